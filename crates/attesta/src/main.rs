@@ -1,0 +1,2 @@
+//! The crate page follows its first public items.
+fn main() {}

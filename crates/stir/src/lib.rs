@@ -1,0 +1,1 @@
+//! The crate page follows its first public items.

@@ -1,0 +1,1 @@
+//! Tests across crates: the simulated network, ladders, and the SIPp ring.
