@@ -1,0 +1,25 @@
+# Recipes of the workspace; `.ci/run` calls the same ones.
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+# What there is.
+default:
+    @just --list
+
+# Format, lints and documentation, each with warnings as errors.
+check:
+    cargo fmt --all --check
+    cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --all-features
+
+# All tests of the workspace.
+test:
+    cargo test --locked
+
+# Which crate may know which: the dependency graph and the imports.
+floors:
+    .ci/floors
+    cargo deny --locked check bans licenses sources
+
+# Known advisories against the dependencies; needs the network, so it is not part of the gate.
+advisories:
+    cargo deny check advisories
