@@ -1,0 +1,170 @@
+use std::net::Ipv4Addr;
+
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::address::SpecialUse;
+use crate::fixture::{HOST, Hosts, Web};
+use crate::repository::Answer;
+
+const PATH: &str = "/acme.pem";
+
+async fn web(answer: Answer) -> Web {
+    let web = Web::new().await;
+    web.repository.serve(PATH, answer);
+    web
+}
+
+async fn fetched(web: &Web, config: FetchConfig) -> Result<Document, FetchError> {
+    web.fetcher(config).fetch(&web.url(PATH)).await
+}
+
+#[tokio::test]
+async fn a_chain_arrives_with_its_caching_directives() {
+    let web = web(Answer::chain("-----BEGIN CERTIFICATE-----")).await;
+    let document = fetched(&web, web.config()).await.unwrap();
+    assert_eq!(document.body, "-----BEGIN CERTIFICATE-----");
+    assert_eq!(document.headers["cache-control"], "max-age=86400");
+}
+
+#[tokio::test]
+async fn a_redirect_is_a_failure_and_is_not_followed() {
+    let web = web(Answer::redirect(HeaderValue::from_static("/other.pem"))).await;
+    web.repository.serve("/other.pem", Answer::chain("chain"));
+    assert_eq!(fetched(&web, web.config()).await.unwrap_err(), FetchError::Redirect(302));
+    assert_eq!(web.repository.requests(), 1);
+}
+
+#[tokio::test]
+async fn only_status_200_is_a_success() {
+    for status in [204, 206, 304, 404, 500] {
+        let web = web(Answer::status(StatusCode::from_u16(status).unwrap())).await;
+        let expected = if status == 304 { FetchError::Redirect(status) } else { FetchError::Status(status) };
+        assert_eq!(fetched(&web, web.config()).await.unwrap_err(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_private_address_is_refused_before_any_connection() {
+    let web = web(Answer::chain("chain")).await;
+    let refused = fetched(&web, web.config().allow_private(Vec::new())).await.unwrap_err();
+    let address = IpAddr::from(Ipv4Addr::LOCALHOST);
+    assert_eq!(refused, FetchError::Refused(RefusedAddress { address, special_use: SpecialUse::Loopback }));
+    assert_eq!(web.repository.requests(), 0);
+}
+
+#[tokio::test]
+async fn a_literal_private_address_is_refused_too() {
+    let web = web(Answer::chain("chain")).await;
+    let fetcher = web.fetcher(web.config().allow_private(Vec::new()));
+    let port = web.repository.local().port();
+    for host in ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "169.254.169.254", "0.0.0.0"] {
+        let outcome = fetcher.fetch(&format!("https://{host}:{port}{PATH}")).await;
+        assert!(matches!(outcome, Err(FetchError::Refused(_))), "{host}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_resolved_once_and_its_private_addresses_are_never_tried() {
+    let web = web(Answer::chain("chain")).await;
+    let hosts = Arc::new(Hosts::new().at(HOST, Ipv4Addr::new(10, 0, 0, 1)).at(HOST, Ipv4Addr::LOCALHOST));
+    let fetcher = Fetcher::with_names(web.config(), hosts.clone()).unwrap();
+    // 10.0.0.1 would eat its share of the time if it were tried: it is skipped, and the admitted address serves.
+    assert!(fetcher.fetch(&web.url(PATH)).await.is_ok());
+    assert_eq!(hosts.asked(), 1, "the address that was judged is the address connected to");
+}
+
+#[tokio::test]
+async fn a_name_that_leads_inside_is_refused() {
+    let web = web(Answer::chain("chain")).await;
+    let hosts = Hosts::new().at(HOST, Ipv4Addr::new(169, 254, 169, 254));
+    let fetcher = Fetcher::with_names(web.config(), Arc::new(hosts)).unwrap();
+    let refused = fetcher.fetch(&web.url(PATH)).await.unwrap_err();
+    assert_eq!(refused.as_str(), "refused-address");
+}
+
+#[tokio::test]
+async fn a_name_without_an_address_fails_as_dns() {
+    let web = web(Answer::chain("chain")).await;
+    let fetcher = Fetcher::with_names(web.config(), Arc::new(Hosts::new())).unwrap();
+    let failure = fetcher.fetch(&web.url(PATH)).await.unwrap_err();
+    assert_eq!((failure, failure.as_str()), (FetchError::Name(LookupError::NotFound), "dns"));
+}
+
+#[tokio::test]
+async fn a_port_that_is_not_listed_is_refused() {
+    let web = web(Answer::chain("chain")).await;
+    let port = web.repository.local().port();
+    assert_eq!(fetched(&web, web.config().ports(vec![443])).await.unwrap_err(), FetchError::Port(port));
+}
+
+#[tokio::test]
+async fn urls_that_atis_forbids_are_refused() {
+    let web = web(Answer::chain("chain")).await;
+    let fetcher = web.fetcher(web.config());
+    for url in
+        ["http://cr.example.net/a", "https://u:p@cr.example.net/a", "https://cr.example.net/a?b", "/a", "::"]
+    {
+        assert_eq!(fetcher.fetch(url).await.unwrap_err(), FetchError::Url, "{url}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_refused_with_or_without_a_length() {
+    let answer = Answer::chain(vec![b'x'; 64 * 1024 + 1]);
+    for answer in [answer.clone(), answer.chunked()] {
+        let web = web(answer).await;
+        assert_eq!(fetched(&web, web.config()).await.unwrap_err(), FetchError::TooLarge);
+    }
+    let web = web(Answer::chain(vec![b'x'; 64 * 1024]).chunked()).await;
+    assert_eq!(fetched(&web, web.config()).await.unwrap().body.len(), 64 * 1024);
+}
+
+#[tokio::test]
+async fn a_header_over_the_limit_is_refused() {
+    let filler = HeaderValue::from_str(&"x".repeat(HEADER_OCTETS)).unwrap();
+    let web = web(Answer::chain("chain").header(hyper::header::WARNING, filler)).await;
+    assert_eq!(fetched(&web, web.config()).await.unwrap_err(), FetchError::TooLarge);
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_costs_the_time_and_no_more() {
+    let web = web(Answer::never()).await;
+    let fetcher = web.fetcher(web.config());
+    let url = web.url(PATH);
+    let fetch = tokio::spawn(async move { fetcher.fetch(&url).await });
+    web.repository.requested(1).await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(2)).await;
+    assert_eq!(fetch.await.unwrap().unwrap_err(), FetchError::Timeout);
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_host_is_refused() {
+    let web = web(Answer::chain("chain")).await;
+    let hosts = Hosts::new().at("cr.example.com", Ipv4Addr::LOCALHOST);
+    let fetcher = Fetcher::with_names(web.config(), Arc::new(hosts)).unwrap();
+    let url = web.url(PATH).replace(HOST, "cr.example.com");
+    assert_eq!(fetcher.fetch(&url).await.unwrap_err(), FetchError::Certificate);
+}
+
+#[tokio::test]
+async fn a_root_that_nobody_configured_is_not_trusted() {
+    let (web, other) = (web(Answer::chain("chain")).await, Web::new().await);
+    let config = web.config().roots(vec![other.root.clone()]);
+    assert_eq!(fetched(&web, config).await.unwrap_err(), FetchError::Certificate);
+}
+
+#[tokio::test]
+async fn a_closed_port_fails_as_connect() {
+    let web = web(Answer::chain("chain")).await;
+    let unused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let fetcher = web.fetcher(web.config().ports(vec![unused.port()]));
+    let failure = fetcher.fetch(&format!("https://{HOST}:{}{PATH}", unused.port())).await.unwrap_err();
+    assert_eq!(failure, FetchError::Connect(io::ErrorKind::ConnectionRefused));
+}
+
+#[test]
+fn no_roots_is_an_error_at_the_start() {
+    assert_eq!(Fetcher::new(FetchConfig::default().native_roots(false)).unwrap_err(), NoRoots);
+}

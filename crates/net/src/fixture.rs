@@ -1,0 +1,88 @@
+//! A web of one host for tests: its root, a repository that it vouches for, and names that lead where a test says.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::fetch::{FetchConfig, Fetcher};
+use crate::names::{Lookup, LookupError, Names};
+use crate::repository::{Repository, RepositoryConfig};
+
+/// The host whose certificate the repository shows.
+pub(crate) const HOST: &str = "cr.example.net";
+
+/// A repository on loopback and what a fetcher needs in order to reach it.
+pub(crate) struct Web {
+    pub(crate) repository: Repository,
+    pub(crate) root: CertificateDer<'static>,
+}
+
+impl Web {
+    pub(crate) async fn new() -> Web {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let root = params.self_signed(&key).unwrap();
+        let issuer = Issuer::new(params, key);
+        let server_key = KeyPair::generate().unwrap();
+        let server =
+            CertificateParams::new(vec![HOST.to_owned()]).unwrap().signed_by(&server_key, &issuer).unwrap();
+        let server_key = PrivateKeyDer::try_from(server_key.serialize_der()).unwrap();
+        let repository =
+            Repository::bind(RepositoryConfig::new(vec![server.into()], server_key)).await.unwrap();
+        Web { repository, root: root.into() }
+    }
+
+    /// The URL of `path` on this host.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("https://{HOST}:{}{path}", self.repository.local().port())
+    }
+
+    /// A configuration under which a fetch from this host succeeds.
+    pub(crate) fn config(&self) -> FetchConfig {
+        FetchConfig::default()
+            .native_roots(false)
+            .roots(vec![self.root.clone()])
+            .ports(vec![self.repository.local().port()])
+            .allow_private(vec!["127.0.0.0/8".parse().unwrap()])
+    }
+
+    /// A fetcher for which the host is at 127.0.0.1.
+    pub(crate) fn fetcher(&self, config: FetchConfig) -> Fetcher {
+        Fetcher::with_names(config, Arc::new(Hosts::new().at(HOST, Ipv4Addr::LOCALHOST))).unwrap()
+    }
+}
+
+/// Names with fixed addresses, and a count of the questions.
+#[derive(Default)]
+pub(crate) struct Hosts {
+    addresses: BTreeMap<String, Vec<IpAddr>>,
+    asked: AtomicUsize,
+}
+
+impl Hosts {
+    pub(crate) fn new() -> Hosts {
+        Hosts::default()
+    }
+
+    pub(crate) fn at(mut self, host: &str, address: impl Into<IpAddr>) -> Hosts {
+        self.addresses.entry(host.to_owned()).or_default().push(address.into());
+        self
+    }
+
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+impl Names for Hosts {
+    fn lookup(&self, host: &str) -> Lookup {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let found = self.addresses.get(host).cloned().ok_or(LookupError::NotFound);
+        Box::pin(async move { found })
+    }
+}

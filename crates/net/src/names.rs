@@ -1,0 +1,124 @@
+//! Host names to addresses, off the loop: what the drivers and the fetcher ask.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, ToSocketAddrs};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+/// Finds the addresses of a host name.
+///
+/// The edge uses [`SystemNames`]; an embedder or a test may bring its own.
+pub trait Names: Send + Sync + 'static {
+    /// Looks up the A and AAAA records of `host`, in the order in which they should be tried.
+    fn lookup(&self, host: &str) -> Lookup;
+}
+
+/// A lookup under way. Dropping it gives the lookup up.
+pub type Lookup = Pin<Box<dyn Future<Output = Result<Vec<IpAddr>, LookupError>> + Send>>;
+
+/// Why a name gave no address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LookupError {
+    /// There is no such name, it has no address, or no name server could be asked.
+    NotFound,
+    /// No answer came in time.
+    Timeout,
+    /// Too many lookups are under way.
+    Busy,
+}
+
+impl fmt::Display for LookupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LookupError::NotFound => "the name has no address",
+            LookupError::Timeout => "the name was not resolved in time",
+            LookupError::Busy => "too many names are being resolved",
+        })
+    }
+}
+
+impl std::error::Error for LookupError {}
+
+/// The operating system's resolver, so that `/etc/hosts` and the like hold.
+///
+/// It blocks, therefore each lookup takes a thread of tokio's blocking pool, and a bounded number of them: a name
+/// server that does not answer keeps its threads until the system gives up, long after the caller has.
+#[derive(Clone, Debug)]
+pub struct SystemNames {
+    threads: Arc<Semaphore>,
+    patience: Duration,
+}
+
+impl SystemNames {
+    /// At most `concurrent` lookups at once, each answered within `patience`.
+    pub fn new(concurrent: usize, patience: Duration) -> SystemNames {
+        SystemNames { threads: Arc::new(Semaphore::new(concurrent)), patience }
+    }
+}
+
+impl Default for SystemNames {
+    /// 32 lookups at once, each answered within 2 s.
+    fn default() -> SystemNames {
+        SystemNames::new(32, Duration::from_secs(2))
+    }
+}
+
+impl Names for SystemNames {
+    fn lookup(&self, host: &str) -> Lookup {
+        let permit = Arc::clone(&self.threads).try_acquire_owned();
+        let host = host.to_owned();
+        let patience = self.patience;
+        Box::pin(async move {
+            let permit = permit.map_err(|_| LookupError::Busy)?;
+            let blocking = tokio::task::spawn_blocking(move || {
+                // Held by the thread, not by the caller: a caller that gave up has not freed the thread.
+                let _permit = permit;
+                system_lookup(&host)
+            });
+            match timeout(patience, blocking).await {
+                Ok(Ok(Ok(addresses))) if !addresses.is_empty() => Ok(addresses),
+                Ok(Ok(Ok(_) | Err(_)) | Err(_)) => Err(LookupError::NotFound),
+                Err(_) => Err(LookupError::Timeout),
+            }
+        })
+    }
+}
+
+fn system_lookup(host: &str) -> io::Result<Vec<IpAddr>> {
+    let mut addresses = Vec::new();
+    for address in (host, 0).to_socket_addrs()? {
+        if !addresses.contains(&address.ip()) {
+            addresses.push(address.ip());
+        }
+    }
+    Ok(addresses)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn localhost_is_found_by_the_system() {
+        let addresses = SystemNames::default().lookup("localhost").await.unwrap();
+        assert!(addresses.iter().all(IpAddr::is_loopback), "{addresses:?}");
+    }
+
+    #[tokio::test]
+    async fn a_name_that_cannot_exist_is_not_found() {
+        // RFC 6761: `.invalid` never resolves.
+        assert_eq!(SystemNames::default().lookup("host.invalid").await, Err(LookupError::NotFound));
+    }
+
+    #[tokio::test]
+    async fn lookups_are_bounded() {
+        let names = SystemNames::new(0, Duration::from_secs(1));
+        assert_eq!(names.lookup("localhost").await, Err(LookupError::Busy));
+    }
+}

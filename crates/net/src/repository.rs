@@ -1,0 +1,347 @@
+//! A small certificate repository: an HTTPS server for the chains that an `x5u` names (RFC 8226 section 7).
+//!
+//! The embedded default and `attesta demo` serve their throw-away leaf with it. Tests serve faults with it.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Either, Full};
+use hyper::body::{Body, Incoming};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+/// Where a [`Repository`] listens and as whom.
+#[derive(Debug)]
+pub struct RepositoryConfig {
+    address: SocketAddr,
+    beyond_loopback: bool,
+    certificates: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl RepositoryConfig {
+    /// A repository on any free port of 127.0.0.1, which shows `certificates` (its own first) and holds their `key`.
+    ///
+    /// This is the certificate of the web server, not one of those that it serves.
+    pub fn new(certificates: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> RepositoryConfig {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        RepositoryConfig { address, beyond_loopback: false, certificates, key }
+    }
+
+    /// Listens on `address`; port 0 takes any free one.
+    pub fn address(mut self, address: SocketAddr) -> RepositoryConfig {
+        self.address = address;
+        self
+    }
+
+    /// Lets the address be one that other machines reach. Off by default.
+    pub fn beyond_loopback(mut self, allowed: bool) -> RepositoryConfig {
+        self.beyond_loopback = allowed;
+        self
+    }
+}
+
+/// A repository that serves until it is dropped.
+#[derive(Debug)]
+pub struct Repository {
+    local: SocketAddr,
+    pages: watch::Sender<BTreeMap<String, Answer>>,
+    requests: watch::Sender<u64>,
+    acceptor: AbortHandle,
+}
+
+impl Repository {
+    /// Starts to listen, on the tokio runtime of the caller. Every path answers 404 until it is given something.
+    ///
+    /// # Errors
+    /// [`RepositoryError`]: the address is not loopback, is taken, or the key does not fit the certificate.
+    pub async fn bind(config: RepositoryConfig) -> Result<Repository, RepositoryError> {
+        if !config.address.ip().is_loopback() && !config.beyond_loopback {
+            return Err(RepositoryError::NotLoopback(config.address));
+        }
+        let tls = tls_config(config.certificates, config.key).map_err(RepositoryError::Certificate)?;
+        let listener = TcpListener::bind(config.address).await.map_err(RepositoryError::Bind)?;
+        let local = listener.local_addr().map_err(RepositoryError::Bind)?;
+        let (pages, served) = watch::channel(BTreeMap::new());
+        let requests = watch::Sender::new(0);
+        let shelf = Shelf { pages: served, requests: requests.clone() };
+        let acceptor = tokio::spawn(accept(listener, TlsAcceptor::from(Arc::new(tls)), shelf)).abort_handle();
+        Ok(Repository { local, pages, requests, acceptor })
+    }
+
+    /// The address really bound.
+    pub fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Answers requests for `path` (which starts with `/`) with `answer` from now on.
+    pub fn serve(&self, path: impl Into<String>, answer: Answer) {
+        self.pages.send_modify(|pages| {
+            pages.insert(path.into(), answer);
+        });
+    }
+
+    /// Requests that have come so far, for any path.
+    pub fn requests(&self) -> u64 {
+        *self.requests.borrow()
+    }
+
+    /// Waits until `count` requests have come.
+    pub async fn requested(&self, count: u64) {
+        // The sender lives in `self`, so the wait cannot end for want of one.
+        let _ = self.requests.subscribe().wait_for(|requests| *requests >= count).await;
+    }
+}
+
+impl Drop for Repository {
+    fn drop(&mut self) {
+        self.acceptor.abort();
+    }
+}
+
+/// What a path answers.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    status: StatusCode,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: Bytes,
+    delivery: Delivery,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Delivery {
+    WithLength,
+    Chunked,
+    Never,
+}
+
+impl Answer {
+    /// A certificate chain in PEM, leaf first, with the media type of RFC 8555 section 9.1.
+    pub fn chain(pem: impl Into<Bytes>) -> Answer {
+        let chain = HeaderValue::from_static("application/pem-certificate-chain");
+        let lifetime = HeaderValue::from_static("max-age=86400");
+        let headers = vec![(CONTENT_TYPE, chain), (CACHE_CONTROL, lifetime)];
+        Answer { headers, body: pem.into(), ..Answer::status(StatusCode::OK) }
+    }
+
+    /// A status without a body.
+    pub fn status(status: StatusCode) -> Answer {
+        Answer { status, headers: Vec::new(), body: Bytes::new(), delivery: Delivery::WithLength }
+    }
+
+    /// 302 to another place, which a verifier must not follow.
+    pub fn redirect(location: HeaderValue) -> Answer {
+        Answer::status(StatusCode::FOUND).header(LOCATION, location)
+    }
+
+    /// The request is taken and never answered.
+    pub fn never() -> Answer {
+        Answer { delivery: Delivery::Never, ..Answer::status(StatusCode::OK) }
+    }
+
+    /// The same answer with one more header field.
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Answer {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// The same answer in chunks, without a Content-Length.
+    pub fn chunked(mut self) -> Answer {
+        self.delivery = Delivery::Chunked;
+        self
+    }
+}
+
+/// Why a repository did not start.
+#[derive(Debug)]
+pub enum RepositoryError {
+    /// Other machines reach this address, and the configuration does not say that they may.
+    NotLoopback(SocketAddr),
+    /// The operating system refused the address.
+    Bind(io::Error),
+    /// The key does not fit the certificate, or one of them cannot be read.
+    Certificate(Failure),
+}
+
+impl fmt::Display for RepositoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RepositoryError::NotLoopback(address) => write!(f, "{address} is not a loopback address"),
+            RepositoryError::Bind(error) => write!(f, "the certificate repository cannot listen: {error}"),
+            RepositoryError::Certificate(error) => write!(f, "certificate of the repository: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for RepositoryError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            RepositoryError::NotLoopback(_) => None,
+            RepositoryError::Bind(error) => Some(error),
+            RepositoryError::Certificate(error) => Some(&**error),
+        }
+    }
+}
+
+/// A cause that is only ever shown.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn tls_config(
+    certificates: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<ServerConfig, Failure> {
+    let mut tls = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(certificates, key)?;
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(tls)
+}
+
+/// What the connections share: the pages, and the count of requests.
+#[derive(Clone, Debug)]
+struct Shelf {
+    pages: watch::Receiver<BTreeMap<String, Answer>>,
+    requests: watch::Sender<u64>,
+}
+
+/// Takes connections until aborted; their tasks end with it.
+async fn accept(listener: TcpListener, tls: TlsAcceptor, shelf: Shelf) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
+    while let Ok(permit) = Arc::clone(&room).acquire_owned().await {
+        while connections.try_join_next().is_some() {}
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let exchange = exchange(stream, tls.clone(), shelf.clone());
+                connections.spawn(async move {
+                    let _permit = permit;
+                    if timeout(CONNECTION_TIME, exchange).await.is_err() {
+                        tracing::debug!(%peer, "repository connection cut: too slow");
+                    }
+                });
+            }
+            Err(error) => {
+                // Out of descriptors, most likely: taking a breath is better than spinning.
+                tracing::warn!(%error, "repository accept");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// One connection: the handshake, one request, one answer.
+async fn exchange(stream: TcpStream, tls: TlsAcceptor, shelf: Shelf) {
+    let stream = match tls.accept(stream).await {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::debug!(%error, "repository handshake");
+            return;
+        }
+    };
+    let service = service_fn(|request| shelf.answer(request));
+    let connection = http1::Builder::new()
+        .keep_alive(false)
+        .max_buf_size(16 * 1024)
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "repository connection");
+    }
+}
+
+impl Shelf {
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+    ) -> Result<Response<impl Body<Data = Bytes, Error = Failure> + use<>>, Infallible> {
+        self.requests.send_modify(|requests| *requests += 1);
+        let answer = if matches!(*request.method(), Method::GET | Method::HEAD) {
+            let found = self.pages.borrow().get(request.uri().path()).cloned();
+            found.unwrap_or_else(|| Answer::status(StatusCode::NOT_FOUND))
+        } else {
+            Answer::status(StatusCode::METHOD_NOT_ALLOWED)
+                .header(ALLOW, HeaderValue::from_static("GET, HEAD"))
+        };
+        let whole = Full::new(answer.body);
+        let body = match answer.delivery {
+            Delivery::WithLength => Either::Left(whole),
+            // A mapped body no longer knows its length.
+            Delivery::Chunked => Either::Right(whole.map_frame(|frame| frame)),
+            Delivery::Never => std::future::pending().await,
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = answer.status;
+        response.headers_mut().extend(answer.headers);
+        Ok(response)
+    }
+}
+
+/// Connections served at once; more wait in the listen queue.
+const CONNECTIONS: usize = 64;
+
+/// The longest that one connection may last.
+const CONNECTION_TIME: Duration = Duration::from_secs(10);
+
+/// The longest that the header of a request may take.
+const HEADER_TIME: Duration = Duration::from_secs(5);
+
+/// The pause after a failed accept.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> RepositoryConfig {
+        let generated = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(generated.signing_key.serialize_der()).unwrap();
+        RepositoryConfig::new(vec![generated.cert.into()], key)
+    }
+
+    #[tokio::test]
+    async fn listens_on_loopback_unless_told_otherwise() {
+        let outside: SocketAddr = "0.0.0.0:0".parse().unwrap();
+        let refused = Repository::bind(config().address(outside)).await;
+        assert!(matches!(refused, Err(RepositoryError::NotLoopback(address)) if address == outside));
+        let told = Repository::bind(config().address(outside).beyond_loopback(true)).await;
+        assert_ne!(told.unwrap().local().port(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_key_of_another_certificate_does_not_start() {
+        let RepositoryConfig { certificates, .. } = config();
+        let RepositoryConfig { key, .. } = config();
+        let refused = Repository::bind(RepositoryConfig::new(certificates, key)).await;
+        assert!(matches!(refused, Err(RepositoryError::Certificate(_))));
+    }
+
+    #[tokio::test]
+    async fn a_dropped_repository_frees_its_port() {
+        let repository = Repository::bind(config()).await.unwrap();
+        let local = repository.local();
+        drop(repository);
+        // The aborted task lets go of the listener when the runtime next turns to it.
+        while TcpListener::bind(local).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    }
+}
