@@ -1,1 +1,3 @@
 //! The crate page follows its first public items.
+
+pub mod pki;

@@ -1,0 +1,9 @@
+//! A throw-away STI hierarchy, to try things with: nobody trusts it, and nobody should.
+
+mod authority;
+mod crl;
+mod der;
+mod scope;
+
+pub use authority::{PkiError, ThrowAwayPki};
+pub use scope::{Scope, ScopeError};
