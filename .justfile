@@ -23,3 +23,11 @@ floors:
 # Known advisories against the dependencies; needs the network, so it is not part of the gate.
 advisories:
     cargo deny check advisories
+
+# The SIPp ring alone: the binary from outside, over real sockets.
+ring:
+    ATTESTA_REQUIRE_SIPP=1 cargo test --locked -p attesta-tests --test 'sipp_*'
+
+# What a call costs on one core: CALLS in all, RATE per second, and a signing or a verifying edge.
+load calls="20000" rate="500" edge="sign":
+    cargo run --locked --release -p attesta-tests --example load -- {{calls}} {{rate}} {{edge}}

@@ -1,1 +1,3 @@
 //! Tests across crates: the simulated network, ladders, and the SIPp ring.
+
+pub mod ring;

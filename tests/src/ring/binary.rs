@@ -1,0 +1,32 @@
+//! Where the `attesta` binary is.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The binary under test: what `ATTESTA_BIN` names, else the one that cargo builds, in the profile of this test, beside
+/// this test's own executable.
+pub(crate) fn attesta() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| std::env::var_os("ATTESTA_BIN").map_or_else(build, PathBuf::from))
+}
+
+fn build() -> PathBuf {
+    let executable = std::env::current_exe().expect("a running test has an executable");
+    let profile = executable
+        .ancestors()
+        .skip(1)
+        .find(|dir| !dir.ends_with("deps") && !dir.ends_with("examples"))
+        .expect("cargo puts test executables into a profile's directory");
+    let target = profile.parent().expect("a profile's directory lies in the target directory");
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // The whole workspace is named, so that the dependencies have the features that the tests were built with.
+    cargo.args(["build", "--quiet", "--locked", "--workspace", "--bin", "attesta", "--manifest-path"]);
+    cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml")).arg("--target-dir").arg(target);
+    if profile.ends_with("release") {
+        cargo.arg("--release");
+    }
+    let built = cargo.status().expect("cargo runs");
+    assert!(built.success(), "cargo could not build attesta: {built}");
+    profile.join("attesta")
+}

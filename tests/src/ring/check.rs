@@ -1,0 +1,28 @@
+//! The checker of Identity header fields that shares no code with Attesta: `tests/scripts/check_identity.py`.
+
+use std::path::Path;
+use std::process::Command;
+
+/// What the checker has to go by.
+#[derive(Clone, Copy, Debug)]
+pub enum Check<'a> {
+    /// The chain in a file, and the address that the tokens have to name.
+    Against(&'a Path, &'a str),
+    /// The chain at the address that the first token names.
+    Fetched,
+}
+
+/// Checks every INVITE that the SIPp message log `log` shows as received; returns how many there were.
+pub fn check_identities(log: &Path, check: Check<'_>) -> usize {
+    let mut command = Command::new("python3");
+    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/check_identity.py"));
+    match check {
+        Check::Against(chain, x5u) => command.arg("--certificate").arg(chain).args(["--x5u", x5u]),
+        Check::Fetched => command.arg("--fetch"),
+    };
+    let output = command.arg("--every").arg("20").arg(log).output().expect("python3 is installed");
+    let (said, complained) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "the independent checker: {said}{complained}");
+    said.split(' ').next().and_then(|count| count.parse().ok()).expect("the checker says how many it checked")
+}

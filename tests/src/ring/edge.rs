@@ -1,0 +1,207 @@
+//! `attesta run` processes.
+
+use super::Ring;
+use super::binary::attesta;
+use super::metrics::{Metrics, get};
+use super::wait::until;
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// A running edge; it is killed when dropped.
+#[derive(Debug)]
+pub struct Edge {
+    child: Child,
+    listeners: Vec<(String, SocketAddr)>,
+    admin: SocketAddr,
+    standard_output: PathBuf,
+}
+
+impl Edge {
+    /// Starts `attesta run` on `config`, completed with an admin listener on the test's address `host`, and waits for
+    /// its ready lines.
+    #[must_use]
+    pub fn start(ring: &Ring, name: &str, host: u8, config: &str) -> Self {
+        Self::launch(ring, name, host, config, None)
+    }
+
+    /// The same, pinned to one processor core.
+    #[must_use]
+    pub fn start_on_core(ring: &Ring, name: &str, host: u8, config: &str, core: usize) -> Self {
+        Self::launch(ring, name, host, config, Some(core))
+    }
+
+    /// Starts `attesta run` without a configuration: the embedded default, on its fixed ports.
+    #[must_use]
+    pub fn start_default(ring: &Ring, name: &str) -> Self {
+        let mut command = Command::new(attesta());
+        command.arg("run");
+        Self::ready(ring, name, command, SocketAddr::from(([127, 0, 0, 1], 8060)))
+    }
+
+    /// Where it takes SIP over UDP.
+    #[must_use]
+    pub fn udp(&self) -> SocketAddr {
+        let found = self.listeners.iter().find(|(transport, _)| transport == "udp");
+        found.expect("the configuration has a UDP listener").1
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its counters and gauges now.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        until(Duration::from_secs(10), "/metrics answers", || Metrics::read(self.admin))
+    }
+
+    /// Whether `/health` answers with 200.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        get(self.admin, "/health").is_some()
+    }
+
+    /// Waits until no call, dialog or transaction lives any more.
+    pub fn wait_until_idle(&self, limit: Duration) {
+        let metrics = self.metrics();
+        for name in ["attesta_calls_live", "attesta_dialogs_live", "attesta_transactions_live"] {
+            assert!(metrics.has(name), "/metrics has no {name}");
+        }
+        let mut last = [f64::NAN; 3];
+        let limit_text =
+            format!("calls, dialogs and transactions of {} all end", self.standard_output.display());
+        until(limit, &limit_text, || {
+            last = Metrics::read(self.admin)?.live();
+            last.iter().all(|&live| live == 0.0).then_some(())
+        });
+    }
+
+    /// Holds that the process still runs.
+    pub fn assert_alive(&mut self) {
+        let exit = self.child.try_wait().expect("a child can be waited for");
+        assert!(exit.is_none(), "the edge has ended: {exit:?}");
+    }
+
+    /// What it used so far.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        Usage::read(self.child.id())
+    }
+
+    fn launch(ring: &Ring, name: &str, host: u8, config: &str, core: Option<usize>) -> Self {
+        let admin = free_tcp(ring, host);
+        let file = ring.directory().join(format!("{name}.toml"));
+        std::fs::write(&file, format!("{config}\n[admin]\nlisten = \"{admin}\"\n"))
+            .expect("the test's directory can be written");
+        let mut command = core.map_or_else(
+            || Command::new(attesta()),
+            |core| {
+                let mut pinned = Command::new("taskset");
+                pinned.args(["-c", &core.to_string()]).arg(attesta());
+                pinned
+            },
+        );
+        command.arg("run").arg("--config").arg(&file);
+        Self::ready(ring, name, command, admin)
+    }
+
+    fn ready(ring: &Ring, name: &str, mut command: Command, admin: SocketAddr) -> Self {
+        let standard_output = ring.directory().join(format!("{name}.out.log"));
+        let output = std::fs::File::create(&standard_output).expect("the test's directory can be written");
+        let complaints = std::fs::File::create(ring.directory().join(format!("{name}.log")))
+            .expect("the test's directory can be written");
+        let child = command
+            .current_dir(ring.directory())
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(complaints)
+            .spawn()
+            .expect("attesta starts");
+        let mut edge = Self { child, listeners: Vec::new(), admin, standard_output };
+        until(START, &format!("edge {name} is ready"), || {
+            edge.assert_alive();
+            edge.read_ready_lines()
+        });
+        edge
+    }
+
+    /// Reads `ready TRANSPORT ADDRESS` lines until `ready` stands alone.
+    fn read_ready_lines(&mut self) -> Option<()> {
+        let output = BufReader::new(std::fs::File::open(&self.standard_output).ok()?);
+        let mut listeners = Vec::new();
+        for line in output.lines().map_while(Result::ok) {
+            let mut words = line.split_ascii_whitespace();
+            match (words.next(), words.next(), words.next()) {
+                (Some("ready"), None, None) => {
+                    self.listeners = listeners;
+                    return Some(());
+                }
+                (Some("ready"), Some(transport), Some(address)) => {
+                    if let Ok(address) = address.parse() {
+                        listeners.push((transport.to_owned(), address));
+                    }
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+}
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a process used so far, by `/proc`.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    /// Processor time in user mode.
+    pub user: Duration,
+    /// Processor time in the kernel.
+    pub system: Duration,
+    /// Resident memory now, in KiB.
+    pub resident: u64,
+    /// The most that was ever resident, in KiB.
+    pub peak: u64,
+}
+
+impl Usage {
+    fn read(id: u32) -> Self {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        // The command's name, in parentheses, may hold spaces: fields are counted from behind it (state is field 3).
+        let after: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_ascii_whitespace().collect();
+        let ticks = |field: usize| {
+            after.get(field - 3).and_then(|value| value.parse::<u64>().ok()).unwrap_or_default()
+        };
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+        let kib = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+            line.split_ascii_whitespace().next().and_then(|value| value.parse().ok()).unwrap_or_default()
+        };
+        Self {
+            user: Duration::from_millis(ticks(14) * TICK),
+            system: Duration::from_millis(ticks(15) * TICK),
+            resident: kib("VmRSS:"),
+            peak: kib("VmHWM:"),
+        }
+    }
+}
+
+fn free_tcp(ring: &Ring, host: u8) -> SocketAddr {
+    let probe = TcpListener::bind((ring.host(host), 0)).expect("a loopback address can be bound");
+    probe.local_addr().expect("a bound socket has an address")
+}
+
+/// How long an edge may take to start on a loaded machine.
+const START: Duration = Duration::from_secs(30);
+
+/// A clock tick of `/proc/PID/stat` in ms: USER_HZ is 100 on every Linux that Rust supports.
+const TICK: u64 = 10;

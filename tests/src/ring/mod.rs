@@ -1,0 +1,130 @@
+//! The SIPp ring: the `attesta` binary seen from outside, over real sockets.
+//!
+//! A test enters the ring, starts edges ([`Edge`]), callers and callees ([`Sipp`]), a certificate repository
+//! ([`Repository`]) and, where octets have to be changed in passing, a [`Relay`]. Every process started here is ended
+//! by its own id when its value is dropped. Each test has addresses of its own in 127.0.0.0/8, so that tests run side
+//! by side, and every port is one that was free a moment before.
+//!
+//! Where `sipp` is not installed [`Ring::enter`] says that the test skips; with `ATTESTA_REQUIRE_SIPP` set it panics.
+
+mod binary;
+mod check;
+pub mod configuration;
+mod edge;
+mod messages;
+mod metrics;
+mod pki;
+mod relay;
+mod repository;
+mod sipp;
+mod wait;
+
+pub use self::check::{Check, check_identities};
+pub use self::edge::{Edge, Usage};
+pub use self::messages::{Direction, Seen, read_log};
+pub use self::metrics::Metrics;
+pub use self::pki::Pki;
+pub use self::relay::{Relay, Way};
+pub use self::repository::{Mood, Repository};
+pub use self::sipp::{Report, Sipp, SippParty};
+pub use self::wait::until;
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// One test's place: a directory of its own, which is kept when the test fails, and addresses of its own.
+#[derive(Debug)]
+pub struct Ring {
+    directory: Option<tempfile::TempDir>,
+    path: PathBuf,
+    subnet: u8,
+}
+
+impl Ring {
+    /// Enters the ring as the test named `test`, with the addresses 127.41.`subnet`.0/24. `None`: `sipp` is not
+    /// installed, and the test skips.
+    #[must_use]
+    #[expect(
+        clippy::panic,
+        clippy::print_stderr,
+        reason = "a skipped test has to say so, or to fail where it is required"
+    )]
+    pub fn enter(test: &str, subnet: u8) -> Option<Self> {
+        if Command::new("sipp").arg("-v").output().is_err() {
+            if std::env::var_os("ATTESTA_REQUIRE_SIPP").is_some() {
+                panic!(
+                    "{test}: ATTESTA_REQUIRE_SIPP is set and sipp is not installed (Debian: apt-get install sip-tester)"
+                );
+            }
+            eprintln!("{test}: skipped, sipp is not installed");
+            return None;
+        }
+        let directory = tempfile::Builder::new()
+            .prefix(&format!("attesta-{test}-"))
+            .tempdir()
+            .expect("a temporary directory can be made");
+        let path = directory.path().to_path_buf();
+        Some(Self { directory: Some(directory), path, subnet })
+    }
+
+    /// The test's directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.path
+    }
+
+    /// The test's `n`th address.
+    #[must_use]
+    pub fn host(&self, n: u8) -> Ipv4Addr {
+        Ipv4Addr::new(127, 41, self.subnet, n)
+    }
+
+    /// The test's `n`th address with a UDP port that is free now.
+    #[must_use]
+    pub fn free(&self, n: u8) -> SocketAddr {
+        let probe = UdpSocket::bind((self.host(n), 0)).expect("a loopback address can be bound");
+        probe.local_addr().expect("a bound socket has an address")
+    }
+}
+
+impl Drop for Ring {
+    /// After a failure: keeps the directory and prints what the processes wrote.
+    #[expect(clippy::print_stderr, reason = "the logs explain the failure")]
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        if let Some(directory) = self.directory.take() {
+            let _ = directory.keep();
+        }
+        eprintln!("---- kept: {}", self.path.display());
+        let mut files: Vec<PathBuf> =
+            std::fs::read_dir(&self.path).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+        files.sort();
+        for file in files {
+            if file.extension().is_some_and(|e| e == "log" || e == "err" || e == "toml") {
+                eprintln!("---- {}", file.display());
+                eprintln!("{}", ends(&String::from_utf8_lossy(&std::fs::read(&file).unwrap_or_default())));
+            }
+        }
+    }
+}
+
+/// A long text's first and last lines.
+fn ends(text: &str) -> String {
+    const KEPT: usize = 60;
+    let lines: Vec<&str> = text.lines().collect();
+    match (
+        lines.get(..KEPT),
+        lines
+            .len()
+            .checked_sub(2 * KEPT)
+            .and_then(|left_out| Some((left_out, lines.get(left_out + KEPT..)?))),
+    ) {
+        (Some(first), Some((left_out, last))) => {
+            format!("{}\n[... {left_out} lines ...]\n{}", first.join("\n"), last.join("\n"))
+        }
+        _ => lines.join("\n"),
+    }
+}

@@ -1,0 +1,308 @@
+//! SIPp processes and what they report.
+
+use super::Ring;
+use super::messages::{Direction, Seen, read_log};
+use super::wait::until;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// A SIPp process to be: a scenario of `tests/sipp`, and how to run it.
+#[derive(Clone, Debug)]
+pub struct Sipp {
+    scenario: &'static str,
+    local: SocketAddr,
+    remote: Option<SocketAddr>,
+    caller: String,
+    called: String,
+    target: Option<SocketAddr>,
+    calls: u32,
+    rate: u32,
+    pause: Duration,
+    messages: bool,
+    core: Option<usize>,
+}
+
+impl Sipp {
+    /// A callee that runs `scenario` for calls that come to `local`.
+    #[must_use]
+    pub fn callee(scenario: &'static str, local: SocketAddr) -> Self {
+        Self {
+            scenario,
+            local,
+            remote: None,
+            caller: "+12155550111".to_owned(),
+            called: "+12025550143".to_owned(),
+            target: None,
+            calls: 1,
+            rate: 10,
+            pause: Duration::ZERO,
+            messages: true,
+            core: None,
+        }
+    }
+
+    /// A caller that runs `scenario` from `local`, and sends to `remote`.
+    #[must_use]
+    pub fn caller(scenario: &'static str, local: SocketAddr, remote: SocketAddr) -> Self {
+        Self { remote: Some(remote), ..Self::callee(scenario, local) }
+    }
+
+    /// The numbers of the caller and of the one who is called. Default: +12155550111 and +12025550143.
+    #[must_use]
+    pub fn numbers(mut self, caller: &str, called: &str) -> Self {
+        caller.clone_into(&mut self.caller);
+        called.clone_into(&mut self.called);
+        self
+    }
+
+    /// The host and port of the Request-URI. Default: where the caller sends to.
+    #[must_use]
+    pub fn target(mut self, target: SocketAddr) -> Self {
+        self.target = Some(target);
+        self
+    }
+
+    /// How many calls, and how many of them per second. Default: one.
+    #[must_use]
+    pub fn calls(mut self, calls: u32, rate: u32) -> Self {
+        (self.calls, self.rate) = (calls, rate);
+        self
+    }
+
+    /// How long the scenario's pauses last. Default: not at all.
+    #[must_use]
+    pub fn pause(mut self, pause: Duration) -> Self {
+        self.pause = pause;
+        self
+    }
+
+    /// Writes no message log: for loads.
+    #[must_use]
+    pub fn quiet(mut self) -> Self {
+        self.messages = false;
+        self
+    }
+
+    /// Pins the process to one processor core.
+    #[must_use]
+    pub fn on_core(mut self, core: usize) -> Self {
+        self.core = Some(core);
+        self
+    }
+
+    /// Starts it. A callee is ready when this returns.
+    #[must_use]
+    pub fn start(self, ring: &Ring) -> SippParty {
+        let side = if self.remote.is_some() { "caller" } else { "callee" };
+        let stem = ring.directory().join(format!(
+            "sipp-{side}-{}-{}-{}",
+            self.scenario,
+            self.local.ip(),
+            self.local.port()
+        ));
+        let mut command = self.core.map_or_else(
+            || Command::new("sipp"),
+            |core| {
+                let mut pinned = Command::new("taskset");
+                pinned.args(["-c", &core.to_string(), "sipp"]);
+                pinned
+            },
+        );
+        if let Some(remote) = self.remote {
+            command.arg(remote.to_string());
+        }
+        let target = self.target.or(self.remote).unwrap_or(self.local);
+        command
+            .arg("-sf")
+            .arg(format!("{}/sipp/{}.xml", env!("CARGO_MANIFEST_DIR"), self.scenario))
+            .args(["-i", &self.local.ip().to_string(), "-p", &self.local.port().to_string(), "-bind_local"])
+            .args(["-ci", &self.local.ip().to_string(), "-nostdin", "-buff_size", "4000000"])
+            .args(["-m", &self.calls.to_string(), "-r", &self.rate.to_string(), "-l", "100000"])
+            .args(["-d", &self.pause.as_millis().to_string()])
+            .args(["-s", &self.called, "-key", "caller", &self.caller, "-key", "target", &target.to_string()])
+            .args(["-trace_stat", "-fd", "1", "-stf"])
+            .arg(stem.with_extension("csv"))
+            .arg("-trace_err")
+            .arg("-error_file")
+            .arg(stem.with_extension("err"));
+        if self.messages {
+            command.arg("-trace_msg").arg("-message_file").arg(stem.with_extension("log"));
+        }
+        let screen = std::fs::File::create(stem.with_extension("screen"))
+            .expect("the test's directory can be written");
+        let child = command
+            // SIPp draws its screen with curses, which wants to know a terminal.
+            .env("TERM", "dumb")
+            .current_dir(ring.directory())
+            .stdin(Stdio::null())
+            .stderr(screen.try_clone().expect("a file has two handles"))
+            .stdout(screen)
+            .spawn()
+            .expect("sipp starts");
+        let party = SippParty { child, stem, calls: self.calls, scenario: self.scenario };
+        if self.remote.is_none() {
+            party.listens(self.local);
+        }
+        party
+    }
+}
+
+/// A running SIPp process; it is killed when dropped.
+#[derive(Debug)]
+pub struct SippParty {
+    child: Child,
+    stem: PathBuf,
+    calls: u32,
+    scenario: &'static str,
+}
+
+impl SippParty {
+    /// Waits until it has ended by itself, and reads what it reports.
+    pub fn finish(&mut self, limit: Duration) -> Report {
+        let what = format!("sipp {} ends", self.scenario);
+        let child = &mut self.child;
+        let exit = until(limit, &what, || child.try_wait().expect("a child can be waited for"));
+        let report = Report::read(&self.stem, self.calls, self.scenario);
+        assert!(
+            exit.code().is_some_and(|code| code == 0 || code == 1),
+            "sipp {} broke: {exit}\n{}",
+            self.scenario,
+            report.errors
+        );
+        report
+    }
+
+    /// The messages seen so far.
+    #[must_use]
+    pub fn messages(&self) -> Vec<Seen> {
+        read_log(&self.stem.with_extension("log"))
+    }
+
+    /// Where the message log is.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.stem.with_extension("log")
+    }
+
+    /// The requests with `method` received so far.
+    #[must_use]
+    pub fn requests(&self, method: &str) -> Vec<Seen> {
+        self.messages()
+            .into_iter()
+            .filter(|seen| seen.direction == Direction::Received && seen.method() == Some(method))
+            .collect()
+    }
+
+    /// The responses with `status` received so far.
+    #[must_use]
+    pub fn responses(&self, status: u16) -> Vec<Seen> {
+        self.messages()
+            .into_iter()
+            .filter(|seen| seen.direction == Direction::Received && seen.status() == Some(status))
+            .collect()
+    }
+
+    /// Waits until `local` is bound: the kernel's table of UDP sockets shows it.
+    fn listens(&self, local: SocketAddr) {
+        let SocketAddr::V4(v4) = local else { return };
+        let entry = format!("{:08X}:{:04X}", u32::from_ne_bytes(v4.ip().octets()), v4.port());
+        until(Duration::from_secs(10), &format!("sipp {} listens on {local}", self.scenario), || {
+            std::fs::read_to_string("/proc/net/udp").ok()?.contains(&entry).then_some(())
+        });
+    }
+}
+
+impl Drop for SippParty {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a SIPp process counted over its life.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Calls that went as the scenario says.
+    pub successful: u64,
+    /// Calls that did not.
+    pub failed: u64,
+    /// Messages that SIPp had to send again.
+    pub retransmissions: u64,
+    /// Messages that belonged to no call.
+    pub out_of_call: u64,
+    /// Messages received more than once; not known without a message log.
+    pub received_again: usize,
+    /// Seconds from SIPp's start to its end.
+    pub seconds: f64,
+    /// What SIPp complained about.
+    pub errors: String,
+    calls: u32,
+    scenario: &'static str,
+}
+
+impl Report {
+    /// Holds that all calls went as the scenario says.
+    pub fn assert_successful(&self) {
+        assert!(
+            self.failed == 0 && self.successful == u64::from(self.calls),
+            "sipp {}: {} of {} calls went well, {} failed\n{}",
+            self.scenario,
+            self.successful,
+            self.calls,
+            self.failed,
+            self.errors
+        );
+    }
+
+    /// Holds that nothing was sent twice, either way, and nothing came astray.
+    pub fn assert_no_repeats(&self) {
+        assert_eq!(
+            (self.retransmissions, self.received_again, self.out_of_call),
+            (0, 0, 0),
+            "sipp {}: retransmissions, messages received again, messages out of any call\n{}",
+            self.scenario,
+            self.errors
+        );
+    }
+
+    fn read(stem: &std::path::Path, calls: u32, scenario: &'static str) -> Self {
+        let statistics = std::fs::read_to_string(stem.with_extension("csv")).unwrap_or_default();
+        let names = statistics.lines().next().unwrap_or_default().split(';');
+        let last: Vec<&str> = statistics.lines().last().unwrap_or_default().split(';').collect();
+        let columns: Vec<(&str, &str)> = names.zip(last).collect();
+        let text =
+            |name: &str| columns.iter().find(|(column, _)| *column == name).map_or("", |(_, value)| *value);
+        let count = |name: &str| text(name).parse().unwrap_or(u64::MAX);
+        let epoch = |name: &str| {
+            text(name)
+                .split_ascii_whitespace()
+                .last()
+                .and_then(|value| value.parse::<f64>().ok())
+                .unwrap_or(f64::NAN)
+        };
+        let mut known = BTreeSet::new();
+        let received_again = read_log(&stem.with_extension("log"))
+            .into_iter()
+            .filter(|seen| seen.direction == Direction::Received && !known.insert(seen.text.clone()))
+            .count();
+        let errors: String = std::fs::read_to_string(stem.with_extension("err"))
+            .unwrap_or_default()
+            .chars()
+            .take(4000)
+            .collect();
+        Self {
+            successful: count("SuccessfulCall(C)"),
+            failed: count("FailedCall(C)"),
+            retransmissions: count("Retransmissions(C)"),
+            out_of_call: count("OutOfCallMsgs(C)"),
+            received_again,
+            seconds: epoch("CurrentTime") - epoch("StartTime"),
+            errors,
+            calls,
+            scenario,
+        }
+    }
+}
