@@ -1,0 +1,51 @@
+use std::fmt;
+
+use super::name::Name;
+use super::typed::Typed;
+use crate::error::ParseError;
+use crate::lex::{self, Cursor};
+
+/// The value of `Call-ID`: `word [ "@" word ]`, compared with its case (RFC 3261 section 20.8).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct CallId<'a>(&'a [u8]);
+
+impl<'a> CallId<'a> {
+    /// Reads the value.
+    pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+        let mut cursor = Cursor::new(value);
+        let id = cursor.take_some(lex::CALL_ID)?;
+        if cursor.at_end() { Ok(Self(id)) } else { Err(cursor.unexpected()) }
+    }
+
+    /// The octets.
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.0
+    }
+}
+
+impl<'a> Typed<'a> for CallId<'a> {
+    const NAME: Name = Name::CallId;
+
+    fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+        Self::parse(value)
+    }
+}
+
+impl fmt::Display for CallId<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_sign_of_a_word_may_stand_in_it() {
+        assert!(CallId::parse(b"intmeth.word%ZK-!.*_+'@word`~)(><:\\/\"][?}{").is_ok());
+        for bad in ["", "a b", "a\u{e9}"] {
+            assert!(CallId::parse(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+}

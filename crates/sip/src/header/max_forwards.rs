@@ -1,0 +1,55 @@
+use std::fmt;
+
+use super::name::Name;
+use super::typed::Typed;
+use crate::error::{ParseError, ParseErrorKind};
+use crate::lex;
+
+/// The value of `Max-Forwards`: how many hops are left, 0 to 255 (RFC 3261 section 20.22).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct MaxForwards(pub u8);
+
+impl MaxForwards {
+    /// What a request starts with (RFC 3261 section 8.1.1.6).
+    pub const DEFAULT: Self = Self(70);
+
+    /// Reads the value; leading zeros are allowed.
+    pub fn parse(value: &[u8]) -> Result<Self, ParseError> {
+        let hops = lex::number(value).and_then(|hops| u8::try_from(hops).ok());
+        hops.map(Self).ok_or(ParseError::new(ParseErrorKind::Number, 0))
+    }
+
+    /// What the next hop gets; `None` where the request must not go on.
+    pub fn decremented(self) -> Option<Self> {
+        self.0.checked_sub(1).map(Self)
+    }
+}
+
+impl<'a> Typed<'a> for MaxForwards {
+    const NAME: Name = Name::MaxForwards;
+
+    fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+        Self::parse(value)
+    }
+}
+
+impl fmt::Display for MaxForwards {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_stays_within_an_octet() {
+        assert_eq!(MaxForwards::parse(b"0068"), Ok(MaxForwards(68)));
+        assert_eq!(MaxForwards(1).decremented(), Some(MaxForwards(0)));
+        assert_eq!(MaxForwards(0).decremented(), None);
+        for bad in ["", "256", "-1", "7 0", "a"] {
+            assert!(MaxForwards::parse(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,430 @@
+pub(crate) mod address;
+pub(crate) mod call_id;
+pub(crate) mod contact;
+pub(crate) mod cseq;
+pub(crate) mod date;
+pub(crate) mod identity;
+pub(crate) mod index;
+pub(crate) mod max_forwards;
+pub(crate) mod name;
+pub(crate) mod reason;
+pub(crate) mod typed;
+pub(crate) mod values;
+pub(crate) mod via;
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::lex;
+use index::{Index, Line};
+use name::{Name, Shape};
+use values::Values;
+
+/// The header lines of a message, in order.
+///
+/// A received line stays what it is: a range of the datagram, which prints as it came. A line
+/// that is added stands in a buffer of the message. Up to 32 lines are indexed without
+/// allocation.
+///
+/// ```
+/// use attesta_sip::{Headers, Name};
+///
+/// let mut headers = Headers::new();
+/// headers.push(Name::Via, "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK776, SIP/2.0/UDP 192.0.2.2");
+/// headers.push_named("X-Customer", "acme");
+/// assert_eq!(headers.values(Name::Via).count(), 2);
+/// assert_eq!(headers.named("x-customer"), Some(&b"acme"[..]));
+/// ```
+#[derive(Clone)]
+pub struct Headers {
+    /// The received message, of which lines are ranges; empty for a message that was built.
+    raw: Bytes,
+    /// Lines that were added. Their ranges count on from the end of `raw`.
+    added: Vec<u8>,
+    index: Index,
+    /// Whether anything differs from what was received.
+    touched: bool,
+    /// Whether a received line ends with a line feed alone.
+    bare_line_feeds: bool,
+}
+
+impl Headers {
+    /// No lines.
+    pub fn new() -> Self {
+        Self {
+            raw: Bytes::new(),
+            added: Vec::new(),
+            index: Index::new(),
+            touched: true,
+            bare_line_feeds: false,
+        }
+    }
+
+    /// Number of lines.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether there are no lines.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The value of the first line of this name, without the white space around it; folds stay.
+    #[inline]
+    pub fn get(&self, name: Name) -> Option<&[u8]> {
+        let line = self.index.lines().iter().find(|line| line.name == Some(name))?;
+        Some(self.value_of(line))
+    }
+
+    /// The value of each line of this name.
+    pub fn all(&self, name: Name) -> impl Iterator<Item = &[u8]> + Clone {
+        self.index.lines().iter().filter(move |line| line.name == Some(name)).map(|line| self.value_of(line))
+    }
+
+    /// Each value of this name: lines of a [`Shape::List`] header are split at commas outside
+    /// quotes and angle brackets, those of others are one value each.
+    pub fn values(&self, name: Name) -> impl Iterator<Item = &[u8]> + Clone {
+        let list = matches!(name.shape(), Shape::List);
+        self.all(name).flat_map(move |value| if list { Values::list(value) } else { Values::single(value) })
+    }
+
+    /// Number of lines of this name.
+    pub fn count(&self, name: Name) -> usize {
+        self.index.lines().iter().filter(|line| line.name == Some(name)).count()
+    }
+
+    /// Whether there is a line of this name.
+    pub fn contains(&self, name: Name) -> bool {
+        self.index.lines().iter().any(|line| line.name == Some(name))
+    }
+
+    /// The value of the first line whose name is this one, whatever its case; for headers that
+    /// [`Name`] does not list.
+    pub fn named(&self, name: &str) -> Option<&[u8]> {
+        self.iter().find(|field| field.is_named(name)).map(|field| field.value())
+    }
+
+    /// All lines in order.
+    pub fn iter(&self) -> impl Iterator<Item = Field<'_>> + Clone {
+        self.index.lines().iter().map(|line| self.field(line))
+    }
+
+    /// Adds a line at the end.
+    ///
+    /// A CR, LF or NUL in the value that is not part of a fold becomes a space, so that no value
+    /// can start a line of its own (RFC 3261 section 7.3.1; the rule is that of RFC 9110
+    /// section 5.5). So in all methods that take a value.
+    pub fn push(&mut self, name: Name, value: impl AsRef<[u8]>) {
+        let line = self.write_line(name.as_str().as_bytes(), Some(name), value.as_ref());
+        self.index.push(line);
+    }
+
+    /// Adds a line before all others.
+    pub fn push_front(&mut self, name: Name, value: impl AsRef<[u8]>) {
+        let line = self.write_line(name.as_str().as_bytes(), Some(name), value.as_ref());
+        self.index.insert(0, line);
+    }
+
+    /// Adds a line before the first one of `before`, or at the end if there is none.
+    pub fn insert_before(&mut self, before: Name, name: Name, value: impl AsRef<[u8]>) {
+        let at = self.position(before).unwrap_or(self.len());
+        let line = self.write_line(name.as_str().as_bytes(), Some(name), value.as_ref());
+        self.index.insert(at, line);
+    }
+
+    /// Adds a line after the last one of `after`, or at the end if there is none.
+    pub fn insert_after(&mut self, after: Name, name: Name, value: impl AsRef<[u8]>) {
+        let last = self.index.lines().iter().rposition(|line| line.name == Some(after));
+        let at = last.map_or(self.len(), |at| at + 1);
+        let line = self.write_line(name.as_str().as_bytes(), Some(name), value.as_ref());
+        self.index.insert(at, line);
+    }
+
+    /// Adds a line at the end under a name of the caller's; a known one is found by [`Name`] too.
+    ///
+    /// Does nothing and gives `false` if the name is not a token of at most 255 octets.
+    pub fn push_named(&mut self, name: &str, value: impl AsRef<[u8]>) -> bool {
+        if !lex::all(name.as_bytes(), lex::TOKEN) || name.len() > usize::from(u8::MAX) {
+            return false;
+        }
+        let line = self.write_line(name.as_bytes(), Name::parse(name.as_bytes()), value.as_ref());
+        self.index.push(line);
+        true
+    }
+
+    /// Adds a line of this or another message at the end, octet for octet. Of a line with folds
+    /// the name and the value are kept, and its line ends become CRLF.
+    pub fn push_field(&mut self, field: Field<'_>) {
+        let line = self.copy_line(field);
+        self.index.push(line);
+    }
+
+    /// Puts one line in place of all those of this name, where the first of them stood; at the
+    /// end if there was none.
+    pub fn set(&mut self, name: Name, value: impl AsRef<[u8]>) {
+        let at = self.position(name);
+        self.remove(name);
+        let line = self.write_line(name.as_str().as_bytes(), Some(name), value.as_ref());
+        self.index.insert(at.unwrap_or(self.len()), line);
+    }
+
+    /// Puts another value in place of the first line of this name; at the end if there is none.
+    pub fn set_first(&mut self, name: Name, value: impl AsRef<[u8]>) {
+        let at = self.position(name);
+        let mut place = 0..;
+        self.keep(|_| place.next() != at);
+        let line = self.write_line(name.as_str().as_bytes(), Some(name), value.as_ref());
+        self.index.insert(at.unwrap_or(self.len()), line);
+    }
+
+    /// Removes all lines of this name; gives how many there were.
+    pub fn remove(&mut self, name: Name) -> usize {
+        self.keep(|line| line.name != Some(name))
+    }
+
+    /// Removes the first line of this name; gives whether there was one.
+    pub fn remove_first(&mut self, name: Name) -> bool {
+        let at = self.position(name);
+        let mut place = 0..;
+        at.is_some() && self.keep(|_| place.next() != at) > 0
+    }
+
+    /// Removes all lines of this name, whatever its case; gives how many there were.
+    pub fn remove_named(&mut self, name: &str) -> usize {
+        self.retain(|field| !field.is_named(name))
+    }
+
+    /// Keeps the lines for which `keep` holds; gives how many went.
+    pub fn retain(&mut self, mut keep: impl FnMut(Field<'_>) -> bool) -> usize {
+        let (raw, added) = (&self.raw, &self.added);
+        let removed = self.index.retain(|line| keep(Field::of(line, raw, added)));
+        self.touched |= removed > 0;
+        removed
+    }
+
+    /// The lines of a received message.
+    pub(crate) fn received(raw: Bytes, index: Index, bare_line_feeds: bool) -> Self {
+        Self { raw, added: Vec::new(), index, touched: false, bare_line_feeds }
+    }
+
+    /// The received message; empty for one that was built.
+    #[inline]
+    pub(crate) fn raw(&self) -> &Bytes {
+        &self.raw
+    }
+
+    pub(crate) fn touched(&self) -> bool {
+        self.touched
+    }
+
+    /// Prints all lines but those of Content-Length, which follow from the body.
+    pub(crate) fn write_to(&self, out: &mut Vec<u8>) {
+        let mut run: Option<(u32, u32)> = None;
+        for line in self.index.lines() {
+            if line.name == Some(Name::ContentLength) {
+                continue;
+            }
+            if self.bare_line_feeds && self.is_received(line) {
+                self.write_run(run.take(), out);
+                copy_with_crlf(self.field(line).line, out);
+                continue;
+            }
+            // Lines that stand side by side are copied at once.
+            run = match run {
+                Some((start, end)) if end == line.start && !self.crosses(end) => Some((start, line.end())),
+                other => {
+                    self.write_run(other, out);
+                    Some((line.start, line.end()))
+                }
+            };
+        }
+        self.write_run(run, out);
+    }
+
+    /// Octets that all lines take.
+    pub(crate) fn printed_length(&self) -> usize {
+        self.index.lines().iter().map(|line| line.length as usize + 1).sum()
+    }
+
+    fn keep(&mut self, keep: impl FnMut(&Line) -> bool) -> usize {
+        let removed = self.index.retain(keep);
+        self.touched |= removed > 0;
+        removed
+    }
+
+    fn position(&self, name: Name) -> Option<usize> {
+        self.index.lines().iter().position(|line| line.name == Some(name))
+    }
+
+    fn field(&self, line: &Line) -> Field<'_> {
+        Field::of(line, &self.raw, &self.added)
+    }
+
+    #[inline]
+    fn value_of(&self, line: &Line) -> &[u8] {
+        let start = line.start as usize + usize::from(line.value);
+        text(&self.raw, &self.added, start, line.value_length as usize)
+    }
+
+    fn is_received(&self, line: &Line) -> bool {
+        (line.start as usize) < self.raw.len()
+    }
+
+    /// Whether the received text ends here and the added text starts.
+    fn crosses(&self, at: u32) -> bool {
+        at as usize == self.raw.len()
+    }
+
+    fn write_run(&self, run: Option<(u32, u32)>, out: &mut Vec<u8>) {
+        if let Some((start, end)) = run {
+            out.extend_from_slice(text(&self.raw, &self.added, start as usize, (end - start) as usize));
+        }
+    }
+
+    fn write_line(&mut self, name: &[u8], known: Option<Name>, value: &[u8]) -> Line {
+        self.touched = true;
+        let value = lex::trim(value);
+        let start = self.raw.len() + self.added.len();
+        self.added.reserve(name.len() + value.len() + 4);
+        self.added.extend_from_slice(name);
+        self.added.extend_from_slice(b": ");
+        let from = self.added.len();
+        copy_value(value, &mut self.added);
+        let value_length = self.added.len() - from;
+        self.added.extend_from_slice(b"\r\n");
+        Line {
+            start: narrow(start),
+            length: narrow(self.raw.len() + self.added.len() - start),
+            value_length: narrow(value_length),
+            value: u16::try_from(name.len() + 2).unwrap_or(u16::MAX),
+            name_length: u8::try_from(name.len()).unwrap_or(u8::MAX),
+            name: known,
+        }
+    }
+
+    fn copy_line(&mut self, field: Field<'_>) -> Line {
+        let plain = field.line.ends_with(b"\r\n") && memchr::memchr_iter(b'\n', field.line).count() == 1;
+        if !plain {
+            return self.write_line(field.name_bytes(), field.name, field.value());
+        }
+        self.touched = true;
+        let start = self.raw.len() + self.added.len();
+        self.added.extend_from_slice(field.line);
+        Line { start: narrow(start), ..field.shape }
+    }
+}
+
+impl Default for Headers {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Names only: values may be personal.
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// One header line.
+#[derive(Clone, Copy)]
+pub struct Field<'a> {
+    line: &'a [u8],
+    shape: Line,
+    name: Option<Name>,
+}
+
+impl<'a> Field<'a> {
+    /// Which header it is; `None` for one that [`Name`] does not list.
+    pub fn name(&self) -> Option<Name> {
+        self.name
+    }
+
+    /// The name as written.
+    pub fn name_bytes(&self) -> &'a [u8] {
+        lex::split(self.line, usize::from(self.shape.name_length)).0
+    }
+
+    /// The value without the white space around it; folds stay.
+    pub fn value(&self) -> &'a [u8] {
+        let rest = lex::split(self.line, usize::from(self.shape.value)).1;
+        lex::split(rest, self.shape.value_length as usize).0
+    }
+
+    /// The whole line with its line end.
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.line
+    }
+
+    /// Whether the name is this one, whatever its case.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.name_bytes().eq_ignore_ascii_case(name.as_bytes())
+    }
+
+    fn of(line: &Line, raw: &'a [u8], added: &'a [u8]) -> Self {
+        Self {
+            line: text(raw, added, line.start as usize, line.length as usize),
+            shape: *line,
+            name: line.name,
+        }
+    }
+}
+
+/// The name and the length of the value, which may be personal.
+impl fmt::Debug for Field<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ({} octets)", String::from_utf8_lossy(self.name_bytes()), self.value().len())
+    }
+}
+
+/// A range of the received text or, past its end, of the added one.
+#[inline]
+fn text<'a>(raw: &'a [u8], added: &'a [u8], start: usize, length: usize) -> &'a [u8] {
+    let (source, start) = match start.checked_sub(raw.len()) {
+        Some(start) => (added, start),
+        None => (raw, start),
+    };
+    source.get(start..start + length).unwrap_or_default()
+}
+
+/// Offsets are 32 bits wide: a message is at most 2^30 octets, and what is added to one stays far
+/// below the other 2^31.
+fn narrow(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+/// Copies a value; a line end that is no fold, and a NUL outside an escape, become a space.
+fn copy_value(value: &[u8], out: &mut Vec<u8>) {
+    let mut rest = value;
+    while let Some(at) = memchr::memchr3(b'\r', b'\n', 0, rest) {
+        let (plain, tail) = lex::split(rest, at);
+        out.extend_from_slice(plain);
+        rest = match tail {
+            [b'\r', b'\n', after @ ..] | [b'\n', after @ ..] if matches!(after, [b' ' | b'\t', ..]) => {
+                out.extend_from_slice(b"\r\n");
+                after
+            }
+            [0, after @ ..] if plain.last() == Some(&b'\\') => {
+                out.push(0);
+                after
+            }
+            _ => {
+                out.push(b' ');
+                lex::split(tail, 1).1
+            }
+        };
+    }
+    out.extend_from_slice(rest);
+}
+
+/// Copies a received line whose line ends may lack their CR.
+fn copy_with_crlf(line: &[u8], out: &mut Vec<u8>) {
+    for piece in line.split_inclusive(|&octet| octet == b'\n') {
+        let piece = piece.strip_suffix(b"\n").unwrap_or(piece);
+        out.extend_from_slice(piece.strip_suffix(b"\r").unwrap_or(piece));
+        out.extend_from_slice(b"\r\n");
+    }
+}

@@ -1,0 +1,34 @@
+use super::Headers;
+use super::name::Name;
+use crate::error::ParseError;
+
+/// A header value that can be read from its octets.
+pub trait Typed<'a>: Sized {
+    /// The header it is a value of.
+    const NAME: Name;
+
+    /// Reads one value.
+    fn parse(value: &'a [u8]) -> Result<Self, ParseError>;
+}
+
+impl Headers {
+    /// Reads the first value of a header: `None` if there is none.
+    ///
+    /// ```
+    /// use attesta_sip::{CSeq, Headers, Method, Name};
+    ///
+    /// let mut headers = Headers::new();
+    /// headers.push(Name::CSeq, "314159 INVITE");
+    /// let cseq: CSeq = headers.read().unwrap()?;
+    /// assert_eq!((cseq.number(), cseq.method()), (314_159, &Method::Invite));
+    /// # Ok::<(), attesta_sip::ParseError>(())
+    /// ```
+    pub fn read<'a, T: Typed<'a>>(&'a self) -> Option<Result<T, ParseError>> {
+        self.values(T::NAME).next().map(T::parse)
+    }
+
+    /// Reads each value of a header.
+    pub fn read_all<'a, T: Typed<'a>>(&'a self) -> impl Iterator<Item = Result<T, ParseError>> {
+        self.values(T::NAME).map(T::parse)
+    }
+}

@@ -1,0 +1,152 @@
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::error::{ParseError, ParseErrorKind};
+use crate::lex::{self, Cursor};
+
+/// A host as URIs and `Via` name it: an address or a domain name (RFC 3261 section 25.1).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Host<'a> {
+    /// An IPv4 address.
+    V4(Ipv4Addr),
+    /// An IPv6 address; it stands in brackets on the wire.
+    V6(Ipv6Addr),
+    /// A domain name: letters, digits, `-`, `.` and, beyond the grammar, `_`.
+    Name(&'a str),
+}
+
+impl<'a> Host<'a> {
+    /// Reads a whole text as a host.
+    pub fn parse(text: &'a [u8]) -> Result<Self, ParseError> {
+        let mut cursor = Cursor::new(text);
+        let host = Self::read(&mut cursor)?;
+        if cursor.at_end() { Ok(host) } else { Err(cursor.error(ParseErrorKind::Host)) }
+    }
+
+    /// Reads a host that may stand without the brackets IPv6 needs elsewhere, as `received` does
+    /// (RFC 5118 section 4.5).
+    pub fn parse_bare(text: &'a [u8]) -> Result<Self, ParseError> {
+        if text.contains(&b':') && text.first() != Some(&b'[') {
+            return v6(text).map(Self::V6).ok_or(ParseError::new(ParseErrorKind::Host, 0));
+        }
+        Self::parse(text)
+    }
+
+    /// The address, if the host is one.
+    pub fn address(&self) -> Option<IpAddr> {
+        match *self {
+            Self::V4(address) => Some(IpAddr::V4(address)),
+            Self::V6(address) => Some(IpAddr::V6(address)),
+            Self::Name(_) => None,
+        }
+    }
+
+    /// Whether both name the same host: names without their case, addresses by value
+    /// (RFC 3261 section 19.1.4).
+    pub fn same(&self, other: &Host<'_>) -> bool {
+        match (self, other) {
+            (Self::Name(one), Host::Name(two)) => one.eq_ignore_ascii_case(two),
+            (Self::V4(_) | Self::V6(_) | Self::Name(_), _) => {
+                self.address().is_some() && self.address() == other.address()
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn read(cursor: &mut Cursor<'a>) -> Result<Self, ParseError> {
+        let start = *cursor;
+        let failed = || start.error(ParseErrorKind::Host);
+        if cursor.eat(b'[') {
+            let inside = cursor.take(memchr::memchr(b']', cursor.rest()).ok_or_else(failed)?);
+            cursor.take(1);
+            return v6(inside).map(Self::V6).ok_or_else(failed);
+        }
+        let text = cursor.take_all(lex::HOST);
+        // The label at the top of a name starts with a letter, so a digit there means an address.
+        let name = text.strip_suffix(b".").unwrap_or(text);
+        let top = memchr::memrchr(b'.', name).map_or(name, |dot| lex::split(name, dot + 1).1);
+        match top.first() {
+            Some(octet) if octet.is_ascii_digit() && lex::all(top, lex::DIGIT) => {
+                v4(text).map(Self::V4).ok_or_else(failed)
+            }
+            Some(_) if !matches!(name.first(), Some(b'.')) => {
+                std::str::from_utf8(text).map(Self::Name).map_err(|_| failed())
+            }
+            Some(_) | None => Err(failed()),
+        }
+    }
+}
+
+impl fmt::Display for Host<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::V4(address) => address.fmt(f),
+            Self::V6(address) => write!(f, "[{address}]"),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+impl From<IpAddr> for Host<'_> {
+    fn from(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => Self::V4(address),
+            IpAddr::V6(address) => Self::V6(address),
+        }
+    }
+}
+
+/// `:port` if one follows; an empty one (`host:`) counts as none.
+#[inline]
+pub(crate) fn read_port(cursor: &mut Cursor<'_>) -> Result<Option<u16>, ParseError> {
+    if !cursor.eat(b':') {
+        return Ok(None);
+    }
+    let start = *cursor;
+    let digits = cursor.take_all(lex::DIGIT);
+    match lex::number(digits).map(u16::try_from) {
+        Some(Ok(port)) => Ok(Some(port)),
+        Some(Err(_)) | None => Err(start.error(ParseErrorKind::Number)),
+    }
+}
+
+fn v4(text: &[u8]) -> Option<Ipv4Addr> {
+    let mut octets = [0u8; 4];
+    let mut parts = text.split(|&octet| octet == b'.');
+    for slot in &mut octets {
+        let part = parts.next()?;
+        if part.len() > 3 {
+            return None;
+        }
+        *slot = u8::try_from(lex::number(part)?).ok()?;
+    }
+    if parts.next().is_some() { None } else { Some(Ipv4Addr::from(octets)) }
+}
+
+fn v6(text: &[u8]) -> Option<Ipv6Addr> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_and_names_are_told_apart() {
+        assert_eq!(Host::parse(b"192.0.2.1").unwrap(), Host::V4(Ipv4Addr::new(192, 0, 2, 1)));
+        assert_eq!(Host::parse(b"[2001:db8::1]").unwrap().to_string(), "[2001:db8::1]");
+        assert_eq!(Host::parse(b"3com.example.").unwrap(), Host::Name("3com.example."));
+        for bad in
+            [&b"192.0.2"[..], b"192.0.2.256", b"2001:db8::1", b"[2001:db8::1", b"", b".", b".example", b"a b"]
+        {
+            assert!(Host::parse(bad).is_err(), "{}", String::from_utf8_lossy(bad));
+        }
+    }
+
+    #[test]
+    fn received_may_leave_the_brackets_out() {
+        let bare = Host::parse_bare(b"2001:db8::9:255").unwrap();
+        assert!(bare.same(&Host::parse_bare(b"[2001:db8::9:255]").unwrap()));
+        assert_eq!(bare.address().unwrap().to_string(), "2001:db8::9:255");
+    }
+}

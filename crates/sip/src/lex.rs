@@ -1,0 +1,321 @@
+//! The character classes and the small reading steps of RFC 3261 section 25.1.
+
+use memchr::{memchr, memchr2};
+
+use crate::error::{ParseError, ParseErrorKind};
+
+/// `token`.
+pub(crate) const TOKEN: u16 = 1;
+/// `DIGIT`.
+pub(crate) const DIGIT: u16 = 1 << 1;
+/// `HEXDIG`, either case.
+pub(crate) const HEX: u16 = 1 << 2;
+/// What may stand in the user part of a SIP URI without an escape, and `%` itself. `#` is not in
+/// the grammar; dial strings carry it unescaped often enough that refusing it would lose calls.
+pub(crate) const USER: u16 = 1 << 3;
+/// The same for the password.
+pub(crate) const PASSWORD: u16 = 1 << 4;
+/// `paramchar` of a URI parameter, and `%`.
+pub(crate) const URI_PARAM: u16 = 1 << 5;
+/// `hnv-unreserved`, `unreserved`, `&`, `=` and `%`: the header part of a SIP URI.
+pub(crate) const URI_HEADER: u16 = 1 << 6;
+/// What a URI of an unknown scheme is made of: RFC 3986 characters and `%`.
+pub(crate) const URIC: u16 = 1 << 7;
+/// What a header parameter's value may hold outside quotes: `token`, a host with or without
+/// brackets, and other visible octets that delimit nothing.
+pub(crate) const VALUE: u16 = 1 << 8;
+/// Letters, digits, `-`, `.` and `_`: host names and IPv4 addresses.
+pub(crate) const HOST: u16 = 1 << 9;
+/// What an unquoted display name may hold between its white space: `token`, octets beyond ASCII
+/// and the visible signs that delimit nothing.
+pub(crate) const DISPLAY: u16 = 1 << 10;
+/// `word` and `@`: a Call-ID.
+pub(crate) const CALL_ID: u16 = 1 << 11;
+/// The base64 alphabets, standard and URL-safe, `=` and `.`: a PASSporT in compact form.
+pub(crate) const BASE64: u16 = 1 << 12;
+/// `scheme` of a URI, after its first letter.
+pub(crate) const SCHEME: u16 = 1 << 13;
+
+static CLASSES: [u16; 256] = classes();
+
+const fn classes() -> [u16; 256] {
+    let mut table = [0; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, within the array")]
+        {
+            table[octet] = class_of(octet as u8);
+        }
+        octet += 1;
+    }
+    table
+}
+
+const fn class_of(b: u8) -> u16 {
+    let alphanumeric = b.is_ascii_alphanumeric();
+    let mark = matches!(b, b'-' | b'_' | b'.' | b'!' | b'~' | b'*' | b'\'' | b'(' | b')');
+    let unreserved = alphanumeric || mark || b == b'%';
+    let token =
+        alphanumeric || matches!(b, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
+    let mut class = 0;
+    if token {
+        class |= TOKEN;
+    }
+    if b.is_ascii_digit() {
+        class |= DIGIT;
+    }
+    if b.is_ascii_hexdigit() {
+        class |= HEX;
+    }
+    if unreserved || matches!(b, b'&' | b'=' | b'+' | b'$' | b',' | b';' | b'?' | b'/' | b'#') {
+        class |= USER;
+    }
+    if unreserved || matches!(b, b'&' | b'=' | b'+' | b'$' | b',') {
+        class |= PASSWORD;
+    }
+    if unreserved || matches!(b, b'[' | b']' | b'/' | b':' | b'&' | b'+' | b'$') {
+        class |= URI_PARAM;
+    }
+    if unreserved || matches!(b, b'[' | b']' | b'/' | b'?' | b':' | b'+' | b'$' | b'&' | b'=') {
+        class |= URI_HEADER;
+    }
+    if b.is_ascii_graphic() && !matches!(b, b'<' | b'>' | b'"' | b'{' | b'}' | b'|' | b'\\' | b'^' | b'`') {
+        class |= URIC;
+    }
+    if b >= 0x80 || (b.is_ascii_graphic() && !matches!(b, b';' | b',' | b'"' | b'<' | b'>' | b'\\')) {
+        class |= VALUE;
+    }
+    if alphanumeric || matches!(b, b'-' | b'.' | b'_') {
+        class |= HOST;
+    }
+    if b >= 0x80 || (b.is_ascii_graphic() && !matches!(b, b'"' | b',' | b';' | b':' | b'<' | b'>' | b'\\')) {
+        class |= DISPLAY;
+    }
+    if token
+        || matches!(
+            b,
+            b'(' | b')' | b'<' | b'>' | b':' | b'\\' | b'"' | b'/' | b'[' | b']' | b'?' | b'{' | b'}' | b'@'
+        )
+    {
+        class |= CALL_ID;
+    }
+    if alphanumeric || matches!(b, b'-' | b'_' | b'+' | b'/' | b'=' | b'.') {
+        class |= BASE64;
+    }
+    if alphanumeric || matches!(b, b'+' | b'-' | b'.') {
+        class |= SCHEME;
+    }
+    class
+}
+
+/// Whether the octet belongs to one of the classes.
+#[inline]
+pub(crate) fn is(octet: u8, class: u16) -> bool {
+    CLASSES.get(usize::from(octet)).is_some_and(|found| found & class != 0)
+}
+
+/// How many octets at the start belong to the class.
+#[inline]
+pub(crate) fn span(text: &[u8], class: u16) -> usize {
+    text.iter().position(|&octet| !is(octet, class)).unwrap_or(text.len())
+}
+
+/// Whether all octets belong to the class, and there is at least one.
+pub(crate) fn all(text: &[u8], class: u16) -> bool {
+    !text.is_empty() && text.iter().all(|&octet| is(octet, class))
+}
+
+/// Splits after `at` octets; past the end, all of the text is the first part.
+#[inline]
+pub(crate) fn split(text: &[u8], at: usize) -> (&[u8], &[u8]) {
+    text.split_at_checked(at).unwrap_or((text, &[]))
+}
+
+/// Splits around the first `octet`.
+#[inline]
+pub(crate) fn split_once(text: &[u8], octet: u8) -> Option<(&[u8], &[u8])> {
+    let (before, rest) = split(text, memchr(octet, text)?);
+    Some((before, rest.get(1..)?))
+}
+
+/// Whether every `%` is followed by two hexadecimal digits (RFC 3261 section 25.1, `escaped`).
+#[inline]
+pub(crate) fn escapes_hold(text: &[u8]) -> bool {
+    let mut rest = text;
+    while let Some(at) = memchr(b'%', rest) {
+        let [_, high, low, tail @ ..] = split(rest, at).1 else { return false };
+        if !is(*high, HEX) || !is(*low, HEX) {
+            return false;
+        }
+        rest = tail;
+    }
+    true
+}
+
+/// A decimal number of any count of leading zeros.
+#[inline]
+pub(crate) fn number(digits: &[u8]) -> Option<u32> {
+    if digits.is_empty() {
+        return None;
+    }
+    let mut value: u32 = 0;
+    for &octet in digits {
+        let digit = octet.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value.checked_mul(10)?.checked_add(u32::from(digit))?;
+    }
+    Some(value)
+}
+
+/// A `qvalue` from 0 to 1 with at most three decimals, in thousandths (RFC 3261 section 25.1).
+pub(crate) fn thousandths(text: &[u8]) -> Option<u16> {
+    let (whole, decimals) = split_once(text, b'.').unwrap_or((text, &[]));
+    if decimals.len() > 3 {
+        return None;
+    }
+    let scale = [1000, 100, 10, 1].get(decimals.len()).copied()?;
+    let decimals = if decimals.is_empty() { 0 } else { number(decimals)? };
+    let value = number(whole)?.checked_mul(1000)?.checked_add(decimals * scale)?;
+    u16::try_from(value).ok().filter(|&value| value <= 1000)
+}
+
+/// Removes white space and folds (`LWS`) at both ends.
+#[inline]
+pub(crate) fn trim(text: &[u8]) -> &[u8] {
+    trim_start(text).trim_ascii_end()
+}
+
+/// Removes white space and folds at the start.
+#[inline]
+pub(crate) fn trim_start(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] = text {
+        text = rest;
+    }
+    text
+}
+
+/// A place in a header value that is being read from left to right.
+#[derive(Clone, Copy)]
+pub(crate) struct Cursor<'a> {
+    rest: &'a [u8],
+    whole: usize,
+}
+
+impl<'a> Cursor<'a> {
+    #[inline]
+    pub(crate) fn new(text: &'a [u8]) -> Self {
+        Self { rest: text, whole: text.len() }
+    }
+
+    /// What has not been read yet.
+    #[inline]
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Octets already read.
+    #[inline]
+    pub(crate) fn offset(&self) -> usize {
+        self.whole - self.rest.len()
+    }
+
+    /// An error at this place.
+    #[cold]
+    pub(crate) fn error(&self, kind: ParseErrorKind) -> ParseError {
+        ParseError::new(kind, self.offset())
+    }
+
+    /// The error of an octet that cannot stand here, or of an end that comes too early.
+    #[cold]
+    pub(crate) fn unexpected(&self) -> ParseError {
+        self.error(if self.rest.is_empty() {
+            ParseErrorKind::UnexpectedEnd
+        } else {
+            ParseErrorKind::Unexpected
+        })
+    }
+
+    #[inline]
+    pub(crate) fn at_end(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// Takes the next octet if it is `octet`.
+    #[inline]
+    pub(crate) fn eat(&mut self, octet: u8) -> bool {
+        match self.rest {
+            [first, rest @ ..] if *first == octet => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes the next octet, which must be `octet`.
+    #[inline]
+    pub(crate) fn expect(&mut self, octet: u8) -> Result<(), ParseError> {
+        if self.eat(octet) { Ok(()) } else { Err(self.unexpected()) }
+    }
+
+    /// Skips `LWS`, folds included.
+    #[inline]
+    pub(crate) fn skip_lws(&mut self) {
+        self.rest = trim_start(self.rest);
+    }
+
+    /// Takes `octets` octets.
+    #[inline]
+    pub(crate) fn take(&mut self, octets: usize) -> &'a [u8] {
+        let (taken, rest) = split(self.rest, octets);
+        self.rest = rest;
+        taken
+    }
+
+    /// Takes all octets of the class; may be none.
+    #[inline]
+    pub(crate) fn take_all(&mut self, class: u16) -> &'a [u8] {
+        self.take(span(self.rest, class))
+    }
+
+    /// Takes at least one octet of the class.
+    #[inline]
+    pub(crate) fn take_some(&mut self, class: u16) -> Result<&'a [u8], ParseError> {
+        let taken = self.take_all(class);
+        if taken.is_empty() { Err(self.unexpected()) } else { Ok(taken) }
+    }
+
+    /// Takes a quoted string that starts here, and gives what stands between its quotes with the
+    /// escapes as they are (`quoted-string`).
+    pub(crate) fn take_quoted(&mut self) -> Result<&'a [u8], ParseError> {
+        let start = *self;
+        self.expect(b'"')?;
+        let content = self.rest;
+        loop {
+            let Some(at) = memchr2(b'"', b'\\', self.rest) else {
+                return Err(start.error(ParseErrorKind::UnclosedQuote));
+            };
+            self.take(at);
+            if self.eat(b'"') {
+                let length = content.len() - self.rest.len() - 1;
+                return Ok(split(content, length).0);
+            }
+            self.take(2);
+        }
+    }
+
+    /// Takes `<...>` that starts here, and gives what stands between.
+    #[inline]
+    pub(crate) fn take_angle(&mut self) -> Result<&'a [u8], ParseError> {
+        let start = *self;
+        self.expect(b'<')?;
+        let Some(at) = memchr(b'>', self.rest) else {
+            return Err(start.error(ParseErrorKind::UnclosedAngle));
+        };
+        let content = self.take(at);
+        self.take(1);
+        Ok(content)
+    }
+}

@@ -1,0 +1,187 @@
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::error::{ParseError, ParseErrorKind};
+use crate::lex::{self, Cursor};
+
+/// The parameters of a header value or a URI: `;name=value` pieces, in order, as received.
+///
+/// Names are compared without their case. A quoted value is given without its quotes and with its
+/// escapes; [`unquote`] undoes those.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Params<'a> {
+    raw: &'a [u8],
+}
+
+impl<'a> Params<'a> {
+    /// Reads header parameters: `*( SEMI generic-param )` up to the end of the text
+    /// (RFC 3261 section 25.1).
+    pub fn parse(text: &'a [u8]) -> Result<Self, ParseError> {
+        Self::read(&mut Cursor::new(text), |_, _| {})
+    }
+
+    /// Reads header parameters up to the end of the text and shows each one as it passes.
+    #[inline]
+    pub(crate) fn read(
+        cursor: &mut Cursor<'a>,
+        mut each: impl FnMut(&'a [u8], Option<&'a [u8]>),
+    ) -> Result<Self, ParseError> {
+        cursor.skip_lws();
+        let raw = cursor.rest();
+        while !cursor.at_end() {
+            cursor.expect(b';')?;
+            cursor.skip_lws();
+            let name = cursor.take_some(lex::TOKEN)?;
+            cursor.skip_lws();
+            let value = if cursor.eat(b'=') { Some(read_value(cursor)?) } else { None };
+            cursor.skip_lws();
+            each(name, value);
+        }
+        Ok(Self { raw })
+    }
+
+    /// Reads the parameters of a URI up to the first `?` or the end (`uri-parameters`).
+    pub(crate) fn read_uri(cursor: &mut Cursor<'a>) -> Result<Self, ParseError> {
+        let raw = cursor.rest();
+        let mut length = 0;
+        while cursor.eat(b';') {
+            let name = cursor.take_some(lex::URI_PARAM)?;
+            let value = if cursor.eat(b'=') { cursor.take_some(lex::URI_PARAM)? } else { &[] };
+            if !lex::escapes_hold(name) || !lex::escapes_hold(value) {
+                return Err(cursor.error(ParseErrorKind::Escape));
+            }
+            length = raw.len() - cursor.rest().len();
+        }
+        Ok(Self { raw: lex::split(raw, length).0 })
+    }
+
+    /// The octets as received, from the first `;` on; empty without parameters.
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.raw
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.raw.is_empty()
+    }
+
+    /// The value of the first parameter of this name: `None` if there is none, `Some(None)` if it
+    /// stands without a value.
+    pub fn get(&self, name: &str) -> Option<Option<&'a [u8]>> {
+        self.iter().find(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    }
+
+    /// The value of the first parameter of this name, if it has one.
+    pub fn value(&self, name: &str) -> Option<&'a [u8]> {
+        self.get(name).flatten()
+    }
+
+    /// Whether a parameter of this name is there, with a value or without.
+    pub fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// All parameters in order: name and value.
+    pub fn iter(&self) -> ParamsIter<'a> {
+        ParamsIter { cursor: Cursor::new(self.raw) }
+    }
+}
+
+impl fmt::Display for Params<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(self.raw))
+    }
+}
+
+impl fmt::Debug for Params<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter().map(|(name, _)| String::from_utf8_lossy(name))).finish()
+    }
+}
+
+impl<'a> IntoIterator for Params<'a> {
+    type Item = (&'a [u8], Option<&'a [u8]>);
+    type IntoIter = ParamsIter<'a>;
+
+    fn into_iter(self) -> ParamsIter<'a> {
+        self.iter()
+    }
+}
+
+/// The parameters of one value, in order.
+#[derive(Clone)]
+pub struct ParamsIter<'a> {
+    cursor: Cursor<'a>,
+}
+
+impl<'a> Iterator for ParamsIter<'a> {
+    type Item = (&'a [u8], Option<&'a [u8]>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.cursor.skip_lws();
+        if !self.cursor.eat(b';') {
+            return None;
+        }
+        self.cursor.skip_lws();
+        let name = self.cursor.take_all(lex::TOKEN | lex::URI_PARAM);
+        self.cursor.skip_lws();
+        let value = if self.cursor.eat(b'=') { read_value(&mut self.cursor).ok() } else { None };
+        Some((name, value))
+    }
+}
+
+/// What follows a parameter's `=`: a quoted string, a URI in angle brackets, or plain octets.
+#[inline]
+fn read_value<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], ParseError> {
+    cursor.skip_lws();
+    match cursor.rest().first() {
+        Some(b'"') => cursor.take_quoted(),
+        Some(b'<') => cursor.take_angle(),
+        Some(_) | None => cursor.take_some(lex::VALUE),
+    }
+}
+
+/// Undoes the backslash escapes of a quoted string's content (`quoted-pair`, RFC 3261 section
+/// 25.1); borrows where there are none.
+pub fn unquote(content: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr(b'\\', content).is_none() {
+        return Cow::Borrowed(content);
+    }
+    let mut plain = Vec::with_capacity(content.len());
+    let mut octets = content.iter();
+    while let Some(&octet) = octets.next() {
+        let octet = if octet == b'\\' { octets.next().copied().unwrap_or(octet) } else { octet };
+        plain.push(octet);
+    }
+    Cow::Owned(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_space_quotes_and_bare_names_are_read() {
+        let params = Params::parse(b" ; tag = 9fxced ;q=0.33; text=\"a;b=\\\"c\\\"\" ;lr").unwrap();
+        let all: Vec<_> = params.iter().collect();
+        assert_eq!(
+            all,
+            [
+                (&b"tag"[..], Some(&b"9fxced"[..])),
+                (b"q", Some(b"0.33")),
+                (b"text", Some(b"a;b=\\\"c\\\"")),
+                (b"lr", None)
+            ]
+        );
+        assert_eq!(params.value("TAG"), Some(&b"9fxced"[..]));
+        assert_eq!(params.get("lr"), Some(None));
+        assert_eq!(unquote(b"a;b=\\\"c\\\"").as_ref(), b"a;b=\"c\"");
+    }
+
+    #[test]
+    fn empty_pieces_are_refused() {
+        for bad in [&b";;"[..], b";", b";a=", b";a=\"b", b"a", b";a=b,c", b";a b"] {
+            assert!(Params::parse(bad).is_err(), "{}", String::from_utf8_lossy(bad));
+        }
+    }
+}
