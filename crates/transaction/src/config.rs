@@ -1,0 +1,141 @@
+//! The knobs of an endpoint.
+
+use std::time::Duration;
+
+use attesta_sip::Limits;
+
+/// The timers and caps of an [`Endpoint`](crate::Endpoint).
+///
+/// The timers that have no knob follow from these: B, F, H, J, L and M are 64 T1, A, E and G start at T1, I and K are T4,
+/// and D is the longer of 64 T1 and 32 s (RFC 3261 table 4, RFC 6026 section 8.4).
+#[derive(Clone, Debug)]
+pub struct Config {
+    t1: Duration,
+    t2: Duration,
+    t4: Duration,
+    max_transactions: usize,
+    retry_after: Duration,
+    limits: Limits,
+}
+
+impl Config {
+    /// The estimate of the round-trip time, from which most timers follow (RFC 3261 section 17.1.1.1). Default 500 ms, at least
+    /// 1 ms. Less retransmits sooner and gives up sooner.
+    #[must_use]
+    pub fn t1(mut self, t1: Duration) -> Self {
+        self.t1 = t1.max(Duration::from_millis(1));
+        self
+    }
+
+    /// The longest interval between retransmissions of a non-INVITE request or of a final response to an INVITE
+    /// (RFC 3261 section 17.1.2.2). Default 4 s, at least 1 ms.
+    #[must_use]
+    pub fn t2(mut self, t2: Duration) -> Self {
+        self.t2 = t2.max(Duration::from_millis(1));
+        self
+    }
+
+    /// How long a message stays in the network (RFC 3261 section 17.1.2.2). Default 5 s.
+    #[must_use]
+    pub fn t4(mut self, t4: Duration) -> Self {
+        self.t4 = t4;
+        self
+    }
+
+    /// How many transactions may live at a time before new work is refused: requests outside a dialog get a 503, while
+    /// those within a dialog are taken up to a quarter more, since most of them end calls. Default 200,000; each costs
+    /// about 500 octets beside its message.
+    #[must_use]
+    pub fn max_transactions(mut self, max_transactions: usize) -> Self {
+        self.max_transactions = max_transactions;
+        self
+    }
+
+    /// What the Retry-After of such a 503 says (RFC 3261 section 21.5.4), in whole seconds. Default 5 s.
+    #[must_use]
+    pub fn retry_after(mut self, retry_after: Duration) -> Self {
+        self.retry_after = retry_after;
+        self
+    }
+
+    /// The limits within which a message is read. Default [`Limits::default`].
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    pub(crate) fn round_trip(&self) -> Duration {
+        self.t1
+    }
+
+    pub(crate) fn longest_interval(&self) -> Duration {
+        self.t2
+    }
+
+    /// 64 T1: Timers B, F, H, J, L and M.
+    pub(crate) fn patience(&self) -> Duration {
+        64 * self.t1
+    }
+
+    /// T4: Timers I and K.
+    pub(crate) fn lifetime(&self) -> Duration {
+        self.t4
+    }
+
+    /// Timer D, at least 32 s since the T1 of the server is not known (RFC 6026 section 8.4).
+    pub(crate) fn timer_d(&self) -> Duration {
+        self.patience().max(Duration::from_secs(32))
+    }
+
+    /// How long a non-INVITE request waits for its 100: until the Timer E of its client is reset to T2
+    /// (RFC 4320 section 4.1).
+    pub(crate) fn trying_after(&self) -> Duration {
+        let intervals = std::iter::successors(Some(self.t1), |interval| Some(interval.saturating_mul(2)));
+        intervals.take_while(|interval| *interval < self.t2).sum()
+    }
+
+    /// How many transactions may live, for requests within a dialog or outside one.
+    pub(crate) fn cap(&self, in_dialog: bool) -> usize {
+        if in_dialog {
+            self.max_transactions.saturating_add(self.max_transactions / 4)
+        } else {
+            self.max_transactions
+        }
+    }
+
+    pub(crate) fn retry_after_seconds(&self) -> u64 {
+        self.retry_after.as_secs()
+    }
+
+    pub(crate) fn reading_limits(&self) -> &Limits {
+        &self.limits
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            t1: Duration::from_millis(500),
+            t2: Duration::from_secs(4),
+            t4: Duration::from_secs(5),
+            max_transactions: 200_000,
+            retry_after: Duration::from_secs(5),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// How long the user has for its first response to an INVITE before the endpoint sends 100 (RFC 3261 section 17.2.1).
+pub(crate) const TRYING_AFTER: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_100_to_a_non_invite_waits_until_timer_e_reaches_t2() {
+        assert_eq!(Config::default().trying_after(), Duration::from_millis(3500));
+        assert_eq!(Config::default().t1(Duration::from_secs(9)).trying_after(), Duration::ZERO);
+    }
+}

@@ -1,0 +1,241 @@
+//! The demultiplexer: finds the machine that a message or a timer belongs to.
+
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+use std::time::Instant;
+
+use attesta_sip::{Method, Name, Request, Response, To};
+use bytes::Bytes;
+
+use crate::client_invite::Cancel;
+use crate::config::Config;
+use crate::counters::Counters;
+use crate::error::Overloaded;
+use crate::flow::{Flow, Transport};
+use crate::hop;
+use crate::io::{ClientId, Event, Input, Output, ServerId, Slot, Transmit};
+use crate::key::{Key, Keyring};
+use crate::mint::{Branch, Minter, Place, Seed};
+use crate::outbox::Outbox;
+use crate::sent_by::SentBy;
+use crate::table::{Digested, Table};
+use crate::throttle::Throttle;
+use crate::transaction::{Client, ClientEvent, Server, ServerEvent};
+
+/// The transaction layer of one worker: RFC 3261 sections 17 and 18.2, RFC 6026, RFC 4320, RFC 3581.
+///
+/// It has no socket and no clock. [`handle_input`](Self::handle_input) and the user's calls change it; what must happen
+/// outside waits in [`poll_output`](Self::poll_output), which is to be drained after each of them.
+#[derive(Debug)]
+pub struct Endpoint {
+    pub(crate) config: Config,
+    pub(crate) minter: Minter,
+    pub(crate) keyring: Keyring,
+    pub(crate) clients: Table<Client>,
+    pub(crate) servers: Table<Server>,
+    /// The server transactions outside dialogs by what their requests keep on every path.
+    pub(crate) merged: HashMap<Key, Slot, BuildHasherDefault<Digested>>,
+    pub(crate) out: Outbox,
+    pub(crate) throttle: Throttle,
+}
+
+impl Endpoint {
+    /// An endpoint without transactions. Its branches carry `place`; all its chance comes from `seed`.
+    #[must_use]
+    pub fn new(config: Config, place: Place, seed: &Seed) -> Self {
+        let mut minter = Minter::new(place, seed);
+        let keyring = Keyring::new(&mut minter);
+        Self {
+            config,
+            minter,
+            keyring,
+            clients: Table::new(),
+            servers: Table::new(),
+            merged: HashMap::default(),
+            out: Outbox::default(),
+            throttle: Throttle::default(),
+        }
+    }
+
+    /// Takes in what happened outside, at `now`. Time never runs backwards from call to call.
+    pub fn handle_input(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Datagram { flow, data } => self.receive(now, flow, data),
+            Input::TransportFailed(transmit) => self.transport_failed(now, &transmit),
+            Input::Timeout => self.fire_timers(now),
+        }
+    }
+
+    /// What must happen outside, in order; [`Output::Timeout`] once nothing is left.
+    pub fn poll_output(&mut self) -> Output {
+        self.out.pop().unwrap_or_else(|| {
+            let deadlines = [self.clients.next_deadline(), self.servers.next_deadline()];
+            Output::Timeout(deadlines.into_iter().flatten().min())
+        })
+    }
+
+    /// Sends a request in a transaction of its own: `request` without a Via of ours, which is added with a new branch.
+    ///
+    /// An ACK is no such request; see [`send`](Self::send).
+    ///
+    /// # Errors
+    ///
+    /// If as many transactions live as the configuration allows.
+    pub fn request(
+        &mut self,
+        now: Instant,
+        mut request: Request,
+        flow: Flow,
+        sent_by: &SentBy,
+    ) -> Result<ClientId, Overloaded> {
+        debug_assert!(*request.method() != Method::Ack, "an ACK has no transaction");
+        if self.live() >= self.config.cap(is_in_dialog(&request)) {
+            return Err(Overloaded);
+        }
+        let branch = self.push_via(&mut request, &flow, sent_by);
+        let key = self.keyring.client(branch.as_bytes(), request.method());
+        let payload = request.to_bytes();
+        let client = Client::start(now, request.method(), branch, flow, payload, &self.config, &mut self.out);
+        self.insert_client(key, client).map(ClientId).ok_or(Overloaded)
+    }
+
+    /// Cancels an INVITE (RFC 3261 section 9.1): a CANCEL leaves as soon as a provisional response has come, if no final one
+    /// comes first. `reason` is the value of its Reason header (RFC 3326).
+    ///
+    /// The INVITE still ends with a response, mostly a 487, or with a [`Event::ClientFailed`]; of the CANCEL's own response
+    /// nothing is heard. Does nothing for another method and for an INVITE that has its final response.
+    pub fn cancel(&mut self, now: Instant, id: ClientId, reason: Option<Bytes>) {
+        self.step_client(now, id.0, ClientEvent::Cancel(Cancel(reason)));
+    }
+
+    /// Sends a request outside any transaction, as the ACK of a 2xx is sent (RFC 3261 section 13.2.2.4): adds a Via with a
+    /// new branch, and gives back what was sent, for the user to hand out again when the 2xx comes again.
+    pub fn send(&mut self, mut request: Request, flow: Flow, sent_by: &SentBy) -> Transmit {
+        self.push_via(&mut request, &flow, sent_by);
+        let transmit = Transmit { flow, payload: request.to_bytes() };
+        self.out.send(&transmit.flow, &transmit.payload);
+        transmit
+    }
+
+    /// Answers a request (RFC 3261 section 17.2).
+    ///
+    /// To an INVITE: any provisional responses, then one final; a 2xx again and again until its ACK, which is the user's to
+    /// do (RFC 6026 section 7.1). To other requests: one final response, no provisional, and no 408 (RFC 4320 section 4):
+    /// these are not sent. A response to a transaction that is gone, or that has its final response, is discarded.
+    pub fn respond(&mut self, now: Instant, id: ServerId, response: &Response) {
+        if self.servers.get(id.0).is_some() {
+            let event = ServerEvent::Response(response.status(), response.to_bytes());
+            self.step_server(now, id.0, event);
+        }
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        Counters {
+            live_clients: self.clients.len() as u64,
+            live_servers: self.servers.len() as u64,
+            ..self.out.counters
+        }
+    }
+
+    /// Whether no transaction lives, no timer runs and nothing waits to be sent.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.clients.is_empty() && self.servers.is_empty() && self.merged.is_empty() && self.out.is_empty()
+    }
+
+    pub(crate) fn live(&self) -> usize {
+        self.clients.len() + self.servers.len()
+    }
+
+    pub(crate) fn insert_client(&mut self, key: Key, client: Client) -> Option<Slot> {
+        let deadline = client.deadline();
+        let slot = self.clients.insert(key, client)?;
+        self.clients.wake_at(slot, deadline);
+        self.out.counters.clients += 1;
+        Some(slot)
+    }
+
+    pub(crate) fn insert_server(&mut self, key: Key, server: Server) -> Option<Slot> {
+        let (deadline, merged) = (server.deadline(), server.merged);
+        let slot = self.servers.insert(key, server)?;
+        self.servers.wake_at(slot, deadline);
+        if let Some(merged) = merged {
+            self.merged.insert(merged, slot);
+        }
+        self.out.counters.servers += 1;
+        Some(slot)
+    }
+
+    pub(crate) fn step_client(&mut self, now: Instant, slot: Slot, event: ClientEvent) {
+        let Some(client) = self.clients.get_mut(slot) else { return };
+        let cancel = client.step(now, event, ClientId(slot), &self.config, &mut self.out);
+        if client.is_terminated() {
+            if client.is_named() {
+                self.out.tell(Event::ClientTerminated { id: ClientId(slot) });
+            }
+            self.clients.remove(slot);
+            return;
+        }
+        let deadline = client.deadline();
+        self.clients.wake_at(slot, deadline);
+        if let Some(cancel) = cancel {
+            self.send_cancel(now, slot, &cancel);
+        }
+    }
+
+    pub(crate) fn step_server(&mut self, now: Instant, slot: Slot, event: ServerEvent) {
+        let Some(server) = self.servers.get_mut(slot) else { return };
+        server.step(now, event, ServerId(slot), &self.config, &mut self.out);
+        if !server.is_terminated() {
+            let deadline = server.deadline();
+            self.servers.wake_at(slot, deadline);
+            return;
+        }
+        if server.is_named() {
+            self.out.tell(Event::ServerTerminated { id: ServerId(slot) });
+        }
+        if let Some(merged) = server.merged {
+            self.merged.remove(&merged);
+        }
+        self.servers.remove(slot);
+    }
+
+    /// The CANCEL goes where its INVITE went, with its branch (RFC 3261 section 9.1).
+    fn send_cancel(&mut self, now: Instant, invite: Slot, Cancel(reason): &Cancel) {
+        let Some(invite) = self.clients.get(invite) else { return };
+        let Some(cancel) = hop::cancel(&invite.request, reason.as_ref()) else { return };
+        let (flow, branch) = (invite.flow.clone(), invite.branch);
+        let key = self.keyring.client(branch.as_bytes(), &Method::Cancel);
+        let client = Client::start_cancel(now, branch, flow, cancel, &self.config, &mut self.out);
+        self.insert_client(key, client);
+    }
+
+    fn fire_timers(&mut self, now: Instant) {
+        while let Some(slot) = self.clients.due(now) {
+            self.step_client(now, slot, ClientEvent::Timer);
+        }
+        while let Some(slot) = self.servers.due(now) {
+            self.step_server(now, slot, ServerEvent::Timer);
+        }
+    }
+
+    /// The Via that we put above what stands there; over UDP it asks for the reply to come where the request came from
+    /// (RFC 3581 section 3).
+    fn push_via(&mut self, request: &mut Request, flow: &Flow, sent_by: &SentBy) -> Branch {
+        let branch = self.minter.branch();
+        let rport = match flow.transport {
+            Transport::Udp => ";rport",
+            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => "",
+        };
+        let via = format!("SIP/2.0/{} {sent_by};branch={branch}{rport}", flow.transport);
+        request.headers_mut().push_front(Name::Via, via);
+        branch
+    }
+}
+
+/// Whether a request is sent within a dialog, as far as the request itself tells.
+pub(crate) fn is_in_dialog(request: &Request) -> bool {
+    request.headers().get(Name::To).and_then(|to| To::parse(to).ok()).is_some_and(|to| to.tag().is_some())
+}

@@ -1,0 +1,126 @@
+//! Where a message came from and where one goes.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// The path of a message: transport, both addresses and, on a stream, the connection.
+///
+/// A response leaves by the flow on which its request arrived, so that the peer sees it come from the address that it
+/// asked (RFC 3261 section 18.2.2, RFC 3581 section 4).
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Flow {
+    /// The transport protocol.
+    pub transport: Transport,
+    /// Our address.
+    pub local: SocketAddr,
+    /// The peer's address.
+    pub remote: SocketAddr,
+    /// The connection, on a stream that is open; `None` for datagrams and for a stream that is yet to be opened.
+    pub connection: Option<ConnectionId>,
+    /// The worker that owns the socket or the connection.
+    pub worker: WorkerId,
+    /// What the peer's TLS certificate proved, where there was one.
+    pub tls_names: Option<Arc<TlsNames>>,
+}
+
+impl Flow {
+    /// A datagram flow between two addresses, on worker 0.
+    #[must_use]
+    pub fn udp(local: SocketAddr, remote: SocketAddr) -> Self {
+        Self {
+            transport: Transport::Udp,
+            local,
+            remote,
+            connection: None,
+            worker: WorkerId(0),
+            tls_names: None,
+        }
+    }
+}
+
+impl fmt::Debug for Flow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} -> {}", self.transport, self.local, self.remote)
+    }
+}
+
+/// A transport of RFC 3261 section 18 or RFC 7118.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Transport {
+    /// UDP: the one unreliable transport.
+    Udp,
+    /// TCP.
+    Tcp,
+    /// TLS over TCP.
+    Tls,
+    /// WebSocket (RFC 7118).
+    Ws,
+    /// WebSocket over TLS (RFC 7118).
+    Wss,
+}
+
+impl Transport {
+    /// Whether the transport delivers what it is given, so that nothing is retransmitted over it.
+    #[must_use]
+    pub const fn reliable(self) -> bool {
+        match self {
+            Self::Udp => false,
+            Self::Tcp | Self::Tls | Self::Ws | Self::Wss => true,
+        }
+    }
+
+    /// The port that holds where none is written (RFC 3261 section 19.1.2, RFC 7118 section 5).
+    #[must_use]
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Self::Udp | Self::Tcp => 5060,
+            Self::Tls => 5061,
+            Self::Ws => 80,
+            Self::Wss => 443,
+        }
+    }
+
+    /// The word that stands in a Via header.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+            Self::Ws => "WS",
+            Self::Wss => "WSS",
+        }
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A stream connection, as the shell that owns the sockets numbers it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct ConnectionId(pub u64);
+
+/// A worker thread of this instance.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
+pub struct WorkerId(pub u8);
+
+/// The names that a peer proved by its certificate when the TLS connection was set up (RFC 5922 section 7.1).
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct TlsNames(Vec<Box<str>>);
+
+impl TlsNames {
+    /// Holds names that were verified, in the certificate's order; domain names in lower case.
+    #[must_use]
+    pub fn new(names: Vec<Box<str>>) -> Self {
+        Self(names)
+    }
+
+    /// The names, in the certificate's order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(AsRef::as_ref)
+    }
+}

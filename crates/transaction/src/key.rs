@@ -1,0 +1,130 @@
+//! Which transaction a message belongs to: RFC 3261 sections 17.1.3, 17.2.3, 9.2 and 8.2.2.2.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use attesta_sip::{Host, Method, Via};
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+use crate::marks::Marks;
+use crate::mint::{Minter, Place, Tag};
+
+/// A keyed 128-bit digest of what identifies a transaction.
+///
+/// The digest stands for the octets: nobody without the key can find two transactions of one digest, and chance finds them
+/// once in 2^64 live transactions. So a key costs 16 octets, whatever the peer writes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Key(u128);
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0 as u64);
+    }
+}
+
+/// The secret under which keys are made.
+#[derive(Clone)]
+pub(crate) struct Keyring(SipHasher13);
+
+impl Keyring {
+    pub(crate) fn new(minter: &mut Minter) -> Self {
+        Self(SipHasher13::new_with_keys(minter.number(), minter.number()))
+    }
+
+    /// The key of a client transaction: branch and method (RFC 3261 section 17.1.3).
+    pub(crate) fn client(&self, branch: &[u8], method: &Method) -> Key {
+        self.digest(Use::Client).part(branch).method(method).key()
+    }
+
+    /// The key of the server transaction that a request of these marks would have if its method were `method`
+    /// (RFC 3261 section 17.2.3): for an ACK and for what a CANCEL cancels, `method` is INVITE.
+    ///
+    /// By branch, sent-by and method if the branch is one of RFC 3261, by the fields of RFC 2543 if not. These leave out
+    /// the To tag: an ACK carries that of the response, and a client that reuses From tag, Call-ID, CSeq number and Via
+    /// means the same request.
+    pub(crate) fn server(&self, marks: &Marks<'_>, uri: &[u8], method: &Method) -> Key {
+        match marks.branch() {
+            Some(branch) => self.digest(Use::Server).part(branch).sent_by(&marks.via).method(method).key(),
+            None => {
+                self.digest(Use::OldServer).part(uri).request(marks).part(marks.via_text).method(method).key()
+            }
+        }
+    }
+
+    /// The key under which the same request is found again though it came by another path (RFC 3261 section 8.2.2.2);
+    /// `None` within a dialog, where paths do not fork.
+    pub(crate) fn merged(&self, marks: &Marks<'_>, method: &Method) -> Option<Key> {
+        marks.to_tag.is_none().then(|| self.digest(Use::Merged).request(marks).method(method).key())
+    }
+
+    /// The To tag of a response without state to a request with this top Via: the same for each retransmission of the
+    /// request, and for the ACK of an INVITE (RFC 3261 section 8.2.7).
+    pub(crate) fn tag(&self, via: &[u8], place: Place) -> Tag {
+        let branch = Via::parse(via).ok().and_then(|via| via.branch());
+        let Key(digest) = self.digest(Use::Tag).part(branch.unwrap_or(via)).key();
+        Tag::of(place, digest as u64)
+    }
+
+    fn digest(&self, used: Use) -> Digest {
+        let mut hasher = self.0;
+        hasher.write_u8(used as u8);
+        Digest(hasher)
+    }
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keyring(..)")
+    }
+}
+
+/// What a digest is for: the same parts give another key for another use.
+#[derive(Clone, Copy)]
+enum Use {
+    Client,
+    Server,
+    OldServer,
+    Merged,
+    Tag,
+}
+
+/// A digest in the making. Each part goes in with its length, so that no two lists of parts meet.
+struct Digest(SipHasher13);
+
+impl Digest {
+    fn part(mut self, part: &[u8]) -> Self {
+        self.0.write_usize(part.len());
+        self.0.write(part);
+        self
+    }
+
+    fn method(self, method: &Method) -> Self {
+        self.part(method.as_str().as_bytes())
+    }
+
+    /// From tag, Call-ID and CSeq number: what a request keeps on every path.
+    fn request(self, marks: &Marks<'_>) -> Self {
+        self.part(marks.from_tag.unwrap_or_default())
+            .part(marks.call_id)
+            .part(&marks.cseq.number().to_be_bytes())
+    }
+
+    /// Host and port of a Via: names without their case, addresses by value.
+    fn sent_by(self, via: &Via<'_>) -> Self {
+        let host = match via.host() {
+            Host::V4(address) => self.part(&address.octets()),
+            Host::V6(address) => self.part(&address.octets()),
+            Host::Name(name) => {
+                let Self(mut hasher) = self;
+                hasher.write_usize(name.len());
+                name.bytes().for_each(|octet| hasher.write_u8(octet.to_ascii_lowercase()));
+                Self(hasher)
+            }
+        };
+        host.part(&via.port().unwrap_or_default().to_be_bytes())
+    }
+
+    fn key(self) -> Key {
+        Key(self.0.finish128().as_u128())
+    }
+}

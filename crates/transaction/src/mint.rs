@@ -1,0 +1,270 @@
+//! The identifiers that we make, and the chance they are made of.
+//!
+//! Each carries the [`Place`] that made it, in a fixed format, so that whoever receives a response or an in-dialog
+//! request can hand it to the worker that holds its state without asking anyone:
+//!
+//! ```text
+//! branch    z9hG4bK-at iiii ww hhhhhhhhhhhhhhhh
+//! tag               at iiii ww hhhhhhhhhhhhhhhh
+//! Call-ID           at iiii ww hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh
+//! ```
+//!
+//! written without the spaces: `iiii` is the instance, `ww` the worker, `h` a random part, all in lower-case hexadecimal.
+
+use std::fmt;
+
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+/// Who made an identifier: an instance of the program and one worker of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
+pub struct Place {
+    /// The instance, unique among the edges that share calls.
+    pub instance: u16,
+    /// The worker thread within the instance.
+    pub worker: u8,
+}
+
+impl Place {
+    /// Reads the place out of a branch, tag or Call-ID of ours; `None` where the text is not one of ours.
+    #[must_use]
+    pub fn of(identifier: &[u8]) -> Option<Self> {
+        let rest = identifier.strip_prefix(COOKIE).unwrap_or(identifier).strip_prefix(MARK)?;
+        let (place, chance) = rest.split_at_checked(PLACE_DIGITS)?;
+        if !matches!(chance.len(), SHORT_DIGITS | LONG_DIGITS) || !chance.iter().copied().all(is_lower_hex) {
+            return None;
+        }
+        let (instance, worker) = place.split_at_checked(4)?;
+        Some(Self { instance: u16::try_from(hex(instance)?).ok()?, worker: u8::try_from(hex(worker)?).ok()? })
+    }
+}
+
+/// The 256 bits of chance from which everything unpredictable in one worker is drawn.
+///
+/// The same seed and the same inputs give the same outputs. It comes from the operating system in production.
+#[derive(Clone)]
+pub struct Seed([u8; 32]);
+
+impl Seed {
+    /// A seed of these octets, which must be secret and drawn at random outside tests.
+    #[must_use]
+    pub const fn new(octets: [u8; 32]) -> Self {
+        Self(octets)
+    }
+
+    /// The `stream`th independent seed below this one: each user of chance gets its own.
+    #[must_use]
+    pub fn fork(&self, stream: u64) -> Self {
+        let mut rng = ChaCha12Rng::from_seed(self.0);
+        rng.set_stream(stream.wrapping_add(1));
+        let mut octets = [0; 32];
+        rng.fill_bytes(&mut octets);
+        Self(octets)
+    }
+}
+
+impl fmt::Debug for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seed(..)")
+    }
+}
+
+/// Makes branches, tags, Call-IDs and plain random numbers from one [`Seed`].
+pub struct Minter {
+    place: Place,
+    rng: ChaCha12Rng,
+}
+
+impl Minter {
+    /// A minter whose identifiers carry `place`.
+    #[must_use]
+    pub fn new(place: Place, seed: &Seed) -> Self {
+        Self { place, rng: ChaCha12Rng::from_seed(seed.0) }
+    }
+
+    /// A new branch (RFC 3261 section 8.1.1.7).
+    pub fn branch(&mut self) -> Branch {
+        let mut text = [0; COOKIE.len() + SHORT];
+        let chance = self.rng.next_u64();
+        write(&mut text, [COOKIE, MARK], self.place, &chance.to_be_bytes());
+        Branch(text)
+    }
+
+    /// A new tag (RFC 3261 section 19.3 asks for 32 bits of chance; this has 64).
+    pub fn tag(&mut self) -> Tag {
+        let chance = self.rng.next_u64();
+        Tag::of(self.place, chance)
+    }
+
+    /// A new Call-ID (RFC 3261 section 8.1.1.4).
+    pub fn call_id(&mut self) -> CallId {
+        let mut text = [0; LONG];
+        let chance = self.bytes16();
+        write(&mut text, [MARK, b""], self.place, &chance);
+        CallId(text)
+    }
+
+    /// Sixteen random octets.
+    pub fn bytes16(&mut self) -> [u8; 16] {
+        let mut octets = [0; 16];
+        self.rng.fill_bytes(&mut octets);
+        octets
+    }
+
+    /// A random number.
+    pub fn number(&mut self) -> u64 {
+        self.rng.next_u64()
+    }
+
+    /// The place that the identifiers carry.
+    #[must_use]
+    pub const fn place(&self) -> Place {
+        self.place
+    }
+}
+
+impl fmt::Debug for Minter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Minter").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+macro_rules! identifier {
+    ($(#[$doc:meta])* $name:ident, $length:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name([u8; $length]);
+
+        impl $name {
+            /// The text as it stands on the wire.
+            #[must_use]
+            pub const fn as_bytes(&self) -> &[u8] {
+                &self.0
+            }
+
+            /// The text as it stands on the wire.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                str::from_utf8(&self.0).expect("made of ASCII letters and digits only")
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl AsRef<[u8]> for $name {
+            fn as_ref(&self) -> &[u8] {
+                &self.0
+            }
+        }
+    };
+}
+
+identifier! {
+    /// The `branch` parameter of a Via that we made: it names one client transaction (RFC 3261 section 17.1.3).
+    Branch, COOKIE.len() + SHORT
+}
+identifier! {
+    /// A From or To tag that we made: it names our half of a dialog (RFC 3261 section 19.3).
+    Tag, SHORT
+}
+identifier! {
+    /// A Call-ID that we made (RFC 3261 section 20.8).
+    CallId, LONG
+}
+
+impl Tag {
+    /// The tag of `place` that carries a number the caller chose.
+    pub(crate) fn of(place: Place, chance: u64) -> Self {
+        let mut text = [0; SHORT];
+        write(&mut text, [MARK, b""], place, &chance.to_be_bytes());
+        Self(text)
+    }
+}
+
+/// Fills `text` with the prefixes, the place and the random octets; the array's length is their sum.
+fn write(text: &mut [u8], prefixes: [&[u8]; 2], place: Place, chance: &[u8]) {
+    let [high, low] = place.instance.to_be_bytes();
+    let digits = [high, low, place.worker].into_iter().chain(chance.iter().copied()).flat_map(hex_digits);
+    let octets = prefixes.into_iter().flatten().copied().chain(digits);
+    for (slot, octet) in text.iter_mut().zip(octets) {
+        *slot = octet;
+    }
+}
+
+fn hex_digits(octet: u8) -> [u8; 2] {
+    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + (nibble - 10) };
+    [digit(octet >> 4), digit(octet & 0x0f)]
+}
+
+fn hex(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0, |number, &digit| {
+        let value = char::from(digit).to_digit(16).filter(|_| is_lower_hex(digit))?;
+        Some(number << 4 | value)
+    })
+}
+
+const fn is_lower_hex(octet: u8) -> bool {
+    matches!(octet, b'0'..=b'9' | b'a'..=b'f')
+}
+
+/// What a branch of RFC 3261 starts with, and the dash after it that RFC 3261 leaves to us.
+const COOKIE: &[u8] = b"z9hG4bK-";
+const MARK: &[u8] = b"at";
+const PLACE_DIGITS: usize = 6;
+const SHORT_DIGITS: usize = 16;
+const LONG_DIGITS: usize = 32;
+const SHORT: usize = MARK.len() + PLACE_DIGITS + SHORT_DIGITS;
+const LONG: usize = MARK.len() + PLACE_DIGITS + LONG_DIGITS;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACE: Place = Place { instance: 0xbeef, worker: 7 };
+
+    #[test]
+    fn the_formats_are_fixed() {
+        let mut minter = Minter::new(PLACE, &Seed::new([1; 32]));
+        let (branch, tag, call_id) = (minter.branch(), minter.tag(), minter.call_id());
+        assert!(branch.as_str().starts_with("z9hG4bK-atbeef07"), "{branch}");
+        assert!(tag.as_str().starts_with("atbeef07"), "{tag}");
+        assert!(call_id.as_str().starts_with("atbeef07"), "{call_id}");
+        assert_eq!((branch.as_str().len(), tag.as_str().len(), call_id.as_str().len()), (32, 24, 40));
+    }
+
+    #[test]
+    fn the_place_is_read_back_from_each_identifier() {
+        let mut minter = Minter::new(PLACE, &Seed::new([2; 32]));
+        assert_eq!(Place::of(minter.branch().as_bytes()), Some(PLACE));
+        assert_eq!(Place::of(minter.tag().as_bytes()), Some(PLACE));
+        assert_eq!(Place::of(minter.call_id().as_bytes()), Some(PLACE));
+    }
+
+    #[test]
+    fn no_place_is_read_from_what_others_made() {
+        for text in ["", "at", "atbeef07", "z9hG4bK776asdhds", "z9hG4bK-atBEEF070123456789abcdef"] {
+            assert_eq!(Place::of(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(Place::of(b"atbeef070123456789abcdeg"), None);
+        assert_eq!(Place::of(b"atbeef07+123456789abcdef"), None);
+    }
+
+    #[test]
+    fn one_seed_gives_one_sequence_and_its_forks_give_others() {
+        let seed = Seed::new([3; 32]);
+        let tag = |seed: &Seed| Minter::new(PLACE, seed).tag();
+        assert_eq!(tag(&seed), tag(&seed.clone()));
+        assert_ne!(tag(&seed), tag(&seed.fork(0)));
+        assert_ne!(tag(&seed.fork(0)), tag(&seed.fork(1)));
+    }
+}

@@ -1,0 +1,240 @@
+//! What the endpoint does with a message from the network.
+
+use std::time::Instant;
+
+use attesta_sip::{
+    CSeq, Limits, Message, Method, Name, ParseError, ParseErrorKind, Request, Response, Salvage, Status, To,
+    Version, Via,
+};
+use bytes::Bytes;
+use tracing::info;
+
+use crate::counters::Refusal;
+use crate::endpoint::Endpoint;
+use crate::flow::Flow;
+use crate::io::{Event, ServerId, Slot, Transmit};
+use crate::marks::Marks;
+use crate::reply::{self, Unanswered};
+use crate::route;
+use crate::server_invite;
+use crate::transaction::{ClientEvent, Server, ServerEvent};
+
+impl Endpoint {
+    /// Takes in one message.
+    pub(crate) fn receive(&mut self, now: Instant, flow: Flow, data: Bytes) {
+        match Message::parse(data.clone(), self.config.reading_limits()) {
+            Ok(Message::Request(request)) => self.receive_request(now, flow, request, data),
+            Ok(Message::Response(response)) => self.receive_response(now, flow, response),
+            Err(error) => self.receive_unreadable(now, &flow, &data, error),
+        }
+    }
+
+    /// Finds the machine that sent what could not be delivered (RFC 3261 sections 17.1.4 and 17.2.4).
+    pub(crate) fn transport_failed(&mut self, now: Instant, transmit: &Transmit) {
+        if let Some(request) = Salvage::read(&transmit.payload) {
+            let method = if *request.method() == Method::Ack { &Method::Invite } else { request.method() };
+            let via = request.get(Name::Via).and_then(|via| Via::parse(via).ok());
+            if let Some(slot) = via.and_then(|via| self.find_client(via.branch(), method)) {
+                self.step_client(now, slot, ClientEvent::TransportError);
+            }
+        } else if let Ok(response) = Message::parse(transmit.payload.clone(), self.config.reading_limits()) {
+            let Some(marks) = Marks::of(response.headers()) else { return };
+            // A response has no Request-URI, so that those to RFC 2543 clients are not found.
+            let key = self.keyring.server(&marks, b"", marks.cseq.method());
+            if let Some(slot) = self.servers.find(key) {
+                self.step_server(now, slot, ServerEvent::TransportError);
+            }
+        }
+    }
+
+    /// Answers what is broken but for its Via; line ends alone are a keep-alive (RFC 5626 section 3.5.1).
+    fn receive_unreadable(&mut self, now: Instant, flow: &Flow, data: &[u8], error: ParseError) {
+        if error.kind() == ParseErrorKind::Empty {
+            return;
+        }
+        self.refuse(now, Refusal::Malformed, flow);
+        let answer = Salvage::read(data).and_then(|salvage| salvage.response(error.answer()?));
+        if let Some(mut response) = answer {
+            route::stamp(response.headers_mut(), flow.remote);
+            self.send_stateless(response, flow);
+        }
+    }
+
+    fn receive_request(&mut self, now: Instant, flow: Flow, mut request: Request, data: Bytes) {
+        route::stamp(request.headers_mut(), flow.remote);
+        if request.version() != Version::Sip2 {
+            return self.answer(now, Refusal::Version, Status::VERSION_NOT_SUPPORTED, &request, &flow);
+        }
+        let Some(marks) =
+            Marks::of(request.headers()).filter(|marks| marks.cseq.method() == request.method())
+        else {
+            return self.answer(now, Refusal::Malformed, Status::BAD_REQUEST, &request, &flow);
+        };
+        let delivery = if *request.method() == Method::Ack {
+            self.place_ack(&request, &marks)
+        } else if *request.method() == Method::Cancel {
+            self.place_cancel(now, &flow, &request, &marks, data)
+        } else {
+            self.place_request(now, &flow, &request, &marks, data)
+        };
+        match delivery {
+            Delivery::Request(id) => self.out.tell(Event::Request { id, request, flow }),
+            Delivery::AckOf(invite) => self.step_server(now, invite, ServerEvent::Ack(request, flow)),
+            Delivery::Ack => self.out.tell(Event::Ack { invite: None, request, flow }),
+            Delivery::Cancelled(invite) => self.out.tell(Event::Cancelled { invite, request }),
+            Delivery::Done => {}
+        }
+    }
+
+    /// A request that begins a transaction, or begins it again.
+    fn place_request(
+        &mut self,
+        now: Instant,
+        flow: &Flow,
+        request: &Request,
+        marks: &Marks<'_>,
+        data: Bytes,
+    ) -> Delivery {
+        let key = self.keyring.server(marks, request.uri(), request.method());
+        if let Some(slot) = self.servers.find(key) {
+            self.step_server(now, slot, ServerEvent::Request);
+            return Delivery::Done;
+        }
+        let merged = self.keyring.merged(marks, request.method());
+        if merged.is_some_and(|merged| self.merged.contains_key(&merged)) {
+            self.answer(now, Refusal::Merged, Status::LOOP_DETECTED, request, flow);
+            return Delivery::Done;
+        }
+        if self.live() >= self.config.cap(marks.to_tag.is_some()) {
+            self.answer(now, Refusal::Overloaded, Status::SERVICE_UNAVAILABLE, request, flow);
+            return Delivery::Done;
+        }
+        let reply = route::reply(&marks.via, flow);
+        let unanswered = Unanswered { data, source: flow.clone() };
+        let server = Server::start(now, request.method(), reply, merged, unanswered, &self.config);
+        self.insert_server(key, server).map_or(Delivery::Done, |slot| Delivery::Request(ServerId(slot)))
+    }
+
+    /// An ACK belongs to the INVITE of its branch, if that is one of ours; else its dialog is the user's to find.
+    fn place_ack(&self, request: &Request, marks: &Marks<'_>) -> Delivery {
+        let key = self.keyring.server(marks, request.uri(), &Method::Invite);
+        if let Some(slot) = self.servers.find(key).filter(|slot| self.is_acknowledged(*slot, marks)) {
+            return Delivery::AckOf(slot);
+        }
+        // A failure that was answered without state is acknowledged without state (RFC 3261 section 8.2.7).
+        let stateless = self.keyring.tag(marks.via_text, self.minter.place());
+        if marks.to_tag == Some(stateless.as_bytes()) { Delivery::Done } else { Delivery::Ack }
+    }
+
+    /// Whether an ACK that matches an INVITE means it. Of an RFC 2543 client the ACK of any response matches, and the To tag
+    /// decides (RFC 3261 section 17.2.3), but for Accepted, where each goes to the user (RFC 6026 section 6).
+    fn is_acknowledged(&self, invite: Slot, marks: &Marks<'_>) -> bool {
+        let Some(state) = self.servers.get(invite).and_then(Server::invite) else { return false };
+        marks.branch().is_some()
+            || state.last_response().is_none_or(|response| to_tag_of(response).as_deref() == marks.to_tag)
+    }
+
+    /// RFC 3261 section 9.2. A CANCEL is answered whatever it finds; the user hears of it if it may still have an effect.
+    ///
+    /// It takes no notice of the cap: there is at most one for each INVITE, and it ends calls.
+    fn place_cancel(
+        &mut self,
+        now: Instant,
+        flow: &Flow,
+        request: &Request,
+        marks: &Marks<'_>,
+        data: Bytes,
+    ) -> Delivery {
+        let key = self.keyring.server(marks, request.uri(), &Method::Cancel);
+        if let Some(slot) = self.servers.find(key) {
+            self.step_server(now, slot, ServerEvent::Request);
+            return Delivery::Done;
+        }
+        let Some(invite) = self.servers.find(self.keyring.server(marks, request.uri(), &Method::Invite))
+        else {
+            self.answer(now, Refusal::StrayCancel, Status::CALL_DOES_NOT_EXIST, request, flow);
+            return Delivery::Done;
+        };
+        let state = self.servers.get(invite).and_then(Server::invite);
+        let pending = matches!(state, Some(server_invite::State::Proceeding { .. }));
+        let tag_of_invite = state.and_then(server_invite::State::last_response).and_then(to_tag_of);
+        let own_tag = self.keyring.tag(marks.via_text, self.minter.place());
+        let mut response = Response::to_request(request, Status::OK);
+        reply::tag(&mut response, tag_of_invite.as_deref().unwrap_or(own_tag.as_bytes()));
+        let unanswered = Unanswered { data, source: flow.clone() };
+        let server = Server::start_cancel(now, route::reply(&marks.via, flow), unanswered, &self.config);
+        if let Some(slot) = self.insert_server(key, server) {
+            self.step_server(now, slot, ServerEvent::Response(Status::OK, response.to_bytes()));
+        }
+        if pending { Delivery::Cancelled(ServerId(invite)) } else { Delivery::Done }
+    }
+
+    /// RFC 3261 sections 17.1.3 and 8.1.3.3.
+    fn receive_response(&mut self, now: Instant, flow: Flow, response: Response) {
+        if response.headers().values(Name::Via).nth(1).is_some() {
+            return self.refuse(now, Refusal::MisroutedResponse, &flow);
+        }
+        let (via, cseq) = (response.headers().read::<Via<'_>>(), response.headers().read::<CSeq>());
+        let (Some(Ok(via)), Some(Ok(cseq))) = (via, cseq) else {
+            return self.refuse(now, Refusal::Malformed, &flow);
+        };
+        match self.find_client(via.branch(), cseq.method()) {
+            Some(slot) => self.step_client(now, slot, ClientEvent::Response(response, flow)),
+            None => self.refuse(now, Refusal::StrayResponse, &flow),
+        }
+    }
+
+    /// The client transaction of this branch and method (RFC 3261 section 17.1.3).
+    fn find_client(&self, branch: Option<&[u8]>, method: &Method) -> Option<Slot> {
+        self.clients.find(self.keyring.client(branch?, method))
+    }
+
+    /// Refuses a request, and makes no state for it (RFC 3261 section 8.2.7). No ACK is answered.
+    fn answer(&mut self, now: Instant, reason: Refusal, status: Status, request: &Request, flow: &Flow) {
+        self.refuse(now, reason, flow);
+        if *request.method() != Method::Ack {
+            self.send_stateless(Response::to_request(request, status), flow);
+        }
+    }
+
+    /// Sends a response outside any transaction; its top Via names the way, as that of the request did.
+    fn send_stateless(&mut self, mut response: Response, source: &Flow) {
+        if response.status() == Status::SERVICE_UNAVAILABLE {
+            let seconds = self.config.retry_after_seconds().to_string();
+            response.headers_mut().push(Name::RetryAfter, seconds);
+        }
+        let Some(top) = response.headers().values(Name::Via).next() else { return };
+        let Ok(via) = Via::parse(top) else { return };
+        let (tag, reply) = (self.keyring.tag(top, self.minter.place()), route::reply(&via, source));
+        reply::tag(&mut response, tag.as_bytes());
+        self.out.send(&reply, &response.to_bytes());
+    }
+
+    /// Counts what is refused, and says so in the log now and then.
+    fn refuse(&mut self, now: Instant, reason: Refusal, flow: &Flow) {
+        self.out.counters.refused.count(reason);
+        if let Some(silent) = self.throttle.pass(now) {
+            info!(%reason, peer = %flow.remote, since_last_line = silent, "refused a message");
+        }
+    }
+}
+
+/// Where a request goes.
+enum Delivery {
+    /// To the user, as the beginning of a transaction.
+    Request(ServerId),
+    /// To the machine of the INVITE that it acknowledges.
+    AckOf(Slot),
+    /// To the user, which finds its dialog.
+    Ack,
+    /// To the user, whose INVITE it cancels.
+    Cancelled(ServerId),
+    /// Nowhere further.
+    Done,
+}
+
+/// The To tag of a response that was sent.
+fn to_tag_of(response: &Bytes) -> Option<Vec<u8>> {
+    let message = Message::parse(response.clone(), &Limits::default()).ok()?;
+    Some(To::parse(message.headers().get(Name::To)?).ok()?.tag()?.to_vec())
+}

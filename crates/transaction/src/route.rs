@@ -1,0 +1,136 @@
+//! Where a response goes: what the receiver writes into the top Via, and what the sender reads there.
+
+use std::net::SocketAddr;
+
+use attesta_sip::{Headers, Name, Via};
+
+use crate::flow::Flow;
+
+/// Writes into the top Via where the request came from: `received` where the sent-by names another host or where the client
+/// asks for `rport`, and the value of that `rport` (RFC 3261 section 18.2.1, RFC 3581 section 4).
+pub(crate) fn stamp(headers: &mut Headers, source: SocketAddr) {
+    let Some(stamped) = stamped(headers, source) else { return };
+    headers.set_first(Name::Via, stamped);
+}
+
+/// The first Via line as it stands after the stamp; `None` where nothing changes.
+fn stamped(headers: &Headers, source: SocketAddr) -> Option<Vec<u8>> {
+    let line = headers.get(Name::Via)?;
+    let top = headers.values(Name::Via).next()?;
+    let via = Via::parse(top).ok()?;
+    let asked = via.params().has("rport");
+    if !asked && via.host().address() == Some(source.ip()) && !via.params().has("received") {
+        return None;
+    }
+    let rest = line.strip_prefix(top)?;
+    let mut stamped = Vec::with_capacity(line.len() + 64);
+    stamped.extend_from_slice(top.strip_suffix(via.params().as_bytes())?);
+    // What the client itself wrote into these two is not its to say.
+    let theirs = pieces(via.params().as_bytes())
+        .filter(|piece| !is_named(piece, "received") && !is_named(piece, "rport"));
+    for piece in theirs {
+        stamped.push(b';');
+        stamped.extend_from_slice(piece);
+    }
+    let mut ours = format!(";received={}", source.ip());
+    if asked {
+        ours.push_str(&format!(";rport={}", source.port()));
+    }
+    stamped.extend_from_slice(ours.as_bytes());
+    stamped.extend_from_slice(rest);
+    Some(stamped)
+}
+
+/// The parameters as they are written, without the semicolons between them.
+fn pieces(params: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let (mut quoted, mut escaped) = (false, false);
+    let between = move |&octet: &u8| {
+        let escapes = quoted && !escaped && octet == b'\\';
+        if octet == b'"' && !escaped {
+            quoted = !quoted;
+        }
+        escaped = escapes;
+        octet == b';' && !quoted
+    };
+    params.split(between).map(<[u8]>::trim_ascii).filter(|piece| !piece.is_empty())
+}
+
+fn is_named(piece: &[u8], wanted: &str) -> bool {
+    let name = piece.split(|&octet| octet == b'=').next().unwrap_or_default();
+    name.trim_ascii().eq_ignore_ascii_case(wanted.as_bytes())
+}
+
+/// The flow of the responses to a request with this top Via that arrived by `source`.
+///
+/// On a stream, the connection of the request. On UDP, from the address that was asked (RFC 3581 section 4) to `maddr`, else
+/// to the source address: at the source port where the client asked for `rport`, else at the port of sent-by (RFC 3261
+/// section 18.2.2).
+pub(crate) fn reply(via: &Via<'_>, source: &Flow) -> Flow {
+    let mut flow = source.clone();
+    if source.transport.reliable() {
+        return flow;
+    }
+    let sent_by_port = via.port().unwrap_or(source.transport.default_port());
+    let maddr = via.maddr().and_then(|host| host.address());
+    flow.remote = match maddr {
+        Some(address) => SocketAddr::new(address, sent_by_port),
+        None if via.params().has("rport") => source.remote,
+        None => SocketAddr::new(source.remote.ip(), sent_by_port),
+    };
+    flow
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::Transport;
+
+    const SOURCE: &str = "192.0.2.9:40000";
+
+    #[test]
+    fn the_source_is_written_where_it_differs_or_is_asked_for() {
+        for (via, stamped) in [
+            ("SIP/2.0/UDP 192.0.2.9:5070;branch=z9hG4bK1", "SIP/2.0/UDP 192.0.2.9:5070;branch=z9hG4bK1"),
+            (
+                "SIP/2.0/UDP pc.example;branch=z9hG4bK1",
+                "SIP/2.0/UDP pc.example;branch=z9hG4bK1;received=192.0.2.9",
+            ),
+            (
+                "SIP/2.0/UDP 192.0.2.9;rport;branch=a",
+                "SIP/2.0/UDP 192.0.2.9;branch=a;received=192.0.2.9;rport=40000",
+            ),
+            (
+                "SIP/2.0/UDP h;received=198.51.100.1;x=\";received=\"",
+                "SIP/2.0/UDP h;x=\";received=\";received=192.0.2.9",
+            ),
+            (
+                "SIP/2.0/UDP h , SIP/2.0/TCP next;rport",
+                "SIP/2.0/UDP h;received=192.0.2.9 , SIP/2.0/TCP next;rport",
+            ),
+        ] {
+            let mut headers = Headers::new();
+            headers.push(Name::Via, via);
+            headers.push(Name::Via, "SIP/2.0/UDP below");
+            stamp(&mut headers, SOURCE.parse().unwrap());
+            let lines: Vec<_> = headers.all(Name::Via).map(String::from_utf8_lossy).collect();
+            assert_eq!(lines, [stamped, "SIP/2.0/UDP below"]);
+        }
+    }
+
+    #[test]
+    fn a_response_goes_where_the_top_via_says() {
+        for (transport, via, remote) in [
+            (Transport::Udp, "SIP/2.0/UDP pc.example;branch=a", "192.0.2.9:5060"),
+            (Transport::Udp, "SIP/2.0/UDP pc.example:5070", "192.0.2.9:5070"),
+            (Transport::Udp, "SIP/2.0/UDP pc.example:5070;rport", SOURCE),
+            (Transport::Udp, "SIP/2.0/UDP pc.example:5070;rport;maddr=198.51.100.7", "198.51.100.7:5070"),
+            (Transport::Udp, "SIP/2.0/UDP pc.example;maddr=elsewhere.example", "192.0.2.9:5060"),
+            (Transport::Tcp, "SIP/2.0/TCP pc.example:5070", SOURCE),
+        ] {
+            let local = "192.0.2.1:5060".parse().unwrap();
+            let source = Flow { transport, ..Flow::udp(local, SOURCE.parse().unwrap()) };
+            let flow = reply(&Via::parse(via.as_bytes()).unwrap(), &source);
+            assert_eq!((flow.local, flow.remote), (local, remote.parse().unwrap()), "{via}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The non-INVITE server transaction.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::config::Config;
+use crate::error::Failure;
+use crate::flow::Flow;
+use crate::io::{self, ServerId};
+use crate::outbox::Outbox;
+use crate::reply::Unanswered;
+
+/// Non-INVITE server transaction: RFC 3261 section 17.2.2 with the provisional responses of RFC 4320.
+///
+/// ```text
+///                         | request: to the user
+///       request: absorb   v
+///                +---> Trying ----------------------------------------+
+///                +------/ | \                                         |
+///                         |  \ 200-699 from the user: send it         |
+///                         | no final response by the time at which    | 64 T1 after the
+///                         | the client's Timer E reaches T2: send 100 | request: nobody
+///                         v    \                                      | waits any more
+///    request: +--> Proceeding --\-------------------------------------+
+///  send 100   +------/    |      \                                    |
+///                         | 200-699 from the user: send it            |
+///    request:             v        v                                  |
+///  send response +--> Completed <--+  transport error anywhere:       |
+///                +------/ |           inform the user                 |
+///                         | Timer J                                   |
+///                         +---------> Terminated <--------------------+
+/// ```
+///
+/// A transport error leaves the machine where it is, as RFC 6026 section 8.8 has it: a client that sends its request again
+/// gets the response again.
+#[derive(Debug)]
+pub(crate) enum State {
+    Trying { request: Unanswered, trying: Instant, expires: Instant },
+    Proceeding { trying: Bytes, expires: Instant },
+    Completed { response: Option<Bytes>, timer_j: Instant },
+    Terminated,
+}
+
+/// What can happen to the machine.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// The request arrived again.
+    Request,
+    /// The user gives a 200-699 other than 408.
+    Final(Bytes),
+    /// The user has no response to give: it was about to send a 408, which no non-INVITE request gets (RFC 4320
+    /// section 4.2).
+    Silence,
+    /// The deadline came.
+    Timer,
+    /// The transport could not deliver.
+    TransportError,
+}
+
+/// What the machine does not change.
+pub(crate) struct Context<'a> {
+    /// The transaction, as far as the user can name it: it cannot name a CANCEL, which the endpoint answers.
+    pub(crate) id: Option<ServerId>,
+    pub(crate) config: &'a Config,
+    /// Where responses go.
+    pub(crate) flow: &'a Flow,
+}
+
+impl State {
+    /// Waits for the user's response to a request that the user has been given.
+    pub(crate) fn start(now: Instant, request: Unanswered, config: &Config) -> Self {
+        Self::Trying { request, trying: now + config.trying_after(), expires: now + config.patience() }
+    }
+
+    /// Takes one event at `now`; what must leave goes to `out`.
+    pub(crate) fn step(self, now: Instant, event: Event, tsx: &Context<'_>, out: &mut Outbox) -> Self {
+        match self {
+            Self::Trying { request, trying, expires } => match event {
+                Event::Request => {
+                    out.absorb();
+                    Self::Trying { request, trying, expires }
+                }
+                Event::Final(response) => tsx.complete(now, Some(response), out),
+                Event::Silence => tsx.complete(now, None, out),
+                Event::Timer => match request.trying(tsx.config) {
+                    Some(trying) if now < expires => {
+                        out.send(tsx.flow, &trying);
+                        Self::Proceeding { trying, expires }
+                    }
+                    Some(_) | None => Self::Terminated,
+                },
+                Event::TransportError => {
+                    tsx.inform(out);
+                    Self::Trying { request, trying, expires }
+                }
+            },
+            Self::Proceeding { trying, expires } => match event {
+                Event::Request => {
+                    out.absorb();
+                    out.resend(tsx.flow, &trying);
+                    Self::Proceeding { trying, expires }
+                }
+                Event::Final(response) => tsx.complete(now, Some(response), out),
+                Event::Silence => tsx.complete(now, None, out),
+                Event::Timer => Self::Terminated,
+                Event::TransportError => {
+                    tsx.inform(out);
+                    Self::Proceeding { trying, expires }
+                }
+            },
+            Self::Completed { response, timer_j } => match event {
+                Event::Request => {
+                    out.absorb();
+                    if let Some(response) = &response {
+                        out.resend(tsx.flow, response);
+                    }
+                    Self::Completed { response, timer_j }
+                }
+                Event::Final(_) | Event::Silence => Self::Completed { response, timer_j },
+                Event::Timer => Self::Terminated,
+                Event::TransportError => {
+                    tsx.inform(out);
+                    Self::Completed { response, timer_j }
+                }
+            },
+            Self::Terminated => Self::Terminated,
+        }
+    }
+
+    /// When the machine wants [`Event::Timer`].
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Trying { trying, expires, .. } => Some(*trying.min(expires)),
+            Self::Proceeding { expires, .. } => Some(*expires),
+            Self::Completed { timer_j, .. } => Some(*timer_j),
+            Self::Terminated => None,
+        }
+    }
+
+    /// The RFC's name of the state.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Trying { .. } => "Trying",
+            Self::Proceeding { .. } => "Proceeding",
+            Self::Completed { .. } => "Completed",
+            Self::Terminated => "Terminated",
+        }
+    }
+}
+
+impl Context<'_> {
+    fn complete(&self, now: Instant, response: Option<Bytes>, out: &mut Outbox) -> State {
+        if let Some(response) = &response {
+            out.send(self.flow, response);
+        }
+        if self.flow.transport.reliable() {
+            State::Terminated
+        } else {
+            State::Completed { response, timer_j: now + self.config.patience() }
+        }
+    }
+
+    fn inform(&self, out: &mut Outbox) {
+        if let Some(id) = self.id {
+            out.tell(io::Event::ServerFailed { id, why: Failure::Transport });
+        }
+    }
+}
