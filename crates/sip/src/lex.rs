@@ -29,7 +29,8 @@ pub(crate) const HOST: u16 = 1 << 9;
 /// What an unquoted display name may hold between its white space: `token`, octets beyond ASCII
 /// and the visible signs that delimit nothing.
 pub(crate) const DISPLAY: u16 = 1 << 10;
-/// `word` and `@`: a Call-ID.
+/// Visible ASCII: a Call-ID. The grammar leaves out `;`, `,`, `=` and some other signs; a Call-ID is
+/// only ever compared, so they do no harm.
 pub(crate) const CALL_ID: u16 = 1 << 11;
 /// The base64 alphabets, standard and URL-safe, `=` and `.`: a PASSporT in compact form.
 pub(crate) const BASE64: u16 = 1 << 12;
@@ -91,12 +92,7 @@ const fn class_of(b: u8) -> u16 {
     if b >= 0x80 || (b.is_ascii_graphic() && !matches!(b, b'"' | b',' | b';' | b':' | b'<' | b'>' | b'\\')) {
         class |= DISPLAY;
     }
-    if token
-        || matches!(
-            b,
-            b'(' | b')' | b'<' | b'>' | b':' | b'\\' | b'"' | b'/' | b'[' | b']' | b'?' | b'{' | b'}' | b'@'
-        )
-    {
+    if b.is_ascii_graphic() {
         class |= CALL_ID;
     }
     if alphanumeric || matches!(b, b'-' | b'_' | b'+' | b'/' | b'=' | b'.') {

@@ -33,6 +33,7 @@ mod salvage;
 mod status;
 mod tel;
 mod uri;
+mod validate;
 mod writer;
 
 pub use error::{Limit, ParseError, ParseErrorKind};
@@ -58,3 +59,4 @@ pub use salvage::Salvage;
 pub use status::Status;
 pub use tel::TelUri;
 pub use uri::{AbsoluteUri, SipUri, Uri, unescape};
+pub use validate::{Invalid, InvalidKind, Rules};

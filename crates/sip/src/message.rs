@@ -27,9 +27,13 @@ impl Message {
     /// body are dropped (RFC 3261 sections 7.5 and 18.3).
     ///
     /// The message keeps the datagram: header lines and the body are ranges of it, and print as
-    /// they came. A line may end with a line feed alone, as RFC 5118's messages do; a carriage
-    /// return alone is refused. Whether the values make sense is not looked at, except that
-    /// Content-Length must be one number that the datagram can satisfy.
+    /// they came. Whether the values make sense is not looked at, except that Content-Length must
+    /// be one number that the datagram can satisfy.
+    ///
+    /// A line may end with a line feed alone, as in a message that went through a text editor and
+    /// in those of RFC 5118. Of such a message the body may be shorter than Content-Length says,
+    /// and the empty line may be missing at its end. Once edited, it prints with CRLF throughout.
+    /// A carriage return alone is always refused.
     pub fn parse(datagram: Bytes, limits: &Limits) -> Result<Self, ParseError> {
         reader::datagram(datagram, limits)
     }
@@ -493,6 +497,37 @@ mod tests {
         let expected =
             "OPTIONS sip:a SIP/2.0\r\nSubject: a\r\n b\r\nMax-Forwards: 1\r\nContent-Length: 2\r\n\r\nhi";
         assert_eq!(parsed.to_bytes(), expected);
+    }
+
+    #[test]
+    fn a_list_goes_on_behind_a_comma_even_without_white_space() {
+        let octets = b"OPTIONS sip:a SIP/2.0\r\nRoute: <sip:b;lr>,\r\n<sip:c;lr>\r\n\r\n";
+        let mut parsed = request(octets);
+        assert_eq!(parsed.to_bytes(), &octets[..]);
+        let routes: Vec<_> = parsed.headers().values(Name::Route).collect();
+        assert_eq!(routes, [b"<sip:b;lr>", b"<sip:c;lr>"]);
+        parsed.headers_mut().push(Name::MaxForwards, "1");
+        assert!(
+            parsed.to_bytes().starts_with(b"OPTIONS sip:a SIP/2.0\r\nRoute: <sip:b;lr>,  <sip:c;lr>\r\nMax")
+        );
+        assert!(
+            Message::parse(
+                "OPTIONS sip:a SIP/2.0\r\nRoute: <sip:b>\r\n<sip:c>\r\n\r\n".into(),
+                &Limits::default()
+            )
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn without_carriage_returns_less_may_arrive_than_was_written() {
+        let short = request(b"OPTIONS sip:a SIP/2.0\nl: 20\n\na\nb\n");
+        assert_eq!(short.body(), b"a\nb\n");
+        let open = request(b"OPTIONS sip:a SIP/2.0\nl: 0\n");
+        assert_eq!((open.headers().len(), open.body()), (1, &b""[..]));
+        for whole in [&b"OPTIONS sip:a SIP/2.0\r\nl: 20\r\n\r\na"[..], b"OPTIONS sip:a SIP/2.0\r\nl: 0\r\n"] {
+            assert!(Message::parse(whole.into(), &Limits::default()).is_err());
+        }
     }
 
     #[test]

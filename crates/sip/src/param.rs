@@ -11,6 +11,7 @@ use crate::lex::{self, Cursor};
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Params<'a> {
     raw: &'a [u8],
+    count: u32,
 }
 
 impl<'a> Params<'a> {
@@ -28,7 +29,9 @@ impl<'a> Params<'a> {
     ) -> Result<Self, ParseError> {
         cursor.skip_lws();
         let raw = cursor.rest();
+        let mut count = 0;
         while !cursor.at_end() {
+            count += 1;
             cursor.expect(b';')?;
             cursor.skip_lws();
             let name = cursor.take_some(lex::TOKEN)?;
@@ -37,14 +40,15 @@ impl<'a> Params<'a> {
             cursor.skip_lws();
             each(name, value);
         }
-        Ok(Self { raw })
+        Ok(Self { raw, count })
     }
 
     /// Reads the parameters of a URI up to the first `?` or the end (`uri-parameters`).
     pub(crate) fn read_uri(cursor: &mut Cursor<'a>) -> Result<Self, ParseError> {
         let raw = cursor.rest();
-        let mut length = 0;
+        let (mut length, mut count) = (0, 0);
         while cursor.eat(b';') {
+            count += 1;
             let name = cursor.take_some(lex::URI_PARAM)?;
             let value = if cursor.eat(b'=') { cursor.take_some(lex::URI_PARAM)? } else { &[] };
             if !lex::escapes_hold(name) || !lex::escapes_hold(value) {
@@ -52,12 +56,17 @@ impl<'a> Params<'a> {
             }
             length = raw.len() - cursor.rest().len();
         }
-        Ok(Self { raw: lex::split(raw, length).0 })
+        Ok(Self { raw: lex::split(raw, length).0, count })
     }
 
     /// The octets as received, from the first `;` on; empty without parameters.
     pub fn as_bytes(&self) -> &'a [u8] {
         self.raw
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.count as usize
     }
 
     /// Whether there are none.

@@ -34,17 +34,23 @@ fn message(mut raw: Bytes, limits: &Limits) -> Result<Message, ParseError> {
     }
     let line = line_end(&raw, 0)?;
     let start = Start::read(lex::split(&raw, line.content).0, limits)?;
-    let header = Header::read(&raw, line.next, limits)?;
-    let length = header.content_length.map_or(raw.len() - header.end, |length| length as usize);
+    let header = Header::read(&raw, &line, limits)?;
+    let rest = raw.len() - header.end;
+    let length = match header.content_length.map(|length| length as usize) {
+        None => rest,
+        // What lost its carriage returns on the way has become shorter than it says.
+        Some(length) if length > rest && header.bare => rest,
+        Some(length) => length,
+    };
     if length > limits.body {
         return Err(ParseError::new(ParseErrorKind::TooLarge(Limit::Body), header.end));
     }
-    if length > raw.len() - header.end {
+    if length > rest {
         return Err(ParseError::new(ParseErrorKind::BodyTruncated, raw.len()));
     }
     raw.truncate(header.end + length);
     let body = Text::Received { start: narrow(header.end), end: narrow(raw.len()) };
-    let headers = Headers::received(raw, header.index, header.bare_line_feeds);
+    let headers = Headers::received(raw, header.index, header.irregular);
     let line = narrow(line.next);
     Ok(match start {
         Start::Request { method, uri, version } => {
@@ -126,16 +132,24 @@ fn version(text: &[u8]) -> Option<Version> {
 pub(crate) struct Header {
     index: Index,
     content_length: Option<u32>,
-    bare_line_feeds: bool,
+    /// Whether the start line ends with a line feed alone.
+    bare: bool,
+    /// Whether a line end lacks its carriage return, or a fold its white space.
+    irregular: bool,
     /// Octets of the message up to its body.
     end: usize,
 }
 
 impl Header {
-    /// Reads the lines that start at `start` of a message.
-    fn read(raw: &[u8], start: usize, limits: &Limits) -> Result<Self, ParseError> {
-        let mut header =
-            Self { index: Index::new(), content_length: None, bare_line_feeds: false, end: start };
+    /// Reads the lines behind the start line.
+    fn read(raw: &[u8], start_line: &LineEnd, limits: &Limits) -> Result<Self, ParseError> {
+        let mut header = Self {
+            index: Index::new(),
+            content_length: None,
+            bare: start_line.is_bare(),
+            irregular: start_line.is_bare(),
+            end: start_line.next,
+        };
         while header.read_line(raw, limits)? {}
         Ok(header)
     }
@@ -151,9 +165,11 @@ impl Header {
             }
             [b'\n', ..] => {
                 self.end = start + 1;
-                self.bare_line_feeds = true;
+                self.irregular = true;
                 return Ok(false);
             }
+            // What lost its carriage returns may have lost the empty line at its end too.
+            [] if self.bare => return Ok(false),
             [] => return Err(ParseError::new(ParseErrorKind::Truncated, start)),
             [..] => {}
         }
@@ -197,9 +213,15 @@ impl Header {
         let mut at = from;
         loop {
             let end = line_end(raw, at)?;
-            self.bare_line_feeds |= end.next - end.content == 1;
-            if !matches!(raw.get(end.next), Some(b' ' | b'\t')) {
-                return Ok((end.content, end.next));
+            self.irregular |= end.is_bare();
+            match raw.get(end.next) {
+                Some(b' ' | b'\t') => {}
+                // No name starts with '<': behind a comma, a list goes on whose fold lost its
+                // white space, as in the fourth message of RFC 3665 section 3.10.
+                Some(b'<') if raw.get(from..end.content).is_some_and(|text| text.ends_with(b",")) => {
+                    self.irregular = true;
+                }
+                Some(_) | None => return Ok((end.content, end.next)),
             }
             at = end.next;
         }
@@ -219,6 +241,13 @@ struct LineEnd {
     content: usize,
     /// The first octet behind it.
     next: usize,
+}
+
+impl LineEnd {
+    /// Whether it is a line feed alone.
+    fn is_bare(&self) -> bool {
+        self.next - self.content == 1
+    }
 }
 
 /// The end of the line that goes on from `from`.

@@ -1,3 +1,4 @@
+use crate::error::ParseError;
 use crate::header::name::Name;
 use crate::lex;
 use crate::message::Response;
@@ -13,7 +14,7 @@ use crate::status::Status;
 /// let broken = &b"INVITE sip:bob@example.com SIP/2.0\r\n\
 ///     Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nContent-Length: -1\r\n\r\n"[..];
 /// let error = Message::parse(broken.into(), &Limits::default()).unwrap_err();
-/// let answer = Salvage::read(broken).and_then(|found| found.response(error.answer()?));
+/// let answer = Salvage::read(broken).and_then(|found| found.answer(&error));
 /// assert!(answer.unwrap().to_bytes().starts_with(b"SIP/2.0 400 Bad Request\r\nVia: SIP/2.0/UDP"));
 /// ```
 #[derive(Clone)]
@@ -56,6 +57,11 @@ impl<'a> Salvage<'a> {
             response.headers_mut().push(*name, value);
         }
         Some(response)
+    }
+
+    /// The response to a request that could not be read; `None` where nothing is sent.
+    pub fn answer(&self, error: &ParseError) -> Option<Response> {
+        self.response(error.answer()?)
     }
 
     /// Lines that are kept: what passes more hops than this has looped.

@@ -177,6 +177,10 @@ fn read_display<'a>(cursor: &mut Cursor<'a>) -> Result<Option<DisplayName<'a>>, 
         cursor.take_all(lex::DISPLAY);
         match cursor.rest().first() {
             Some(b' ' | b'\t' | b'\r' | b'\n') => cursor.skip_lws(),
+            // Some phones escape the quotes they should have written plainly.
+            Some(b'\\') => {
+                cursor.take(2);
+            }
             Some(b'<') => {
                 let length = text.len() - cursor.rest().len();
                 return Ok(Some(DisplayName::Plain(lex::split(text, length).0.trim_ascii_end())));
@@ -268,6 +272,7 @@ mod tests {
         assert_eq!(name(b"Mr.  Watson <sip:a@b>"), Some(b"Mr.  Watson".to_vec()));
         assert_eq!(name(b"\"A, <l>;\\\"ice\" <sip:a@b>"), Some(b"A, <l>;\"ice".to_vec()));
         assert_eq!(name(b"\"\xff\xfe\" <sip:a@b>"), Some(b"\xff\xfe".to_vec()));
+        assert_eq!(name(b"\\\"arik\\\" <sip:a@b>"), Some(b"\\\"arik\\\"".to_vec()));
         assert_eq!(name(b"<sip:a@b>"), None);
         assert_eq!(name(b"sip:a@b"), None);
     }

@@ -5,7 +5,7 @@ use super::typed::Typed;
 use crate::error::ParseError;
 use crate::lex::{self, Cursor};
 
-/// The value of `Call-ID`: `word [ "@" word ]`, compared with its case (RFC 3261 section 20.8).
+/// The value of `Call-ID`: visible ASCII, compared octet for octet (RFC 3261 section 20.8).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct CallId<'a>(&'a [u8]);
 

@@ -45,20 +45,15 @@ pub struct Headers {
     index: Index,
     /// Whether anything differs from what was received.
     touched: bool,
-    /// Whether a received line ends with a line feed alone.
-    bare_line_feeds: bool,
+    /// Whether a received line would not print as RFC 3261 has it: a line feed alone ends it, or
+    /// a fold has no white space.
+    irregular: bool,
 }
 
 impl Headers {
     /// No lines.
     pub fn new() -> Self {
-        Self {
-            raw: Bytes::new(),
-            added: Vec::new(),
-            index: Index::new(),
-            touched: true,
-            bare_line_feeds: false,
-        }
+        Self { raw: Bytes::new(), added: Vec::new(), index: Index::new(), touched: true, irregular: false }
     }
 
     /// Number of lines.
@@ -205,8 +200,8 @@ impl Headers {
     }
 
     /// The lines of a received message.
-    pub(crate) fn received(raw: Bytes, index: Index, bare_line_feeds: bool) -> Self {
-        Self { raw, added: Vec::new(), index, touched: false, bare_line_feeds }
+    pub(crate) fn received(raw: Bytes, index: Index, irregular: bool) -> Self {
+        Self { raw, added: Vec::new(), index, touched: false, irregular }
     }
 
     /// The received message; empty for one that was built.
@@ -226,9 +221,9 @@ impl Headers {
             if line.name == Some(Name::ContentLength) {
                 continue;
             }
-            if self.bare_line_feeds && self.is_received(line) {
+            if self.irregular && self.is_received(line) {
                 self.write_run(run.take(), out);
-                copy_with_crlf(self.field(line).line, out);
+                write_field(self.field(line).name_bytes(), self.field(line).value(), out);
                 continue;
             }
             // Lines that stand side by side are copied at once.
@@ -287,17 +282,12 @@ impl Headers {
         self.touched = true;
         let value = lex::trim(value);
         let start = self.raw.len() + self.added.len();
-        self.added.reserve(name.len() + value.len() + 4);
-        self.added.extend_from_slice(name);
-        self.added.extend_from_slice(b": ");
-        let from = self.added.len();
-        copy_value(value, &mut self.added);
-        let value_length = self.added.len() - from;
-        self.added.extend_from_slice(b"\r\n");
+        write_field(name, value, &mut self.added);
+        let length = self.raw.len() + self.added.len() - start;
         Line {
             start: narrow(start),
-            length: narrow(self.raw.len() + self.added.len() - start),
-            value_length: narrow(value_length),
+            length: narrow(length),
+            value_length: narrow(length - name.len() - b": \r\n".len()),
             value: u16::try_from(name.len() + 2).unwrap_or(u16::MAX),
             name_length: u8::try_from(name.len()).unwrap_or(u8::MAX),
             name: known,
@@ -396,6 +386,15 @@ fn narrow(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
+/// Writes a line of this name and value.
+fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    out.reserve(name.len() + value.len() + b": \r\n".len());
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    copy_value(value, out);
+    out.extend_from_slice(b"\r\n");
+}
+
 /// Copies a value; a line end that is no fold, and a NUL outside an escape, become a space.
 fn copy_value(value: &[u8], out: &mut Vec<u8>) {
     let mut rest = value;
@@ -418,13 +417,4 @@ fn copy_value(value: &[u8], out: &mut Vec<u8>) {
         };
     }
     out.extend_from_slice(rest);
-}
-
-/// Copies a received line whose line ends may lack their CR.
-fn copy_with_crlf(line: &[u8], out: &mut Vec<u8>) {
-    for piece in line.split_inclusive(|&octet| octet == b'\n') {
-        let piece = piece.strip_suffix(b"\n").unwrap_or(piece);
-        out.extend_from_slice(piece.strip_suffix(b"\r").unwrap_or(piece));
-        out.extend_from_slice(b"\r\n");
-    }
 }

@@ -1,0 +1,467 @@
+use std::fmt;
+
+use crate::error::{Limit, ParseError, ParseErrorKind};
+use crate::header::Headers;
+use crate::header::address::{From, NameAddr, RecordRoute, Route, To};
+use crate::header::call_id::CallId;
+use crate::header::contact::Contact;
+use crate::header::cseq::CSeq;
+use crate::header::date::Date;
+use crate::header::max_forwards::MaxForwards;
+use crate::header::name::{Name, Shape};
+use crate::header::typed::Typed;
+use crate::header::via::Via;
+use crate::message::{Message, Request, Response, Version};
+use crate::method::Method;
+use crate::param::Params;
+use crate::status::Status;
+
+/// What an element asks of a message beyond its being readable.
+///
+/// The default asks for what RFC 3261 asks of every message: the mandatory headers, no header
+/// twice that stands once, values that can be read, and version 2.0. What the element itself
+/// supports is added by the setters.
+///
+/// ```
+/// use attesta_sip::{InvalidKind, Limits, Message, Method, Rules, Status};
+///
+/// let rules = Rules::default().methods([Method::Invite, Method::Ack, Method::Bye]);
+/// let options = &b"OPTIONS sip:example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n\
+///     From: <sip:a@example.com>;tag=1\r\nTo: <sip:example.com>\r\nCall-ID: 1\r\nCSeq: 7 OPTIONS\r\n\r\n"[..];
+/// let Message::Request(request) = Message::parse(options.into(), &Limits::default())? else { unreachable!() };
+/// let invalid = rules.request(&request).unwrap_err();
+/// assert_eq!(invalid.kind(), InvalidKind::MethodNotAllowed);
+/// let answer = rules.answer(&request, &invalid).unwrap();
+/// assert_eq!(answer.status(), Status::METHOD_NOT_ALLOWED);
+/// # Ok::<(), attesta_sip::ParseError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    methods: Option<Vec<Method>>,
+    schemes: Option<Vec<String>>,
+    extensions: Option<Vec<String>>,
+    params: Option<usize>,
+    forwards: bool,
+}
+
+impl Rules {
+    /// The methods that are answered; others get 501 if unknown to this crate, else 405 with
+    /// `Allow` (RFC 3261 section 8.2.1). Default: any.
+    #[must_use]
+    pub fn methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
+        self.methods = Some(methods.into_iter().collect());
+        self
+    }
+
+    /// The schemes a Request-URI may have; others get 416 (RFC 3261 section 8.2.2.1). Default:
+    /// any.
+    #[must_use]
+    pub fn schemes<'s>(mut self, schemes: impl IntoIterator<Item = &'s str>) -> Self {
+        self.schemes = Some(schemes.into_iter().map(str::to_owned).collect());
+        self
+    }
+
+    /// The option tags `Require` may hold; others get 420 with `Unsupported`, except in ACK and
+    /// CANCEL (RFC 3261 section 8.2.2.3). Default: any.
+    #[must_use]
+    pub fn extensions<'s>(mut self, tags: impl IntoIterator<Item = &'s str>) -> Self {
+        self.extensions = Some(tags.into_iter().map(str::to_owned).collect());
+        self
+    }
+
+    /// How many parameters one value may have; more get 400. Default: that of
+    /// [`Limits`](crate::Limits).
+    #[must_use]
+    pub fn limits(mut self, limits: &crate::Limits) -> Self {
+        self.params = Some(limits.params);
+        self
+    }
+
+    /// Whether requests go on to another hop, so that one whose `Max-Forwards` is 0 gets 483
+    /// (RFC 7332 section 4). Default: they do not.
+    #[must_use]
+    pub fn forwards(mut self, forwards: bool) -> Self {
+        self.forwards = forwards;
+        self
+    }
+
+    /// Checks a request or a response; the first fault found is given.
+    pub fn check(&self, message: &Message) -> Result<(), Invalid> {
+        match message {
+            Message::Request(request) => self.request(request),
+            Message::Response(response) => self.response(response),
+        }
+    }
+
+    /// Checks a request: version, form, method, scheme, hops, extensions, in this order
+    /// (RFC 3261 section 8.2).
+    pub fn request(&self, request: &Request) -> Result<(), Invalid> {
+        let answered = *request.method() != Method::Ack;
+        self.form(request).and_then(|()| self.support(request)).map_err(|fault| fault.invalid(answered))
+    }
+
+    /// Checks a response; a faulty one is dropped (RFC 3261 section 18.1.2).
+    pub fn response(&self, response: &Response) -> Result<(), Invalid> {
+        let checked = match response.version() {
+            Version::Sip2 => self.headers(response.headers()).map(|_| ()),
+            Version::Other => Err(Fault::new(InvalidKind::Version, None)),
+        };
+        checked.map_err(|fault| fault.invalid(false))
+    }
+
+    /// The response a fault deserves, with `Allow` or `Unsupported` where its status asks for
+    /// them; `None` where nothing is sent.
+    pub fn answer(&self, request: &Request, fault: &Invalid) -> Option<Response> {
+        let mut response = Response::to_request(request, fault.answer()?);
+        if fault.kind == InvalidKind::MethodNotAllowed || fault.kind == InvalidKind::MethodUnknown {
+            let names: Vec<_> = self.methods.iter().flatten().map(Method::as_str).collect();
+            response.headers_mut().push(Name::Allow, names.join(", "));
+        }
+        if fault.kind == InvalidKind::Extension {
+            for tag in self.unsupported(request.headers()) {
+                response.headers_mut().push(Name::Unsupported, tag);
+            }
+        }
+        Some(response)
+    }
+
+    fn form(&self, request: &Request) -> Result<(), Fault> {
+        if request.version() == Version::Other {
+            return Err(Fault::new(InvalidKind::Version, None));
+        }
+        let uri =
+            request.parsed_uri().map_err(|error| Fault::new(InvalidKind::RequestUri(error.kind()), None))?;
+        if uri.as_sip().is_some_and(|uri| !uri.headers_raw().is_empty()) {
+            return Err(Fault::new(InvalidKind::RequestUriHeaders, None));
+        }
+        self.count(uri.params(), None)?;
+        let cseq = self.headers(request.headers())?;
+        if cseq.method() != request.method() {
+            return Err(Fault::new(InvalidKind::MethodMismatch, Some(Name::CSeq)));
+        }
+        Ok(())
+    }
+
+    /// What both requests and responses must have.
+    fn headers(&self, headers: &Headers) -> Result<CSeq, Fault> {
+        duplicates(headers)?;
+        required::<CallId<'_>>(headers)?;
+        let cseq = required::<CSeq>(headers)?;
+        self.address(*required::<From<'_>>(headers)?, Name::From)?;
+        self.address(*required::<To<'_>>(headers)?, Name::To)?;
+        required::<Via<'_>>(headers)?;
+        for via in headers.read_all::<Via<'_>>() {
+            self.count(via.map_err(Fault::of::<Via<'_>>)?.params(), Some(Name::Via))?;
+        }
+        for contact in headers.read_all::<Contact<'_>>() {
+            if let Contact::Address(address) = contact.map_err(Fault::of::<Contact<'_>>)? {
+                self.address(address, Name::Contact)?;
+            }
+        }
+        for route in headers.read_all::<Route<'_>>() {
+            self.address(*route.map_err(Fault::of::<Route<'_>>)?, Name::Route)?;
+        }
+        for route in headers.read_all::<RecordRoute<'_>>() {
+            self.address(*route.map_err(Fault::of::<RecordRoute<'_>>)?, Name::RecordRoute)?;
+        }
+        headers.read::<MaxForwards>().transpose().map_err(Fault::of::<MaxForwards>)?;
+        headers.read::<Date>().transpose().map_err(Fault::of::<Date>)?;
+        Ok(cseq)
+    }
+
+    fn address(&self, address: NameAddr<'_>, name: Name) -> Result<(), Fault> {
+        self.count(address.params(), Some(name))?;
+        self.count(address.uri().params(), Some(name))
+    }
+
+    fn count(&self, params: Params<'_>, name: Option<Name>) -> Result<(), Fault> {
+        if params.len() <= self.params.unwrap_or(crate::Limits::default().params) {
+            return Ok(());
+        }
+        let error = ParseErrorKind::TooLarge(Limit::Params);
+        Err(Fault::new(name.map_or(InvalidKind::RequestUri(error), |_| InvalidKind::Value(error)), name))
+    }
+
+    fn support(&self, request: &Request) -> Result<(), Fault> {
+        let method = request.method();
+        if self.methods.as_ref().is_some_and(|methods| !methods.contains(method)) {
+            let unknown = matches!(method, Method::Extension(_));
+            let kind = if unknown { InvalidKind::MethodUnknown } else { InvalidKind::MethodNotAllowed };
+            return Err(Fault::new(kind, None));
+        }
+        if let (Some(schemes), Ok(uri)) = (&self.schemes, request.parsed_uri())
+            && !schemes.iter().any(|scheme| uri.scheme().eq_ignore_ascii_case(scheme.as_bytes()))
+        {
+            return Err(Fault::new(InvalidKind::Scheme, None));
+        }
+        if self.forwards && matches!(request.headers().read(), Some(Ok(MaxForwards(0)))) {
+            return Err(Fault::new(InvalidKind::TooManyHops, Some(Name::MaxForwards)));
+        }
+        let exempt = matches!(method, Method::Ack | Method::Cancel);
+        if !exempt && self.unsupported(request.headers()).next().is_some() {
+            return Err(Fault::new(InvalidKind::Extension, Some(Name::Require)));
+        }
+        Ok(())
+    }
+
+    /// The option tags of `Require` that are not in the list.
+    fn unsupported<'a>(&'a self, headers: &'a Headers) -> impl Iterator<Item = &'a [u8]> {
+        let known = move |tag: &[u8]| match &self.extensions {
+            Some(tags) => tags.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(tag)),
+            None => true,
+        };
+        headers.values(Name::Require).filter(move |tag| !known(tag))
+    }
+}
+
+/// Why a message is not accepted, and what it deserves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Invalid {
+    kind: InvalidKind,
+    header: Option<Name>,
+    answer: Option<Status>,
+}
+
+impl Invalid {
+    /// What was wrong.
+    pub fn kind(&self) -> InvalidKind {
+        self.kind
+    }
+
+    /// The header it was found in; `None` for the start line.
+    pub fn header(&self) -> Option<Name> {
+        self.header
+    }
+
+    /// The status to answer with; `None` where the message is dropped: a response, or an ACK.
+    pub fn answer(&self) -> Option<Status> {
+        self.answer
+    }
+
+    /// Whether the message breaks RFC 3261, rather than asking for what is not supported here.
+    pub fn is_malformed(&self) -> bool {
+        self.kind.status() == Status::BAD_REQUEST
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.header {
+            Some(header) => write!(f, "{header}: {}", self.kind),
+            None => self.kind.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+/// The kinds of fault [`Rules`] find.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum InvalidKind {
+    /// The version is not 2.0: 505.
+    Version,
+    /// The Request-URI cannot be read: 400.
+    RequestUri(ParseErrorKind),
+    /// The Request-URI has a header part, which RFC 3261 section 19.1.1 forbids: 400.
+    RequestUriHeaders,
+    /// A mandatory header is missing (RFC 3261 section 8.1.1): 400.
+    Missing,
+    /// A header that stands once stands twice (RFC 3261 section 7.3.1): 400.
+    Duplicate,
+    /// A value cannot be read: 400.
+    Value(ParseErrorKind),
+    /// CSeq names another method than the request line (RFC 3261 section 8.1.1.5): 400.
+    MethodMismatch,
+    /// A method unknown to this crate: 501.
+    MethodUnknown,
+    /// A known method that is not answered here: 405.
+    MethodNotAllowed,
+    /// A Request-URI of another scheme: 416.
+    Scheme,
+    /// No hop is left: 483.
+    TooManyHops,
+    /// An extension is required that is not supported: 420.
+    Extension,
+}
+
+impl InvalidKind {
+    /// The kind as one kebab-case word, for logs and counters.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Version => "version-not-supported",
+            Self::RequestUri(_) => "request-uri",
+            Self::RequestUriHeaders => "request-uri-headers",
+            Self::Missing => "missing-header",
+            Self::Duplicate => "duplicate-header",
+            Self::Value(_) => "header-value",
+            Self::MethodMismatch => "method-mismatch",
+            Self::MethodUnknown => "method-unknown",
+            Self::MethodNotAllowed => "method-not-allowed",
+            Self::Scheme => "uri-scheme",
+            Self::TooManyHops => "too-many-hops",
+            Self::Extension => "extension",
+        }
+    }
+
+    /// The status a request with this fault deserves, were it to be answered.
+    pub const fn status(self) -> Status {
+        match self {
+            Self::Version => Status::VERSION_NOT_SUPPORTED,
+            Self::RequestUri(_)
+            | Self::RequestUriHeaders
+            | Self::Missing
+            | Self::Duplicate
+            | Self::Value(_)
+            | Self::MethodMismatch => Status::BAD_REQUEST,
+            Self::MethodUnknown => Status::NOT_IMPLEMENTED,
+            Self::MethodNotAllowed => Status::METHOD_NOT_ALLOWED,
+            Self::Scheme => Status::UNSUPPORTED_URI_SCHEME,
+            Self::TooManyHops => Status::TOO_MANY_HOPS,
+            Self::Extension => Status::BAD_EXTENSION,
+        }
+    }
+}
+
+impl fmt::Display for InvalidKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Version => f.write_str("the version is not SIP/2.0"),
+            Self::RequestUri(kind) => write!(f, "Request-URI: {kind}"),
+            Self::RequestUriHeaders => f.write_str("the Request-URI has a header part"),
+            Self::Missing => f.write_str("missing"),
+            Self::Duplicate => f.write_str("stands twice"),
+            Self::Value(kind) => kind.fmt(f),
+            Self::MethodMismatch => f.write_str("another method than that of the request line"),
+            Self::MethodUnknown => f.write_str("an unknown method"),
+            Self::MethodNotAllowed => f.write_str("a method that is not answered here"),
+            Self::Scheme => f.write_str("a Request-URI of a scheme that is not supported"),
+            Self::TooManyHops => f.write_str("no hop is left"),
+            Self::Extension => f.write_str("an extension that is not supported"),
+        }
+    }
+}
+
+/// A fault before it is known whether it is answered.
+struct Fault {
+    kind: InvalidKind,
+    header: Option<Name>,
+}
+
+impl Fault {
+    fn new(kind: InvalidKind, header: Option<Name>) -> Self {
+        Self { kind, header }
+    }
+
+    /// A value of this type that could not be read.
+    fn of<'a, T: Typed<'a>>(error: ParseError) -> Self {
+        Self::new(InvalidKind::Value(error.kind()), Some(T::NAME))
+    }
+
+    fn invalid(self, answered: bool) -> Invalid {
+        let answer = if answered { Some(self.kind.status()) } else { None };
+        Invalid { kind: self.kind, header: self.header, answer }
+    }
+}
+
+fn required<'a, T: Typed<'a>>(headers: &'a Headers) -> Result<T, Fault> {
+    let value = headers.read::<T>().ok_or(Fault::new(InvalidKind::Missing, Some(T::NAME)))?;
+    value.map_err(Fault::of::<T>)
+}
+
+/// No header of one value may stand on two lines. Those that only describe are let pass: a
+/// message with two of them means the same.
+fn duplicates(headers: &Headers) -> Result<(), Fault> {
+    let mut seen: u128 = 0;
+    for name in headers.iter().filter_map(|field| field.name()) {
+        if !matches!(name.shape(), Shape::Single) || DESCRIPTIVE.contains(&name) {
+            continue;
+        }
+        let bit = 1 << name as u32;
+        if seen & bit != 0 {
+            return Err(Fault::new(InvalidKind::Duplicate, Some(name)));
+        }
+        seen |= bit;
+    }
+    Ok(())
+}
+
+const DESCRIPTIVE: [Name; 7] = [
+    Name::MimeVersion,
+    Name::Organization,
+    Name::Priority,
+    Name::Server,
+    Name::Subject,
+    Name::Timestamp,
+    Name::UserAgent,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+
+    const GOOD: &str = "OPTIONS sip:example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n\
+        From: <sip:a@example.com>;tag=1\r\nTo: <sip:example.com>\r\nCall-ID: 1\r\nCSeq: 7 OPTIONS\r\n\
+        Max-Forwards: 0\r\nRequire: one, two\r\n\r\n";
+
+    fn check(rules: &Rules, text: &str) -> Result<(), (InvalidKind, Option<Name>, Option<u16>)> {
+        let message = Message::parse(text.to_owned().into(), &Limits::default()).unwrap();
+        rules
+            .check(&message)
+            .map_err(|invalid| (invalid.kind(), invalid.header(), invalid.answer().map(Status::code)))
+    }
+
+    #[test]
+    fn every_fault_of_form_is_found() {
+        let rules = Rules::default();
+        assert_eq!(check(&rules, GOOD), Ok(()));
+        for name in ["Via", "From", "To", "Call-ID", "CSeq"] {
+            let name = Name::parse(name.as_bytes()).unwrap();
+            let without = GOOD.replace(&format!("\r\n{name}: "), "\r\nX: ");
+            assert_eq!(check(&rules, &without), Err((InvalidKind::Missing, Some(name), Some(400))));
+        }
+        let twice = GOOD.replace("To: ", "To: <sip:b>\r\nt: ");
+        assert_eq!(check(&rules, &twice), Err((InvalidKind::Duplicate, Some(Name::To), Some(400))));
+        let mismatch = GOOD.replace("7 OPTIONS", "7 options");
+        assert_eq!(check(&rules, &mismatch), Err((InvalidKind::MethodMismatch, Some(Name::CSeq), Some(400))));
+        let version = GOOD.replace("SIP/2.0\r\n", "SIP/2.1\r\n");
+        assert_eq!(check(&rules, &version), Err((InvalidKind::Version, None, Some(505))));
+        let many = GOOD.replace("tag=1", &format!("tag=1{}", ";x".repeat(64)));
+        let error = InvalidKind::Value(ParseErrorKind::TooLarge(Limit::Params));
+        assert_eq!(check(&rules, &many), Err((error, Some(Name::From), Some(400))));
+    }
+
+    #[test]
+    fn what_is_not_supported_gets_its_own_answer() {
+        let rules = Rules::default();
+        let kind = |rules: &Rules| check(rules, GOOD).unwrap_err().0;
+        assert_eq!(kind(&rules.clone().methods([Method::Invite])), InvalidKind::MethodNotAllowed);
+        assert_eq!(kind(&rules.clone().schemes(["tel"])), InvalidKind::Scheme);
+        assert_eq!(kind(&rules.clone().forwards(true)), InvalidKind::TooManyHops);
+        assert_eq!(kind(&rules.clone().extensions(["ONE"])), InvalidKind::Extension);
+        assert_eq!(check(&rules.extensions(["one", "two"]), GOOD), Ok(()));
+    }
+
+    #[test]
+    fn the_answer_names_what_is_unsupported() {
+        let rules = Rules::default().extensions(["one"]);
+        let Message::Request(request) = Message::parse(GOOD.into(), &Limits::default()).unwrap() else {
+            panic!("a request")
+        };
+        let invalid = rules.request(&request).unwrap_err();
+        let answer = rules.answer(&request, &invalid).unwrap();
+        assert_eq!(answer.status(), Status::BAD_EXTENSION);
+        assert_eq!(answer.headers().get(Name::Unsupported), Some(&b"two"[..]));
+    }
+
+    #[test]
+    fn acks_and_responses_are_dropped() {
+        let ack = GOOD.replace("OPTIONS", "ACK").replace("To:", "X:");
+        assert_eq!(check(&Rules::default(), &ack), Err((InvalidKind::Missing, Some(Name::To), None)));
+        let response =
+            GOOD.replace("OPTIONS sip:example.com SIP/2.0", "SIP/2.0 200 OK").replace("7 OPTIONS", "x");
+        let fault = check(&Rules::default(), &response).unwrap_err();
+        assert_eq!((fault.1, fault.2), (Some(Name::CSeq), None));
+    }
+}

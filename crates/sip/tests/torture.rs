@@ -1,0 +1,108 @@
+//! Messages others have collected: the torture tests of RFC 4475 and RFC 5118, the call flows of
+//! RFC 3665 and RFC 5359, and captured traffic.
+
+mod shared;
+
+use attesta_sip::{Limits, Message, Method, Rules, Salvage};
+use serde_json::Value;
+
+/// What a back-to-back user agent of ours supports.
+fn rules() -> Rules {
+    let methods = [
+        Method::Invite,
+        Method::Ack,
+        Method::Bye,
+        Method::Cancel,
+        Method::Options,
+        Method::Prack,
+        Method::Update,
+        Method::Info,
+        Method::Message,
+        Method::Refer,
+        Method::Notify,
+    ];
+    Rules::default()
+        .methods(methods)
+        .schemes(["sip", "sips", "tel", "urn"])
+        .extensions(["100rel"])
+        .forwards(true)
+}
+
+/// Whether a datagram is accepted as well formed, and the status it gets.
+fn judge(octets: &[u8], rules: &Rules) -> (bool, Option<u16>) {
+    let status = |status: attesta_sip::Status| status.code();
+    match Message::parse(octets.to_vec().into(), &Limits::default()) {
+        Ok(message) => {
+            assert!(octets.starts_with(&message.to_bytes()) || octets.ends_with(&message.to_bytes()));
+            match rules.check(&message) {
+                Ok(()) => (true, None),
+                Err(invalid) => (!invalid.is_malformed(), invalid.answer().map(status)),
+            }
+        }
+        Err(error) => {
+            let answer = Salvage::read(octets).and_then(|found| found.answer(&error));
+            (false, answer.map(|response| response.status().code()))
+        }
+    }
+}
+
+#[test]
+fn rfc_4475_gets_the_expected_answers() {
+    let Some(folder) = shared::folder("rfc4475") else { return };
+    let mut wrong = Vec::new();
+    let entries = shared::entries(&folder, "answers.jsonl");
+    assert_eq!(entries.len(), 49);
+    for entry in entries {
+        let (accepted, answer) = judge(&shared::octets(&folder, &entry), &rules());
+        let answers = entry["answer"].as_array().unwrap();
+        let result = if accepted { "accept" } else { "reject" };
+        let fits = entry["result"] == "either" || entry["result"] == result;
+        if !fits || !answers.contains(&answer.map_or(Value::Null, Value::from)) {
+            wrong.push(format!(
+                "{}: {result} {answer:?}, not {} {answers:?}",
+                shared::name(&entry),
+                entry["result"]
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_file_rfc_4475_does_not_describe_gets_a_400() {
+    let Some(folder) = shared::folder("rfc4475") else { return };
+    let octets = std::fs::read(folder.join("test.dat")).unwrap();
+    assert!(!judge(&octets, &rules()).0);
+}
+
+#[test]
+fn the_manifests_are_met() {
+    for (name, count) in [("rfc4475", 50), ("rfc5118", 12), ("rfc_flows", 187), ("pcap_sip", 119)] {
+        let Some(folder) = shared::folder(name) else { continue };
+        let mut wrong = Vec::new();
+        let entries = shared::entries(&folder, "manifest.jsonl");
+        assert_eq!(entries.len(), count, "{name}");
+        for entry in entries.iter().filter(|entry| !shared::name(entry).ends_with(".stream")) {
+            let (accepted, answer) = judge(&shared::octets(&folder, entry), &Rules::default());
+            let expected = entry["expect"].as_str().unwrap();
+            let fits = match expected {
+                "accept" => accepted,
+                "reject" => !accepted,
+                "either" => true,
+                other => panic!("{other} is not an expectation"),
+            };
+            if !fits {
+                wrong.push(format!("{}: {expected}, but {accepted} {answer:?}", shared::name(entry)));
+            }
+        }
+        assert!(wrong.is_empty(), "{name}: {wrong:#?}");
+    }
+}
+
+#[test]
+fn fuzz_seeds_are_survived() {
+    let Some(folder) = shared::folder("fuzz_seeds") else { return };
+    for entry in shared::entries(&folder, "manifest.jsonl") {
+        judge(&shared::octets(&folder, &entry), &rules());
+    }
+}
