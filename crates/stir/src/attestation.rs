@@ -1,0 +1,170 @@
+//! The claims that `shaken` adds: the attestation level and the origination identifier (RFC 8588).
+
+use std::fmt;
+use std::str::FromStr;
+
+/// How far the signing provider vouches for the caller number (RFC 8588 section 4, ATIS-1000074).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Attestation {
+    /// Full: it knows the customer and the customer's right to the number.
+    A,
+    /// Partial: it knows the customer only.
+    B,
+    /// Gateway: it knows neither, the call came in from elsewhere.
+    C,
+}
+
+impl Attestation {
+    /// The letter of the `attest` claim.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::A => "A",
+            Self::B => "B",
+            Self::C => "C",
+        }
+    }
+}
+
+impl fmt::Display for Attestation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Attestation {
+    type Err = UnknownAttestation;
+
+    /// Reads the upper-case letter; nothing else is an attestation level.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "A" => Ok(Self::A),
+            "B" => Ok(Self::B),
+            "C" => Ok(Self::C),
+            _ => Err(UnknownAttestation),
+        }
+    }
+}
+
+/// A text that is none of `A`, `B` and `C`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownAttestation;
+
+impl fmt::Display for UnknownAttestation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an attestation level is A, B or C")
+    }
+}
+
+impl std::error::Error for UnknownAttestation {}
+
+/// The origination identifier: a UUID that only its maker can relate to a call (RFC 8588 sections 5 and 10).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OrigId([u8; 16]);
+
+impl OrigId {
+    /// A UUID of version 4 (RFC 4122 section 4.4) from 16 random octets.
+    pub fn from_random(random: [u8; 16]) -> Self {
+        let mut value = u128::from_be_bytes(random);
+        value = value & !(0xf << 76) | (4 << 76);
+        value = value & !(0x3 << 62) | (2 << 62);
+        Self(value.to_be_bytes())
+    }
+
+    /// The 16 octets of the UUID.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// The lower-case text with hyphens, as ASCII.
+    pub(crate) fn text(&self) -> [u8; 36] {
+        let mut text = [b'-'; 36];
+        let mut places = text.iter_mut().enumerate().filter(|(place, _)| !matches!(place, 8 | 13 | 18 | 23));
+        for octet in self.0 {
+            for nibble in [octet >> 4, octet & 0xf] {
+                if let Some((_, place)) = places.next() {
+                    *place = if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble };
+                }
+            }
+        }
+        text
+    }
+}
+
+impl fmt::Display for OrigId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(std::str::from_utf8(&self.text()).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for OrigId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OrigId({self})")
+    }
+}
+
+impl FromStr for OrigId {
+    type Err = NotAUuid;
+
+    /// Reads the text form of any UUID version, in either case: deployed origination identifiers are not always
+    /// of version 4.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.len() != 36 {
+            return Err(NotAUuid);
+        }
+        let mut value = 0_u128;
+        for (place, character) in text.chars().enumerate() {
+            match (place, character) {
+                (8 | 13 | 18 | 23, '-') => {}
+                (8 | 13 | 18 | 23, _) => return Err(NotAUuid),
+                (_, digit) => value = value << 4 | u128::from(digit.to_digit(16).ok_or(NotAUuid)?),
+            }
+        }
+        Ok(Self(value.to_be_bytes()))
+    }
+}
+
+/// A text that is no UUID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAUuid;
+
+impl fmt::Display for NotAUuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "an origination identifier is a UUID: 32 hexadecimal digits in groups of 8, 4, 4, 4 and 12",
+        )
+    }
+}
+
+impl std::error::Error for NotAUuid {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attestation_is_one_upper_case_letter() {
+        assert_eq!("B".parse(), Ok(Attestation::B));
+        for text in ["a", "D", "", "AA"] {
+            assert_eq!(text.parse::<Attestation>(), Err(UnknownAttestation));
+        }
+    }
+
+    #[test]
+    fn a_random_origid_is_a_version_4_uuid() {
+        let zeros = OrigId::from_random([0; 16]);
+        assert_eq!(zeros.to_string(), "00000000-0000-4000-8000-000000000000");
+        let ones = OrigId::from_random([0xff; 16]);
+        assert_eq!(ones.to_string(), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+        assert_eq!(ones.to_string().parse(), Ok(ones));
+    }
+
+    #[test]
+    fn an_origid_of_any_version_is_read() {
+        let text = "DE305D54-75B4-131B-ADB2-EB6B9E546014";
+        assert_eq!(text.parse::<OrigId>().unwrap().to_string(), text.to_lowercase());
+        for wrong in ["", "de305d54-75b4-131b-adb2-eb6b9e54601", "de305d5475b4-131b-adb2-eb6b9e5460140", "x"]
+        {
+            assert_eq!(wrong.parse::<OrigId>(), Err(NotAUuid), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The base64 forms of RFC 4648 that PASSporTs use, by the `base64` crate.
+
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{DecodeSliceError, Engine, alphabet};
+use smallvec::SmallVec;
+
+/// A place for decoded octets: PASSporTs of ordinary size fit without an allocation.
+pub(crate) type Scratch = SmallVec<[u8; 1024]>;
+
+/// base64url without padding, with zero trailing bits: the only form of RFC 7515 section 2.
+const URL: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+        .with_decode_allow_trailing_bits(false),
+);
+
+/// Which deviations from base64url are let through. Signatures cover the received text in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tolerance {
+    /// `+` and `/` for `-` and `_`.
+    pub(crate) standard: bool,
+    /// `=` at the end.
+    pub(crate) padding: bool,
+}
+
+/// What is wrong with a text that should be base64url.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Base64Error {
+    /// The alphabet is that of standard base64.
+    Standard,
+    /// There is padding.
+    Padding,
+    /// It is no base64 at all, or its last character carries bits that mean nothing.
+    Malformed,
+}
+
+/// Appends the base64url form of `octets` to `out`.
+pub(crate) fn encode(octets: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.resize(start + octets.len().div_ceil(3) * 4, 0);
+    let place = out.get_mut(start..).unwrap_or_default();
+    let length = URL.encode_slice(octets, place).unwrap_or_default();
+    out.truncate(start + length);
+}
+
+/// Replaces the content of `out` by the octets that `text` stands for.
+pub(crate) fn decode(text: &[u8], tolerance: Tolerance, out: &mut Scratch) -> Result<(), Base64Error> {
+    match decode_with(&URL, text, out) {
+        Ok(()) => Ok(()),
+        Err(()) => decode_deviating(text, tolerance, out),
+    }
+}
+
+/// Decodes `N` octets exactly.
+pub(crate) fn decode_exact<const N: usize>(
+    text: &[u8],
+    tolerance: Tolerance,
+) -> Result<Option<[u8; N]>, Base64Error> {
+    let mut octets = Scratch::new();
+    decode(text, tolerance, &mut octets)?;
+    Ok(octets.as_slice().try_into().ok())
+}
+
+/// The slow path: says what is wrong, or lets it through if the operator asked for that.
+fn decode_deviating(text: &[u8], tolerance: Tolerance, out: &mut Scratch) -> Result<(), Base64Error> {
+    let unpadded = text.iter().rposition(|octet| *octet != b'=').map_or(0, |last| last + 1);
+    let (body, padding) = text.split_at_checked(unpadded).unwrap_or((text, &[]));
+    let standard = body.iter().any(|octet| matches!(octet, b'+' | b'/'));
+    if standard && !tolerance.standard {
+        return Err(Base64Error::Standard);
+    }
+    if padding.len() > 2 || body.contains(&b'=') || (!padding.is_empty() && !text.len().is_multiple_of(4)) {
+        return Err(Base64Error::Malformed);
+    }
+    if !padding.is_empty() && !tolerance.padding {
+        return Err(Base64Error::Padding);
+    }
+    let url: Vec<u8> = body
+        .iter()
+        .map(|octet| match octet {
+            b'+' => b'-',
+            b'/' => b'_',
+            other => *other,
+        })
+        .collect();
+    decode_with(&URL, &url, out).map_err(|()| Base64Error::Malformed)
+}
+
+fn decode_with(engine: &GeneralPurpose, text: &[u8], out: &mut Scratch) -> Result<(), ()> {
+    out.resize(text.len().div_ceil(4) * 3, 0);
+    match engine.decode_slice(text, out) {
+        Ok(length) => {
+            out.truncate(length);
+            Ok(())
+        }
+        Err(DecodeSliceError::DecodeError(_) | DecodeSliceError::OutputSliceTooSmall) => Err(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(text: &str, tolerance: Tolerance) -> Result<Vec<u8>, Base64Error> {
+        let mut out = Scratch::new();
+        decode(text.as_bytes(), tolerance, &mut out)?;
+        Ok(out.to_vec())
+    }
+
+    const STRICT: Tolerance = Tolerance { standard: false, padding: false };
+    const LAX: Tolerance = Tolerance { standard: true, padding: true };
+
+    #[test]
+    fn each_deviation_is_named() {
+        assert_eq!(decoded("-_-_", STRICT), Ok(vec![0xfb, 0xff, 0xbf]));
+        for (text, error) in [
+            ("+/+/", Base64Error::Standard),
+            ("QQ==", Base64Error::Padding),
+            ("QQ=", Base64Error::Malformed),
+            ("Q", Base64Error::Malformed),
+            ("QR", Base64Error::Malformed),
+            ("Q Q", Base64Error::Malformed),
+            ("QQ===", Base64Error::Malformed),
+            ("Q=Q=", Base64Error::Malformed),
+        ] {
+            assert_eq!(decoded(text, STRICT), Err(error), "{text}");
+        }
+        assert_eq!(decoded("+_+/", LAX), Ok(vec![0xfb, 0xff, 0xbf]));
+        assert_eq!(decoded("QQ==", LAX), Ok(vec![0x41]));
+        assert_eq!(decoded("QR==", LAX), Err(Base64Error::Malformed));
+        assert_eq!(decoded("+/==", Tolerance { standard: true, padding: false }), Err(Base64Error::Padding));
+    }
+
+    #[test]
+    fn what_is_encoded_decodes() {
+        for length in 0..40_u8 {
+            let octets: Vec<u8> = (0..length).collect();
+            let mut text = b"x".to_vec();
+            encode(&octets, &mut text);
+            let text = String::from_utf8(text).unwrap();
+            assert_eq!(decoded(text.get(1..).unwrap(), STRICT), Ok(octets));
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What a certificate URL serves: a leaf and the certificates above it (RFC 8555 section 9.1).
+
+use std::fmt;
+
+use der::{Reader, SliceReader};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+/// A leaf certificate, then the certificates that lead from it to a trust anchor. Nothing is judged here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateChain {
+    certificates: Vec<CertificateDer<'static>>,
+}
+
+/// How many certificates a chain may have.
+const MAX_CERTIFICATES: usize = 6;
+
+impl CertificateChain {
+    /// Reads PEM, with any text between its blocks, or else one or more DER certificates one after the other.
+    /// Deployed repositories serve both, and their media types say little.
+    ///
+    /// # Errors
+    /// When there is no certificate, when one is broken, or when there are more than 6.
+    pub fn parse(octets: &[u8]) -> Result<Self, ChainError> {
+        let certificates = if octets.windows(PEM_BEGIN.len()).any(|window| window == PEM_BEGIN) {
+            read_pem(octets)?
+        } else {
+            read_der(octets)?
+        };
+        match certificates.len() {
+            0 => Err(ChainError::Empty),
+            1..=MAX_CERTIFICATES => Ok(Self { certificates }),
+            _ => Err(ChainError::TooMany),
+        }
+    }
+
+    /// The certificate whose key signs.
+    pub fn leaf(&self) -> &CertificateDer<'static> {
+        static NONE: CertificateDer<'static> = CertificateDer::from_slice(&[]);
+        self.certificates.first().unwrap_or(&NONE)
+    }
+
+    /// The certificates above the leaf, in the order in which they were served.
+    pub fn intermediates(&self) -> &[CertificateDer<'static>] {
+        self.certificates.get(1..).unwrap_or_default()
+    }
+
+    /// All certificates, the leaf first.
+    pub fn certificates(&self) -> &[CertificateDer<'static>] {
+        &self.certificates
+    }
+}
+
+/// Why octets are no certificate chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ChainError {
+    /// There is no certificate.
+    Empty,
+    /// A PEM block or the DER inside is broken.
+    Malformed,
+    /// There are more than 6 certificates.
+    TooMany,
+}
+
+impl fmt::Display for ChainError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "there is no certificate in it",
+            Self::Malformed => "a certificate in it is neither well-formed PEM nor DER",
+            Self::TooMany => "it holds more than 6 certificates",
+        })
+    }
+}
+
+impl std::error::Error for ChainError {}
+
+const PEM_BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+
+/// Every `CERTIFICATE` block, other blocks passed over.
+pub(super) fn read_pem(octets: &[u8]) -> Result<Vec<CertificateDer<'static>>, ChainError> {
+    CertificateDer::pem_slice_iter(octets).collect::<Result<_, _>>().map_err(|_| ChainError::Malformed)
+}
+
+fn read_der(octets: &[u8]) -> Result<Vec<CertificateDer<'static>>, ChainError> {
+    let mut reader = SliceReader::new(octets).map_err(|_| ChainError::Empty)?;
+    let mut certificates = Vec::new();
+    while !reader.is_finished() {
+        let certificate = reader.tlv_bytes().map_err(|_| malformed(&certificates))?;
+        if certificate.first() != Some(&SEQUENCE) {
+            return Err(malformed(&certificates));
+        }
+        certificates.push(CertificateDer::from(certificate.to_vec()));
+    }
+    Ok(certificates)
+}
+
+/// Text that was never DER has no certificate in it; DER that breaks off has a broken one.
+fn malformed(read: &[CertificateDer<'_>]) -> ChainError {
+    if read.is_empty() { ChainError::Empty } else { ChainError::Malformed }
+}
+
+/// The tag octet of a DER sequence.
+const SEQUENCE: u8 = 0x30;

@@ -1,0 +1,272 @@
+//! The cache of credentials. It does no fetching: it says what to fetch and is told what came of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls_pki_types::UnixTime;
+
+use crate::cert::anchors::TrustAnchors;
+use crate::cert::credential::Credential;
+use crate::cert::freshness::Fetched;
+use crate::cert::snapshot::{FetchFailure, Held, Snapshot};
+use crate::x5u::X5u;
+
+/// How long credentials are kept and how many.
+#[derive(Clone, Debug)]
+pub struct CacheConfig {
+    floor: Duration,
+    ceiling: Duration,
+    negative: Duration,
+    refetch: Duration,
+    entries: usize,
+    entries_per_host: usize,
+}
+
+impl CacheConfig {
+    /// The least time a credential is kept, whatever its server says. Default: 24 hours (ATIS-1000074).
+    pub fn floor(mut self, floor: Duration) -> Self {
+        self.floor = floor;
+        self
+    }
+
+    /// The longest time a credential is kept without asking again. Default: 7 days.
+    pub fn ceiling(mut self, ceiling: Duration) -> Self {
+        self.ceiling = ceiling;
+        self
+    }
+
+    /// How long a failure is remembered. Default: 30 seconds.
+    pub fn negative(mut self, negative: Duration) -> Self {
+        self.negative = negative;
+        self
+    }
+
+    /// How soon a credential that is still fresh may be fetched once more, because a signature failed under its key.
+    /// Default: 60 seconds.
+    pub fn refetch(mut self, refetch: Duration) -> Self {
+        self.refetch = refetch;
+        self
+    }
+
+    /// How many URLs are remembered. Default: 16,384.
+    pub fn entries(mut self, entries: usize) -> Self {
+        self.entries = entries.max(1);
+        self
+    }
+
+    /// How many URLs of one host are remembered. Default: 4,096.
+    pub fn entries_per_host(mut self, entries: usize) -> Self {
+        self.entries_per_host = entries.max(1);
+        self
+    }
+}
+
+impl Default for CacheConfig {
+    fn default() -> Self {
+        Self {
+            floor: Duration::from_secs(24 * 3600),
+            ceiling: Duration::from_secs(7 * 24 * 3600),
+            negative: Duration::from_secs(30),
+            refetch: Duration::from_secs(60),
+            entries: 16_384,
+            entries_per_host: 4_096,
+        }
+    }
+}
+
+/// What is to be done for a URL that a call wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// Fetch it, and report what came of it to [`Cache::fetched`].
+    Fetch,
+    /// It is being fetched already.
+    InFlight,
+    /// The credential at hand is fresh.
+    Fresh,
+    /// It could not be had, and is not tried again before then.
+    Failed {
+        /// When it may be tried again.
+        until: UnixTime,
+    },
+}
+
+/// Credentials by URL, each chain validated once for every trust domain.
+#[derive(Debug)]
+pub struct Cache {
+    config: CacheConfig,
+    domains: Vec<TrustAnchors>,
+    entries: BTreeMap<X5u, Entry>,
+    published: Option<Arc<Snapshot>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    state: State,
+    in_flight: bool,
+    used: UnixTime,
+}
+
+#[derive(Debug)]
+enum State {
+    Unknown,
+    Known { credential: Arc<Credential>, tried: UnixTime, refresh_at: UnixTime },
+    Failed { until: UnixTime, failure: FetchFailure },
+}
+
+impl Cache {
+    /// An empty cache whose credentials are validated for each of `domains`.
+    pub fn new(config: CacheConfig, domains: Vec<TrustAnchors>) -> Self {
+        Self { config, domains, entries: BTreeMap::new(), published: None }
+    }
+
+    /// A call needs the certificate behind `url`. At most one fetch of it is asked for at a time.
+    ///
+    /// A fresh credential that was fetched a while ago is fetched again, since a verification asks for what it has
+    /// only when a signature failed under it: the key may have changed behind the URL.
+    pub fn want(&mut self, url: &X5u, now: UnixTime) -> Want {
+        if !self.entries.contains_key(url) && !self.make_room(url) {
+            return Want::Failed { until: after(now, self.config.negative) };
+        }
+        let entry = self.entries.entry(url.clone()).or_insert(Entry {
+            state: State::Unknown,
+            in_flight: false,
+            used: now,
+        });
+        entry.used = now;
+        let want = match entry.state {
+            _ if entry.in_flight => Want::InFlight,
+            State::Known { tried, .. } if now < after(tried, self.config.refetch) => Want::Fresh,
+            State::Failed { until, .. } if now < until => Want::Failed { until },
+            State::Unknown | State::Known { .. } | State::Failed { .. } => Want::Fetch,
+        };
+        entry.in_flight |= want == Want::Fetch;
+        want
+    }
+
+    /// The fetch of `url` ended. A failure leaves a credential that is already known in place: its chain says how long
+    /// it is valid.
+    pub fn fetched(&mut self, url: &X5u, now: UnixTime, outcome: Result<Fetched<'_>, FetchFailure>) {
+        let outcome = outcome.and_then(|fetched| {
+            let mut credential = Credential::parse(fetched.body).map_err(|_| FetchFailure::Unparsable)?;
+            for domain in &self.domains {
+                credential.validate(domain, now);
+            }
+            Ok((Arc::new(credential), self.lifetime(&fetched)))
+        });
+        let retry = after(now, self.config.negative);
+        let Some(entry) = self.entries.get_mut(url) else { return };
+        entry.in_flight = false;
+        self.published = None;
+        match (outcome, &mut entry.state) {
+            (Ok((credential, lifetime)), state) => {
+                let refresh_at = after(now, lifetime.mul_f64(REFRESH_AHEAD));
+                *state = State::Known { credential, tried: now, refresh_at };
+            }
+            (Err(_), State::Known { tried, refresh_at, .. }) => (*tried, *refresh_at) = (now, retry),
+            (Err(failure), state) => *state = State::Failed { until: retry, failure },
+        }
+    }
+
+    /// What verifications go by from now on. The same picture is handed out until something changes.
+    pub fn snapshot(&mut self) -> Arc<Snapshot> {
+        let entries = &self.entries;
+        let published = self.published.get_or_insert_with(|| {
+            let refetch = self.config.refetch;
+            let held =
+                entries.iter().filter_map(|(url, entry)| Some((url.clone(), entry.state.held(refetch)?)));
+            Arc::new(Snapshot { entries: held.collect() })
+        });
+        Arc::clone(published)
+    }
+
+    /// Forgets expired certificates and old failures, and returns the URLs to fetch ahead of time: those of trusted
+    /// credentials that have used up four fifths of their lifetime. To be called every minute or so.
+    pub fn poll(&mut self, now: UnixTime) -> Vec<X5u> {
+        let before = self.entries.len();
+        self.entries.retain(|_, entry| entry.in_flight || entry.state.is_worth_keeping(now));
+        if self.entries.len() != before {
+            self.published = None;
+        }
+        let mut due = Vec::new();
+        for (url, entry) in &mut self.entries {
+            if !entry.in_flight && entry.state.is_due(now) {
+                entry.in_flight = true;
+                due.push(url.clone());
+            }
+        }
+        due
+    }
+
+    /// Between the floor and the ceiling; the certificate's own end is checked with every verification.
+    fn lifetime(&self, fetched: &Fetched<'_>) -> Duration {
+        fetched.lifetime().unwrap_or(self.config.floor).max(self.config.floor).min(self.config.ceiling)
+    }
+
+    /// Strangers choose the URLs, so what they can fill the cache with goes first: failures, then credentials that no
+    /// trust domain vouches for, each least recently wanted first.
+    ///
+    /// False when every place is taken by a fetch under way.
+    fn make_room(&mut self, url: &X5u) -> bool {
+        let of_host = |other: &X5u| other.host() == url.host();
+        let host_is_full =
+            self.entries.keys().filter(|other| of_host(other)).count() >= self.config.entries_per_host;
+        if !host_is_full && self.entries.len() < self.config.entries {
+            return true;
+        }
+        let victim = self
+            .entries
+            .iter()
+            .filter(|(other, entry)| !entry.in_flight && (!host_is_full || of_host(other)))
+            .min_by_key(|(_, entry)| (entry.state.rank(), entry.used))
+            .map(|(victim, _)| victim.clone());
+        self.published = None;
+        victim.is_some_and(|victim| self.entries.remove(&victim).is_some())
+    }
+}
+
+impl State {
+    fn held(&self, refetch: Duration) -> Option<Held> {
+        match self {
+            Self::Unknown => None,
+            Self::Known { credential, tried, .. } => {
+                let settled_until = after(*tried, refetch);
+                Some(Held::Known { credential: Arc::clone(credential), settled_until })
+            }
+            Self::Failed { until, failure } => Some(Held::Failed { until: *until, failure: *failure }),
+        }
+    }
+
+    fn is_worth_keeping(&self, now: UnixTime) -> bool {
+        match self {
+            Self::Unknown => false,
+            Self::Known { credential, refresh_at, .. } => {
+                let valid = credential.leaf().is_some_and(|leaf| now <= leaf.not_after());
+                valid && (credential.is_trusted() || now < *refresh_at)
+            }
+            Self::Failed { until, .. } => now < *until,
+        }
+    }
+
+    fn is_due(&self, now: UnixTime) -> bool {
+        match self {
+            Self::Unknown | Self::Failed { .. } => false,
+            Self::Known { refresh_at, .. } => now >= *refresh_at,
+        }
+    }
+
+    /// What goes first when room is needed.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Unknown | Self::Failed { .. } => 0,
+            Self::Known { credential, .. } => 1 + u8::from(credential.is_trusted()),
+        }
+    }
+}
+
+/// The part of a lifetime after which a credential is fetched again.
+const REFRESH_AHEAD: f64 = 0.8;
+
+fn after(moment: UnixTime, span: Duration) -> UnixTime {
+    UnixTime::since_unix_epoch(Duration::from_secs(moment.as_secs()).saturating_add(span))
+}

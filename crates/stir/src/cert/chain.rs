@@ -1,0 +1,155 @@
+//! Certification paths, by rustls-webpki (RFC 5280 section 6).
+
+use std::fmt;
+
+use rustls_pki_types::{
+    AlgorithmIdentifier, CertificateDer, InvalidSignature, SignatureVerificationAlgorithm, TrustAnchor,
+    UnixTime,
+};
+use webpki::{EndEntityCert, Error, ExtendedKeyUsageValidator, KeyPurposeIdIter, ring as algorithms};
+
+use crate::cert::anchors::TrustAnchors;
+use crate::cert::bundle::CertificateChain;
+use crate::cert::critical::Shown;
+
+/// Why there is no path from a leaf to a trust anchor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PathError {
+    /// No anchor and no certificate of the chain issued it.
+    UnknownIssuer,
+    /// A signature in the chain is wrong.
+    BadSignature,
+    /// A certificate of the path has expired.
+    Expired,
+    /// A certificate of the path is not valid yet.
+    NotYetValid,
+    /// A certificate is signed with an algorithm that is not supported.
+    UnsupportedAlgorithm,
+    /// A critical extension is not understood.
+    CriticalExtension,
+    /// The leaf is a certification authority.
+    LeafIsAuthority,
+    /// A certificate above the leaf is no certification authority, or constrains the path in a way it does not keep.
+    NotPermitted,
+    /// A certificate is malformed or not of version 3.
+    Malformed,
+}
+
+impl fmt::Display for PathError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnknownIssuer => "no trust anchor issued the certificate",
+            Self::BadSignature => "a signature in the certificate chain is wrong",
+            Self::Expired => "a certificate of the chain has expired",
+            Self::NotYetValid => "a certificate of the chain is not valid yet",
+            Self::UnsupportedAlgorithm => "a certificate is signed with an unsupported algorithm",
+            Self::CriticalExtension => "a certificate has a critical extension that is not understood",
+            Self::LeafIsAuthority => "the signing certificate is a certification authority",
+            Self::NotPermitted => "a certificate of the chain was not permitted to issue the next",
+            Self::Malformed => "a certificate of the chain is malformed or not of version 3",
+        })
+    }
+}
+
+impl std::error::Error for PathError {}
+
+/// Finds a path from the leaf of `chain` to one of `anchors` that is valid at `at`, and returns the positions in
+/// `chain` of the certificates it runs through, the leaf's first.
+pub(super) fn find_path(
+    chain: &CertificateChain,
+    anchors: &TrustAnchors,
+    at: UnixTime,
+) -> Result<Vec<usize>, PathError> {
+    let shown: Vec<Shown<'_>> = chain.certificates().iter().map(Shown::new).collect();
+    let restoring: Vec<Restoring<'_>> =
+        ALGORITHMS.iter().map(|inner| Restoring { inner: *inner, shown: &shown }).collect();
+    let supported: Vec<&dyn SignatureVerificationAlgorithm> =
+        restoring.iter().map(|algorithm| algorithm as &dyn SignatureVerificationAlgorithm).collect();
+    let intermediates: Vec<CertificateDer<'_>> =
+        shown.iter().skip(1).map(|shown| shown.certificate().clone()).collect();
+    let leaf = shown.first().ok_or(PathError::Malformed)?.certificate();
+    let leaf = EndEntityCert::try_from(leaf).map_err(path_error)?;
+    let path = leaf
+        .verify_for_usage(&supported, anchors.as_slice(), &intermediates, at, AnyPurpose, None, None)
+        .map_err(path_error)?;
+    let position =
+        |der: CertificateDer<'_>| intermediates.iter().position(|own| *own == der).map(|at| at + 1);
+    let above = path.intermediate_certificates().filter_map(|certificate| position(certificate.der()));
+    Ok(std::iter::once(0).chain(above).collect())
+}
+
+/// The trust anchor that `certificate` stands for.
+pub(super) fn anchor(certificate: &CertificateDer<'_>) -> Option<TrustAnchor<'static>> {
+    webpki::anchor_from_trusted_cert(certificate).ok().map(|anchor| anchor.to_owned())
+}
+
+/// STI certificates carry no extended key usage that means anything for PASSporTs (RFC 8226 section 8).
+struct AnyPurpose;
+
+impl ExtendedKeyUsageValidator for AnyPurpose {
+    fn validate(&self, _: KeyPurposeIdIter<'_, '_>) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// A signature algorithm that checks the octets that were signed, where webpki was shown others.
+struct Restoring<'a> {
+    inner: &'static dyn SignatureVerificationAlgorithm,
+    shown: &'a [Shown<'a>],
+}
+
+impl SignatureVerificationAlgorithm for Restoring<'_> {
+    fn verify_signature(&self, key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
+        let signed = self.shown.iter().find_map(|shown| shown.original(message)).unwrap_or(message);
+        self.inner.verify_signature(key, signed, signature)
+    }
+
+    fn public_key_alg_id(&self) -> AlgorithmIdentifier {
+        self.inner.public_key_alg_id()
+    }
+
+    fn signature_alg_id(&self) -> AlgorithmIdentifier {
+        self.inner.signature_alg_id()
+    }
+}
+
+impl fmt::Debug for Restoring<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+/// What certificates may be signed with: the profile's ECDSA, and the RSA that RFC 8226 section 4 asks for.
+static ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
+    algorithms::ECDSA_P256_SHA256,
+    algorithms::ECDSA_P384_SHA384,
+    algorithms::ECDSA_P256_SHA384,
+    algorithms::ECDSA_P384_SHA256,
+    algorithms::RSA_PKCS1_2048_8192_SHA256,
+    algorithms::RSA_PKCS1_2048_8192_SHA384,
+    algorithms::RSA_PKCS1_2048_8192_SHA512,
+];
+
+/// webpki's errors are open to growth, and none of them is ours to match in full.
+#[expect(clippy::wildcard_enum_match_arm, reason = "webpki::Error is not ours and is non-exhaustive")]
+fn path_error(error: Error) -> PathError {
+    match error {
+        Error::UnknownIssuer => PathError::UnknownIssuer,
+        Error::InvalidSignatureForPublicKey | Error::SignatureAlgorithmMismatch => PathError::BadSignature,
+        Error::CertExpired { .. } => PathError::Expired,
+        Error::CertNotValidYet { .. } => PathError::NotYetValid,
+        Error::UnsupportedSignatureAlgorithmContext(_)
+        | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => PathError::UnsupportedAlgorithm,
+        Error::UnsupportedCriticalExtension => PathError::CriticalExtension,
+        Error::CaUsedAsEndEntity => PathError::LeafIsAuthority,
+        Error::EndEntityUsedAsCa
+        | Error::PathLenConstraintViolated
+        | Error::NameConstraintViolation
+        | Error::MaximumPathDepthExceeded
+        | Error::MaximumPathBuildCallsExceeded
+        | Error::MaximumSignatureChecksExceeded
+        | Error::MaximumNameConstraintComparisonsExceeded => PathError::NotPermitted,
+        _ => PathError::Malformed,
+    }
+}

@@ -1,0 +1,146 @@
+//! A credential: the chain behind one certificate URL, parsed once and validated once per trust domain.
+
+use std::fmt;
+
+use rustls_pki_types::UnixTime;
+
+use crate::cert::anchors::{AnchorsId, TrustAnchors};
+use crate::cert::bundle::{CertificateChain, ChainError};
+use crate::cert::certificate::Certificate;
+use crate::cert::chain::{PathError, find_path};
+
+/// A parsed certificate chain with what was found out about it.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    chain: CertificateChain,
+    certificates: Vec<Certificate>,
+    paths: Vec<(AnchorsId, Result<Path, PathError>)>,
+}
+
+/// A path from a credential's leaf to a trust anchor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Path {
+    /// Positions in the chain, the leaf's first, without the anchor.
+    certificates: Vec<usize>,
+    /// When every certificate of the path is valid.
+    pub(crate) not_before: UnixTime,
+    pub(crate) not_after: UnixTime,
+    /// Whether each TNAuthList lies within the one above it (RFC 9060 section 4.1).
+    pub(crate) encompassed: bool,
+}
+
+/// Why octets are no credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CredentialError {
+    /// They are no certificate chain.
+    Chain(ChainError),
+    /// A certificate of the chain is malformed.
+    Certificate,
+}
+
+impl fmt::Display for CredentialError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Chain(error) => error.fmt(f),
+            Self::Certificate => f.write_str("a certificate of the chain is malformed"),
+        }
+    }
+}
+
+impl std::error::Error for CredentialError {}
+
+impl Credential {
+    /// Reads what a certificate URL served.
+    ///
+    /// # Errors
+    /// When it is no certificate chain, or a certificate of it is malformed.
+    pub fn parse(octets: &[u8]) -> Result<Self, CredentialError> {
+        Self::new(CertificateChain::parse(octets).map_err(CredentialError::Chain)?)
+    }
+
+    /// Parses the certificates of `chain`.
+    ///
+    /// # Errors
+    /// When one of them is malformed.
+    pub fn new(chain: CertificateChain) -> Result<Self, CredentialError> {
+        let certificates: Result<Vec<_>, _> =
+            chain.certificates().iter().map(|der| Certificate::from_der(der)).collect();
+        let certificates = certificates.map_err(|_| CredentialError::Certificate)?;
+        Ok(Self { chain, certificates, paths: Vec::new() })
+    }
+
+    /// The chain as it was served.
+    pub fn chain(&self) -> &CertificateChain {
+        &self.chain
+    }
+
+    /// The parsed certificates, the leaf first.
+    pub fn certificates(&self) -> &[Certificate] {
+        &self.certificates
+    }
+
+    /// The leaf. A chain has one by construction.
+    pub fn leaf(&self) -> Option<&Certificate> {
+        self.certificates.first()
+    }
+
+    /// Looks for a path to `anchors` and keeps the answer, good or bad. Expiry is left to each verification, so that
+    /// the answer stays true; `now` only picks the moment when certificates overlap.
+    pub fn validate(&mut self, anchors: &TrustAnchors, now: UnixTime) {
+        if self.known_path(anchors).is_none() {
+            let path = self.find(anchors, now);
+            self.paths.push((anchors.id(), path));
+        }
+    }
+
+    /// The kept answer for `anchors`, or a fresh one.
+    pub(crate) fn path(
+        &self,
+        anchors: &TrustAnchors,
+        now: UnixTime,
+    ) -> Result<std::borrow::Cow<'_, Path>, PathError> {
+        match self.known_path(anchors) {
+            Some(Ok(path)) => Ok(std::borrow::Cow::Borrowed(path)),
+            Some(Err(error)) => Err(*error),
+            None => self.find(anchors, now).map(std::borrow::Cow::Owned),
+        }
+    }
+
+    /// Whether a path to any of the trust domains it was validated for was found.
+    pub(crate) fn is_trusted(&self) -> bool {
+        self.paths.iter().any(|(_, path)| path.is_ok())
+    }
+
+    /// The certificates of `path`, the leaf first.
+    pub(crate) fn along<'a>(&'a self, path: &'a Path) -> impl DoubleEndedIterator<Item = &'a Certificate> {
+        path.certificates.iter().filter_map(|position| self.certificates.get(*position))
+    }
+
+    fn known_path(&self, anchors: &TrustAnchors) -> Option<&Result<Path, PathError>> {
+        self.paths.iter().find(|(id, _)| *id == anchors.id()).map(|(_, path)| path)
+    }
+
+    fn find(&self, anchors: &TrustAnchors, now: UnixTime) -> Result<Path, PathError> {
+        let leaf = self.leaf().ok_or(PathError::Malformed)?;
+        let at = now.max(leaf.not_before()).min(leaf.not_after());
+        let certificates = find_path(&self.chain, anchors, at)?;
+        let mut path = Path {
+            certificates,
+            not_before: leaf.not_before(),
+            not_after: leaf.not_after(),
+            encompassed: true,
+        };
+        let along: Vec<&Certificate> = self.along(&path).collect();
+        let not_before = along.iter().map(|certificate| certificate.not_before()).max();
+        let not_after = along.iter().map(|certificate| certificate.not_after()).min();
+        let lists: Vec<_> = along.iter().filter_map(|certificate| certificate.tn_auth_list()).collect();
+        path.encompassed = lists.windows(2).all(|pair| match pair {
+            [Ok(inner), Ok(outer)] => outer.encompasses(inner),
+            _ => false,
+        });
+        path.not_before = not_before.unwrap_or(path.not_before);
+        path.not_after = not_after.unwrap_or(path.not_after);
+        Ok(path)
+    }
+}

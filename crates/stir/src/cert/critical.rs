@@ -1,0 +1,113 @@
+//! Critical extensions that webpki does not know and STIR does.
+//!
+//! Some deployed certificates mark certificatePolicies critical (and the profile could have it so for TNAuthList).
+//! Both are handled here, so RFC 5280 section 4.2 lets them pass; webpki refuses them. It is therefore shown a copy
+//! whose two flags are cleared, and each signature is checked over the octets that were really signed.
+//! docs/adr/0002-critical-certificate-policies.md has the reasoning.
+
+use std::ops::Range;
+
+use der::asn1::{AnyRef, ObjectIdentifier};
+use der::{Decode, Header, Reader, SliceReader, Tag};
+use rustls_pki_types::CertificateDer;
+
+use crate::cert::certificate::TN_AUTH_LIST;
+
+/// A certificate as webpki is to see it.
+pub(super) struct Shown<'a> {
+    certificate: CertificateDer<'a>,
+    /// Where the to-be-signed part lies, and what really stands there; None when nothing was cleared.
+    signed: Option<(Range<usize>, &'a [u8])>,
+}
+
+impl<'a> Shown<'a> {
+    /// Clears the flags of the extensions that are handled here. What is no certificate is passed on as it is: webpki
+    /// says what is wrong with it.
+    pub(super) fn new(original: &'a CertificateDer<'_>) -> Self {
+        let unchanged = Self { certificate: CertificateDer::from_slice(original), signed: None };
+        let Ok(found) = find(original) else { return unchanged };
+        let Some(signed) = original.get(found.signed.clone()) else { return unchanged };
+        if found.flags.is_empty() {
+            return unchanged;
+        }
+        let mut copy = original.to_vec();
+        for flag in found.flags {
+            if let Some(octet) = copy.get_mut(flag) {
+                *octet = FALSE;
+            }
+        }
+        Self { certificate: CertificateDer::from(copy), signed: Some((found.signed, signed)) }
+    }
+
+    /// The certificate to show.
+    pub(super) fn certificate(&self) -> &CertificateDer<'a> {
+        &self.certificate
+    }
+
+    /// The octets that were really signed, if `shown` is the to-be-signed part of this certificate's copy.
+    pub(super) fn original(&self, shown: &[u8]) -> Option<&'a [u8]> {
+        let (range, signed) = self.signed.as_ref()?;
+        (self.certificate.get(range.clone()) == Some(shown)).then_some(*signed)
+    }
+}
+
+const CERTIFICATE_POLICIES: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.32");
+const HANDLED: [ObjectIdentifier; 2] = [CERTIFICATE_POLICIES, TN_AUTH_LIST];
+const FALSE: u8 = 0;
+
+/// Where the to-be-signed part lies, and the value octets of the critical flags to clear.
+struct Found {
+    signed: Range<usize>,
+    flags: Vec<usize>,
+}
+
+fn find(certificate: &[u8]) -> der::Result<Found> {
+    let mut reader = SliceReader::new(certificate)?;
+    reader.sequence(|certificate| {
+        let start = offset(certificate)?;
+        let flags = certificate.sequence(find_in_body)?;
+        let signed = start..offset(certificate)?;
+        while !certificate.is_finished() {
+            AnyRef::decode(certificate)?;
+        }
+        Ok(Found { signed, flags })
+    })
+}
+
+/// Passes over the fields of the body; the extensions are in `[3]` (RFC 5280 section 4.1).
+fn find_in_body(body: &mut SliceReader<'_>) -> der::Result<Vec<usize>> {
+    let mut flags = Vec::new();
+    while !body.is_finished() {
+        if !is_extensions(Tag::peek(body)?) {
+            AnyRef::decode(body)?;
+            continue;
+        }
+        Header::decode(body)?;
+        body.sequence(|extensions| {
+            while !extensions.is_finished() {
+                flags.extend(extensions.sequence(flag_of)?);
+            }
+            Ok::<_, der::Error>(())
+        })?;
+    }
+    Ok(flags)
+}
+
+/// The place of the flag if this extension is critical and handled here.
+fn flag_of(extension: &mut SliceReader<'_>) -> der::Result<Option<usize>> {
+    let handled = HANDLED.contains(&ObjectIdentifier::decode(extension)?);
+    let critical = Tag::peek(extension)? == Tag::Boolean && bool::decode(extension)?;
+    let flag = offset(extension)?.checked_sub(1).filter(|_| handled && critical);
+    while !extension.is_finished() {
+        AnyRef::decode(extension)?;
+    }
+    Ok(flag)
+}
+
+fn is_extensions(tag: Tag) -> bool {
+    tag.is_context_specific() && tag.is_constructed() && tag.number().value() == 3
+}
+
+fn offset(reader: &SliceReader<'_>) -> der::Result<usize> {
+    usize::try_from(reader.offset())
+}

@@ -1,0 +1,67 @@
+//! What is known about certificate URLs at one moment.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rustls_pki_types::UnixTime;
+
+use crate::cert::credential::Credential;
+use crate::x5u::X5u;
+
+/// An immutable picture of the certificate cache, for verifying against. The empty one knows nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    pub(super) entries: BTreeMap<X5u, Held>,
+}
+
+/// What is known about one URL.
+#[derive(Clone, Debug)]
+pub(crate) enum Held {
+    /// Its credential, and until when asking for it once more would bring nothing new.
+    Known { credential: Arc<Credential>, settled_until: UnixTime },
+    /// It could not be had, and is not asked again before `until`.
+    Failed { until: UnixTime, failure: FetchFailure },
+}
+
+/// Why a certificate could not be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FetchFailure {
+    /// No answer in time, or no connection: name resolution, TCP, TLS.
+    Unreachable,
+    /// The address is private and not allowed.
+    ForbiddenAddress,
+    /// The status was not 200; redirects are not followed.
+    Status(u16),
+    /// The body was longer than allowed.
+    TooLarge,
+    /// The body is no certificate chain.
+    Unparsable,
+}
+
+impl Snapshot {
+    /// How many URLs it knows a credential for.
+    pub fn credentials(&self) -> usize {
+        self.entries.values().filter(|held| matches!(held, Held::Known { .. })).count()
+    }
+
+    /// The credential behind `url`, if it is known.
+    pub fn credential(&self, url: &str) -> Option<&Arc<Credential>> {
+        match self.entries.get(url)? {
+            Held::Known { credential, .. } => Some(credential),
+            Held::Failed { .. } => None,
+        }
+    }
+
+    /// Why the credential behind `url` could not be had, if that is remembered.
+    pub fn failure(&self, url: &str) -> Option<FetchFailure> {
+        match self.entries.get(url)? {
+            Held::Known { .. } => None,
+            Held::Failed { failure, .. } => Some(*failure),
+        }
+    }
+
+    pub(crate) fn held(&self, url: &str) -> Option<&Held> {
+        self.entries.get(url)
+    }
+}

@@ -1,0 +1,401 @@
+//! A bounded JSON scanner (RFC 8259): reads in place, allocates nothing, refuses duplicate member names.
+//!
+//! PASSporTs are small objects from strangers. The scanner walks each octet once and hands members to its caller
+//! as it meets them; depth, members per object and text encoding are checked on the way, so a value that was
+//! scanned is well formed.
+
+use std::borrow::Cow;
+
+/// How deep objects and arrays may nest.
+const MAX_DEPTH: usize = 8;
+/// How many members an object may have. Duplicates are found by comparing names pair by pair.
+const MAX_MEMBERS: usize = 24;
+
+/// Why a text was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum JsonError {
+    /// It is not JSON in UTF-8, or a member is not where the caller needs one.
+    Malformed,
+    /// An object names a member twice.
+    Duplicate,
+    /// It nests deeper, or an object is wider, than a PASSporT needs.
+    Limit,
+}
+
+/// What stands next in the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Object,
+    Array,
+    String,
+    Number,
+    Literal,
+}
+
+/// A string as it stands between its quotes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Text<'a> {
+    raw: &'a str,
+    escaped: bool,
+}
+
+impl<'a> Text<'a> {
+    /// The text, borrowed when it holds no escape.
+    pub(crate) fn decoded(self) -> Cow<'a, str> {
+        if self.escaped { Cow::Owned(self.characters().collect()) } else { Cow::Borrowed(self.raw) }
+    }
+
+    /// The text if it holds no escape: a value that is compared with plain ASCII needs none.
+    pub(crate) fn plain(self) -> Option<&'a str> {
+        if self.escaped { None } else { Some(self.raw) }
+    }
+
+    fn same(self, other: Self) -> bool {
+        if self.escaped || other.escaped {
+            self.characters().eq(other.characters())
+        } else {
+            self.raw == other.raw
+        }
+    }
+
+    /// The characters behind the escapes. An unpaired surrogate comes out as U+FFFD.
+    fn characters(self) -> impl Iterator<Item = char> + 'a {
+        let mut rest = self.raw.chars();
+        std::iter::from_fn(move || match rest.next()? {
+            '\\' => match rest.next()? {
+                'u' => Some(unicode(&mut rest)),
+                'b' => Some('\u{8}'),
+                'f' => Some('\u{c}'),
+                'n' => Some('\n'),
+                'r' => Some('\r'),
+                't' => Some('\t'),
+                itself => Some(itself),
+            },
+            plain => Some(plain),
+        })
+    }
+}
+
+/// Reads `XXXX`, and a low surrogate after a high one.
+fn unicode(rest: &mut std::str::Chars<'_>) -> char {
+    let unit = |rest: &mut std::str::Chars<'_>| {
+        rest.by_ref().take(4).fold(0, |value, digit| value << 4 | digit.to_digit(16).unwrap_or(0))
+    };
+    let high = unit(rest);
+    if (0xd800..0xdc00).contains(&high) {
+        let mut ahead = rest.clone();
+        if ahead.next() == Some('\\') && ahead.next() == Some('u') {
+            let low = unit(&mut ahead);
+            if (0xdc00..0xe000).contains(&low) {
+                *rest = ahead;
+                let value = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
+                return char::from_u32(value).unwrap_or(char::REPLACEMENT_CHARACTER);
+            }
+        }
+    }
+    char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER)
+}
+
+/// The place up to which a text was read.
+pub(crate) struct Scanner<'a> {
+    rest: &'a str,
+    depth: usize,
+}
+
+impl<'a> Scanner<'a> {
+    /// Begins at the front of `text`.
+    pub(crate) fn new(text: &'a [u8]) -> Result<Self, JsonError> {
+        let rest = std::str::from_utf8(text).map_err(|_| JsonError::Malformed)?;
+        Ok(Self { rest: past_space(rest), depth: 0 })
+    }
+
+    /// What stands next.
+    pub(crate) fn kind(&self) -> Result<Kind, JsonError> {
+        match self.rest.as_bytes().first() {
+            Some(b'{') => Ok(Kind::Object),
+            Some(b'[') => Ok(Kind::Array),
+            Some(b'"') => Ok(Kind::String),
+            Some(b'-' | b'0'..=b'9') => Ok(Kind::Number),
+            Some(b't' | b'f' | b'n') => Ok(Kind::Literal),
+            Some(_) | None => Err(JsonError::Malformed),
+        }
+    }
+
+    /// Reads an object and calls `member` with each name; it must read the value.
+    pub(crate) fn object(
+        &mut self,
+        mut member: impl FnMut(Text<'a>, &mut Self) -> Result<(), JsonError>,
+    ) -> Result<(), JsonError> {
+        let mut seen = [Text::default(); MAX_MEMBERS];
+        let mut count = 0;
+        self.enter(b'{')?;
+        if self.accept(b'}') {
+            self.depth -= 1;
+            return Ok(());
+        }
+        loop {
+            let name = self.string()?;
+            if seen.iter().take(count).any(|earlier| earlier.same(name)) {
+                return Err(JsonError::Duplicate);
+            }
+            *seen.get_mut(count).ok_or(JsonError::Limit)? = name;
+            count += 1;
+            self.expect(b':')?;
+            member(name, self)?;
+            if !self.accept(b',') {
+                self.expect(b'}')?;
+                self.depth -= 1;
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads an array and calls `item` before each element; it must read the element.
+    pub(crate) fn array(
+        &mut self,
+        mut item: impl FnMut(&mut Self) -> Result<(), JsonError>,
+    ) -> Result<(), JsonError> {
+        self.enter(b'[')?;
+        if self.accept(b']') {
+            self.depth -= 1;
+            return Ok(());
+        }
+        loop {
+            item(self)?;
+            if !self.accept(b',') {
+                self.expect(b']')?;
+                self.depth -= 1;
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads a string.
+    pub(crate) fn string(&mut self) -> Result<Text<'a>, JsonError> {
+        let inside = self.rest.strip_prefix('"').ok_or(JsonError::Malformed)?;
+        let mut escaped = false;
+        let mut octets = inside.bytes().enumerate();
+        while let Some((position, octet)) = octets.next() {
+            match octet {
+                b'"' => {
+                    let (raw, rest) = inside.split_at_checked(position).ok_or(JsonError::Malformed)?;
+                    self.rest = rest;
+                    self.step();
+                    return Ok(Text { raw, escaped });
+                }
+                b'\\' => {
+                    escaped = true;
+                    let digits = match octets.next() {
+                        Some((_, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't')) => 0,
+                        Some((_, b'u')) => 4,
+                        Some(_) | None => return Err(JsonError::Malformed),
+                    };
+                    if (0..digits).any(|_| !octets.next().is_some_and(|(_, digit)| digit.is_ascii_hexdigit()))
+                    {
+                        return Err(JsonError::Malformed);
+                    }
+                }
+                0..=0x1f => return Err(JsonError::Malformed),
+                _ => {}
+            }
+        }
+        Err(JsonError::Malformed)
+    }
+
+    /// Reads a number and gives it back if it is a non-negative integer without fraction and exponent.
+    pub(crate) fn number(&mut self) -> Result<Option<u64>, JsonError> {
+        let end = self
+            .rest
+            .bytes()
+            .position(|octet| !matches!(octet, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9'));
+        let (number, rest) =
+            self.rest.split_at_checked(end.unwrap_or(self.rest.len())).ok_or(JsonError::Malformed)?;
+        if !is_number(number) {
+            return Err(JsonError::Malformed);
+        }
+        self.rest = past_space(rest);
+        Ok(number.parse().ok())
+    }
+
+    /// Reads any value and gives back its text.
+    pub(crate) fn value(&mut self) -> Result<&'a str, JsonError> {
+        self.measured(|text| match text.kind()? {
+            Kind::Object => text.object(|_, value| value.value().map(drop)),
+            Kind::Array => text.array(|item| item.value().map(drop)),
+            Kind::String => text.string().map(drop),
+            Kind::Number => text.number().map(drop),
+            Kind::Literal => {
+                let literal =
+                    ["true", "false", "null"].into_iter().find_map(|word| text.rest.strip_prefix(word));
+                text.rest = past_space(literal.ok_or(JsonError::Malformed)?);
+                Ok(())
+            }
+        })
+    }
+
+    /// The text that `read` passes over, without the white space behind it.
+    pub(crate) fn measured(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<(), JsonError>,
+    ) -> Result<&'a str, JsonError> {
+        let before = self.rest;
+        read(self)?;
+        let length = before.len() - self.rest.len();
+        Ok(before.get(..length).unwrap_or_default().trim_ascii_end())
+    }
+
+    /// Makes sure that nothing follows.
+    pub(crate) fn end(&self) -> Result<(), JsonError> {
+        if self.rest.is_empty() { Ok(()) } else { Err(JsonError::Malformed) }
+    }
+
+    fn enter(&mut self, bracket: u8) -> Result<(), JsonError> {
+        self.expect(bracket)?;
+        self.depth += 1;
+        if self.depth > MAX_DEPTH { Err(JsonError::Limit) } else { Ok(()) }
+    }
+
+    fn expect(&mut self, octet: u8) -> Result<(), JsonError> {
+        if self.accept(octet) { Ok(()) } else { Err(JsonError::Malformed) }
+    }
+
+    fn accept(&mut self, octet: u8) -> bool {
+        let found = self.rest.as_bytes().first() == Some(&octet);
+        if found {
+            self.step();
+        }
+        found
+    }
+
+    /// Passes one ASCII octet and the white space behind it.
+    fn step(&mut self) {
+        self.rest = past_space(self.rest.get(1..).unwrap_or_default());
+    }
+}
+
+/// RFC 8259 section 2: a form feed is no white space here.
+fn past_space(text: &str) -> &str {
+    match text.as_bytes().first() {
+        Some(b' ' | b'\t' | b'\n' | b'\r') => text.trim_start_matches([' ', '\t', '\n', '\r']),
+        Some(_) | None => text,
+    }
+}
+
+/// RFC 8259 section 6.
+fn is_number(text: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_digit());
+    let text = text.strip_prefix('-').unwrap_or(text);
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))),
+        None => (text, None),
+    };
+    let (integer, fraction) = match mantissa.split_once('.') {
+        Some((integer, fraction)) => (integer, Some(fraction)),
+        None => (mantissa, None),
+    };
+    digits(integer)
+        && (integer == "0" || !integer.starts_with('0'))
+        && fraction.is_none_or(digits)
+        && exponent.is_none_or(digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> Result<&str, JsonError> {
+        let mut scanner = Scanner::new(text.as_bytes())?;
+        let value = scanner.value()?;
+        scanner.end()?;
+        Ok(value)
+    }
+
+    #[test]
+    fn well_formed_texts_are_read_to_the_end() {
+        for text in [
+            r#"{}"#,
+            r#"[]"#,
+            r#"{"a":{"b":[1,-2.5e+3,"x\"\\\u00e9",true,false,null]},"c":[]}"#,
+            "0",
+            r#""""#,
+        ] {
+            assert_eq!(check(text), Ok(text));
+        }
+        assert_eq!(check(" { \"a\" : [ 1 , 2 ] }\r\n"), Ok("{ \"a\" : [ 1 , 2 ] }"));
+    }
+
+    #[test]
+    fn broken_texts_are_refused() {
+        for text in [
+            "",
+            "{",
+            "}",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "[1,]",
+            "[1 2]",
+            "01",
+            "1.",
+            ".5",
+            "1e",
+            "+1",
+            "-",
+            "tru",
+            "nul",
+            "\"a",
+            "\"\\x\"",
+            "\"\\u12g4\"",
+            "\"\n\"",
+            "{a:1}",
+            "1 1",
+            "'a'",
+            "{\"a\":1}}",
+        ] {
+            assert_eq!(check(text), Err(JsonError::Malformed), "{text}");
+        }
+        assert!(matches!(Scanner::new(b"\xff"), Err(JsonError::Malformed)));
+    }
+
+    #[test]
+    fn duplicates_are_found_behind_escapes_too() {
+        for text in [r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":1}"#, r#"{"x":{"b":1,"c":2,"b":3}}"#] {
+            assert_eq!(check(text), Err(JsonError::Duplicate), "{text}");
+        }
+        assert!(check(r#"{"a":{"a":1},"b":{"a":1}}"#).is_ok());
+    }
+
+    #[test]
+    fn depth_and_width_are_bounded() {
+        assert!(check(&format!("{}{}", "[".repeat(8), "]".repeat(8))).is_ok());
+        assert_eq!(check(&format!("{}{}", "[".repeat(9), "]".repeat(9))), Err(JsonError::Limit));
+        let object = |members: u32| {
+            let members: Vec<String> = (0..members).map(|n| format!("\"{n}\":0")).collect();
+            format!("{{{}}}", members.join(","))
+        };
+        assert!(check(&object(24)).is_ok());
+        assert_eq!(check(&object(25)), Err(JsonError::Limit));
+    }
+
+    #[test]
+    fn strings_are_decoded() {
+        let mut scanner = Scanner::new(r#""a\u00e9\ud83d\ude00\n\ud800x""#.as_bytes()).unwrap();
+        let text = scanner.string().unwrap();
+        assert_eq!(text.decoded(), "a\u{e9}\u{1f600}\n\u{fffd}x");
+        assert_eq!(text.plain(), None);
+    }
+
+    #[test]
+    fn only_whole_numbers_count() {
+        for (text, value) in [
+            ("7", Some(7)),
+            ("0", Some(0)),
+            ("-1", None),
+            ("1.0", None),
+            ("1e2", None),
+            ("18446744073709551616", None),
+        ] {
+            assert_eq!(Scanner::new(text.as_bytes()).unwrap().number(), Ok(value), "{text}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The canonical form of what we sign (RFC 8225 section 9): members in code point order, no white space, arrays
+//! sorted. Identities and URLs hold no character that JSON escapes, by their types.
+
+use rustls_pki_types::UnixTime;
+use smallvec::SmallVec;
+
+use crate::attestation::{Attestation, OrigId};
+use crate::identity::Identity;
+use crate::passport::Ppt;
+
+/// A place for a JSON text: that of a `shaken` PASSporT fits without an allocation.
+pub(crate) type Json = SmallVec<[u8; 512]>;
+
+/// The header of a PASSporT.
+pub(crate) fn header(ppt: Ppt, x5u: &str) -> Json {
+    let mut json = Json::new();
+    push(&mut json, "{\"alg\":\"ES256\"");
+    if ppt != Ppt::Base {
+        push(&mut json, ",\"ppt\":\"");
+        push(&mut json, ppt.as_str());
+        push(&mut json, "\"");
+    }
+    push(&mut json, ",\"typ\":\"passport\",\"x5u\":\"");
+    push(&mut json, x5u);
+    push(&mut json, "\"}");
+    json
+}
+
+/// The payload of a `shaken` PASSporT (RFC 8588 section 8).
+pub(crate) fn shaken(
+    attest: Attestation,
+    dest: &[Identity],
+    iat: UnixTime,
+    orig: &Identity,
+    origid: &OrigId,
+) -> Json {
+    let mut json = Json::new();
+    push(&mut json, "{\"attest\":\"");
+    push(&mut json, attest.as_str());
+    push(&mut json, "\",");
+    push_base(&mut json, dest, iat, orig);
+    push(&mut json, ",\"origid\":\"");
+    json.extend_from_slice(&origid.text());
+    push(&mut json, "\"}");
+    json
+}
+
+/// The payload of a base PASSporT (RFC 8225 section 5).
+pub(crate) fn base(dest: &[Identity], iat: UnixTime, orig: &Identity) -> Json {
+    let mut json = Json::new();
+    push(&mut json, "{");
+    push_base(&mut json, dest, iat, orig);
+    push(&mut json, "}");
+    json
+}
+
+/// The payload of a `div` PASSporT (RFC 8946 section 3).
+pub(crate) fn div(dest: &[Identity], diverted: &Identity, iat: UnixTime, orig: &Identity) -> Json {
+    let mut json = Json::new();
+    push(&mut json, "{");
+    push_dest(&mut json, dest);
+    push(&mut json, ",\"div\":");
+    push_identity(&mut json, diverted);
+    push_iat_and_orig(&mut json, iat, orig);
+    push(&mut json, "}");
+    json
+}
+
+fn push_base(json: &mut Json, dest: &[Identity], iat: UnixTime, orig: &Identity) {
+    push_dest(json, dest);
+    push_iat_and_orig(json, iat, orig);
+}
+
+fn push_iat_and_orig(json: &mut Json, iat: UnixTime, orig: &Identity) {
+    push(json, ",\"iat\":");
+    push_number(json, iat.as_secs());
+    push(json, ",\"orig\":");
+    push_identity(json, orig);
+}
+
+fn push_identity(json: &mut Json, identity: &Identity) {
+    let (name, value) = parts(identity);
+    push(json, "{\"");
+    push(json, name);
+    push(json, "\":\"");
+    push(json, value);
+    push(json, "\"}");
+}
+
+/// Numbers before URIs, each list sorted and without duplicates.
+fn push_dest(json: &mut Json, dest: &[Identity]) {
+    push(json, "\"dest\":{");
+    let mut separate = false;
+    for list in ["tn", "uri"] {
+        let values = dest.iter().map(parts).filter(|(name, _)| *name == list).map(|(_, value)| value);
+        let Some(mut least) = values.clone().min() else { continue };
+        push(json, if separate { ",\"" } else { "\"" });
+        push(json, list);
+        push(json, "\":[\"");
+        push(json, least);
+        while let Some(next) = values.clone().filter(|value| *value > least).min() {
+            push(json, "\",\"");
+            push(json, next);
+            least = next;
+        }
+        push(json, "\"]");
+        separate = true;
+    }
+    push(json, "}");
+}
+
+fn parts(identity: &Identity) -> (&'static str, &str) {
+    match identity {
+        Identity::Tn(number) => ("tn", number.as_str()),
+        Identity::Uri(uri) => ("uri", uri.as_str()),
+    }
+}
+
+fn push(json: &mut Json, text: &str) {
+    json.extend_from_slice(text.as_bytes());
+}
+
+/// Decimal digits, from the last to the first.
+fn push_number(json: &mut Json, number: u64) {
+    let mut digits = [b'0'; 20];
+    let mut rest = number;
+    let mut first = digits.len();
+    for place in digits.iter_mut().rev() {
+        *place = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+        rest /= 10;
+        first -= 1;
+        if rest == 0 {
+            break;
+        }
+    }
+    json.extend_from_slice(digits.get(first..).unwrap_or_default());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::tn::DialPlan;
+
+    fn identity(uri: &str) -> Identity {
+        Identity::callee(uri.as_bytes(), &DialPlan::default()).unwrap()
+    }
+
+    fn at(seconds: u64) -> UnixTime {
+        UnixTime::since_unix_epoch(Duration::from_secs(seconds))
+    }
+
+    fn text(json: &Json) -> &str {
+        std::str::from_utf8(json).unwrap()
+    }
+
+    #[test]
+    fn headers_name_their_type() {
+        assert_eq!(
+            text(&header(Ppt::Shaken, "https://h/a")),
+            r#"{"alg":"ES256","ppt":"shaken","typ":"passport","x5u":"https://h/a"}"#
+        );
+        assert_eq!(text(&header(Ppt::Base, "u")), r#"{"alg":"ES256","typ":"passport","x5u":"u"}"#);
+    }
+
+    #[test]
+    fn numbers_come_first_sorted_and_once() {
+        let dest = ["sip:b@h", "tel:+3", "tel:+20", "sip:a@h", "tel:+3", "urn:service:sos"].map(identity);
+        assert_eq!(
+            text(&base(&dest, at(1_443_208_345), &identity("tel:+1"))),
+            r#"{"dest":{"tn":["20","3"],"uri":["sip:a@h","sip:b@h","urn:service:sos"]},"iat":1443208345,"orig":{"tn":"1"}}"#
+        );
+    }
+
+    #[test]
+    fn shaken_and_div_keep_the_order_of_their_members() {
+        let origid = OrigId::from_random([0; 16]);
+        let orig = identity("tel:+12155551212");
+        let dest = [identity("tel:+12155551213")];
+        assert_eq!(
+            text(&shaken(Attestation::A, &dest, at(0), &orig, &origid)),
+            r#"{"attest":"A","dest":{"tn":["12155551213"]},"iat":0,"orig":{"tn":"12155551212"},"origid":"00000000-0000-4000-8000-000000000000"}"#
+        );
+        assert_eq!(
+            text(&div(&[identity("sip:b@h")], &identity("tel:+12155551213"), at(7), &orig)),
+            r#"{"dest":{"uri":["sip:b@h"]},"div":{"tn":"12155551213"},"iat":7,"orig":{"tn":"12155551212"}}"#
+        );
+    }
+}

@@ -1,0 +1,234 @@
+//! The claims of a PASSporT (RFC 8225 section 5), read in place.
+
+use std::borrow::Cow;
+
+use crate::identity::Identity;
+use crate::json::{JsonError, Kind, Scanner, Text};
+
+/// A claim that may be missing or of the wrong type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Claim<T> {
+    #[default]
+    Absent,
+    Invalid,
+    Is(T),
+}
+
+impl<T> Claim<T> {
+    pub(crate) fn get(self) -> Option<T> {
+        match self {
+            Self::Absent | Self::Invalid => None,
+            Self::Is(value) => Some(value),
+        }
+    }
+}
+
+/// The payload of a PASSporT. Claims that are not looked at in place stay in `text`.
+#[derive(Debug, Default)]
+pub(crate) struct Claims<'a> {
+    pub(crate) attest: Claim<Text<'a>>,
+    pub(crate) dest: Claim<Dest<'a>>,
+    pub(crate) div: Claim<Named<'a>>,
+    pub(crate) iat: Claim<u64>,
+    pub(crate) orig: Claim<Named<'a>>,
+    pub(crate) origid: Claim<Text<'a>>,
+    text: &'a [u8],
+}
+
+/// One identity: what `orig` and `div` hold, and what `dest` holds several of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Named<'a> {
+    Tn(Text<'a>),
+    Uri(Text<'a>),
+}
+
+impl Named<'_> {
+    /// Whether this names `identity`, both in canonical form.
+    pub(crate) fn is(&self, identity: &Identity) -> bool {
+        match (self, identity) {
+            (Self::Tn(text), Identity::Tn(number)) => number.matches(&text.decoded()),
+            (Self::Uri(text), Identity::Uri(uri)) => uri.matches(&text.decoded()),
+            (Self::Tn(_), Identity::Uri(_)) | (Self::Uri(_), Identity::Tn(_)) => false,
+        }
+    }
+}
+
+/// The `dest` object: arrays of numbers and URIs, already found well formed and not empty.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dest<'a>(&'a str);
+
+impl<'a> Dest<'a> {
+    /// Whether any of the identities satisfies `wanted`.
+    pub(crate) fn any(&self, mut wanted: impl FnMut(Named<'a>) -> bool) -> bool {
+        let mut found = false;
+        // The text was scanned before, so that there is no error to meet.
+        let _: Result<(), JsonError> = Scanner::new(self.0.as_bytes())
+            .and_then(|mut text| each(&mut text, |named| found |= wanted(named)));
+        found
+    }
+}
+
+impl<'a> Claims<'a> {
+    pub(crate) fn parse(json: &'a [u8]) -> Result<Self, JsonError> {
+        let mut claims = Self { text: json, ..Self::default() };
+        let mut scanner = Scanner::new(json)?;
+        scanner.object(|name, value| {
+            match name.plain() {
+                Some("attest") => claims.attest = string(value)?,
+                Some("dest") => claims.dest = dest(value)?,
+                Some("div") => claims.div = named(value, true)?,
+                Some("iat") => claims.iat = time(value)?,
+                Some("orig") => claims.orig = named(value, false)?,
+                Some("origid") => claims.origid = string(value)?,
+                Some(_) | None => value.value().map(drop)?,
+            }
+            Ok(())
+        })?;
+        scanner.end()?;
+        Ok(claims)
+    }
+
+    /// The value of the claim `wanted`: the text of a string, else the JSON as it was received.
+    pub(crate) fn value(&self, wanted: &str) -> Option<Cow<'a, str>> {
+        let mut found = None;
+        self.each(|name, value| {
+            if name.decoded() == wanted {
+                found = Some(match value.kind()? {
+                    Kind::String => value.string()?.decoded(),
+                    Kind::Object | Kind::Array | Kind::Number | Kind::Literal => {
+                        Cow::Borrowed(value.value()?)
+                    }
+                });
+                return Ok(());
+            }
+            value.value().map(drop)
+        });
+        found
+    }
+
+    /// Walks the members once more; the payload is known to be well formed.
+    fn each(&self, member: impl FnMut(Text<'a>, &mut Scanner<'a>) -> Result<(), JsonError>) {
+        let _: Result<(), JsonError> = Scanner::new(self.text).and_then(|mut scanner| scanner.object(member));
+    }
+}
+
+fn string<'a>(value: &mut Scanner<'a>) -> Result<Claim<Text<'a>>, JsonError> {
+    if value.kind()? == Kind::String {
+        return value.string().map(Claim::Is);
+    }
+    value.value().map(|_| Claim::Invalid)
+}
+
+/// RFC 8225 section 5.1.1: a number, never a string.
+fn time(value: &mut Scanner<'_>) -> Result<Claim<u64>, JsonError> {
+    if value.kind()? == Kind::Number {
+        return Ok(value.number()?.map_or(Claim::Invalid, Claim::Is));
+    }
+    value.value().map(|_| Claim::Invalid)
+}
+
+/// RFC 8225 section 5.2.1: an object with exactly one of `tn` and `uri`, a string. A `div` may carry a `hi` beside it
+/// (RFC 8946 section 8).
+fn named<'a>(value: &mut Scanner<'a>, with_history: bool) -> Result<Claim<Named<'a>>, JsonError> {
+    if value.kind()? != Kind::Object {
+        return value.value().map(|_| Claim::Invalid);
+    }
+    let mut found = Claim::Absent;
+    value.object(|name, member| {
+        let text = string(member)?;
+        found = match (name.plain(), text, found) {
+            (Some("tn"), Claim::Is(text), Claim::Absent) => Claim::Is(Named::Tn(text)),
+            (Some("uri"), Claim::Is(text), Claim::Absent) => Claim::Is(Named::Uri(text)),
+            (Some("hi"), Claim::Is(_), found) if with_history => found,
+            _ => Claim::Invalid,
+        };
+        Ok(())
+    })?;
+    Ok(if matches!(found, Claim::Absent) { Claim::Invalid } else { found })
+}
+
+/// RFC 8225 section 5.2.1, erratum 5715: an object of arrays of strings, at least one string in all.
+fn dest<'a>(value: &mut Scanner<'a>) -> Result<Claim<Dest<'a>>, JsonError> {
+    if value.kind()? != Kind::Object {
+        return value.value().map(|_| Claim::Invalid);
+    }
+    let (mut valid, mut count) = (true, 0_usize);
+    let text = value.measured(|value| {
+        value.object(|name, list| {
+            if !matches!(name.plain(), Some("tn" | "uri")) || list.kind()? != Kind::Array {
+                valid = false;
+                return list.value().map(drop);
+            }
+            list.array(|item| {
+                valid &= item.kind()? == Kind::String;
+                count += 1;
+                item.value().map(drop)
+            })
+        })
+    })?;
+    Ok(if valid && count > 0 { Claim::Is(Dest(text)) } else { Claim::Invalid })
+}
+
+/// Calls `visit` with each identity of a `dest` object.
+fn each<'a>(text: &mut Scanner<'a>, mut visit: impl FnMut(Named<'a>)) -> Result<(), JsonError> {
+    text.object(|name, list| {
+        let number = name.plain() == Some("tn");
+        list.array(|item| {
+            let text = item.string()?;
+            visit(if number { Named::Tn(text) } else { Named::Uri(text) });
+            Ok(())
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(json: &str) -> Result<Claims<'_>, JsonError> {
+        Claims::parse(json.as_bytes())
+    }
+
+    #[test]
+    fn the_claims_of_shaken() {
+        let json = r#"{"attest":"A","dest":{"tn":["12155551213"],"uri":["sip:bob@h"]},"iat":1443208345,"orig":{"tn":"12155551212"},"origid":"x","other":[1]}"#;
+        let claims = parse(json).unwrap();
+        assert_eq!(claims.attest.get().unwrap().plain(), Some("A"));
+        assert_eq!(claims.iat, Claim::Is(1_443_208_345));
+        let identity = |text: &str| Identity::callee(text.as_bytes(), &Default::default()).unwrap();
+        assert!(claims.orig.get().unwrap().is(&identity("tel:+12155551212")));
+        let dest = claims.dest.get().unwrap();
+        for (uri, found) in [("tel:+12155551213", true), ("sip:bob@h", true), ("sip:alice@h", false)] {
+            assert_eq!(dest.any(|named| named.is(&identity(uri))), found, "{uri}");
+        }
+        assert_eq!(claims.value("other").as_deref(), Some("[1]"));
+        assert_eq!(claims.value("attest").as_deref(), Some("A"));
+        assert_eq!(claims.value("absent"), None);
+    }
+
+    #[test]
+    fn wrong_types_are_told_from_missing_claims() {
+        for orig in [
+            r#"{}"#,
+            r#"{"tn":["1"]}"#,
+            r#"{"tn":"1","uri":"sip:a@b"}"#,
+            r#"{"tn":1}"#,
+            r#""1""#,
+            r#"{"x":"1"}"#,
+        ] {
+            let json = format!(r#"{{"orig":{orig}}}"#);
+            assert!(matches!(parse(&json).unwrap().orig, Claim::Invalid), "{orig}");
+        }
+        for dest in
+            [r#"{}"#, r#"{"tn":"1"}"#, r#"{"tn":[]}"#, r#"{"tn":[1]}"#, r#"["1"]"#, r#"{"tn":["1"],"x":[]}"#]
+        {
+            let json = format!(r#"{{"dest":{dest}}}"#);
+            assert!(matches!(parse(&json).unwrap().dest, Claim::Invalid), "{dest}");
+        }
+        for iat in [r#""1443208345""#, "1.5", "-1", "null", "1e9"] {
+            let json = format!(r#"{{"iat":{iat}}}"#);
+            assert_eq!(parse(&json).unwrap().iat, Claim::Invalid, "{iat}");
+        }
+        assert!(matches!(parse("{}").unwrap().orig, Claim::Absent));
+    }
+}

@@ -1,0 +1,45 @@
+//! The JOSE header of a PASSporT (RFC 8225 section 4).
+
+use crate::json::{JsonError, Kind, Scanner, Text};
+use crate::passport::claims::Claim;
+
+/// The header parameters that mean something here; others are passed over.
+#[derive(Debug, Default)]
+pub(crate) struct Header<'a> {
+    pub(crate) alg: Claim<Text<'a>>,
+    pub(crate) ppt: Claim<Text<'a>>,
+    pub(crate) typ: Claim<Text<'a>>,
+    pub(crate) x5u: Claim<Text<'a>>,
+    /// Whether extensions are named that must be understood (RFC 7515 section 4.1.11); none are.
+    pub(crate) crit: bool,
+}
+
+impl<'a> Header<'a> {
+    pub(crate) fn parse(json: &'a [u8]) -> Result<Self, JsonError> {
+        let mut header = Self::default();
+        let mut scanner = Scanner::new(json)?;
+        scanner.object(|name, value| {
+            let place = match name.plain() {
+                Some("alg") => &mut header.alg,
+                Some("ppt") => &mut header.ppt,
+                Some("typ") => &mut header.typ,
+                Some("x5u") => &mut header.x5u,
+                Some("crit") => {
+                    header.crit = true;
+                    return value.value().map(drop);
+                }
+                Some(_) | None => return value.value().map(drop),
+            };
+            *place = match value.kind()? {
+                Kind::String => Claim::Is(value.string()?),
+                Kind::Object | Kind::Array | Kind::Number | Kind::Literal => {
+                    value.value()?;
+                    Claim::Invalid
+                }
+            };
+            Ok(())
+        })?;
+        scanner.end()?;
+        Ok(header)
+    }
+}

@@ -1,0 +1,90 @@
+//! The outer form of a PASSporT: three base64url parts with periods between them (RFC 8225 sections 6 and 7).
+
+use crate::base64url::{self, Base64Error, Scratch, Tolerance};
+use crate::es256::SIGNATURE_LENGTH;
+
+/// A token cut at its periods. Nothing is decoded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Token<'a> {
+    form: Form<'a>,
+    signature: &'a [u8],
+}
+
+/// Full form, or the compact form that leaves header and payload to the SIP message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Form<'a> {
+    Full { signed: &'a [u8], header: &'a [u8], payload: &'a [u8] },
+    Compact,
+}
+
+/// Why a token cannot be decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TokenError {
+    /// It is not three parts, or only some of the first two are empty.
+    Parts,
+    /// It is longer than [`MAX_LENGTH`].
+    TooLong,
+    /// A part is not base64url.
+    Base64(Base64Error),
+    /// The signature is not 64 octets.
+    Signature,
+}
+
+/// How long a token may be in octets; one with rich call data has a few thousand.
+const MAX_LENGTH: usize = 16 * 1024;
+
+impl<'a> Token<'a> {
+    pub(crate) fn split(text: &'a [u8]) -> Result<Self, TokenError> {
+        if text.len() > MAX_LENGTH {
+            return Err(TokenError::TooLong);
+        }
+        let mut parts = text.split(|octet| *octet == b'.');
+        let (Some(header), Some(payload), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(TokenError::Parts);
+        };
+        let form = match (header.is_empty(), payload.is_empty(), signature.is_empty()) {
+            (false, false, false) => {
+                let signed = text.get(..header.len() + 1 + payload.len()).ok_or(TokenError::Parts)?;
+                Form::Full { signed, header, payload }
+            }
+            (true, true, false) => Form::Compact,
+            _ => return Err(TokenError::Parts),
+        };
+        Ok(Self { form, signature })
+    }
+
+    pub(crate) fn form(&self) -> Form<'a> {
+        self.form
+    }
+
+    /// r||s.
+    pub(crate) fn signature(&self, tolerance: Tolerance) -> Result<[u8; SIGNATURE_LENGTH], TokenError> {
+        base64url::decode_exact(self.signature, tolerance)
+            .map_err(TokenError::Base64)?
+            .ok_or(TokenError::Signature)
+    }
+}
+
+/// Decodes one part of a token.
+pub(crate) fn decode_part(part: &[u8], tolerance: Tolerance, out: &mut Scratch) -> Result<(), TokenError> {
+    base64url::decode(part, tolerance, out).map_err(TokenError::Base64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_has_three_parts() {
+        for (text, full) in [("a.b.c", true), ("..c", false)] {
+            let token = Token::split(text.as_bytes()).unwrap();
+            assert_eq!(matches!(token.form(), Form::Full { signed: b"a.b", .. }), full);
+        }
+        for text in ["", ".", "..", "a.b", "a.b.", ".b.c", "a..c", "a.b.c.d", "...d"] {
+            assert_eq!(Token::split(text.as_bytes()).err(), Some(TokenError::Parts), "{text}");
+        }
+        assert_eq!(Token::split(&[b'a'; MAX_LENGTH + 1]).err(), Some(TokenError::TooLong));
+    }
+}

@@ -1,0 +1,260 @@
+//! The authentication service's part: making Identity header values (RFC 8224 section 6.1).
+
+use std::fmt;
+
+use rustls_pki_types::UnixTime;
+
+use crate::attestation::{Attestation, OrigId};
+use crate::base64url;
+use crate::cert::{Certificate, CertificateChain};
+use crate::es256::SigningKey;
+use crate::identity::Identity;
+use crate::passport::Ppt;
+use crate::passport::canonical::{self, Json};
+use crate::x5u::X5u;
+
+/// A key with the certificate that vouches for it: signs PASSporTs in full form.
+#[derive(Debug)]
+pub struct Signer {
+    key: SigningKey,
+    x5u: X5u,
+    not_before: UnixTime,
+    not_after: UnixTime,
+    certificate: Certificate,
+    base: Frame,
+    shaken: Frame,
+    div: Frame,
+}
+
+/// What does not change from one token to the next: the encoded header, and what follows the token.
+#[derive(Debug)]
+struct Frame {
+    header: Vec<u8>,
+    parameters: Vec<u8>,
+}
+
+/// What a `shaken` PASSporT says (RFC 8588).
+#[derive(Clone, Copy, Debug)]
+pub struct Shaken<'a> {
+    /// How far the provider vouches for `orig`.
+    pub attest: Attestation,
+    /// Who is called, at least one: the To header field in canonical form.
+    pub dest: &'a [Identity],
+    /// When: the Date header field, or the clock.
+    pub iat: UnixTime,
+    /// Who calls: P-Asserted-Identity or From in canonical form.
+    pub orig: &'a Identity,
+    /// The identifier that only the signer can relate to the call.
+    pub origid: OrigId,
+}
+
+/// What a base PASSporT says (RFC 8225 section 5): what a delegate certificate vouches for.
+#[derive(Clone, Copy, Debug)]
+pub struct Base<'a> {
+    /// Who is called, at least one.
+    pub dest: &'a [Identity],
+    /// When.
+    pub iat: UnixTime,
+    /// Who calls.
+    pub orig: &'a Identity,
+}
+
+/// What a `div` PASSporT says (RFC 8946 section 3).
+#[derive(Clone, Copy, Debug)]
+pub struct Div<'a> {
+    /// The new target: the new Request-URI in canonical form.
+    pub dest: &'a [Identity],
+    /// Whom the call was for until now.
+    pub diverted: &'a Identity,
+    /// The `iat` of the PASSporT that is carried on.
+    pub iat: UnixTime,
+    /// Its `orig`.
+    pub orig: &'a Identity,
+}
+
+/// Why a key and a certificate chain make no signer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SignerError {
+    /// The leaf is malformed.
+    Certificate,
+    /// The leaf's key is not of P-256.
+    NotP256,
+    /// The leaf certifies another key.
+    KeyMismatch,
+    /// The leaf is a certification authority, or its key usage does not let it sign.
+    NotForSigning,
+    /// The leaf has no TNAuthList, or a broken one.
+    NoTnAuthList,
+    /// The leaf has expired.
+    Expired,
+    /// The leaf is not valid yet.
+    NotYetValid,
+}
+
+impl fmt::Display for SignerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Certificate => "the certificate is malformed",
+            Self::NotP256 => "the certificate's key is not a P-256 key; ES256 needs one",
+            Self::KeyMismatch => {
+                "the key does not belong to the certificate; check that both are of the same order"
+            }
+            Self::NotForSigning => {
+                "the certificate is a certification authority or not meant for digital signatures"
+            }
+            Self::NoTnAuthList => "the certificate has no readable TNAuthList; verifiers refuse it",
+            Self::Expired => "the certificate has expired; renew it",
+            Self::NotYetValid => "the certificate is not valid yet; check the clock",
+        })
+    }
+}
+
+impl std::error::Error for SignerError {}
+
+/// Why nothing was signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SignError {
+    /// `dest` names nobody.
+    NoDestination,
+    /// `iat` lies outside the validity of the certificate (RFC 8224 section 6.1, step 3).
+    OutsideValidity,
+    /// The operating system gave no randomness.
+    Random,
+}
+
+impl fmt::Display for SignError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoDestination => "a PASSporT needs a destination",
+            Self::OutsideValidity => "the certificate is not valid at the time of the signature",
+            Self::Random => "the operating system gave no randomness for the signature",
+        })
+    }
+}
+
+impl std::error::Error for SignError {}
+
+impl Signer {
+    /// Puts a key and its chain together. `x5u` is where verifiers will find the chain.
+    ///
+    /// # Errors
+    /// When the leaf does not fit the key, is not fit for signing PASSporTs, or is not valid at `now`.
+    pub fn new(
+        key: SigningKey,
+        chain: &CertificateChain,
+        x5u: X5u,
+        now: UnixTime,
+    ) -> Result<Self, SignerError> {
+        let certificate = Certificate::from_der(chain.leaf()).map_err(|_| SignerError::Certificate)?;
+        if certificate.key().ok_or(SignerError::NotP256)? != key.verifying_key() {
+            return Err(SignerError::KeyMismatch);
+        }
+        if certificate.is_authority() || !certificate.may_sign() {
+            return Err(SignerError::NotForSigning);
+        }
+        if !matches!(certificate.tn_auth_list(), Some(Ok(_))) {
+            return Err(SignerError::NoTnAuthList);
+        }
+        let (not_before, not_after) = (certificate.not_before(), certificate.not_after());
+        if now > not_after {
+            return Err(SignerError::Expired);
+        }
+        if now < not_before {
+            return Err(SignerError::NotYetValid);
+        }
+        let frame = |ppt| Frame::new(ppt, &x5u);
+        let (base, shaken, div) = (frame(Ppt::Base), frame(Ppt::Shaken), frame(Ppt::Div));
+        Ok(Self { key, x5u, not_before, not_after, certificate, base, shaken, div })
+    }
+
+    /// Appends the value of an Identity header field to `out`: a `shaken` PASSporT and its parameters
+    /// `info`, `alg` and `ppt`.
+    ///
+    /// With room in `out` (about 700 octets) nothing is allocated.
+    ///
+    /// # Errors
+    /// When nothing was signed; `out` is then as it was.
+    pub fn sign_shaken(&self, claims: &Shaken<'_>, out: &mut Vec<u8>) -> Result<(), SignError> {
+        self.check(claims.dest, claims.iat)?;
+        let payload = canonical::shaken(claims.attest, claims.dest, claims.iat, claims.orig, &claims.origid);
+        self.sign(&self.shaken, &payload, out)
+    }
+
+    /// Appends the value of an Identity header field to `out`: a base PASSporT and its parameters.
+    ///
+    /// # Errors
+    /// As [`Signer::sign_shaken`].
+    pub fn sign_base(&self, claims: &Base<'_>, out: &mut Vec<u8>) -> Result<(), SignError> {
+        self.check(claims.dest, claims.iat)?;
+        let payload = canonical::base(claims.dest, claims.iat, claims.orig);
+        self.sign(&self.base, &payload, out)
+    }
+
+    /// Appends the value of an Identity header field to `out`: a `div` PASSporT and its parameters.
+    ///
+    /// # Errors
+    /// As [`Signer::sign_shaken`].
+    pub fn sign_div(&self, claims: &Div<'_>, out: &mut Vec<u8>) -> Result<(), SignError> {
+        self.check(claims.dest, claims.iat)?;
+        let payload = canonical::div(claims.dest, claims.diverted, claims.iat, claims.orig);
+        self.sign(&self.div, &payload, out)
+    }
+
+    /// The first and the last second in which the certificate is valid.
+    pub fn validity(&self) -> (UnixTime, UnixTime) {
+        (self.not_before, self.not_after)
+    }
+
+    /// Where verifiers find the certificate.
+    pub fn x5u(&self) -> &X5u {
+        &self.x5u
+    }
+
+    /// The certificate that vouches for the key.
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    fn check(&self, dest: &[Identity], iat: UnixTime) -> Result<(), SignError> {
+        if dest.is_empty() {
+            return Err(SignError::NoDestination);
+        }
+        if !(self.not_before..=self.not_after).contains(&iat) {
+            return Err(SignError::OutsideValidity);
+        }
+        Ok(())
+    }
+
+    fn sign(&self, frame: &Frame, payload: &Json, out: &mut Vec<u8>) -> Result<(), SignError> {
+        let start = out.len();
+        out.extend_from_slice(&frame.header);
+        base64url::encode(payload, out);
+        let signature = match self.key.sign(out.get(start..).unwrap_or_default()) {
+            Ok(signature) => signature,
+            Err(_) => {
+                out.truncate(start);
+                return Err(SignError::Random);
+            }
+        };
+        out.push(b'.');
+        base64url::encode(signature.as_ref(), out);
+        out.extend_from_slice(&frame.parameters);
+        Ok(())
+    }
+}
+
+impl Frame {
+    fn new(ppt: Ppt, x5u: &X5u) -> Self {
+        let mut header = Vec::new();
+        base64url::encode(&canonical::header(ppt, x5u.as_str()), &mut header);
+        header.push(b'.');
+        let mut parameters = format!(";info=<{x5u}>;alg=ES256");
+        if ppt != Ppt::Base {
+            parameters.push_str(";ppt=");
+            parameters.push_str(ppt.as_str());
+        }
+        Self { header, parameters: parameters.into_bytes() }
+    }
+}

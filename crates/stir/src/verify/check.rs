@@ -1,0 +1,118 @@
+//! The checks that an Identity header field goes through, each with its outcome.
+
+use std::fmt;
+
+macro_rules! checks {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal;)+) => {
+        /// One check of a verification, in the order in which they are made.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Check {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Check {
+            /// Every check, in their order.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The word for logs and records.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+    };
+}
+
+checks! {
+    /// The type of the PASSporT is supported.
+    Ppt = "ppt";
+    /// The token is well formed down to its JSON.
+    Token = "token";
+    /// `alg`, `typ` and `crit` of the header, and the parameters of the field beside them.
+    Header = "header";
+    /// The certificate URL keeps its rules and is the same in `info` and `x5u`.
+    Info = "info";
+    /// Every claim that the type needs is there and of the right type.
+    Claims = "claims";
+    /// `orig` is the caller.
+    Orig = "orig";
+    /// `dest` names the callee.
+    Dest = "dest";
+    /// `iat`, or else Date, is fresh.
+    Freshness = "freshness";
+    /// The certificate is at hand.
+    Certificate = "certificate";
+    /// A path leads from the certificate to a trust anchor.
+    Path = "path";
+    /// Every certificate of the path is valid now.
+    Validity = "validity";
+    /// The certificate's key is of P-256 and meant for signatures.
+    Key = "key";
+    /// The certificate has a well-formed TNAuthList, within those above it.
+    TnAuthList = "tn-auth-list";
+    /// The certificate speaks for the number.
+    Authority = "authority";
+    /// The claims keep the certificate's claim constraints.
+    Constraints = "constraints";
+    /// The signature is that of the certificate's key.
+    Signature = "signature";
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What came of a check.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was not made: an earlier one failed, or it does not apply.
+    #[default]
+    Skipped,
+    /// It passed.
+    Pass,
+    /// It failed.
+    Fail,
+}
+
+impl Outcome {
+    /// The word for logs and records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Skipped => "skipped",
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The outcome of every check.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checks([Outcome; Check::ALL.len()]);
+
+impl Checks {
+    /// What came of `check`.
+    pub fn outcome(&self, check: Check) -> Outcome {
+        self.0.get(check as usize).copied().unwrap_or_default()
+    }
+
+    /// Every check with its outcome, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (Check, Outcome)> {
+        Check::ALL.iter().copied().zip(self.0)
+    }
+
+    pub(super) fn record(&mut self, check: Check, outcome: Outcome) {
+        if let Some(place) = self.0.get_mut(check as usize) {
+            *place = outcome;
+        }
+    }
+}

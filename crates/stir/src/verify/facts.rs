@@ -1,0 +1,61 @@
+//! What a verification goes by: the facts of one request, as it was received.
+
+use rustls_pki_types::UnixTime;
+
+use crate::identity::Identity;
+
+/// The facts of one request. All of them are taken from the message before anything in it is rewritten.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    pub(super) identities: &'a [IdentityField<'a>],
+    pub(super) orig: &'a [Identity],
+    pub(super) dest: &'a [Identity],
+    pub(super) target: Option<&'a Identity>,
+    pub(super) date: Option<UnixTime>,
+}
+
+impl<'a> Facts<'a> {
+    /// The facts of a request with these Identity header fields, in their order.
+    pub fn new(identities: &'a [IdentityField<'a>]) -> Self {
+        Self { identities, orig: &[], dest: &[], target: None, date: None }
+    }
+
+    /// Who the caller may be, by the signalling: P-Asserted-Identity if it is trusted, else From; `orig` must be one of
+    /// them. Default: nobody, a caller without a number.
+    pub fn orig(mut self, orig: &'a [Identity]) -> Self {
+        self.orig = orig;
+        self
+    }
+
+    /// Who is called: the To header field, and by policy others; one of them must be in `dest`.
+    pub fn dest(mut self, dest: &'a [Identity]) -> Self {
+        self.dest = dest;
+        self
+    }
+
+    /// Where the request goes: the Request-URI, which the last diversion must name (RFC 8946 section 4.2).
+    pub fn target(mut self, target: &'a Identity) -> Self {
+        self.target = Some(target);
+        self
+    }
+
+    /// The Date header field.
+    pub fn date(mut self, date: UnixTime) -> Self {
+        self.date = Some(date);
+        self
+    }
+}
+
+/// One Identity header field value, cut into its parameters (RFC 8224 section 4). Quotes and angle brackets are taken
+/// off.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct IdentityField<'a> {
+    /// The PASSporT.
+    pub token: &'a [u8],
+    /// The `info` parameter.
+    pub info: Option<&'a str>,
+    /// The `alg` parameter.
+    pub alg: Option<&'a str>,
+    /// The `ppt` parameter.
+    pub ppt: Option<&'a str>,
+}

@@ -1,0 +1,130 @@
+//! The verification service's part: RFC 8224 section 6.2.
+
+mod check;
+mod facts;
+mod field;
+mod reason;
+mod verification;
+
+pub use check::{Check, Checks, Outcome};
+pub use facts::{Facts, IdentityField};
+pub use reason::{Reason, Verstat, VerstatProfile};
+pub use verification::{Finding, FindingResult, Verdict, Verification};
+
+use std::time::Duration;
+
+use rustls_pki_types::UnixTime;
+use smallvec::SmallVec;
+
+use crate::base64url::Tolerance;
+use crate::cert::{Snapshot, TrustAnchors};
+use crate::x5u::DEFAULT_PORTS;
+
+/// What one trust domain believes, and how strict it is.
+#[derive(Clone, Debug)]
+pub struct Verifier {
+    anchors: TrustAnchors,
+    policy: VerifyPolicy,
+}
+
+impl Verifier {
+    /// A verifier that believes what leads to `anchors`.
+    pub fn new(anchors: TrustAnchors, policy: VerifyPolicy) -> Self {
+        Self { anchors, policy }
+    }
+
+    /// Verifies the Identity header fields of one request at `now`, with the certificates that `snapshot` knows.
+    ///
+    /// Cheap checks come first: a certificate is asked for only when nothing else is wrong with a field. If the answer
+    /// [does not stand](Verification::is_final), the caller fetches what is wanted and verifies again with a newer
+    /// snapshot.
+    pub fn verify(&self, facts: &Facts<'_>, snapshot: &Snapshot, now: UnixTime) -> Verification {
+        let mut findings: SmallVec<[Finding; 2]> = SmallVec::new();
+        let mut wanted = Vec::new();
+        for (position, field) in facts.identities.iter().enumerate() {
+            findings.push(if position < MAX_IDENTITIES {
+                field::judge(self, facts, field, snapshot, now, &mut wanted)
+            } else {
+                Finding::passed_over(Reason::TooManyIdentities)
+            });
+        }
+        let passed = findings.iter().any(|finding| finding.result == FindingResult::Pass);
+        if passed {
+            wanted.clear();
+        }
+        Verification::new(findings, wanted, self.policy.profile)
+    }
+
+    /// The trust anchors.
+    pub fn anchors(&self) -> &TrustAnchors {
+        &self.anchors
+    }
+
+    /// The policy.
+    pub fn policy(&self) -> &VerifyPolicy {
+        &self.policy
+    }
+}
+
+/// How many Identity header fields of one request are looked at.
+const MAX_IDENTITIES: usize = 8;
+
+/// How strict a verifier is where the specifications leave it open.
+#[derive(Clone, Debug)]
+pub struct VerifyPolicy {
+    freshness: Duration,
+    skew: Duration,
+    profile: VerstatProfile,
+    ports: Vec<u16>,
+    tolerance: Tolerance,
+}
+
+impl VerifyPolicy {
+    /// How old `iat`, or Date, may be. Default: 60 seconds (RFC 8224 section 4.1).
+    pub fn freshness(mut self, freshness: Duration) -> Self {
+        self.freshness = freshness;
+        self
+    }
+
+    /// How far ahead of the clock `iat` may lie. Default: 60 seconds.
+    pub fn skew(mut self, skew: Duration) -> Self {
+        self.skew = skew;
+        self
+    }
+
+    /// Which reasons are reported as `TN-Validation-Failed`. Default: [`VerstatProfile::Ts24229`].
+    pub fn verstat_profile(mut self, profile: VerstatProfile) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// The ports that a certificate URL may name. Default: 443 and 8443.
+    pub fn ports(mut self, ports: Vec<u16>) -> Self {
+        self.ports = ports;
+        self
+    }
+
+    /// Lets tokens through whose base64 is of the standard alphabet. Default: no.
+    pub fn tolerate_base64_standard(mut self, tolerate: bool) -> Self {
+        self.tolerance.standard = tolerate;
+        self
+    }
+
+    /// Lets tokens through whose base64 is padded. Default: no.
+    pub fn tolerate_base64_padding(mut self, tolerate: bool) -> Self {
+        self.tolerance.padding = tolerate;
+        self
+    }
+}
+
+impl Default for VerifyPolicy {
+    fn default() -> Self {
+        Self {
+            freshness: Duration::from_secs(60),
+            skew: Duration::from_secs(60),
+            profile: VerstatProfile::default(),
+            ports: DEFAULT_PORTS.to_vec(),
+            tolerance: Tolerance::default(),
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Why a verification ended as it did, and what each reason means to SIP: the one table.
+
+use std::fmt;
+
+/// What a caller number's verification is reported as (3GPP TS 24.229 section 7.2A.20).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verstat {
+    /// The number was vouched for.
+    TnValidationPassed,
+    /// Somebody claimed to vouch for it, and that was wrong.
+    TnValidationFailed,
+    /// Nothing could be judged.
+    NoTnValidation,
+}
+
+impl Verstat {
+    /// The value of the `verstat` parameter.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TnValidationPassed => "TN-Validation-Passed",
+            Self::TnValidationFailed => "TN-Validation-Failed",
+            Self::NoTnValidation => "No-TN-Validation",
+        }
+    }
+}
+
+impl fmt::Display for Verstat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Which reasons become `TN-Validation-Failed`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum VerstatProfile {
+    /// Every Identity that was judged and found wanting (3GPP TS 24.229).
+    #[default]
+    Ts24229,
+    /// A signature that is wrong or an authority that is not trusted; all else is `No-TN-Validation`
+    /// (ATIS-1000082).
+    Atis1000082,
+}
+
+/// A final response of RFC 8224 section 6.2.2.
+#[derive(Clone, Copy)]
+enum Code {
+    StaleDate,
+    UseIdentity,
+    UseSupportedFormat,
+    BadInfo,
+    UnsupportedCredential,
+    InvalidIdentity,
+    InvalidPassport,
+}
+
+impl Code {
+    fn status(self) -> (u16, &'static str) {
+        match self {
+            Self::StaleDate => (403, "Stale Date"),
+            Self::UseIdentity => (428, "Use Identity Header"),
+            Self::UseSupportedFormat => (428, "Use Supported PASSporT Format"),
+            Self::BadInfo => (436, "Bad Identity Info"),
+            Self::UnsupportedCredential => (437, "Unsupported Credential"),
+            Self::InvalidIdentity => (438, "Invalid Identity Header"),
+            Self::InvalidPassport => (438, "Invalid PASSporT"),
+        }
+    }
+}
+
+/// How far a reason speaks against the caller.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    /// Nothing could be judged.
+    Unjudged,
+    /// It was judged and found wanting.
+    Judged,
+    /// The signature or the authority behind it is wrong.
+    Forged,
+}
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal, $code:ident, $weight:ident;)+) => {
+        /// Why an Identity header field, or a whole request, did not verify.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Reason {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Reason {
+            /// Every reason, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The word for logs and records.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+
+            fn row(self) -> (Code, Weight) {
+                match self {
+                    $(Self::$variant => (Code::$code, Weight::$weight),)+
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The request has no Identity header field.
+    NoIdentity = "no-identity", UseIdentity, Unjudged;
+    /// No Identity header field is of a supported type.
+    UnsupportedPpt = "unsupported-ppt", UseSupportedFormat, Unjudged;
+    /// The caller has no number to compare with `orig`.
+    NoNumber = "no-number", InvalidIdentity, Unjudged;
+    /// There are more Identity header fields than are looked at.
+    TooManyIdentities = "too-many-identities", InvalidIdentity, Unjudged;
+
+    /// The token is not three base64url parts.
+    TokenMalformed = "token-malformed", InvalidIdentity, Judged;
+    /// The token is longer than 16 KiB.
+    TokenTooLong = "token-too-long", InvalidIdentity, Judged;
+    /// A part of the token is standard base64, not base64url.
+    Base64Standard = "base64-standard", InvalidIdentity, Judged;
+    /// A part of the token carries base64 padding.
+    Base64Padding = "base64-padding", InvalidIdentity, Judged;
+    /// A part of the token is not base64.
+    Base64Malformed = "base64-malformed", InvalidIdentity, Judged;
+    /// The signature is not 64 octets.
+    SignatureMalformed = "signature-malformed", InvalidIdentity, Judged;
+    /// The compact form is used where only the full form may be.
+    CompactForm = "compact-form", InvalidIdentity, Judged;
+    /// The header of the token is not a JSON object.
+    HeaderMalformed = "header-malformed", InvalidIdentity, Judged;
+    /// The payload of the token is not a JSON object.
+    PayloadMalformed = "payload-malformed", InvalidIdentity, Judged;
+    /// A JSON object names a member twice.
+    DuplicateMember = "duplicate-member", InvalidIdentity, Judged;
+    /// The JSON nests deeper, or is wider, than a PASSporT needs.
+    JsonLimit = "json-limit", InvalidIdentity, Judged;
+
+    /// The header of the token has no `alg`.
+    AlgMissing = "alg-missing", BadInfo, Judged;
+    /// `alg` is not ES256, in the header of the token or in the field.
+    AlgUnsupported = "alg-unsupported", UnsupportedCredential, Judged;
+    /// The header of the token has no `typ`.
+    TypMissing = "typ-missing", BadInfo, Judged;
+    /// `typ` is not `passport`.
+    TypInvalid = "typ-invalid", UnsupportedCredential, Judged;
+    /// The header of the token demands an extension that is not understood.
+    CritUnsupported = "crit-unsupported", UnsupportedCredential, Judged;
+    /// The `ppt` of the field is not that of the token.
+    PptMismatch = "ppt-mismatch", InvalidIdentity, Judged;
+
+    /// The field has no `info`.
+    InfoMissing = "info-missing", BadInfo, Judged;
+    /// The certificate URL is no URL.
+    InfoMalformed = "info-malformed", BadInfo, Judged;
+    /// The certificate URL is not `https`.
+    InfoNotHttps = "info-not-https", BadInfo, Judged;
+    /// The certificate URL has userinfo, a query or a fragment.
+    InfoForbiddenPart = "info-forbidden-part", BadInfo, Judged;
+    /// The certificate URL names a port that is not allowed.
+    InfoForbiddenPort = "info-forbidden-port", BadInfo, Judged;
+    /// The header of the token has no `x5u`.
+    X5uMissing = "x5u-missing", BadInfo, Judged;
+    /// `x5u` is not `info`.
+    X5uMismatch = "x5u-mismatch", BadInfo, Judged;
+
+    /// There is no `attest`.
+    AttestMissing = "attest-missing", InvalidPassport, Judged;
+    /// `attest` is none of A, B and C.
+    AttestInvalid = "attest-invalid", InvalidPassport, Judged;
+    /// There is no `dest`.
+    DestMissing = "dest-missing", InvalidPassport, Judged;
+    /// `dest` is no object of arrays of strings.
+    DestInvalid = "dest-invalid", InvalidPassport, Judged;
+    /// There is no `iat`.
+    IatMissing = "iat-missing", InvalidPassport, Judged;
+    /// `iat` is no whole number.
+    IatInvalid = "iat-invalid", InvalidPassport, Judged;
+    /// There is no `orig`.
+    OrigMissing = "orig-missing", InvalidPassport, Judged;
+    /// `orig` is no object with one identity.
+    OrigInvalid = "orig-invalid", InvalidPassport, Judged;
+    /// There is no `origid`.
+    OrigidMissing = "origid-missing", InvalidPassport, Judged;
+    /// `origid` is no UUID.
+    OrigidInvalid = "origid-invalid", InvalidPassport, Judged;
+
+    /// `orig` is not the caller.
+    OrigMismatch = "orig-mismatch", InvalidIdentity, Judged;
+    /// `dest` does not name the callee.
+    DestMismatch = "dest-mismatch", InvalidIdentity, Judged;
+    /// `iat` is older than the policy allows.
+    IatStale = "iat-stale", StaleDate, Judged;
+    /// `iat` lies further ahead than the policy allows.
+    IatInFuture = "iat-in-future", StaleDate, Judged;
+    /// Date and `iat` are older than the policy allows.
+    DateStale = "date-stale", StaleDate, Judged;
+
+    /// The certificate is not at hand.
+    CertificateUnavailable = "certificate-unavailable", BadInfo, Unjudged;
+    /// What the certificate URL served is no certificate chain.
+    CertificateUnparsable = "certificate-unparsable", BadInfo, Unjudged;
+    /// A certificate of the chain is malformed or not of version 3.
+    CertificateMalformed = "certificate-malformed", UnsupportedCredential, Judged;
+    /// No trust anchor issued the certificate.
+    UntrustedIssuer = "untrusted-issuer", UnsupportedCredential, Forged;
+    /// A signature in the certificate chain is wrong.
+    ChainSignatureInvalid = "chain-signature-invalid", UnsupportedCredential, Forged;
+    /// A certificate is signed with an unsupported algorithm.
+    ChainAlgorithmUnsupported = "chain-algorithm-unsupported", UnsupportedCredential, Judged;
+    /// A certificate has a critical extension that is not understood.
+    CriticalExtension = "critical-extension", UnsupportedCredential, Judged;
+    /// The signing certificate is a certification authority.
+    LeafIsAuthority = "leaf-is-authority", UnsupportedCredential, Judged;
+    /// A certificate of the chain was not permitted to issue the next.
+    ChainNotPermitted = "chain-not-permitted", UnsupportedCredential, Judged;
+    /// A TNAuthList of the chain does not lie within the one above it.
+    ChainNotEncompassed = "chain-not-encompassed", UnsupportedCredential, Judged;
+    /// A certificate of the chain has expired.
+    CertificateExpired = "certificate-expired", UnsupportedCredential, Judged;
+    /// A certificate of the chain is not valid yet.
+    CertificateNotYetValid = "certificate-not-yet-valid", UnsupportedCredential, Judged;
+    /// The certificate's key is not of P-256.
+    KeyUnsupported = "key-unsupported", UnsupportedCredential, Judged;
+    /// The certificate's key may not be used for signatures.
+    KeyUsage = "key-usage", UnsupportedCredential, Judged;
+    /// The certificate has no TNAuthList.
+    TnAuthListMissing = "tn-auth-list-missing", UnsupportedCredential, Judged;
+    /// The certificate's TNAuthList is malformed.
+    TnAuthListMalformed = "tn-auth-list-malformed", UnsupportedCredential, Judged;
+    /// The certificate's claim constraints are malformed.
+    ConstraintsMalformed = "constraints-malformed", UnsupportedCredential, Judged;
+    /// The claims break the certificate's claim constraints.
+    ConstraintsViolated = "constraints-violated", InvalidIdentity, Judged;
+    /// The certificate names numbers, and the one it vouches for is not among them.
+    NumberNotCovered = "number-not-covered", UnsupportedCredential, Judged;
+    /// The signature is not that of the certificate's key over the token.
+    SignatureInvalid = "signature-invalid", InvalidIdentity, Forged;
+}
+
+impl Reason {
+    /// The status of the response that rejects a request for this reason: 403, 428, 436, 437 or 438.
+    pub fn code(self) -> u16 {
+        self.row().0.status().0
+    }
+
+    /// The reason phrase of that response.
+    pub fn phrase(self) -> &'static str {
+        self.row().0.status().1
+    }
+
+    /// What the caller number's verification is reported as.
+    pub fn verstat(self, profile: VerstatProfile) -> Verstat {
+        let failed = match (self.row().1, profile) {
+            (Weight::Unjudged, _) => false,
+            (Weight::Judged, VerstatProfile::Ts24229) => true,
+            (Weight::Judged, VerstatProfile::Atis1000082) => false,
+            (Weight::Forged, _) => true,
+        };
+        if failed { Verstat::TnValidationFailed } else { Verstat::NoTnValidation }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn words_are_kebab_case_and_unique() {
+        let words: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
+        assert_eq!(words.len(), Reason::ALL.len());
+        for word in words {
+            assert!(
+                word.bytes()
+                    .all(|octet| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'-')
+            );
+        }
+    }
+
+    #[test]
+    fn the_profiles_differ_where_nothing_was_forged() {
+        for (reason, ts24229, atis) in [
+            (Reason::NoIdentity, Verstat::NoTnValidation, Verstat::NoTnValidation),
+            (Reason::CertificateUnavailable, Verstat::NoTnValidation, Verstat::NoTnValidation),
+            (Reason::IatStale, Verstat::TnValidationFailed, Verstat::NoTnValidation),
+            (Reason::X5uMismatch, Verstat::TnValidationFailed, Verstat::NoTnValidation),
+            (Reason::SignatureInvalid, Verstat::TnValidationFailed, Verstat::TnValidationFailed),
+            (Reason::UntrustedIssuer, Verstat::TnValidationFailed, Verstat::TnValidationFailed),
+        ] {
+            assert_eq!(reason.verstat(VerstatProfile::Ts24229), ts24229, "{reason}");
+            assert_eq!(reason.verstat(VerstatProfile::Atis1000082), atis, "{reason}");
+        }
+    }
+}

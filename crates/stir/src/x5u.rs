@@ -1,0 +1,225 @@
+//! The URL of a certificate, held to the rules of ATIS-1000074 and ATIS-1000080.
+
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+/// The ports that a certificate URL may name when nothing else is configured.
+pub const DEFAULT_PORTS: &[u16] = &[443, 8443];
+
+/// An `https` URL that keeps the rules for `x5u`: no userinfo, query or fragment, a port from a list, visible
+/// ASCII, at most 2,048 octets.
+///
+/// Two values are equal when their texts are equal (RFC 3986 section 6.2.1), which is how RFC 8224 section 4.1
+/// wants `info` and `x5u` compared and what certificates are cached by. Cloning shares the text.
+#[derive(Clone)]
+pub struct X5u {
+    text: Arc<str>,
+    host: (usize, usize),
+    port: u16,
+}
+
+impl X5u {
+    /// Reads `text`; its port must be one of `ports` (443 when it names none).
+    ///
+    /// # Errors
+    /// The first rule that `text` breaks.
+    pub fn parse(text: &str, ports: &[u16]) -> Result<Self, X5uError> {
+        let (host, port) = check(text, ports)?;
+        Ok(Self { text: text.into(), host, port })
+    }
+
+    /// The URL as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The host: a name, an IPv4 address, or an IPv6 address without its brackets.
+    pub fn host(&self) -> &str {
+        let (start, end) = self.host;
+        self.text.get(start..end).unwrap_or_default()
+    }
+
+    /// The port: 443 unless the URL names another.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The path with its leading `/`.
+    pub fn path(&self) -> &str {
+        let after_scheme = self.text.get(SCHEME.len()..).unwrap_or_default();
+        after_scheme.find('/').and_then(|at| after_scheme.get(at..)).unwrap_or("/")
+    }
+}
+
+impl PartialEq for X5u {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for X5u {}
+
+impl PartialOrd for X5u {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for X5u {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text.cmp(&other.text)
+    }
+}
+
+impl Hash for X5u {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+impl Borrow<str> for X5u {
+    fn borrow(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Debug for X5u {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "X5u({})", self.text)
+    }
+}
+
+impl fmt::Display for X5u {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The rule that a certificate URL breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum X5uError {
+    /// It is no URL: there is no host, or an octet that may not stand in one.
+    Malformed,
+    /// Its scheme is not `https`.
+    NotHttps,
+    /// It has userinfo, a query or a fragment, even an empty one.
+    ForbiddenPart,
+    /// Its port is not in the list.
+    ForbiddenPort,
+    /// It is longer than 2,048 octets.
+    TooLong,
+}
+
+impl fmt::Display for X5uError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "the certificate URL is no URL",
+            Self::NotHttps => "the certificate URL is not https",
+            Self::ForbiddenPart => "a certificate URL has no userinfo, query or fragment",
+            Self::ForbiddenPort => "the certificate URL names a port that is not allowed",
+            Self::TooLong => "the certificate URL is longer than 2,048 octets",
+        })
+    }
+}
+
+impl std::error::Error for X5uError {}
+
+const SCHEME: &str = "https://";
+const MAX_LENGTH: usize = 2048;
+
+/// Where the host lies in `text`, and the port.
+pub(crate) fn check(text: &str, ports: &[u16]) -> Result<((usize, usize), u16), X5uError> {
+    if text.len() > MAX_LENGTH {
+        return Err(X5uError::TooLong);
+    }
+    let mut parts = false;
+    for octet in text.bytes() {
+        match octet {
+            b'?' | b'#' => parts = true,
+            b'"' | b'\\' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}' => return Err(X5uError::Malformed),
+            b'!'..=b'~' => {}
+            _ => return Err(X5uError::Malformed),
+        }
+    }
+    let rest = match text.split_at_checked(SCHEME.len()) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(SCHEME) => rest,
+        Some(_) | None if text.contains(':') => return Err(X5uError::NotHttps),
+        Some(_) | None => return Err(X5uError::Malformed),
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if parts || authority.contains('@') {
+        return Err(X5uError::ForbiddenPart);
+    }
+    let (host, port) = match authority.strip_prefix('[').map(|literal| literal.split_once(']')) {
+        Some(Some((address, port))) if address.parse::<std::net::Ipv6Addr>().is_ok() => (address, port),
+        Some(_) => return Err(X5uError::Malformed),
+        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+    };
+    let named = |octet: u8| octet.is_ascii_alphanumeric() || b"-._:".contains(&octet);
+    if host.is_empty() || !host.bytes().all(named) {
+        return Err(X5uError::Malformed);
+    }
+    let port = match port.strip_prefix(':') {
+        Some(digits) => digits.parse().map_err(|_| X5uError::Malformed)?,
+        None if port.is_empty() => 443,
+        None => return Err(X5uError::Malformed),
+    };
+    if !ports.contains(&port) {
+        return Err(X5uError::ForbiddenPort);
+    }
+    let start = SCHEME.len() + usize::from(authority.starts_with('['));
+    Ok(((start, start + host.len()), port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<X5u, X5uError> {
+        X5u::parse(text, DEFAULT_PORTS)
+    }
+
+    #[test]
+    fn a_url_that_keeps_the_rules() {
+        let url = parse("https://cr.example.net/a/b.pem").unwrap();
+        assert_eq!((url.host(), url.port(), url.path()), ("cr.example.net", 443, "/a/b.pem"));
+        let url = parse("HTTPS://[2001:db8::1]:8443").unwrap();
+        assert_eq!((url.host(), url.port(), url.path()), ("2001:db8::1", 8443, "/"));
+    }
+
+    #[test]
+    fn each_rule_has_its_own_error() {
+        for (text, error) in [
+            ("http://cr.example.net/a", X5uError::NotHttps),
+            ("cid:x@y", X5uError::NotHttps),
+            ("https://u@cr.example.net/a", X5uError::ForbiddenPart),
+            ("https://cr.example.net/a?", X5uError::ForbiddenPart),
+            ("https://cr.example.net/a#", X5uError::ForbiddenPart),
+            ("https://cr.example.net/a?b=c", X5uError::ForbiddenPart),
+            ("https://cr.example.net:80/a", X5uError::ForbiddenPort),
+            ("https://cr.example.net:/a", X5uError::Malformed),
+            ("https://cr.example.net:x/a", X5uError::Malformed),
+            ("https://:443/a", X5uError::Malformed),
+            ("https:///a", X5uError::Malformed),
+            ("https://[::g]/a", X5uError::Malformed),
+            ("https://cr.example.net/ a", X5uError::Malformed),
+            ("https://cr.example.net/\"", X5uError::Malformed),
+            ("https://cr.example.net/\u{e9}", X5uError::Malformed),
+            ("cr.example.net/a", X5uError::Malformed),
+            ("", X5uError::Malformed),
+        ] {
+            assert_eq!(parse(text), Err(error), "{text}");
+        }
+        assert_eq!(parse(&format!("https://h/{}", "a".repeat(2048))), Err(X5uError::TooLong));
+    }
+
+    #[test]
+    fn equality_is_that_of_the_text() {
+        assert_ne!(parse("https://h.example/a"), parse("https://H.example/a"));
+        assert_ne!(parse("https://h.example/a"), parse("https://h.example:443/a"));
+    }
+}

@@ -1,0 +1,96 @@
+//! What is signed here verifies here, and nothing else does.
+
+use attesta_stir::cert::Snapshot;
+use attesta_stir::{Attestation, Check, FindingResult, IdentityField, Outcome, Reason, Verdict, Verstat};
+
+use crate::support::{self, Pki, field, signed, snapshot, token, verify};
+
+#[test]
+fn a_signed_call_verifies() {
+    let pki = Pki::new();
+    let (signer, bundle) = pki.signer();
+    let value = signed(&signer);
+    assert!(value.ends_with(";info=<https://cr.example.net/leaf.pem>;alg=ES256;ppt=shaken"));
+    let known = snapshot(&pki.anchors(), &[(support::URL, &bundle)]);
+    let verification = verify(&pki.anchors(), &[field(&value)], &known);
+    assert_eq!(verification.verdict(), Verdict::Pass, "{:?}", verification.reason());
+    assert_eq!(verification.verstat(), Verstat::TnValidationPassed);
+    assert_eq!(verification.attestation(), Some(Attestation::A));
+    assert!(verification.origid().is_some() && verification.is_final());
+    let [finding] = verification.findings() else { panic!("one field, one finding") };
+    assert!(finding.checks().iter().all(|(_, outcome)| outcome == Outcome::Pass), "{finding:?}");
+}
+
+#[test]
+fn a_missing_certificate_is_wanted_once_and_then_unavailable() {
+    let pki = Pki::new();
+    let value = signed(&pki.signer().0);
+    let fields = [field(&value), field(&value)];
+    let verification = verify(&pki.anchors(), &fields, &Snapshot::default());
+    assert!(!verification.is_final());
+    assert_eq!(verification.wanted().iter().map(|url| url.as_str()).collect::<Vec<_>>(), [support::URL]);
+    let verification = verification.give_up();
+    assert!(verification.is_final());
+    assert_eq!(verification.reason(), Some(Reason::CertificateUnavailable));
+    assert_eq!(verification.reason().unwrap().code(), 436);
+    assert_eq!(verification.verstat(), Verstat::NoTnValidation);
+    assert_eq!(verification.verdict(), Verdict::None);
+}
+
+#[test]
+fn cheap_checks_come_before_the_certificate() {
+    let pki = Pki::new();
+    let value = signed(&pki.signer().0);
+    let wrong = IdentityField { info: Some("https://cr.example.net/other.pem"), ..field(&value) };
+    let verification = verify(&pki.anchors(), &[wrong], &Snapshot::default());
+    assert!(verification.is_final(), "nothing is fetched for a field that is wrong anyway");
+    assert_eq!(verification.reason(), Some(Reason::X5uMismatch));
+    let checks = verification.findings().first().unwrap().checks();
+    assert_eq!(checks.outcome(Check::Info), Outcome::Fail);
+    assert_eq!(checks.outcome(Check::Dest), Outcome::Pass, "later cheap checks are made all the same");
+    assert_eq!(checks.outcome(Check::Signature), Outcome::Skipped);
+}
+
+#[test]
+fn one_valid_field_is_enough_and_unsupported_types_are_passed_over() {
+    let pki = Pki::new();
+    let (signer, bundle) = pki.signer();
+    let value = signed(&signer);
+    let known = snapshot(&pki.anchors(), &[(support::URL, &bundle)]);
+    let unknown = IdentityField { token: b"x", ppt: Some("rsp"), ..IdentityField::default() };
+    let broken = IdentityField { token: b"x", ppt: Some("shaken"), ..IdentityField::default() };
+    let verification = verify(&pki.anchors(), &[unknown, broken, field(&value)], &known);
+    assert_eq!(verification.verdict(), Verdict::Pass);
+    let results: Vec<_> = verification.findings().iter().map(|finding| finding.result()).collect();
+    assert_eq!(
+        results,
+        [
+            FindingResult::Ignored(Reason::UnsupportedPpt),
+            FindingResult::Fail(Reason::TokenMalformed),
+            FindingResult::Pass
+        ]
+    );
+    let verification = verify(&pki.anchors(), &[unknown], &known);
+    assert_eq!(
+        verification.reason().map(|reason| (reason, reason.code())),
+        Some((Reason::UnsupportedPpt, 428))
+    );
+    assert_eq!(verify(&pki.anchors(), &[], &known).reason(), Some(Reason::NoIdentity));
+}
+
+#[test]
+fn any_flipped_bit_of_the_token_is_refused() {
+    let pki = Pki::new();
+    let (signer, bundle) = pki.signer();
+    let value = signed(&signer);
+    let known = snapshot(&pki.anchors(), &[(support::URL, &bundle)]);
+    for position in 0..token(&value).len() {
+        for bit in 0..8 {
+            let mut octets = token(&value).as_bytes().to_vec();
+            *octets.get_mut(position).unwrap() ^= 1 << bit;
+            let flipped = IdentityField { token: &octets, ..field(&value) };
+            let verification = verify(&pki.anchors(), &[flipped], &known);
+            assert_ne!(verification.verdict(), Verdict::Pass, "octet {position}, bit {bit}");
+        }
+    }
+}
