@@ -1,3 +1,4 @@
 //! Tests across crates: the simulated network, ladders, and the SIPp ring.
 
 pub mod ring;
+pub mod sim;

@@ -1,0 +1,88 @@
+//! The picture of what was sent: one column per node, one line per datagram, at the time at which it was sent.
+
+use std::time::Duration;
+
+/// One line of the picture.
+#[derive(Clone, Debug)]
+pub(super) enum Rung {
+    /// A datagram between two columns.
+    Arrow { at: Duration, from: usize, to: usize, label: String, fate: Drawn },
+    /// A datagram to an address where nobody is.
+    Void { at: Duration, from: usize, label: String },
+    /// Something that a node says.
+    Note { at: Duration, by: usize, text: String },
+}
+
+/// What became of a datagram, as far as its arrow shows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Drawn {
+    /// It arrives once.
+    Whole,
+    /// It arrives twice.
+    Twice,
+    /// It is lost.
+    Lost,
+    /// It comes back as unreachable.
+    Refused,
+}
+
+/// Draws the rungs under the names of the nodes: `>` arrives, `>>` arrives twice, `x` is lost, `!` is unreachable.
+pub(super) fn draw(names: &[String], rungs: &[Rung]) -> String {
+    let mut picture = line("", &names.iter().map(|name| format!("{name:<WIDTH$}")).collect::<Vec<_>>(), "");
+    for rung in rungs {
+        picture.push_str(&match rung {
+            Rung::Arrow { at, from, to, label, fate } => {
+                line(&clock(*at), &arrow(names.len(), *from, *to, label, *fate), "")
+            }
+            Rung::Void { at, from, label } => {
+                let mut columns = posts(names.len());
+                if let Some(column) = columns.get_mut(*from) {
+                    *column = format!("|{:<rest$}", format!("- {label} -x"), rest = WIDTH - 1);
+                }
+                line(&clock(*at), &columns, "")
+            }
+            Rung::Note { at, by, text } => {
+                let name = names.get(*by).map(String::as_str).unwrap_or_default();
+                line(&clock(*at), &posts(names.len()), &format!("{name}: {text}"))
+            }
+        });
+    }
+    picture
+}
+
+/// The columns of an arrow: it starts at the post of its sender and ends at that of its receiver, or short of it.
+fn arrow(count: usize, from: usize, to: usize, label: &str, fate: Drawn) -> Vec<String> {
+    let (left, right) = (from.min(to), from.max(to));
+    let length = WIDTH * (right - left) - 1;
+    let rightwards = from < to;
+    let (head, missing) = match (fate, rightwards) {
+        (Drawn::Whole, true) => (">", 0),
+        (Drawn::Whole, false) => ("<", 0),
+        (Drawn::Twice, true) => (">>", 0),
+        (Drawn::Twice, false) => ("<<", 0),
+        (Drawn::Lost, _) => ("x", WIDTH / 4),
+        (Drawn::Refused, _) => ("!", 0),
+    };
+    let shaft = format!("{:-^inner$}", format!(" {label} "), inner = length - head.len() - missing);
+    let gap = " ".repeat(missing);
+    let drawn = if rightwards { format!("|{shaft}{head}{gap}") } else { format!("|{gap}{head}{shaft}") };
+    let mut columns = posts(count);
+    columns.splice(left..right, [drawn]);
+    columns
+}
+
+fn posts(count: usize) -> Vec<String> {
+    vec![format!("{:<WIDTH$}", "|"); count]
+}
+
+fn line(clock: &str, columns: &[String], note: &str) -> String {
+    let columns = columns.concat();
+    format!("{}\n", format!("{clock:>8}  {}  {note}", columns.trim_end()).trim_end())
+}
+
+/// Seconds with milliseconds.
+fn clock(at: Duration) -> String {
+    format!("{}.{:03}", at.as_secs(), at.subsec_millis())
+}
+
+const WIDTH: usize = 26;

@@ -1,0 +1,95 @@
+//! The words in which a ladder speaks of messages, and the messages that scripted agents send.
+
+use std::fmt;
+
+use attesta_sip::{CSeq, Limits, Message, Method, Name};
+use bytes::Bytes;
+
+/// A message as a test names it: a request by its method, a response by its status.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Said {
+    /// A request.
+    Request(Method),
+    /// A response.
+    Status(u16),
+}
+
+/// What a user hears.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Heard {
+    /// A message.
+    Said(Said),
+    /// That the wait for one is over.
+    Timeout,
+    /// That one was not delivered.
+    Unreachable,
+}
+
+/// An INVITE.
+pub const INVITE: Said = Said::Request(Method::Invite);
+/// An ACK.
+pub const ACK: Said = Said::Request(Method::Ack);
+/// A BYE.
+pub const BYE: Said = Said::Request(Method::Bye);
+/// A CANCEL.
+pub const CANCEL: Said = Said::Request(Method::Cancel);
+/// An OPTIONS.
+pub const OPTIONS: Said = Said::Request(Method::Options);
+/// A MESSAGE.
+pub const MESSAGE: Said = Said::Request(Method::Message);
+/// The end of the wait for a message.
+pub const TIMEOUT: Heard = Heard::Timeout;
+/// The news that a message was not delivered.
+pub const UNREACHABLE: Heard = Heard::Unreachable;
+
+impl From<u16> for Said {
+    fn from(status: u16) -> Self {
+        Self::Status(status)
+    }
+}
+
+impl From<Said> for Heard {
+    fn from(said: Said) -> Self {
+        Self::Said(said)
+    }
+}
+
+impl From<u16> for Heard {
+    fn from(status: u16) -> Self {
+        Self::Said(Said::Status(status))
+    }
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request(method) => method.fmt(f),
+            Self::Status(status) => status.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Heard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Said(said) => said.fmt(f),
+            Self::Timeout => f.write_str("a timeout"),
+            Self::Unreachable => f.write_str("that it is unreachable"),
+        }
+    }
+}
+
+/// What a ladder writes on the arrow of a datagram: `INVITE`, `200 INVITE`.
+pub(super) fn label(data: &Bytes) -> String {
+    match Message::parse(data.clone(), &Limits::default()) {
+        Ok(Message::Request(request)) => request.method().to_string(),
+        Ok(Message::Response(response)) => {
+            let method = response.headers().get(Name::CSeq).and_then(|cseq| CSeq::parse(cseq).ok());
+            match method {
+                Some(cseq) => format!("{} {}", response.status(), cseq.method()),
+                None => response.status().to_string(),
+            }
+        }
+        Err(error) => format!("({})", error.kind().as_str()),
+    }
+}

@@ -1,0 +1,91 @@
+//! A node without a transaction layer: it sends what a test writes, and shows what arrives.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use attesta_sip::{Limits, Message};
+use attesta_transaction::{Flow, Transmit};
+use bytes::Bytes;
+
+use super::message::label;
+use super::network::Network;
+use super::node::{Effect, Node};
+
+/// A handle to a probe.
+#[derive(Clone)]
+pub struct Probe {
+    net: Network,
+    wire: Rc<RefCell<Wire>>,
+    name: String,
+    address: SocketAddr,
+}
+
+#[derive(Default)]
+struct Wire {
+    outgoing: VecDeque<Transmit>,
+    incoming: VecDeque<Bytes>,
+}
+
+impl Probe {
+    pub(super) fn new(net: Network, name: &str, address: SocketAddr) -> Self {
+        let wire = Rc::new(RefCell::new(Wire::default()));
+        net.seat(name, address, Rc::clone(&wire) as Rc<RefCell<_>>);
+        Self { net, wire, name: name.to_owned(), address }
+    }
+
+    /// Where the probe sits.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Sends these octets.
+    pub fn sends(&self, to: SocketAddr, data: impl Into<Bytes>) {
+        let transmit = Transmit { flow: Flow::udp(self.address, to), payload: data.into() };
+        self.wire.borrow_mut().outgoing.push_back(transmit);
+        self.net.wakes(self.address);
+    }
+
+    /// Waits until a datagram arrives, which must be what the ladder calls so, and gives it.
+    ///
+    /// # Panics
+    ///
+    /// If it is something else, or nothing comes.
+    #[must_use]
+    pub fn gets(&self, named: &str) -> Message {
+        let heard = self.net.run_until(PATIENCE, || !self.wire.borrow().incoming.is_empty());
+        assert!(heard, "{} waits for {named}:\n{}", self.name, self.net.ladder());
+        let data = self.wire.borrow_mut().incoming.pop_front().unwrap_or_default();
+        assert_eq!(label(&data), named, "{} hears something else:\n{}", self.name, self.net.ladder());
+        Message::parse(data, &Limits::default()).expect("an endpoint sends what can be read")
+    }
+
+    /// Whether nothing has arrived that the test has not asked for.
+    #[must_use]
+    pub fn heard_all(&self) -> bool {
+        self.wire.borrow().incoming.is_empty()
+    }
+}
+
+impl Node for Wire {
+    fn receive(&mut self, _now: Instant, _flow: Flow, data: Bytes) {
+        self.incoming.push_back(data);
+    }
+
+    fn undelivered(&mut self, _now: Instant, _transmit: Transmit) {}
+
+    fn wake(&mut self, _now: Instant) {}
+
+    fn poll(&mut self, _now: Instant) -> Effect {
+        self.outgoing.pop_front().map_or(Effect::Sleep(None), Effect::Send)
+    }
+
+    fn is_idle(&self) -> bool {
+        true
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(40);
