@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::time::Instant;
 
-use attesta_sip::{Method, Name, Request, Response, To};
+use attesta_sip::{Method, Name, Request, Response, Rules, To};
 use bytes::Bytes;
 
 use crate::client_invite::Cancel;
@@ -29,6 +29,7 @@ use crate::transaction::{Client, ClientEvent, Server, ServerEvent};
 #[derive(Debug)]
 pub struct Endpoint {
     pub(crate) config: Config,
+    pub(crate) rules: Rules,
     pub(crate) minter: Minter,
     pub(crate) keyring: Keyring,
     pub(crate) clients: Table<Client>,
@@ -46,6 +47,7 @@ impl Endpoint {
         let mut minter = Minter::new(place, seed);
         let keyring = Keyring::new(&mut minter);
         Self {
+            rules: Rules::default().limits(config.reading_limits()),
             config,
             minter,
             keyring,

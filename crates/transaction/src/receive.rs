@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use attesta_sip::{
-    CSeq, Limits, Message, Method, Name, ParseError, ParseErrorKind, Request, Response, Salvage, Status, To,
-    Version, Via,
+    InvalidKind, Limits, Message, Method, Name, ParseError, ParseErrorKind, Request, Response, Salvage,
+    Status, To, Via,
 };
 use bytes::Bytes;
 use tracing::info;
@@ -62,16 +62,12 @@ impl Endpoint {
 
     fn receive_request(&mut self, now: Instant, flow: Flow, mut request: Request, data: Bytes) {
         route::stamp(request.headers_mut(), flow.remote);
-        if request.version() != Version::Sip2 {
-            return self.answer(now, Refusal::Version, Status::VERSION_NOT_SUPPORTED, &request, &flow);
-        }
-        let Some(marks) =
-            Marks::of(request.headers()).filter(|marks| marks.cseq.method() == request.method())
-        else {
-            return self.answer(now, Refusal::Malformed, Status::BAD_REQUEST, &request, &flow);
+        let Some(marks) = Marks::of(request.headers()) else {
+            self.is_faulty(now, &request, &flow);
+            return;
         };
         let delivery = if *request.method() == Method::Ack {
-            self.place_ack(&request, &marks)
+            self.place_ack(now, &flow, &request, &marks)
         } else if *request.method() == Method::Cancel {
             self.place_cancel(now, &flow, &request, &marks, data)
         } else {
@@ -100,6 +96,9 @@ impl Endpoint {
             self.step_server(now, slot, ServerEvent::Request);
             return Delivery::Done;
         }
+        if self.is_faulty(now, request, flow) {
+            return Delivery::Done;
+        }
         let merged = self.keyring.merged(marks, request.method());
         if merged.is_some_and(|merged| self.merged.contains_key(&merged)) {
             self.answer(now, Refusal::Merged, Status::LOOP_DETECTED, request, flow);
@@ -116,14 +115,18 @@ impl Endpoint {
     }
 
     /// An ACK belongs to the INVITE of its branch, if that is one of ours; else its dialog is the user's to find.
-    fn place_ack(&self, request: &Request, marks: &Marks<'_>) -> Delivery {
+    fn place_ack(&mut self, now: Instant, flow: &Flow, request: &Request, marks: &Marks<'_>) -> Delivery {
         let key = self.keyring.server(marks, request.uri(), &Method::Invite);
         if let Some(slot) = self.servers.find(key).filter(|slot| self.is_acknowledged(*slot, marks)) {
             return Delivery::AckOf(slot);
         }
         // A failure that was answered without state is acknowledged without state (RFC 3261 section 8.2.7).
         let stateless = self.keyring.tag(marks.via_text, self.minter.place());
-        if marks.to_tag == Some(stateless.as_bytes()) { Delivery::Done } else { Delivery::Ack }
+        if marks.to_tag == Some(stateless.as_bytes()) || self.is_faulty(now, request, flow) {
+            Delivery::Done
+        } else {
+            Delivery::Ack
+        }
     }
 
     /// Whether an ACK that matches an INVITE means it. Of an RFC 2543 client the ACK of any response matches, and the To tag
@@ -150,6 +153,9 @@ impl Endpoint {
             self.step_server(now, slot, ServerEvent::Request);
             return Delivery::Done;
         }
+        if self.is_faulty(now, request, flow) {
+            return Delivery::Done;
+        }
         let Some(invite) = self.servers.find(self.keyring.server(marks, request.uri(), &Method::Invite))
         else {
             self.answer(now, Refusal::StrayCancel, Status::CALL_DOES_NOT_EXIST, request, flow);
@@ -174,11 +180,10 @@ impl Endpoint {
         if response.headers().values(Name::Via).nth(1).is_some() {
             return self.refuse(now, Refusal::MisroutedResponse, &flow);
         }
-        let (via, cseq) = (response.headers().read::<Via<'_>>(), response.headers().read::<CSeq>());
-        let (Some(Ok(via)), Some(Ok(cseq))) = (via, cseq) else {
+        let Some(marks) = Marks::of(response.headers()) else {
             return self.refuse(now, Refusal::Malformed, &flow);
         };
-        match self.find_client(via.branch(), cseq.method()) {
+        match self.find_client(marks.via.branch(), marks.cseq.method()) {
             Some(slot) => self.step_client(now, slot, ClientEvent::Response(response, flow)),
             None => self.refuse(now, Refusal::StrayResponse, &flow),
         }
@@ -187,6 +192,17 @@ impl Endpoint {
     /// The client transaction of this branch and method (RFC 3261 section 17.1.3).
     fn find_client(&self, branch: Option<&[u8]>, method: &Method) -> Option<Slot> {
         self.clients.find(self.keyring.client(branch?, method))
+    }
+
+    /// Whether a request that begins something breaks the rules of its form; if so, it is answered.
+    fn is_faulty(&mut self, now: Instant, request: &Request, flow: &Flow) -> bool {
+        let Err(fault) = self.rules.request(request) else { return false };
+        let reason = if fault.kind() == InvalidKind::Version { Refusal::Version } else { Refusal::Malformed };
+        self.refuse(now, reason, flow);
+        if let Some(response) = self.rules.answer(request, &fault) {
+            self.send_stateless(response, flow);
+        }
+        true
     }
 
     /// Refuses a request, and makes no state for it (RFC 3261 section 8.2.7). No ACK is answered.
