@@ -44,8 +44,8 @@ impl Certificate {
     /// Reads a certificate in DER.
     ///
     /// # Errors
-    /// When it does not have the structure of a certificate, or an extension that matters here is broken. A broken
-    /// TNAuthList is kept as such.
+    /// When it does not have the structure of a certificate, an extension is there twice (RFC 5280 section 4.2), or one
+    /// that matters here is broken. A broken TNAuthList is kept as such.
     pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
         read(der).map_err(|_| CertificateError)
     }
@@ -109,6 +109,12 @@ fn read(der: &[u8]) -> der::Result<Certificate> {
     let certificate = x509_cert::Certificate::from_der(der)?;
     let body = certificate.tbs_certificate();
     let extensions = body.extensions().map(Vec::as_slice).unwrap_or_default();
+    let repeated = |(at, own): (usize, &Extension)| {
+        extensions.iter().skip(at + 1).any(|other| other.extn_id == own.extn_id)
+    };
+    if extensions.iter().enumerate().any(repeated) {
+        return Err(der::Tag::Sequence.value_error().into());
+    }
     let public_key = body.subject_public_key_info();
     let p256 = public_key.algorithm.oid == EC_PUBLIC_KEY
         && public_key.algorithm.parameters.as_ref().is_some_and(|curve| curve.decode_as() == Ok(P256));

@@ -63,7 +63,7 @@ pub(super) fn find_path(
 ) -> Result<Vec<usize>, PathError> {
     let shown: Vec<Shown<'_>> = chain.certificates().iter().map(Shown::new).collect();
     let restoring: Vec<Restoring<'_>> =
-        ALGORITHMS.iter().map(|inner| Restoring { inner: *inner, shown: &shown }).collect();
+        algorithms().map(|(inner, id)| Restoring { inner, id, shown: &shown }).collect();
     let supported: Vec<&dyn SignatureVerificationAlgorithm> =
         restoring.iter().map(|algorithm| algorithm as &dyn SignatureVerificationAlgorithm).collect();
     let intermediates: Vec<CertificateDer<'_>> =
@@ -96,6 +96,7 @@ impl ExtendedKeyUsageValidator for AnyPurpose {
 /// A signature algorithm that checks the octets that were signed, where webpki was shown others.
 struct Restoring<'a> {
     inner: &'static dyn SignatureVerificationAlgorithm,
+    id: AlgorithmIdentifier,
     shown: &'a [Shown<'a>],
 }
 
@@ -110,7 +111,7 @@ impl SignatureVerificationAlgorithm for Restoring<'_> {
     }
 
     fn signature_alg_id(&self) -> AlgorithmIdentifier {
-        self.inner.signature_alg_id()
+        self.id
     }
 }
 
@@ -130,6 +131,21 @@ static ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
     algorithms::RSA_PKCS1_2048_8192_SHA384,
     algorithms::RSA_PKCS1_2048_8192_SHA512,
 ];
+
+/// ECDSA identifiers with a NULL behind them, which RFC 5758 section 3.2 forbids and some issuers write.
+const ECDSA_SHA256_NULL: AlgorithmIdentifier =
+    AlgorithmIdentifier::from_slice(b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02\x05\x00");
+const ECDSA_SHA384_NULL: AlgorithmIdentifier =
+    AlgorithmIdentifier::from_slice(b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x03\x05\x00");
+
+/// Each algorithm with the identifier that certificates may name it by.
+fn algorithms() -> impl Iterator<Item = (&'static dyn SignatureVerificationAlgorithm, AlgorithmIdentifier)> {
+    let deviating: [(&dyn SignatureVerificationAlgorithm, _); 2] = [
+        (algorithms::ECDSA_P256_SHA256, ECDSA_SHA256_NULL),
+        (algorithms::ECDSA_P384_SHA384, ECDSA_SHA384_NULL),
+    ];
+    ALGORITHMS.iter().map(|algorithm| (*algorithm, algorithm.signature_alg_id())).chain(deviating)
+}
 
 /// webpki's errors are open to growth, and none of them is ours to match in full.
 #[expect(clippy::wildcard_enum_match_arm, reason = "webpki::Error is not ours and is non-exhaustive")]

@@ -85,13 +85,20 @@ impl Credential {
         self.certificates.first()
     }
 
-    /// Looks for a path to `anchors` and keeps the answer, good or bad. Expiry is left to each verification, so that
-    /// the answer stays true; `now` only picks the moment when certificates overlap.
+    /// Looks for a path to `anchors` and keeps the answer if it stays true: expiry is left to each verification, and
+    /// `now` only picks the moment when the certificates overlap.
     pub fn validate(&mut self, anchors: &TrustAnchors, now: UnixTime) {
         if self.known_path(anchors).is_none() {
             let path = self.find(anchors, now);
-            self.paths.push((anchors.id(), path));
+            if path != Err(PathError::NotYetValid) {
+                self.paths.push((anchors.id(), path));
+            }
         }
+    }
+
+    /// Why no path to `anchors` was found by [`Credential::validate`]; None when one was, or when it was not asked.
+    pub fn path_error(&self, anchors: &TrustAnchors) -> Option<PathError> {
+        self.known_path(anchors)?.as_ref().err().copied()
     }
 
     /// The kept answer for `anchors`, or a fresh one.

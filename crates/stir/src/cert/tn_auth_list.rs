@@ -201,6 +201,9 @@ fn read_number(reader: &mut SliceReader<'_>) -> Result<TelephoneNumber, TnAuthLi
 
 fn read_ia5<'a>(reader: &mut SliceReader<'a>) -> Result<&'a str, TnAuthListError> {
     let value = AnyRef::decode(reader).map_err(|_| TnAuthListError::Malformed)?;
+    if value.tag() != Tag::Ia5String {
+        return Err(TnAuthListError::NotIa5String);
+    }
     let text = value.decode_as::<Ia5StringRef<'a>>().map_err(|_| TnAuthListError::NotIa5String)?;
     Ok(text.as_str())
 }

@@ -1,0 +1,95 @@
+//! Certificates that are, or were, in use.
+
+use attesta_stir::cert::{Certificate, Credential, TnAuthListError, TnEntry, TrustAnchors};
+use attesta_stir::{UnixTime, cert};
+use rustls_pki_types::CertificateDer;
+use serde_json::Value;
+
+use crate::shared::{base64, json_lines, path, str, text};
+use crate::vectors::entry;
+
+#[test]
+fn every_real_certificate_is_read_and_its_numbers_are_those_of_the_manifest() {
+    let Some(manifest) = json_lines("testdata/stir/real_certs/certs.jsonl") else { return };
+    let mut malformed = 0;
+    for item in &manifest {
+        let certificate = Certificate::from_der(&base64(str(item, "der_b64"))).unwrap();
+        let entries =
+            item.get("tn_auth_list").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let hash = str(item, "sha256");
+        match certificate.tn_auth_list() {
+            None => assert!(entries.is_empty(), "{hash}"),
+            Some(Ok(list)) => {
+                let read: Vec<_> = list.entries().iter().map(TnEntry::to_string).collect();
+                assert_eq!(read, entries.iter().map(entry).collect::<Vec<_>>(), "{hash}");
+            }
+            Some(Err(error)) => {
+                assert_eq!(error, TnAuthListError::Malformed, "{hash}");
+                assert!(entries.iter().all(|entry| entry.get("tag").is_some()), "{hash}");
+                malformed += 1;
+            }
+        }
+        assert_eq!(
+            certificate.is_authority(),
+            item.get("is_ca").and_then(Value::as_bool).unwrap_or_default(),
+            "{hash}"
+        );
+        assert_eq!(certificate.key().is_some(), str(item, "key") == "secp256r1", "{hash}");
+    }
+    assert_eq!((manifest.len(), malformed), (529, 2));
+}
+
+/// Every leaf whose chain is in the set leads to the top of that chain, critical policies or not. One root signs with
+/// P-521, which ring does not verify: there the certificate below it must be the anchor.
+#[test]
+fn real_chains_lead_to_their_roots() {
+    let Some(manifest) = json_lines("testdata/stir/real_certs/certs.jsonl") else { return };
+    let find = |hash: &Value| manifest.iter().find(|item| item.get("sha256") == Some(hash));
+    let mut walked = 0;
+    for item in manifest.iter().filter(|item| item.get("is_ca") == Some(&Value::Bool(false))) {
+        let above: Option<Vec<&Value>> = item
+            .get("chain_sha256")
+            .and_then(Value::as_array)
+            .and_then(|chain| chain.iter().map(find).collect());
+        let mut above = above.unwrap_or_default();
+        if item.get("chain_top_self_signed") != Some(&Value::Bool(true)) || above.is_empty() {
+            continue;
+        }
+        above.pop_if(|root| str(root, "key") == "secp521r1");
+        let der: Vec<Vec<u8>> = above.iter().map(|item| base64(str(item, "der_b64"))).collect();
+        let anchors =
+            TrustAnchors::from_certificates(&[CertificateDer::from(der.last().unwrap().clone())]).unwrap();
+        let bundle = [&[base64(str(item, "der_b64"))][..], &der].concat().concat();
+        let mut credential = Credential::parse(&bundle).unwrap();
+        let at = credential.certificates().iter().map(|certificate| certificate.not_before()).max().unwrap();
+        credential.validate(&anchors, at);
+        assert_eq!(credential.path_error(&anchors), None, "{}", str(item, "sha256"));
+        walked += 1;
+    }
+    assert_eq!(walked, 465);
+}
+
+#[test]
+fn a_real_bundle_is_a_chain() {
+    let Some(bundle) = text("testdata/stir/x5u_bundle/granite-8052-x5u.pem") else { return };
+    let credential = Credential::parse(bundle.as_bytes()).unwrap();
+    let leaf = credential.leaf().unwrap();
+    assert_eq!(leaf.tn_auth_list().unwrap().unwrap().to_string(), "SPC 8052");
+    assert_eq!(credential.certificates().len(), 2);
+    let crlf = format!("Served by a careless host\r\n\r\n{}\r\n\r\n ", bundle.replace('\n', "\r\n"));
+    assert_eq!(cert::CertificateChain::parse(crlf.as_bytes()).unwrap(), *credential.chain());
+    assert!(leaf.not_before() < UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_790_000_000)));
+}
+
+#[test]
+fn every_profile_certificate_is_read() {
+    let Some(folder) = path("vectors/zlint-shaken-certs") else { return };
+    let mut read = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let file = file.unwrap().path();
+        let chain = cert::CertificateChain::parse(&std::fs::read(&file).unwrap()).unwrap();
+        assert!(Certificate::from_der(chain.leaf()).is_ok(), "{}", file.display());
+        read += 1;
+    }
+    assert_eq!(read, 75);
+}
