@@ -179,7 +179,7 @@ impl Signer {
     pub fn sign_shaken(&self, claims: &Shaken<'_>, out: &mut Vec<u8>) -> Result<(), SignError> {
         self.check(claims.dest, claims.iat)?;
         let payload = canonical::shaken(claims.attest, claims.dest, claims.iat, claims.orig, &claims.origid);
-        self.sign(&self.shaken, &payload, out)
+        self.shaken.sign(&self.key, &payload, out)
     }
 
     /// Appends the value of an Identity header field to `out`: a base PASSporT and its parameters.
@@ -189,7 +189,7 @@ impl Signer {
     pub fn sign_base(&self, claims: &Base<'_>, out: &mut Vec<u8>) -> Result<(), SignError> {
         self.check(claims.dest, claims.iat)?;
         let payload = canonical::base(claims.dest, claims.iat, claims.orig);
-        self.sign(&self.base, &payload, out)
+        self.base.sign(&self.key, &payload, out)
     }
 
     /// Appends the value of an Identity header field to `out`: a `div` PASSporT and its parameters.
@@ -199,7 +199,7 @@ impl Signer {
     pub fn sign_div(&self, claims: &Div<'_>, out: &mut Vec<u8>) -> Result<(), SignError> {
         self.check(claims.dest, claims.iat)?;
         let payload = canonical::div(claims.dest, claims.diverted, claims.iat, claims.orig);
-        self.sign(&self.div, &payload, out)
+        self.div.sign(&self.key, &payload, out)
     }
 
     /// The first and the last second in which the certificate is valid.
@@ -226,22 +226,25 @@ impl Signer {
         }
         Ok(())
     }
+}
 
-    fn sign(&self, frame: &Frame, payload: &Json, out: &mut Vec<u8>) -> Result<(), SignError> {
-        let start = out.len();
-        out.extend_from_slice(&frame.header);
-        base64url::encode(payload, out);
-        let signature = match self.key.sign(out.get(start..).unwrap_or_default()) {
-            Ok(signature) => signature,
-            Err(_) => {
-                out.truncate(start);
-                return Err(SignError::Random);
-            }
-        };
-        out.push(b'.');
-        base64url::encode(signature.as_ref(), out);
-        out.extend_from_slice(&frame.parameters);
-        Ok(())
+impl SigningKey {
+    /// Appends the value of an Identity header field as [`Signer::sign_shaken`] does, without the certificate at hand:
+    /// whether one behind `x5u` vouches for this key, and is valid at `iat`, is the caller's to know.
+    ///
+    /// # Errors
+    /// When nothing was signed; `out` is then as it was.
+    pub fn dangerous_sign_shaken(
+        &self,
+        x5u: &X5u,
+        claims: &Shaken<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SignError> {
+        if claims.dest.is_empty() {
+            return Err(SignError::NoDestination);
+        }
+        let payload = canonical::shaken(claims.attest, claims.dest, claims.iat, claims.orig, &claims.origid);
+        Frame::new(Ppt::Shaken, x5u).sign(self, &payload, out)
     }
 }
 
@@ -256,5 +259,22 @@ impl Frame {
             parameters.push_str(ppt.as_str());
         }
         Self { header, parameters: parameters.into_bytes() }
+    }
+
+    fn sign(&self, key: &SigningKey, payload: &Json, out: &mut Vec<u8>) -> Result<(), SignError> {
+        let start = out.len();
+        out.extend_from_slice(&self.header);
+        base64url::encode(payload, out);
+        let signature = match key.sign(out.get(start..).unwrap_or_default()) {
+            Ok(signature) => signature,
+            Err(_) => {
+                out.truncate(start);
+                return Err(SignError::Random);
+            }
+        };
+        out.push(b'.');
+        base64url::encode(signature.as_ref(), out);
+        out.extend_from_slice(&self.parameters);
+        Ok(())
     }
 }
