@@ -1,1 +1,41 @@
-//! The crate page follows its first public items.
+//! A SIP back-to-back user agent with inline STIR/SHAKEN, without I/O.
+
+mod alarm;
+mod arena;
+mod attempt;
+mod bridge;
+mod call;
+mod callee;
+mod certificates;
+mod config;
+mod counters;
+mod desk;
+mod dialog;
+mod error;
+mod event;
+mod identity;
+mod io;
+mod leg;
+mod policy;
+mod relay;
+mod route;
+mod switchboard;
+mod target;
+mod trunk;
+mod verstat;
+
+pub use config::{Builder, Caps, Config, Listener, NamedSigner, Route, RouteTo, SigningMeans, TrustDomain};
+pub use counters::{Counters, Refusal};
+pub use error::ConfigError;
+pub use event::{Arrival, CallEvent, CallNumber, Cause};
+pub use identity::Claims;
+pub use io::{Destination, Input, Now, Output, ResolveError, SignError, Token};
+pub use policy::{
+    Admission, Answer, DECISION_BUDGET, Decision, DefaultPolicy, Later, Policy, Question, Routing,
+};
+pub use switchboard::Switchboard;
+pub use target::{InvalidTarget, Target};
+pub use trunk::{
+    Consequence, InboundIdentity, InvalidPrefix, InvalidSource, Numbers, OnSignFailure, OutboundIdentity,
+    Outcomes, Prefix, Source, Trunk, TrunkTimers, Trusts,
+};

@@ -1,0 +1,558 @@
+//! The configuration of an edge: built once, checked as a whole, then immutable.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use attesta_sip::Limits as ReadingLimits;
+use attesta_stir::{Signer, TelephoneNumber, Verifier};
+use attesta_transaction::{Config as Transactions, Flow, SentBy, Transport, WorkerId};
+
+use crate::error::ConfigError;
+use crate::trunk::{InboundIdentity, OutboundIdentity, Prefix, Trunk, Trusts};
+
+/// Everything that stays the same from one call to the next. Made by [`Config::builder`], shared as `Arc<Config>`.
+///
+/// A call keeps the configuration it began with; a new one comes by [`Input::Configure`](crate::Input::Configure).
+#[derive(Debug)]
+pub struct Config {
+    pub(crate) listeners: Vec<Arc<Listener>>,
+    pub(crate) trunks: Vec<Arc<TrunkEntry>>,
+    pub(crate) routes: Vec<RouteEntry>,
+    pub(crate) callee: Vec<Prefix>,
+    pub(crate) emergency: Vec<Prefix>,
+    pub(crate) budget: Duration,
+    pub(crate) caps: Caps,
+    pub(crate) transactions: Transactions,
+    /// Stands for the trunk of emergency calls from an address that no trunk claims.
+    pub(crate) stranger: Arc<TrunkEntry>,
+}
+
+impl Config {
+    /// An empty configuration to add to.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The listeners, in the order in which they were added.
+    pub fn listeners(&self) -> impl ExactSizeIterator<Item = &Listener> {
+        self.listeners.iter().map(AsRef::as_ref)
+    }
+
+    /// The name of the trunk whose source fits a message best, as screening finds it.
+    #[must_use]
+    pub fn trunk_of(&self, transport: Transport, remote: SocketAddr) -> Option<&Arc<str>> {
+        self.screen(transport, remote).map(|entry| entry.trunk.name())
+    }
+
+    /// The trunk whose source fits best; the first of those that fit equally well.
+    pub(crate) fn screen(&self, transport: Transport, remote: SocketAddr) -> Option<&Arc<TrunkEntry>> {
+        let fits = self.trunks.iter().filter_map(|entry| {
+            let best = entry.trunk.sources.iter().filter_map(|source| source.fit(transport, remote)).max()?;
+            Some((best, entry))
+        });
+        fits.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, entry)| entry)
+    }
+
+    /// The listener on which a message arrived.
+    pub(crate) fn listener_at(&self, transport: Transport, local: SocketAddr) -> Option<&Arc<Listener>> {
+        let same = |listener: &&Arc<Listener>| {
+            let (ours, theirs) = (listener.address, local);
+            listener.transport == transport
+                && ours.port() == theirs.port()
+                && (ours.ip() == theirs.ip() || ours.ip().is_unspecified())
+        };
+        self.listeners.iter().find(same)
+    }
+
+    /// The listener from which a message leaves towards `remote`: one of those named, else any of that transport and
+    /// address family.
+    pub(crate) fn listener_towards(
+        &self,
+        names: &[Arc<str>],
+        transport: Transport,
+        remote: SocketAddr,
+    ) -> Option<&Arc<Listener>> {
+        let fits = |listener: &&Arc<Listener>| {
+            listener.transport == transport && listener.address.is_ipv4() == remote.is_ipv4()
+        };
+        let named = |listener: &&Arc<Listener>| names.is_empty() || names.contains(&listener.name);
+        self.listeners.iter().filter(fits).find(named)
+    }
+
+    /// Whether the built-in callee answers this number.
+    pub(crate) fn is_callee(&self, number: &TelephoneNumber) -> bool {
+        self.callee.iter().any(|prefix| prefix.starts(number))
+    }
+
+    /// Whether this number is an emergency number.
+    pub(crate) fn is_emergency(&self, number: &TelephoneNumber) -> bool {
+        self.emergency.iter().any(|prefix| prefix.equals(number))
+    }
+}
+
+/// A [`Config`] in the making. What refers to something by name may be added before it.
+#[derive(Debug)]
+pub struct Builder {
+    listeners: Vec<Listener>,
+    trunks: Vec<Trunk>,
+    routes: Vec<Route>,
+    domains: Vec<TrustDomain>,
+    signers: Vec<NamedSigner>,
+    callee: Vec<Prefix>,
+    emergency: Vec<Prefix>,
+    budget: Duration,
+    caps: Caps,
+    transactions: Transactions,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            listeners: Vec::new(),
+            trunks: Vec::new(),
+            routes: Vec::new(),
+            domains: Vec::new(),
+            signers: Vec::new(),
+            callee: Vec::new(),
+            emergency: Vec::new(),
+            budget: Duration::from_millis(300),
+            caps: Caps::default(),
+            transactions: Transactions::default(),
+        }
+    }
+}
+
+impl Builder {
+    /// Adds an address that messages arrive at and leave from.
+    #[must_use]
+    pub fn listener(mut self, listener: Listener) -> Self {
+        self.listeners.push(listener);
+        self
+    }
+
+    /// Adds a peer.
+    #[must_use]
+    pub fn trunk(mut self, trunk: Trunk) -> Self {
+        self.trunks.push(trunk);
+        self
+    }
+
+    /// Adds a route. The first that matches a call wins.
+    #[must_use]
+    pub fn route(mut self, route: Route) -> Self {
+        self.routes.push(route);
+        self
+    }
+
+    /// Adds a trust domain.
+    #[must_use]
+    pub fn trust_domain(mut self, domain: TrustDomain) -> Self {
+        self.domains.push(domain);
+        self
+    }
+
+    /// Adds a signer.
+    #[must_use]
+    pub fn signer(mut self, signer: NamedSigner) -> Self {
+        self.signers.push(signer);
+        self
+    }
+
+    /// The numbers that the built-in test callee answers, before any route is asked. Default: none.
+    #[must_use]
+    pub fn callee(mut self, prefixes: Vec<Prefix>) -> Self {
+        self.callee = prefixes;
+        self
+    }
+
+    /// The emergency numbers, as dialled: calls to them, and to `urn:service:sos` and below, are never refused by limits,
+    /// verification or screening. Default: none.
+    #[must_use]
+    pub fn emergency(mut self, numbers: Vec<Prefix>) -> Self {
+        self.emergency = numbers;
+        self
+    }
+
+    /// The longest that a call waits for a certificate, where its trunk sets no other. Default: 300 ms.
+    #[must_use]
+    pub fn budget(mut self, budget: Duration) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// The caps on what one switchboard holds.
+    #[must_use]
+    pub fn caps(mut self, caps: Caps) -> Self {
+        self.caps = caps;
+        self
+    }
+
+    /// The timers and caps of transactions (RFC 3261 section 17).
+    #[must_use]
+    pub fn transactions(mut self, transactions: Transactions) -> Self {
+        self.transactions = transactions;
+        self
+    }
+
+    /// Checks the whole and ties names to what they name.
+    ///
+    /// # Errors
+    ///
+    /// No listener, a name given twice, a name that nothing bears, a trunk that is to verify without a trust domain or a
+    /// route that leads to a trunk without targets.
+    pub fn build(self) -> Result<Config, ConfigError> {
+        if self.listeners.is_empty() {
+            return Err(ConfigError::NoListener);
+        }
+        unique(self.listeners.iter().map(|listener| &listener.name))?;
+        unique(self.trunks.iter().map(|trunk| &trunk.name))?;
+        unique(self.domains.iter().map(|domain| &domain.name))?;
+        unique(self.signers.iter().map(|signer| &signer.name))?;
+
+        let listeners: Vec<_> = self.listeners.into_iter().map(Arc::new).collect();
+        let domains: Vec<_> = self.domains.into_iter().map(Arc::new).collect();
+        let signers: Vec<_> = self.signers.into_iter().map(Arc::new).collect();
+        for name in signers.iter().filter_map(|signer| signer.trust.as_ref()) {
+            named(&domains, name, |domain| &domain.name)
+                .ok_or_else(|| ConfigError::UnknownTrust(name.clone()))?;
+        }
+        let entries =
+            self.trunks.into_iter().map(|trunk| TrunkEntry::tie(trunk, &listeners, &domains, &signers));
+        let trunks = entries.collect::<Result<Vec<_>, _>>()?;
+        let routes = self.routes.into_iter().map(|route| RouteEntry::tie(route, &trunks));
+        let routes = routes.collect::<Result<Vec<_>, _>>()?;
+        Ok(Config {
+            listeners,
+            trunks,
+            routes,
+            callee: self.callee,
+            emergency: self.emergency,
+            budget: self.budget,
+            transactions: self.transactions.limits(self.caps.messages),
+            caps: self.caps,
+            stranger: Arc::new(TrunkEntry::stranger()),
+        })
+    }
+}
+
+/// An address that messages arrive at and leave from.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    pub(crate) name: Arc<str>,
+    pub(crate) transport: Transport,
+    pub(crate) address: SocketAddr,
+    pub(crate) sent_by: SentBy,
+}
+
+impl Listener {
+    /// A listener on `address`, which is the one really bound: its port is not 0.
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>, transport: Transport, address: SocketAddr) -> Self {
+        Self { name: name.into(), transport, address, sent_by: SentBy::from(address) }
+    }
+
+    /// What Via and Contact carry in place of the address: needed behind a translator, and where the address is
+    /// unspecified (`0.0.0.0`). Default: the address.
+    #[must_use]
+    pub fn advertise(mut self, sent_by: SentBy) -> Self {
+        self.sent_by = sent_by;
+        self
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The Contact of what leaves from it: no user, since the tags say whose dialog it is.
+    pub(crate) fn contact(&self) -> String {
+        match self.transport {
+            Transport::Udp => format!("<sip:{}>", self.sent_by),
+            Transport::Tcp | Transport::Ws => {
+                format!("<sip:{};transport={}>", self.sent_by, self.transport.as_str().to_ascii_lowercase())
+            }
+            Transport::Tls | Transport::Wss => {
+                format!("<sips:{};transport={}>", self.sent_by, self.transport.as_str().to_ascii_lowercase())
+            }
+        }
+    }
+
+    /// The flow from it to `remote`; on a stream, over a connection that is yet to be found or opened.
+    pub(crate) fn flow_to(&self, remote: SocketAddr) -> Flow {
+        Flow {
+            transport: self.transport,
+            local: self.address,
+            remote,
+            connection: None,
+            worker: WorkerId::default(),
+            tls_names: None,
+        }
+    }
+
+    /// Its transport.
+    #[must_use]
+    pub const fn transport(&self) -> Transport {
+        self.transport
+    }
+
+    /// The address that it is bound to.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// Which calls go where.
+#[derive(Clone, Debug)]
+pub struct Route {
+    from: Option<Arc<str>>,
+    number: Option<Prefix>,
+    to: RouteTo,
+}
+
+impl Route {
+    /// A route for every call that no earlier route takes.
+    #[must_use]
+    pub const fn new(to: RouteTo) -> Self {
+        Self { from: None, number: None, to }
+    }
+
+    /// Only for calls from this trunk.
+    #[must_use]
+    pub fn from(mut self, trunk: impl Into<Arc<str>>) -> Self {
+        self.from = Some(trunk.into());
+        self
+    }
+
+    /// Only for called numbers that start with these digits.
+    #[must_use]
+    pub fn number(mut self, prefix: Prefix) -> Self {
+        self.number = Some(prefix);
+        self
+    }
+}
+
+/// Where a route leads.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RouteTo {
+    /// The targets of these trunks, in order.
+    Trunks(Vec<Arc<str>>),
+    /// Where the Request-URI points. Such a call leaves under the outbound rules of the trunk it came from.
+    RequestUri,
+}
+
+/// Whose certificates are believed: one national regime, in practice.
+#[derive(Debug)]
+pub struct TrustDomain {
+    pub(crate) name: Arc<str>,
+    pub(crate) verifier: Verifier,
+}
+
+impl TrustDomain {
+    /// A domain that believes what `verifier` believes.
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>, verifier: Verifier) -> Self {
+        Self { name: name.into(), verifier }
+    }
+}
+
+/// A signer under its name, and the trust domain in which it may be used.
+#[derive(Debug)]
+pub struct NamedSigner {
+    pub(crate) name: Arc<str>,
+    pub(crate) trust: Option<Arc<str>>,
+    pub(crate) means: SigningMeans,
+}
+
+impl NamedSigner {
+    /// A signer that may be used in every trust domain.
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>, means: SigningMeans) -> Self {
+        Self { name: name.into(), trust: None, means }
+    }
+
+    /// Only for calls that leave by a trunk of this trust domain.
+    #[must_use]
+    pub fn trust(mut self, domain: impl Into<Arc<str>>) -> Self {
+        self.trust = Some(domain.into());
+        self
+    }
+}
+
+/// How a signer signs.
+#[derive(Debug)]
+pub enum SigningMeans {
+    /// With a key that it holds.
+    Key(Arc<Signer>),
+    /// By asking the shell: [`Output::Sign`](crate::Output::Sign).
+    Outside,
+    /// Not at all: its key or certificate was found unfit. Each call that needs it counts as a failure to sign.
+    SetAside,
+}
+
+/// The caps on what one switchboard holds. Each bounds memory or work that a stranger could otherwise grow.
+#[derive(Clone, Debug)]
+pub struct Caps {
+    /// Calls that live at a time; one more gets a 503 with Retry-After. Default: 50,000.
+    pub calls: usize,
+    /// Calls that wait for one certificate; one more is treated as if its budget were over. Default: 1,000.
+    pub waiting_per_certificate: usize,
+    /// Early dialogs that one call may have at a time; provisional responses of further ones are not relayed. Default: 8.
+    pub forks: usize,
+    /// Requests in flight within one dialog; one more gets a 500 with Retry-After. Default: 8.
+    pub requests_per_dialog: usize,
+    /// Targets, over all destinations they resolve to, that one call tries. Default: 8.
+    pub attempts: usize,
+    /// Octets of a message that leaves; a call whose INVITE grew beyond gets a 513. Default: 65,507.
+    pub message: usize,
+    /// The limits within which a message is read.
+    pub messages: ReadingLimits,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self {
+            calls: 50_000,
+            waiting_per_certificate: 1_000,
+            forks: 8,
+            requests_per_dialog: 8,
+            attempts: 8,
+            message: MAX_DATAGRAM,
+            messages: ReadingLimits::default(),
+        }
+    }
+}
+
+/// A trunk with what its names stand for.
+#[derive(Debug)]
+pub(crate) struct TrunkEntry {
+    pub(crate) trunk: Trunk,
+    pub(crate) domain: Option<Arc<TrustDomain>>,
+    pub(crate) signers: Vec<Arc<NamedSigner>>,
+    pub(crate) fallback: Option<Arc<NamedSigner>>,
+}
+
+impl TrunkEntry {
+    fn tie(
+        trunk: Trunk,
+        listeners: &[Arc<Listener>],
+        domains: &[Arc<TrustDomain>],
+        signers: &[Arc<NamedSigner>],
+    ) -> Result<Arc<Self>, ConfigError> {
+        for name in &trunk.listeners {
+            named(listeners, name, |listener| &listener.name)
+                .ok_or_else(|| ConfigError::UnknownListener(name.clone()))?;
+        }
+        let signer = |name: &Arc<str>| {
+            named(signers, name, |signer| &signer.name)
+                .ok_or_else(|| ConfigError::UnknownSigner(name.clone()))
+        };
+        let vouching = trunk.signers.iter().map(signer).collect::<Result<Vec<_>, _>>()?;
+        let fallback = trunk.signer.as_ref().map(signer).transpose()?;
+        let domain = match &trunk.trust {
+            Some(name) => Some(
+                named(domains, name, |domain| &domain.name)
+                    .ok_or_else(|| ConfigError::UnknownTrust(name.clone()))?,
+            ),
+            None => the_default(domains),
+        };
+        if trunk.inbound_identity == InboundIdentity::Verify && domain.is_none() && !trunk.sources.is_empty()
+        {
+            return Err(ConfigError::NoTrust(trunk.name));
+        }
+        if trunk.outbound_identity == OutboundIdentity::Sign
+            && signers.is_empty()
+            && !trunk.targets.is_empty()
+        {
+            return Err(ConfigError::NoSigner(trunk.name));
+        }
+        Ok(Arc::new(Self { trunk, domain, signers: vouching, fallback }))
+    }
+
+    /// The signer for a call that came by this trunk and leaves by `egress`: one that vouches for this trunk's callers
+    /// in the trust domain of `egress`, else the fallback of `egress`.
+    pub(crate) fn signer_towards<'a>(&'a self, egress: &'a Self) -> Option<&'a Arc<NamedSigner>> {
+        let domain = egress.domain.as_ref().map(|domain| &domain.name);
+        let serves = |signer: &&Arc<NamedSigner>| signer.trust.is_none() || signer.trust.as_ref() == domain;
+        self.signers.iter().find(serves).or(egress.fallback.as_ref())
+    }
+
+    /// What is known of a peer that no trunk claims: nothing, so nothing that it says is believed.
+    fn stranger() -> Self {
+        let nothing = Trusts { asserted_identity: false, verstat: false, attest_headers: false };
+        let trunk =
+            Trunk::new(STRANGER).inbound_identity(InboundIdentity::Pass).unknown_attest(None).trusts(nothing);
+        Self { trunk, domain: None, signers: Vec::new(), fallback: None }
+    }
+}
+
+/// A route with the trunks that its names stand for.
+#[derive(Debug)]
+pub(crate) struct RouteEntry {
+    pub(crate) from: Option<Arc<str>>,
+    pub(crate) number: Option<Prefix>,
+    pub(crate) to: RouteToEntry,
+}
+
+#[derive(Debug)]
+pub(crate) enum RouteToEntry {
+    Trunks(Vec<Arc<TrunkEntry>>),
+    RequestUri,
+}
+
+impl RouteEntry {
+    fn tie(route: Route, trunks: &[Arc<TrunkEntry>]) -> Result<Self, ConfigError> {
+        let trunk = |name: &Arc<str>| {
+            named(trunks, name, |entry| &entry.trunk.name)
+                .ok_or_else(|| ConfigError::UnknownTrunk(name.clone()))
+        };
+        if let Some(name) = &route.from {
+            trunk(name)?;
+        }
+        let to = match &route.to {
+            RouteTo::RequestUri => RouteToEntry::RequestUri,
+            RouteTo::Trunks(names) => {
+                let trunks = names.iter().map(trunk).collect::<Result<Vec<_>, _>>()?;
+                if let Some(deaf) = trunks.iter().find(|entry| entry.trunk.targets.is_empty()) {
+                    return Err(ConfigError::NoTargets(deaf.trunk.name.clone()));
+                }
+                RouteToEntry::Trunks(trunks)
+            }
+        };
+        Ok(Self { from: route.from, number: route.number, to })
+    }
+}
+
+fn named<T>(all: &[Arc<T>], name: &Arc<str>, name_of: impl Fn(&T) -> &Arc<str>) -> Option<Arc<T>> {
+    all.iter().find(|each| name_of(each) == name).cloned()
+}
+
+/// The domain that holds where a trunk names none: the one called `default`, else the only one.
+fn the_default(domains: &[Arc<TrustDomain>]) -> Option<Arc<TrustDomain>> {
+    match domains {
+        [only] => Some(only.clone()),
+        several => several.iter().find(|domain| &*domain.name == DEFAULT_DOMAIN).cloned(),
+    }
+}
+
+fn unique<'a>(names: impl Iterator<Item = &'a Arc<str>>) -> Result<(), ConfigError> {
+    let mut seen = std::collections::BTreeSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return Err(ConfigError::NameTwice(name.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// The trust domain that a bare `[verify] anchors` makes.
+const DEFAULT_DOMAIN: &str = "default";
+
+/// What records call the trunk of a peer that no trunk claims.
+const STRANGER: &str = "unknown";
+
+/// The largest payload of a UDP datagram over IPv4.
+const MAX_DATAGRAM: usize = 65_507;

@@ -1,0 +1,148 @@
+//! What a switchboard counts.
+
+use std::collections::BTreeMap;
+
+use attesta_sip::{Method, Status};
+use attesta_transaction::Counters as TransactionCounters;
+
+use crate::event::Cause;
+
+/// Plain numbers about one switchboard, summed over workers by whoever reads them.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Calls that live now.
+    pub calls_live: u64,
+    /// Dialogs that live now, early ones and those being ended included.
+    pub dialogs_live: u64,
+    /// Transactions that live now.
+    pub transactions_live: u64,
+    /// Calls begun since the start.
+    pub calls: u64,
+    /// Calls answered since the start.
+    pub answered: u64,
+    /// Identity header fields that we made.
+    pub identity_signed: u64,
+    /// INVITEs that should have been signed and could not be.
+    pub identity_sign_failures: u64,
+    /// What the transaction layer counts.
+    pub transactions: TransactionCounters,
+    ended: BTreeMap<&'static str, u64>,
+    refused: BTreeMap<&'static str, u64>,
+    verdicts: BTreeMap<(&'static str, &'static str), u64>,
+}
+
+impl Counters {
+    /// Calls ended since the start, by the word of their [`Cause`].
+    pub fn ended(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.ended.iter().map(|(cause, count)| (*cause, *count))
+    }
+
+    /// Messages refused since the start, by reason: those that the transaction layer refused among them.
+    pub fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let below = self.transactions.refused.iter().map(|(reason, count)| (reason.as_str(), count));
+        let here = Refusal::ALL.into_iter().map(|refusal| {
+            let word = refusal.as_str();
+            (word, self.refused.get(word).copied().unwrap_or_default())
+        });
+        below.chain(here)
+    }
+
+    /// Verdicts given since the start, by verdict and reason; the reason of a pass is empty.
+    pub fn verdicts(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+        self.verdicts.iter().map(|((verdict, reason), count)| (*verdict, *reason, *count))
+    }
+
+    /// The same with the gauges as they are now.
+    pub(crate) fn read(&self, calls: usize, dialogs: usize, transactions: TransactionCounters) -> Self {
+        Self {
+            calls_live: calls as u64,
+            dialogs_live: dialogs as u64,
+            transactions_live: transactions.live_clients + transactions.live_servers,
+            transactions,
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn end(&mut self, cause: Cause) {
+        *self.ended.entry(cause.as_str()).or_default() += 1;
+    }
+
+    pub(crate) fn refuse(&mut self, refusal: Refusal) {
+        *self.refused.entry(refusal.as_str()).or_default() += 1;
+    }
+
+    pub(crate) fn judge(&mut self, verdict: &'static str, reason: &'static str) {
+        *self.verdicts.entry((verdict, reason)).or_default() += 1;
+    }
+}
+
+/// Why the switchboard refused a request.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Refusal {
+    /// It came from an address that no trunk claims: 403.
+    UnknownSource,
+    /// Its method is known and not allowed here, REGISTER among them: 405.
+    Method,
+    /// Its method is not known: 501.
+    UnknownMethod,
+    /// Its Request-URI has a scheme that calls cannot be made to: 416.
+    Scheme,
+    /// It requires an extension that does not work across us: 420.
+    Extension,
+    /// Its Max-Forwards is used up: 483.
+    MaxForwards,
+    /// It lacks what a dialog is made of, a Contact above all: 400.
+    NoContact,
+    /// It belongs to a dialog that does not exist: 481.
+    NoDialog,
+    /// Its CSeq number is lower than one before it in the dialog: 500.
+    OutOfOrder,
+    /// It met another request of the dialog: 491, or 500 with Retry-After.
+    Glare,
+    /// As many calls live as the configuration allows: 503.
+    CallCap,
+}
+
+impl Refusal {
+    /// Every reason, in the order in which they are reported.
+    pub const ALL: [Self; 11] = [
+        Self::UnknownSource,
+        Self::Method,
+        Self::UnknownMethod,
+        Self::Scheme,
+        Self::Extension,
+        Self::MaxForwards,
+        Self::NoContact,
+        Self::NoDialog,
+        Self::OutOfOrder,
+        Self::Glare,
+        Self::CallCap,
+    ];
+
+    /// The word under which the reason is counted.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownSource => "unknown-source",
+            Self::Method => "method",
+            Self::UnknownMethod => "unknown-method",
+            Self::Scheme => "scheme",
+            Self::Extension => "extension",
+            Self::MaxForwards => "max-forwards",
+            Self::NoContact => "no-contact",
+            Self::NoDialog => "no-dialog",
+            Self::OutOfOrder => "out-of-order",
+            Self::Glare => "glare",
+            Self::CallCap => "call-cap",
+        }
+    }
+}
+
+/// How a method that is not taken is refused: 501 where it is not known, 405 where it is (RFC 3261 section 8.2.1).
+pub(crate) fn not_taken(method: &Method) -> (Status, Refusal) {
+    if matches!(method, Method::Extension(_)) {
+        (Status::NOT_IMPLEMENTED, Refusal::UnknownMethod)
+    } else {
+        (Status::METHOD_NOT_ALLOWED, Refusal::Method)
+    }
+}

@@ -1,0 +1,259 @@
+//! What all calls of a switchboard share: the endpoint, the legs, and who waits for what.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use attesta_sip::{Name, Request, Response, Status};
+use attesta_transaction::{ClientId, Endpoint, Flow, Minter, Place, Seed, ServerId, Tag};
+
+use crate::alarm::Alarms;
+use crate::arena::{Arena, Key};
+use crate::bridge;
+use crate::config::{Config, Listener};
+use crate::counters::{Counters, Refusal};
+use crate::dialog::{self, DialogId};
+use crate::event::Cause;
+use crate::io::{Output, Token};
+use crate::leg::Leg;
+use crate::relay::Relay;
+
+/// The shared state of a switchboard, apart from the calls themselves, so that a call can work on it.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) config: Arc<Config>,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) minter: Minter,
+    pub(crate) outbox: VecDeque<Output>,
+    pub(crate) legs: Arena<Leg>,
+    pub(crate) relays: Arena<Relay>,
+    pub(crate) alarms: Alarms<Sleeper>,
+    pub(crate) counters: Counters,
+    /// Calls that are over for a reason that one of their legs found.
+    pub(crate) over: Vec<Over>,
+    dialogs: BTreeMap<DialogId, Key>,
+    clients: BTreeMap<ClientId, Client>,
+    servers: BTreeMap<ServerId, Server>,
+    waiters: BTreeMap<Token, Waiter>,
+    tokens: u64,
+}
+
+/// What has a deadline.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Sleeper {
+    Call(Key),
+    Leg(Key),
+    Relay(Key),
+}
+
+/// Whose request a client transaction carries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Client {
+    /// The INVITE of a call's current attempt.
+    Invite(Key),
+    /// The BYE that ends a leg.
+    Bye(Key),
+    /// A request of one leg on its way to the other.
+    Relay(Key),
+}
+
+/// Whose answer a server transaction waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Server {
+    /// The INVITE that began a call.
+    Call(Key),
+    /// A request within a dialog.
+    Relay(Key),
+}
+
+/// Who asked the shell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Waiter {
+    Call(Key),
+    Leg(Key),
+}
+
+/// The end of a call, as a leg found it.
+#[derive(Debug)]
+pub(crate) struct Over {
+    pub(crate) call: Key,
+    pub(crate) cause: Cause,
+    /// The leg that needs no BYE, since it sent one or does not know the dialog any more.
+    pub(crate) gone: Option<Key>,
+    /// The BYE that ended it, whose header fields cross to the other side.
+    pub(crate) bye: Option<Request>,
+}
+
+impl Desk {
+    pub(crate) fn new(config: Arc<Config>, place: Place, seed: &Seed) -> Self {
+        Self {
+            endpoint: Endpoint::new(config.transactions.clone(), place, &seed.fork(ENDPOINT)),
+            config,
+            minter: Minter::new(place, &seed.fork(CALLS)),
+            outbox: VecDeque::new(),
+            legs: Arena::new(),
+            relays: Arena::new(),
+            alarms: Alarms::new(),
+            counters: Counters::default(),
+            over: Vec::new(),
+            dialogs: BTreeMap::new(),
+            clients: BTreeMap::new(),
+            servers: BTreeMap::new(),
+            waiters: BTreeMap::new(),
+            tokens: 0,
+        }
+    }
+
+    /// A token that was never used.
+    pub(crate) fn token(&mut self) -> Token {
+        self.tokens += 1;
+        Token(self.tokens)
+    }
+
+    /// The answer that bears `token` is for `waiter`.
+    pub(crate) fn wait(&mut self, token: Token, waiter: Waiter) {
+        self.waiters.insert(token, waiter);
+    }
+
+    /// Who waits for the answer that bears `token`.
+    pub(crate) fn waiter(&self, token: Token) -> Option<Waiter> {
+        self.waiters.get(&token).copied()
+    }
+
+    /// An answer that bears `token` is no longer waited for.
+    pub(crate) fn forget_token(&mut self, token: Token) {
+        self.waiters.remove(&token);
+    }
+
+    pub(crate) fn expect_response(&mut self, id: ClientId, whose: Client) {
+        self.clients.insert(id, whose);
+    }
+
+    pub(crate) fn client(&self, id: ClientId) -> Option<Client> {
+        self.clients.get(&id).copied()
+    }
+
+    /// Responses to this request are no longer of interest to who sent it.
+    pub(crate) fn forget_client(&mut self, id: ClientId) {
+        self.clients.remove(&id);
+    }
+
+    pub(crate) fn owe_response(&mut self, id: ServerId, whose: Server) {
+        self.servers.insert(id, whose);
+    }
+
+    pub(crate) fn server(&self, id: ServerId) -> Option<Server> {
+        self.servers.get(&id).copied()
+    }
+
+    pub(crate) fn forget_server(&mut self, id: ServerId) {
+        self.servers.remove(&id);
+    }
+
+    pub(crate) fn leg_of(&self, id: &DialogId) -> Option<Key> {
+        self.dialogs.get(id).copied()
+    }
+
+    pub(crate) fn open_leg(&mut self, leg: Leg) -> Key {
+        let id = leg.dialog.id();
+        let key = self.legs.insert(leg);
+        self.dialogs.insert(id, key);
+        key
+    }
+
+    /// Forgets a leg: nothing more is sent in its dialog, and what arrives in it finds none.
+    pub(crate) fn close_leg(&mut self, key: Key) {
+        let Some(mut leg) = self.legs.remove(key) else { return };
+        self.dialogs.remove(&leg.dialog.id());
+        self.alarms.set(Sleeper::Leg(key), &mut leg.alarm, None);
+        if let crate::leg::Hop::Asked { token, .. } = leg.hop {
+            self.waiters.remove(&token);
+        }
+        if let Some(peer) = leg.peer.and_then(|peer| self.legs.get_mut(peer)) {
+            peer.peer = None;
+        }
+    }
+
+    /// Sets the alarm of a leg to its deadline; to be called after whatever may have moved it.
+    pub(crate) fn wind(&mut self, key: Key) {
+        if let Some(leg) = self.legs.get_mut(key) {
+            let deadline = leg.deadline();
+            self.alarms.set(Sleeper::Leg(key), &mut leg.alarm, deadline);
+        }
+    }
+
+    /// A response to a request, with a To tag where that has none (RFC 3261 section 8.2.6.2).
+    pub(crate) fn reply(&mut self, request: &Request, status: Status) -> Response {
+        let tag = self.minter.tag();
+        reply_tagged(request, status, &tag)
+    }
+
+    /// Refuses a request outside any call.
+    pub(crate) fn refuse(
+        &mut self,
+        now: Instant,
+        id: ServerId,
+        request: &Request,
+        status: Status,
+        refusal: Refusal,
+    ) {
+        let mut response = self.reply(request, status);
+        let headers = response.headers_mut();
+        if status == Status::METHOD_NOT_ALLOWED || status == Status::NOT_IMPLEMENTED {
+            headers.push(Name::Allow, bridge::allow());
+        }
+        if status == Status::BAD_EXTENSION {
+            headers.push(Name::Unsupported, bridge::unsupported(request).unwrap_or_default());
+        }
+        if refusal == Refusal::CallCap {
+            headers.push(Name::RetryAfter, RETRY_AFTER_CAP);
+        }
+        tracing::debug!(status = status.code(), refusal = refusal.as_str(), "refused");
+        self.counters.refuse(refusal);
+        self.endpoint.respond(now, id, &response);
+    }
+
+    /// The listener on which a message arrived; the first where that is not ours, which a shell does not do.
+    pub(crate) fn listener_at(&self, flow: &Flow) -> Option<Arc<Listener>> {
+        let config = &self.config;
+        config.listener_at(flow.transport, flow.local).or(config.listeners.first()).cloned()
+    }
+
+    /// The counters, the gauges among them read now.
+    pub(crate) fn counters(&self, calls: usize) -> Counters {
+        self.counters.read(calls, self.legs.len(), self.endpoint.counters())
+    }
+
+    pub(crate) fn emit(&mut self, output: Output) {
+        self.outbox.push_back(output);
+    }
+
+    /// Ends the call that a leg belongs to, once what is at hand is done.
+    pub(crate) fn end_call_of(&mut self, leg: Key, cause: Cause, gone: Option<Key>, bye: Option<Request>) {
+        if let Some(call) = self.legs.get(leg).and_then(Leg::call) {
+            self.over.push(Over { call, cause, gone, bye });
+        }
+    }
+
+    /// Seconds within 0 and 10, for a Retry-After that keeps two sides from meeting again (RFC 3261 section 14.2).
+    pub(crate) fn random_pause(&mut self) -> u64 {
+        self.minter.number() % 11
+    }
+}
+
+/// A response to a request, with this To tag where the request has none.
+pub(crate) fn reply_tagged(request: &Request, status: Status, tag: &Tag) -> Response {
+    let mut response = Response::to_request(request, status);
+    let to = request.headers().get(Name::To).unwrap_or_default();
+    if status != Status::TRYING && dialog::tag(to).is_none() {
+        response.headers_mut().set(Name::To, dialog::tagged(to, tag));
+    }
+    response
+}
+
+/// The streams of the seed.
+const ENDPOINT: u64 = 0;
+const CALLS: u64 = 1;
+
+/// When a caller that met the cap on calls should come again, in seconds.
+const RETRY_AFTER_CAP: &str = "5";

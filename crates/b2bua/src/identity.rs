@@ -1,0 +1,329 @@
+//! From, To, P-Asserted-Identity and Date to STIR and back: when a call is verified, what that does to it, and what is signed.
+//!
+//! **Verify before rewrite** holds by type: a [`Received`] request can be read but not changed, and only the outcome of
+//! verification, or the trunk's word that there is none, turns it into an [`Offer`], from which the INVITE that leaves is
+//! made.
+
+use std::sync::Arc;
+
+use attesta_sip::{Date, Headers, Identity as IdentityHeader, Method, Name, NameAddr, Request, Status};
+use attesta_stir::cert::Snapshot;
+use attesta_stir::{
+    Attestation, Facts, FindingResult, Identity, IdentityField, OrigId, Ppt, Reason, Shaken,
+    SignError as KeyError, Signer, UnixTime, Verification, Verifier, Verstat,
+};
+use attesta_transaction::{CallId, Tag};
+use bytes::Bytes;
+
+use crate::bridge;
+use crate::config::TrunkEntry;
+use crate::dialog;
+use crate::trunk::{Consequence, InboundIdentity, Outcomes, Trunk};
+use crate::verstat;
+
+/// A request as it was received: nothing in it has been changed, and nothing can be.
+#[derive(Debug)]
+pub(crate) struct Received(Box<Request>);
+
+impl Received {
+    pub(crate) fn new(request: Request) -> Self {
+        Self(Box::new(request))
+    }
+
+    pub(crate) fn request(&self) -> &Request {
+        &self.0
+    }
+
+    /// Verifies the Identity header fields by the facts of the message (RFC 8224 section 6.2).
+    pub(crate) fn verify(
+        &self,
+        verifier: &Verifier,
+        trunk: &Trunk,
+        snapshot: &Snapshot,
+        now: UnixTime,
+    ) -> Verification {
+        let headers = self.0.headers();
+        let fields: Vec<_> = headers.values(Name::Identity).map(field).collect();
+        let orig = callers(headers, trunk);
+        // A retarget without a div PASSporT is common: the Request-URI may be named in place of To.
+        let target = Identity::callee(self.0.uri(), &trunk.dial_plan).ok();
+        let dest: Vec<_> = callee(headers, trunk).into_iter().chain(target.clone()).collect();
+        let mut facts = Facts::new(&fields).orig(&orig).dest(&dest);
+        if let Some(target) = &target {
+            facts = facts.target(target);
+        }
+        if let Some(date) = date_of(headers) {
+            facts = facts.date(date);
+        }
+        verifier.verify(&facts, snapshot, now)
+    }
+
+    /// The outcome of verification, as the call is told of it.
+    pub(crate) fn finding(&self, verification: Verification) -> Finding {
+        let several = verification.findings().len() > 1;
+        let tokens = self.0.headers().values(Name::Identity).map(|value| field(value).token);
+        let failures =
+            verification.findings().iter().zip(tokens).filter_map(|(finding, token)| {
+                match finding.result() {
+                    FindingResult::Fail(reason) => Some(reason_value(reason, several.then_some(token))),
+                    FindingResult::Pass | FindingResult::Ignored(_) | FindingResult::Waiting(_) => None,
+                }
+            });
+        let reasons = failures.collect();
+        Finding { verification: Arc::new(verification), reasons }
+    }
+
+    /// The call goes on with this outcome.
+    pub(crate) fn judged(self, finding: &Finding, ingress: &Arc<TrunkEntry>) -> Offer {
+        Offer { request: self.0, ingress: ingress.clone(), verstat: Some(finding.verification.verstat()) }
+    }
+
+    /// The call goes on unverified, as its trunk says.
+    pub(crate) fn unjudged(self, ingress: &Arc<TrunkEntry>) -> Offer {
+        Offer { request: self.0, ingress: ingress.clone(), verstat: None }
+    }
+}
+
+/// The outcome of the verification of one call.
+#[derive(Clone, Debug)]
+pub(crate) struct Finding {
+    pub(crate) verification: Arc<Verification>,
+    /// What the caller's side is told where the call goes on all the same: a Reason value for each Identity header field
+    /// that failed (RFC 9410 sections 3 and 5).
+    pub(crate) reasons: Vec<String>,
+}
+
+impl Finding {
+    /// What the trunk's table says to this outcome.
+    pub(crate) fn consequence(&self, outcomes: &Outcomes) -> Consequence {
+        match self.verification.reason() {
+            None => Consequence::Continue,
+            Some(Reason::NoIdentity | Reason::UnsupportedPpt) => outcomes.missing,
+            Some(Reason::CertificateUnavailable | Reason::CertificateUnparsable) => outcomes.unavailable,
+            Some(Reason::NoNumber) => outcomes.no_number,
+            Some(_) => outcomes.failed,
+        }
+    }
+
+    /// The status and phrase of RFC 8224 section 6.2.2; 403 where policy refuses a call that verified.
+    pub(crate) fn rejection(&self) -> (Status, Option<&'static str>) {
+        let reason = self.verification.reason();
+        let status = reason.and_then(|reason| Status::new(reason.code()));
+        (status.unwrap_or(Status::FORBIDDEN), reason.map(Reason::phrase))
+    }
+}
+
+/// A call that may go on: the caller's INVITE, and what is to be said of it to whoever is called.
+#[derive(Debug)]
+pub(crate) struct Offer {
+    request: Box<Request>,
+    /// The trunk that it came from, whose rules say what is believed of it.
+    ingress: Arc<TrunkEntry>,
+    verstat: Option<Verstat>,
+}
+
+impl Offer {
+    fn trunk(&self) -> &Trunk {
+        &self.ingress.trunk
+    }
+
+    pub(crate) fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// The INVITE that leaves (RFC 3261 section 8.1.1): everything of ours is new, all else is bridged. From, To and
+    /// P-Asserted-Identity stay what they were, but for the `verstat`.
+    pub(crate) fn leave(
+        &self,
+        uri: Bytes,
+        tag: &Tag,
+        call_id: &CallId,
+        contact: &str,
+        strips: bool,
+    ) -> Request {
+        let received = self.request.headers();
+        let mut outgoing = Request::new(Method::Invite, uri);
+        let headers = outgoing.headers_mut();
+        let from = received.get(Name::From).unwrap_or_default();
+        headers.push(Name::From, dialog::tagged(from, tag));
+        headers.push(Name::To, dialog::untagged(received.get(Name::To).unwrap_or_default()));
+        headers.push(Name::CallId, call_id);
+        headers.push(Name::CSeq, format!("{} INVITE", dialog::FIRST_SEQ));
+        let forwards = bridge::forwards(received).unwrap_or(attesta_sip::MaxForwards(0));
+        bridge::request(&self.request, &mut outgoing, forwards, contact);
+        self.vouch(outgoing.headers_mut(), strips);
+        outgoing
+    }
+
+    /// Takes out what is not believed, and says what verification found.
+    fn vouch(&self, headers: &mut Headers, strips: bool) {
+        let trusts = self.trunk().trusts;
+        if strips || self.trunk().inbound_identity == InboundIdentity::Strip {
+            headers.remove(Name::Identity);
+        }
+        if !trusts.asserted_identity {
+            headers.remove(Name::PAssertedIdentity);
+            headers.remove(Name::PPreferredIdentity);
+        }
+        if !trusts.attest_headers {
+            for name in ATTEST_HEADERS {
+                headers.remove_named(name);
+            }
+        }
+        if self.verstat.is_none() && trusts.verstat {
+            return;
+        }
+        // 3GPP TS 24.229: the asserted identity carries the outcome, From where there is none.
+        let asserted = headers.contains(Name::PAssertedIdentity);
+        remark(headers, Name::PAssertedIdentity, self.verstat);
+        remark(headers, Name::From, self.verstat.filter(|_| !asserted));
+    }
+
+    /// Whether a shaken Identity that stays in the call vouches for it already (RFC 8224 section 6.1).
+    pub(crate) fn is_covered(&self) -> bool {
+        self.trunk().inbound_identity != InboundIdentity::Strip
+            && self
+                .request
+                .headers()
+                .values(Name::Identity)
+                .any(|value| field(value).ppt.is_some_and(|ppt| Ppt::from_name(ppt) == Some(Ppt::Shaken)))
+    }
+
+    /// How well the trunk of origin knows the caller; `None`: the call is not signed, which holds for every caller without
+    /// a number. Full attestation needs both the asserted and the displayed number to be the trunk's.
+    pub(crate) fn attestation(&self) -> Option<Attestation> {
+        let headers = self.request.headers();
+        let number = *callers(headers, self.trunk()).first()?.tn()?;
+        let displayed = from(headers, self.trunk());
+        let displayed = displayed.as_ref().and_then(Identity::tn).copied().unwrap_or(number);
+        let own = |number| self.trunk().numbers.contains(number);
+        if own(&number) && own(&displayed) { self.trunk().attest } else { self.trunk().unknown_attest }
+    }
+
+    /// What a signature is to say. `iat` is the Date, where that is fresh, else the clock (RFC 8224 section 4.1).
+    pub(crate) fn claims(&self, attestation: Attestation, origid: OrigId, now: UnixTime) -> Option<Claims> {
+        let headers = self.request.headers();
+        let fresh = |date: &UnixTime| date.as_secs().abs_diff(now.as_secs()) <= FRESHNESS;
+        Some(Claims {
+            attestation,
+            orig: callers(headers, self.trunk()).into_iter().next()?,
+            dest: vec![callee(headers, self.trunk())?],
+            issued_at: date_of(headers).filter(fresh).unwrap_or(now),
+            origid,
+        })
+    }
+}
+
+/// What the Identity header field of a call that leaves is to say (RFC 8588).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Claims {
+    /// How well the caller is known.
+    pub attestation: Attestation,
+    /// Who calls.
+    pub orig: Identity,
+    /// Who is called.
+    pub dest: Vec<Identity>,
+    /// When, in whole seconds.
+    pub issued_at: UnixTime,
+    /// What tells this origin from others.
+    pub origid: OrigId,
+}
+
+impl Claims {
+    pub(crate) fn sign(&self, signer: &Signer) -> Result<Vec<u8>, KeyError> {
+        let Self { attestation, orig, dest, issued_at, origid } = self;
+        let mut value = Vec::with_capacity(IDENTITY_ROOM);
+        let claims = Shaken { attest: *attestation, dest, iat: *issued_at, orig, origid: *origid };
+        signer.sign_shaken(&claims, &mut value)?;
+        Ok(value)
+    }
+}
+
+/// Sets Date where a request comes without one that can be read (RFC 8224 section 6.1, step 3).
+pub(crate) fn date(outgoing: &mut Request, now: UnixTime) {
+    if date_of(outgoing.headers()).is_none()
+        && let Some(date) = Date::from_unix(now.as_secs())
+    {
+        outgoing.headers_mut().set(Name::Date, date.to_string());
+    }
+}
+
+/// What an outside signer gave, if it can stand in an Identity header field.
+pub(crate) fn checked(value: Bytes) -> Option<Bytes> {
+    let printable = value.iter().all(|octet| (0x20..0x7f).contains(octet));
+    (printable && IdentityHeader::parse(&value).is_ok()).then_some(value)
+}
+
+/// Who calls, best first: the asserted identities where the trunk is trusted with them, a number before other URIs; else
+/// From (RFC 8224 section 8).
+pub(crate) fn callers(headers: &Headers, trunk: &Trunk) -> Vec<Identity> {
+    let mut callers = Vec::new();
+    if trunk.trusts.asserted_identity {
+        let asserted = headers.values(Name::PAssertedIdentity);
+        callers.extend(asserted.filter_map(|value| caller(value, trunk)));
+        callers.sort_by_key(|identity| identity.tn().is_none());
+    }
+    if callers.is_empty() {
+        callers.extend(from(headers, trunk));
+    }
+    callers
+}
+
+fn from(headers: &Headers, trunk: &Trunk) -> Option<Identity> {
+    caller(headers.get(Name::From)?, trunk)
+}
+
+fn caller(address: &[u8], trunk: &Trunk) -> Option<Identity> {
+    Identity::caller(NameAddr::parse(address).ok()?.uri().as_bytes(), &trunk.dial_plan).ok()
+}
+
+/// Who is called: To (RFC 8224 section 4.1).
+pub(crate) fn callee(headers: &Headers, trunk: &Trunk) -> Option<Identity> {
+    let to = NameAddr::parse(headers.get(Name::To)?).ok()?;
+    Identity::callee(to.uri().as_bytes(), &trunk.dial_plan).ok()
+}
+
+fn date_of(headers: &Headers) -> Option<UnixTime> {
+    let date = Date::parse(headers.get(Name::Date)?).ok()?;
+    Some(UnixTime::since_unix_epoch(std::time::Duration::from_secs(date.unix())))
+}
+
+/// An Identity value cut into its parameters. One that cannot be cut is all token, which is then found to be malformed.
+fn field(value: &[u8]) -> IdentityField<'_> {
+    match IdentityHeader::parse(value) {
+        Ok(parsed) => {
+            IdentityField { token: parsed.token(), info: parsed.info(), alg: parsed.alg(), ppt: parsed.ppt() }
+        }
+        Err(_) => IdentityField { token: value, ..IdentityField::default() },
+    }
+}
+
+/// A Reason value (RFC 9410 section 3); of several Identity header fields each is named by its PASSporT in compact form
+/// (RFC 9410 section 5).
+fn reason_value(reason: Reason, token: Option<&[u8]>) -> String {
+    let mut value = format!("STIR;cause={};text=\"{}\"", reason.code(), reason.phrase());
+    let signature = token.and_then(|token| token.rsplit(|octet| *octet == b'.').next());
+    let is_base64url = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
+    if let Some(signature) = signature.filter(|signature| signature.iter().all(is_base64url)) {
+        value.push_str(&format!(";ppi=\"..{}\"", String::from_utf8_lossy(signature)));
+    }
+    value
+}
+
+/// Takes every `verstat` out of the addresses of a header, and puts in what is said now.
+fn remark(headers: &mut Headers, name: Name, verstat: Option<Verstat>) {
+    let values: Vec<Vec<u8>> = headers.values(name).map(|value| verstat::mark(value, verstat)).collect();
+    if values.is_empty() || headers.values(name).eq(values.iter().map(Vec::as_slice)) {
+        return;
+    }
+    headers.set(name, values.join(&b", "[..]));
+}
+
+/// Header fields in which a network tells its own nodes what it attests (3GPP TS 24.229, ATIS-1000082).
+const ATTEST_HEADERS: [&str; 2] = ["P-Attestation-Indicator", "P-Origination-ID"];
+
+/// How far the Date may be from the clock for `iat` to follow it, in seconds (RFC 8224 section 4.1).
+const FRESHNESS: u64 = 60;
+
+/// Room for an Identity value.
+const IDENTITY_ROOM: usize = 768;

@@ -1,0 +1,168 @@
+//! What goes into the switchboard and what comes out of it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use attesta_stir::cert::Snapshot;
+use attesta_stir::{UnixTime, X5u};
+use attesta_transaction::{Flow, Transmit, Transport};
+use bytes::Bytes;
+
+use crate::config::Config;
+use crate::event::CallEvent;
+use crate::identity::Claims;
+use crate::policy::{Decision, Question};
+use crate::target::Target;
+
+/// The two readings of the clock that an input carries: they are taken together, once per batch of inputs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Now {
+    /// For timers.
+    pub mono: Instant,
+    /// For Date, `iat` and the validity of certificates.
+    pub unix: UnixTime,
+}
+
+/// What the shell hands to the switchboard.
+#[derive(Debug)]
+pub enum Input {
+    /// A datagram, or a message framed out of a stream.
+    Datagram {
+        /// The path it took.
+        flow: Flow,
+        /// All of it.
+        data: Bytes,
+    },
+    /// The time of the last [`Output::Timeout`] has come. Early ones do no harm.
+    Timeout,
+    /// The answer to [`Output::Resolve`].
+    Resolved {
+        /// The question's token.
+        token: Token,
+        /// Where the target can be reached, best first.
+        result: Result<Vec<Destination>, ResolveError>,
+    },
+    /// The certificate cache has changed: this is what is known from now on.
+    Certificates(Arc<Snapshot>),
+    /// The answer to [`Output::Sign`].
+    Signed {
+        /// The question's token.
+        token: Token,
+        /// The value of an Identity header field.
+        result: Result<Bytes, SignError>,
+    },
+    /// The answer to [`Output::Decide`].
+    Decided {
+        /// The question's token.
+        token: Token,
+        /// The answer, which must be of the question's phase.
+        decision: Decision,
+    },
+    /// What was sent on this flow did not leave, or came back as unreachable.
+    TransportFailed(Transmit),
+    /// New calls follow this configuration; those in progress keep theirs.
+    Configure(Arc<Config>),
+}
+
+/// What the switchboard asks of the shell.
+#[derive(Debug)]
+pub enum Output {
+    /// Send this.
+    Transmit(Transmit),
+    /// Find where a target can be reached, and answer with [`Input::Resolved`]; literal addresses are asked for too.
+    Resolve {
+        /// Stands in the answer.
+        token: Token,
+        /// What is looked for.
+        target: Target,
+    },
+    /// Have this certificate fetched into the cache, and publish the result with [`Input::Certificates`].
+    FetchCertificate(X5u),
+    /// Have an outside signer make an Identity header field, and answer with [`Input::Signed`].
+    Sign {
+        /// Stands in the answer.
+        token: Token,
+        /// The signer's name in the configuration.
+        signer: Arc<str>,
+        /// What is to be signed.
+        claims: Claims,
+    },
+    /// The policy said that it answers later: its answer comes by [`Input::Decided`].
+    Decide {
+        /// Stands in the answer.
+        token: Token,
+        /// What is asked.
+        question: Question,
+    },
+    /// Something happened in a call.
+    Event(CallEvent),
+    /// Nothing else is to be done until an input comes, [`Input::Timeout`] at this time at the latest.
+    Timeout(Option<Instant>),
+}
+
+/// Ties an answer to its question. Tokens are not used twice.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Token(pub(crate) u64);
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One place where a target can be reached (RFC 3263 section 4.2).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Destination {
+    /// The transport to use.
+    pub transport: Transport,
+    /// The address to send to.
+    pub address: SocketAddr,
+}
+
+/// Why a target led nowhere.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ResolveError {
+    /// The name does not exist, or has no address.
+    NotFound,
+    /// The name servers did not answer in time.
+    Timeout,
+    /// The target asks for a transport that this edge does not have.
+    Unsupported,
+}
+
+impl fmt::Display for ResolveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotFound => "the name has no address",
+            Self::Timeout => "the name servers did not answer in time",
+            Self::Unsupported => "the transport is not available",
+        })
+    }
+}
+
+impl std::error::Error for ResolveError {}
+
+/// Why an outside signer gave no Identity.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SignError {
+    /// It could not be reached, or failed.
+    Unavailable,
+    /// It declined to vouch for the call.
+    Refused,
+    /// Its answer cannot stand in a header field.
+    Invalid,
+}
+
+impl fmt::Display for SignError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unavailable => "the signer could not be reached",
+            Self::Refused => "the signer declined",
+            Self::Invalid => "the signer's answer is not an Identity",
+        })
+    }
+}
+
+impl std::error::Error for SignError {}

@@ -1,0 +1,185 @@
+//! Legs: one dialog of a call, and what is in flight in it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use attesta_sip::{Request, Response};
+use attesta_transaction::{Flow, ServerId, Transmit};
+
+use crate::arena::Key;
+use crate::config::Listener;
+use crate::dialog::Dialog;
+use crate::io::Token;
+
+/// Which end of the call a leg leads to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Side {
+    /// The A leg.
+    Caller,
+    /// The B leg.
+    Callee,
+}
+
+impl Side {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Caller => "a",
+            Self::Callee => "b",
+        }
+    }
+}
+
+/// One leg of a call: a dialog with one peer.
+///
+/// A leg outlives its call while the call's end is being told to the peer, and no longer than the BYE and the ACK that it
+/// then waits for.
+#[derive(Debug)]
+pub(crate) struct Leg {
+    pub(crate) dialog: Dialog,
+    pub(crate) side: Side,
+    pub(crate) stage: Stage,
+    /// The leg that requests are relayed to; `None` where the other side is not a leg.
+    pub(crate) peer: Option<Key>,
+    /// Where its messages leave from.
+    pub(crate) listener: Arc<Listener>,
+    pub(crate) hop: Hop,
+    /// Our 2xx to the peer's INVITE, while its ACK is due.
+    pub(crate) answer: Option<Answer>,
+    /// Our INVITE that the peer answered with 2xx last.
+    pub(crate) invite: Option<Accepted>,
+    /// The peer's requests that are being relayed.
+    pub(crate) relays: Vec<Key>,
+    pub(crate) alarm: Option<Instant>,
+}
+
+/// How far a leg has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stage {
+    /// Its dialog is early (RFC 3261 section 12.1), in the call named.
+    Early(Key),
+    /// Its dialog is confirmed, in the call named.
+    Confirmed(Key),
+    /// The call is over: a BYE is due, or its response.
+    Ending,
+}
+
+impl Leg {
+    pub(crate) fn new(dialog: Dialog, side: Side, stage: Stage, listener: Arc<Listener>) -> Self {
+        Self {
+            dialog,
+            side,
+            stage,
+            peer: None,
+            listener,
+            hop: Hop::Unknown,
+            answer: None,
+            invite: None,
+            relays: Vec::new(),
+            alarm: None,
+        }
+    }
+
+    /// The call that it belongs to, while that lives.
+    pub(crate) const fn call(&self) -> Option<Key> {
+        match self.stage {
+            Stage::Early(call) | Stage::Confirmed(call) => Some(call),
+            Stage::Ending => None,
+        }
+    }
+
+    /// When it next has something to do of itself.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let hop = match &self.hop {
+            Hop::Asked { until, .. } => Some(*until),
+            Hop::Unknown | Hop::Known(_) => None,
+        };
+        hop.into_iter().chain(self.answer.as_ref().map(Answer::deadline)).min()
+    }
+}
+
+/// Where the requests of a leg are sent.
+#[derive(Debug)]
+pub(crate) enum Hop {
+    /// Not yet asked for, or the remote target has changed.
+    Unknown,
+    /// Asked for; what is to be sent waits.
+    Asked {
+        /// The question.
+        token: Token,
+        /// When the answer is given up.
+        until: Instant,
+        /// What waits, in order.
+        parcels: Vec<Parcel>,
+    },
+    /// There.
+    Known(Flow),
+}
+
+/// A request that is ready but for its Via.
+#[derive(Debug)]
+pub(crate) struct Parcel {
+    pub(crate) request: Request,
+    pub(crate) errand: Errand,
+}
+
+/// What a request in a dialog is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Errand {
+    /// The ACK of a 2xx.
+    Ack,
+    /// The BYE that ends the leg.
+    Bye,
+    /// A request of the other leg's, relayed.
+    Relay(Key),
+}
+
+/// Our 2xx to an INVITE, sent again until its ACK comes (RFC 3261 section 13.3.1.4).
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The INVITE.
+    pub(crate) server: ServerId,
+    /// Its CSeq number, which the ACK repeats.
+    pub(crate) seq: u32,
+    pub(crate) response: Response,
+    again: Instant,
+    interval: Duration,
+    pub(crate) give_up: Instant,
+}
+
+impl Answer {
+    pub(crate) fn new(now: Instant, server: ServerId, seq: u32, response: Response) -> Self {
+        Self { server, seq, response, again: now + T1, interval: T1, give_up: now + 64 * T1 }
+    }
+
+    fn deadline(&self) -> Instant {
+        self.again.min(self.give_up)
+    }
+
+    /// Whether the 2xx is to be sent again at `now`; if so, the next time is set.
+    pub(crate) fn repeats(&mut self, now: Instant) -> bool {
+        let due = self.again <= now;
+        if due {
+            self.interval = self.interval.saturating_mul(2).min(T2);
+            self.again = now + self.interval;
+        }
+        due
+    }
+}
+
+/// Our INVITE that was answered with 2xx.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    /// Its CSeq number.
+    pub(crate) seq: u32,
+    /// The ACK as it was sent, once it was: a 2xx that comes again gets the same again (RFC 3261 section 13.2.2.4).
+    pub(crate) ack: Option<Transmit>,
+}
+
+/// RFC 3261 table 4: the estimate of the round-trip time.
+const T1: Duration = Duration::from_millis(500);
+
+/// RFC 3261 table 4: the longest interval between retransmissions.
+const T2: Duration = Duration::from_secs(4);
+
+/// How long a leg waits to learn where its peer is.
+pub(crate) const RESOLVE_BUDGET: Duration = Duration::from_secs(4);

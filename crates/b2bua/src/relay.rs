@@ -1,0 +1,504 @@
+//! Requests within a dialog, relayed from one leg to the other and their responses back (RFC 3261 section 12.2).
+
+use std::time::{Duration, Instant};
+
+use attesta_sip::{MaxForwards, Method, Name, Request, Response, Status};
+use attesta_transaction::{ClientId, Failure, Flow, ServerId};
+use bytes::Bytes;
+
+use crate::arena::Key;
+use crate::bridge;
+use crate::counters::Refusal;
+use crate::desk::{Client, Desk, Server, Sleeper, Waiter};
+use crate::dialog;
+use crate::event::Cause;
+use crate::io::{Destination, Now, Output, ResolveError};
+use crate::leg::{Accepted, Answer, Errand, Hop, Leg, Parcel, RESOLVE_BUDGET, Side, Stage};
+
+/// A request on its way from one leg to the other.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    from: Key,
+    to: Key,
+    /// The request as the one leg received it.
+    request: Request,
+    server: ServerId,
+    /// Its transaction on the other leg, once it has left.
+    client: Option<ClientId>,
+    /// Its CSeq number on the other leg.
+    seq: u32,
+    /// When an INVITE that is answered provisionally only is given up.
+    until: Option<Instant>,
+    alarm: Option<Instant>,
+}
+
+impl Relay {
+    fn is_invite(&self) -> bool {
+        *self.request.method() == Method::Invite
+    }
+}
+
+impl Desk {
+    /// Treats a request that arrived in the dialog of a leg.
+    pub(crate) fn in_dialog(&mut self, now: Now, key: Key, id: ServerId, request: Request) {
+        let Some(leg) = self.legs.get_mut(key) else { return };
+        let _span = tracing::debug_span!("leg", side = leg.side.as_str()).entered();
+        tracing::debug!(method = %request.method(), "request in dialog");
+        if leg.dialog.receive(&request).is_err() {
+            return self.refuse(now.mono, id, &request, Status::SERVER_INTERNAL_ERROR, Refusal::OutOfOrder);
+        }
+        if *request.method() == Method::Bye {
+            return self.bye(now, key, id, request);
+        }
+        if leg.stage == Stage::Ending {
+            return self.refuse(now.mono, id, &request, Status::CALL_DOES_NOT_EXIST, Refusal::NoDialog);
+        }
+        let Ok(forwards) = bridge::forwards(request.headers()) else {
+            return self.refuse(now.mono, id, &request, Status::TOO_MANY_HOPS, Refusal::MaxForwards);
+        };
+        if bridge::unsupported(&request).is_some() {
+            return self.refuse(now.mono, id, &request, Status::BAD_EXTENSION, Refusal::Extension);
+        }
+        if *request.method() == Method::Invite
+            && let Some(obstacle) = self.obstacle(key)
+        {
+            return self.hold_off(now, id, &request, obstacle);
+        }
+        let leg = self.legs.get(key);
+        if leg.is_some_and(|leg| leg.relays.len() >= self.config.caps.requests_per_dialog) {
+            return self.hold_off(now, id, &request, Obstacle::Own);
+        }
+        match leg.and_then(|leg| leg.peer) {
+            Some(peer) => self.relay(now, key, peer, id, request, forwards),
+            None => self.answer_for_callee(now, key, id, &request),
+        }
+    }
+
+    /// A BYE ends the call, from either side; of an early dialog from the caller's only (RFC 3261 section 15.1.1).
+    fn bye(&mut self, now: Now, key: Key, id: ServerId, request: Request) {
+        let Some(leg) = self.legs.get(key) else { return };
+        let (side, stage) = (leg.side, leg.stage);
+        if matches!(stage, Stage::Early(_)) && side == Side::Callee {
+            return self.refuse(now.mono, id, &request, Status::CALL_DOES_NOT_EXIST, Refusal::NoDialog);
+        }
+        let response = self.reply(&request, Status::OK);
+        self.endpoint.respond(now.mono, id, &response);
+        let cause = match (stage, side) {
+            (Stage::Early(_), _) => Cause::Cancelled,
+            (Stage::Confirmed(_), Side::Caller) => Cause::CallerHungUp,
+            (Stage::Confirmed(_), Side::Callee) => Cause::CalleeHungUp,
+            // Our own BYE has crossed the peer's.
+            (Stage::Ending, _) => return self.close_leg(key),
+        };
+        self.end_call_of(key, cause, Some(key), Some(request));
+    }
+
+    /// What stands in the way of another INVITE from this leg (RFC 3261 section 14.2).
+    fn obstacle(&self, key: Key) -> Option<Obstacle> {
+        let leg = self.legs.get(key)?;
+        let inviting =
+            |leg: &Leg| leg.relays.iter().any(|relay| self.relays.get(*relay).is_some_and(Relay::is_invite));
+        match leg.stage {
+            Stage::Early(_) if leg.side == Side::Callee => return Some(Obstacle::Other),
+            Stage::Early(_) => return Some(Obstacle::Own),
+            Stage::Confirmed(_) | Stage::Ending => {}
+        }
+        if leg.answer.is_some() || inviting(leg) {
+            return Some(Obstacle::Own);
+        }
+        let peer = self.legs.get(leg.peer?)?;
+        (peer.answer.is_some() || inviting(peer)).then_some(Obstacle::Other)
+    }
+
+    fn hold_off(&mut self, now: Now, id: ServerId, request: &Request, obstacle: Obstacle) {
+        match obstacle {
+            Obstacle::Other => self.refuse(now.mono, id, request, Status::REQUEST_PENDING, Refusal::Glare),
+            Obstacle::Own => {
+                let pause = self.random_pause();
+                let mut response = self.reply(request, Status::SERVER_INTERNAL_ERROR);
+                response.headers_mut().push(Name::RetryAfter, pause.to_string());
+                self.counters.refuse(Refusal::Glare);
+                self.endpoint.respond(now.mono, id, &response);
+            }
+        }
+    }
+
+    fn relay(&mut self, now: Now, from: Key, to: Key, id: ServerId, request: Request, forwards: MaxForwards) {
+        let invite = self.invite_in_flight(from);
+        let Some(peer) = self.legs.get_mut(to) else { return };
+        let (mut outgoing, seq) = peer.dialog.request(request.method().clone());
+        bridge::request(&request, &mut outgoing, forwards, &peer.listener.contact());
+        if let Some(rack) = request.headers().get(Name::RAck) {
+            outgoing.headers_mut().push(Name::RAck, renumbered(rack, invite.unwrap_or(dialog::FIRST_SEQ)));
+        }
+        let relay = Relay { from, to, request, server: id, client: None, seq, until: None, alarm: None };
+        let key = self.relays.insert(relay);
+        self.owe_response(id, Server::Relay(key));
+        if let Some(leg) = self.legs.get_mut(from) {
+            leg.relays.push(key);
+        }
+        self.send(now, to, Parcel { request: outgoing, errand: Errand::Relay(key) });
+    }
+
+    /// The CSeq number that the INVITE which this leg's peer has not answered yet bears on the other leg.
+    fn invite_in_flight(&self, from: Key) -> Option<u32> {
+        let relays = &self.legs.get(from)?.relays;
+        relays
+            .iter()
+            .filter_map(|key| self.relays.get(*key))
+            .find(|relay| relay.is_invite())
+            .map(|relay| relay.seq)
+    }
+
+    /// The response to a relayed request.
+    pub(crate) fn relay_response(&mut self, now: Now, key: Key, response: &Response) {
+        let status = response.status();
+        let Some(relay) = self.relays.get_mut(key) else { return };
+        if status.is_provisional() {
+            if relay.is_invite() {
+                let until = now.mono + REINVITE_BUDGET;
+                relay.until = Some(until);
+                self.alarms.set(Sleeper::Relay(key), &mut relay.alarm, Some(until));
+                if status != Status::TRYING {
+                    self.relay_back(now, key, response);
+                }
+            }
+            return;
+        }
+        self.relay_back(now, key, response);
+        let Some(relay) = self.finish_relay(key) else { return };
+        if status.is_success() {
+            self.agreed(now, &relay, response);
+        } else if status == Status::CALL_DOES_NOT_EXIST {
+            // RFC 3261 section 12.2.1.2: the dialog is no more.
+            self.end_call_of(relay.from, Cause::Lost, Some(relay.to), None);
+        } else if status == Status::REQUEST_TIMEOUT {
+            self.end_call_of(relay.from, Cause::Lost, None, None);
+        }
+    }
+
+    /// Sends the response to a relayed request on, over the leg that the request came from.
+    fn relay_back(&mut self, now: Now, key: Key, response: &Response) {
+        let Some(relay) = self.relays.get(key) else { return };
+        let Some(leg) = self.legs.get_mut(relay.from) else { return };
+        let mut back = Response::to_request(&relay.request, response.status());
+        bridge::response(response, &mut back, &leg.listener.contact());
+        if relay.is_invite() && response.status().is_success() {
+            let seq = dialog::sequence(&relay.request).unwrap_or_default();
+            leg.answer = Some(Answer::new(now.mono, relay.server, seq, back.clone()));
+        }
+        self.endpoint.respond(now.mono, relay.server, &back);
+        let from = relay.from;
+        self.wind(from);
+    }
+
+    /// A 2xx: the remote targets of both legs follow (RFC 3261 section 12.2), and an INVITE waits for its ACK.
+    fn agreed(&mut self, now: Now, relay: &Relay, response: &Response) {
+        if matches!(
+            relay.request.method(),
+            Method::Invite | Method::Update | Method::Subscribe | Method::Refer
+        ) {
+            self.refresh(relay.from, dialog::contact(relay.request.headers()));
+            self.refresh(relay.to, dialog::contact(response.headers()));
+        }
+        if relay.is_invite() {
+            match self.legs.get_mut(relay.to) {
+                Some(leg) => leg.invite = Some(Accepted { seq: relay.seq, ack: None }),
+                None => tracing::debug!(now = ?now.mono, "answered on a leg that is gone"),
+            }
+        }
+    }
+
+    fn refresh(&mut self, key: Key, contact: Option<Bytes>) {
+        if let (Some(leg), Some(contact)) = (self.legs.get_mut(key), contact)
+            && leg.dialog.refresh(contact)
+            && matches!(leg.hop, Hop::Known(_))
+        {
+            leg.hop = Hop::Unknown;
+        }
+    }
+
+    /// The relayed request will get no response (RFC 3261 section 12.2.1.2: the dialog is taken to be over).
+    pub(crate) fn relay_failed(&mut self, now: Now, key: Key, why: Failure) {
+        let status = match why {
+            Failure::Timeout => Status::REQUEST_TIMEOUT,
+            Failure::Transport => Status::SERVER_INTERNAL_ERROR,
+        };
+        let Some(relay) = self.finish_relay(key) else { return };
+        let response = self.reply(&relay.request, status);
+        self.endpoint.respond(now.mono, relay.server, &response);
+        self.end_call_of(relay.from, Cause::Lost, None, None);
+    }
+
+    /// The caller of a relayed INVITE cancels it; the answer to the INVITE is the other side's.
+    pub(crate) fn relay_cancelled(&mut self, now: Now, key: Key, cancel: &Request) {
+        let Some(relay) = self.relays.get(key) else { return };
+        match relay.client {
+            Some(client) => self.endpoint.cancel(now.mono, client, reason_of(cancel)),
+            None => {
+                if let Some(relay) = self.finish_relay(key) {
+                    let response = self.reply(&relay.request, Status::REQUEST_TERMINATED);
+                    self.endpoint.respond(now.mono, relay.server, &response);
+                }
+            }
+        }
+    }
+
+    /// A relayed INVITE rang for too long.
+    pub(crate) fn relay_overdue(&mut self, now: Now, key: Key) {
+        let Some(relay) = self.finish_relay(key) else { return };
+        if let Some(client) = relay.client {
+            self.forget_client(client);
+            self.endpoint.cancel(now.mono, client, None);
+        }
+        let response = self.reply(&relay.request, Status::REQUEST_TIMEOUT);
+        self.endpoint.respond(now.mono, relay.server, &response);
+    }
+
+    fn finish_relay(&mut self, key: Key) -> Option<Relay> {
+        let mut relay = self.relays.remove(key)?;
+        self.alarms.set(Sleeper::Relay(key), &mut relay.alarm, None);
+        self.forget_server(relay.server);
+        if let Some(leg) = self.legs.get_mut(relay.from) {
+            leg.relays.retain(|each| *each != key);
+        }
+        Some(relay)
+    }
+
+    /// An ACK that arrived on a leg: the peer has our 2xx, and its ACK goes on to the other leg.
+    pub(crate) fn acknowledged(&mut self, now: Now, key: Key, ack: &Request) {
+        let Some(leg) = self.legs.get_mut(key) else { return };
+        if leg.answer.as_ref().is_none_or(|answer| dialog::sequence(ack) != Some(answer.seq)) {
+            return;
+        }
+        leg.answer = None;
+        let (stage, peer) = (leg.stage, leg.peer);
+        self.wind(key);
+        match (stage, peer) {
+            (Stage::Ending, _) => self.say_bye(now, key, None),
+            (Stage::Early(_) | Stage::Confirmed(_), Some(peer)) => self.acknowledge(now, peer, Some(ack)),
+            (Stage::Early(_) | Stage::Confirmed(_), None) => {}
+        }
+    }
+
+    /// Sends the ACK of the 2xx that a leg has received, unless it was sent; `model` is the other leg's ACK.
+    pub(crate) fn acknowledge(&mut self, now: Now, key: Key, model: Option<&Request>) {
+        let Some(leg) = self.legs.get_mut(key) else { return };
+        let Some(Accepted { seq, ack: None }) = leg.invite else { return };
+        let mut request = leg.dialog.ack(seq);
+        match model {
+            Some(model) => {
+                let forwards = bridge::forwards(model.headers()).unwrap_or(MaxForwards(0));
+                bridge::request(model, &mut request, forwards, &leg.listener.contact());
+            }
+            None => request.headers_mut().push(Name::MaxForwards, bridge::MAX_FORWARDS.to_string()),
+        }
+        self.send(now, key, Parcel { request, errand: Errand::Ack });
+    }
+
+    /// The same 2xx again: the same ACK again, once there is one (RFC 3261 section 13.2.2.4).
+    pub(crate) fn acknowledge_again(&mut self, key: Key) {
+        let accepted = self.legs.get(key).and_then(|leg| leg.invite.as_ref());
+        if let Some(Accepted { ack: Some(ack), .. }) = accepted {
+            let transmit = ack.clone();
+            self.emit(Output::Transmit(transmit));
+        }
+    }
+
+    /// Ends a leg whose call is over: requests in flight are answered, then a BYE is sent, or the leg closed where none is
+    /// due. Our own 2xx is waited on first (RFC 3261 section 15.1.1).
+    pub(crate) fn hang_up(&mut self, now: Now, key: Key, gone: bool, bye: Option<&Request>) {
+        let Some(leg) = self.legs.get_mut(key) else { return };
+        let early = matches!(leg.stage, Stage::Early(_));
+        leg.stage = Stage::Ending;
+        let relays = std::mem::take(&mut leg.relays);
+        for relay in relays {
+            self.abandon(now, relay);
+        }
+        if gone || early {
+            return self.close_leg(key);
+        }
+        self.acknowledge(now, key, None);
+        if self.legs.get(key).is_some_and(|leg| leg.answer.is_none()) {
+            self.say_bye(now, key, bye);
+        }
+    }
+
+    /// Answers a request in flight whose call is over (RFC 3261 section 15.1.2).
+    fn abandon(&mut self, now: Now, key: Key) {
+        let Some(relay) = self.finish_relay(key) else { return };
+        if let Some(client) = relay.client {
+            self.forget_client(client);
+            if relay.is_invite() {
+                self.endpoint.cancel(now.mono, client, None);
+            }
+        }
+        let response = self.reply(&relay.request, Status::REQUEST_TERMINATED);
+        self.endpoint.respond(now.mono, relay.server, &response);
+    }
+
+    /// Sends the BYE of a leg, with what `model`, the BYE of the other leg, carries.
+    fn say_bye(&mut self, now: Now, key: Key, model: Option<&Request>) {
+        let Some(leg) = self.legs.get_mut(key) else { return };
+        let (mut request, _) = leg.dialog.request(Method::Bye);
+        match model {
+            Some(model) => {
+                let forwards = bridge::forwards(model.headers()).unwrap_or(MaxForwards(0));
+                bridge::request(model, &mut request, forwards, &leg.listener.contact());
+            }
+            None => request.headers_mut().push(Name::MaxForwards, bridge::MAX_FORWARDS.to_string()),
+        }
+        self.send(now, key, Parcel { request, errand: Errand::Bye });
+    }
+
+    /// Sends a request in the dialog of a leg, once it is known where to.
+    fn send(&mut self, now: Now, key: Key, parcel: Parcel) {
+        let Some(leg) = self.legs.get_mut(key) else { return };
+        match &mut leg.hop {
+            Hop::Known(flow) => {
+                let flow = flow.clone();
+                self.launch(now, key, flow, parcel);
+            }
+            Hop::Asked { parcels, .. } => parcels.push(parcel),
+            Hop::Unknown => match leg.dialog.next_hop() {
+                Some(target) => {
+                    let token = self.token();
+                    self.wait(token, Waiter::Leg(key));
+                    let until = now.mono + RESOLVE_BUDGET;
+                    if let Some(leg) = self.legs.get_mut(key) {
+                        leg.hop = Hop::Asked { token, until, parcels: vec![parcel] };
+                    }
+                    self.emit(Output::Resolve { token, target });
+                    self.wind(key);
+                }
+                None => self.undeliverable(now, key, parcel.errand),
+            },
+        }
+    }
+
+    /// The answer to where the peer of a leg is.
+    pub(crate) fn leg_resolved(
+        &mut self,
+        now: Now,
+        key: Key,
+        result: Result<Vec<Destination>, ResolveError>,
+    ) {
+        let Some(leg) = self.legs.get_mut(key) else { return };
+        let Hop::Asked { token, parcels, .. } = std::mem::replace(&mut leg.hop, Hop::Unknown) else { return };
+        self.forget_token(token);
+        let found = result.ok().and_then(|destinations| self.flow_towards(key, &destinations));
+        if let (Some(flow), Some(leg)) = (&found, self.legs.get_mut(key)) {
+            leg.hop = Hop::Known(flow.clone());
+        }
+        self.wind(key);
+        for parcel in parcels {
+            match &found {
+                Some(flow) => self.launch(now, key, flow.clone(), parcel),
+                None => self.undeliverable(now, key, parcel.errand),
+            }
+        }
+    }
+
+    /// The flow to the first of the destinations that a listener of ours can reach, preferring the leg's own.
+    fn flow_towards(&mut self, key: Key, destinations: &[Destination]) -> Option<Flow> {
+        let leg = self.legs.get_mut(key)?;
+        for Destination { transport, address } in destinations {
+            let own = &leg.listener;
+            if own.transport != *transport || own.address.is_ipv4() != address.is_ipv4() {
+                match self.config.listener_towards(&[], *transport, *address) {
+                    Some(other) => leg.listener = other.clone(),
+                    None => continue,
+                }
+            }
+            return Some(leg.listener.flow_to(*address));
+        }
+        None
+    }
+
+    fn launch(&mut self, now: Now, key: Key, flow: Flow, parcel: Parcel) {
+        let Some(leg) = self.legs.get_mut(key) else { return };
+        let sent_by = leg.listener.sent_by.clone();
+        match parcel.errand {
+            Errand::Ack => {
+                let transmit = self.endpoint.send(parcel.request, flow, &sent_by);
+                if let Some(accepted) = &mut leg.invite {
+                    accepted.ack = Some(transmit);
+                }
+            }
+            Errand::Bye => match self.endpoint.request(now.mono, parcel.request, flow, &sent_by) {
+                Ok(client) => self.expect_response(client, Client::Bye(key)),
+                Err(_) => self.close_leg(key),
+            },
+            Errand::Relay(relay_key) => {
+                let Some(relay) = self.relays.get_mut(relay_key) else { return };
+                match self.endpoint.request(now.mono, parcel.request, flow, &sent_by) {
+                    Ok(client) => {
+                        relay.client = Some(client);
+                        self.expect_response(client, Client::Relay(relay_key));
+                    }
+                    Err(_) => self.relay_failed(now, relay_key, Failure::Transport),
+                }
+            }
+        }
+    }
+
+    fn undeliverable(&mut self, now: Now, key: Key, errand: Errand) {
+        tracing::debug!(?errand, "no way to the peer");
+        match errand {
+            Errand::Ack => {}
+            Errand::Bye => self.close_leg(key),
+            Errand::Relay(relay) => self.relay_failed(now, relay, Failure::Transport),
+        }
+    }
+
+    /// The deadline of a leg has come.
+    pub(crate) fn leg_alarm(&mut self, now: Now, key: Key) {
+        if let Some(leg) = self.legs.get(key)
+            && let Hop::Asked { until, .. } = &leg.hop
+            && *until <= now.mono
+        {
+            self.leg_resolved(now, key, Err(ResolveError::Timeout));
+        }
+        let Some(leg) = self.legs.get_mut(key) else { return };
+        if let Some(answer) = &mut leg.answer {
+            if answer.give_up <= now.mono {
+                leg.answer = None;
+                match leg.stage {
+                    Stage::Ending => self.say_bye(now, key, None),
+                    Stage::Early(_) | Stage::Confirmed(_) => {
+                        self.end_call_of(key, Cause::NotAcknowledged, None, None);
+                    }
+                }
+            } else if answer.repeats(now.mono) {
+                let (server, response) = (answer.server, answer.response.clone());
+                self.endpoint.respond(now.mono, server, &response);
+            }
+        }
+        self.wind(key);
+    }
+}
+
+/// Why an INVITE has to wait.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Obstacle {
+    /// One from the same side is in progress: 500 with Retry-After.
+    Own,
+    /// One from the other side is in progress: 491.
+    Other,
+}
+
+/// The Reason that a CANCEL carries (RFC 3326).
+pub(crate) fn reason_of(cancel: &Request) -> Option<Bytes> {
+    cancel.headers().get(Name::Reason).map(Bytes::copy_from_slice)
+}
+
+/// A RAck that names the INVITE by its CSeq number on the other leg (RFC 3262 section 7.2): `response-num CSeq-num Method`.
+fn renumbered(rack: &[u8], invite: u32) -> String {
+    let text = String::from_utf8_lossy(rack);
+    let mut words = text.split_ascii_whitespace();
+    let (response, _, method) = (words.next(), words.next(), words.next());
+    format!("{} {invite} {}", response.unwrap_or_default(), method.unwrap_or_default())
+}
+
+/// How long a relayed INVITE may ring.
+const REINVITE_BUDGET: Duration = Duration::from_secs(120);

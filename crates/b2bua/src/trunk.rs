@@ -1,0 +1,450 @@
+//! Trunks: whom calls come from and whom they go to, and what holds for their calls.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use attesta_sip::Status;
+use attesta_stir::{Attestation, DialPlan, TelephoneNumber};
+use attesta_transaction::Transport;
+use ipnet::IpNet;
+
+use crate::target::Target;
+
+/// A peer: the addresses its calls come from, the targets that calls to it go to, and the rules for both directions.
+///
+/// Every setting has a default; a trunk with no sources only sends, one with no targets only receives.
+#[derive(Clone, Debug)]
+pub struct Trunk {
+    pub(crate) name: Arc<str>,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) listeners: Vec<Arc<str>>,
+    pub(crate) dial_plan: DialPlan,
+    pub(crate) numbers: Numbers,
+    pub(crate) attest: Option<Attestation>,
+    pub(crate) unknown_attest: Option<Attestation>,
+    pub(crate) signers: Vec<Arc<str>>,
+    pub(crate) signer: Option<Arc<str>>,
+    pub(crate) trust: Option<Arc<str>>,
+    pub(crate) inbound_identity: InboundIdentity,
+    pub(crate) outbound_identity: OutboundIdentity,
+    pub(crate) on_sign_failure: OnSignFailure,
+    pub(crate) outcomes: Outcomes,
+    pub(crate) budget: Option<Duration>,
+    pub(crate) trusts: Trusts,
+    pub(crate) timers: TrunkTimers,
+}
+
+impl Trunk {
+    /// A trunk of this name: no sources, no targets, no signers, `verify` inbound, `sign` outbound.
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self {
+            name: name.into(),
+            sources: Vec::new(),
+            targets: Vec::new(),
+            listeners: Vec::new(),
+            dial_plan: DialPlan::default(),
+            numbers: Numbers::none(),
+            attest: Some(Attestation::A),
+            unknown_attest: Some(Attestation::B),
+            signers: Vec::new(),
+            signer: None,
+            trust: None,
+            inbound_identity: InboundIdentity::default(),
+            outbound_identity: OutboundIdentity::default(),
+            on_sign_failure: OnSignFailure::default(),
+            outcomes: Outcomes::default(),
+            budget: None,
+            trusts: Trusts::default(),
+            timers: TrunkTimers::default(),
+        }
+    }
+
+    /// Adds an address whose calls are this trunk's. Of overlapping sources the most specific wins.
+    #[must_use]
+    pub fn source(mut self, source: Source) -> Self {
+        self.sources.push(source);
+        self
+    }
+
+    /// Adds a target; targets are tried in the order in which they are added.
+    #[must_use]
+    pub fn target(mut self, target: Target) -> Self {
+        self.targets.push(target);
+        self
+    }
+
+    /// Adds a listener from which calls towards this trunk leave. Default: the first listener that fits the target.
+    #[must_use]
+    pub fn listener(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.listeners.push(name.into());
+        self
+    }
+
+    /// How numbers are dialled by its callers. Default: every number stands as it was written.
+    #[must_use]
+    pub fn dial_plan(mut self, plan: DialPlan) -> Self {
+        self.dial_plan = plan;
+        self
+    }
+
+    /// The numbers that its callers own. Default: none, and then attestation A is never given.
+    #[must_use]
+    pub fn numbers(mut self, numbers: Numbers) -> Self {
+        self.numbers = numbers;
+        self
+    }
+
+    /// The attestation of a caller number within [`numbers`](Self::numbers). Default: A; `None`: do not sign.
+    #[must_use]
+    pub fn attest(mut self, attestation: Option<Attestation>) -> Self {
+        self.attest = attestation;
+        self
+    }
+
+    /// The attestation of any other caller number. Default: B; `None`: do not sign.
+    #[must_use]
+    pub fn unknown_attest(mut self, attestation: Option<Attestation>) -> Self {
+        self.unknown_attest = attestation;
+        self
+    }
+
+    /// Adds a signer that vouches for calls from this trunk. The trust domain of the trunk by which a call leaves chooses
+    /// among several.
+    #[must_use]
+    pub fn vouched_by(mut self, signer: impl Into<Arc<str>>) -> Self {
+        self.signers.push(signer.into());
+        self
+    }
+
+    /// The signer for calls that leave by this trunk where the trunk of origin names none.
+    #[must_use]
+    pub fn signer(mut self, signer: impl Into<Arc<str>>) -> Self {
+        self.signer = Some(signer.into());
+        self
+    }
+
+    /// The trust domain in which its calls are verified and in which calls towards it are signed. Default: the domain
+    /// named `default`, where there is one, else the only one.
+    #[must_use]
+    pub fn trust(mut self, domain: impl Into<Arc<str>>) -> Self {
+        self.trust = Some(domain.into());
+        self
+    }
+
+    /// What is done with Identity header fields on calls from it. Default: [`InboundIdentity::Verify`].
+    #[must_use]
+    pub fn inbound_identity(mut self, treatment: InboundIdentity) -> Self {
+        self.inbound_identity = treatment;
+        self
+    }
+
+    /// What is done with Identity header fields on calls towards it. Default: [`OutboundIdentity::Sign`].
+    #[must_use]
+    pub fn outbound_identity(mut self, treatment: OutboundIdentity) -> Self {
+        self.outbound_identity = treatment;
+        self
+    }
+
+    /// What becomes of a call towards it that cannot be signed. Default: [`OnSignFailure::Continue`].
+    #[must_use]
+    pub fn on_sign_failure(mut self, consequence: OnSignFailure) -> Self {
+        self.on_sign_failure = consequence;
+        self
+    }
+
+    /// What the outcome of verification does to calls from it. Default: every call continues.
+    #[must_use]
+    pub fn outcomes(mut self, outcomes: Outcomes) -> Self {
+        self.outcomes = outcomes;
+        self
+    }
+
+    /// The longest that a call from it waits for a certificate. Default: the edge's
+    /// [`budget`](crate::config::Builder::budget).
+    #[must_use]
+    pub fn budget(mut self, budget: Duration) -> Self {
+        self.budget = Some(budget);
+        self
+    }
+
+    /// What is believed when this trunk says it. Default: [`Trusts::default`].
+    #[must_use]
+    pub fn trusts(mut self, trusts: Trusts) -> Self {
+        self.trusts = trusts;
+        self
+    }
+
+    /// How long calls towards it may take. Default: [`TrunkTimers::default`].
+    #[must_use]
+    pub fn timers(mut self, timers: TrunkTimers) -> Self {
+        self.timers = timers;
+        self
+    }
+
+    /// The name, as configuration and records write it.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+}
+
+/// An address that identifies a trunk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Source {
+    /// A host and port: datagrams from exactly there.
+    Socket(SocketAddr),
+    /// A network, or one host as a network of one.
+    Net(IpNet),
+}
+
+impl Source {
+    /// How closely this source fits a message, or `None` where it does not: an `address:port` beats every network, a
+    /// longer prefix beats a shorter one.
+    pub(crate) fn fit(&self, transport: Transport, remote: SocketAddr) -> Option<u16> {
+        match self {
+            Self::Socket(socket) => {
+                let same = socket.ip() == remote.ip().to_canonical() && socket.port() == remote.port();
+                (same && transport == Transport::Udp).then_some(u16::MAX)
+            }
+            Self::Net(net) => net.contains(&remote.ip().to_canonical()).then(|| u16::from(net.prefix_len())),
+        }
+    }
+}
+
+impl FromStr for Source {
+    type Err = InvalidSource;
+
+    /// Reads `address`, `address:port` or CIDR notation.
+    fn from_str(text: &str) -> Result<Self, InvalidSource> {
+        if let Ok(address) = text.parse::<IpAddr>() {
+            Ok(Self::Net(IpNet::from(address.to_canonical())))
+        } else if let Ok(socket) = text.parse::<SocketAddr>() {
+            Ok(Self::Socket(SocketAddr::new(socket.ip().to_canonical(), socket.port())))
+        } else {
+            text.parse::<IpNet>().map(|net| Self::Net(net.trunc())).map_err(|_| InvalidSource)
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(socket) => socket.fmt(f),
+            Self::Net(net) if net.prefix_len() == net.max_prefix_len() => net.addr().fmt(f),
+            Self::Net(net) => net.fmt(f),
+        }
+    }
+}
+
+/// A source that is neither an address nor a network.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct InvalidSource;
+
+impl fmt::Display for InvalidSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("neither an address, an address:port nor a network in CIDR notation")
+    }
+}
+
+impl std::error::Error for InvalidSource {}
+
+/// A set of telephone numbers: all of them, or those that start with one of some prefixes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Numbers(NumberSet);
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum NumberSet {
+    Any,
+    Prefixes(Vec<Prefix>),
+}
+
+impl Numbers {
+    /// No number.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(NumberSet::Prefixes(Vec::new()))
+    }
+
+    /// Every number.
+    #[must_use]
+    pub const fn any() -> Self {
+        Self(NumberSet::Any)
+    }
+
+    /// The numbers that start with one of these prefixes.
+    #[must_use]
+    pub const fn starting(prefixes: Vec<Prefix>) -> Self {
+        Self(NumberSet::Prefixes(prefixes))
+    }
+
+    /// Whether `number` belongs to the set.
+    #[must_use]
+    pub fn contains(&self, number: &TelephoneNumber) -> bool {
+        match &self.0 {
+            NumberSet::Any => true,
+            NumberSet::Prefixes(prefixes) => prefixes.iter().any(|prefix| prefix.starts(number)),
+        }
+    }
+}
+
+/// The leading digits of telephone numbers, in the canonical form of RFC 8224 section 8.3: a `+` in front is read and
+/// dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Prefix(Box<str>);
+
+impl Prefix {
+    /// Whether `number` starts with these digits.
+    #[must_use]
+    pub fn starts(&self, number: &TelephoneNumber) -> bool {
+        number.as_str().starts_with(&*self.0)
+    }
+
+    /// Whether these are all the digits of `number`.
+    #[must_use]
+    pub fn equals(&self, number: &TelephoneNumber) -> bool {
+        number.as_str() == &*self.0
+    }
+}
+
+impl FromStr for Prefix {
+    type Err = InvalidPrefix;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPrefix> {
+        let digits = text.strip_prefix('+').unwrap_or(text);
+        let valid = !digits.is_empty()
+            && digits.len() <= MAX_PREFIX
+            && digits.bytes().all(|octet| matches!(octet, b'0'..=b'9' | b'*' | b'#'));
+        if valid { Ok(Self(digits.into())) } else { Err(InvalidPrefix) }
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Prefix {
+    /// Shows at most four digits: a prefix may be a whole number, which is personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown: String = self.0.chars().take(4).collect();
+        write!(f, "{shown}*")
+    }
+}
+
+/// A prefix that is empty, too long, or not made of digits, `*` and `#`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct InvalidPrefix;
+
+impl fmt::Display for InvalidPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a number prefix is 1 to {MAX_PREFIX} digits, with or without a + in front")
+    }
+}
+
+impl std::error::Error for InvalidPrefix {}
+
+/// What is done with the Identity header fields of a call that arrives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum InboundIdentity {
+    /// They are verified (RFC 8224 section 6.2) and relayed.
+    #[default]
+    Verify,
+    /// They are relayed unread.
+    Pass,
+    /// They are removed unread.
+    Strip,
+}
+
+/// What is done with the Identity header fields of a call that leaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OutboundIdentity {
+    /// The call is signed (RFC 8224 section 6.1), unless a shaken Identity already covers it; what it carries is relayed.
+    #[default]
+    Sign,
+    /// They are relayed, and none is added.
+    Pass,
+    /// They are removed, and none is added.
+    Strip,
+}
+
+/// What becomes of a call that should be signed and cannot be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OnSignFailure {
+    /// It goes on unsigned.
+    #[default]
+    Continue,
+    /// It is refused with 500.
+    Reject,
+}
+
+/// What each outcome of verification does to a call. Emergency calls always continue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Outcomes {
+    /// An Identity was judged and found wanting.
+    pub failed: Consequence,
+    /// The call carries no Identity of a supported type.
+    pub missing: Consequence,
+    /// The certificate could not be had within the budget.
+    pub unavailable: Consequence,
+    /// The caller has no telephone number to compare with.
+    pub no_number: Consequence,
+}
+
+/// What an outcome of verification does to a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Consequence {
+    /// The call goes on, marked with its `verstat`; a failure is told upstream in a Reason header field (RFC 9410).
+    #[default]
+    Continue,
+    /// The call is refused with the status and phrase of RFC 8224 section 6.2.2.
+    Reject,
+    /// The call is refused with this status.
+    RejectWith(Status),
+}
+
+/// What is believed when a trunk says it; what is not believed is removed from its calls.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Trusts {
+    /// P-Asserted-Identity names the caller (RFC 3325). Believed by default: a configured peer is a node of the domain.
+    pub asserted_identity: bool,
+    /// A `verstat` parameter on the caller's number. Not believed by default.
+    pub verstat: bool,
+    /// P-Attestation-Indicator and P-Origination-ID. Not believed by default.
+    pub attest_headers: bool,
+}
+
+impl Default for Trusts {
+    fn default() -> Self {
+        Self { asserted_identity: true, verstat: false, attest_headers: false }
+    }
+}
+
+/// How long a call towards a trunk may take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TrunkTimers {
+    /// From sending the INVITE to the first response, after which the next target is tried. Default: 4 s.
+    pub no_response: Duration,
+    /// From the first response to the answer. Default: 120 s.
+    pub ring: Duration,
+    /// From the answer to the end that we make. Default: 4 h.
+    pub max_call: Duration,
+}
+
+impl Default for TrunkTimers {
+    fn default() -> Self {
+        Self {
+            no_response: Duration::from_secs(4),
+            ring: Duration::from_secs(120),
+            max_call: Duration::from_secs(4 * 3600),
+        }
+    }
+}
+
+/// E.164 allows fifteen digits; national extensions and dial strings take a few more.
+const MAX_PREFIX: usize = 32;
