@@ -42,20 +42,7 @@ impl Received {
         snapshot: &Snapshot,
         now: UnixTime,
     ) -> Verification {
-        let headers = self.0.headers();
-        let fields: Vec<_> = headers.values(Name::Identity).map(field).collect();
-        let orig = callers(headers, trunk);
-        // A retarget without a div PASSporT is common: the Request-URI may be named in place of To.
-        let target = Identity::callee(self.0.uri(), &trunk.dial_plan).ok();
-        let dest: Vec<_> = callee(headers, trunk).into_iter().chain(target.clone()).collect();
-        let mut facts = Facts::new(&fields).orig(&orig).dest(&dest);
-        if let Some(target) = &target {
-            facts = facts.target(target);
-        }
-        if let Some(date) = date_of(headers) {
-            facts = facts.date(date);
-        }
-        verifier.verify(&facts, snapshot, now)
+        verify(&self.0, trunk, verifier, snapshot, now)
     }
 
     /// The outcome of verification, as the call is told of it.
@@ -82,6 +69,33 @@ impl Received {
     pub(crate) fn unjudged(self, ingress: &Arc<TrunkEntry>) -> Offer {
         Offer { request: self.0, ingress: ingress.clone(), verstat: None }
     }
+}
+
+/// Verifies the Identity header fields of `request`, as those of a call from `trunk` are (RFC 8224 section 6.2).
+///
+/// The request must be as it was received: what is rewritten first no longer verifies.
+#[must_use]
+pub fn verify(
+    request: &Request,
+    trunk: &Trunk,
+    verifier: &Verifier,
+    snapshot: &Snapshot,
+    now: UnixTime,
+) -> Verification {
+    let headers = request.headers();
+    let fields: Vec<_> = headers.values(Name::Identity).map(field).collect();
+    let orig = callers(headers, trunk);
+    // A retarget without a div PASSporT is common: the Request-URI may be named in place of To.
+    let target = Identity::callee(request.uri(), &trunk.dial_plan).ok();
+    let dest: Vec<_> = callee(headers, trunk).into_iter().chain(target.clone()).collect();
+    let mut facts = Facts::new(&fields).orig(&orig).dest(&dest);
+    if let Some(target) = &target {
+        facts = facts.target(target);
+    }
+    if let Some(date) = date_of(headers) {
+        facts = facts.date(date);
+    }
+    verifier.verify(&facts, snapshot, now)
 }
 
 /// The outcome of the verification of one call.

@@ -28,7 +28,7 @@ pub use config::{Builder, Caps, Config, Listener, NamedSigner, Route, RouteTo, S
 pub use counters::{Counters, Refusal};
 pub use error::ConfigError;
 pub use event::{Arrival, CallEvent, CallNumber, Cause};
-pub use identity::Claims;
+pub use identity::{Claims, verify};
 pub use io::{Destination, Input, Now, Output, ResolveError, SignError, Token};
 pub use policy::{
     Admission, Answer, DECISION_BUDGET, Decision, DefaultPolicy, Later, Policy, Question, Routing,
