@@ -21,6 +21,8 @@ mod relay;
 mod route;
 mod switchboard;
 mod target;
+#[cfg(test)]
+mod tests;
 mod trunk;
 mod verstat;
 

@@ -1,0 +1,200 @@
+//! How calls end: BYE and CANCEL (RFC 3261 sections 15 and 9), and what is left behind.
+
+use std::time::Duration;
+
+use attesta_sip::Name;
+
+use super::rig::*;
+use crate::{Cause, TrunkTimers};
+
+#[test]
+fn the_caller_hangs_up() {
+    let mut rig = Rig::plain();
+    let talk = rig.talk();
+    rig.request(ALICE, "BYE", &edge(), &(talk.alice("BYE", 2) + "Reason: Q.850;cause=16\r\n"), "");
+    rig.gets_response(ALICE, 200);
+    let bye = rig.gets_request(BOB, "BYE");
+    assert_eq!(value(&bye, Name::CSeq), "2 BYE");
+    assert_eq!(value(&bye, Name::Reason), "Q.850;cause=16");
+    rig.reply(BOB, &bye, 200, "", "");
+    rig.is_silent();
+    rig.ends_clean(Cause::CallerHungUp);
+}
+
+#[test]
+fn the_callee_hangs_up() {
+    let mut rig = Rig::plain();
+    let talk = rig.talk();
+    rig.request(BOB, "BYE", &edge(), &talk.bob("BYE", 77), "");
+    rig.gets_response(BOB, 200);
+    let bye = rig.gets_request(ALICE, "BYE");
+    assert_eq!(value(&bye, Name::CallId), "call-1");
+    assert_eq!(value(&bye, Name::CSeq), "1 BYE");
+    rig.reply(ALICE, &bye, 200, "", "");
+    rig.ends_clean(Cause::CalleeHungUp);
+}
+
+#[test]
+fn both_hang_up_at_once() {
+    let mut rig = Rig::plain();
+    let talk = rig.talk();
+    rig.request(ALICE, "BYE", &edge(), &talk.alice("BYE", 2), "");
+    rig.request(BOB, "BYE", &edge(), &talk.bob("BYE", 1), "");
+    rig.gets_response(ALICE, 200);
+    rig.gets_request(BOB, "BYE");
+    rig.gets_response(BOB, 200);
+    rig.is_silent();
+    rig.ends_clean(Cause::CallerHungUp);
+}
+
+#[test]
+fn a_callee_that_does_not_answer_the_bye_is_forgotten() {
+    let mut rig = Rig::plain();
+    let talk = rig.talk();
+    rig.request(ALICE, "BYE", &edge(), &talk.alice("BYE", 2), "");
+    assert_eq!((rig.counters().calls_live, rig.counters().dialogs_live), (0, 1));
+    rig.ends_clean(Cause::CallerHungUp);
+}
+
+#[test]
+fn a_callee_that_hangs_up_before_the_ack_has_the_caller_told_after_it() {
+    let mut rig = Rig::plain();
+    rig.invite("");
+    let invite = rig.gets_request(BOB, "INVITE");
+    rig.reply_with(BOB, &invite, 200, "b", &contact(BOB), ANSWER);
+    let ok = rig.gets_response(ALICE, 200);
+    let talk = Talk { invite, ok };
+    rig.request(BOB, "BYE", &edge(), &talk.bob("BYE", 1), "");
+    rig.gets_response(BOB, 200);
+    rig.is_silent();
+    // RFC 3261 section 15.1.1: no BYE before the ACK of our own 2xx.
+    rig.request(ALICE, "ACK", &edge(), &talk.alice("ACK", 1), "");
+    rig.gets_request(ALICE, "BYE");
+    rig.is_silent();
+    rig.ends_clean(Cause::CalleeHungUp);
+}
+
+#[test]
+fn the_caller_cancels_while_it_rings() {
+    let mut rig = Rig::plain();
+    rig.invite("");
+    let invite = rig.gets_request(BOB, "INVITE");
+    rig.reply(BOB, &invite, 180, "b", &contact(BOB));
+    rig.gets_response(ALICE, 180);
+    cancel(&mut rig);
+    let cancel = rig.gets_request(BOB, "CANCEL");
+    assert_eq!(value(&cancel, Name::Reason), "SIP;cause=200;text=\"elsewhere\"");
+    assert_eq!(value(&cancel, Name::Via), value(&invite, Name::Via));
+    rig.reply(BOB, &cancel, 200, "b", "");
+    rig.reply(BOB, &invite, 487, "b", "");
+    rig.gets_request(BOB, "ACK");
+    rig.is_silent();
+    rig.ends_clean(Cause::Cancelled);
+}
+
+#[test]
+fn a_cancel_before_the_first_provisional_response_waits_for_it() {
+    let mut rig = Rig::plain();
+    rig.invite("");
+    let invite = rig.gets_request(BOB, "INVITE");
+    cancel(&mut rig);
+    rig.is_silent();
+    rig.reply(BOB, &invite, 100, "", "");
+    rig.gets_request(BOB, "CANCEL");
+    rig.reply(BOB, &invite, 487, "b", "");
+    rig.gets_request(BOB, "ACK");
+    rig.ends_clean(Cause::Cancelled);
+}
+
+#[test]
+fn an_answer_that_crosses_the_cancel_is_acknowledged_and_ended() {
+    let mut rig = Rig::plain();
+    rig.invite("");
+    let invite = rig.gets_request(BOB, "INVITE");
+    rig.reply(BOB, &invite, 180, "b", &contact(BOB));
+    rig.gets_response(ALICE, 180);
+    cancel(&mut rig);
+    rig.gets_request(BOB, "CANCEL");
+    rig.reply_with(BOB, &invite, 200, "b", &contact(BOB), ANSWER);
+    rig.gets_request(BOB, "ACK");
+    let bye = rig.gets_request(BOB, "BYE");
+    rig.reply(BOB, &bye, 200, "", "");
+    rig.is_silent();
+    rig.ends_clean(Cause::Cancelled);
+}
+
+#[test]
+fn a_cancel_while_a_name_is_resolved_ends_the_call() {
+    let mut rig = Rig::plain();
+    rig.holds_names = true;
+    rig.invite("");
+    cancel(&mut rig);
+    rig.is_silent();
+    rig.ends_clean(Cause::Cancelled);
+}
+
+#[test]
+fn the_caller_may_end_its_early_dialog_by_a_bye() {
+    let mut rig = Rig::plain();
+    rig.invite("");
+    let invite = rig.gets_request(BOB, "INVITE");
+    rig.reply(BOB, &invite, 180, "b", &contact(BOB));
+    let ok = rig.gets_response(ALICE, 180);
+    let talk = Talk { invite, ok };
+    rig.request(ALICE, "BYE", &edge(), &talk.alice("BYE", 2), "");
+    rig.gets_response(ALICE, 200);
+    rig.gets_response(ALICE, 487);
+    rig.gets_request(BOB, "CANCEL");
+    rig.is_silent();
+    rig.ends_clean(Cause::Cancelled);
+}
+
+#[test]
+fn a_callee_may_not_end_an_early_dialog() {
+    let mut rig = Rig::plain();
+    rig.invite("");
+    let invite = rig.gets_request(BOB, "INVITE");
+    rig.reply(BOB, &invite, 180, "b", &contact(BOB));
+    let ok = rig.gets_response(ALICE, 180);
+    let talk = Talk { invite, ok };
+    rig.request(BOB, "BYE", &edge(), &talk.bob("BYE", 1), "");
+    rig.gets_response(BOB, 481);
+    assert_eq!(rig.counters().calls_live, 1);
+}
+
+#[test]
+fn a_call_does_not_last_forever() {
+    let (alice, bob) = trunks();
+    let timers = TrunkTimers { max_call: Duration::from_secs(600), ..TrunkTimers::default() };
+    let mut rig = Rig::new(builder().trunk(alice).trunk(bob.timers(timers)).build().unwrap());
+    rig.talk();
+    rig.run_for(Duration::from_secs(599));
+    rig.is_silent();
+    rig.run_for(Duration::from_secs(1));
+    rig.gets_request(ALICE, "BYE");
+    rig.gets_request(BOB, "BYE");
+    rig.ends_clean(Cause::TooLong);
+}
+
+#[test]
+fn a_peer_that_cannot_be_found_gets_no_bye_and_leaves_nothing() {
+    let mut rig = Rig::plain();
+    rig.invite("");
+    let invite = rig.gets_request(BOB, "INVITE");
+    rig.reply_with(BOB, &invite, 200, "b", "Contact: <sip:bob@nowhere.example>\n", ANSWER);
+    let ok = rig.gets_response(ALICE, 200);
+    let talk = Talk { invite, ok };
+    rig.request(ALICE, "ACK", &edge(), &talk.alice("ACK", 1), "");
+    rig.request(ALICE, "BYE", &edge(), &talk.alice("BYE", 2), "");
+    rig.gets_response(ALICE, 200);
+    rig.ends_clean(Cause::CallerHungUp);
+}
+
+/// Alice's CANCEL, with what she gets for it.
+fn cancel(rig: &mut Rig) {
+    let headers = "Call-ID: call-1\r\nCSeq: 1 CANCEL\r\nReason: SIP;cause=200;text=\"elsewhere\"\r\n";
+    let headers = format!("{headers}From: \"Alice\" <{}>;tag=a\r\nTo: <{}>\r\n", uri(CALLER), uri(CALLEE));
+    rig.receives(ALICE, request(ALICE, "CANCEL", &uri(CALLEE), "z9hG4bK1", &headers, ""));
+    rig.gets_response(ALICE, 200);
+    rig.gets_response(ALICE, 487);
+}

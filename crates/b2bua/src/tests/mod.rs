@@ -1,0 +1,11 @@
+//! The rules of calls, each driven through a switchboard with bytes and virtual time.
+
+mod ending;
+mod in_dialog;
+mod pki;
+mod policy;
+mod rig;
+mod screening;
+mod set_up;
+mod signing;
+mod verification;

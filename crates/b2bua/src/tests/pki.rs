@@ -1,0 +1,87 @@
+//! A throw-away STI hierarchy for the tests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use attesta_stir::cert::{
+    Cache, CacheConfig, CertificateChain, FetchFailure, Fetched, Snapshot, TrustAnchors,
+};
+use attesta_stir::{DEFAULT_PORTS, Signer, SigningKey, Verifier, VerifyPolicy, X5u};
+use rcgen::{
+    BasicConstraints, CertificateParams, CustomExtension, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+};
+
+use super::rig::{EPOCH, unix};
+use crate::TrustDomain;
+
+pub(super) const URL: &str = "https://cr.example.net/leaf.pem";
+
+pub(super) struct Pki {
+    pub(super) signer: Arc<Signer>,
+    anchors: TrustAnchors,
+    bundle: String,
+}
+
+impl Pki {
+    pub(super) fn new() -> Self {
+        let root_key = KeyPair::generate().unwrap();
+        let mut root = params("SHAKEN ROOT");
+        root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        root.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let root_pem = root.self_signed(&root_key).unwrap().pem();
+        let root = Issuer::new(root, root_key);
+
+        let key = KeyPair::generate().unwrap();
+        let mut leaf = params("SHAKEN 1234");
+        leaf.is_ca = IsCa::ExplicitNoCa;
+        leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        // RFC 8226 section 9: a TNAuthList of the service provider code 1234.
+        let tn_auth_list = b"\x30\x08\xa0\x06\x16\x041234".to_vec();
+        leaf.custom_extensions
+            .push(CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 26], tn_auth_list));
+        let bundle = leaf.signed_by(&key, &root).unwrap().pem();
+
+        let chain = CertificateChain::parse(bundle.as_bytes()).unwrap();
+        let key = SigningKey::from_pem(key.serialize_pem().as_bytes()).unwrap();
+        let signer = Arc::new(Signer::new(key, &chain, url(), unix(EPOCH)).unwrap());
+        Self { signer, anchors: TrustAnchors::from_pem(root_pem.as_bytes()).unwrap(), bundle }
+    }
+
+    pub(super) fn domain(&self) -> TrustDomain {
+        self.domain_named("default")
+    }
+
+    pub(super) fn domain_named(&self, name: &str) -> TrustDomain {
+        TrustDomain::new(name, Verifier::new(self.anchors.clone(), VerifyPolicy::default()))
+    }
+
+    /// What the cache knows once it has fetched the leaf.
+    pub(super) fn fetched(&self) -> Arc<Snapshot> {
+        self.cache(Ok(Fetched::new(self.bundle.as_bytes())))
+    }
+
+    /// What the cache knows once the fetch has failed.
+    pub(super) fn unreachable(&self) -> Arc<Snapshot> {
+        self.cache(Err(FetchFailure::Unreachable))
+    }
+
+    fn cache(&self, outcome: Result<Fetched<'_>, FetchFailure>) -> Arc<Snapshot> {
+        let mut cache = Cache::new(CacheConfig::default(), vec![self.anchors.clone()]);
+        cache.want(&url(), unix(EPOCH));
+        cache.fetched(&url(), unix(EPOCH), outcome);
+        cache.snapshot()
+    }
+}
+
+fn url() -> X5u {
+    X5u::parse(URL, DEFAULT_PORTS).unwrap()
+}
+
+fn params(name: &str) -> CertificateParams {
+    let around = |seconds: u64| time::OffsetDateTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.not_before = around(EPOCH - 86_400);
+    params.not_after = around(EPOCH + 86_400);
+    params
+}

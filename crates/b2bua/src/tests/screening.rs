@@ -1,0 +1,167 @@
+//! What stands against a request before it may become a call: RFC 3261 section 8.2 and the trunks.
+
+use attesta_sip::Name;
+use attesta_transaction::Transport;
+
+use super::rig::*;
+use crate::{CallEvent, Caps, Cause, Trunk};
+
+#[test]
+fn strangers_are_refused_and_counted() {
+    let mut rig = Rig::plain();
+    rig.request(MALLORY, "INVITE", &uri(CALLEE), &dialog_forming(""), OFFER);
+    rig.gets_response(MALLORY, 403);
+    rig.is_silent();
+    assert_eq!((rig.refused("unknown-source"), rig.counters().calls), (1, 0));
+    assert!(rig.events.is_empty());
+}
+
+#[test]
+fn the_most_specific_source_names_the_trunk() {
+    let trunk = |name: &str, source: &str| {
+        Trunk::new(name).source(source.parse().unwrap()).inbound_identity(crate::InboundIdentity::Pass)
+    };
+    let (_, bob) = trunks();
+    let config = builder()
+        .trunk(bob)
+        .trunk(trunk("wide", "10.0.0.0/8"))
+        .trunk(trunk("socket", "10.1.2.3:5070"))
+        .trunk(trunk("host", "10.1.2.3"))
+        .trunk(trunk("near", "10.1.0.0/16"))
+        .trunk(trunk("six", "2001:db8::/32"))
+        .build()
+        .unwrap();
+    let of =
+        |transport, remote: &str| config.trunk_of(transport, address(remote)).map(|name| name.to_string());
+    assert_eq!(of(Transport::Udp, "10.1.2.3:5070").as_deref(), Some("socket"));
+    assert_eq!(
+        of(Transport::Tcp, "10.1.2.3:5070").as_deref(),
+        Some("host"),
+        "a port says nothing of a stream"
+    );
+    assert_eq!(of(Transport::Udp, "10.1.2.3:5071").as_deref(), Some("host"));
+    assert_eq!(of(Transport::Udp, "10.1.9.9:5060").as_deref(), Some("near"));
+    assert_eq!(of(Transport::Udp, "10.9.9.9:5060").as_deref(), Some("wide"));
+    assert_eq!(of(Transport::Udp, "[2001:db8::1]:5060").as_deref(), Some("six"));
+    assert_eq!(of(Transport::Udp, "[::ffff:10.9.9.9]:5060").as_deref(), Some("wide"));
+    assert_eq!(of(Transport::Udp, "11.0.0.1:5060"), None);
+}
+
+#[test]
+fn methods_that_begin_nothing_here_are_refused_each_in_its_way() {
+    let mut rig = Rig::plain();
+    for (method, status) in [
+        ("REGISTER", 405),
+        ("SUBSCRIBE", 405),
+        ("MESSAGE", 405),
+        ("FROB", 501),
+        ("BYE", 481),
+        ("UPDATE", 481),
+    ] {
+        let headers = dialog_forming("").replace("INVITE", method).replace("call-1", method);
+        rig.request(ALICE, method, &uri(CALLEE), &headers, "");
+        let response = rig.gets_response(ALICE, status);
+        assert_eq!(response.headers().contains(Name::Allow), status != 481, "{method}");
+        assert!(header(&response, Name::To).contains(";tag="));
+    }
+    assert_eq!((rig.refused("method"), rig.refused("unknown-method")), (3, 1));
+}
+
+#[test]
+fn options_are_answered() {
+    let mut rig = Rig::plain();
+    let headers = dialog_forming("Max-Forwards: 0\r\n").replace("INVITE", "OPTIONS");
+    rig.request(ALICE, "OPTIONS", &edge(), &headers, "");
+    let response = rig.gets_response(ALICE, 200);
+    assert!(header(&response, Name::Allow).starts_with("INVITE, ACK"));
+    assert!(header(&response, Name::Supported).contains("100rel"));
+}
+
+#[test]
+fn extensions_schemes_and_hops_are_checked() {
+    let mut rig = Rig::plain();
+    rig.invite("Require: 100rel, frob, x\r\n");
+    assert_eq!(header(&rig.gets_response(ALICE, 420), Name::Unsupported), "frob, x");
+    for (uri, id) in [("nobodyKnowsThisScheme:total", "s1"), ("urn:service:food", "s2")] {
+        rig.request(ALICE, "INVITE", uri, &dialog_forming("").replace("call-1", id), OFFER);
+        rig.gets_response(ALICE, 416);
+    }
+    rig.request(
+        ALICE,
+        "INVITE",
+        &uri(CALLEE),
+        &dialog_forming("Max-Forwards: 0\r\n").replace("call-1", "m"),
+        OFFER,
+    );
+    rig.gets_response(ALICE, 483);
+    let without =
+        dialog_forming("").replace(&format!("Contact: <sip:{ALICE}>\r\n"), "").replace("call-1", "c");
+    rig.request(ALICE, "INVITE", &uri(CALLEE), &without, OFFER);
+    rig.gets_response(ALICE, 400);
+    rig.is_silent();
+    let counts = ["extension", "scheme", "max-forwards", "no-contact"].map(|reason| rig.refused(reason));
+    assert_eq!(counts, [1, 2, 1, 1]);
+}
+
+#[test]
+fn an_invite_without_max_forwards_gets_seventy() {
+    let mut rig = Rig::plain();
+    let message = request(ALICE, "INVITE", &uri(CALLEE), "z9hG4bKx", &dialog_forming(""), OFFER);
+    rig.receives(ALICE, message.replace("Max-Forwards: 70\r\n", ""));
+    assert_eq!(value(&rig.gets_request(BOB, "INVITE"), Name::MaxForwards), "70");
+}
+
+#[test]
+fn one_call_too_many_is_refused() {
+    let (alice, bob) = trunks();
+    let config = builder().trunk(alice).trunk(bob).caps(Caps { calls: 1, ..Caps::default() }).build();
+    let mut rig = Rig::new(config.unwrap());
+    rig.talk();
+    rig.request(ALICE, "INVITE", &uri(CALLEE), &dialog_forming("").replace("call-1", "call-2"), OFFER);
+    assert_eq!(header(&rig.gets_response(ALICE, 503), Name::RetryAfter), "5");
+    assert_eq!(rig.refused("call-cap"), 1);
+    // An emergency call is not.
+    rig.request(ALICE, "INVITE", &uri("911"), &dialog_forming("").replace("call-1", "call-3"), OFFER);
+    rig.gets_request(BOB, "INVITE");
+}
+
+#[test]
+fn emergency_calls_pass_screening_from_anywhere() {
+    let mut rig = Rig::plain();
+    for (uri, id) in [("urn:service:sos.police", "e1"), ("sip:911@edge.example", "e2")] {
+        rig.request(MALLORY, "INVITE", uri, &dialog_forming("").replace("call-1", id), OFFER);
+        rig.gets_request(BOB, "INVITE");
+    }
+    rig.request(MALLORY, "INVITE", "sip:9111@edge.example", &dialog_forming(""), OFFER);
+    rig.gets_response(MALLORY, 403);
+    let started =
+        |event: &&CallEvent| matches!(event, CallEvent::Started { arrival, .. } if arrival.emergency);
+    assert_eq!(rig.events.iter().filter(started).count(), 2);
+}
+
+#[test]
+fn a_number_that_no_route_takes_is_not_found() {
+    let (alice, bob) = trunks();
+    let config = crate::Config::builder()
+        .listener(crate::Listener::new("edge", Transport::Udp, address(EDGE)))
+        .trunk(alice)
+        .trunk(bob)
+        .route(crate::Route::new(crate::RouteTo::Trunks(vec!["bob".into()])).number("+44".parse().unwrap()))
+        .route(crate::Route::new(crate::RouteTo::Trunks(vec!["bob".into()])).from("bob"))
+        .build();
+    let mut rig = Rig::new(config.unwrap());
+    rig.invite("");
+    let response = rig.gets_response(ALICE, 404);
+    rig.ends_clean(Cause::Refused(response.status()));
+}
+
+#[test]
+fn what_cannot_be_read_harms_no_call() {
+    let mut rig = Rig::plain();
+    rig.talk();
+    for noise in [&b"\0\xff\xfe"[..], b"INVITE", b"SIP/2.0 200 OK\r\n\r\n", &[b'x'; 65_507]] {
+        rig.receives(MALLORY, noise.to_vec());
+    }
+    rig.is_silent();
+    assert_eq!(rig.counters().calls_live, 1);
+}

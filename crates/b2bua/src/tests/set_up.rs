@@ -1,0 +1,420 @@
+//! From the INVITE to the ACK: RFC 3261 section 13, and the failover of RFC 3263 section 4.3.
+
+use std::time::Duration;
+
+use attesta_sip::Name;
+
+use super::rig::*;
+use crate::{CallEvent, Cause, Input, Target, Trunk};
+
+#[test]
+fn a_call_is_set_up_and_each_leg_has_its_own_dialog() {
+    let mut rig = Rig::plain();
+    rig.invite(
+        "Subject: lunch\r\nX-Unknown: a,b;c\r\nMax-Forwards: 10\r\nRecord-Route: <sip:192.0.2.1;lr>\r\n",
+    );
+    let invite = rig.gets_request(BOB, "INVITE");
+    assert_eq!(invite.uri(), format!("sip:{CALLEE}@192.0.2.2:5060").as_bytes());
+    assert_eq!(value(&invite, Name::MaxForwards), "9");
+    assert_eq!(value(&invite, Name::Contact), format!("<sip:{EDGE}>"));
+    assert_eq!(value(&invite, Name::CSeq), "1 INVITE");
+    assert!(value(&invite, Name::CallId).starts_with("at0001"));
+    assert!(value(&invite, Name::From).starts_with(&format!("\"Alice\" <{}>;tag=at0001", uri(CALLER))));
+    assert_eq!(value(&invite, Name::To), format!("<{}>", uri(CALLEE)));
+    assert_eq!(invite.headers().count(Name::Via), 1);
+    assert_eq!(invite.headers().count(Name::RecordRoute), 0);
+    assert_eq!(value(&invite, Name::Subject), "lunch");
+    assert_eq!(invite.headers().named("X-Unknown"), Some(&b"a,b;c"[..]));
+    assert_eq!(invite.body(), OFFER.as_bytes());
+
+    rig.reply(BOB, &invite, 100, "", "");
+    rig.is_silent();
+    rig.reply_with(
+        BOB,
+        &invite,
+        183,
+        "b",
+        &format!("{}Server: bob\nRecord-Route: <sip:192.0.2.2;lr>\n", contact(BOB)),
+        ANSWER,
+    );
+    let progress = rig.gets_response(ALICE, 183);
+    assert_eq!(progress.body(), ANSWER.as_bytes());
+    assert_eq!(header(&progress, Name::CallId), "call-1");
+    assert_eq!(header(&progress, Name::Contact), format!("<sip:{EDGE}>"));
+    assert_eq!(header(&progress, Name::Server), "bob");
+    assert_eq!(progress.headers().count(Name::RecordRoute), 0);
+    assert!(header(&progress, Name::To).contains(";tag=at0001"));
+
+    rig.reply_with(BOB, &invite, 200, "b", &contact(BOB), ANSWER);
+    let ok = rig.gets_response(ALICE, 200);
+    assert_eq!(header(&ok, Name::To), header(&progress, Name::To), "one early dialog, confirmed");
+    let talk = Talk { invite, ok };
+    rig.request(ALICE, "ACK", &edge(), &talk.alice("ACK", 1), "");
+    let ack = rig.gets_request(BOB, "ACK");
+    assert_eq!(ack.uri(), format!("sip:{BOB}").as_bytes());
+    assert_eq!(value(&ack, Name::CSeq), "1 ACK");
+    assert_eq!(value(&ack, Name::To), format!("<{}>;tag=b", uri(CALLEE)));
+    assert!(rig.events.iter().any(|event| matches!(event, CallEvent::Answered { .. })));
+    assert_eq!(rig.counters().calls_live, 1);
+    assert_eq!(rig.counters().dialogs_live, 2);
+}
+
+#[test]
+fn the_routes_of_each_leg_are_its_own() {
+    let mut rig = Rig::plain();
+    let record = "Record-Route: <sip:192.0.2.31;lr>\r\nRecord-Route: <sip:192.0.2.32;lr>\r\n";
+    rig.invite(record);
+    let invite = rig.gets_request(BOB, "INVITE");
+    let routes = "Record-Route: <sip:192.0.2.41;lr>, <sip:192.0.2.42;lr>\n";
+    rig.reply_with(BOB, &invite, 200, "b", &format!("{routes}{}", contact(BOB)), ANSWER);
+    let ok = rig.gets_response(ALICE, 200);
+    let talk = Talk { invite, ok };
+    rig.request(ALICE, "ACK", &edge(), &talk.alice("ACK", 1), "");
+    // RFC 3261 section 12.1.2: the caller takes the routes in reverse order.
+    let ack = rig.gets_request("192.0.2.42:5060", "ACK");
+    let values: Vec<_> = ack.headers().values(Name::Route).collect();
+    assert_eq!(values, [&b"<sip:192.0.2.42;lr>"[..], b"<sip:192.0.2.41;lr>"]);
+    // RFC 3261 section 12.1.1: the callee takes them as they stand.
+    rig.request(BOB, "BYE", &edge(), &talk.bob("BYE", 1), "");
+    let bye = rig.gets_request("192.0.2.31:5060", "BYE");
+    assert_eq!(bye.uri(), format!("sip:{ALICE}").as_bytes());
+    let values: Vec<_> = bye.headers().values(Name::Route).collect();
+    assert_eq!(values, [&b"<sip:192.0.2.31;lr>"[..], b"<sip:192.0.2.32;lr>"]);
+}
+
+#[test]
+fn a_strict_router_gets_the_request_uri() {
+    let mut rig = Rig::plain();
+    rig.invite("Record-Route: <sip:192.0.2.31>\r\n");
+    let invite = rig.gets_request(BOB, "INVITE");
+    rig.reply_with(BOB, &invite, 200, "b", &contact(BOB), ANSWER);
+    let ok = rig.gets_response(ALICE, 200);
+    let talk = Talk { invite, ok };
+    rig.request(ALICE, "ACK", &edge(), &talk.alice("ACK", 1), "");
+    rig.request(BOB, "BYE", &edge(), &talk.bob("BYE", 1), "");
+    let bye = rig.gets_request("192.0.2.31:5060", "BYE");
+    assert_eq!(bye.uri(), b"sip:192.0.2.31");
+    assert_eq!(value(&bye, Name::Route), format!("<sip:{ALICE}>"));
+}
+
+#[test]
+fn the_2xx_is_repeated_until_its_ack_and_then_not() {
+    let mut rig = Rig::plain();
+    rig.invite("");
+    let invite = rig.gets_request(BOB, "INVITE");
+    rig.reply_with(BOB, &invite, 200, "b", &contact(BOB), ANSWER);
+    let ok = rig.gets_response(ALICE, 200);
+    rig.run_for(Duration::from_millis(499));
+    rig.is_silent();
+    rig.run_for(Duration::from_millis(1));
+    rig.gets_response(ALICE, 200);
+    rig.run_for(Duration::from_secs(1));
+    rig.gets_response(ALICE, 200);
+    let talk = Talk { invite, ok };
+    rig.request(ALICE, "ACK", &edge(), &talk.alice("ACK", 1), "");
+    rig.gets_request(BOB, "ACK");
+    rig.run_for(Duration::from_secs(10));
+    rig.is_silent();
+}
+
+#[test]
+fn a_2xx_that_nobody_acknowledges_ends_both_legs() {
+    let mut rig = Rig::plain();
+    rig.invite("");
+    let invite = rig.gets_request(BOB, "INVITE");
+    rig.reply_with(BOB, &invite, 200, "b", &contact(BOB), ANSWER);
+    rig.run_for(Duration::from_millis(31_999));
+    rig.clear();
+    rig.run_for(Duration::from_millis(1));
+    rig.gets_request(BOB, "ACK");
+    rig.gets_request(BOB, "BYE");
+    rig.gets_request(ALICE, "BYE");
+    rig.ends_clean(Cause::NotAcknowledged);
+}
+
+#[test]
+fn a_2xx_that_comes_again_gets_the_same_ack() {
+    let mut rig = Rig::plain();
+    rig.invite("");
+    let invite = rig.gets_request(BOB, "INVITE");
+    rig.reply_with(BOB, &invite, 200, "b", &contact(BOB), ANSWER);
+    let ok = rig.gets_response(ALICE, 200);
+    rig.reply_with(BOB, &invite, 200, "b", &contact(BOB), ANSWER);
+    rig.is_silent();
+    let talk = Talk { invite: invite.clone(), ok };
+    rig.request(ALICE, "ACK", &edge(), &talk.alice("ACK", 1), "");
+    let first = rig.gets_request(BOB, "ACK");
+    rig.reply_with(BOB, &invite, 200, "b", &contact(BOB), ANSWER);
+    assert_eq!(rig.gets_request(BOB, "ACK").to_bytes(), first.to_bytes());
+    rig.is_silent();
+}
+
+#[test]
+fn a_late_offer_is_answered_in_the_ack() {
+    let mut rig = Rig::plain();
+    rig.request(ALICE, "INVITE", &uri(CALLEE), &dialog_forming(""), "");
+    let invite = rig.gets_request(BOB, "INVITE");
+    assert!(invite.body().is_empty());
+    rig.reply_with(BOB, &invite, 200, "b", &contact(BOB), OFFER);
+    let ok = rig.gets_response(ALICE, 200);
+    let talk = Talk { invite, ok };
+    let headers = talk.alice("ACK", 1) + "Content-Type: application/sdp\r\n";
+    rig.request(ALICE, "ACK", &edge(), &headers, ANSWER);
+    assert_eq!(rig.gets_request(BOB, "ACK").body(), ANSWER.as_bytes());
+}
+
+#[test]
+fn forks_ring_in_dialogs_of_their_own_and_the_first_answer_wins() {
+    let mut rig = Rig::plain();
+    rig.invite("");
+    let invite = rig.gets_request(BOB, "INVITE");
+    rig.reply(BOB, &invite, 180, "b1", &contact(BOB));
+    let first = rig.gets_response(ALICE, 180);
+    rig.reply(BOB, &invite, 180, "b2", &contact(CAROL));
+    let second = rig.gets_response(ALICE, 180);
+    assert_ne!(header(&first, Name::To), header(&second, Name::To));
+    rig.reply_with(BOB, &invite, 200, "b2", &contact(CAROL), ANSWER);
+    let ok = rig.gets_response(ALICE, 200);
+    assert_eq!(header(&ok, Name::To), header(&second, Name::To));
+    assert_eq!(rig.counters().dialogs_live, 2);
+    // RFC 3261 section 13.2.2.4: one answer too many is acknowledged and ended.
+    rig.reply_with(BOB, &invite, 200, "b1", &contact(BOB), ANSWER);
+    rig.gets_request(BOB, "ACK");
+    let bye = rig.gets_request(BOB, "BYE");
+    assert!(value(&bye, Name::To).ends_with(";tag=b1"));
+    rig.reply(BOB, &bye, 200, "", "");
+    assert_eq!((rig.counters().calls_live, rig.counters().dialogs_live), (1, 2));
+}
+
+#[test]
+fn forks_are_limited() {
+    let mut rig = Rig::plain();
+    rig.invite("");
+    let invite = rig.gets_request(BOB, "INVITE");
+    for fork in 0..20 {
+        rig.reply(BOB, &invite, 180, &format!("b{fork}"), &contact(BOB));
+    }
+    assert_eq!(rig.counters().dialogs_live, 16);
+    rig.reply(BOB, &invite, 180, "b3", &contact(BOB));
+    let relayed = std::iter::from_fn(|| rig.gets_if_any(ALICE)).count();
+    assert_eq!(relayed, 9, "eight forks, one of them twice");
+}
+
+#[test]
+fn a_failure_is_relayed_with_what_it_carries() {
+    for status in [404, 486, 488, 600, 603] {
+        let mut rig = Rig::plain();
+        rig.invite("");
+        let invite = rig.gets_request(BOB, "INVITE");
+        rig.reply(BOB, &invite, status, "b", "Warning: 399 bob \"no\"\nX-Reason: because\n");
+        rig.gets_request(BOB, "ACK");
+        let response = rig.gets_response(ALICE, status);
+        assert_eq!(header(&response, Name::Warning), "399 bob \"no\"");
+        assert_eq!(response.headers().named("X-Reason"), Some(&b"because"[..]));
+        assert!(header(&response, Name::To).contains(";tag=at0001"));
+        rig.ends_clean(Cause::Declined(response.status()));
+    }
+}
+
+#[test]
+fn a_redirection_keeps_its_contacts() {
+    let mut rig = Rig::plain();
+    rig.invite("");
+    let invite = rig.gets_request(BOB, "INVITE");
+    rig.reply(BOB, &invite, 302, "b", "Contact: <sip:elsewhere@example.com>\n");
+    let response = rig.gets_response(ALICE, 302);
+    assert_eq!(header(&response, Name::Contact), "<sip:elsewhere@example.com>");
+}
+
+/// Two targets for Bob's trunk.
+fn two_targets() -> Rig {
+    let (alice, bob) = trunks();
+    let bob = bob.target("sip:192.0.2.3:5060".parse().unwrap());
+    Rig::new(builder().trunk(alice).trunk(bob).build().unwrap())
+}
+
+#[test]
+fn the_next_target_is_tried_after_a_503_with_a_new_branch() {
+    let mut rig = two_targets();
+    rig.invite("");
+    let first = rig.gets_request(BOB, "INVITE");
+    rig.reply(BOB, &first, 503, "b", "");
+    rig.gets_request(BOB, "ACK");
+    let second = rig.gets_request(CAROL, "INVITE");
+    assert_ne!(value(&first, Name::Via), value(&second, Name::Via));
+    assert_eq!(second.uri(), format!("sip:{CALLEE}@192.0.2.3:5060").as_bytes());
+    rig.reply(CAROL, &second, 503, "c", "Retry-After: 9\n");
+    // RFC 3261 section 16.7: upstream is not to take it for one of ours.
+    let response = rig.gets_response(ALICE, 500);
+    assert_eq!(response.headers().count(Name::RetryAfter), 0);
+}
+
+#[test]
+fn the_next_target_is_tried_where_the_first_cannot_be_reached() {
+    let mut rig = two_targets();
+    rig.invite("");
+    rig.fails_to_reach(BOB);
+    let second = rig.gets_request(CAROL, "INVITE");
+    rig.reply(CAROL, &second, 486, "c", "");
+    rig.gets_response(ALICE, 486);
+}
+
+#[test]
+fn the_next_target_is_tried_where_the_first_is_silent() {
+    let mut rig = two_targets();
+    rig.invite("");
+    let first = rig.gets_request(BOB, "INVITE");
+    rig.run_for(Duration::from_secs(4));
+    let second = rig.gets_request(CAROL, "INVITE");
+    rig.clear();
+    // It wakes up late: its answer is acknowledged and ended.
+    rig.reply_with(BOB, &first, 200, "b", &contact(BOB), ANSWER);
+    rig.gets_request(BOB, "ACK");
+    rig.gets_request(BOB, "BYE");
+    rig.is_silent();
+    rig.reply_with(CAROL, &second, 200, "c", &contact(CAROL), ANSWER);
+    rig.gets_response(ALICE, 200);
+}
+
+#[test]
+fn a_target_that_declines_is_not_dialled_around() {
+    for status in [486, 603] {
+        let mut rig = two_targets();
+        rig.invite("");
+        let invite = rig.gets_request(BOB, "INVITE");
+        rig.reply(BOB, &invite, status, "b", "");
+        rig.gets_response(ALICE, status);
+        rig.gets_request(BOB, "ACK");
+        rig.is_silent();
+    }
+}
+
+#[test]
+fn a_callee_that_says_nothing_is_given_up() {
+    let mut rig = Rig::plain();
+    rig.invite("");
+    rig.run_for(Duration::from_secs(4));
+    rig.gets_response(ALICE, 100);
+    rig.gets_response(ALICE, 408);
+    rig.ends_clean(Cause::Unreachable);
+}
+
+#[test]
+fn a_callee_that_only_rings_is_given_up() {
+    let mut rig = Rig::plain();
+    rig.invite("");
+    let invite = rig.gets_request(BOB, "INVITE");
+    rig.reply(BOB, &invite, 180, "b", &contact(BOB));
+    rig.gets_response(ALICE, 180);
+    rig.run_for(Duration::from_secs(119));
+    rig.is_silent();
+    rig.run_for(Duration::from_secs(1));
+    rig.gets_response(ALICE, 480);
+    let cancel = rig.gets_request(BOB, "CANCEL");
+    rig.reply(BOB, &cancel, 200, "", "");
+    rig.reply(BOB, &invite, 487, "b", "");
+    rig.gets_request(BOB, "ACK");
+    rig.ends_clean(Cause::NotAnswered);
+}
+
+#[test]
+fn a_name_that_leads_nowhere_is_a_failed_target() {
+    let (alice, _) = trunks();
+    let bob = Trunk::new("bob")
+        .inbound_identity(crate::InboundIdentity::Pass)
+        .outbound_identity(crate::OutboundIdentity::Pass)
+        .listener("edge")
+        .target("sip:nowhere.example".parse().unwrap())
+        .target("sip:192.0.2.3:5060".parse().unwrap());
+    let mut rig = Rig::new(builder().trunk(alice).trunk(bob).build().unwrap());
+    rig.invite("");
+    rig.gets_request(CAROL, "INVITE");
+}
+
+#[test]
+fn a_name_that_is_never_resolved_is_given_up() {
+    let mut rig = Rig::plain();
+    rig.holds_names = true;
+    rig.invite("");
+    let (token, target) = rig.names.pop_front().unwrap();
+    assert_eq!(target, "sip:192.0.2.2:5060".parse::<Target>().unwrap());
+    rig.run_for(Duration::from_secs(4));
+    rig.gets_response(ALICE, 100);
+    rig.gets_response(ALICE, 504);
+    rig.input(Input::Resolved { token, result: Ok(Vec::new()) });
+    rig.ends_clean(Cause::Unreachable);
+}
+
+#[test]
+fn a_call_that_would_come_back_to_us_finds_nobody() {
+    let (alice, _) = trunks();
+    let config = crate::Config::builder()
+        .listener(crate::Listener::new("edge", attesta_transaction::Transport::Udp, address(EDGE)))
+        .trunk(alice)
+        .route(crate::Route::new(crate::RouteTo::RequestUri))
+        .build();
+    let mut rig = Rig::new(config.unwrap());
+    rig.request(ALICE, "INVITE", &format!("sip:+1999@{EDGE}"), &dialog_forming(""), OFFER);
+    rig.gets_response(ALICE, 404);
+    // And one that points elsewhere goes there as it is.
+    let headers = dialog_forming("").replace("call-1", "call-2");
+    rig.request(ALICE, "INVITE", &format!("sip:+1999@{BOB};x=y"), &headers, OFFER);
+    assert_eq!(rig.gets_request(BOB, "INVITE").uri(), format!("sip:+1999@{BOB};x=y").as_bytes());
+}
+
+#[test]
+fn a_response_without_contact_is_answered_where_it_came_from() {
+    let mut rig = Rig::plain();
+    rig.invite("");
+    let invite = rig.gets_request(BOB, "INVITE");
+    rig.reply_with(BOB, &invite, 200, "b", "", ANSWER);
+    let ok = rig.gets_response(ALICE, 200);
+    let talk = Talk { invite, ok };
+    rig.request(ALICE, "ACK", &edge(), &talk.alice("ACK", 1), "");
+    rig.gets_request(BOB, "ACK");
+}
+
+#[test]
+fn the_built_in_callee_rings_answers_and_takes_part() {
+    let (alice, bob) = trunks();
+    let config = builder().trunk(alice).trunk(bob).callee(vec!["+120255501".parse().unwrap()]).build();
+    let mut rig = Rig::new(config.unwrap());
+    let offer = format!("{OFFER}a=rtpmap:0 PCMU/8000\r\nm=video 4002 RTP/AVP 99\r\n");
+    rig.request(ALICE, "INVITE", &uri("+12025550100"), &dialog_forming(""), &offer);
+    rig.gets_response(ALICE, 180);
+    let ok = rig.gets_response(ALICE, 200);
+    let sdp = String::from_utf8(ok.body().to_vec()).unwrap();
+    assert_eq!(header(&ok, Name::ContentType), "application/sdp");
+    assert!(
+        sdp.contains("m=audio 9 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=inactive\r\nm=video 0 RTP/AVP 99\r\n"),
+        "{sdp}"
+    );
+    let in_dialog = |method: &str, seq| {
+        in_dialog(&header(&ok, Name::From), &header(&ok, Name::To), "call-1", method, seq)
+    };
+    rig.request(ALICE, "ACK", &edge(), &in_dialog("ACK", 1), "");
+    rig.request(
+        ALICE,
+        "INVITE",
+        &edge(),
+        &(in_dialog("INVITE", 2) + &format!("Contact: <sip:{ALICE}>\r\n")),
+        OFFER,
+    );
+    assert!(!rig.gets_response(ALICE, 200).body().is_empty());
+    rig.request(ALICE, "ACK", &edge(), &in_dialog("ACK", 2), "");
+    rig.request(ALICE, "INFO", &edge(), &in_dialog("INFO", 3), "");
+    rig.gets_response(ALICE, 405);
+    rig.request(ALICE, "BYE", &edge(), &in_dialog("BYE", 4), "");
+    rig.gets_response(ALICE, 200);
+    rig.is_silent();
+    rig.ends_clean(Cause::CallerHungUp);
+}
+
+#[test]
+fn a_message_that_grew_too_large_is_not_sent() {
+    let (alice, bob) = trunks();
+    let caps = crate::Caps { message: 700, ..crate::Caps::default() };
+    let mut rig = Rig::new(builder().trunk(alice).trunk(bob).caps(caps).build().unwrap());
+    rig.invite(&format!("X-Long: {}\r\n", "x".repeat(600)));
+    rig.gets_response(ALICE, 513);
+}

@@ -1,0 +1,233 @@
+//! What is signed, by whom and how: RFC 8224 section 6.1, RFC 8588.
+
+use std::time::Duration;
+
+use attesta_sip::{Date, Name};
+use attesta_stir::{Attestation, Verdict};
+
+use super::pki::Pki;
+use super::rig::*;
+use crate::{
+    CallEvent, Cause, Config, InboundIdentity, Input, NamedSigner, Numbers, OnSignFailure, OutboundIdentity,
+    SignError, SigningMeans, Trunk,
+};
+
+/// An edge that signs Alice's calls to Bob.
+fn config(means: SigningMeans, adjust: impl FnOnce(Trunk, Trunk) -> (Trunk, Trunk)) -> Config {
+    let (alice, bob) = trunks();
+    let alice = alice.vouched_by("acme").numbers(Numbers::starting(vec!["+1215".parse().unwrap()]));
+    let (alice, bob) = adjust(alice, bob.outbound_identity(OutboundIdentity::Sign));
+    builder().trunk(alice).trunk(bob).signer(NamedSigner::new("acme", means)).build().unwrap()
+}
+
+fn signing(pki: &Pki, adjust: impl FnOnce(Trunk, Trunk) -> (Trunk, Trunk)) -> Rig {
+    Rig::new(config(SigningMeans::Key(pki.signer.clone()), adjust))
+}
+
+/// An edge beyond the signing one: what verification says of an INVITE that left.
+fn verdict(pki: &Pki, invite: &attesta_sip::Request) -> (Verdict, Option<Attestation>) {
+    let carrier = Trunk::new("carrier").source("192.0.2.100".parse().unwrap());
+    let (_, bob) = trunks();
+    let config = builder().trunk(carrier).trunk(bob).trust_domain(pki.domain()).build().unwrap();
+    let mut rig = Rig::new(config);
+    rig.input(Input::Certificates(pki.fetched()));
+    rig.receives(EDGE, invite.to_bytes());
+    let verified = rig.events.iter().find_map(|event| {
+        let CallEvent::Verified { verification, .. } = event else { return None };
+        Some((verification.verdict(), verification.attestation()))
+    });
+    verified.unwrap()
+}
+
+#[test]
+fn a_call_from_an_own_number_is_fully_attested_and_dated() {
+    let pki = Pki::new();
+    let mut rig = signing(&pki, |alice, bob| (alice, bob));
+    rig.invite("");
+    let invite = rig.gets_request(BOB, "INVITE");
+    assert_eq!(invite.headers().count(Name::Identity), 1);
+    assert!(
+        value(&invite, Name::Identity)
+            .ends_with(";info=<https://cr.example.net/leaf.pem>;alg=ES256;ppt=shaken")
+    );
+    assert_eq!(value(&invite, Name::Date), Date::from_unix(EPOCH).unwrap().to_string());
+    assert_eq!(verdict(&pki, &invite), (Verdict::Pass, Some(Attestation::A)));
+    assert_eq!(rig.counters().identity_signed, 1);
+    let signed = |event: &&CallEvent| matches!(event, CallEvent::Signed { attestation: Attestation::A, .. });
+    assert_eq!(rig.events.iter().filter(signed).count(), 1);
+}
+
+#[test]
+fn a_fresh_date_is_kept_and_a_stale_one_does_not_spoil_the_signature() {
+    let pki = Pki::new();
+    for age in [30, 3600] {
+        let mut rig = signing(&pki, |alice, bob| (alice, bob));
+        let date = Date::from_unix(EPOCH - age).unwrap().to_string();
+        rig.invite(&format!("Date: {date}\r\n"));
+        let invite = rig.gets_request(BOB, "INVITE");
+        assert_eq!(value(&invite, Name::Date), date);
+        assert_eq!(verdict(&pki, &invite).0, Verdict::Pass);
+    }
+}
+
+#[test]
+fn other_numbers_get_the_attestation_of_the_unknown_or_none() {
+    let pki = Pki::new();
+    let stranger = "From: <sip:+442079460000@h>;tag=a\r\n";
+    let mut rig = signing(&pki, |alice, bob| (alice, bob));
+    rig.invite(stranger);
+    let invite = rig.gets_request(BOB, "INVITE");
+    assert_eq!(verdict(&pki, &invite), (Verdict::Pass, Some(Attestation::B)));
+
+    let mut rig = signing(&pki, |alice, bob| (alice.unknown_attest(Some(Attestation::C)), bob));
+    rig.invite(stranger);
+    assert_eq!(verdict(&pki, &rig.gets_request(BOB, "INVITE")).1, Some(Attestation::C));
+
+    let mut rig = signing(&pki, |alice, bob| (alice.unknown_attest(None), bob));
+    rig.invite(stranger);
+    assert_eq!(rig.gets_request(BOB, "INVITE").headers().count(Name::Identity), 0);
+
+    // A displayed number of someone else's is not covered by an asserted number of one's own.
+    let mut rig = signing(&pki, |alice, bob| (alice, bob));
+    rig.invite(&format!("{stranger}P-Asserted-Identity: <tel:{CALLER}>\r\n"));
+    let invite = rig.gets_request(BOB, "INVITE");
+    assert_eq!(verdict(&pki, &invite), (Verdict::Pass, Some(Attestation::B)));
+
+    // Who has no number is not signed for.
+    let mut rig = signing(&pki, |alice, bob| (alice, bob));
+    rig.invite("From: <sip:anonymous@anonymous.invalid>;tag=a\r\n");
+    assert_eq!(rig.gets_request(BOB, "INVITE").headers().count(Name::Identity), 0);
+    assert_eq!(rig.counters().identity_sign_failures, 0);
+}
+
+#[test]
+fn a_call_that_is_covered_is_not_signed_again() {
+    let pki = Pki::new();
+    let mut rig = signing(&pki, |alice, bob| (alice, bob));
+    rig.invite("Identity: a.b.c;info=<https://h/x>;ppt=\"shaken\"\r\n");
+    let invite = rig.gets_request(BOB, "INVITE");
+    assert_eq!(invite.headers().count(Name::Identity), 1);
+    // Another type does not cover it, and one that was removed covers nothing.
+    let mut rig = signing(&pki, |alice, bob| (alice, bob));
+    rig.invite("Identity: a.b.c;info=<https://h/x>;ppt=rcd\r\n");
+    assert_eq!(rig.gets_request(BOB, "INVITE").headers().count(Name::Identity), 2);
+    let mut rig = signing(&pki, |alice, bob| (alice.inbound_identity(InboundIdentity::Strip), bob));
+    rig.invite("Identity: a.b.c;info=<https://h/x>;ppt=shaken\r\n");
+    let invite = rig.gets_request(BOB, "INVITE");
+    assert_eq!(invite.headers().count(Name::Identity), 1);
+    assert_eq!(verdict(&pki, &invite).0, Verdict::Pass);
+}
+
+#[test]
+fn each_attempt_is_signed_anew() {
+    let pki = Pki::new();
+    let mut rig = signing(&pki, |alice, bob| (alice, bob.target("sip:192.0.2.3".parse().unwrap())));
+    rig.invite("");
+    let first = rig.gets_request(BOB, "INVITE");
+    rig.reply(BOB, &first, 503, "b", "");
+    let second = rig.gets_request(CAROL, "INVITE");
+    assert_ne!(value(&first, Name::Identity), value(&second, Name::Identity));
+    assert_eq!(verdict(&pki, &second).0, Verdict::Pass);
+    // And what is sent within a dialog is not signed.
+    rig.reply_with(CAROL, &second, 200, "c", &contact(CAROL), ANSWER);
+    assert_eq!(rig.counters().identity_signed, 2);
+}
+
+#[test]
+fn a_signer_that_is_set_aside_lets_calls_through_unless_told_otherwise() {
+    let mut rig = Rig::new(config(SigningMeans::SetAside, |alice, bob| (alice, bob)));
+    rig.invite("");
+    assert_eq!(rig.gets_request(BOB, "INVITE").headers().count(Name::Identity), 0);
+    assert_eq!((rig.counters().identity_signed, rig.counters().identity_sign_failures), (0, 1));
+
+    let reject = |alice, bob: Trunk| (alice, bob.on_sign_failure(OnSignFailure::Reject));
+    let mut rig = Rig::new(config(SigningMeans::SetAside, reject));
+    rig.invite("");
+    let response = rig.gets_response(ALICE, 500);
+    rig.ends_clean(Cause::Refused(response.status()));
+    // An emergency call goes on all the same.
+    let mut rig = Rig::new(config(SigningMeans::SetAside, reject));
+    rig.request(ALICE, "INVITE", &uri("911"), &dialog_forming(""), OFFER);
+    rig.gets_request(BOB, "INVITE");
+}
+
+#[test]
+fn a_certificate_that_has_expired_signs_nothing() {
+    let pki = Pki::new();
+    let mut rig = signing(&pki, |alice, bob| (alice, bob));
+    rig.run_for(Duration::from_secs(2 * 86_400));
+    rig.invite("");
+    assert_eq!(rig.gets_request(BOB, "INVITE").headers().count(Name::Identity), 0);
+    assert_eq!(rig.counters().identity_sign_failures, 1);
+}
+
+#[test]
+fn an_outside_signer_is_asked_and_its_answer_is_sent() {
+    let mut rig = Rig::new(config(SigningMeans::Outside, |alice, bob| (alice, bob)));
+    rig.invite("");
+    rig.is_silent();
+    let (token, signer, claims) = rig.to_sign.pop_front().unwrap();
+    assert_eq!((&*signer, claims.attestation), ("acme", Attestation::A));
+    assert_eq!(
+        (claims.orig.to_string(), claims.dest[0].to_string()),
+        ("12155551212".into(), "12155551213".into())
+    );
+    assert_eq!(claims.issued_at, unix(EPOCH));
+    let value_given = "a.b.c;info=<https://h/x>;alg=ES256;ppt=shaken";
+    rig.input(Input::Signed { token, result: Ok(value_given.into()) });
+    assert_eq!(value(&rig.gets_request(BOB, "INVITE"), Name::Identity), value_given);
+    rig.input(Input::Signed { token, result: Ok("again".into()) });
+    rig.is_silent();
+}
+
+#[test]
+fn an_outside_signer_that_fails_is_silent_or_lies_is_a_failure_to_sign() {
+    let bad = "a.b.c;info=<https://h/x>\r\nX-Injected: yes";
+    for answer in [Some(Err(SignError::Refused)), Some(Ok(bad.into())), None] {
+        let mut rig = Rig::new(config(SigningMeans::Outside, |alice, bob| (alice, bob)));
+        rig.invite("");
+        let (token, ..) = rig.to_sign.pop_front().unwrap();
+        match answer {
+            Some(result) => rig.input(Input::Signed { token, result }),
+            None => rig.run_for(Duration::from_millis(500)),
+        }
+        let invite = rig.gets_request(BOB, "INVITE");
+        assert_eq!(invite.headers().count(Name::Identity), 0);
+        assert_eq!(invite.headers().named("X-Injected"), None);
+        assert_eq!(rig.counters().identity_sign_failures, 1);
+    }
+}
+
+#[test]
+fn the_trust_domain_of_the_way_out_chooses_the_signer() {
+    let (us, ca) = (Pki::new(), Pki::new());
+    let (alice, bob) = trunks();
+    let alice = alice.vouched_by("us").vouched_by("ca").trust("us");
+    let bob = bob.outbound_identity(OutboundIdentity::Sign).trust("ca");
+    let signer = |name: &'static str, pki: &Pki| {
+        NamedSigner::new(name, SigningMeans::Key(pki.signer.clone())).trust(name)
+    };
+    let config = builder()
+        .trunk(alice)
+        .trunk(bob)
+        .trust_domain(us.domain_named("us"))
+        .trust_domain(ca.domain_named("ca"))
+        .signer(signer("us", &us))
+        .signer(signer("ca", &ca));
+    let mut rig = Rig::new(config.build().unwrap());
+    rig.invite("");
+    let invite = rig.gets_request(BOB, "INVITE");
+    assert_eq!(verdict(&ca, &invite).0, Verdict::Pass);
+    assert_eq!(verdict(&us, &invite).0, Verdict::Fail);
+}
+
+#[test]
+fn the_way_out_signs_where_the_origin_names_nobody() {
+    let pki = Pki::new();
+    let (alice, bob) = trunks();
+    let bob = bob.outbound_identity(OutboundIdentity::Sign).signer("acme");
+    let acme = NamedSigner::new("acme", SigningMeans::Key(pki.signer.clone()));
+    let mut rig = Rig::new(builder().trunk(alice).trunk(bob).signer(acme).build().unwrap());
+    rig.invite("");
+    assert_eq!(verdict(&pki, &rig.gets_request(BOB, "INVITE")), (Verdict::Pass, Some(Attestation::B)));
+}

@@ -1,0 +1,295 @@
+//! What verification does to a call: RFC 8224 section 6.2, RFC 9410, 3GPP TS 24.229.
+
+use std::time::Duration;
+
+use attesta_sip::{Name, Status};
+use attesta_stir::{Attestation, DialPlan, Identity, OrigId, Shaken};
+
+use super::pki::{Pki, URL};
+use super::rig::*;
+use crate::{
+    CallEvent, Caps, Cause, Consequence, InboundIdentity, Input, OutboundIdentity, Outcomes, Trunk, Trusts,
+};
+
+/// An edge that verifies Alice's calls.
+fn verifying(pki: &Pki, adjust: impl FnOnce(Trunk) -> Trunk) -> Rig {
+    let (alice, bob) = trunks();
+    let alice = adjust(alice.inbound_identity(InboundIdentity::Verify));
+    let caps = Caps { waiting_per_certificate: 2, ..Caps::default() };
+    Rig::new(builder().trunk(alice).trunk(bob).trust_domain(pki.domain()).caps(caps).build().unwrap())
+}
+
+fn knowing(pki: &Pki, adjust: impl FnOnce(Trunk) -> Trunk) -> Rig {
+    let mut rig = verifying(pki, adjust);
+    rig.input(Input::Certificates(pki.fetched()));
+    rig
+}
+
+fn identity(uri: &str) -> Identity {
+    Identity::callee(uri.as_bytes(), &DialPlan::default()).unwrap()
+}
+
+/// An Identity value for a call from [`CALLER`] to `callee`.
+fn signed(pki: &Pki, callee: &str) -> String {
+    let claims = Shaken {
+        attest: Attestation::A,
+        dest: &[identity(&uri(callee))],
+        iat: unix(EPOCH),
+        orig: &identity(&uri(CALLER)),
+        origid: OrigId::from_random([9; 16]),
+    };
+    let mut value = Vec::new();
+    pki.signer.sign_shaken(&claims, &mut value).unwrap();
+    String::from_utf8(value).unwrap()
+}
+
+/// The Identity value with one octet of its signature changed.
+fn tampered(value: &str) -> String {
+    let signature = value.find(';').unwrap() - 40;
+    let other = if value.as_bytes()[signature] == b'A' { "B" } else { "A" };
+    [&value[..signature], other, &value[signature + 1..]].concat()
+}
+
+fn line(value: &str) -> String {
+    format!("Identity: {value}\r\n")
+}
+
+#[test]
+fn a_valid_identity_passes_and_says_so_in_from() {
+    let pki = Pki::new();
+    let mut rig = knowing(&pki, |alice| alice);
+    let value_sent = signed(&pki, CALLEE);
+    rig.invite(&line(&value_sent));
+    let invite = rig.gets_request(BOB, "INVITE");
+    assert!(
+        value(&invite, Name::From).contains("<sip:+12155551212;verstat=TN-Validation-Passed@edge.example>")
+    );
+    assert_eq!(value(&invite, Name::Identity), value_sent, "relayed octet for octet");
+    rig.reply(BOB, &invite, 180, "b", &contact(BOB));
+    assert_eq!(rig.gets_response(ALICE, 180).headers().count(Name::Reason), 0);
+    assert_eq!(rig.counters().verdicts().collect::<Vec<_>>(), [("pass", "", 1)]);
+    assert!(rig.events.iter().any(|event| matches!(event, CallEvent::Verified { .. })));
+}
+
+#[test]
+fn the_asserted_identity_carries_the_outcome_where_there_is_one() {
+    let pki = Pki::new();
+    let mut rig = knowing(&pki, |alice| alice);
+    let pai =
+        format!("P-Asserted-Identity: \"A\" <{}>\r\nP-Asserted-Identity: <tel:{CALLER}>\r\n", uri(CALLER));
+    rig.invite(&(line(&signed(&pki, CALLEE)) + &pai));
+    let invite = rig.gets_request(BOB, "INVITE");
+    let asserted: Vec<_> =
+        invite.headers().values(Name::PAssertedIdentity).map(String::from_utf8_lossy).collect();
+    assert_eq!(
+        asserted,
+        [
+            "\"A\" <sip:+12155551212;verstat=TN-Validation-Passed@edge.example>",
+            "<tel:+12155551212;verstat=TN-Validation-Passed>",
+        ]
+    );
+    assert!(!value(&invite, Name::From).contains("verstat"));
+}
+
+#[test]
+fn a_failure_is_told_to_both_sides_and_the_call_goes_on() {
+    let pki = Pki::new();
+    let mut rig = knowing(&pki, |alice| alice);
+    rig.invite(&line(&tampered(&signed(&pki, CALLEE))));
+    let invite = rig.gets_request(BOB, "INVITE");
+    assert!(value(&invite, Name::From).contains(";verstat=TN-Validation-Failed@"));
+    rig.reply(BOB, &invite, 100, "", "");
+    rig.reply(BOB, &invite, 180, "b", &contact(BOB));
+    let ringing = rig.gets_response(ALICE, 180);
+    assert_eq!(header(&ringing, Name::Reason), "STIR;cause=438;text=\"Invalid Identity Header\"");
+    rig.reply_with(BOB, &invite, 200, "b", &contact(BOB), ANSWER);
+    assert_eq!(rig.gets_response(ALICE, 200).headers().count(Name::Reason), 0, "told once");
+    assert_eq!(rig.counters().verdicts().collect::<Vec<_>>(), [("fail", "signature-invalid", 1)]);
+}
+
+#[test]
+fn the_reason_stands_in_the_final_response_where_nothing_comes_before() {
+    let pki = Pki::new();
+    let mut rig = knowing(&pki, |alice| alice);
+    rig.invite(&line(&tampered(&signed(&pki, CALLEE))));
+    let invite = rig.gets_request(BOB, "INVITE");
+    rig.reply(BOB, &invite, 486, "b", "Reason: Q.850;cause=17\n");
+    let response = rig.gets_response(ALICE, 486);
+    let reasons: Vec<_> = response.headers().values(Name::Reason).map(String::from_utf8_lossy).collect();
+    assert_eq!(reasons, ["Q.850;cause=17", "STIR;cause=438;text=\"Invalid Identity Header\""]);
+}
+
+#[test]
+fn of_several_identities_each_that_failed_is_named() {
+    let pki = Pki::new();
+    let mut rig = knowing(&pki, |alice| alice);
+    let (bad, elsewhere) = (tampered(&signed(&pki, CALLEE)), signed(&pki, "+12155550000"));
+    rig.invite(&(line(&bad) + &line(&elsewhere) + &line("no.token.at;all")));
+    let invite = rig.gets_request(BOB, "INVITE");
+    rig.reply(BOB, &invite, 180, "b", &contact(BOB));
+    let ringing = rig.gets_response(ALICE, 180);
+    let reasons: Vec<_> = ringing.headers().values(Name::Reason).map(String::from_utf8_lossy).collect();
+    let compact = |value: &str| format!(";ppi=\"..{}\"", value.split(['.', ';']).nth(2).unwrap());
+    assert_eq!(reasons.len(), 3);
+    assert!(reasons[0].ends_with(&compact(&bad)), "{reasons:?}");
+    assert!(reasons[1].ends_with(&compact(&elsewhere)), "{reasons:?}");
+    // One good Identity among them is enough (RFC 8224 section 6.2.1).
+    let mut rig = knowing(&pki, |alice| alice);
+    rig.invite(&(line(&bad) + &line(&signed(&pki, CALLEE))));
+    assert!(value(&rig.gets_request(BOB, "INVITE"), Name::From).contains("TN-Validation-Passed"));
+}
+
+#[test]
+fn a_rejecting_policy_gives_the_status_and_phrase_of_rfc_8224() {
+    let pki = Pki::new();
+    let all = Outcomes {
+        failed: Consequence::Reject,
+        missing: Consequence::Reject,
+        unavailable: Consequence::Reject,
+        no_number: Consequence::Reject,
+    };
+    let anonymous = "From: <sip:anonymous@anonymous.invalid>;tag=a\r\n";
+    for (headers, status, phrase) in [
+        (line(&tampered(&signed(&pki, CALLEE))), 438, "Invalid Identity Header"),
+        (String::new(), 428, "Use Identity Header"),
+        (
+            line("a.b.c;info=<https://cr.example.net/leaf.pem>;ppt=unheard"),
+            428,
+            "Use Supported PASSporT Format",
+        ),
+        (line(&signed(&pki, CALLEE)) + anonymous, 438, "Invalid Identity Header"),
+    ] {
+        let mut rig = knowing(&pki, |alice| alice.outcomes(all));
+        rig.invite(&headers);
+        let response = rig.gets_response(ALICE, status);
+        assert_eq!(String::from_utf8_lossy(response.reason()), phrase);
+        assert_eq!(response.headers().count(Name::Reason), 0);
+        rig.is_silent();
+        rig.ends_clean(Cause::Refused(response.status()));
+    }
+    let code = Consequence::RejectWith(Status::DECLINE);
+    let mut rig = knowing(&pki, |alice| alice.outcomes(Outcomes { missing: code, ..Outcomes::default() }));
+    rig.invite("");
+    rig.gets_response(ALICE, 603);
+}
+
+#[test]
+fn an_emergency_call_is_never_refused_by_verification() {
+    let pki = Pki::new();
+    let all = Outcomes { failed: Consequence::Reject, missing: Consequence::Reject, ..Outcomes::default() };
+    let mut rig = knowing(&pki, |alice| alice.outcomes(all));
+    let to = "To: <urn:service:sos>\r\n";
+    rig.request(ALICE, "INVITE", "urn:service:sos", &dialog_forming(&(line("x") + to)), OFFER);
+    rig.gets_request(BOB, "INVITE");
+}
+
+#[test]
+fn a_call_waits_for_the_certificate_and_no_longer_than_its_budget() {
+    let pki = Pki::new();
+    let mut rig = verifying(&pki, |alice| alice);
+    rig.invite(&line(&signed(&pki, CALLEE)));
+    assert_eq!(rig.fetches.iter().map(|url| url.as_str()).collect::<Vec<_>>(), [URL]);
+    rig.run_for(Duration::from_millis(150));
+    rig.is_silent();
+    rig.input(Input::Certificates(pki.fetched()));
+    assert!(value(&rig.gets_request(BOB, "INVITE"), Name::From).contains("TN-Validation-Passed"));
+
+    let mut rig = verifying(&pki, |alice| alice.budget(Duration::from_millis(100)));
+    rig.invite(&line(&signed(&pki, CALLEE)));
+    rig.run_for(Duration::from_millis(99));
+    rig.is_silent();
+    rig.run_for(Duration::from_millis(1));
+    let invite = rig.gets_request(BOB, "INVITE");
+    assert!(value(&invite, Name::From).contains("No-TN-Validation"));
+    rig.reply(BOB, &invite, 180, "b", &contact(BOB));
+    assert_eq!(
+        header(&rig.gets_response(ALICE, 180), Name::Reason),
+        "STIR;cause=436;text=\"Bad Identity Info\""
+    );
+    // What comes too late for it does no harm.
+    rig.input(Input::Certificates(pki.fetched()));
+    rig.is_silent();
+}
+
+#[test]
+fn a_failure_that_is_remembered_is_not_waited_for() {
+    let pki = Pki::new();
+    let mut rig = verifying(&pki, |alice| alice);
+    rig.input(Input::Certificates(pki.unreachable()));
+    rig.invite(&line(&signed(&pki, CALLEE)));
+    assert!(value(&rig.gets_request(BOB, "INVITE"), Name::From).contains("No-TN-Validation"));
+    assert!(rig.fetches.is_empty());
+
+    let unavailable = Outcomes { unavailable: Consequence::Reject, ..Outcomes::default() };
+    let mut rig = verifying(&pki, |alice| alice.outcomes(unavailable));
+    rig.input(Input::Certificates(pki.unreachable()));
+    rig.invite(&line(&signed(&pki, CALLEE)));
+    rig.gets_response(ALICE, 436);
+}
+
+#[test]
+fn few_calls_wait_for_one_certificate_and_one_fetch_serves_them() {
+    let pki = Pki::new();
+    let mut rig = verifying(&pki, |alice| alice);
+    for call in 0..3 {
+        let headers = dialog_forming(&line(&signed(&pki, CALLEE))).replace("call-1", &format!("call-{call}"));
+        rig.request(ALICE, "INVITE", &uri(CALLEE), &headers, OFFER);
+    }
+    assert!(value(&rig.gets_request(BOB, "INVITE"), Name::From).contains("No-TN-Validation"), "the third");
+    rig.is_silent();
+    assert_eq!(rig.fetches.len(), 1);
+    rig.input(Input::Certificates(pki.fetched()));
+    for _ in 0..2 {
+        assert!(value(&rig.gets_request(BOB, "INVITE"), Name::From).contains("TN-Validation-Passed"));
+    }
+}
+
+#[test]
+fn a_cancel_ends_the_wait() {
+    let pki = Pki::new();
+    let mut rig = verifying(&pki, |alice| alice);
+    rig.invite(&line(&signed(&pki, CALLEE)));
+    let headers = format!("From: <{}>;tag=a\r\nTo: <{}>\r\n", uri(CALLER), uri(CALLEE));
+    let headers = headers + "Call-ID: call-1\r\nCSeq: 1 CANCEL\r\n";
+    rig.receives(ALICE, request(ALICE, "CANCEL", &uri(CALLEE), "z9hG4bK1", &headers, ""));
+    rig.gets_response(ALICE, 200);
+    rig.gets_response(ALICE, 487);
+    rig.input(Input::Certificates(pki.fetched()));
+    rig.is_silent();
+    rig.ends_clean(Cause::Cancelled);
+}
+
+#[test]
+fn what_an_untrusted_peer_says_of_itself_is_taken_out() {
+    let mut rig = Rig::plain();
+    let from = format!("From: <sip:{CALLER};verstat=TN-Validation-Passed@edge.example>;tag=a\r\n");
+    rig.invite(&(from.clone() + "P-Attestation-Indicator: A\r\nP-Origination-ID: 1\r\n"));
+    let invite = rig.gets_request(BOB, "INVITE");
+    assert!(!String::from_utf8_lossy(&invite.to_bytes()).contains("verstat"));
+    assert_eq!(invite.headers().named("P-Attestation-Indicator"), None);
+    assert_eq!(invite.headers().named("P-Origination-ID"), None);
+
+    let (alice, bob) = trunks();
+    let trusts = Trusts { asserted_identity: false, verstat: true, attest_headers: true };
+    let mut rig = Rig::new(builder().trunk(alice.trusts(trusts)).trunk(bob).build().unwrap());
+    rig.invite(&(from + "P-Attestation-Indicator: A\r\nP-Asserted-Identity: <tel:+1999>\r\n"));
+    let invite = rig.gets_request(BOB, "INVITE");
+    assert!(value(&invite, Name::From).contains(";verstat=TN-Validation-Passed@"));
+    assert_eq!(invite.headers().named("P-Attestation-Indicator"), Some(&b"A"[..]));
+    assert_eq!(invite.headers().count(Name::PAssertedIdentity), 0);
+}
+
+#[test]
+fn identities_are_relayed_unread_or_removed_where_the_trunk_says_so() {
+    for (inbound, outbound, count) in [
+        (InboundIdentity::Pass, OutboundIdentity::Pass, 2),
+        (InboundIdentity::Strip, OutboundIdentity::Pass, 0),
+        (InboundIdentity::Pass, OutboundIdentity::Strip, 0),
+    ] {
+        let (alice, bob) = trunks();
+        let (alice, bob) = (alice.inbound_identity(inbound), bob.outbound_identity(outbound));
+        let mut rig = Rig::new(builder().trunk(alice).trunk(bob).build().unwrap());
+        rig.invite("Identity: a.b.c;info=<x:y>\r\nIdentity: not even one\r\n");
+        assert_eq!(rig.gets_request(BOB, "INVITE").headers().count(Name::Identity), count);
+    }
+}
