@@ -1,0 +1,289 @@
+//! The reference: four tables and a machine that looks up what they say.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use attesta_sip::Method;
+
+/// Which of the four machines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// RFC 3261 section 17.1.1, RFC 6026 section 8.4.
+    InviteClient,
+    /// RFC 3261 section 17.1.2.
+    Client,
+    /// RFC 3261 section 17.2.1, RFC 6026 section 8.6.
+    InviteServer,
+    /// RFC 3261 section 17.2.2, RFC 4320 section 4.
+    Server,
+}
+
+impl Kind {
+    /// A method of such a transaction.
+    pub(crate) fn method(self) -> Method {
+        match self {
+            Self::InviteClient | Self::InviteServer => Method::Invite,
+            Self::Client | Self::Server => Method::Options,
+        }
+    }
+
+    /// What can happen to it, apart from timers.
+    pub(crate) fn events(self) -> &'static [&'static str] {
+        match self {
+            Self::InviteClient | Self::Client => &["1xx", "2xx", "failure", "error"],
+            Self::InviteServer => &["request", "ack", "user 1xx", "user 2xx", "user failure", "error"],
+            Self::Server => &["request", "user 1xx", "user 2xx", "user failure", "user 408", "error"],
+        }
+    }
+
+    fn table(self) -> &'static str {
+        match self {
+            Self::InviteClient => INVITE_CLIENT,
+            Self::Client => CLIENT,
+            Self::InviteServer => INVITE_SERVER,
+            Self::Server => SERVER,
+        }
+    }
+}
+
+/// state | event | what is done | next state | timers that run then
+///
+/// A timer is written `A=time`; one that is not written stops when the state changes, `A` alone runs on. `send last` sends
+/// the last response again. `~` marks a timer that a reliable transport does not start, `0` one that is zero there. What is
+/// in no row changes nothing.
+const INVITE_CLIENT: &str = "
+    -          | begin        | send request              | Calling    | ~A=T1 B=64T1
+    Calling    | A            | send request              | Calling    | A=double
+    Calling    | B            | tell timeout, tell end    | Terminated |
+    Calling    | error        | tell error, tell end      | Terminated |
+    Calling    | 1xx          | tell 1xx                  | Proceeding |
+    Calling    | 2xx          | tell 2xx                  | Accepted   | M=64T1
+    Calling    | failure      | send ack, tell failure    | Completed  | 0D=32s
+    Proceeding | 1xx          | tell 1xx                  | Proceeding |
+    Proceeding | 2xx          | tell 2xx                  | Accepted   | M=64T1
+    Proceeding | failure      | send ack, tell failure    | Completed  | 0D=32s
+    Accepted   | 2xx          | tell 2xx                  | Accepted   |
+    Accepted   | M            | tell end                  | Terminated |
+    Completed  | failure      | send ack                  | Completed  |
+    Completed  | error        | tell error, tell end      | Terminated |
+    Completed  | D            | tell end                  | Terminated |
+";
+
+const CLIENT: &str = "
+    -          | begin        | send request              | Trying     | ~E=T1 F=64T1
+    Trying     | E            | send request              | Trying     | E=doubleT2
+    Trying     | F            | tell timeout, tell end    | Terminated |
+    Trying     | error        | tell error, tell end      | Terminated |
+    Trying     | 1xx          | tell 1xx                  | Proceeding | E F
+    Trying     | 2xx          | tell 2xx                  | Completed  | 0K=T4
+    Trying     | failure      | tell failure              | Completed  | 0K=T4
+    Proceeding | E            | send request              | Proceeding | E=T2
+    Proceeding | F            | tell timeout, tell end    | Terminated |
+    Proceeding | error        | tell error, tell end      | Terminated |
+    Proceeding | 1xx          | tell 1xx                  | Proceeding |
+    Proceeding | 2xx          | tell 2xx                  | Completed  | 0K=T4
+    Proceeding | failure      | tell failure              | Completed  | 0K=T4
+    Completed  | K            | tell end                  | Terminated |
+";
+
+/// `W` is the wait of 200 ms for the user's first response.
+const INVITE_SERVER: &str = "
+    -          | begin        | tell request              | Proceeding | W=200ms
+    Proceeding | request      | send last                 | Proceeding |
+    Proceeding | W            | send 100                  | Proceeding |
+    Proceeding | user 1xx     | send 1xx                  | Proceeding | W=stop
+    Proceeding | user 2xx     | send 2xx                  | Accepted   | L=64T1
+    Proceeding | user failure | send failure              | Completed  | ~G=T1 H=64T1
+    Proceeding | error        | tell error                | Proceeding |
+    Completed  | request      | send last                 | Completed  |
+    Completed  | G            | send last                 | Completed  | G=doubleT2
+    Completed  | H            | tell timeout, tell end    | Terminated |
+    Completed  | error        | tell error                | Completed  |
+    Completed  | ack          |                           | Confirmed  | 0I=T4
+    Accepted   | ack          | tell ack                  | Accepted   |
+    Accepted   | user 2xx     | send 2xx                  | Accepted   |
+    Accepted   | error        | tell error                | Accepted   |
+    Accepted   | L            | tell end                  | Terminated |
+    Confirmed  | I            | tell end                  | Terminated |
+    Terminated | ack          | tell ack                  | Terminated |
+    Terminated | request      | tell request              | Proceeding | W=200ms
+";
+
+/// `W` is the wait until the client's Timer E is T2 (RFC 4320 section 4.1), `X` the time after which nobody waits for a
+/// response (RFC 4320 section 4.2).
+const SERVER: &str = "
+    -          | begin        | tell request              | Trying     | W=3500ms X=64T1
+    Trying     | W            | send 100                  | Proceeding | X
+    Trying     | user 2xx     | send 2xx                  | Completed  | 0J=64T1
+    Trying     | user failure | send failure              | Completed  | 0J=64T1
+    Trying     | user 408     |                           | Silent     | 0J=64T1
+    Trying     | error        | tell error                | Trying     |
+    Proceeding | request      | send last                 | Proceeding |
+    Proceeding | user 2xx     | send 2xx                  | Completed  | 0J=64T1
+    Proceeding | user failure | send failure              | Completed  | 0J=64T1
+    Proceeding | user 408     |                           | Silent     | 0J=64T1
+    Proceeding | X            | tell end                  | Terminated |
+    Proceeding | error        | tell error                | Proceeding |
+    Completed  | request      | send last                 | Completed  |
+    Completed  | error        | tell error                | Completed  |
+    Completed  | J            | tell end                  | Terminated |
+    Silent     | error        | tell error                | Silent     |
+    Silent     | J            | tell end                  | Terminated |
+    Terminated | request      | tell request              | Trying     | W=3500ms X=64T1
+";
+
+/// A machine that follows one of the tables.
+pub(crate) struct Model {
+    /// Which of them.
+    pub(crate) kind: Kind,
+    reliable: bool,
+    now: Duration,
+    state: &'static str,
+    timers: BTreeMap<&'static str, Timer>,
+    last: Option<String>,
+    /// Whether anything was sent, without which there is nothing that could not be delivered.
+    sent: bool,
+    done: Vec<(Duration, String)>,
+}
+
+#[derive(Clone, Copy)]
+struct Timer {
+    at: Duration,
+    interval: Duration,
+}
+
+impl Model {
+    /// The machine after its first event.
+    pub(crate) fn new(kind: Kind, reliable: bool) -> Self {
+        let mut model = Self {
+            kind,
+            reliable,
+            now: Duration::ZERO,
+            state: "-",
+            timers: BTreeMap::new(),
+            last: None,
+            sent: false,
+            done: Vec::new(),
+        };
+        model.meet("begin");
+        model
+    }
+
+    /// One event, by the table.
+    pub(crate) fn meet(&mut self, event: &str) {
+        if event == "error" && !self.sent {
+            return;
+        }
+        let row = self
+            .kind
+            .table()
+            .lines()
+            .map(Row::read)
+            .find(|row| row.state == self.state && row.event == event);
+        let Some(row) = row else { return };
+        for act in row.acts.split(", ").filter(|act| !act.is_empty()) {
+            self.act(act);
+        }
+        let old = std::mem::take(&mut self.timers);
+        if row.next == self.state {
+            self.timers = old.clone();
+            self.timers.remove(event);
+        } else if row.next == "Terminated" || self.state == "Terminated" {
+            self.last = None;
+        }
+        self.state = row.next;
+        for timer in row.timers.split_whitespace() {
+            self.start(timer, &old);
+        }
+    }
+
+    /// Time passes, and timers fire.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some((&name, timer)) =
+            self.timers.iter().min_by_key(|(_, timer)| timer.at).filter(|(_, timer)| timer.at <= end)
+        {
+            self.now = timer.at;
+            self.meet(name);
+            debug_assert!(
+                self.timers.get(name).is_none_or(|timer| timer.at > self.now),
+                "no row for timer {name}"
+            );
+        }
+        self.now = end;
+    }
+
+    /// What was done since the last time.
+    pub(crate) fn take_done(&mut self) -> Vec<(Duration, String)> {
+        std::mem::take(&mut self.done)
+    }
+
+    /// Whether the machine has come to its end.
+    pub(crate) fn is_over(&self) -> bool {
+        self.state == "Terminated"
+    }
+
+    fn act(&mut self, act: &str) {
+        let act = match (act, &self.last) {
+            ("send last", Some(last)) => last.clone(),
+            ("send last", None) => return,
+            (act, _) => act.to_owned(),
+        };
+        if act.starts_with("send") {
+            self.sent = true;
+            self.last = Some(act.clone());
+        }
+        self.done.push((self.now, act));
+    }
+
+    fn start(&mut self, timer: &'static str, old: &BTreeMap<&'static str, Timer>) {
+        let (unreliable_only, timer) = timer.strip_prefix('~').map_or((false, timer), |rest| (true, rest));
+        let (zero_if_reliable, timer) = timer.strip_prefix('0').map_or((false, timer), |rest| (true, rest));
+        let (name, time) = timer.split_once('=').unwrap_or((timer, "goes on"));
+        let before = old.get(name).copied();
+        if (unreliable_only && self.reliable) || time == "stop" {
+            self.timers.remove(name);
+            return;
+        }
+        let interval = match time {
+            "T1" => T1,
+            "T2" => T2,
+            "T4" => T4,
+            "64T1" => 64 * T1,
+            "32s" => Duration::from_secs(32),
+            "200ms" => Duration::from_millis(200),
+            "3500ms" => Duration::from_millis(3500),
+            "double" => before.map_or(T1, |timer| 2 * timer.interval),
+            "doubleT2" => before.map_or(T1, |timer| (2 * timer.interval).min(T2)),
+            _ => {
+                self.timers.extend(before.map(|timer| (name, timer)));
+                return;
+            }
+        };
+        if zero_if_reliable && self.reliable {
+            self.meet(name);
+        } else {
+            self.timers.insert(name, Timer { at: self.now + interval, interval });
+        }
+    }
+}
+
+struct Row {
+    state: &'static str,
+    event: &'static str,
+    acts: &'static str,
+    next: &'static str,
+    timers: &'static str,
+}
+
+impl Row {
+    fn read(line: &'static str) -> Self {
+        let mut cells = line.split('|').map(str::trim);
+        let mut cell = || cells.next().unwrap_or_default();
+        Self { state: cell(), event: cell(), acts: cell(), next: cell(), timers: cell() }
+    }
+}
+
+const T1: Duration = Duration::from_millis(500);
+const T2: Duration = Duration::from_secs(4);
+const T4: Duration = Duration::from_secs(5);
