@@ -1,8 +1,7 @@
 //! Which addresses a fetch may connect to: the public unicast ones, and those that the operator lists.
 //!
-//! An `x5u` comes from a stranger. Without this check a call could make the edge send requests into its own network
-//! (`requirements.md` C26), so addresses are judged after the name is resolved, and the connection goes to the very
-//! address that was judged.
+//! An `x5u` comes from a stranger. Without this check a call could make the edge send requests into its own network, so
+//! addresses are judged after the name is resolved, and the connection goes to the very address that was judged.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

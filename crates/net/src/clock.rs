@@ -2,6 +2,7 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use attesta_b2bua::Now;
 use rustls::crypto::ring;
 use rustls_pki_types::UnixTime;
 
@@ -10,6 +11,11 @@ use rustls_pki_types::UnixTime;
 pub struct Clock;
 
 impl Clock {
+    /// Both readings, as the switchboard wants them.
+    pub fn now() -> Now {
+        Now { mono: Clock::mono(), unix: Clock::unix() }
+    }
+
     /// The monotonic time.
     ///
     /// It is tokio's, so that a test which pauses tokio's time pauses the drivers and the steward too; elsewhere it

@@ -11,12 +11,13 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use attesta_stir::X5u;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper::body::Body;
 use hyper::client::conn::http1;
-use hyper::header::{ACCEPT, CONNECTION, HOST, HeaderMap, HeaderValue, USER_AGENT};
-use hyper::{Request, StatusCode, Uri};
+use hyper::header::{ACCEPT, CONNECTION, HOST, HeaderValue, USER_AGENT};
+use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use ipnet::IpNet;
 use rustls::client::Resumption;
@@ -30,6 +31,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::address::{AddressPolicy, RefusedAddress};
 use crate::clock::Clock;
+use crate::document::Document;
 use crate::names::{LookupError, Names, SystemNames};
 
 /// What a fetch may do.
@@ -106,15 +108,6 @@ pub struct Fetcher {
     body: usize,
 }
 
-/// A document that came with status 200.
-#[derive(Clone, Debug)]
-pub struct Document {
-    /// The header of the response: its caching directives are the cache's to judge.
-    pub headers: HeaderMap,
-    /// At most as many octets as the configuration allows.
-    pub body: Bytes,
-}
-
 impl Fetcher {
     /// A fetcher that asks the system's resolver. Reads the system's roots, so it may block for a moment.
     ///
@@ -134,12 +127,12 @@ impl Fetcher {
         Ok(Fetcher { ports, addresses: AddressPolicy::new(allow_private), names, tls, time, body })
     }
 
-    /// Fetches `url`, which must be an absolute `https` URL.
+    /// Fetches `url`.
     ///
     /// # Errors
     /// [`FetchError`]; any status but 200 is one, a redirect too.
-    pub async fn fetch(&self, url: &str) -> Result<Document, FetchError> {
-        let place = Place::parse(url)?;
+    pub async fn fetch(&self, url: &X5u) -> Result<Document, FetchError> {
+        let place = Place::of(url)?;
         if !self.ports.contains(&place.port) {
             return Err(FetchError::Port(place.port));
         }
@@ -184,6 +177,7 @@ impl Fetcher {
             .await
             .map_err(http_error)?;
         let exchange = async {
+            let asked = Clock::mono();
             let response = sender.send_request(place.request()?).await.map_err(http_error)?;
             let (head, body) = response.into_parts();
             match head.status {
@@ -195,7 +189,7 @@ impl Fetcher {
                 return Err(FetchError::TooLarge);
             }
             let body = Limited::new(body, self.body).collect().await.map_err(body_error)?.to_bytes();
-            Ok(Document { headers: head.headers, body })
+            Ok(Document::new(&head.headers, body, Clock::mono() - asked))
         };
         drive(connection, exchange).await
     }
@@ -227,7 +221,7 @@ impl std::error::Error for NoRoots {}
 /// Why a fetch brought nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FetchError {
-    /// Not an `https` URL with a host, or one with user information or a query.
+    /// The host cannot stand in a certificate, or the path in a request.
     Url,
     /// A port that the configuration does not list.
     Port(u16),
@@ -279,7 +273,7 @@ impl FetchError {
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            FetchError::Url => f.write_str("not an https URL that may be fetched"),
+            FetchError::Url => f.write_str("the host or the path of the URL is malformed"),
             FetchError::Port(port) => write!(f, "port {port} is not among the allowed ones"),
             FetchError::Name(error) => error.fmt(f),
             FetchError::Refused(refused) => {
@@ -300,7 +294,7 @@ impl fmt::Display for FetchError {
 
 impl std::error::Error for FetchError {}
 
-/// A URL taken apart.
+/// A URL as the layers of a fetch want it.
 #[derive(Debug)]
 struct Place {
     host: String,
@@ -311,22 +305,13 @@ struct Place {
 }
 
 impl Place {
-    fn parse(url: &str) -> Result<Place, FetchError> {
-        let uri: Uri = url.parse().map_err(|_| FetchError::Url)?;
-        let authority = uri.authority().ok_or(FetchError::Url)?;
-        if uri.scheme_str() != Some("https") || authority.as_str().contains('@') || uri.query().is_some() {
-            return Err(FetchError::Url);
-        }
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+    fn of(url: &X5u) -> Result<Place, FetchError> {
+        let (host, port) = (url.host().to_owned(), url.port());
         let server_name = ServerName::try_from(host.clone()).map_err(|_| FetchError::Url)?;
-        let port = authority.port_u16().unwrap_or(443);
-        Ok(Place {
-            host,
-            port,
-            authority: authority.as_str().to_owned(),
-            path: uri.path().to_owned(),
-            server_name,
-        })
+        // RFC 9110 section 7.2: the port stands in Host unless it is the scheme's own, and IPv6 in brackets.
+        let named = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        let authority = if port == HTTPS { named } else { format!("{named}:{port}") };
+        Ok(Place { host, port, authority, path: url.path().to_owned(), server_name })
     }
 
     fn request(&self) -> Result<Request<Empty<Bytes>>, FetchError> {
@@ -411,6 +396,30 @@ fn http_error(error: hyper::Error) -> FetchError {
 fn body_error(error: Box<dyn std::error::Error + Send + Sync>) -> FetchError {
     if error.is::<LengthLimitError>() { FetchError::TooLarge } else { FetchError::Http }
 }
+
+/// The word for a fetch that brought a document.
+pub(crate) const OK: &str = "ok";
+
+/// The words for all results of a fetch.
+pub(crate) const RESULTS: [&str; 14] = [
+    OK,
+    "url",
+    "port",
+    "dns",
+    "refused-address",
+    "connect",
+    "certificate",
+    "tls",
+    "http",
+    "redirect",
+    "status",
+    "too-large",
+    "timeout",
+    "busy",
+];
+
+/// The port of `https` (RFC 9110 section 4.2.2).
+const HTTPS: u16 = 443;
 
 /// Addresses of one name that are looked at.
 const ADDRESSES: usize = 8;

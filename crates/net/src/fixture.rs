@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use attesta_stir::X5u;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -19,6 +20,10 @@ pub(crate) const HOST: &str = "cr.example.net";
 pub(crate) struct Web {
     pub(crate) repository: Repository,
     pub(crate) root: CertificateDer<'static>,
+    /// The root in PEM.
+    pub(crate) anchors: String,
+    /// A leaf under the root, in PEM.
+    pub(crate) chain: String,
 }
 
 impl Web {
@@ -33,13 +38,21 @@ impl Web {
             CertificateParams::new(vec![HOST.to_owned()]).unwrap().signed_by(&server_key, &issuer).unwrap();
         let server_key = PrivateKeyDer::try_from(server_key.serialize_der()).unwrap();
         let repository =
-            Repository::bind(RepositoryConfig::new(vec![server.into()], server_key)).await.unwrap();
-        Web { repository, root: root.into() }
+            Repository::bind(RepositoryConfig::new(vec![server.der().clone()], server_key)).await.unwrap();
+        let chain = server.pem();
+        let anchors = root.pem();
+        Web { repository, root: root.into(), anchors, chain }
     }
 
     /// The URL of `path` on this host.
-    pub(crate) fn url(&self, path: &str) -> String {
-        format!("https://{HOST}:{}{path}", self.repository.local().port())
+    pub(crate) fn url(&self, path: &str) -> X5u {
+        self.url_at(HOST, path)
+    }
+
+    /// The URL of `path` on `host`, at the port of this repository.
+    pub(crate) fn url_at(&self, host: &str, path: &str) -> X5u {
+        let port = self.repository.local().port();
+        X5u::parse(&format!("https://{host}:{port}{path}"), &[port]).unwrap()
     }
 
     /// A configuration under which a fetch from this host succeeds.

@@ -1,0 +1,109 @@
+//! The one timer of a loop.
+
+use std::future::pending;
+use std::pin::Pin;
+use std::time::Instant;
+
+use tokio::time::{Sleep, sleep_until};
+
+use crate::clock::Clock;
+
+/// Rings when a deadline has come, and is re-armed as seldom as possible.
+///
+/// A deadline moves with almost every message, mostly to a later time. Setting tokio's timer for each would cost more
+/// than the message's own bookkeeping, so a later deadline leaves the timer where it is: it then rings early, finds
+/// nothing due, and is armed again.
+#[derive(Debug)]
+pub(crate) struct Alarm {
+    deadline: Option<Instant>,
+    armed: Option<Instant>,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Alarm {
+    /// An alarm that never rings until it is set. Needs tokio's time driver.
+    pub(crate) fn new() -> Alarm {
+        Alarm { deadline: None, armed: None, sleep: Box::pin(sleep_until(Clock::mono().into())) }
+    }
+
+    /// What happens next happens at `deadline`.
+    pub(crate) fn set(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
+    }
+
+    /// Whether the deadline has come.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// Sees to it that [`Alarm::rings`] ends at the deadline or before.
+    pub(crate) fn arm(&mut self) {
+        let Some(deadline) = self.deadline else { return };
+        if self.armed.is_none_or(|armed| deadline < armed) {
+            self.sleep.as_mut().reset(deadline.into());
+            self.armed = Some(deadline);
+        }
+    }
+
+    /// Waits until the timer rings; forever while it is not armed. Dropping the future loses nothing.
+    pub(crate) async fn rings(&mut self) {
+        if self.armed.is_none() {
+            return pending().await;
+        }
+        self.sleep.as_mut().await;
+        self.armed = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn rings_at_the_deadline() {
+        let (start, mut alarm) = (Clock::mono(), Alarm::new());
+        alarm.set(Some(start + SECOND));
+        alarm.arm();
+        alarm.rings().await;
+        assert!(alarm.is_due(Clock::mono()) && Clock::mono() - start < SECOND * 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_later_deadline_rings_early_once_and_an_earlier_one_in_time() {
+        let (start, mut alarm) = (Clock::mono(), Alarm::new());
+        for deadline in [SECOND * 5, SECOND * 9] {
+            alarm.set(Some(start + deadline));
+            alarm.arm();
+        }
+        alarm.rings().await;
+        assert!(!alarm.is_due(Clock::mono()), "early, at the time first armed");
+        alarm.arm();
+        alarm.set(Some(start + SECOND * 7));
+        alarm.arm();
+        alarm.rings().await;
+        assert!(alarm.is_due(Clock::mono()) && Clock::mono() - start < SECOND * 8);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_deadline_it_is_silent() {
+        let mut alarm = Alarm::new();
+        alarm.arm();
+        assert!(timeout(SECOND * 3600, alarm.rings()).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_given_up_loses_nothing() {
+        let (start, mut alarm) = (Clock::mono(), Alarm::new());
+        alarm.set(Some(start + SECOND * 2));
+        alarm.arm();
+        assert!(timeout(SECOND, alarm.rings()).await.is_err());
+        alarm.rings().await;
+        assert!(alarm.is_due(Clock::mono()));
+    }
+}

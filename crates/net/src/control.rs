@@ -1,0 +1,115 @@
+//! What the rest of the program asks of a running driver.
+
+use std::fmt;
+use std::sync::Arc;
+
+use attesta_b2bua::{Config, Counters, Decision, Input, Token};
+use tokio::sync::{mpsc, oneshot};
+
+/// A handle to a running [`Driver`](crate::Driver). Clones reach the same driver.
+#[derive(Clone, Debug)]
+pub struct Control {
+    post: mpsc::Sender<Post>,
+}
+
+impl Control {
+    pub(crate) fn new(post: mpsc::Sender<Post>) -> Control {
+        Control { post }
+    }
+
+    /// The counters of the driver and its switchboard, as they stand between two turns of its loop.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn report(&self) -> Result<Report, Stopped> {
+        let (asker, answer) = oneshot::channel();
+        self.send(Post::Count(asker)).await?;
+        answer.await.map_err(|_| Stopped)
+    }
+
+    /// Puts new calls under `config`; those in progress keep theirs. Its listeners must be those that the driver has.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn configure(&self, config: Arc<Config>) -> Result<(), Stopped> {
+        self.send(Post::Input(Input::Configure(config))).await
+    }
+
+    /// Answers a question of [`Driver::questions`](crate::Driver::questions).
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn decide(&self, token: Token, decision: Decision) -> Result<(), Stopped> {
+        self.send(Post::Input(Input::Decided { token, decision })).await
+    }
+
+    /// Asks the driver to stop: it sends what waits for room in its sockets, then its `run` returns. Calls in progress
+    /// are left as they are.
+    ///
+    /// # Errors
+    /// [`Stopped`], if it already has.
+    pub async fn stop(&self) -> Result<(), Stopped> {
+        self.send(Post::Stop).await
+    }
+
+    async fn send(&self, post: Post) -> Result<(), Stopped> {
+        self.post.send(post).await.map_err(|_| Stopped)
+    }
+}
+
+/// The driver has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped;
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the driver has stopped")
+    }
+}
+
+impl std::error::Error for Stopped {}
+
+/// What a driver has counted since its start.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Of its switchboard.
+    pub calls: Counters,
+    /// Of its sockets and channels.
+    pub shell: ShellCounters,
+}
+
+/// What the shell counts by itself. All but the gauges of the switchboard only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShellCounters {
+    /// Datagrams that were handed to the switchboard.
+    pub datagrams_received: u64,
+    /// Octets of all datagrams received, keep-alives too.
+    pub octets_received: u64,
+    /// Datagrams of nothing but line ends or NULs, and empty ones: they go no further.
+    pub keepalives: u64,
+    /// Errors that the operating system gave in place of a datagram.
+    pub receive_errors: u64,
+    /// Datagrams that the operating system took, or that wait for room.
+    pub datagrams_sent: u64,
+    /// Octets of those.
+    pub octets_sent: u64,
+    /// Datagrams that could not be sent; the switchboard hears of each.
+    pub send_failures: u64,
+    /// Call events for which there was no room: the reader is too slow.
+    pub events_dropped: u64,
+    /// Questions of the policy for which there was nobody, or no room.
+    pub questions_dropped: u64,
+    /// Certificates that could not be asked for: there is no steward, or its queue is full.
+    pub certificates_unasked: u64,
+}
+
+/// What is put into a driver's inbox.
+#[derive(Debug)]
+pub(crate) enum Post {
+    /// For the switchboard.
+    Input(Input),
+    /// For whom the counters are wanted.
+    Count(oneshot::Sender<Report>),
+    /// The end.
+    Stop,
+}

@@ -1,0 +1,353 @@
+//! The one loop: datagrams, timers and answers in, datagrams, questions and events out.
+
+use std::collections::VecDeque;
+use std::future::{pending, poll_fn};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use attesta_b2bua::{CallEvent, Input, Now, Output, Policy, Question, SignError, Switchboard, Token};
+use attesta_transaction::{Flow, Transmit, Transport};
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::alarm::Alarm;
+use crate::clock::Clock;
+use crate::control::{Control, Post, Report, ShellCounters};
+use crate::names::{Names, SystemNames};
+use crate::resolve::Resolution;
+use crate::steward::Certificates;
+use crate::udp::{Sent, Udp};
+
+/// Drives one [`Switchboard`] on the sockets that it owns.
+///
+/// The future of [`Driver::run`] is the whole worker: it spawns nothing but name lookups, holds no lock, and never
+/// waits for anything but its next input.
+pub struct Driver<P: Policy> {
+    switchboard: Switchboard<P>,
+    sockets: Vec<Udp>,
+    certificates: Option<Certificates>,
+    names: Arc<dyn Names>,
+    events: Option<mpsc::Sender<CallEvent>>,
+    questions: Option<mpsc::Sender<(Token, Question)>>,
+    post: mpsc::Sender<Post>,
+    inbox: mpsc::Receiver<Post>,
+    batch: Vec<Arrival>,
+    answers: VecDeque<Input>,
+    alarm: Alarm,
+    counters: ShellCounters,
+}
+
+/// One datagram of a batch.
+struct Arrival {
+    local: SocketAddr,
+    remote: SocketAddr,
+    data: Bytes,
+}
+
+/// Why the loop turned.
+enum Wake {
+    Post(Post),
+    Certificates,
+    Alarm,
+    Sockets,
+}
+
+/// Whether the loop turns again.
+#[derive(PartialEq, Eq)]
+enum Course {
+    Onward,
+    Stop,
+}
+
+impl<P: Policy> Driver<P> {
+    /// A driver of `switchboard` on `sockets`, whose addresses are those of the listeners in its configuration.
+    ///
+    /// Must be called within a tokio runtime with its I/O and time drivers enabled.
+    pub fn new(switchboard: Switchboard<P>, sockets: Vec<Udp>) -> Driver<P> {
+        let (post, inbox) = mpsc::channel(INBOX);
+        Driver {
+            switchboard,
+            sockets,
+            certificates: None,
+            names: Arc::new(SystemNames::default()),
+            events: None,
+            questions: None,
+            post,
+            inbox,
+            batch: Vec::new(),
+            answers: VecDeque::new(),
+            alarm: Alarm::new(),
+            counters: ShellCounters::default(),
+        }
+    }
+
+    /// Where certificates are asked for. Without it none ever comes, and calls that want one wait out their budget.
+    pub fn certificates(mut self, certificates: Certificates) -> Driver<P> {
+        self.certificates = Some(certificates);
+        self
+    }
+
+    /// Who resolves host names. Default: the operating system.
+    pub fn names(mut self, names: Arc<dyn Names>) -> Driver<P> {
+        self.names = names;
+        self
+    }
+
+    /// Where call events go. When the channel is full they are dropped and counted: a slow reader costs records,
+    /// never calls. Default: nowhere.
+    pub fn events(mut self, events: mpsc::Sender<CallEvent>) -> Driver<P> {
+        self.events = Some(events);
+        self
+    }
+
+    /// Where the questions go that the policy answers later; [`Control::decide`] brings the answers. One that finds no
+    /// room is dropped and counted, and its call waits out its time. Default: nowhere.
+    pub fn questions(mut self, questions: mpsc::Sender<(Token, Question)>) -> Driver<P> {
+        self.questions = Some(questions);
+        self
+    }
+
+    /// A handle to the driver while it runs. Dropping it stops nothing.
+    pub fn control(&self) -> Control {
+        Control::new(self.post.clone())
+    }
+
+    /// Runs until [`Control::stop`], and returns the last counters.
+    pub async fn run(mut self) -> Report {
+        self.learn_certificates(Clock::now());
+        loop {
+            let wake = self.wait().await;
+            if self.turn(wake) == Course::Stop {
+                break;
+            }
+        }
+        self.hand_over_what_waits().await;
+        self.report()
+    }
+
+    /// Waits for the next thing to do. Posts come first since they are few; what is due comes before what arrives.
+    async fn wait(&mut self) -> Wake {
+        let sockets = &self.sockets;
+        tokio::select! {
+            biased;
+            Some(post) = self.inbox.recv() => Wake::Post(post),
+            () = changed(&mut self.certificates) => Wake::Certificates,
+            () = self.alarm.rings() => Wake::Alarm,
+            () = poll_fn(|cx| poll_sockets(sockets, cx)) => Wake::Sockets,
+        }
+    }
+
+    /// One turn of the loop. The clock is read once in it, after the batch is in.
+    fn turn(&mut self, wake: Wake) -> Course {
+        let now = match wake {
+            Wake::Post(Post::Stop) => return Course::Stop,
+            Wake::Post(Post::Count(asker)) => {
+                // An asker that has gone away needs no answer.
+                let _ = asker.send(self.report());
+                return Course::Onward;
+            }
+            Wake::Post(Post::Input(input)) => {
+                let now = Clock::now();
+                self.feed(now, input);
+                now
+            }
+            Wake::Certificates => {
+                let now = Clock::now();
+                self.learn_certificates(now);
+                now
+            }
+            Wake::Alarm => Clock::now(),
+            Wake::Sockets => {
+                self.receive();
+                let now = Clock::now();
+                self.feed_batch(now);
+                self.flush(now);
+                now
+            }
+        };
+        if self.alarm.is_due(now.mono) {
+            self.feed(now, Input::Timeout);
+        }
+        self.alarm.arm();
+        Course::Onward
+    }
+
+    fn receive(&mut self) {
+        for socket in &mut self.sockets {
+            let local = socket.local();
+            let received = socket.receive(|remote, data| self.batch.push(Arrival { local, remote, data }));
+            self.counters.keepalives += received.keepalives;
+            self.counters.receive_errors += received.errors;
+            self.counters.octets_received += received.octets;
+        }
+        self.counters.datagrams_received += self.batch.len() as u64;
+    }
+
+    fn feed_batch(&mut self, now: Now) {
+        let mut batch = std::mem::take(&mut self.batch);
+        for Arrival { local, remote, data } in batch.drain(..) {
+            let flow = Flow::udp(local, remote);
+            tracing::trace!(?flow, octets = data.len(), "received");
+            self.feed(now, Input::Datagram { flow, data });
+        }
+        self.batch = batch;
+    }
+
+    fn learn_certificates(&mut self, now: Now) {
+        if let Some(certificates) = &mut self.certificates {
+            let snapshot = certificates.snapshot();
+            self.feed(now, Input::Certificates(snapshot));
+        }
+    }
+
+    /// Hands in one input and does what comes of it, until nothing more does.
+    fn feed(&mut self, now: Now, input: Input) {
+        let mut next = Some(input);
+        while let Some(input) = next {
+            self.switchboard.handle_input(now, input);
+            self.drain();
+            next = self.answers.pop_front();
+        }
+    }
+
+    /// Does what the switchboard asks, to the last output. What can be answered at once waits in `answers`.
+    fn drain(&mut self) {
+        loop {
+            match self.switchboard.poll_output() {
+                Output::Transmit(transmit) => self.transmit(transmit),
+                Output::Resolve { token, target } => match Resolution::of(target) {
+                    Resolution::Known(result) => self.answers.push_back(Input::Resolved { token, result }),
+                    Resolution::Lookup(lookup) => {
+                        let (names, post) = (Arc::clone(&self.names), self.post.clone());
+                        tokio::spawn(async move {
+                            let result = lookup.run(&*names).await;
+                            // A driver that has stopped needs no answer.
+                            let _ = post.send(Post::Input(Input::Resolved { token, result })).await;
+                        });
+                    }
+                },
+                Output::FetchCertificate(url) => {
+                    let asked = self.certificates.as_ref().is_some_and(|certificates| certificates.want(url));
+                    self.counters.certificates_unasked += u64::from(!asked);
+                }
+                // No outside signer is attached to this driver.
+                Output::Sign { token, .. } => {
+                    self.answers.push_back(Input::Signed { token, result: Err(SignError::Unavailable) });
+                }
+                Output::Decide { token, question } => {
+                    let asked = self
+                        .questions
+                        .as_ref()
+                        .is_some_and(|asked| asked.try_send((token, question)).is_ok());
+                    self.counters.questions_dropped += u64::from(!asked);
+                }
+                Output::Event(event) => self.publish(event),
+                Output::Timeout(deadline) => {
+                    self.alarm.set(deadline);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn transmit(&mut self, transmit: Transmit) {
+        let octets = transmit.payload.len() as u64;
+        let local = transmit.flow.local;
+        let socket = match transmit.flow.transport {
+            Transport::Udp => self.sockets.iter_mut().find(|socket| socket.local() == local),
+            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => None,
+        };
+        match socket.map(|socket| socket.send(transmit.flow.remote, &transmit.payload)) {
+            Some(Sent::Gone | Sent::Waiting) => {
+                tracing::trace!(flow = ?transmit.flow, octets, "sent");
+                self.counters.datagrams_sent += 1;
+                self.counters.octets_sent += octets;
+            }
+            Some(Sent::Failed(error)) => {
+                tracing::debug!(flow = ?transmit.flow, octets, %error, "send");
+                self.fail(transmit);
+            }
+            None => {
+                tracing::debug!(flow = ?transmit.flow, "no socket for this flow");
+                self.fail(transmit);
+            }
+        }
+    }
+
+    fn fail(&mut self, transmit: Transmit) {
+        self.counters.send_failures += 1;
+        self.answers.push_back(Input::TransportFailed(transmit));
+    }
+
+    /// Sends what waited for room.
+    fn flush(&mut self, now: Now) {
+        let mut failed = Vec::new();
+        for socket in self.sockets.iter_mut().filter(|socket| socket.is_waiting()) {
+            let local = socket.local();
+            socket.flush(|remote, payload, error| {
+                tracing::debug!(%local, %remote, %error, "send");
+                failed.push(Transmit { flow: Flow::udp(local, remote), payload });
+            });
+        }
+        for transmit in failed {
+            self.counters.send_failures += 1;
+            self.feed(now, Input::TransportFailed(transmit));
+        }
+    }
+
+    fn publish(&mut self, event: CallEvent) {
+        if let Some(events) = &self.events {
+            self.counters.events_dropped += u64::from(events.try_send(event).is_err());
+        }
+    }
+
+    /// Gives the operating system what waits, for as long as it takes any.
+    async fn hand_over_what_waits(&mut self) {
+        let sockets = &mut self.sockets;
+        let flushed = poll_fn(|cx| {
+            for socket in sockets.iter_mut() {
+                while socket.is_waiting() {
+                    if socket.poll_ready(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                    socket.flush(|_, _, _| {});
+                }
+            }
+            Poll::Ready(())
+        });
+        // What does not leave in this time is lost, like any datagram.
+        let _ = timeout(FAREWELL, flushed).await;
+    }
+
+    fn report(&self) -> Report {
+        Report { calls: self.switchboard.counters(), shell: self.counters }
+    }
+}
+
+/// Ready when any of `sockets` is.
+fn poll_sockets(sockets: &[Udp], cx: &mut Context<'_>) -> Poll<()> {
+    let mut ready = Poll::Pending;
+    for socket in sockets {
+        if socket.poll_ready(cx).is_ready() {
+            ready = Poll::Ready(());
+        }
+    }
+    ready
+}
+
+/// Waits until the steward publishes something; forever when there is none or it is gone.
+async fn changed(certificates: &mut Option<Certificates>) {
+    match certificates {
+        Some(certificates) => certificates.changed().await,
+        None => pending().await,
+    }
+}
+
+/// Posts that wait for the loop: answers of name lookups, decisions, requests of the program.
+const INBOX: usize = 1024;
+
+/// How long a driver that stops goes on handing datagrams to a full send buffer.
+const FAREWELL: Duration = Duration::from_secs(1);

@@ -1,0 +1,144 @@
+//! Which fetches run, which wait, and which are turned away.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use attesta_stir::X5u;
+
+/// The caps on concurrent fetches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FetchLimits {
+    running: usize,
+    running_per_host: usize,
+    waiting: usize,
+    waiting_per_host: usize,
+}
+
+impl Default for FetchLimits {
+    /// 128 fetches at once and 4 from one host; 1,024 that wait and 32 for one host.
+    fn default() -> FetchLimits {
+        FetchLimits { running: 128, running_per_host: 4, waiting: 1024, waiting_per_host: 32 }
+    }
+}
+
+impl FetchLimits {
+    /// Fetches under way at once, in all and from one host. A cap of 0 is taken as 1.
+    pub fn running(mut self, total: usize, per_host: usize) -> FetchLimits {
+        (self.running, self.running_per_host) = (total.max(1), per_host.max(1));
+        self
+    }
+
+    /// Fetches that wait for their turn, in all and for one host. More are turned away: a caller that names many URLs
+    /// of one slow host then holds up nobody but itself.
+    pub fn waiting(mut self, total: usize, per_host: usize) -> FetchLimits {
+        (self.waiting, self.waiting_per_host) = (total, per_host);
+        self
+    }
+}
+
+/// The fetches of one steward, each URL at most once (which is the cache's doing).
+#[derive(Debug)]
+pub(crate) struct Queue {
+    limits: FetchLimits,
+    running: usize,
+    waiting: VecDeque<X5u>,
+    hosts: BTreeMap<String, Load>,
+}
+
+/// The fetches from one host.
+#[derive(Debug, Default)]
+struct Load {
+    running: usize,
+    waiting: usize,
+}
+
+impl Queue {
+    pub(crate) fn new(limits: FetchLimits) -> Queue {
+        Queue { limits, running: 0, waiting: VecDeque::new(), hosts: BTreeMap::new() }
+    }
+
+    /// Whether a fetch of `url` may be taken in.
+    pub(crate) fn has_room(&self, url: &X5u) -> bool {
+        let waiting_for_host = self.hosts.get(url.host()).map_or(0, |host| host.waiting);
+        self.waiting.len() < self.limits.waiting && waiting_for_host < self.limits.waiting_per_host
+    }
+
+    /// Takes a fetch in; the caller has asked whether there is room.
+    pub(crate) fn push(&mut self, url: X5u) {
+        self.hosts.entry(url.host().to_owned()).or_default().waiting += 1;
+        self.waiting.push_back(url);
+    }
+
+    /// The next fetch that may start, which now counts as running: the first whose host has room.
+    pub(crate) fn start(&mut self) -> Option<X5u> {
+        if self.running >= self.limits.running {
+            return None;
+        }
+        let has_room = |url: &X5u| {
+            self.hosts.get(url.host()).is_none_or(|host| host.running < self.limits.running_per_host)
+        };
+        let url = self.waiting.iter().position(has_room).and_then(|at| self.waiting.remove(at))?;
+        let host = self.hosts.entry(url.host().to_owned()).or_default();
+        host.waiting -= 1;
+        host.running += 1;
+        self.running += 1;
+        Some(url)
+    }
+
+    /// A fetch that was started is over.
+    pub(crate) fn finish(&mut self, url: &X5u) {
+        self.running = self.running.saturating_sub(1);
+        if let Some(host) = self.hosts.get_mut(url.host()) {
+            host.running = host.running.saturating_sub(1);
+            if host.running == 0 && host.waiting == 0 {
+                self.hosts.remove(url.host());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(host: &str, path: u32) -> X5u {
+        X5u::parse(&format!("https://{host}/{path}"), &[443]).unwrap()
+    }
+
+    #[test]
+    fn a_slow_host_holds_up_nobody_but_itself() {
+        let mut queue = Queue::new(FetchLimits::default().running(3, 2));
+        for path in 0..4 {
+            queue.push(url("slow.example", path));
+        }
+        queue.push(url("other.example", 0));
+        let started: Vec<_> = std::iter::from_fn(|| queue.start()).collect();
+        assert_eq!(started, [url("slow.example", 0), url("slow.example", 1), url("other.example", 0)]);
+        queue.finish(&url("other.example", 0));
+        assert_eq!(queue.start(), None, "slow.example has its share");
+        queue.finish(&url("slow.example", 0));
+        assert_eq!(queue.start(), Some(url("slow.example", 2)));
+    }
+
+    #[test]
+    fn room_is_bounded_for_each_host_and_in_all() {
+        let mut queue = Queue::new(FetchLimits::default().waiting(3, 2));
+        queue.push(url("a.example", 0));
+        queue.push(url("a.example", 1));
+        assert!(!queue.has_room(&url("a.example", 2)) && queue.has_room(&url("b.example", 0)));
+        queue.push(url("b.example", 0));
+        assert!(!queue.has_room(&url("c.example", 0)), "full in all");
+        assert!(queue.start().is_some() && queue.has_room(&url("c.example", 0)));
+    }
+
+    #[test]
+    fn nothing_is_remembered_of_hosts_that_are_done() {
+        let mut queue = Queue::new(FetchLimits::default());
+        for path in 0..10 {
+            queue.push(url("a.example", path));
+        }
+        while let Some(url) = queue.start() {
+            queue.finish(&url);
+        }
+        assert!(queue.hosts.is_empty() && queue.waiting.is_empty() && queue.running == 0);
+    }
+}

@@ -1,0 +1,238 @@
+//! The one owner of the certificate cache: it fetches what drivers ask for, and publishes what is known.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use attesta_stir::X5u;
+use attesta_stir::cert::{Cache, FetchFailure, Snapshot, Want};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use crate::clock::Clock;
+use crate::control::Stopped;
+use crate::document::Document;
+use crate::fetch::{FetchError, Fetcher, OK, RESULTS};
+use crate::queue::{FetchLimits, Queue};
+
+/// The task that owns the certificate cache.
+///
+/// Drivers ask it by a bounded queue and read immutable snapshots: nothing is locked on the call path, and a fetch
+/// never holds up a driver.
+#[derive(Debug)]
+pub struct Steward {
+    cache: Cache,
+    fetcher: Arc<Fetcher>,
+    queue: Queue,
+    fetches: JoinSet<Outcome>,
+    urls: HashMap<Id, X5u>,
+    requests: mpsc::Receiver<Request>,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    rounds: Interval,
+    counters: FetchCounters,
+}
+
+type Outcome = Result<Document, FetchError>;
+
+impl Steward {
+    /// A steward of `cache`, and the handle by which it is asked. Needs tokio's time driver.
+    pub fn new(mut cache: Cache, fetcher: Fetcher, limits: FetchLimits) -> (Steward, Certificates) {
+        let (ask, requests) = mpsc::channel(REQUESTS);
+        let (snapshots, published) = watch::channel(cache.snapshot());
+        let mut rounds = interval(ROUND);
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let steward = Steward {
+            cache,
+            fetcher: Arc::new(fetcher),
+            queue: Queue::new(limits),
+            fetches: JoinSet::new(),
+            urls: HashMap::new(),
+            requests,
+            snapshots,
+            rounds,
+            counters: FetchCounters::default(),
+        };
+        (steward, Certificates { ask, published })
+    }
+
+    /// Runs until the last [`Certificates`] is gone. Fetches under way end with it.
+    pub async fn run(mut self) {
+        loop {
+            tokio::select! {
+                request = self.requests.recv() => match request {
+                    Some(Request::Want(url)) => self.want(url),
+                    // An asker that has gone away needs no answer.
+                    Some(Request::Count(asker)) => drop(asker.send(self.counters)),
+                    None => return,
+                },
+                Some(ended) = self.fetches.join_next_with_id() => {
+                    self.fetched(ended);
+                    // One picture for all that ended together.
+                    while let Some(ended) = self.fetches.try_join_next_with_id() {
+                        self.fetched(ended);
+                    }
+                }
+                _ = self.rounds.tick() => self.make_a_round(),
+            }
+            self.start_fetches();
+            self.publish();
+        }
+    }
+
+    /// A call wants the certificate of `url`.
+    fn want(&mut self, url: X5u) {
+        if !self.queue.has_room(&url) {
+            // The cache is not told: nothing was tried, so nothing is to be remembered against the URL.
+            self.counters.count(Err(FetchError::Busy));
+            return;
+        }
+        match self.cache.want(&url, Clock::unix()) {
+            Want::Fetch => self.queue.push(url),
+            Want::InFlight | Want::Fresh | Want::Failed { .. } => {}
+        }
+    }
+
+    fn start_fetches(&mut self) {
+        while let Some(url) = self.queue.start() {
+            let (fetcher, wanted) = (Arc::clone(&self.fetcher), url.clone());
+            let task = self.fetches.spawn(async move { fetcher.fetch(&wanted).await });
+            self.urls.insert(task.id(), url);
+        }
+    }
+
+    fn fetched(&mut self, ended: Result<(Id, Outcome), JoinError>) {
+        let (id, outcome) = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                tracing::error!(%error, "a fetch broke down");
+                (error.id(), Err(FetchError::Http))
+            }
+        };
+        let Some(url) = self.urls.remove(&id) else { return };
+        self.queue.finish(&url);
+        self.counters.count(outcome.as_ref().map(|_| ()).map_err(|error| *error));
+        match &outcome {
+            Ok(document) => tracing::debug!(%url, octets = document.body().len(), "certificate fetched"),
+            Err(error) => tracing::info!(%url, %error, "certificate not to be had"),
+        }
+        self.cache.fetched(
+            &url,
+            Clock::unix(),
+            outcome.as_ref().map(Document::fetched).map_err(|error| failure(*error)),
+        );
+    }
+
+    /// Forgets what is over, and fetches ahead what soon will be.
+    fn make_a_round(&mut self) {
+        let now = Clock::unix();
+        for url in self.cache.poll(now) {
+            if self.queue.has_room(&url) {
+                self.queue.push(url);
+            } else {
+                // The credential at hand stays, and its turn comes again.
+                self.counters.count(Err(FetchError::Busy));
+                self.cache.fetched(&url, now, Err(FetchFailure::Unreachable));
+            }
+        }
+    }
+
+    /// Shows the drivers a new picture, if there is one.
+    fn publish(&mut self) {
+        let snapshot = self.cache.snapshot();
+        self.snapshots.send_if_modified(|shown| {
+            let is_new = !Arc::ptr_eq(shown, &snapshot);
+            *shown = snapshot;
+            is_new
+        });
+    }
+}
+
+/// How drivers ask a [`Steward`] for certificates and see what it knows. Clones reach the same steward.
+#[derive(Clone, Debug)]
+pub struct Certificates {
+    ask: mpsc::Sender<Request>,
+    published: watch::Receiver<Arc<Snapshot>>,
+}
+
+impl Certificates {
+    /// Asks for the certificate of `url`, without waiting; false when the steward's queue is full or it is gone.
+    #[must_use]
+    pub fn want(&self, url: X5u) -> bool {
+        self.ask.try_send(Request::Want(url)).is_ok()
+    }
+
+    /// What is known now.
+    pub fn snapshot(&mut self) -> Arc<Snapshot> {
+        Arc::clone(&self.published.borrow_and_update())
+    }
+
+    /// Waits until there is a snapshot that [`Certificates::snapshot`] has not shown; forever when the steward is gone.
+    pub async fn changed(&mut self) {
+        if self.published.changed().await.is_err() {
+            std::future::pending().await
+        }
+    }
+
+    /// The results of all fetches so far.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn counters(&self) -> Result<FetchCounters, Stopped> {
+        let (asker, answer) = oneshot::channel();
+        self.ask.send(Request::Count(asker)).await.map_err(|_| Stopped)?;
+        answer.await.map_err(|_| Stopped)
+    }
+}
+
+#[derive(Debug)]
+enum Request {
+    Want(X5u),
+    Count(oneshot::Sender<FetchCounters>),
+}
+
+/// Fetches by their result: `attesta_certificate_fetches_total{result}`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FetchCounters {
+    results: [u64; RESULTS.len()],
+}
+
+impl FetchCounters {
+    /// Each result and how often it came, those that never did included.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        RESULTS.into_iter().zip(self.results)
+    }
+
+    fn count(&mut self, outcome: Result<(), FetchError>) {
+        let result = outcome.map_or_else(FetchError::as_str, |()| OK);
+        for (word, count) in RESULTS.iter().zip(&mut self.results) {
+            *count += u64::from(*word == result);
+        }
+    }
+}
+
+/// What the cache remembers of a failure: so much as a verdict needs.
+fn failure(error: FetchError) -> FetchFailure {
+    match error {
+        FetchError::Refused(_) | FetchError::Port(_) => FetchFailure::ForbiddenAddress,
+        FetchError::Redirect(status) | FetchError::Status(status) => FetchFailure::Status(status),
+        FetchError::TooLarge => FetchFailure::TooLarge,
+        FetchError::Url
+        | FetchError::Name(_)
+        | FetchError::Connect(_)
+        | FetchError::Certificate
+        | FetchError::Tls
+        | FetchError::Http
+        | FetchError::Timeout
+        | FetchError::Busy => FetchFailure::Unreachable,
+    }
+}
+
+/// Requests that wait for the steward.
+const REQUESTS: usize = 4096;
+
+/// How often the cache is tidied and its old entries are fetched ahead.
+const ROUND: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests;
