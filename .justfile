@@ -31,3 +31,11 @@ ring:
 # What a call costs on one core: CALLS in all, RATE per second, and a signing or a verifying edge.
 load calls="20000" rate="500" edge="sign":
     cargo run --locked --release -p attesta-tests --example load -- {{calls}} {{rate}} {{edge}}
+
+# Wall time of the hot paths, beside what others need for the same.
+bench:
+    cargo bench --locked -p attesta-benches
+
+# Instructions of the hot paths beside their ceilings; needs valgrind.
+instructions:
+    cargo bench --locked -p attesta-benches --features valgrind --bench sip_instructions

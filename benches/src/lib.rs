@@ -1,1 +1,3 @@
-//! Measurements of the hot path.
+//! What the measurements share: the messages they read.
+
+pub mod messages;

@@ -62,18 +62,16 @@ impl<'a> Host<'a> {
             return v6(inside).map(Self::V6).ok_or_else(failed);
         }
         let text = cursor.take_all(lex::HOST);
-        // The label at the top of a name starts with a letter, so a digit there means an address.
-        let name = text.strip_suffix(b".").unwrap_or(text);
-        let top = memchr::memrchr(b'.', name).map_or(name, |dot| lex::split(name, dot + 1).1);
-        match top.first() {
-            Some(octet) if octet.is_ascii_digit() && lex::all(top, lex::DIGIT) => {
-                v4(text).map(Self::V4).ok_or_else(failed)
-            }
-            Some(_) if !matches!(name.first(), Some(b'.')) => {
-                std::str::from_utf8(text).map(Self::Name).map_err(|_| failed())
-            }
-            Some(_) | None => Err(failed()),
+        if let Some(address) = v4(text) {
+            return Ok(Self::V4(address));
         }
+        // The label at the top of a name holds a letter, so digits alone are a broken address.
+        let name = text.strip_suffix(b".").unwrap_or(text);
+        let numeric = matches!(name.last(), Some(b'0'..=b'9')) && is_numeric(name);
+        if numeric || matches!(name.first(), Some(b'.') | None) {
+            return Err(failed());
+        }
+        std::str::from_utf8(text).map(Self::Name).map_err(|_| failed())
     }
 }
 
@@ -110,17 +108,27 @@ pub(crate) fn read_port(cursor: &mut Cursor<'_>) -> Result<Option<u16>, ParseErr
     }
 }
 
+/// Whether the label at the top is a number.
+fn is_numeric(name: &[u8]) -> bool {
+    name.rsplit(|&octet| octet == b'.').next().is_some_and(|top| lex::all(top, lex::DIGIT))
+}
+
 fn v4(text: &[u8]) -> Option<Ipv4Addr> {
-    let mut octets = [0u8; 4];
-    let mut parts = text.split(|&octet| octet == b'.');
-    for slot in &mut octets {
-        let part = parts.next()?;
-        if part.len() > 3 {
-            return None;
+    let (mut address, mut octet, mut digits, mut dots) = (0u32, 0u32, 0, 0);
+    for &next in text {
+        match next {
+            b'0'..=b'9' if digits < 3 => {
+                octet = octet * 10 + u32::from(next - b'0');
+                digits += 1;
+            }
+            b'.' if digits > 0 && octet < 256 && dots < 3 => {
+                address = address << 8 | octet;
+                (octet, digits, dots) = (0, 0, dots + 1);
+            }
+            _ => return None,
         }
-        *slot = u8::try_from(lex::number(part)?).ok()?;
     }
-    if parts.next().is_some() { None } else { Some(Ipv4Addr::from(octets)) }
+    (digits > 0 && octet < 256 && dots == 3).then(|| Ipv4Addr::from_bits(address << 8 | octet))
 }
 
 fn v6(text: &[u8]) -> Option<Ipv6Addr> {

@@ -10,14 +10,14 @@ pub(crate) const TOKEN: u16 = 1;
 pub(crate) const DIGIT: u16 = 1 << 1;
 /// `HEXDIG`, either case.
 pub(crate) const HEX: u16 = 1 << 2;
-/// What may stand in the user part of a SIP URI without an escape, and `%` itself. `#` is not in
-/// the grammar; dial strings carry it unescaped often enough that refusing it would lose calls.
+/// What may stand in the user part of a SIP URI without an escape. `#` is not in the grammar; dial
+/// strings carry it unescaped often enough that refusing it would lose calls.
 pub(crate) const USER: u16 = 1 << 3;
 /// The same for the password.
 pub(crate) const PASSWORD: u16 = 1 << 4;
-/// `paramchar` of a URI parameter, and `%`.
+/// `paramchar` of a URI parameter, but for escapes.
 pub(crate) const URI_PARAM: u16 = 1 << 5;
-/// `hnv-unreserved`, `unreserved`, `&`, `=` and `%`: the header part of a SIP URI.
+/// `hnv-unreserved`, `unreserved`, `&` and `=`: the header part of a SIP URI, but for escapes.
 pub(crate) const URI_HEADER: u16 = 1 << 6;
 /// What a URI of an unknown scheme is made of: RFC 3986 characters and `%`.
 pub(crate) const URIC: u16 = 1 << 7;
@@ -36,6 +36,10 @@ pub(crate) const CALL_ID: u16 = 1 << 11;
 pub(crate) const BASE64: u16 = 1 << 12;
 /// `scheme` of a URI, after its first letter.
 pub(crate) const SCHEME: u16 = 1 << 13;
+/// What `LWS` is made of.
+pub(crate) const WHITE: u16 = 1 << 14;
+/// What a parameter's name is made of, be it a header's or, escapes included, a URI's.
+pub(crate) const PARAM_NAME: u16 = 1 << 15;
 
 static CLASSES: [u16; 256] = classes();
 
@@ -55,7 +59,7 @@ const fn classes() -> [u16; 256] {
 const fn class_of(b: u8) -> u16 {
     let alphanumeric = b.is_ascii_alphanumeric();
     let mark = matches!(b, b'-' | b'_' | b'.' | b'!' | b'~' | b'*' | b'\'' | b'(' | b')');
-    let unreserved = alphanumeric || mark || b == b'%';
+    let unreserved = alphanumeric || mark;
     let token =
         alphanumeric || matches!(b, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
     let mut class = 0;
@@ -101,19 +105,37 @@ const fn class_of(b: u8) -> u16 {
     if alphanumeric || matches!(b, b'+' | b'-' | b'.') {
         class |= SCHEME;
     }
+    if matches!(b, b' ' | b'\t' | b'\r' | b'\n') {
+        class |= WHITE;
+    }
+    if class & (TOKEN | URI_PARAM) != 0 {
+        class |= PARAM_NAME;
+    }
     class
 }
 
-/// Whether the octet belongs to one of the classes.
+/// Whether the octet belongs to the class.
 #[inline]
 pub(crate) fn is(octet: u8, class: u16) -> bool {
-    CLASSES.get(usize::from(octet)).is_some_and(|found| found & class != 0)
+    classes_of(octet) & class != 0
+}
+
+#[inline]
+fn classes_of(octet: u8) -> u16 {
+    CLASSES.get(usize::from(octet)).copied().unwrap_or_default()
 }
 
 /// How many octets at the start belong to the class.
 #[inline]
 pub(crate) fn span(text: &[u8], class: u16) -> usize {
-    text.iter().position(|&octet| !is(octet, class)).unwrap_or(text.len())
+    let (chunks, _) = text.as_chunks::<4>();
+    // Four at a time: what they have in common is all that counts.
+    let inside = |[a, b, c, d]: &[u8; 4]| {
+        classes_of(*a) & classes_of(*b) & classes_of(*c) & classes_of(*d) & class != 0
+    };
+    let length = chunks.iter().position(|chunk| !inside(chunk)).unwrap_or(chunks.len()) * 4;
+    let rest = split(text, length).1;
+    length + rest.iter().position(|&octet| !is(octet, class)).unwrap_or(rest.len())
 }
 
 /// Whether all octets belong to the class, and there is at least one.
@@ -132,20 +154,6 @@ pub(crate) fn split(text: &[u8], at: usize) -> (&[u8], &[u8]) {
 pub(crate) fn split_once(text: &[u8], octet: u8) -> Option<(&[u8], &[u8])> {
     let (before, rest) = split(text, memchr(octet, text)?);
     Some((before, rest.get(1..)?))
-}
-
-/// Whether every `%` is followed by two hexadecimal digits (RFC 3261 section 25.1, `escaped`).
-#[inline]
-pub(crate) fn escapes_hold(text: &[u8]) -> bool {
-    let mut rest = text;
-    while let Some(at) = memchr(b'%', rest) {
-        let [_, high, low, tail @ ..] = split(rest, at).1 else { return false };
-        if !is(*high, HEX) || !is(*low, HEX) {
-            return false;
-        }
-        rest = tail;
-    }
-    true
 }
 
 /// A decimal number of any count of leading zeros.
@@ -180,13 +188,28 @@ pub(crate) fn thousandths(text: &[u8]) -> Option<u16> {
 /// Removes white space and folds (`LWS`) at both ends.
 #[inline]
 pub(crate) fn trim(text: &[u8]) -> &[u8] {
-    trim_start(text).trim_ascii_end()
+    trim_end(trim_start(text))
 }
 
 /// Removes white space and folds at the start.
 #[inline]
 pub(crate) fn trim_start(mut text: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] = text {
+    while let [first, rest @ ..] = text {
+        if !is(*first, WHITE) {
+            break;
+        }
+        text = rest;
+    }
+    text
+}
+
+/// Removes white space and folds at the end.
+#[inline]
+pub(crate) fn trim_end(mut text: &[u8]) -> &[u8] {
+    while let [rest @ .., last] = text {
+        if !is(*last, WHITE) {
+            break;
+        }
         text = rest;
     }
     text
@@ -281,6 +304,22 @@ impl<'a> Cursor<'a> {
     pub(crate) fn take_some(&mut self, class: u16) -> Result<&'a [u8], ParseError> {
         let taken = self.take_all(class);
         if taken.is_empty() { Err(self.unexpected()) } else { Ok(taken) }
+    }
+
+    /// Takes all octets of the class and escapes among them: `%` and two hexadecimal digits (RFC
+    /// 3261 section 25.1, `escaped`); may be none.
+    #[inline]
+    pub(crate) fn take_escaped(&mut self, class: u16) -> Result<&'a [u8], ParseError> {
+        let start = self.rest;
+        self.take_all(class);
+        while let [b'%', rest @ ..] = self.rest {
+            match rest {
+                [high, low, rest @ ..] if is(*high, HEX) && is(*low, HEX) => self.rest = rest,
+                _ => return Err(self.error(ParseErrorKind::Escape)),
+            }
+            self.take_all(class);
+        }
+        Ok(split(start, start.len() - self.rest.len()).0)
     }
 
     /// Takes a quoted string that starts here, and gives what stands between its quotes with the

@@ -78,6 +78,16 @@ impl Message {
         }
     }
 
+    /// Takes in the octets that all parts are ranges of; the body starts at `body`.
+    pub(crate) fn receive(&mut self, raw: Bytes, body: u32, irregular: bool) {
+        let text = Text::Received { start: body, end: u32::try_from(raw.len()).unwrap_or(u32::MAX) };
+        match self {
+            Self::Request(request) => request.body = text,
+            Self::Response(response) => response.body = text,
+        }
+        self.headers_mut().receive(raw, irregular);
+    }
+
     /// Appends the octets to send.
     pub fn write_to(&self, out: &mut Vec<u8>) {
         match self {
@@ -211,15 +221,11 @@ impl Request {
         writer::rest(&self.headers, self.body(), out);
     }
 
-    pub(crate) fn received(
-        method: Method,
-        uri: Text,
-        version: Version,
-        line: u32,
-        headers: Headers,
-        body: Text,
-    ) -> Self {
-        Self { method, uri, version, start_line: StartLine::Received(line), headers, body }
+    /// A message of this start line and its length, of which the rest is still to be received.
+    #[inline]
+    pub(crate) fn received(method: Method, uri: Text, version: Version, line: u32) -> Self {
+        let body = Text::Received { start: 0, end: 0 };
+        Self { method, uri, version, start_line: StartLine::Received(line), headers: Headers::new(), body }
     }
 
     fn is_untouched(&self) -> bool {
@@ -348,15 +354,11 @@ impl Response {
         writer::rest(&self.headers, self.body(), out);
     }
 
-    pub(crate) fn received(
-        status: Status,
-        reason: Text,
-        version: Version,
-        line: u32,
-        headers: Headers,
-        body: Text,
-    ) -> Self {
-        Self { status, reason, version, start_line: StartLine::Received(line), headers, body }
+    /// A message of this start line and its length, of which the rest is still to be received.
+    #[inline]
+    pub(crate) fn received(status: Status, reason: Text, version: Version, line: u32) -> Self {
+        let body = Text::Received { start: 0, end: 0 };
+        Self { status, reason, version, start_line: StartLine::Received(line), headers: Headers::new(), body }
     }
 
     fn is_untouched(&self) -> bool {

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::error::{ParseError, ParseErrorKind};
+use crate::error::ParseError;
 use crate::lex::{self, Cursor};
 
 /// The parameters of a header value or a URI: `;name=value` pieces, in order, as received.
@@ -49,10 +49,10 @@ impl<'a> Params<'a> {
         let (mut length, mut count) = (0, 0);
         while cursor.eat(b';') {
             count += 1;
-            let name = cursor.take_some(lex::URI_PARAM)?;
-            let value = if cursor.eat(b'=') { cursor.take_some(lex::URI_PARAM)? } else { &[] };
-            if !lex::escapes_hold(name) || !lex::escapes_hold(value) {
-                return Err(cursor.error(ParseErrorKind::Escape));
+            let name = cursor.take_escaped(lex::URI_PARAM)?;
+            let value = if cursor.eat(b'=') { Some(cursor.take_escaped(lex::URI_PARAM)?) } else { None };
+            if name.is_empty() || value.is_some_and(<[u8]>::is_empty) {
+                return Err(cursor.unexpected());
             }
             length = raw.len() - cursor.rest().len();
         }
@@ -132,7 +132,7 @@ impl<'a> Iterator for ParamsIter<'a> {
             return None;
         }
         self.cursor.skip_lws();
-        let name = self.cursor.take_all(lex::TOKEN | lex::URI_PARAM);
+        let name = self.cursor.take_all(lex::PARAM_NAME);
         self.cursor.skip_lws();
         let value = if self.cursor.eat(b'=') { read_value(&mut self.cursor).ok() } else { None };
         Some((name, value))

@@ -32,9 +32,9 @@ fn message(mut raw: Bytes, limits: &Limits) -> Result<Message, ParseError> {
     if raw.is_empty() {
         return Err(ParseError::new(ParseErrorKind::Empty, 0));
     }
-    let line = line_end(&raw, 0)?;
-    let start = Start::read(lex::split(&raw, line.content).0, limits)?;
-    let header = Header::read(&raw, &line, limits)?;
+    let line = LineEnd::first(&raw)?;
+    let mut message = Start::read(lex::split(&raw, line.content).0, limits)?.message(narrow(line.next));
+    let header = Header::read(&raw, &line, message.headers_mut(), limits)?;
     let rest = raw.len() - header.end;
     let length = match header.content_length.map(|length| length as usize) {
         None => rest,
@@ -49,17 +49,9 @@ fn message(mut raw: Bytes, limits: &Limits) -> Result<Message, ParseError> {
         return Err(ParseError::new(ParseErrorKind::BodyTruncated, raw.len()));
     }
     raw.truncate(header.end + length);
-    let body = Text::Received { start: narrow(header.end), end: narrow(raw.len()) };
-    let headers = Headers::received(raw, header.index, header.irregular);
-    let line = narrow(line.next);
-    Ok(match start {
-        Start::Request { method, uri, version } => {
-            Message::Request(Request::received(method, uri, version, line, headers, body))
-        }
-        Start::Response { status, reason, version } => {
-            Message::Response(Response::received(status, reason, version, line, headers, body))
-        }
-    })
+    let (body, irregular) = (narrow(header.end), header.irregular);
+    message.receive(raw, body, irregular);
+    Ok(message)
 }
 
 /// A start line, taken apart; its parts are ranges of the message, in which it stands first.
@@ -69,6 +61,19 @@ enum Start {
 }
 
 impl Start {
+    /// The message that starts so; its start line has this length.
+    #[inline]
+    fn message(self, length: u32) -> Message {
+        match self {
+            Self::Request { method, uri, version } => {
+                Message::Request(Request::received(method, uri, version, length))
+            }
+            Self::Response { status, reason, version } => {
+                Message::Response(Response::received(status, reason, version, length))
+            }
+        }
+    }
+
     fn read(line: &[u8], limits: &Limits) -> Result<Self, ParseError> {
         let failed = |at: usize| ParseError::new(ParseErrorKind::StartLine, at);
         let first = memchr(b' ', line).ok_or(failed(line.len()))?;
@@ -77,22 +82,20 @@ impl Start {
         if word.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"SIP/")) {
             return Self::status_line(word, lex::split(rest, 1).1);
         }
-        let method = Method::parse(word).ok_or(failed(lex::span(word, lex::TOKEN)))?;
-        let last = memrchr(b' ', line).filter(|&last| last > first + 1).ok_or(failed(line.len()))?;
-        let uri = line.get(first + 1..last).unwrap_or_default();
-        if let Some(at) = uri.iter().position(|&octet| octet <= b' ' || octet == 0x7f) {
-            return Err(failed(first + 1 + at));
+        let method = Method::parse(word).ok_or_else(|| failed(lex::span(word, lex::TOKEN)))?;
+        let start = first + 1;
+        let last = memrchr(b' ', line).filter(|&last| last > start).ok_or(failed(line.len()))?;
+        let uri = line.get(start..last).unwrap_or_default();
+        if let Some(at) = memchr2(b' ', b'\t', uri) {
+            return Err(failed(start + at));
         }
         if uri.len() > limits.uri {
-            return Err(ParseError::new(ParseErrorKind::TooLarge(Limit::Uri), first + 1));
+            return Err(ParseError::new(ParseErrorKind::TooLarge(Limit::Uri), start));
         }
-        let version = version(lex::split(line, last + 1).1)
-            .ok_or(ParseError::new(ParseErrorKind::Version, last + 1))?;
-        Ok(Self::Request {
-            method,
-            uri: Text::Received { start: narrow(first + 1), end: narrow(last) },
-            version,
-        })
+        let version = version(lex::split(line, last + 1).1);
+        let version = version.ok_or(ParseError::new(ParseErrorKind::Version, last + 1))?;
+        let uri = Text::Received { start: narrow(start), end: narrow(last) };
+        Ok(Self::Request { method, uri, version })
     }
 
     /// What follows the version of a status line and its space.
@@ -129,8 +132,8 @@ fn version(text: &[u8]) -> Option<Version> {
 }
 
 /// Header lines up to the empty one.
-pub(crate) struct Header {
-    index: Index,
+struct Header<'m> {
+    index: &'m mut Index,
     content_length: Option<u32>,
     /// Whether the start line ends with a line feed alone.
     bare: bool,
@@ -140,58 +143,54 @@ pub(crate) struct Header {
     end: usize,
 }
 
-impl Header {
+impl<'m> Header<'m> {
     /// Reads the lines behind the start line.
-    fn read(raw: &[u8], start_line: &LineEnd, limits: &Limits) -> Result<Self, ParseError> {
-        let mut header = Self {
-            index: Index::new(),
-            content_length: None,
-            bare: start_line.is_bare(),
-            irregular: start_line.is_bare(),
-            end: start_line.next,
-        };
-        while header.read_line(raw, limits)? {}
-        Ok(header)
+    fn read(
+        raw: &[u8],
+        start_line: &LineEnd,
+        headers: &'m mut Headers,
+        limits: &Limits,
+    ) -> Result<Self, ParseError> {
+        let bare = start_line.is_bare();
+        let index = headers.index_mut();
+        let mut header = Self { index, content_length: None, bare, irregular: bare, end: start_line.next };
+        loop {
+            let line = lex::split(raw, header.end).1;
+            match line {
+                [b'\r', b'\n', ..] => {
+                    header.end += 2;
+                    return Ok(header);
+                }
+                [b'\n', ..] => {
+                    header.end += 1;
+                    header.irregular = true;
+                    return Ok(header);
+                }
+                // What lost its carriage returns may have lost the empty line at its end too.
+                [] if bare => return Ok(header),
+                [] => return Err(ParseError::new(ParseErrorKind::Truncated, header.end)),
+                [..] => header.read_line(raw, line, limits)?,
+            }
+        }
     }
 
-    /// Reads one line with its folds; `false` if it is the empty one.
-    fn read_line(&mut self, raw: &[u8], limits: &Limits) -> Result<bool, ParseError> {
+    /// Reads the line that the rest of the message starts with, and its folds.
+    #[inline]
+    fn read_line(&mut self, raw: &[u8], line: &[u8], limits: &Limits) -> Result<(), ParseError> {
         let start = self.end;
-        let line = lex::split(raw, start).1;
-        match line {
-            [b'\r', b'\n', ..] => {
-                self.end = start + 2;
-                return Ok(false);
-            }
-            [b'\n', ..] => {
-                self.end = start + 1;
-                self.irregular = true;
-                return Ok(false);
-            }
-            // What lost its carriage returns may have lost the empty line at its end too.
-            [] if self.bare => return Ok(false),
-            [] => return Err(ParseError::new(ParseErrorKind::Truncated, start)),
-            [..] => {}
-        }
-        let name_length = lex::span(line, lex::TOKEN);
-        let (name, after) = lex::split(line, name_length);
-        let colon = name_length + after.iter().take_while(|octet| matches!(octet, b' ' | b'\t')).count();
-        if name.is_empty() || line.get(colon) != Some(&b':') {
-            return Err(ParseError::new(ParseErrorKind::HeaderName, start + colon));
-        }
-        let (content, next) = self.fold(raw, start + colon + 1)?;
-        if next - start > limits.header_line || name_length > usize::from(u8::MAX) {
+        let title = Title::read(line).map_err(|error| error.shifted(start))?;
+        let (content, next) = self.fold(raw, start + title.length)?;
+        if next - start > limits.header_line || title.name_length > usize::from(u8::MAX) {
             return Err(ParseError::new(ParseErrorKind::TooLarge(Limit::HeaderLine), start));
         }
         if self.index.len() >= limits.headers {
             return Err(ParseError::new(ParseErrorKind::TooLarge(Limit::Headers), start));
         }
-        let text = raw.get(start + colon + 1..content).unwrap_or_default();
+        let text = raw.get(start + title.length..content).unwrap_or_default();
         let value = lex::trim_start(text);
-        let offset = colon + 1 + text.len() - value.len();
-        let value = value.trim_ascii_end();
-        let known = Name::parse(name);
-        if known == Some(Name::ContentLength) {
+        let offset = title.length + text.len() - value.len();
+        let value = lex::trim_end(value);
+        if title.name == Some(Name::ContentLength) {
             self.content_length(value)
                 .ok_or(ParseError::new(ParseErrorKind::ContentLength, start + offset))?;
         }
@@ -200,19 +199,30 @@ impl Header {
             length: narrow(next - start),
             value_length: narrow(value.len()),
             value: u16::try_from(offset).unwrap_or(u16::MAX),
-            name_length: u8::try_from(name_length).unwrap_or(u8::MAX),
-            name: known,
+            name_length: u8::try_from(title.name_length).unwrap_or(u8::MAX),
+            name: title.name,
         });
         self.end = next;
-        Ok(true)
+        Ok(())
     }
 
     /// Finds the end of a line that goes on from `from`, folds included: where its content ends
     /// and where the next line starts.
+    #[inline]
     fn fold(&mut self, raw: &[u8], from: usize) -> Result<(usize, usize), ParseError> {
         let mut at = from;
         loop {
-            let end = line_end(raw, at)?;
+            let rest = lex::split(raw, at).1;
+            let length =
+                memchr2(b'\r', b'\n', rest).ok_or(ParseError::new(ParseErrorKind::Truncated, raw.len()))?;
+            let content = at + length;
+            let end = lex::split(rest, length).1;
+            if let [b'\r', b'\n', next, ..] = end
+                && !matches!(next, b' ' | b'\t' | b'<')
+            {
+                return Ok((content, content + 2));
+            }
+            let end = LineEnd::read(end, content)?;
             self.irregular |= end.is_bare();
             match raw.get(end.next) {
                 Some(b' ' | b'\t') => {}
@@ -236,6 +246,33 @@ impl Header {
     }
 }
 
+/// The name a line starts with, up to its colon.
+struct Title {
+    name: Option<Name>,
+    name_length: usize,
+    /// Octets of the name, the white space behind it and the colon.
+    length: usize,
+}
+
+impl Title {
+    #[inline]
+    fn read(line: &[u8]) -> Result<Self, ParseError> {
+        // A known name with the colon right behind it is found without looking at each octet.
+        if let Some(start) = line.first_chunk()
+            && let Some((name, length)) = Name::before_colon(start)
+        {
+            return Ok(Self { name: Some(name), name_length: length, length: length + 1 });
+        }
+        let name_length = lex::span(line, lex::TOKEN);
+        let (name, after) = lex::split(line, name_length);
+        let white = after.iter().take_while(|octet| matches!(octet, b' ' | b'\t')).count();
+        if name.is_empty() || after.get(white) != Some(&b':') {
+            return Err(ParseError::new(ParseErrorKind::HeaderName, name_length + white));
+        }
+        Ok(Self { name: Name::parse(name), name_length, length: name_length + white + 1 })
+    }
+}
+
 struct LineEnd {
     /// The first octet of the line end.
     content: usize,
@@ -244,25 +281,26 @@ struct LineEnd {
 }
 
 impl LineEnd {
+    /// The end of the first line.
+    fn first(raw: &[u8]) -> Result<Self, ParseError> {
+        let content =
+            memchr2(b'\r', b'\n', raw).ok_or(ParseError::new(ParseErrorKind::Truncated, raw.len()))?;
+        Self::read(lex::split(raw, content).1, content)
+    }
+
+    /// The line end that the text starts with, at `content` of the message.
+    fn read(text: &[u8], content: usize) -> Result<Self, ParseError> {
+        match text {
+            [b'\r', b'\n', ..] => Ok(Self { content, next: content + 2 }),
+            [b'\n', ..] => Ok(Self { content, next: content + 1 }),
+            [b'\r'] => Err(ParseError::new(ParseErrorKind::Truncated, content + 1)),
+            _ => Err(ParseError::new(ParseErrorKind::BareCarriageReturn, content)),
+        }
+    }
+
     /// Whether it is a line feed alone.
     fn is_bare(&self) -> bool {
         self.next - self.content == 1
-    }
-}
-
-/// The end of the line that goes on from `from`.
-#[inline]
-fn line_end(raw: &[u8], from: usize) -> Result<LineEnd, ParseError> {
-    let rest = lex::split(raw, from).1;
-    let Some(length) = memchr2(b'\r', b'\n', rest) else {
-        return Err(ParseError::new(ParseErrorKind::Truncated, raw.len()));
-    };
-    let content = from + length;
-    match lex::split(rest, length).1 {
-        [b'\r', b'\n', ..] => Ok(LineEnd { content, next: content + 2 }),
-        [b'\n', ..] => Ok(LineEnd { content, next: content + 1 }),
-        [b'\r'] => Err(ParseError::new(ParseErrorKind::Truncated, raw.len())),
-        _ => Err(ParseError::new(ParseErrorKind::BareCarriageReturn, content)),
     }
 }
 

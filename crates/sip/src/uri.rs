@@ -116,9 +116,9 @@ impl<'a> SipUri<'a> {
         let port = host::read_port(&mut cursor)?;
         let params = Params::read_uri(&mut cursor)?;
         let headers = if cursor.eat(b'?') {
-            let headers = cursor.take_some(lex::URI_HEADER)?;
-            if !lex::escapes_hold(headers) {
-                return Err(cursor.error(ParseErrorKind::Escape));
+            let headers = cursor.take_escaped(lex::URI_HEADER)?;
+            if headers.is_empty() {
+                return Err(cursor.unexpected());
             }
             headers
         } else {
@@ -298,15 +298,15 @@ pub fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
 #[inline]
 #[expect(clippy::type_complexity, reason = "two optional parts, named where they are taken")]
 fn read_userinfo<'a>(cursor: &mut Cursor<'a>) -> Result<(Option<&'a [u8]>, Option<&'a [u8]>), ParseError> {
-    let Some(at) = memchr::memchr(b'@', cursor.rest()) else { return Ok((None, None)) };
-    let start = *cursor;
-    let userinfo = lex::split(cursor.rest(), at).0;
-    let user = cursor.take_some(lex::USER)?;
-    let password = if cursor.eat(b':') { Some(cursor.take_all(lex::PASSWORD)) } else { None };
-    cursor.expect(b'@')?;
-    if !lex::escapes_hold(userinfo) {
-        return Err(start.error(ParseErrorKind::Escape));
+    if memchr::memchr(b'@', cursor.rest()).is_none() {
+        return Ok((None, None));
     }
+    let user = cursor.take_escaped(lex::USER)?;
+    if user.is_empty() {
+        return Err(cursor.unexpected());
+    }
+    let password = if cursor.eat(b':') { Some(cursor.take_escaped(lex::PASSWORD)?) } else { None };
+    cursor.expect(b'@')?;
     Ok((Some(user), password))
 }
 

@@ -30,71 +30,60 @@ impl Line {
     }
 }
 
-/// The lines of a message in order: an array, and a vector once the array is full.
+/// The lines of a message in order: in an array, or all in a vector once they are too many.
 #[derive(Clone)]
 pub(crate) struct Index {
-    inline: [Line; INLINE],
-    /// Lines in `inline`; 0 once they moved to `spill`.
     count: usize,
+    inline: [Line; INLINE],
+    /// All lines while there are more than the array holds; else empty.
     spill: Vec<Line>,
 }
 
 impl Index {
+    #[inline]
     pub(crate) fn new() -> Self {
-        Self { inline: [Line::EMPTY; INLINE], count: 0, spill: Vec::new() }
+        Self { count: 0, inline: [Line::EMPTY; INLINE], spill: Vec::new() }
     }
 
     #[inline]
     pub(crate) fn lines(&self) -> &[Line] {
-        if self.spill.is_empty() { self.inline.get(..self.count).unwrap_or_default() } else { &self.spill }
+        self.inline.get(..self.count).unwrap_or(&self.spill)
     }
 
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        if self.spill.is_empty() { self.count } else { self.spill.len() }
+        self.count
     }
 
     #[inline]
     pub(crate) fn push(&mut self, line: Line) {
         match self.inline.get_mut(self.count) {
-            Some(slot) if self.spill.is_empty() => {
-                *slot = line;
-                self.count += 1;
-            }
-            Some(_) | None => self.spill(line),
+            Some(slot) => *slot = line,
+            None => self.spill(line),
         }
+        self.count += 1;
     }
 
     /// Puts a line before the one at `at`, or at the end if there are fewer.
     pub(crate) fn insert(&mut self, at: usize, line: Line) {
         self.push(line);
-        let length = self.len();
-        let lines =
-            if self.spill.is_empty() { self.inline.get_mut(..length) } else { Some(&mut self.spill[..]) };
-        if let Some(moved) = lines.and_then(|lines| lines.get_mut(at..)) {
+        let lines = self.inline.get_mut(..self.count).unwrap_or(&mut self.spill);
+        if let Some(moved) = lines.get_mut(at..) {
             moved.rotate_right(1);
         }
     }
 
     /// Keeps the lines for which `keep` holds; gives how many went.
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&Line) -> bool) -> usize {
-        let before = self.len();
-        if self.spill.is_empty() {
-            let mut kept = 0;
-            for at in 0..self.count {
-                let Some(line) = self.inline.get(at).copied() else { break };
-                if keep(&line) {
-                    if let Some(slot) = self.inline.get_mut(kept) {
-                        *slot = line;
-                    }
-                    kept += 1;
-                }
-            }
-            self.count = kept;
-        } else {
-            self.spill.retain(keep);
+        let before = self.count;
+        let mut kept = Self::new();
+        for line in self.lines().iter().filter(|line| keep(line)) {
+            kept.push(*line);
         }
-        before - self.len()
+        if kept.count < before {
+            *self = kept;
+        }
+        before - self.count
     }
 
     #[cold]
@@ -102,7 +91,6 @@ impl Index {
         if self.spill.is_empty() {
             self.spill.reserve(INLINE * 2);
             self.spill.extend_from_slice(&self.inline);
-            self.count = 0;
         }
         self.spill.push(line);
     }

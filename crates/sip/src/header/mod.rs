@@ -52,6 +52,7 @@ pub struct Headers {
 
 impl Headers {
     /// No lines.
+    #[inline]
     pub fn new() -> Self {
         Self { raw: Bytes::new(), added: Vec::new(), index: Index::new(), touched: true, irregular: false }
     }
@@ -199,9 +200,16 @@ impl Headers {
         removed
     }
 
-    /// The lines of a received message.
-    pub(crate) fn received(raw: Bytes, index: Index, irregular: bool) -> Self {
-        Self { raw, added: Vec::new(), index, touched: false, irregular }
+    /// The lines of a message that is being received.
+    pub(crate) fn index_mut(&mut self) -> &mut Index {
+        &mut self.index
+    }
+
+    /// Takes in the received message that the lines are ranges of.
+    pub(crate) fn receive(&mut self, raw: Bytes, irregular: bool) {
+        self.raw = raw;
+        self.touched = false;
+        self.irregular = irregular;
     }
 
     /// The received message; empty for one that was built.

@@ -145,23 +145,30 @@ names! {
 
 impl Name {
     /// The header of this name or compact form, whatever its case; `None` for others.
-    #[inline]
     pub fn parse(name: &[u8]) -> Option<Self> {
-        let (first, last) = (*name.first()?, *name.last()?);
-        let mut next = TABLE.heads.get(bucket(name.len(), first, last)).copied().flatten();
+        let mut text = [b':'; ROOM];
+        if name.len() > LONGEST || name.contains(&b':') {
+            return None;
+        }
+        text.iter_mut().zip(name).for_each(|(slot, octet)| *slot = *octet);
+        Self::before_colon(&text).map(|(name, _)| name)
+    }
+
+    /// The header that a line starts with, and the octets of its name, if a known name stands
+    /// right before the first colon.
+    #[inline]
+    pub(crate) fn before_colon(start: &[u8; ROOM]) -> Option<(Self, usize)> {
+        let key = Key::before_colon(start)?;
+        if key.length == 1 {
+            let letter = start.first().filter(|octet| octet.is_ascii_alphabetic())?;
+            return TABLE.compact.get(usize::from(letter & 0x1f)).copied().flatten().map(|name| (name, 1));
+        }
+        let mut next = TABLE.heads.get(key.bucket()).copied().flatten();
         while let Some(candidate) = next {
-            if same(name, candidate.as_str().as_bytes()) {
-                return Some(candidate);
+            if TABLE.keys.get(candidate as usize) == Some(&key) {
+                return Some((candidate, key.length));
             }
             next = TABLE.chain.get(candidate as usize).copied().flatten();
-        }
-        if name.len() == 1 {
-            return TABLE
-                .compact
-                .get(usize::from(first & 0x1f))
-                .copied()
-                .flatten()
-                .filter(|_| first.is_ascii_alphabetic());
         }
         None
     }
@@ -173,44 +180,106 @@ impl fmt::Display for Name {
     }
 }
 
-/// Names hashed by length, first and last letter; those that share a bucket are chained.
+/// Octets of the longest name that is looked up.
+const LONGEST: usize = ROOM - 1;
+
+/// Octets of a line that are looked through for a name and its colon.
+pub(crate) const ROOM: usize = 24;
+
+/// A name in lower case, eight octets to a word, zeros behind it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Key {
+    words: [u64; 3],
+    length: usize,
+}
+
+impl Key {
+    const EMPTY: Self = Self { words: [0; 3], length: 0 };
+
+    /// The octets before the first colon.
+    #[inline]
+    const fn before_colon(start: &[u8; ROOM]) -> Option<Self> {
+        let Some((one, rest)) = start.split_first_chunk::<8>() else { return None };
+        let Some((two, rest)) = rest.split_first_chunk::<8>() else { return None };
+        let Some(three) = rest.first_chunk::<8>() else { return None };
+        let (one, end) = word(one);
+        if let Some(length) = end {
+            return Some(Self { words: [one, 0, 0], length });
+        }
+        let (two, end) = word(two);
+        if let Some(length) = end {
+            return Some(Self { words: [one, two, 0], length: length + 8 });
+        }
+        let (three, end) = word(three);
+        match end {
+            Some(length) => Some(Self { words: [one, two, three], length: length + 16 }),
+            None => None,
+        }
+    }
+
+    #[inline]
+    const fn bucket(&self) -> usize {
+        let [one, two, three] = self.words;
+        let mixed = one ^ two.rotate_left(23) ^ three.rotate_left(41) ^ self.length as u64;
+        (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 55) as usize
+    }
+}
+
+/// Eight octets with their letters in lower case, up to a colon; and where the colon stands.
+#[inline]
+const fn word(octets: &[u8; 8]) -> (u64, Option<usize>) {
+    let word = u64::from_le_bytes(*octets);
+    // Letters have bit 6, and bit 5 makes them small. What else has bit 6 stays no letter.
+    let lower = word | (word & 0x4040_4040_4040_4040) >> 1;
+    // The lowest bit that is left here is the highest of the first octet that is a colon.
+    let other = word ^ 0x3a3a_3a3a_3a3a_3a3a;
+    let colons = other.wrapping_sub(0x0101_0101_0101_0101) & !other & 0x8080_8080_8080_8080;
+    if colons == 0 {
+        return (lower, None);
+    }
+    let before = (colons & colons.wrapping_neg()) >> 7;
+    (lower & (before - 1), Some(colons.trailing_zeros() as usize / 8))
+}
+
+/// Names hashed by their key; those that share a bucket are chained.
 struct Table {
-    heads: [Option<Name>; BUCKETS],
+    heads: [Option<Name>; 512],
     chain: [Option<Name>; Name::ALL.len()],
+    keys: [Key; Name::ALL.len()],
     compact: [Option<Name>; 32],
 }
 
-const BUCKETS: usize = 512;
-
 static TABLE: Table = table();
-
-const fn bucket(length: usize, first: u8, last: u8) -> usize {
-    (length * 37 + ((first | 0x20) as usize) * 7 + ((last | 0x20) as usize) * 3) % BUCKETS
-}
 
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, within the arrays")]
 const fn table() -> Table {
-    let mut table = Table { heads: [None; BUCKETS], chain: [None; Name::ALL.len()], compact: [None; 32] };
+    let mut table = Table {
+        heads: [None; 512],
+        chain: [None; Name::ALL.len()],
+        keys: [Key::EMPTY; Name::ALL.len()],
+        compact: [None; 32],
+    };
     let mut at = Name::ALL.len();
     while at > 0 {
         at -= 1;
         let name = Name::ALL[at];
         let text = name.as_str().as_bytes();
-        let bucket = bucket(text.len(), text[0], text[text.len() - 1]);
-        table.chain[at] = table.heads[bucket];
-        table.heads[bucket] = Some(name);
+        let mut octets = [b':'; ROOM];
+        let mut octet = 0;
+        while octet < text.len() {
+            octets[octet] = text[octet];
+            octet += 1;
+        }
+        if let Some(key) = Key::before_colon(&octets) {
+            table.keys[at] = key;
+            table.chain[at] = table.heads[key.bucket()];
+            table.heads[key.bucket()] = Some(name);
+        }
         if let Some(letter) = name.compact() {
             table.compact[(letter as usize) & 0x1f] = Some(name);
         }
     }
     table
-}
-
-/// Equality without case, of a received name and a known one.
-#[inline]
-fn same(received: &[u8], known: &[u8]) -> bool {
-    received.len() == known.len()
-        && received.iter().zip(known).all(|(one, two)| one.eq_ignore_ascii_case(two))
 }
 
 #[cfg(test)]
@@ -232,7 +301,22 @@ mod tests {
 
     #[test]
     fn strangers_and_the_retired_compact_form_are_not_found() {
-        for other in ["", "n", "Identity-Info", "Vja", "X-Customer", "\u{6}rom", "1", "z"] {
+        let strangers = [
+            "",
+            "n",
+            "Identity-Info",
+            "Vja",
+            "X-Customer",
+            "\u{6}rom",
+            "1",
+            "z",
+            "Call\rID",
+            "To\0",
+            "Vi",
+            "Viaa",
+            "X-A-Name-Longer-Than-Any-Known-One",
+        ];
+        for other in strangers {
             assert_eq!(Name::parse(other.as_bytes()), None, "{other}");
         }
     }

@@ -1,5 +1,6 @@
 use super::Headers;
-use super::name::Name;
+use super::name::{Name, Shape};
+use super::values::Values;
 use crate::error::ParseError;
 
 /// A header value that can be read from its octets.
@@ -24,7 +25,10 @@ impl Headers {
     /// # Ok::<(), attesta_sip::ParseError>(())
     /// ```
     pub fn read<'a, T: Typed<'a>>(&'a self) -> Option<Result<T, ParseError>> {
-        self.values(T::NAME).next().map(T::parse)
+        let line = self.get(T::NAME)?;
+        let list = matches!(T::NAME.shape(), Shape::List);
+        let value = if list { Values::list(line).next()? } else { line };
+        Some(T::parse(value))
     }
 
     /// Reads each value of a header.
