@@ -366,6 +366,29 @@ fn f_x5_one_branch_of_two_clients_is_two_transactions() {
     assert_snapshot!(net.ladder());
 }
 
+/// F-X5: RFC 4475 section 3.2.1: a branch that is only the cookie names nothing.
+#[test]
+fn f_x5_a_branch_without_an_identifier_does_not_join_two_requests() {
+    let net = Network::new(1);
+    let bob = net.agent("bob");
+    let odd = net.probe("odd");
+    for call_id in ["one", "other"] {
+        odd.sends(
+            bob.address(),
+            format!(
+                "OPTIONS sip:bob@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.2;branch=z9hG4bK\r\n\
+                 From: <sip:x@192.0.2.2>;tag=1\r\nTo: <sip:bob@192.0.2.1>\r\nCall-ID: {call_id}\r\n\
+                 CSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+            ),
+        );
+        bob.gets(OPTIONS);
+        bob.sends(200);
+        let answer = odd.gets("200 OPTIONS");
+        assert_eq!(answer.headers().get(Name::CallId), Some(call_id.as_bytes()));
+    }
+    bob.hears_no_more();
+}
+
 /// F-X6: RFC 3261 section 8.2.2.2.
 #[test]
 fn f_x6_a_request_that_came_by_two_paths_gets_482_on_the_second() {

@@ -28,9 +28,10 @@ impl<'a> Marks<'a> {
         })
     }
 
-    /// The branch, if it starts with the cookie that says that it is unique (RFC 3261 section 8.1.1.7).
+    /// The branch, if it starts with the cookie that says that it is unique (RFC 3261 section 8.1.1.7). The cookie alone
+    /// names nothing (RFC 4475 section 3.2.1).
     pub(crate) fn branch(&self) -> Option<&'a [u8]> {
-        self.via.branch().filter(|branch| branch.starts_with(COOKIE))
+        self.via.branch().filter(|branch| branch.len() > COOKIE.len() && branch.starts_with(COOKIE))
     }
 }
 
