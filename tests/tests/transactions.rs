@@ -415,6 +415,31 @@ fn f_x6_a_request_that_came_by_two_paths_gets_482_on_the_second() {
     assert_snapshot!(net.ladder());
 }
 
+/// F-X6: RFC 8224 section 6.2.3, and every proxy that tries its targets one after the other.
+#[test]
+fn f_x6_a_request_may_come_by_another_path_once_it_has_failed() {
+    let net = Network::new(1);
+    let bob = net.agent("bob");
+    let proxy = net.probe("proxy");
+    let attempt = |branch: &str| {
+        format!(
+            "INVITE sip:bob@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.2:5060;branch={branch}\r\n\
+             From: <sip:x@198.51.100.1>;tag=1\r\nTo: <sip:bob@192.0.2.1>\r\nCall-ID: one\r\nCSeq: 1 INVITE\r\n\
+             Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+        )
+    };
+    for branch in ["z9hG4bKfirst", "z9hG4bKsecond"] {
+        proxy.sends(bob.address(), attempt(branch));
+        bob.gets(INVITE);
+        bob.sends(438);
+        let failure = proxy.gets("438 INVITE");
+        proxy.sends(bob.address(), acknowledge(&attempt(branch), &failure));
+        bob.gets(ACK);
+    }
+    bob.hears_no_more();
+    assert_eq!(bob.counters().refused.of(Refusal::Merged), 0);
+}
+
 /// F-X7: RFC 4320 section 4.1.
 #[test]
 fn f_x7_a_slow_request_gets_100_only_when_timer_e_reaches_t2() {

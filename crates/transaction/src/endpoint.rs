@@ -189,6 +189,12 @@ impl Endpoint {
 
     pub(crate) fn step_server(&mut self, now: Instant, slot: Slot, event: ServerEvent) {
         let Some(server) = self.servers.get_mut(slot) else { return };
+        // What has failed may come again by another path, where a proxy tries one after the other (RFC 8224 section 6.2.3).
+        if matches!(&event, ServerEvent::Response(status, _) if status.class() > 2)
+            && let Some(merged) = server.merged.take()
+        {
+            self.merged.remove(&merged);
+        }
         server.step(now, event, ServerId(slot), &self.config, &mut self.out);
         if !server.is_terminated() {
             let deadline = server.deadline();
