@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use attesta_sip::Name;
+use attesta_sip::{Limits, Message, Name, Response, Status};
 use attesta_tests::sim::{ACK, BYE, INVITE, Network};
-use attesta_transaction::{Config, Endpoint, Event, Flow, Input, Output, Place, Refusal, Seed};
+use attesta_transaction::{Config, Endpoint, Event, Flow, Input, Output, Place, Refusal, Seed, Transmit};
 use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -146,6 +146,38 @@ fn each_is_answered_or_not_and_counted_once() {
         alice.gets(200);
         bob.hears_no_more();
         assert!(mallory.heard_all(), "{name}: answered twice\n{}", net.ladder());
+    }
+}
+
+/// An answer that costs us no state goes back to its asker, wherever the Via points.
+#[test]
+fn a_refusal_cannot_be_aimed_at_others() {
+    let mut endpoint = endpoint();
+    let aimed =
+        GOOD.replace("192.0.2.3:5060;", "192.0.2.3:5060;maddr=203.0.113.9;").replace("1 INVITE", "1 BYE");
+    let outputs = hand_in(&mut endpoint, aimed.into());
+    let [Output::Transmit(refusal)] = outputs.as_slice() else { panic!("one answer: {outputs:?}") };
+    assert_eq!(refusal.flow.remote, SocketAddr::from(([192, 0, 2, 3], 5060)));
+}
+
+/// RFC 3261 section 8.2.7.
+#[test]
+fn a_stranger_that_is_dismissed_leaves_nothing_behind() {
+    let mut endpoint = endpoint();
+    for _ in 0..2 {
+        let outputs = hand_in(&mut endpoint, GOOD.into());
+        let [Output::Event(Event::Request { id, request, flow })] = outputs.as_slice() else {
+            panic!("a request: {outputs:?}")
+        };
+        endpoint.dismiss(*id, Response::to_request(request, Status::FORBIDDEN), flow);
+        let Output::Event(Event::ServerTerminated { .. }) = endpoint.poll_output() else { panic!("an end") };
+        let Output::Transmit(Transmit { payload, .. }) = endpoint.poll_output() else { panic!("an answer") };
+        assert!(endpoint.is_idle());
+        let answer = Message::parse(payload, &Limits::default()).unwrap();
+        let to = String::from_utf8_lossy(answer.headers().get(Name::To).unwrap()).into_owned();
+        let ack = GOOD.replace("INVITE", "ACK").replace("<sip:bob@192.0.2.2>", &to);
+        assert!(hand_in(&mut endpoint, ack.into()).is_empty());
+        assert!(endpoint.is_idle());
     }
 }
 

@@ -131,6 +131,21 @@ impl Endpoint {
         }
     }
 
+    /// Refuses a request and forgets it (RFC 3261 section 8.2.7): `response`, a 300-699 without a To tag, leaves once, to the
+    /// address of `source`, by which the request came. The same request is a new one when it comes again; the ACK of an
+    /// INVITE is known by the To tag that the endpoint makes, and is not heard of.
+    ///
+    /// For requests of strangers: whoever forges their source finds neither memory to fill nor a machine that repeats the
+    /// answer to a victim.
+    pub fn dismiss(&mut self, id: ServerId, response: Response, source: &Flow) {
+        let Some(server) = self.servers.remove(id.0) else { return };
+        if let Some(merged) = server.merged {
+            self.merged.remove(&merged);
+        }
+        self.out.tell(Event::ServerTerminated { id });
+        self.send_stateless(response, source);
+    }
+
     /// What was counted so far.
     #[must_use]
     pub fn counters(&self) -> Counters {

@@ -213,15 +213,17 @@ impl Endpoint {
         }
     }
 
-    /// Sends a response outside any transaction; its top Via names the way, as that of the request did.
-    fn send_stateless(&mut self, mut response: Response, source: &Flow) {
-        if response.status() == Status::SERVICE_UNAVAILABLE {
+    /// Sends a response outside any transaction, to the address that the request came from: not to a `maddr`, by which anyone
+    /// could aim our answers at others.
+    pub(crate) fn send_stateless(&mut self, mut response: Response, source: &Flow) {
+        if response.status() == Status::SERVICE_UNAVAILABLE && !response.headers().contains(Name::RetryAfter)
+        {
             let seconds = self.config.retry_after_seconds().to_string();
             response.headers_mut().push(Name::RetryAfter, seconds);
         }
         let Some(top) = response.headers().values(Name::Via).next() else { return };
         let Ok(via) = Via::parse(top) else { return };
-        let (tag, reply) = (self.keyring.tag(top, self.minter.place()), route::reply(&via, source));
+        let (tag, reply) = (self.keyring.tag(top, self.minter.place()), route::back(&via, source));
         reply::tag(&mut response, tag.as_bytes());
         self.out.send(&reply, &response.to_bytes());
     }

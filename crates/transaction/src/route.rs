@@ -63,21 +63,29 @@ fn is_named(piece: &[u8], wanted: &str) -> bool {
 /// The flow of the responses to a request with this top Via that arrived by `source`.
 ///
 /// On a stream, the connection of the request. On UDP, from the address that was asked (RFC 3581 section 4) to `maddr`, else
-/// to the source address: at the source port where the client asked for `rport`, else at the port of sent-by (RFC 3261
-/// section 18.2.2).
+/// [`back`] (RFC 3261 section 18.2.2).
 pub(crate) fn reply(via: &Via<'_>, source: &Flow) -> Flow {
-    let mut flow = source.clone();
-    if source.transport.reliable() {
-        return flow;
+    let mut flow = back(via, source);
+    if let Some(address) = via.maddr().and_then(|host| host.address())
+        && !source.transport.reliable()
+    {
+        flow.remote = SocketAddr::new(address, sent_by_port(via, source));
     }
-    let sent_by_port = via.port().unwrap_or(source.transport.default_port());
-    let maddr = via.maddr().and_then(|host| host.address());
-    flow.remote = match maddr {
-        Some(address) => SocketAddr::new(address, sent_by_port),
-        None if via.params().has("rport") => source.remote,
-        None => SocketAddr::new(source.remote.ip(), sent_by_port),
-    };
     flow
+}
+
+/// The flow back to the address that the request came from: on UDP at the source port where the client asked for `rport`,
+/// else at the port of sent-by.
+pub(crate) fn back(via: &Via<'_>, source: &Flow) -> Flow {
+    let mut flow = source.clone();
+    if !source.transport.reliable() && !via.params().has("rport") {
+        flow.remote.set_port(sent_by_port(via, source));
+    }
+    flow
+}
+
+fn sent_by_port(via: &Via<'_>, source: &Flow) -> u16 {
+    via.port().unwrap_or(source.transport.default_port())
 }
 
 #[cfg(test)]
