@@ -79,8 +79,10 @@ impl Message {
     }
 
     /// Takes in the octets that all parts are ranges of; the body starts at `body`.
-    pub(crate) fn receive(&mut self, raw: Bytes, body: u32, irregular: bool) {
-        let text = Text::Received { start: body, end: u32::try_from(raw.len()).unwrap_or(u32::MAX) };
+    pub(crate) fn receive(&mut self, raw: Bytes, body: usize, irregular: bool) {
+        // A message is at most 2^30 octets.
+        let narrow = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+        let text = Text::Received { start: narrow(body), end: narrow(raw.len()) };
         match self {
             Self::Request(request) => request.body = text,
             Self::Response(response) => response.body = text,

@@ -32,26 +32,49 @@ fn message(mut raw: Bytes, limits: &Limits) -> Result<Message, ParseError> {
     if raw.is_empty() {
         return Err(ParseError::new(ParseErrorKind::Empty, 0));
     }
-    let line = LineEnd::first(&raw)?;
-    let mut message = Start::read(lex::split(&raw, line.content).0, limits)?.message(narrow(line.next));
-    let header = Header::read(&raw, &line, message.headers_mut(), limits)?;
-    let rest = raw.len() - header.end;
-    let length = match header.content_length.map(|length| length as usize) {
+    let (mut message, framing) = head(&raw, limits)?;
+    let rest = raw.len() - framing.body;
+    let length = match framing.content_length {
         None => rest,
         // What lost its carriage returns on the way has become shorter than it says.
-        Some(length) if length > rest && header.bare => rest,
+        Some(length) if length > rest && framing.bare => rest,
         Some(length) => length,
     };
     if length > limits.body {
-        return Err(ParseError::new(ParseErrorKind::TooLarge(Limit::Body), header.end));
+        return Err(ParseError::new(ParseErrorKind::TooLarge(Limit::Body), framing.body));
     }
     if length > rest {
         return Err(ParseError::new(ParseErrorKind::BodyTruncated, raw.len()));
     }
-    raw.truncate(header.end + length);
-    let (body, irregular) = (narrow(header.end), header.irregular);
-    message.receive(raw, body, irregular);
+    raw.truncate(framing.body + length);
+    message.receive(raw, framing.body, framing.irregular);
     Ok(message)
+}
+
+/// Where a message ends, as its header has it.
+pub(crate) struct Framing {
+    pub(crate) content_length: Option<usize>,
+    /// Octets of the message up to its body.
+    pub(crate) body: usize,
+    /// Whether a line end lacks its carriage return, or a fold its white space.
+    pub(crate) irregular: bool,
+    /// Whether the start line ends with a line feed alone.
+    bare: bool,
+}
+
+/// Reads start line and header; the message still has to receive its octets.
+#[inline]
+pub(crate) fn head(raw: &[u8], limits: &Limits) -> Result<(Message, Framing), ParseError> {
+    let line = LineEnd::first(raw)?;
+    let mut message = Start::read(lex::split(raw, line.content).0, limits)?.message(narrow(line.next));
+    let header = Header::read(raw, &line, message.headers_mut(), limits)?;
+    let framing = Framing {
+        content_length: header.content_length.map(|length| length as usize),
+        body: header.end,
+        irregular: header.irregular,
+        bare: header.bare,
+    };
+    Ok((message, framing))
 }
 
 /// A start line, taken apart; its parts are ranges of the message, in which it stands first.

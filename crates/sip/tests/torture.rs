@@ -3,7 +3,7 @@
 
 mod shared;
 
-use attesta_sip::{Limits, Message, Method, Rules, Salvage};
+use attesta_sip::{Frame, Framer, Limits, Message, Method, Rules, Salvage};
 use serde_json::Value;
 
 /// What a back-to-back user agent of ours supports.
@@ -97,6 +97,45 @@ fn the_manifests_are_met() {
         }
         assert!(wrong.is_empty(), "{name}: {wrong:#?}");
     }
+}
+
+#[test]
+fn captured_streams_are_cut_into_messages() {
+    let Some(folder) = shared::folder("pcap_sip") else { return };
+    for entry in shared::entries(&folder, "manifest.jsonl") {
+        if !shared::name(&entry).ends_with(".stream") {
+            continue;
+        }
+        let octets = shared::octets(&folder, &entry);
+        let mut framer = Framer::new(Limits::default());
+        framer.push(&octets);
+        let mut printed = Vec::new();
+        while let Some(frame) = framer.poll() {
+            match frame.unwrap_or_else(|error| panic!("{}: {error}", shared::name(&entry))) {
+                Frame::Message(message) => {
+                    assert_eq!(Rules::default().check(&message), Ok(()), "{}", shared::name(&entry));
+                    message.write_to(&mut printed);
+                }
+                Frame::Ping | Frame::Pong => printed.extend_from_slice(b"\r\n"),
+            }
+        }
+        assert!(framer.is_idle() && printed == octets, "{}", shared::name(&entry));
+    }
+}
+
+#[test]
+fn two_requests_in_one_datagram_are_two_on_a_stream() {
+    let Some(folder) = shared::folder("rfc4475") else { return };
+    let octets = std::fs::read(folder.join("dblreq.dat")).unwrap();
+    let mut framer = Framer::new(Limits::default());
+    framer.push(&octets);
+    let mut methods = Vec::new();
+    while let Some(frame) = framer.poll() {
+        if let Ok(Frame::Message(Message::Request(request))) = frame {
+            methods.push(request.method().clone());
+        }
+    }
+    assert_eq!(methods, [Method::Register, Method::Invite]);
 }
 
 #[test]

@@ -1,0 +1,322 @@
+use std::fmt;
+
+use bytes::{Buf, Bytes, BytesMut};
+use memchr::memchr;
+
+use crate::error::{Limit, ParseError, ParseErrorKind};
+use crate::limits::Limits;
+use crate::message::{Message, Response};
+use crate::reader::{self, Framing};
+use crate::salvage::Salvage;
+
+/// Cuts a byte stream into messages (RFC 3261 section 18.3), without reading from anything.
+///
+/// Octets are pushed as they come, in pieces of any size; messages and keep-alives are polled
+/// until there is none left. How the octets were cut into pieces makes no difference.
+///
+/// A message without Content-Length, or with one that is not one number, cannot be delimited: the
+/// stream is at its end there, as it is where a limit is passed. A slow sender is the caller's to
+/// time: [`Framer::is_idle`] says whether a message has started and not ended.
+///
+/// ```
+/// use attesta_sip::{Frame, Framer, Limits};
+///
+/// let mut framer = Framer::new(Limits::default());
+/// framer.push(b"\r\n\r\nOPTIONS sip:a SIP/2.0\r\nContent-Le");
+/// assert!(matches!(framer.poll(), Some(Ok(Frame::Pong))));
+/// assert!(matches!(framer.poll(), Some(Ok(Frame::Ping))));
+/// assert!(framer.poll().is_none() && !framer.is_idle());
+/// framer.push(b"ngth: 2\r\n\r\nhi");
+/// let Some(Ok(Frame::Message(message))) = framer.poll() else { unreachable!() };
+/// assert_eq!(message.body(), b"hi");
+/// assert!(framer.is_idle());
+/// ```
+#[derive(Debug)]
+pub struct Framer {
+    limits: Limits,
+    buffer: BytesMut,
+    state: State,
+}
+
+/// What the octets in the buffer are.
+#[derive(Debug)]
+enum State {
+    /// The stream is between two messages; whether the last thing was a line end.
+    Between { line_end: bool },
+    /// The buffer starts with a start line; no empty line has been seen in the octets looked at.
+    Head { looked_at: usize },
+    /// The buffer starts with the octets of this message, `length` in all.
+    Body(Box<Pending>),
+    /// Nothing behind an error can be delimited.
+    Broken,
+}
+
+/// A message whose header was read and whose body has not arrived in full.
+#[derive(Debug)]
+struct Pending {
+    message: Message,
+    body: usize,
+    irregular: bool,
+    length: usize,
+}
+
+/// What a stream consists of.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every frame is a message, which a box would allocate for"
+)]
+pub enum Frame {
+    /// A message.
+    Message(Message),
+    /// One line end between messages: the answer to a ping (RFC 5626 section 3.5.1).
+    Pong,
+    /// A second line end right behind a first one: a ping, to be answered with one CRLF
+    /// (RFC 5626 section 4.4.1). The first of the two has been given as a pong.
+    Ping,
+}
+
+/// The end of a stream that can no longer be cut into messages.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StreamError {
+    error: ParseError,
+    octets: Bytes,
+}
+
+impl StreamError {
+    /// What was wrong; its offset counts from the start of the message.
+    pub fn error(&self) -> ParseError {
+        self.error
+    }
+
+    /// What arrived of the message.
+    pub fn octets(&self) -> &Bytes {
+        &self.octets
+    }
+
+    /// The response to send before the connection is closed, if it was a request that can be
+    /// answered.
+    pub fn answer(&self) -> Option<Response> {
+        Salvage::read(&self.octets)?.answer(&self.error)
+    }
+}
+
+impl fmt::Display for StreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+/// The fault, and how much arrived.
+impl fmt::Debug for StreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamError").field("error", &self.error).field("octets", &self.octets.len()).finish()
+    }
+}
+
+impl std::error::Error for StreamError {}
+
+impl Framer {
+    /// A stream at its start. The buffer never holds more than one message of the limits and what
+    /// was pushed last.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, buffer: BytesMut::new(), state: State::Between { line_end: false } }
+    }
+
+    /// Takes octets in; after an error they are dropped.
+    pub fn push(&mut self, octets: &[u8]) {
+        if !matches!(self.state, State::Broken) {
+            self.buffer.extend_from_slice(octets);
+        }
+    }
+
+    /// The next message, keep-alive or error; `None` until more octets come, and after an error.
+    pub fn poll(&mut self) -> Option<Result<Frame, StreamError>> {
+        loop {
+            match &mut self.state {
+                State::Between { line_end } => {
+                    let second = *line_end;
+                    match self.buffer.first()? {
+                        b'\n' => self.buffer.advance(1),
+                        b'\r' if self.buffer.get(1)? == &b'\n' => {
+                            self.buffer.advance(2);
+                            self.state = State::Between { line_end: !second };
+                            return Some(Ok(if second { Frame::Ping } else { Frame::Pong }));
+                        }
+                        _ => self.state = State::Head { looked_at: 0 },
+                    }
+                }
+                State::Head { looked_at } => {
+                    let Some(end) = empty_line(&self.buffer, looked_at) else {
+                        return self.too_large(self.buffer.len());
+                    };
+                    if end > self.limits.message {
+                        return self.too_large(end);
+                    }
+                    match self.read_head(end) {
+                        Ok(pending) => self.state = State::Body(Box::new(pending)),
+                        Err(error) => return Some(Err(self.broken(error))),
+                    }
+                }
+                State::Body(pending) => {
+                    if self.buffer.len() < pending.length {
+                        return None;
+                    }
+                    let State::Body(pending) = self.between() else { return None };
+                    let Pending { mut message, body, irregular, length } = *pending;
+                    message.receive(Bytes::copy_from_slice(self.buffer.get(..length)?), body, irregular);
+                    self.buffer.advance(length);
+                    return Some(Ok(Frame::Message(message)));
+                }
+                State::Broken => return None,
+            }
+        }
+    }
+
+    /// Whether the stream is between two messages and nothing more has arrived.
+    pub fn is_idle(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
+    /// Octets that arrived and were not given out yet.
+    pub fn buffered(&self) -> usize {
+        self.buffer.len()
+    }
+
+    fn between(&mut self) -> State {
+        std::mem::replace(&mut self.state, State::Between { line_end: false })
+    }
+
+    /// Reads the header of `end` octets and says how long the message is.
+    fn read_head(&self, end: usize) -> Result<Pending, ParseError> {
+        let (message, framing) = reader::head(self.buffer.get(..end).unwrap_or_default(), &self.limits)?;
+        let Framing { content_length, body, irregular, .. } = framing;
+        let content = content_length.ok_or(ParseError::new(ParseErrorKind::NoContentLength, body))?;
+        if content > self.limits.body {
+            return Err(ParseError::new(ParseErrorKind::TooLarge(Limit::Body), body));
+        }
+        if content > self.limits.message.saturating_sub(body) {
+            return Err(ParseError::new(ParseErrorKind::TooLarge(Limit::Message), body));
+        }
+        Ok(Pending { message, body, irregular, length: body + content })
+    }
+
+    /// An error if this many octets are more than a message may have.
+    fn too_large(&mut self, octets: usize) -> Option<Result<Frame, StreamError>> {
+        let limit = self.limits.message;
+        (octets > limit)
+            .then(|| Err(self.broken(ParseError::new(ParseErrorKind::TooLarge(Limit::Message), limit))))
+    }
+
+    fn broken(&mut self, error: ParseError) -> StreamError {
+        self.state = State::Broken;
+        StreamError { error, octets: self.buffer.split().freeze() }
+    }
+}
+
+/// The end of the first empty line; `looked_at` octets need no second look.
+fn empty_line(octets: &[u8], looked_at: &mut usize) -> Option<usize> {
+    loop {
+        let rest = octets.get(*looked_at..)?;
+        let line_feed = *looked_at + memchr(b'\n', rest).unwrap_or(rest.len());
+        match octets.get(line_feed + 1..).unwrap_or_default() {
+            [b'\n', ..] => return Some(line_feed + 2),
+            [b'\r', b'\n', ..] => return Some(line_feed + 3),
+            [] | [b'\r'] => {
+                *looked_at = line_feed;
+                return None;
+            }
+            [..] => *looked_at = line_feed + 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::header::name::Name;
+    use crate::status::Status;
+
+    /// What comes out, in words.
+    fn frames(framer: &mut Framer, pieces: &[&[u8]]) -> Vec<String> {
+        let mut seen = Vec::new();
+        for piece in pieces {
+            framer.push(piece);
+            while let Some(frame) = framer.poll() {
+                seen.push(match frame {
+                    Ok(Frame::Message(message)) => String::from_utf8_lossy(&message.to_bytes()).into_owned(),
+                    Ok(Frame::Ping) => "ping".to_owned(),
+                    Ok(Frame::Pong) => "pong".to_owned(),
+                    Err(error) => error.error().kind().as_str().to_owned(),
+                });
+            }
+        }
+        seen
+    }
+
+    const ONE: &str = "OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/TCP a\r\nl: 3\r\n\r\n\r\n\n";
+    const TWO: &str = "SIP/2.0 200 OK\nSubject: a\n b\nContent-Length:\n 0\n\n";
+
+    #[test]
+    fn messages_one_behind_the_other_with_keep_alives_between() {
+        let stream = format!("\r\n\r\n\r\n\r\n{ONE}{TWO}\r\n{ONE}");
+        let seen = frames(&mut Framer::new(Limits::default()), &[stream.as_bytes()]);
+        assert_eq!(seen, ["pong", "ping", "pong", "ping", ONE, TWO, "pong", ONE]);
+    }
+
+    #[test]
+    fn what_cannot_be_delimited_ends_the_stream() {
+        let head = "INVITE sip:a SIP/2.0\r\nVia: SIP/2.0/TCP a\r\n";
+        for (length, kind) in [
+            ("", "no-content-length"),
+            ("l: -1\r\n", "content-length"),
+            ("l: 1\r\nContent-Length: 2\r\n", "content-length"),
+            ("l: 99999999\r\n", "body-too-large"),
+        ] {
+            let mut framer = Framer::new(Limits::default());
+            framer.push(format!("{head}{length}\r\n{ONE}").as_bytes());
+            let error = framer.poll().unwrap().unwrap_err();
+            assert_eq!(error.error().kind().as_str(), kind);
+            let answer = error.answer().unwrap();
+            assert_eq!(answer.headers().get(Name::Via), Some(&b"SIP/2.0/TCP a"[..]));
+            assert!(answer.status() == Status::BAD_REQUEST || kind == "body-too-large");
+            framer.push(ONE.as_bytes());
+            assert!(framer.poll().is_none() && framer.is_idle());
+        }
+    }
+
+    #[test]
+    fn a_sender_that_never_ends_its_header_is_cut_off() {
+        let mut framer = Framer::new(Limits::default().message(100));
+        framer.push(b"INVITE sip:a SIP/2.0\r\n");
+        assert!(framer.poll().is_none() && framer.buffered() == 22);
+        for _ in 0..8 {
+            framer.push(b"X: 45678\r\n");
+        }
+        assert_eq!(frames(&mut framer, &[b""]), ["message-too-large"]);
+        let mut framer = Framer::new(Limits::default().message(100));
+        let seen = frames(&mut framer, &[b"INVITE sip:a SIP/2.0\r\nl: 99\r\n\r\n"]);
+        assert_eq!(seen, ["message-too-large"]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_cut_gives_the_same(cuts in prop::collection::vec(1usize..40, 1..40), broken in any::<bool>()) {
+            let end = if broken { "BYE sip:a SIP/2.0\r\n\r\n" } else { "" };
+            let stream = format!("{ONE}\r\n\r\n{TWO}\r\n{ONE}{TWO}{end}");
+            let whole = frames(&mut Framer::new(Limits::default()), &[stream.as_bytes()]);
+            let (mut pieces, mut rest) = (Vec::new(), stream.as_bytes());
+            for cut in cuts.iter().cycle() {
+                let (piece, tail) = rest.split_at((*cut).min(rest.len()));
+                pieces.push(piece);
+                rest = tail;
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            prop_assert_eq!(frames(&mut Framer::new(Limits::default()), &pieces), whole);
+        }
+    }
+}
