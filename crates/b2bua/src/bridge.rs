@@ -108,6 +108,13 @@ pub(crate) fn response(from: &Response, to: &mut Response, contact: &str) {
     to.set_body(from.body_bytes());
 }
 
+/// Copies the path that a request recorded into a response that makes a dialog (RFC 3261 section 12.1.1).
+pub(crate) fn record_route(request: &Request, response: &mut Response) {
+    for line in request.headers().all(Name::RecordRoute) {
+        response.headers_mut().push(Name::RecordRoute, line);
+    }
+}
+
 /// Whether the Contact of such a response names other places to try, and not the peer (RFC 3261 section 20.10).
 fn points_elsewhere(status: Status) -> bool {
     status.class() == 3 || status == Status::AMBIGUOUS

@@ -15,13 +15,14 @@ use crate::attempt::Dialling;
 use crate::bridge;
 use crate::callee;
 use crate::certificates::Certificates;
-use crate::config::{Config, Listener, TrunkEntry};
+use crate::config::{Config, TrunkEntry};
 use crate::desk::{Desk, Over, Server, Sleeper, Waiter, reply_tagged};
 use crate::dialog::{self, Dialog};
 use crate::event::{Arrival, CallEvent, CallNumber, Cause};
 use crate::identity::{Finding, Offer, Received};
 use crate::io::{Now, Output, Token};
 use crate::leg::{Answer, Leg, Side, Stage};
+use crate::listener::Listener;
 use crate::policy::{
     Admission, Answer as Decided, DECISION_BUDGET, Decision, Later, Policy, Question, Routing,
 };
@@ -235,9 +236,11 @@ impl Call {
             return self.refuse(turn, response);
         };
         let mut ringing = reply_tagged(offer.request(), Status::RINGING, &self.tag);
+        bridge::record_route(offer.request(), &mut ringing);
         ringing.headers_mut().push(Name::Contact, self.listener.contact());
         self.provisional(turn, ringing);
         let mut ok = reply_tagged(offer.request(), Status::OK, &self.tag);
+        bridge::record_route(offer.request(), &mut ok);
         let headers = ok.headers_mut();
         headers.push(Name::Contact, self.listener.contact());
         headers.push(Name::Allow, bridge::allow());

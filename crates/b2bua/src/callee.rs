@@ -6,12 +6,12 @@ use bytes::Bytes;
 
 use crate::arena::Key;
 use crate::bridge;
-use crate::config::Listener;
 use crate::counters::not_taken;
 use crate::desk::Desk;
 use crate::dialog;
 use crate::io::Now;
 use crate::leg::Answer;
+use crate::listener::Listener;
 
 impl Desk {
     /// Answers a request in the dialog of a call that the callee took.

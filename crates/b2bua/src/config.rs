@@ -1,15 +1,18 @@
 //! The configuration of an edge: built once, checked as a whole, then immutable.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use attesta_sip::Limits as ReadingLimits;
-use attesta_stir::{Signer, TelephoneNumber, Verifier};
-use attesta_transaction::{Config as Transactions, Flow, SentBy, Transport, WorkerId};
+use attesta_stir::TelephoneNumber;
+use attesta_transaction::{Config as Transactions, Transport};
 
 use crate::error::ConfigError;
+use crate::listener::Listener;
 use crate::trunk::{InboundIdentity, OutboundIdentity, Prefix, Trunk, Trusts};
+use crate::trust::{NamedSigner, TrustDomain};
 
 /// Everything that stays the same from one call to the next. Made by [`Config::builder`], shared as `Arc<Config>`.
 ///
@@ -237,74 +240,6 @@ impl Builder {
     }
 }
 
-/// An address that messages arrive at and leave from.
-#[derive(Clone, Debug)]
-pub struct Listener {
-    pub(crate) name: Arc<str>,
-    pub(crate) transport: Transport,
-    pub(crate) address: SocketAddr,
-    pub(crate) sent_by: SentBy,
-}
-
-impl Listener {
-    /// A listener on `address`, which is the one really bound: its port is not 0.
-    #[must_use]
-    pub fn new(name: impl Into<Arc<str>>, transport: Transport, address: SocketAddr) -> Self {
-        Self { name: name.into(), transport, address, sent_by: SentBy::from(address) }
-    }
-
-    /// What Via and Contact carry in place of the address: needed behind a translator, and where the address is
-    /// unspecified (`0.0.0.0`). Default: the address.
-    #[must_use]
-    pub fn advertise(mut self, sent_by: SentBy) -> Self {
-        self.sent_by = sent_by;
-        self
-    }
-
-    /// Its name.
-    #[must_use]
-    pub fn name(&self) -> &Arc<str> {
-        &self.name
-    }
-
-    /// The Contact of what leaves from it: no user, since the tags say whose dialog it is.
-    pub(crate) fn contact(&self) -> String {
-        match self.transport {
-            Transport::Udp => format!("<sip:{}>", self.sent_by),
-            Transport::Tcp | Transport::Ws => {
-                format!("<sip:{};transport={}>", self.sent_by, self.transport.as_str().to_ascii_lowercase())
-            }
-            Transport::Tls | Transport::Wss => {
-                format!("<sips:{};transport={}>", self.sent_by, self.transport.as_str().to_ascii_lowercase())
-            }
-        }
-    }
-
-    /// The flow from it to `remote`; on a stream, over a connection that is yet to be found or opened.
-    pub(crate) fn flow_to(&self, remote: SocketAddr) -> Flow {
-        Flow {
-            transport: self.transport,
-            local: self.address,
-            remote,
-            connection: None,
-            worker: WorkerId::default(),
-            tls_names: None,
-        }
-    }
-
-    /// Its transport.
-    #[must_use]
-    pub const fn transport(&self) -> Transport {
-        self.transport
-    }
-
-    /// The address that it is bound to.
-    #[must_use]
-    pub const fn address(&self) -> SocketAddr {
-        self.address
-    }
-}
-
 /// Which calls go where.
 #[derive(Clone, Debug)]
 pub struct Route {
@@ -342,55 +277,6 @@ pub enum RouteTo {
     Trunks(Vec<Arc<str>>),
     /// Where the Request-URI points. Such a call leaves under the outbound rules of the trunk it came from.
     RequestUri,
-}
-
-/// Whose certificates are believed: one national regime, in practice.
-#[derive(Debug)]
-pub struct TrustDomain {
-    pub(crate) name: Arc<str>,
-    pub(crate) verifier: Verifier,
-}
-
-impl TrustDomain {
-    /// A domain that believes what `verifier` believes.
-    #[must_use]
-    pub fn new(name: impl Into<Arc<str>>, verifier: Verifier) -> Self {
-        Self { name: name.into(), verifier }
-    }
-}
-
-/// A signer under its name, and the trust domain in which it may be used.
-#[derive(Debug)]
-pub struct NamedSigner {
-    pub(crate) name: Arc<str>,
-    pub(crate) trust: Option<Arc<str>>,
-    pub(crate) means: SigningMeans,
-}
-
-impl NamedSigner {
-    /// A signer that may be used in every trust domain.
-    #[must_use]
-    pub fn new(name: impl Into<Arc<str>>, means: SigningMeans) -> Self {
-        Self { name: name.into(), trust: None, means }
-    }
-
-    /// Only for calls that leave by a trunk of this trust domain.
-    #[must_use]
-    pub fn trust(mut self, domain: impl Into<Arc<str>>) -> Self {
-        self.trust = Some(domain.into());
-        self
-    }
-}
-
-/// How a signer signs.
-#[derive(Debug)]
-pub enum SigningMeans {
-    /// With a key that it holds.
-    Key(Arc<Signer>),
-    /// By asking the shell: [`Output::Sign`](crate::Output::Sign).
-    Outside,
-    /// Not at all: its key or certificate was found unfit. Each call that needs it counts as a failure to sign.
-    SetAside,
 }
 
 /// The caps on what one switchboard holds. Each bounds memory or work that a stranger could otherwise grow.
@@ -539,7 +425,7 @@ fn the_default(domains: &[Arc<TrustDomain>]) -> Option<Arc<TrustDomain>> {
 }
 
 fn unique<'a>(names: impl Iterator<Item = &'a Arc<str>>) -> Result<(), ConfigError> {
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     for name in names {
         if !seen.insert(name) {
             return Err(ConfigError::NameTwice(name.clone()));

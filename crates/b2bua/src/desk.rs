@@ -10,12 +10,14 @@ use attesta_transaction::{ClientId, Endpoint, Flow, Minter, Place, Seed, ServerI
 use crate::alarm::Alarms;
 use crate::arena::{Arena, Key};
 use crate::bridge;
-use crate::config::{Config, Listener};
+use crate::config::Config;
 use crate::counters::{Counters, Refusal};
+use crate::delivery::Hop;
 use crate::dialog::{self, DialogId};
 use crate::event::Cause;
 use crate::io::{Output, Token};
 use crate::leg::Leg;
+use crate::listener::Listener;
 use crate::relay::Relay;
 
 /// The shared state of a switchboard, apart from the calls themselves, so that a call can work on it.
@@ -166,7 +168,7 @@ impl Desk {
         let Some(mut leg) = self.legs.remove(key) else { return };
         self.dialogs.remove(&leg.dialog.id());
         self.alarms.set(Sleeper::Leg(key), &mut leg.alarm, None);
-        if let crate::leg::Hop::Asked { token, .. } = leg.hop {
+        if let Hop::Asked { token, .. } = leg.hop {
             self.waiters.remove(&token);
         }
         if let Some(peer) = leg.peer.and_then(|peer| self.legs.get_mut(peer)) {

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use attesta_sip::{Request, Response};
-use attesta_transaction::{Flow, ServerId, Transmit};
+use attesta_sip::Response;
+use attesta_transaction::{ServerId, Transmit};
 
 use crate::arena::Key;
-use crate::config::Listener;
+use crate::delivery::Hop;
 use crate::dialog::Dialog;
-use crate::io::Token;
+use crate::listener::Listener;
 
 /// Which end of the call a leg leads to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -97,42 +97,6 @@ impl Leg {
     }
 }
 
-/// Where the requests of a leg are sent.
-#[derive(Debug)]
-pub(crate) enum Hop {
-    /// Not yet asked for, or the remote target has changed.
-    Unknown,
-    /// Asked for; what is to be sent waits.
-    Asked {
-        /// The question.
-        token: Token,
-        /// When the answer is given up.
-        until: Instant,
-        /// What waits, in order.
-        parcels: Vec<Parcel>,
-    },
-    /// There.
-    Known(Flow),
-}
-
-/// A request that is ready but for its Via.
-#[derive(Debug)]
-pub(crate) struct Parcel {
-    pub(crate) request: Request,
-    pub(crate) errand: Errand,
-}
-
-/// What a request in a dialog is for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Errand {
-    /// The ACK of a 2xx.
-    Ack,
-    /// The BYE that ends the leg.
-    Bye,
-    /// A request of the other leg's, relayed.
-    Relay(Key),
-}
-
 /// Our 2xx to an INVITE, sent again until its ACK comes (RFC 3261 section 13.3.1.4).
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -180,6 +144,3 @@ const T1: Duration = Duration::from_millis(500);
 
 /// RFC 3261 table 4: the longest interval between retransmissions.
 const T2: Duration = Duration::from_secs(4);
-
-/// How long a leg waits to learn where its peer is.
-pub(crate) const RESOLVE_BUDGET: Duration = Duration::from_secs(4);

@@ -3,17 +3,18 @@
 use std::time::{Duration, Instant};
 
 use attesta_sip::{MaxForwards, Method, Name, Request, Response, Status};
-use attesta_transaction::{ClientId, Failure, Flow, ServerId};
+use attesta_transaction::{ClientId, Failure, Overloaded, ServerId};
 use bytes::Bytes;
 
 use crate::arena::Key;
 use crate::bridge;
 use crate::counters::Refusal;
-use crate::desk::{Client, Desk, Server, Sleeper, Waiter};
+use crate::delivery::{Errand, Hop, Parcel};
+use crate::desk::{Client, Desk, Server, Sleeper};
 use crate::dialog;
 use crate::event::Cause;
-use crate::io::{Destination, Now, Output, ResolveError};
-use crate::leg::{Accepted, Answer, Errand, Hop, Leg, Parcel, RESOLVE_BUDGET, Side, Stage};
+use crate::io::Now;
+use crate::leg::{Accepted, Answer, Leg, Side, Stage};
 
 /// A request on its way from one leg to the other.
 #[derive(Debug)]
@@ -72,25 +73,6 @@ impl Desk {
             Some(peer) => self.relay(now, key, peer, id, request, forwards),
             None => self.answer_for_callee(now, key, id, &request),
         }
-    }
-
-    /// A BYE ends the call, from either side; of an early dialog from the caller's only (RFC 3261 section 15.1.1).
-    fn bye(&mut self, now: Now, key: Key, id: ServerId, request: Request) {
-        let Some(leg) = self.legs.get(key) else { return };
-        let (side, stage) = (leg.side, leg.stage);
-        if matches!(stage, Stage::Early(_)) && side == Side::Callee {
-            return self.refuse(now.mono, id, &request, Status::CALL_DOES_NOT_EXIST, Refusal::NoDialog);
-        }
-        let response = self.reply(&request, Status::OK);
-        self.endpoint.respond(now.mono, id, &response);
-        let cause = match (stage, side) {
-            (Stage::Early(_), _) => Cause::Cancelled,
-            (Stage::Confirmed(_), Side::Caller) => Cause::CallerHungUp,
-            (Stage::Confirmed(_), Side::Callee) => Cause::CalleeHungUp,
-            // Our own BYE has crossed the peer's.
-            (Stage::Ending, _) => return self.close_leg(key),
-        };
-        self.end_call_of(key, cause, Some(key), Some(request));
     }
 
     /// What stands in the way of another INVITE from this leg (RFC 3261 section 14.2).
@@ -218,6 +200,23 @@ impl Desk {
         }
     }
 
+    /// A relayed request has left, or found the endpoint full: then its sender may try again, and the call goes on.
+    pub(crate) fn relay_sent(&mut self, now: Now, key: Key, sent: Result<ClientId, Overloaded>) {
+        match sent {
+            Ok(client) => {
+                if let Some(relay) = self.relays.get_mut(key) {
+                    relay.client = Some(client);
+                    self.expect_response(client, Client::Relay(key));
+                }
+            }
+            Err(Overloaded) => {
+                if let Some(relay) = self.finish_relay(key) {
+                    self.hold_off(now, relay.server, &relay.request, Obstacle::Own);
+                }
+            }
+        }
+    }
+
     /// The relayed request will get no response (RFC 3261 section 12.2.1.2: the dialog is taken to be over).
     pub(crate) fn relay_failed(&mut self, now: Now, key: Key, why: Failure) {
         let status = match why {
@@ -255,77 +254,8 @@ impl Desk {
         self.endpoint.respond(now.mono, relay.server, &response);
     }
 
-    fn finish_relay(&mut self, key: Key) -> Option<Relay> {
-        let mut relay = self.relays.remove(key)?;
-        self.alarms.set(Sleeper::Relay(key), &mut relay.alarm, None);
-        self.forget_server(relay.server);
-        if let Some(leg) = self.legs.get_mut(relay.from) {
-            leg.relays.retain(|each| *each != key);
-        }
-        Some(relay)
-    }
-
-    /// An ACK that arrived on a leg: the peer has our 2xx, and its ACK goes on to the other leg.
-    pub(crate) fn acknowledged(&mut self, now: Now, key: Key, ack: &Request) {
-        let Some(leg) = self.legs.get_mut(key) else { return };
-        if leg.answer.as_ref().is_none_or(|answer| dialog::sequence(ack) != Some(answer.seq)) {
-            return;
-        }
-        leg.answer = None;
-        let (stage, peer) = (leg.stage, leg.peer);
-        self.wind(key);
-        match (stage, peer) {
-            (Stage::Ending, _) => self.say_bye(now, key, None),
-            (Stage::Early(_) | Stage::Confirmed(_), Some(peer)) => self.acknowledge(now, peer, Some(ack)),
-            (Stage::Early(_) | Stage::Confirmed(_), None) => {}
-        }
-    }
-
-    /// Sends the ACK of the 2xx that a leg has received, unless it was sent; `model` is the other leg's ACK.
-    pub(crate) fn acknowledge(&mut self, now: Now, key: Key, model: Option<&Request>) {
-        let Some(leg) = self.legs.get_mut(key) else { return };
-        let Some(Accepted { seq, ack: None }) = leg.invite else { return };
-        let mut request = leg.dialog.ack(seq);
-        match model {
-            Some(model) => {
-                let forwards = bridge::forwards(model.headers()).unwrap_or(MaxForwards(0));
-                bridge::request(model, &mut request, forwards, &leg.listener.contact());
-            }
-            None => request.headers_mut().push(Name::MaxForwards, bridge::MAX_FORWARDS.to_string()),
-        }
-        self.send(now, key, Parcel { request, errand: Errand::Ack });
-    }
-
-    /// The same 2xx again: the same ACK again, once there is one (RFC 3261 section 13.2.2.4).
-    pub(crate) fn acknowledge_again(&mut self, key: Key) {
-        let accepted = self.legs.get(key).and_then(|leg| leg.invite.as_ref());
-        if let Some(Accepted { ack: Some(ack), .. }) = accepted {
-            let transmit = ack.clone();
-            self.emit(Output::Transmit(transmit));
-        }
-    }
-
-    /// Ends a leg whose call is over: requests in flight are answered, then a BYE is sent, or the leg closed where none is
-    /// due. Our own 2xx is waited on first (RFC 3261 section 15.1.1).
-    pub(crate) fn hang_up(&mut self, now: Now, key: Key, gone: bool, bye: Option<&Request>) {
-        let Some(leg) = self.legs.get_mut(key) else { return };
-        let early = matches!(leg.stage, Stage::Early(_));
-        leg.stage = Stage::Ending;
-        let relays = std::mem::take(&mut leg.relays);
-        for relay in relays {
-            self.abandon(now, relay);
-        }
-        if gone || early {
-            return self.close_leg(key);
-        }
-        self.acknowledge(now, key, None);
-        if self.legs.get(key).is_some_and(|leg| leg.answer.is_none()) {
-            self.say_bye(now, key, bye);
-        }
-    }
-
     /// Answers a request in flight whose call is over (RFC 3261 section 15.1.2).
-    fn abandon(&mut self, now: Now, key: Key) {
+    pub(crate) fn relay_abandoned(&mut self, now: Now, key: Key) {
         let Some(relay) = self.finish_relay(key) else { return };
         if let Some(client) = relay.client {
             self.forget_client(client);
@@ -337,144 +267,14 @@ impl Desk {
         self.endpoint.respond(now.mono, relay.server, &response);
     }
 
-    /// Sends the BYE of a leg, with what `model`, the BYE of the other leg, carries.
-    fn say_bye(&mut self, now: Now, key: Key, model: Option<&Request>) {
-        let Some(leg) = self.legs.get_mut(key) else { return };
-        let (mut request, _) = leg.dialog.request(Method::Bye);
-        match model {
-            Some(model) => {
-                let forwards = bridge::forwards(model.headers()).unwrap_or(MaxForwards(0));
-                bridge::request(model, &mut request, forwards, &leg.listener.contact());
-            }
-            None => request.headers_mut().push(Name::MaxForwards, bridge::MAX_FORWARDS.to_string()),
+    fn finish_relay(&mut self, key: Key) -> Option<Relay> {
+        let mut relay = self.relays.remove(key)?;
+        self.alarms.set(Sleeper::Relay(key), &mut relay.alarm, None);
+        self.forget_server(relay.server);
+        if let Some(leg) = self.legs.get_mut(relay.from) {
+            leg.relays.retain(|each| *each != key);
         }
-        self.send(now, key, Parcel { request, errand: Errand::Bye });
-    }
-
-    /// Sends a request in the dialog of a leg, once it is known where to.
-    fn send(&mut self, now: Now, key: Key, parcel: Parcel) {
-        let Some(leg) = self.legs.get_mut(key) else { return };
-        match &mut leg.hop {
-            Hop::Known(flow) => {
-                let flow = flow.clone();
-                self.launch(now, key, flow, parcel);
-            }
-            Hop::Asked { parcels, .. } => parcels.push(parcel),
-            Hop::Unknown => match leg.dialog.next_hop() {
-                Some(target) => {
-                    let token = self.token();
-                    self.wait(token, Waiter::Leg(key));
-                    let until = now.mono + RESOLVE_BUDGET;
-                    if let Some(leg) = self.legs.get_mut(key) {
-                        leg.hop = Hop::Asked { token, until, parcels: vec![parcel] };
-                    }
-                    self.emit(Output::Resolve { token, target });
-                    self.wind(key);
-                }
-                None => self.undeliverable(now, key, parcel.errand),
-            },
-        }
-    }
-
-    /// The answer to where the peer of a leg is.
-    pub(crate) fn leg_resolved(
-        &mut self,
-        now: Now,
-        key: Key,
-        result: Result<Vec<Destination>, ResolveError>,
-    ) {
-        let Some(leg) = self.legs.get_mut(key) else { return };
-        let Hop::Asked { token, parcels, .. } = std::mem::replace(&mut leg.hop, Hop::Unknown) else { return };
-        self.forget_token(token);
-        let found = result.ok().and_then(|destinations| self.flow_towards(key, &destinations));
-        if let (Some(flow), Some(leg)) = (&found, self.legs.get_mut(key)) {
-            leg.hop = Hop::Known(flow.clone());
-        }
-        self.wind(key);
-        for parcel in parcels {
-            match &found {
-                Some(flow) => self.launch(now, key, flow.clone(), parcel),
-                None => self.undeliverable(now, key, parcel.errand),
-            }
-        }
-    }
-
-    /// The flow to the first of the destinations that a listener of ours can reach, preferring the leg's own.
-    fn flow_towards(&mut self, key: Key, destinations: &[Destination]) -> Option<Flow> {
-        let leg = self.legs.get_mut(key)?;
-        for Destination { transport, address } in destinations {
-            let own = &leg.listener;
-            if own.transport != *transport || own.address.is_ipv4() != address.is_ipv4() {
-                match self.config.listener_towards(&[], *transport, *address) {
-                    Some(other) => leg.listener = other.clone(),
-                    None => continue,
-                }
-            }
-            return Some(leg.listener.flow_to(*address));
-        }
-        None
-    }
-
-    fn launch(&mut self, now: Now, key: Key, flow: Flow, parcel: Parcel) {
-        let Some(leg) = self.legs.get_mut(key) else { return };
-        let sent_by = leg.listener.sent_by.clone();
-        match parcel.errand {
-            Errand::Ack => {
-                let transmit = self.endpoint.send(parcel.request, flow, &sent_by);
-                if let Some(accepted) = &mut leg.invite {
-                    accepted.ack = Some(transmit);
-                }
-            }
-            Errand::Bye => match self.endpoint.request(now.mono, parcel.request, flow, &sent_by) {
-                Ok(client) => self.expect_response(client, Client::Bye(key)),
-                Err(_) => self.close_leg(key),
-            },
-            Errand::Relay(relay_key) => {
-                let Some(relay) = self.relays.get_mut(relay_key) else { return };
-                match self.endpoint.request(now.mono, parcel.request, flow, &sent_by) {
-                    Ok(client) => {
-                        relay.client = Some(client);
-                        self.expect_response(client, Client::Relay(relay_key));
-                    }
-                    Err(_) => self.relay_failed(now, relay_key, Failure::Transport),
-                }
-            }
-        }
-    }
-
-    fn undeliverable(&mut self, now: Now, key: Key, errand: Errand) {
-        tracing::debug!(?errand, "no way to the peer");
-        match errand {
-            Errand::Ack => {}
-            Errand::Bye => self.close_leg(key),
-            Errand::Relay(relay) => self.relay_failed(now, relay, Failure::Transport),
-        }
-    }
-
-    /// The deadline of a leg has come.
-    pub(crate) fn leg_alarm(&mut self, now: Now, key: Key) {
-        if let Some(leg) = self.legs.get(key)
-            && let Hop::Asked { until, .. } = &leg.hop
-            && *until <= now.mono
-        {
-            self.leg_resolved(now, key, Err(ResolveError::Timeout));
-        }
-        let Some(leg) = self.legs.get_mut(key) else { return };
-        if let Some(answer) = &mut leg.answer {
-            if answer.give_up <= now.mono {
-                leg.answer = None;
-                match leg.stage {
-                    Stage::Ending => self.say_bye(now, key, None),
-                    Stage::Early(_) | Stage::Confirmed(_) => {
-                        self.end_call_of(key, Cause::NotAcknowledged, None, None);
-                    }
-                }
-            } else if answer.repeats(now.mono) {
-                let (server, response) = (answer.server, answer.response.clone());
-                self.endpoint.respond(now.mono, server, &response);
-            }
-        }
-        self.wind(key);
+        Some(relay)
     }
 }
 

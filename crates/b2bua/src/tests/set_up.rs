@@ -42,7 +42,12 @@ fn a_call_is_set_up_and_each_leg_has_its_own_dialog() {
     assert_eq!(header(&progress, Name::CallId), "call-1");
     assert_eq!(header(&progress, Name::Contact), format!("<sip:{EDGE}>"));
     assert_eq!(header(&progress, Name::Server), "bob");
-    assert_eq!(progress.headers().count(Name::RecordRoute), 0);
+    assert_eq!(
+        header(&progress, Name::RecordRoute),
+        "<sip:192.0.2.1;lr>",
+        "the caller's path, not the callee's"
+    );
+    assert_eq!(progress.headers().count(Name::RecordRoute), 1);
     assert!(header(&progress, Name::To).contains(";tag=at0001"));
 
     rig.reply_with(BOB, &invite, 200, "b", &contact(BOB), ANSWER);

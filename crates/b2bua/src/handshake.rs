@@ -1,0 +1,80 @@
+//! 2xx and ACK: RFC 3261 sections 13.2.2.4 and 13.3.1.4.
+
+use attesta_sip::{MaxForwards, Name, Request};
+
+use crate::arena::Key;
+use crate::bridge;
+use crate::delivery::{Errand, Hop, Parcel};
+use crate::desk::Desk;
+use crate::dialog;
+use crate::event::Cause;
+use crate::io::{Now, Output, ResolveError};
+use crate::leg::{Accepted, Stage};
+
+impl Desk {
+    /// An ACK that arrived on a leg: the peer has our 2xx, and its ACK goes on to the other leg.
+    pub(crate) fn acknowledged(&mut self, now: Now, key: Key, ack: &Request) {
+        let Some(leg) = self.legs.get_mut(key) else { return };
+        if leg.answer.as_ref().is_none_or(|answer| dialog::sequence(ack) != Some(answer.seq)) {
+            return;
+        }
+        leg.answer = None;
+        let (stage, peer) = (leg.stage, leg.peer);
+        self.wind(key);
+        match (stage, peer) {
+            (Stage::Ending, _) => self.say_bye(now, key, None),
+            (Stage::Early(_) | Stage::Confirmed(_), Some(peer)) => self.acknowledge(now, peer, Some(ack)),
+            (Stage::Early(_) | Stage::Confirmed(_), None) => {}
+        }
+    }
+
+    /// Sends the ACK of the 2xx that a leg has received, unless it was sent; `model` is the other leg's ACK.
+    pub(crate) fn acknowledge(&mut self, now: Now, key: Key, model: Option<&Request>) {
+        let Some(leg) = self.legs.get_mut(key) else { return };
+        let Some(Accepted { seq, ack: None }) = leg.invite else { return };
+        let mut request = leg.dialog.ack(seq);
+        match model {
+            Some(model) => {
+                let forwards = bridge::forwards(model.headers()).unwrap_or(MaxForwards(0));
+                bridge::request(model, &mut request, forwards, &leg.listener.contact());
+            }
+            None => request.headers_mut().push(Name::MaxForwards, bridge::MAX_FORWARDS.to_string()),
+        }
+        self.send(now, key, Parcel { request, errand: Errand::Ack });
+    }
+
+    /// The same 2xx again: the same ACK again, once there is one (RFC 3261 section 13.2.2.4).
+    pub(crate) fn acknowledge_again(&mut self, key: Key) {
+        let accepted = self.legs.get(key).and_then(|leg| leg.invite.as_ref());
+        if let Some(Accepted { ack: Some(ack), .. }) = accepted {
+            let transmit = ack.clone();
+            self.emit(Output::Transmit(transmit));
+        }
+    }
+
+    /// The deadline of a leg has come.
+    pub(crate) fn leg_alarm(&mut self, now: Now, key: Key) {
+        if let Some(leg) = self.legs.get(key)
+            && let Hop::Asked { until, .. } = &leg.hop
+            && *until <= now.mono
+        {
+            self.leg_resolved(now, key, Err(ResolveError::Timeout));
+        }
+        let Some(leg) = self.legs.get_mut(key) else { return };
+        if let Some(answer) = &mut leg.answer {
+            if answer.give_up <= now.mono {
+                leg.answer = None;
+                match leg.stage {
+                    Stage::Ending => self.say_bye(now, key, None),
+                    Stage::Early(_) | Stage::Confirmed(_) => {
+                        self.end_call_of(key, Cause::NotAcknowledged, None, None);
+                    }
+                }
+            } else if answer.repeats(now.mono) {
+                let (server, response) = (answer.server, answer.response.clone());
+                self.endpoint.respond(now.mono, server, &response);
+            }
+        }
+        self.wind(key);
+    }
+}
