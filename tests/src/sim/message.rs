@@ -25,6 +25,13 @@ pub enum Heard {
     Unreachable,
 }
 
+impl Heard {
+    /// Whether it is a 1xx.
+    pub(super) fn is_provisional(&self) -> bool {
+        matches!(self, Self::Said(Said::Status(100..=199)))
+    }
+}
+
 /// An INVITE.
 pub const INVITE: Said = Said::Request(Method::Invite);
 /// An ACK.

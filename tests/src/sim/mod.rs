@@ -21,18 +21,22 @@
 
 mod agent;
 mod call;
+mod edge;
 mod ladder;
 mod message;
 mod network;
 mod node;
 mod probe;
+mod sti;
 mod user;
 
 pub use agent::Agent;
+pub use edge::{EPOCH, Edge};
 pub use message::{ACK, BYE, CANCEL, Heard, INVITE, MESSAGE, OPTIONS, Said, TIMEOUT, UNREACHABLE};
 pub use network::{Conditions, LATENCY, LONGEST, Network, seeds};
 pub use node::{Effect, Node};
 pub use probe::Probe;
+pub use sti::Sti;
 
 use std::time::Duration;
 

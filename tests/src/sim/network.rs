@@ -56,6 +56,7 @@ struct World {
     conditions: Conditions,
     fates: VecDeque<Fate>,
     refused: Vec<SocketAddr>,
+    silenced: Vec<SocketAddr>,
     nodes: Vec<Seat>,
     packets: BTreeMap<(Instant, u64), Packet>,
     sent: u64,
@@ -100,12 +101,19 @@ impl Network {
             conditions: Conditions::default(),
             fates: VecDeque::new(),
             refused: Vec::new(),
+            silenced: Vec::new(),
             nodes: Vec::new(),
             packets: BTreeMap::new(),
             sent: 0,
             rungs: Vec::new(),
         };
         Self { world: Rc::new(RefCell::new(world)) }
+    }
+
+    /// What all chance follows from.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.world.borrow().seed
     }
 
     /// Sets what chance does from now on.
@@ -175,9 +183,16 @@ impl Network {
         self.world.borrow_mut().refused.push(address);
     }
 
+    /// Datagrams to this address are lost, as if its node were gone.
+    pub fn silences(&self, address: SocketAddr) {
+        self.world.borrow_mut().silenced.push(address);
+    }
+
     /// Datagrams to this address arrive again.
     pub fn accepts(&self, address: SocketAddr) {
-        self.world.borrow_mut().refused.retain(|refused| *refused != address);
+        let mut world = self.world.borrow_mut();
+        world.refused.retain(|refused| *refused != address);
+        world.silenced.retain(|silenced| *silenced != address);
     }
 
     /// The time.
@@ -318,7 +333,8 @@ impl World {
     fn send(&mut self, from: usize, transmit: Transmit) {
         let at = self.now - self.start;
         let label = label(&transmit.payload);
-        let fate = self.fate();
+        let drawn = self.fate();
+        let fate = if self.silenced.contains(&transmit.flow.remote) { Fate::Lost } else { drawn };
         let Some(to) = self.seat_at(transmit.flow.remote) else {
             self.rungs.push(Rung::Void { at, from, label });
             return;

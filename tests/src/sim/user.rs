@@ -41,8 +41,8 @@ pub(super) struct User {
     /// The INVITE that was sent last.
     invite: Option<(ClientId, Request)>,
     call: Option<Call>,
-    /// The ACK that was sent last, with the To tag of the 2xx that it acknowledges.
-    ack: Option<(Vec<u8>, Transmit)>,
+    /// The To tag of the 2xx that came last, and its ACK, if it was given one.
+    accepted: Option<(Vec<u8>, Option<Transmit>)>,
     repeated: Option<Repeated>,
 }
 
@@ -85,7 +85,7 @@ impl User {
             servers: BTreeSet::new(),
             invite: None,
             call: None,
-            ack: None,
+            accepted: None,
             repeated: None,
         }
     }
@@ -198,20 +198,18 @@ impl User {
             return self.inbox.push_back(status.code().into());
         };
         let tag = Call::remote_tag(&response);
-        if let Some((acknowledged, ack)) = self.ack.as_ref()
-            && *acknowledged == tag
+        if let Some((before, ack)) = &self.accepted
+            && *before == tag
         {
-            return self.effects.push_back(Effect::Send(ack.clone()));
+            return self.effects.extend(ack.clone().map(Effect::Send));
         }
         self.inbox.push_back(status.code().into());
-        if self.acknowledges {
-            let call = Call::confirmed(&invite, &response);
-            let request = call.ack();
+        let ack = self.acknowledges.then(|| {
+            let call = self.call.insert(Call::confirmed(&invite, &response));
             let (flow, sent_by) = (Flow::udp(self.address, self.next_hop), SentBy::from(self.address));
-            let ack = self.endpoint.send(request, flow, &sent_by);
-            self.ack = Some((tag, ack));
-            self.call = Some(call);
-        }
+            self.endpoint.send(call.ack(), flow, &sent_by)
+        });
+        self.accepted = Some((tag, ack));
     }
 
     fn fail(&mut self, why: Failure, note: &str) {

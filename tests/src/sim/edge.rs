@@ -1,0 +1,171 @@
+//! A node that is an edge: a switchboard, and the part of the shell that it needs on a simulated network.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use attesta_b2bua::{
+    CallEvent, Config, Counters, DefaultPolicy, Destination, Input, Now, Output, ResolveError, Switchboard,
+    Target,
+};
+use attesta_stir::UnixTime;
+use attesta_stir::cert::Snapshot;
+use attesta_transaction::{Flow, Place, Seed, Transmit, Transport};
+use bytes::Bytes;
+
+use super::network::Network;
+use super::node::{Effect, Node};
+
+/// Seconds since the epoch at the start of every simulated network.
+pub const EPOCH: u64 = 1_800_000_000;
+
+/// A handle to an edge.
+#[derive(Clone)]
+pub struct Edge {
+    board: Rc<RefCell<Board>>,
+    address: SocketAddr,
+}
+
+impl Edge {
+    /// Seats an edge at an address at which its configuration listens.
+    #[must_use]
+    pub fn new(net: &Network, name: &str, address: SocketAddr, config: Config) -> Self {
+        let board = Rc::new(RefCell::new(Board::new(net.now(), net.seed(), address, config)));
+        net.seat(name, address, Rc::clone(&board) as Rc<RefCell<_>>);
+        Self { board, address }
+    }
+
+    /// Where the edge sits.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What a fetched certificate leads to, and how long the fetch takes; without this, no fetch ever ends.
+    pub fn fetches(&self, snapshot: Arc<Snapshot>, within: Duration) {
+        self.board.borrow_mut().certificates = Some((snapshot, within));
+    }
+
+    /// What the edge counted.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.board.borrow().switchboard.counters()
+    }
+}
+
+struct Board {
+    switchboard: Switchboard<DefaultPolicy>,
+    start: Instant,
+    certificates: Option<(Arc<Snapshot>, Duration)>,
+    /// Answers of the shell that are on their way.
+    answers: BTreeMap<(Instant, u64), Input>,
+    serial: u64,
+    deadline: Option<Instant>,
+}
+
+impl Board {
+    fn new(start: Instant, seed: u64, address: SocketAddr, config: Config) -> Self {
+        let mut octets = [0x5e; 32];
+        octets.iter_mut().zip(seed.to_be_bytes()).for_each(|(slot, octet)| *slot = octet);
+        let place = Place { instance: address.port(), worker: 0 };
+        Self {
+            switchboard: Switchboard::new(Arc::new(config), DefaultPolicy, place, &Seed::new(octets)),
+            start,
+            certificates: None,
+            answers: BTreeMap::new(),
+            serial: 0,
+            deadline: None,
+        }
+    }
+
+    fn now(&self, mono: Instant) -> Now {
+        let unix = UnixTime::since_unix_epoch(Duration::from_secs(EPOCH) + mono.duration_since(self.start));
+        Now { mono, unix }
+    }
+
+    fn input(&mut self, now: Instant, input: Input) {
+        self.switchboard.handle_input(self.now(now), input);
+    }
+
+    fn answer_at(&mut self, at: Instant, answer: Input) {
+        self.serial += 1;
+        self.answers.insert((at, self.serial), answer);
+    }
+}
+
+impl Node for Board {
+    fn receive(&mut self, now: Instant, flow: Flow, data: Bytes) {
+        self.input(now, Input::Datagram { flow, data });
+    }
+
+    fn undelivered(&mut self, now: Instant, transmit: Transmit) {
+        self.input(now, Input::TransportFailed(transmit));
+    }
+
+    fn wake(&mut self, now: Instant) {
+        while let Some(answer) = self.answers.first_entry().filter(|answer| answer.key().0 <= now) {
+            let answer = answer.remove();
+            self.input(now, answer);
+        }
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
+            self.input(now, Input::Timeout);
+        }
+    }
+
+    fn poll(&mut self, now: Instant) -> Effect {
+        loop {
+            match self.switchboard.poll_output() {
+                Output::Transmit(transmit) => return Effect::Send(transmit),
+                Output::Resolve { token, target } => {
+                    self.input(now, Input::Resolved { token, result: literal(&target) });
+                }
+                Output::FetchCertificate(_) => {
+                    if let Some((snapshot, within)) = self.certificates.clone() {
+                        self.answer_at(now + within, Input::Certificates(snapshot));
+                    }
+                }
+                Output::Event(event) => {
+                    if let Some(note) = note(&event) {
+                        return Effect::Note(note);
+                    }
+                }
+                // Only an outside signer and a policy that answers later ask these.
+                Output::Sign { .. } | Output::Decide { .. } => {}
+                Output::Timeout(deadline) => {
+                    self.deadline = deadline;
+                    let answer = self.answers.keys().next().map(|&(at, _)| at);
+                    return Effect::Sleep(deadline.into_iter().chain(answer).min());
+                }
+            }
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        let counters = self.switchboard.counters();
+        counters.calls_live + counters.dialogs_live + counters.transactions_live == 0
+    }
+}
+
+/// Addresses stand for themselves; a simulated network has no names.
+fn literal(target: &Target) -> Result<Vec<Destination>, ResolveError> {
+    let transport = target.transport.unwrap_or(Transport::Udp);
+    let host = target.host.parse().map_err(|_| ResolveError::NotFound)?;
+    let address = SocketAddr::new(host, target.port.unwrap_or(transport.default_port()));
+    Ok(vec![Destination { transport, address }])
+}
+
+/// What the ladder says of an event.
+fn note(event: &CallEvent) -> Option<String> {
+    match event {
+        CallEvent::Verified { verification, .. } => Some(match verification.reason() {
+            Some(reason) => format!("verifies: {} ({})", verification.verdict().as_str(), reason.as_str()),
+            None => format!("verifies: {}", verification.verdict().as_str()),
+        }),
+        CallEvent::Signed { attestation, .. } => Some(format!("signs: {attestation}")),
+        CallEvent::Ended { cause, .. } => Some(format!("ends the call: {cause}")),
+        CallEvent::Started { .. } | CallEvent::Ringing { .. } | CallEvent::Answered { .. } => None,
+    }
+}
