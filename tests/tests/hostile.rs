@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use attesta_sip::{Limits, Message, Name, Response, Status};
 use attesta_tests::sim::{ACK, BYE, INVITE, Network};
-use attesta_transaction::{Config, Endpoint, Event, Flow, Input, Output, Place, Refusal, Seed, Transmit};
+use attesta_transaction::{
+    Config, Endpoint, Event, Flow, Input, Output, Place, Refusal, Seed, SentBy, Transmit,
+};
 use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -158,6 +160,31 @@ fn a_refusal_cannot_be_aimed_at_others() {
     let outputs = hand_in(&mut endpoint, aimed.into());
     let [Output::Transmit(refusal)] = outputs.as_slice() else { panic!("one answer: {outputs:?}") };
     assert_eq!(refusal.flow.remote, SocketAddr::from(([192, 0, 2, 3], 5060)));
+}
+
+/// The machine of an INVITE lingers for 32 s behind its final response, and a signed INVITE is large.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
+fn an_answered_request_is_not_kept() {
+    for status in [Status::OK, Status::BUSY_HERE] {
+        let mut endpoint = endpoint();
+        let Ok(Message::Request(mut invite)) = Message::parse(GOOD.into(), &Limits::default()) else {
+            panic!("a request")
+        };
+        invite.headers_mut().remove(Name::Via);
+        let (us, them) = (SocketAddr::from(([192, 0, 2, 2], 5060)), SocketAddr::from(([192, 0, 2, 3], 5060)));
+        endpoint.request(Instant::now(), invite, Flow::udp(us, them), &SentBy::from(us)).unwrap();
+        let Output::Transmit(Transmit { payload, .. }) = endpoint.poll_output() else { panic!("an INVITE") };
+        let Ok(Message::Request(sent)) = Message::parse(payload.clone(), &Limits::default()) else {
+            panic!("a request")
+        };
+        let answer = Response::to_request(&sent, status).to_bytes();
+        drop(sent);
+        assert!(!payload.is_unique());
+        hand_in(&mut endpoint, answer);
+        assert!(payload.is_unique(), "{status}");
+        assert_eq!(endpoint.counters().live_clients, 1);
+    }
 }
 
 /// RFC 3261 section 8.2.7.

@@ -22,7 +22,7 @@ use crate::{client, client_invite, server, server_invite};
 pub(crate) struct Client {
     /// Where the request goes.
     pub(crate) flow: Flow,
-    /// The request as it was sent.
+    /// The request as it was sent; empty once it has its final response, since the machine then lingers for 32 s.
     pub(crate) request: Bytes,
     /// The branch of its Via.
     pub(crate) branch: Branch,
@@ -107,6 +107,9 @@ impl Client {
             }
         }
         trace!(client = id.0.serial, from = before, to = self.state(), "transition");
+        if self.is_answered() {
+            self.request = Bytes::new();
+        }
         cancel
     }
 
@@ -115,6 +118,21 @@ impl Client {
         match &self.machine {
             ClientMachine::Invite(state) => state.deadline(),
             ClientMachine::Other(state) | ClientMachine::Cancel(state) => state.deadline(),
+        }
+    }
+
+    /// Whether a final response has come, after which the request is never sent again.
+    fn is_answered(&self) -> bool {
+        match &self.machine {
+            ClientMachine::Invite(state) => {
+                matches!(
+                    state,
+                    client_invite::State::Accepted { .. } | client_invite::State::Completed { .. }
+                )
+            }
+            ClientMachine::Other(state) | ClientMachine::Cancel(state) => {
+                matches!(state, client::State::Completed { .. })
+            }
         }
     }
 
