@@ -1,6 +1,7 @@
 //! The rules of calls, each driven through a switchboard with bytes and virtual time.
 
 mod ending;
+mod histories;
 mod in_dialog;
 mod pki;
 mod policy;

@@ -74,6 +74,7 @@ pub(super) struct Rig<P = DefaultPolicy> {
     pub(super) holds_names: bool,
     pub(super) names: VecDeque<(Token, Target)>,
     wire: VecDeque<Transmit>,
+    last: Option<Transmit>,
     deadline: Option<Instant>,
     branches: u32,
 }
@@ -102,6 +103,7 @@ impl<P: Policy> Rig<P> {
             holds_names: false,
             names: VecDeque::new(),
             wire: VecDeque::new(),
+            last: None,
             deadline: None,
             branches: 0,
         }
@@ -115,7 +117,10 @@ impl<P: Policy> Rig<P> {
     fn drain(&mut self) {
         loop {
             match self.board.poll_output() {
-                Output::Transmit(transmit) => self.wire.push_back(transmit),
+                Output::Transmit(transmit) => {
+                    self.last = Some(transmit.clone());
+                    self.wire.push_back(transmit);
+                }
                 Output::Resolve { token, target } if self.holds_names => {
                     self.names.push_back((token, target));
                 }
@@ -252,6 +257,18 @@ impl<P: Policy> Rig<P> {
         self.input(Input::TransportFailed(transmit));
     }
 
+    /// What was sent last of all could not be delivered.
+    pub(super) fn loses_the_last(&mut self) {
+        if let Some(transmit) = self.last.take() {
+            self.input(Input::TransportFailed(transmit));
+        }
+    }
+
+    /// No timer runs.
+    pub(super) fn is_asleep(&self) -> bool {
+        self.deadline.is_none()
+    }
+
     /// Alice calls, Bob answers, Alice acknowledges.
     pub(super) fn talk(&mut self) -> Talk {
         self.talk_with("")
@@ -275,7 +292,7 @@ impl<P: Policy> Rig<P> {
         self.run_for(Duration::from_secs(70));
         let counters = self.counters();
         assert_eq!((counters.calls_live, counters.dialogs_live, counters.transactions_live), (0, 0, 0));
-        assert_eq!(self.deadline, None);
+        assert!(self.is_asleep());
         assert_eq!(self.cause(), Some(cause));
     }
 
