@@ -1,4 +1,46 @@
-//! The tokio shell of Attesta: sockets, names, certificates, clock.
+//! The tokio shell of Attesta: the sockets, names, certificates and clock that the pure floors below ask for.
+//!
+//! A [`Driver`] owns the sockets and one [`Switchboard`](attesta_b2bua::Switchboard), and is one future: it takes a
+//! batch of datagrams, reads the clock once, hands them in, and does what the switchboard asks. What takes time happens
+//! beside it: names are resolved by [`Names`], certificates are fetched by a [`Steward`], which owns their cache and
+//! shows the drivers immutable snapshots of it. The driver waits for neither; the call does, for as long as its budget.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use attesta_b2bua::{Config, DefaultPolicy, Listener, Switchboard};
+//! use attesta_net::{Driver, Udp, UdpOptions, random};
+//! use attesta_transaction::{Place, Seed, Transport};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let socket = Udp::bind("127.0.0.1:0".parse()?, &UdpOptions::default())?;
+//! let listener = Listener::new("outside", Transport::Udp, socket.local());
+//! let config = Arc::new(Config::builder().listener(listener).build()?);
+//! let switchboard = Switchboard::new(config, DefaultPolicy, Place::default(), &Seed::new(random()?));
+//!
+//! let driver = Driver::new(switchboard, vec![socket]);
+//! let control = driver.control();
+//! let running = tokio::spawn(driver.run());
+//!
+//! assert_eq!(control.report().await?.shell.datagrams_received, 0);
+//! control.stop().await?;
+//! running.await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is bounded
+//!
+//! Every queue: posts to a driver, events from it, requests to the steward, fetches that wait, datagrams that wait for
+//! room in a socket, name lookups, connections of a [`Repository`]. What finds no room is dropped and counted, or fails
+//! with an error of its own. A [`Fetcher`] follows no redirect, and connects to public addresses only, judged after the
+//! name is resolved, unless [`FetchConfig::allow_private`] lists them.
+//!
+//! # What it is built on
+//!
+//! [`Clock`] is the only reader of the system's clock, and [`random`] of its generator. TLS is rustls with the ring
+//! provider, given to each configuration; nothing global is installed.
 
 mod address;
 mod alarm;

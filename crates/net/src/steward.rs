@@ -114,7 +114,7 @@ impl Steward {
         self.counters.count(outcome.as_ref().map(|_| ()).map_err(|error| *error));
         match &outcome {
             Ok(document) => tracing::debug!(%url, octets = document.body().len(), "certificate fetched"),
-            Err(error) => tracing::info!(%url, %error, "certificate not to be had"),
+            Err(error) => tracing::debug!(%url, %error, "certificate not to be had"),
         }
         self.cache.fetched(
             &url,
