@@ -1,6 +1,6 @@
-//! The two requests that follow an INVITE to its next hop: the ACK of a failure and the CANCEL.
+//! The two requests that follow an INVITE to its next hop, the ACK of a failure and the CANCEL, made of what was sent.
 
-use attesta_sip::{CSeq, Limits, Message, Method, Name, Request, Response};
+use attesta_sip::{CSeq, Limits, Message, Method, Name, Request, Response, To};
 use bytes::Bytes;
 
 /// The ACK of a 300-699 response (RFC 3261 section 17.1.1.3): Request-URI, Call-ID, From, CSeq number, Route and the top Via
@@ -42,17 +42,73 @@ fn follow(invite: &Request, method: Method, to: &[u8]) -> Option<Request> {
     Some(request)
 }
 
-/// Reads back what was sent: no limit of a reader applies to it.
+/// The To tag of a response, as it was sent.
+pub(crate) fn to_tag(response: &Bytes) -> Option<Vec<u8>> {
+    let message = Message::parse(response.clone(), &unlimited()).ok()?;
+    Some(To::parse(message.headers().get(Name::To)?).ok()?.tag()?.to_vec())
+}
+
 fn read(sent: &Bytes) -> Option<Request> {
-    let limits = Limits::default()
+    match Message::parse(sent.clone(), &unlimited()).ok()? {
+        Message::Request(request) => Some(request),
+        Message::Response(_) => None,
+    }
+}
+
+/// What was sent is read back whatever its size: the limits are for what others send.
+fn unlimited() -> Limits {
+    Limits::default()
         .message(usize::MAX)
         .headers(usize::MAX)
         .header_line(usize::MAX)
         .uri(usize::MAX)
         .params(usize::MAX)
-        .body(usize::MAX);
-    match Message::parse(sent.clone(), &limits).ok()? {
-        Message::Request(request) => Some(request),
-        Message::Response(_) => None,
+        .body(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use attesta_sip::Status;
+
+    use super::*;
+
+    fn invite() -> Bytes {
+        let mut invite = Request::new(Method::Invite, "sip:bob@192.0.2.2");
+        let headers = invite.headers_mut();
+        headers.push(Name::Via, "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1");
+        headers.push(Name::Via, "SIP/2.0/UDP 198.51.100.1;branch=z9hG4bK0");
+        headers.push(Name::Route, "<sip:one;lr>, <sip:two;lr>");
+        headers.push(Name::Route, "<sip:three;lr>");
+        headers.push(Name::From, "<sip:alice@192.0.2.1>;tag=a");
+        headers.push(Name::To, "<sip:bob@192.0.2.2>");
+        headers.push(Name::CallId, "hop");
+        headers.push(Name::CSeq, "77 INVITE");
+        headers.push(Name::Require, "100rel");
+        invite.set_body("v=0\r\n");
+        invite.to_bytes()
+    }
+
+    #[test]
+    fn an_ack_takes_the_to_of_the_response_and_all_else_of_the_invite() {
+        let mut response = Response::new(Status::BUSY_HERE);
+        response.headers_mut().push(Name::To, "<sip:bob@192.0.2.2>;tag=b");
+        assert_eq!(
+            ack(&invite(), &response).unwrap(),
+            "ACK sip:bob@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n\
+             Route: <sip:one;lr>, <sip:two;lr>\r\nRoute: <sip:three;lr>\r\nFrom: <sip:alice@192.0.2.1>;tag=a\r\n\
+             To: <sip:bob@192.0.2.2>;tag=b\r\nCall-ID: hop\r\nCSeq: 77 ACK\r\nContent-Length: 0\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn a_cancel_is_the_invite_without_its_requirements_and_with_a_reason() {
+        let reason = Bytes::from("SIP;cause=200");
+        assert_eq!(
+            cancel(&invite(), Some(&reason)).unwrap(),
+            "CANCEL sip:bob@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n\
+             Route: <sip:one;lr>, <sip:two;lr>\r\nRoute: <sip:three;lr>\r\nFrom: <sip:alice@192.0.2.1>;tag=a\r\n\
+             To: <sip:bob@192.0.2.2>\r\nCall-ID: hop\r\nCSeq: 77 CANCEL\r\nReason: SIP;cause=200\r\n\
+             Content-Length: 0\r\n\r\n"
+        );
     }
 }

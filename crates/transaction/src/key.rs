@@ -128,3 +128,62 @@ impl Digest {
         Key(self.0.finish128().as_u128())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use attesta_sip::{Headers, Name};
+
+    use super::*;
+    use crate::mint::Seed;
+
+    fn keyring() -> Keyring {
+        Keyring::new(&mut Minter::new(Place::default(), &Seed::new([0; 32])))
+    }
+
+    fn headers(via: &str, to: &str) -> Headers {
+        let mut headers = Headers::new();
+        headers.push(Name::Via, via);
+        headers.push(Name::From, "<sip:a@192.0.2.1>;tag=a");
+        headers.push(Name::To, to);
+        headers.push(Name::CallId, "key");
+        headers.push(Name::CSeq, "1 INVITE");
+        headers
+    }
+
+    fn server(via: &str, uri: &str, method: &Method) -> Key {
+        keyring().server(&Marks::of(&headers(via, "<sip:b@192.0.2.2>")).unwrap(), uri.as_bytes(), method)
+    }
+
+    #[test]
+    fn branch_sent_by_and_method_are_the_server_key() {
+        let key = server("SIP/2.0/UDP Pc.example:5070;branch=z9hG4bK1", "sip:b", &Method::Invite);
+        let same =
+            server("SIP/2.0/TCP pC.EXAMPLE:5070;x;branch=z9hG4bK1;rport", "sip:other", &Method::Invite);
+        assert_eq!(key, same);
+        for (via, method) in [
+            ("SIP/2.0/UDP Pc.example:5070;branch=z9hG4bK2", Method::Invite),
+            ("SIP/2.0/UDP Pc.example:5071;branch=z9hG4bK1", Method::Invite),
+            ("SIP/2.0/UDP Pc.example;branch=z9hG4bK1", Method::Invite),
+            ("SIP/2.0/UDP 192.0.2.1:5070;branch=z9hG4bK1", Method::Invite),
+            ("SIP/2.0/UDP Pc.example:5070;branch=z9hG4bK1", Method::Cancel),
+        ] {
+            assert_ne!(server(via, "sip:b", &method), key, "{via} {method}");
+        }
+    }
+
+    #[test]
+    fn an_old_branch_says_nothing_and_the_request_uri_counts() {
+        let old = "SIP/2.0/UDP 192.0.2.1;branch=1";
+        assert_eq!(server(old, "sip:b", &Method::Invite), server(old, "sip:b", &Method::Invite));
+        assert_ne!(server(old, "sip:b", &Method::Invite), server(old, "sip:c", &Method::Invite));
+    }
+
+    #[test]
+    fn only_a_request_outside_a_dialog_can_be_merged() {
+        let key = |via, to| keyring().merged(&Marks::of(&headers(via, to)).unwrap(), &Method::Invite);
+        let (one, other) = ("SIP/2.0/UDP a;branch=z9hG4bK1", "SIP/2.0/UDP b;branch=z9hG4bK2");
+        assert_eq!(key(one, "<sip:b>"), key(other, "<sip:b>"));
+        assert!(key(one, "<sip:b>").is_some());
+        assert_eq!(key(one, "<sip:b>;tag=b"), None);
+    }
+}

@@ -3,8 +3,7 @@
 use std::time::Instant;
 
 use attesta_sip::{
-    InvalidKind, Limits, Message, Method, Name, ParseError, ParseErrorKind, Request, Response, Salvage,
-    Status, To, Via,
+    InvalidKind, Message, Method, Name, ParseError, ParseErrorKind, Request, Response, Salvage, Status, Via,
 };
 use bytes::Bytes;
 use tracing::info;
@@ -12,6 +11,7 @@ use tracing::info;
 use crate::counters::Refusal;
 use crate::endpoint::Endpoint;
 use crate::flow::Flow;
+use crate::hop;
 use crate::io::{Event, ServerId, Slot, Transmit};
 use crate::marks::Marks;
 use crate::reply::{self, Unanswered};
@@ -134,7 +134,7 @@ impl Endpoint {
     fn is_acknowledged(&self, invite: Slot, marks: &Marks<'_>) -> bool {
         let Some(state) = self.servers.get(invite).and_then(Server::invite) else { return false };
         marks.branch().is_some()
-            || state.last_response().is_none_or(|response| to_tag_of(response).as_deref() == marks.to_tag)
+            || state.last_response().is_none_or(|response| hop::to_tag(response).as_deref() == marks.to_tag)
     }
 
     /// RFC 3261 section 9.2. A CANCEL is answered whatever it finds; the user hears of it if it may still have an effect.
@@ -163,7 +163,7 @@ impl Endpoint {
         };
         let state = self.servers.get(invite).and_then(Server::invite);
         let pending = matches!(state, Some(server_invite::State::Proceeding { .. }));
-        let tag_of_invite = state.and_then(server_invite::State::last_response).and_then(to_tag_of);
+        let tag_of_invite = state.and_then(server_invite::State::last_response).and_then(hop::to_tag);
         let own_tag = self.keyring.tag(marks.via_text, self.minter.place());
         let mut response = Response::to_request(request, Status::OK);
         reply::tag(&mut response, tag_of_invite.as_deref().unwrap_or(own_tag.as_bytes()));
@@ -249,10 +249,4 @@ enum Delivery {
     Cancelled(ServerId),
     /// Nowhere further.
     Done,
-}
-
-/// The To tag of a response that was sent.
-fn to_tag_of(response: &Bytes) -> Option<Vec<u8>> {
-    let message = Message::parse(response.clone(), &Limits::default()).ok()?;
-    Some(To::parse(message.headers().get(Name::To)?).ok()?.tag()?.to_vec())
 }

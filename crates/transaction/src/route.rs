@@ -15,11 +15,13 @@ pub(crate) fn stamp(headers: &mut Headers, source: SocketAddr) {
 
 /// The first Via line as it stands after the stamp; `None` where nothing changes.
 fn stamped(headers: &Headers, source: SocketAddr) -> Option<Vec<u8>> {
+    // A socket for both families shows an IPv4 peer as an IPv6 address.
+    let address = source.ip().to_canonical();
     let line = headers.get(Name::Via)?;
     let top = headers.values(Name::Via).next()?;
     let via = Via::parse(top).ok()?;
     let asked = via.params().has("rport");
-    if !asked && via.host().address() == Some(source.ip()) && !via.params().has("received") {
+    if !asked && via.host().address() == Some(address) && !via.params().has("received") {
         return None;
     }
     let rest = line.strip_prefix(top)?;
@@ -32,7 +34,7 @@ fn stamped(headers: &Headers, source: SocketAddr) -> Option<Vec<u8>> {
         stamped.push(b';');
         stamped.extend_from_slice(piece);
     }
-    let mut ours = format!(";received={}", source.ip());
+    let mut ours = format!(";received={address}");
     if asked {
         ours.push_str(&format!(";rport={}", source.port()));
     }

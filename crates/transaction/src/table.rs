@@ -117,3 +117,42 @@ impl Hasher for Digested {
         self.0 = half;
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
+mod tests {
+    use attesta_sip::Method;
+
+    use super::*;
+    use crate::key::Keyring;
+    use crate::mint::{Minter, Place, Seed};
+
+    #[test]
+    fn a_new_tenant_is_not_taken_for_the_one_before() {
+        let (first, second, mut table) = (key("1"), key("2"), Table::new());
+        let old = table.insert(first, "old").unwrap();
+        assert_eq!(table.remove(old), Some("old"));
+        let new = table.insert(second, "new").unwrap();
+        assert_eq!(old.index, new.index);
+        assert_eq!(table.get(old), None);
+        assert_eq!(table.remove(old), None);
+        assert_eq!((table.find(first), table.find(second), table.get(new)), (None, Some(new), Some(&"new")));
+    }
+
+    #[test]
+    fn a_deadline_goes_with_its_tenant() {
+        let (now, mut table) = (Instant::now(), Table::new());
+        let slot = table.insert(key("1"), ()).unwrap();
+        table.wake_at(slot, Some(now));
+        assert_eq!((table.due(now), table.next_deadline()), (Some(slot), Some(now)));
+        table.remove(slot);
+        table.wake_at(slot, Some(now));
+        assert_eq!((table.due(now), table.next_deadline()), (None, None));
+        assert!(table.is_empty());
+    }
+
+    fn key(branch: &str) -> Key {
+        Keyring::new(&mut Minter::new(Place::default(), &Seed::new([0; 32])))
+            .client(branch.as_bytes(), &Method::Bye)
+    }
+}
