@@ -13,8 +13,10 @@ enum Crossing {
     Relay,
     /// It belongs to the leg that it arrived on: the other leg has its own, or none.
     Stay,
-    /// Of its values only those cross that both sides and we can honour (RFC 3261 section 20.37, RFC 3261 section 20.5).
-    Filter(&'static [&'static str]),
+    /// Of its values only these cross: what the other side is promised must work across us.
+    Only(&'static [&'static str]),
+    /// Of its values these do not cross.
+    Without(&'static [&'static str]),
 }
 
 /// The exceptions from [`Crossing::Relay`], with the place that asks for each.
@@ -39,8 +41,10 @@ const CROSSINGS: &[(Name, Crossing)] = &[
     (Name::ServiceRoute, Crossing::Stay),
     // Measures one hop: RFC 3261 section 8.2.6.1.
     (Name::Timestamp, Crossing::Stay),
-    (Name::Supported, Crossing::Filter(OPTIONS)),
-    (Name::Allow, Crossing::Filter(METHODS)),
+    // RFC 3261 section 20.37.
+    (Name::Supported, Crossing::Only(OPTIONS)),
+    // RFC 3261 section 20.5; these are for a registrar or an event server, and are not relayed.
+    (Name::Allow, Crossing::Without(&["REGISTER", "PUBLISH"])),
 ];
 
 /// The option tags that work across us, since what they stand for is relayed end to end. Those that name another dialog
@@ -125,17 +129,19 @@ fn carry(from: &Headers, to: &mut Headers) {
         match crossing(field.name()) {
             Crossing::Relay => to.push_field(field),
             Crossing::Stay => {}
-            // All lines of the header become one where its first line stood.
-            Crossing::Filter(known) => {
-                if let Some(name) = field.name().filter(|name| !to.contains(*name)) {
-                    let values = from.values(name).filter(|value| is_one_of(value, known));
-                    let values: Vec<_> = values.map(String::from_utf8_lossy).collect();
-                    if !values.is_empty() {
-                        to.push(name, values.join(", "));
-                    }
-                }
-            }
+            Crossing::Only(known) => select(from, to, field.name(), |value| is_one_of(value, known)),
+            Crossing::Without(known) => select(from, to, field.name(), |value| !is_one_of(value, known)),
         }
+    }
+}
+
+/// Carries some values of a header over, as one line where the first of its lines stands.
+fn select(from: &Headers, to: &mut Headers, name: Option<Name>, crosses: impl Fn(&[u8]) -> bool) {
+    let Some(name) = name.filter(|name| !to.contains(*name)) else { return };
+    let values: Vec<_> =
+        from.values(name).filter(|value| crosses(value)).map(String::from_utf8_lossy).collect();
+    if !values.is_empty() {
+        to.push(name, values.join(", "));
     }
 }
 

@@ -215,6 +215,20 @@ impl Desk {
         self.endpoint.respond(now, id, &response);
     }
 
+    /// Refuses a request of a stranger's: nothing of it is kept, so that forged sources find neither memory to fill nor an
+    /// answer that is repeated.
+    pub(crate) fn dismiss(
+        &mut self,
+        id: ServerId,
+        request: &Request,
+        source: &Flow,
+        status: Status,
+        refusal: Refusal,
+    ) {
+        self.counters.refuse(refusal);
+        self.endpoint.dismiss(id, Response::to_request(request, status), source);
+    }
+
     /// The listener on which a message arrived; the first where that is not ours, which a shell does not do.
     pub(crate) fn listener_at(&self, flow: &Flow) -> Option<Arc<Listener>> {
         let config = &self.config;

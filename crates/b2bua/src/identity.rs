@@ -62,12 +62,19 @@ impl Received {
 
     /// The call goes on with this outcome.
     pub(crate) fn judged(self, finding: &Finding, ingress: &Arc<TrunkEntry>) -> Offer {
-        Offer { request: self.0, ingress: ingress.clone(), verstat: Some(finding.verification.verstat()) }
+        let is_shaken = |finding: &attesta_stir::Finding| finding.ppt() == Some(Ppt::Shaken);
+        let covered = finding.verification.findings().iter().any(is_shaken);
+        let verstat = Some(finding.verification.verstat());
+        Offer { request: self.0, ingress: ingress.clone(), verstat, covered }
     }
 
     /// The call goes on unverified, as its trunk says.
     pub(crate) fn unjudged(self, ingress: &Arc<TrunkEntry>) -> Offer {
-        Offer { request: self.0, ingress: ingress.clone(), verstat: None }
+        let strips = ingress.trunk.inbound_identity == InboundIdentity::Strip;
+        let is_shaken = |ppt| Ppt::from_name(ppt) == Some(Ppt::Shaken);
+        let covered = !strips
+            && self.0.headers().values(Name::Identity).any(|value| field(value).ppt.is_some_and(is_shaken));
+        Offer { request: self.0, ingress: ingress.clone(), verstat: None, covered }
     }
 }
 
@@ -134,6 +141,7 @@ pub(crate) struct Offer {
     /// The trunk that it came from, whose rules say what is believed of it.
     ingress: Arc<TrunkEntry>,
     verstat: Option<Verstat>,
+    covered: bool,
 }
 
 impl Offer {
@@ -193,14 +201,10 @@ impl Offer {
         remark(headers, Name::From, self.verstat.filter(|_| !asserted));
     }
 
-    /// Whether a shaken Identity that stays in the call vouches for it already (RFC 8224 section 6.1).
-    pub(crate) fn is_covered(&self) -> bool {
-        self.trunk().inbound_identity != InboundIdentity::Strip
-            && self
-                .request
-                .headers()
-                .values(Name::Identity)
-                .any(|value| field(value).ppt.is_some_and(|ppt| Ppt::from_name(ppt) == Some(Ppt::Shaken)))
+    /// Whether a shaken Identity that stays in the call vouches for it already (RFC 8224 section 6.1): one that failed does,
+    /// since another signature beside it would hide that.
+    pub(crate) const fn is_covered(&self) -> bool {
+        self.covered
     }
 
     /// How well the trunk of origin knows the caller; `None`: the call is not signed, which holds for every caller without

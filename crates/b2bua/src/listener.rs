@@ -39,11 +39,8 @@ impl Listener {
     pub(crate) fn contact(&self) -> String {
         match self.transport {
             Transport::Udp => format!("<sip:{}>", self.sent_by),
-            Transport::Tcp | Transport::Ws => {
+            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
                 format!("<sip:{};transport={}>", self.sent_by, self.transport.as_str().to_ascii_lowercase())
-            }
-            Transport::Tls | Transport::Wss => {
-                format!("<sips:{};transport={}>", self.sent_by, self.transport.as_str().to_ascii_lowercase())
             }
         }
     }

@@ -156,6 +156,9 @@ impl<P: Policy> Switchboard<P> {
         }
         match DialogId::of_request(&request).and_then(|dialog| self.desk.leg_of(&dialog)) {
             Some(leg) => self.desk.in_dialog(now, leg, id, request),
+            None if self.desk.config.screen(flow.transport, flow.remote).is_none() => {
+                self.desk.dismiss(id, &request, flow, Status::CALL_DOES_NOT_EXIST, Refusal::NoDialog);
+            }
             None => {
                 let status = Status::CALL_DOES_NOT_EXIST;
                 self.desk.refuse(now.mono, id, &request, status, Refusal::NoDialog);
@@ -170,10 +173,7 @@ impl<P: Policy> Switchboard<P> {
         let ingress = match trunk {
             Some(trunk) => trunk,
             None if emergency => self.desk.config.stranger.clone(),
-            None => {
-                let status = Status::FORBIDDEN;
-                return self.desk.refuse(now.mono, id, &request, status, Refusal::UnknownSource);
-            }
+            None => return self.desk.dismiss(id, &request, flow, Status::FORBIDDEN, Refusal::UnknownSource),
         };
         if let Some((status, refusal)) = objection(&request) {
             return self.desk.refuse(now.mono, id, &request, status, refusal);

@@ -114,12 +114,15 @@ fn other_requests_are_relayed_whatever_they_are() {
 #[test]
 fn reliable_provisional_responses_work_end_to_end() {
     let mut rig = Rig::plain();
-    let headers = dialog_forming("Supported: 100rel, replaces\r\nRequire: 100rel\r\n")
-        .replace("1 INVITE", "314 INVITE");
+    let headers = dialog_forming(
+        "Supported: 100rel, replaces\r\nRequire: 100rel\r\nAllow: INVITE, REGISTER\r\nAllow: FROB\r\n",
+    )
+    .replace("1 INVITE", "314 INVITE");
     rig.request(ALICE, "INVITE", &uri(CALLEE), &headers, OFFER);
     let invite = rig.gets_request(BOB, "INVITE");
     assert_eq!(value(&invite, Name::Require), "100rel");
     assert_eq!(value(&invite, Name::Supported), "100rel", "only what works across us");
+    assert_eq!(value(&invite, Name::Allow), "INVITE, FROB");
     rig.reply_with(BOB, &invite, 183, "b", &format!("{}Require: 100rel\nRSeq: 988\n", contact(BOB)), ANSWER);
     let ok = rig.gets_response(ALICE, 183);
     assert_eq!(header(&ok, Name::RSeq), "988");

@@ -13,6 +13,16 @@ fn strangers_are_refused_and_counted() {
     rig.gets_response(MALLORY, 403);
     rig.is_silent();
     assert_eq!((rig.refused("unknown-source"), rig.counters().calls), (1, 0));
+    assert_eq!(rig.counters().transactions_live, 0, "a forged source fills no memory");
+    rig.request(
+        MALLORY,
+        "BYE",
+        &edge(),
+        "From: <sip:m@m>;tag=1\r\nTo: <sip:e@e>;tag=2\r\nCall-ID: m\r\nCSeq: 1 BYE\r\n",
+        "",
+    );
+    rig.gets_response(MALLORY, 481);
+    assert_eq!(rig.counters().transactions_live, 0);
     assert!(rig.events.is_empty());
 }
 

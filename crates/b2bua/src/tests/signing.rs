@@ -107,6 +107,16 @@ fn a_call_that_is_covered_is_not_signed_again() {
     rig.invite("Identity: a.b.c;info=<https://h/x>;ppt=\"shaken\"\r\n");
     let invite = rig.gets_request(BOB, "INVITE");
     assert_eq!(invite.headers().count(Name::Identity), 1);
+    // So is one that tells its type in the token alone, once that is read.
+    let (alice, bob) = trunks();
+    let alice = alice.inbound_identity(InboundIdentity::Verify).vouched_by("acme");
+    let bob = bob.outbound_identity(OutboundIdentity::Sign);
+    let acme = NamedSigner::new("acme", SigningMeans::Key(pki.signer.clone()));
+    let config = builder().trunk(alice).trunk(bob).trust_domain(pki.domain()).signer(acme).build();
+    let mut rig = Rig::new(config.unwrap());
+    let token = format!("eyJhbGciOiJFUzI1NiIsInBwdCI6InNoYWtlbiJ9.e30.{}", "A".repeat(86));
+    rig.invite(&format!("Identity: {token};info=<https://h/x>\r\n"));
+    assert_eq!(rig.gets_request(BOB, "INVITE").headers().count(Name::Identity), 1);
     // Another type does not cover it, and one that was removed covers nothing.
     let mut rig = signing(&pki, |alice, bob| (alice, bob));
     rig.invite("Identity: a.b.c;info=<https://h/x>;ppt=rcd\r\n");
