@@ -1,5 +1,6 @@
 //! Where a response goes: what the receiver writes into the top Via, and what the sender reads there.
 
+use std::io::Write;
 use std::net::SocketAddr;
 
 use attesta_sip::{Headers, Name, Via};
@@ -34,11 +35,10 @@ fn stamped(headers: &Headers, source: SocketAddr) -> Option<Vec<u8>> {
         stamped.push(b';');
         stamped.extend_from_slice(piece);
     }
-    let mut ours = format!(";received={address}");
+    write!(stamped, ";received={address}").ok()?;
     if asked {
-        ours.push_str(&format!(";rport={}", source.port()));
+        write!(stamped, ";rport={}", source.port()).ok()?;
     }
-    stamped.extend_from_slice(ours.as_bytes());
     stamped.extend_from_slice(rest);
     Some(stamped)
 }
