@@ -208,6 +208,36 @@ fn a_stranger_that_is_dismissed_leaves_nothing_behind() {
     }
 }
 
+/// A call is neither lost nor kept for a Date that cannot be read.
+#[test]
+fn an_ack_and_a_bye_are_taken_with_faults_that_do_not_matter() {
+    let net = Network::new(1);
+    let bob = net.agent("bob");
+    let odd = net.probe("odd");
+    let invite = GOOD.replace("192.0.2.3", &odd.address().ip().to_string());
+    odd.sends(bob.address(), invite.clone());
+    bob.gets(INVITE);
+    bob.sends(200);
+    let answer = odd.gets("200 INVITE");
+    let to = String::from_utf8_lossy(answer.headers().get(Name::To).unwrap()).into_owned();
+    let later = |method: &str| {
+        invite
+            .replace("INVITE", method)
+            .replace("hostile\r\nMax", &format!("{method}\r\nDate: yesterday\r\nMax"))
+            .replace("To: <sip:bob@192.0.2.2>", &format!("To: {to}"))
+    };
+    odd.sends(bob.address(), later("ACK"));
+    bob.gets(ACK);
+    odd.sends(bob.address(), later("BYE").replace("1 BYE", "2 BYE"));
+    bob.gets(BYE);
+    bob.sends(200);
+    let _ = odd.gets("200 BYE");
+    bob.hears_no_more();
+    odd.sends(bob.address(), later("BYE").replace("KBYE", "Kmismatch").replace("1 BYE", "3 OPTIONS"));
+    let _ = odd.gets("400 OPTIONS");
+    bob.hears_no_more();
+}
+
 /// RFC 5626 section 3.5.1.
 #[test]
 fn a_keep_alive_is_no_message() {

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use attesta_sip::{
-    InvalidKind, Message, Method, Name, ParseError, ParseErrorKind, Request, Response, Salvage, Status, Via,
+    CSeq, Invalid, InvalidKind, Message, Method, Name, ParseError, ParseErrorKind, Request, Response,
+    Salvage, Status, Via,
 };
 use bytes::Bytes;
 use tracing::info;
@@ -197,6 +198,9 @@ impl Endpoint {
     /// Whether a request that begins something breaks the rules of its form; if so, it is answered.
     fn is_faulty(&mut self, now: Instant, request: &Request, flow: &Flow) -> bool {
         let Err(fault) = self.rules.request(request) else { return false };
+        if is_forgiven(request, &fault) {
+            return false;
+        }
         let reason = if fault.kind() == InvalidKind::Version { Refusal::Version } else { Refusal::Malformed };
         self.refuse(now, reason, flow);
         if let Some(response) = self.rules.answer(request, &fault) {
@@ -235,6 +239,16 @@ impl Endpoint {
             info!(%reason, peer = %flow.remote, since_last_line = silent, "refused a message");
         }
     }
+}
+
+/// Whether a fault does not matter, since it is in a header that the dialog does not need: an ACK or a BYE that is not taken
+/// leaves a call behind.
+fn is_forgiven(request: &Request, fault: &Invalid) -> bool {
+    let method = request.method();
+    let needed = [Name::Via, Name::From, Name::To, Name::CallId, Name::CSeq];
+    matches!(method, Method::Ack | Method::Bye)
+        && fault.header().is_some_and(|name| !needed.contains(&name))
+        && request.headers().read::<CSeq>().is_some_and(|cseq| cseq.is_ok_and(|cseq| cseq.method() == method))
 }
 
 /// Where a request goes.
