@@ -21,7 +21,7 @@ use crate::dialog::{self, Dialog};
 use crate::event::{Arrival, CallEvent, CallNumber, Cause};
 use crate::identity::{Finding, Offer, Received};
 use crate::io::{Now, Output, Token};
-use crate::leg::{Answer, Leg, Side, Stage};
+use crate::leg::{Answer, Far, Leg, Side, Stage};
 use crate::listener::Listener;
 use crate::policy::{
     Admission, Answer as Decided, DECISION_BUDGET, Decision, Later, Policy, Question, Routing,
@@ -71,7 +71,7 @@ pub(crate) enum State {
     Routing { offer: Offer, until: Instant },
     /// The callee's side is being found, or is ringing.
     Dialling(Box<Dialling>),
-    /// Answered.
+    /// Answered: by the leg `b`, or by the built-in callee where there is none.
     Talking { a: Key, b: Option<Key>, until: Instant },
     /// Ended, or about to change state.
     Over,
@@ -248,7 +248,8 @@ impl Call {
             headers.push(Name::ContentType, callee::SDP);
             ok.set_body(sdp);
         }
-        let leg = Leg::new(dialog, Side::Caller, Stage::Early(self.key), self.listener.clone());
+        let mut leg = Leg::new(dialog, Side::Caller, Stage::Early(self.key), self.listener.clone());
+        leg.far = Far::Callee;
         let a = turn.desk.open_leg(leg);
         self.answered(turn, offer.request(), ok, a, None, self.ingress.trunk.timers.max_call);
     }
@@ -282,7 +283,8 @@ impl Call {
         }
         if let Some(leg) = turn.desk.legs.get_mut(a) {
             let seq = dialog::sequence(request).unwrap_or_default();
-            leg.answer = Some(Answer::new(turn.now.mono, self.invite, seq, response));
+            leg.answer =
+                Some(Answer::new(turn.now.mono, self.invite, seq, response, &self.config.transactions));
         }
         turn.desk.wind(a);
         self.tell(turn, |call, now| CallEvent::Answered { call: call.number(), at: now.unix });

@@ -36,7 +36,7 @@ impl Desk {
             && let Some(leg) = self.legs.get_mut(key)
         {
             let seq = dialog::sequence(request).unwrap_or_default();
-            leg.answer = Some(Answer::new(now.mono, id, seq, response.clone()));
+            leg.answer = Some(Answer::new(now.mono, id, seq, response.clone(), &self.config.transactions));
         }
         self.endpoint.respond(now.mono, id, &response);
         self.wind(key);

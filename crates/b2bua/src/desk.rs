@@ -16,7 +16,7 @@ use crate::delivery::Hop;
 use crate::dialog::{self, DialogId};
 use crate::event::Cause;
 use crate::io::{Output, Token};
-use crate::leg::Leg;
+use crate::leg::{Far, Leg};
 use crate::listener::Listener;
 use crate::relay::Relay;
 
@@ -171,8 +171,10 @@ impl Desk {
         if let Hop::Asked { token, .. } = leg.hop {
             self.waiters.remove(&token);
         }
-        if let Some(peer) = leg.peer.and_then(|peer| self.legs.get_mut(peer)) {
-            peer.peer = None;
+        if let Far::Leg(other) = leg.far
+            && let Some(other) = self.legs.get_mut(other)
+        {
+            other.far = Far::Nobody;
         }
     }
 

@@ -9,7 +9,7 @@ use crate::desk::Desk;
 use crate::dialog;
 use crate::event::Cause;
 use crate::io::{Now, Output, ResolveError};
-use crate::leg::{Accepted, Stage};
+use crate::leg::{Accepted, Far, Stage};
 
 impl Desk {
     /// An ACK that arrived on a leg: the peer has our 2xx, and its ACK goes on to the other leg.
@@ -19,12 +19,14 @@ impl Desk {
             return;
         }
         leg.answer = None;
-        let (stage, peer) = (leg.stage, leg.peer);
+        let (stage, far) = (leg.stage, leg.far);
         self.wind(key);
-        match (stage, peer) {
+        match (stage, far) {
             (Stage::Ending, _) => self.say_bye(now, key, None),
-            (Stage::Early(_) | Stage::Confirmed(_), Some(peer)) => self.acknowledge(now, peer, Some(ack)),
-            (Stage::Early(_) | Stage::Confirmed(_), None) => {}
+            (Stage::Early(_) | Stage::Confirmed(_), Far::Leg(other)) => {
+                self.acknowledge(now, other, Some(ack))
+            }
+            (Stage::Early(_) | Stage::Confirmed(_), Far::Callee | Far::Nobody) => {}
         }
     }
 

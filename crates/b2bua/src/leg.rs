@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use attesta_sip::Response;
-use attesta_transaction::{ServerId, Transmit};
+use attesta_transaction::{Config as Transactions, ServerId, Transmit};
 
 use crate::arena::Key;
 use crate::delivery::Hop;
@@ -38,8 +38,8 @@ pub(crate) struct Leg {
     pub(crate) dialog: Dialog,
     pub(crate) side: Side,
     pub(crate) stage: Stage,
-    /// The leg that requests are relayed to; `None` where the other side is not a leg.
-    pub(crate) peer: Option<Key>,
+    /// Who deals with the peer's requests.
+    pub(crate) far: Far,
     /// Where its messages leave from.
     pub(crate) listener: Arc<Listener>,
     pub(crate) hop: Hop,
@@ -50,6 +50,17 @@ pub(crate) struct Leg {
     /// The peer's requests that are being relayed.
     pub(crate) relays: Vec<Key>,
     pub(crate) alarm: Option<Instant>,
+}
+
+/// The other side of a call, as a leg sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Far {
+    /// A leg, to which requests are relayed.
+    Leg(Key),
+    /// The built-in callee, which answers them: an application in the place of a leg.
+    Callee,
+    /// Nobody any more.
+    Nobody,
 }
 
 /// How far a leg has come.
@@ -69,7 +80,7 @@ impl Leg {
             dialog,
             side,
             stage,
-            peer: None,
+            far: Far::Nobody,
             listener,
             hop: Hop::Unknown,
             answer: None,
@@ -107,12 +118,20 @@ pub(crate) struct Answer {
     pub(crate) response: Response,
     again: Instant,
     interval: Duration,
+    longest: Duration,
     pub(crate) give_up: Instant,
 }
 
 impl Answer {
-    pub(crate) fn new(now: Instant, server: ServerId, seq: u32, response: Response) -> Self {
-        Self { server, seq, response, again: now + T1, interval: T1, give_up: now + 64 * T1 }
+    pub(crate) fn new(
+        now: Instant,
+        server: ServerId,
+        seq: u32,
+        response: Response,
+        timers: &Transactions,
+    ) -> Self {
+        let (t1, longest) = (timers.round_trip(), timers.longest_interval());
+        Self { server, seq, response, again: now + t1, interval: t1, longest, give_up: now + 64 * t1 }
     }
 
     fn deadline(&self) -> Instant {
@@ -123,7 +142,7 @@ impl Answer {
     pub(crate) fn repeats(&mut self, now: Instant) -> bool {
         let due = self.again <= now;
         if due {
-            self.interval = self.interval.saturating_mul(2).min(T2);
+            self.interval = self.interval.saturating_mul(2).min(self.longest);
             self.again = now + self.interval;
         }
         due
@@ -138,9 +157,3 @@ pub(crate) struct Accepted {
     /// The ACK as it was sent, once it was: a 2xx that comes again gets the same again (RFC 3261 section 13.2.2.4).
     pub(crate) ack: Option<Transmit>,
 }
-
-/// RFC 3261 table 4: the estimate of the round-trip time.
-const T1: Duration = Duration::from_millis(500);
-
-/// RFC 3261 table 4: the longest interval between retransmissions.
-const T2: Duration = Duration::from_secs(4);

@@ -14,7 +14,7 @@ use crate::desk::{Client, Desk, Server, Sleeper};
 use crate::dialog;
 use crate::event::Cause;
 use crate::io::Now;
-use crate::leg::{Accepted, Answer, Leg, Side, Stage};
+use crate::leg::{Accepted, Answer, Far, Leg, Side, Stage};
 
 /// A request on its way from one leg to the other.
 #[derive(Debug)]
@@ -69,9 +69,12 @@ impl Desk {
         if leg.is_some_and(|leg| leg.relays.len() >= self.config.caps.requests_per_dialog) {
             return self.hold_off(now, id, &request, Obstacle::Own);
         }
-        match leg.and_then(|leg| leg.peer) {
-            Some(peer) => self.relay(now, key, peer, id, request, forwards),
-            None => self.answer_for_callee(now, key, id, &request),
+        match leg.map_or(Far::Nobody, |leg| leg.far) {
+            Far::Leg(other) => self.relay(now, key, other, id, request, forwards),
+            Far::Callee => self.answer_for_callee(now, key, id, &request),
+            Far::Nobody => {
+                self.refuse(now.mono, id, &request, Status::CALL_DOES_NOT_EXIST, Refusal::NoDialog);
+            }
         }
     }
 
@@ -88,8 +91,9 @@ impl Desk {
         if leg.answer.is_some() || inviting(leg) {
             return Some(Obstacle::Own);
         }
-        let peer = self.legs.get(leg.peer?)?;
-        (peer.answer.is_some() || inviting(peer)).then_some(Obstacle::Other)
+        let Far::Leg(other) = leg.far else { return None };
+        let other = self.legs.get(other)?;
+        (other.answer.is_some() || inviting(other)).then_some(Obstacle::Other)
     }
 
     fn hold_off(&mut self, now: Now, id: ServerId, request: &Request, obstacle: Obstacle) {
@@ -167,7 +171,8 @@ impl Desk {
         bridge::response(response, &mut back, &leg.listener.contact());
         if relay.is_invite() && response.status().is_success() {
             let seq = dialog::sequence(&relay.request).unwrap_or_default();
-            leg.answer = Some(Answer::new(now.mono, relay.server, seq, back.clone()));
+            leg.answer =
+                Some(Answer::new(now.mono, relay.server, seq, back.clone(), &self.config.transactions));
         }
         self.endpoint.respond(now.mono, relay.server, &back);
         let from = relay.from;

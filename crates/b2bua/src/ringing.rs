@@ -13,7 +13,7 @@ use crate::call::{Call, State, Turn};
 use crate::desk::{Desk, reply_tagged};
 use crate::dialog::{self, Dialog, DialogId};
 use crate::event::Cause;
-use crate::leg::{Accepted, Leg, Side, Stage};
+use crate::leg::{Accepted, Far, Leg, Side, Stage};
 use crate::listener::Listener;
 use crate::policy::Policy;
 use crate::route::Stop;
@@ -151,7 +151,7 @@ impl Call {
         let a = turn.desk.open_leg(Leg::new(caller, Side::Caller, Stage::Early(key), own));
         for (one, other) in [(a, b), (b, a)] {
             if let Some(leg) = turn.desk.legs.get_mut(one) {
-                leg.peer = Some(other);
+                leg.far = Far::Leg(other);
             }
         }
         let fork = Fork { a, b };

@@ -65,11 +65,15 @@ impl Config {
         self
     }
 
-    pub(crate) fn round_trip(&self) -> Duration {
+    /// T1, which users need who repeat a 2xx (RFC 3261 section 13.3.1.4).
+    #[must_use]
+    pub fn round_trip(&self) -> Duration {
         self.t1
     }
 
-    pub(crate) fn longest_interval(&self) -> Duration {
+    /// T2, which users need who repeat a 2xx.
+    #[must_use]
+    pub fn longest_interval(&self) -> Duration {
         self.t2
     }
 
