@@ -1,2 +1,15 @@
-//! The crate page follows its first public items.
-fn main() {}
+//! The `attesta` program: the edge, and the tools around it.
+
+mod admin;
+mod assembly;
+mod cli;
+mod config;
+mod fault;
+mod files;
+mod telemetry;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -20,7 +20,7 @@ use super::scope::{Scope, tn_auth_list};
 
 /// A throw-away STI root, intermediate, leaf and CRL signer, all P-256, all valid for the same time.
 ///
-/// Two leaves never share a hierarchy: each value has keys of its own.
+/// Each value has keys and names of its own: nothing in one hierarchy is taken for anything in another.
 pub struct ThrowAwayPki {
     root: CertifiedIssuer<'static, KeyPair>,
     intermediate: CertifiedIssuer<'static, KeyPair>,
@@ -44,14 +44,15 @@ impl ThrowAwayPki {
     /// The times are not in order or end after the year 2049, or the system gives no randomness.
     pub fn generate(scopes: &[Scope], not_before: UnixTime, not_after: UnixTime) -> Result<Self, PkiError> {
         let validity = Validity::new(not_before, not_after)?;
-        let crl_signer_name = Name::new("SHAKEN Throw-away CRL Signer");
+        let root_key = new_key()?;
+        let mark = mark(&root_key);
+        let crl_signer_name = Name::new(format!("SHAKEN Throw-away CRL Signer {mark}"));
         let profile = Profile { validity, crl_issuer: &crl_signer_name };
 
-        let root_key = new_key()?;
-        let root_params = profile.root(&Name::new("SHAKEN Throw-away Root"), &root_key);
+        let root_params = profile.root(&Name::new(format!("SHAKEN Throw-away Root {mark}")), &root_key);
         let root = CertifiedIssuer::self_signed(root_params, root_key)?;
 
-        let intermediate_name = Name::new("SHAKEN Throw-away Intermediate");
+        let intermediate_name = Name::new(format!("SHAKEN Throw-away Intermediate {mark}"));
         let intermediate_key = new_key()?;
         let intermediate_params = profile.intermediate(&intermediate_name, &intermediate_key);
         let intermediate = CertifiedIssuer::signed_by(intermediate_params, intermediate_key, &root)?;
@@ -271,6 +272,12 @@ fn certificate_policy() -> CustomExtension {
 
 fn new_key() -> Result<KeyPair, PkiError> {
     Ok(KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?)
+}
+
+/// What tells the names of one hierarchy from those of another: the start of a digest of the root's key.
+fn mark(key: &KeyPair) -> String {
+    let digest = CertificateParams::default().key_identifier(key);
+    digest.iter().take(4).map(|octet| format!("{octet:02x}")).collect()
 }
 
 /// A positive number of 159 bits that nobody can foresee: a digest of the public key, which is random itself.

@@ -1,0 +1,112 @@
+//! What was counted, in the text form of OpenMetrics.
+
+use std::fmt;
+
+use attesta::Report;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode as encode_text;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+
+/// The text of one scrape.
+pub(super) fn encode(report: Report) -> Result<String, fmt::Error> {
+    let mut registry = Registry::with_prefix("attesta");
+    registry.register_collector(Box::new(Counted(report)));
+    let mut text = String::new();
+    encode_text(&mut text, &registry)?;
+    Ok(text)
+}
+
+/// Plain numbers, encoded as they stand: the edge counts, this prints.
+#[derive(Debug)]
+struct Counted(Report);
+
+impl Collector for Counted {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let Report { calls, shell, fetches } = &self.0;
+        let mut page = Page(encoder);
+        page.gauge("calls_live", "Calls that live now", calls.calls_live)?;
+        page.gauge("dialogs_live", "Dialogs that live now", calls.dialogs_live)?;
+        page.gauge("transactions_live", "Transactions that live now", calls.transactions_live)?;
+        page.counter("calls", "Calls begun", calls.calls)?;
+        page.counter("calls_answered", "Calls answered", calls.answered)?;
+        page.labelled(
+            "calls_ended",
+            "Calls ended, by cause",
+            ["cause"],
+            calls.ended().map(|(c, n)| ([c], n)),
+        )?;
+        page.labelled(
+            "messages_refused",
+            "Messages refused, by reason",
+            ["reason"],
+            calls.refused().map(|(reason, count)| ([reason], count)),
+        )?;
+        page.counter(
+            "messages_retransmitted",
+            "Messages sent again",
+            calls.transactions.retransmissions_sent,
+        )?;
+        page.counter(
+            "messages_absorbed",
+            "Retransmissions of the peer's that were absorbed",
+            calls.transactions.retransmissions_absorbed,
+        )?;
+        page.counter("identity_signed", "Identity header fields made", calls.identity_signed)?;
+        page.counter(
+            "identity_sign_failures",
+            "INVITEs that should have been signed and could not be",
+            calls.identity_sign_failures,
+        )?;
+        page.labelled(
+            "identity_verdicts",
+            "Verdicts on calls, by verdict and reason",
+            ["verdict", "reason"],
+            calls.verdicts().map(|(verdict, reason, count)| ([verdict, reason], count)),
+        )?;
+        page.labelled(
+            "certificate_fetches",
+            "Fetches of certificates, by result",
+            ["result"],
+            fetches.iter().map(|(result, count)| ([result], count)),
+        )?;
+        page.counter("datagrams_received", "Datagrams received", shell.datagrams_received)?;
+        page.counter("datagrams_sent", "Datagrams sent", shell.datagrams_sent)?;
+        page.counter("send_failures", "Datagrams that could not be sent", shell.send_failures)?;
+        page.counter("events_dropped", "Call events for which there was no room", shell.events_dropped)
+    }
+}
+
+struct Page<'a>(DescriptorEncoder<'a>);
+
+impl Page<'_> {
+    fn gauge(&mut self, name: &str, help: &str, value: u64) -> Result<(), fmt::Error> {
+        let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+        let encoder = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        gauge.encode(encoder)
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) -> Result<(), fmt::Error> {
+        let encoder = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        ConstCounter::new(value).encode(encoder)
+    }
+
+    /// A counter for each set of label values.
+    fn labelled<const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        labels: [&str; N],
+        values: impl Iterator<Item = ([&'static str; N], u64)>,
+    ) -> Result<(), fmt::Error> {
+        let mut encoder = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (texts, count) in values {
+            let set: Vec<_> = labels.into_iter().zip(texts).collect();
+            ConstCounter::new(count).encode(encoder.encode_family(&set)?)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,336 @@
+//! From what a configuration says to an edge: keys, certificates and anchors are read and tried here.
+
+use std::sync::Arc;
+
+use attesta::{
+    Builder, Edge, Ephemeral, FetchConfig, Listen, NamedSigner, SigningMeans, TrustAnchors, VerifyPolicy,
+};
+use attesta_stir::cert::CertificateChain;
+use attesta_stir::{Signer, SignerError, SigningKey, UnixTime, X5u};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use crate::config::{Configuration, DEFAULT_TRUST, SignerMeans, SignerSettings, Source, Text};
+use crate::fault::Fault;
+use crate::files;
+
+/// An edge that can be built, and what it is made of.
+pub(crate) struct Assembly {
+    pub(crate) builder: Builder,
+    /// Must live as long as the edge: they serve the certificates that it signs with.
+    pub(crate) ephemeral: Vec<Ephemeral>,
+    pub(crate) signers: Vec<SignerState>,
+    pub(crate) domains: Vec<DomainState>,
+    /// What the operator should know, and does not stop the start.
+    pub(crate) alarms: Vec<Fault>,
+}
+
+/// A signer as it was found.
+pub(crate) struct SignerState {
+    pub(crate) name: Arc<str>,
+    pub(crate) x5u: String,
+    pub(crate) subject: String,
+    pub(crate) not_after: UnixTime,
+}
+
+/// A trust domain as it was found.
+pub(crate) struct DomainState {
+    pub(crate) name: Arc<str>,
+    /// The subjects of its anchors.
+    pub(crate) anchors: Vec<String>,
+}
+
+/// What a signer with a certificate that is not valid now means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Strictness {
+    /// A fault: `check` and reload refuse it.
+    Refuse,
+    /// An alarm: `run` starts without that signer, since calls matter more.
+    SetAside,
+}
+
+/// Reads everything that `configuration` names, and makes what it asks to be made.
+///
+/// # Errors
+/// Every fault found, in the order of the file.
+pub(crate) async fn assemble(
+    configuration: &Configuration,
+    now: UnixTime,
+    strictness: Strictness,
+) -> Result<Assembly, Vec<Fault>> {
+    let settings = &configuration.settings;
+    let mut reader = Reader { configuration, ephemeral: Vec::new(), now, strictness, alarms: Vec::new() };
+    reader.start_ephemeral().await?;
+    let mut builder = describe(configuration).fetch(reader.fetch_config());
+    let mut signers = Vec::new();
+    for signer in &settings.signers {
+        let Some((means, state)) = reader.signer(signer) else { continue };
+        let named = NamedSigner::new(Arc::clone(&signer.name), means);
+        builder = builder.signer(match &signer.trust {
+            Some(trust) => named.trust(Arc::clone(trust)),
+            None => named,
+        });
+        signers.push(state);
+    }
+    let mut domains = Vec::new();
+    for name in reader.domain_names() {
+        let Some(anchors) = reader.anchors(&name) else { continue };
+        domains.push(DomainState {
+            name: Arc::clone(&name),
+            anchors: anchors.subjects().map(str::to_owned).collect(),
+        });
+        builder = builder.verify(name, anchors, reader.policy());
+    }
+    let Reader { ephemeral, alarms, .. } = reader;
+    let faults = configuration.source.take_faults();
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let ephemeral = ephemeral.into_iter().map(|(_, ephemeral)| ephemeral).collect();
+    Ok(Assembly { builder, ephemeral, signers, domains, alarms })
+}
+
+/// What needs no reading of anything else.
+fn describe(configuration: &Configuration) -> Builder {
+    let settings = &configuration.settings;
+    let mut builder = Edge::builder()
+        .budget(settings.verify.budget)
+        .emergency(settings.emergency.clone())
+        .callee(settings.callee.clone());
+    for listen in &settings.listeners {
+        let mut to = Listen::udp(listen.address);
+        if let Some(name) = &listen.name {
+            to = to.name(Arc::clone(name));
+        }
+        if let Some(advertise) = &listen.advertise {
+            to = to.advertise(advertise.clone());
+        }
+        builder = builder.listen(to);
+    }
+    builder = settings.trunks.iter().fold(builder, |builder, trunk| builder.trunk(trunk.clone()));
+    settings.routes.iter().fold(builder, |builder, route| builder.route(route.clone()))
+}
+
+/// Reads keys, certificates and anchors, and reports what is wrong with them to the file that names them.
+struct Reader<'a> {
+    configuration: &'a Configuration,
+    ephemeral: Vec<(Arc<str>, Ephemeral)>,
+    now: UnixTime,
+    strictness: Strictness,
+    alarms: Vec<Fault>,
+}
+
+impl Reader<'_> {
+    fn source(&self) -> &Source {
+        &self.configuration.source
+    }
+
+    async fn start_ephemeral(&mut self) -> Result<(), Vec<Fault>> {
+        for signer in &self.configuration.settings.signers {
+            if matches!(signer.means, SignerMeans::Ephemeral) {
+                let ephemeral = Ephemeral::start().await.map_err(|error| {
+                    vec![Fault::new(format!(
+                        "the ephemeral signer \"{}\" cannot start: {error}",
+                        signer.name
+                    ))]
+                })?;
+                self.ephemeral.push((Arc::clone(&signer.name), ephemeral));
+            }
+        }
+        Ok(())
+    }
+
+    /// The ports that a certificate URL may name: those of the file, and those of the ephemeral signers.
+    fn ports(&self) -> Vec<u16> {
+        let own = self.ephemeral.iter().map(|(_, ephemeral)| ephemeral.port());
+        self.configuration.settings.fetch.ports.iter().copied().chain(own).collect()
+    }
+
+    fn fetch_config(&self) -> FetchConfig {
+        let settings = &self.configuration.settings.fetch;
+        let mut roots: Vec<_> =
+            self.ephemeral.iter().map(|(_, ephemeral)| ephemeral.web_root().clone()).collect();
+        if let Some(file) = &settings.https_roots
+            && let Some(pem) = self.content(file)
+        {
+            match CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>() {
+                Ok(read) if !read.is_empty() => roots.extend(read),
+                Ok(_) | Err(_) => {
+                    self.refuse(file, "holds no certificates", "give a PEM file of root certificates")
+                }
+            }
+        }
+        FetchConfig::default().ports(self.ports()).allow_private(settings.allow_private.clone()).roots(roots)
+    }
+
+    fn signer(&mut self, settings: &SignerSettings) -> Option<(SigningMeans, SignerState)> {
+        match &settings.means {
+            SignerMeans::Ephemeral => {
+                let (_, ephemeral) = self.ephemeral.iter().find(|(name, _)| *name == settings.name)?;
+                let signer = ephemeral.signer().ok()?;
+                let state = SignerState::of(&settings.name, &signer);
+                Some((SigningMeans::Key(Arc::new(signer)), state))
+            }
+            SignerMeans::Files { key, certificate, x5u } => {
+                self.signer_of_files(&settings.name, key, certificate, x5u)
+            }
+        }
+    }
+
+    /// A key and its chain. All three are looked at before the first fault ends it.
+    fn signer_of_files(
+        &mut self,
+        name: &Arc<str>,
+        key: &Text,
+        certificate: &Text,
+        x5u: &Text,
+    ) -> Option<(SigningMeans, SignerState)> {
+        let signing_key = self.content(key).and_then(|pem| {
+            let read = SigningKey::from_pem(&pem);
+            read.map_err(|error| self.refuse(key, error, "give a P-256 private key as PKCS #8 PEM")).ok()
+        });
+        let chain = self.content(certificate).and_then(|octets| {
+            let read = CertificateChain::parse(&octets);
+            read.map_err(|error| {
+                self.refuse(certificate, error, "give the leaf, then what is above it, as PEM")
+            })
+            .ok()
+        });
+        let url = X5u::parse(x5u.as_str(), &self.ports());
+        let url = url.map_err(|error| {
+            let help = "verifiers refuse such a URL; the ports are those of [fetch] ports";
+            self.source().report(self.source().fault(x5u.span(), error.to_string()).help(help));
+        });
+        let (signing_key, chain, url) = (signing_key?, chain?, url.ok()?);
+        let leaf = attesta_stir::cert::Certificate::from_der(chain.leaf()).ok();
+        match Signer::new(signing_key, &chain, url.clone(), self.now) {
+            Ok(signer) => {
+                let state = SignerState::of(name, &signer);
+                self.warn_of_expiry(certificate, &state);
+                Some((SigningMeans::Key(Arc::new(signer)), state))
+            }
+            Err(error @ (SignerError::Expired | SignerError::NotYetValid))
+                if self.strictness == Strictness::SetAside =>
+            {
+                let text = format!("signer \"{name}\" is set aside: {error}");
+                self.alarms.push(self.source().fault(certificate.span(), text).help("calls go on, unsigned"));
+                let leaf = leaf?;
+                let state = SignerState {
+                    name: Arc::clone(name),
+                    x5u: url.to_string(),
+                    subject: leaf.subject().to_owned(),
+                    not_after: leaf.not_after(),
+                };
+                Some((SigningMeans::SetAside, state))
+            }
+            Err(error) => {
+                let culprit = if error == SignerError::KeyMismatch { key } else { certificate };
+                self.refuse(
+                    culprit,
+                    error,
+                    "give the key and the chain that belong together, as the CA issued them",
+                );
+                None
+            }
+        }
+    }
+
+    fn warn_of_expiry(&mut self, certificate: &Text, state: &SignerState) {
+        let left = state.not_after.as_secs().saturating_sub(self.now.as_secs());
+        if left < EXPIRY_WARNING {
+            let text = format!("the certificate of signer \"{}\" expires in {} days", state.name, left / DAY);
+            self.alarms.push(self.source().fault(certificate.span(), text).help("renew it"));
+        }
+    }
+
+    /// The domains of the file, and the default one where something gives it anchors.
+    fn domain_names(&self) -> Vec<Arc<str>> {
+        let settings = &self.configuration.settings;
+        let mut names: Vec<Arc<str>> = settings.trust.iter().map(|domain| Arc::clone(&domain.name)).collect();
+        let default = settings.verify.anchors.is_some() || self.homes().any(|home| home == DEFAULT_TRUST);
+        if default && !names.iter().any(|name| &**name == DEFAULT_TRUST) {
+            names.push(DEFAULT_TRUST.into());
+        }
+        names
+    }
+
+    /// The domains that ephemeral signers bring their roots to.
+    fn homes(&self) -> impl Iterator<Item = &str> {
+        let signers = self.configuration.settings.signers.iter();
+        signers.filter(|signer| matches!(signer.means, SignerMeans::Ephemeral)).map(SignerSettings::home)
+    }
+
+    fn anchors(&self, name: &str) -> Option<TrustAnchors> {
+        let settings = &self.configuration.settings;
+        let own = settings.trust.iter().find(|domain| &*domain.name == name).map(|domain| &domain.anchors);
+        let file = own.or_else(|| settings.default_anchors().filter(|_| name == DEFAULT_TRUST));
+        let mut pem = match file {
+            Some(file) => self.content(file)?,
+            None => Vec::new(),
+        };
+        if let Some(file) = file
+            && let Err(error) = TrustAnchors::from_pem(&pem)
+        {
+            self.refuse(file, error, "give the STI roots as PEM");
+            return None;
+        }
+        for (signer, ephemeral) in &self.ephemeral {
+            if settings.signers.iter().any(|settings| settings.name == *signer && settings.home() == name) {
+                pem.push(b'\n');
+                pem.extend_from_slice(ephemeral.root_pem().as_bytes());
+            }
+        }
+        TrustAnchors::from_pem(&pem).ok()
+    }
+
+    fn policy(&self) -> VerifyPolicy {
+        let settings = &self.configuration.settings.verify;
+        VerifyPolicy::default()
+            .freshness(settings.freshness)
+            .verstat_profile(settings.verstat_profile)
+            .ports(self.ports())
+    }
+
+    /// What `text` stands for: the file that it names, or itself where it is PEM, as `${...}` may bring it.
+    fn content(&self, text: &Text) -> Option<Vec<u8>> {
+        if text.as_str().trim_start().starts_with(PEM_BEGIN) {
+            return Some(text.as_str().as_bytes().to_vec());
+        }
+        let path = self.source().resolve(text.as_str());
+        let read = files::read_bounded(&path, MAX_PEM);
+        read.map_err(|error| {
+            let fault =
+                self.source().fault(text.span(), format!("{} cannot be read: {error}", path.display()));
+            self.source().report(fault.help("paths are relative to this file; may its user read the file?"));
+        })
+        .ok()
+    }
+
+    /// Reports what is wrong with the file that `text` names.
+    fn refuse(&self, text: &Text, what: impl std::fmt::Display, help: &str) {
+        let inline = text.as_str().trim_start().starts_with(PEM_BEGIN);
+        let name = if inline {
+            "the value".to_owned()
+        } else {
+            self.source().resolve(text.as_str()).display().to_string()
+        };
+        self.source().report(self.source().fault(text.span(), format!("{name}: {what}")).help(help));
+    }
+}
+
+impl SignerState {
+    fn of(name: &Arc<str>, signer: &Signer) -> Self {
+        Self {
+            name: Arc::clone(name),
+            x5u: signer.x5u().to_string(),
+            subject: signer.certificate().subject().to_owned(),
+            not_after: signer.validity().1,
+        }
+    }
+}
+
+const PEM_BEGIN: &str = "-----BEGIN";
+/// Bundles of roots are the largest: a few hundred certificates.
+const MAX_PEM: u64 = 1024 * 1024;
+const DAY: u64 = 24 * 60 * 60;
+const EXPIRY_WARNING: u64 = 14 * DAY;

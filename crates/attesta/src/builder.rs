@@ -1,0 +1,258 @@
+//! Describing an edge: what it listens on, whom it knows, where calls go, as whom it signs and whom it believes.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use attesta_b2bua::{
+    Config, ConfigError, DefaultPolicy, Listener, NamedSigner, Policy, Prefix, Route, SigningMeans,
+    Switchboard, Trunk, TrustDomain,
+};
+use attesta_net::{
+    FetchConfig, FetchLimits, Fetcher, NoRandomness, NoRoots, Steward, Udp, UdpOptions, random,
+};
+use attesta_stir::cert::{Cache, CacheConfig, TrustAnchors};
+use attesta_stir::{Signer, Verifier, VerifyPolicy};
+use attesta_transaction::{Place, Seed, SentBy, Transport};
+
+use crate::edge::Edge;
+
+/// An [`Edge`] in the making. The order of the calls does not matter, but for listeners, trunks and routes, which are
+/// asked in the order in which they are added.
+#[derive(Debug)]
+pub struct Builder<P: Policy = DefaultPolicy> {
+    config: attesta_b2bua::Builder,
+    listen: Vec<Listen>,
+    anchors: Vec<TrustAnchors>,
+    fetch: FetchConfig,
+    event_room: usize,
+    policy: P,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self {
+            config: Config::builder(),
+            listen: Vec::new(),
+            anchors: Vec::new(),
+            fetch: FetchConfig::default(),
+            event_room: 0,
+            policy: DefaultPolicy,
+        }
+    }
+}
+
+impl<P: Policy> Builder<P> {
+    /// Adds an address that messages arrive at and leave from. A bare address is UDP.
+    #[must_use]
+    pub fn listen(mut self, listen: impl Into<Listen>) -> Self {
+        self.listen.push(listen.into());
+        self
+    }
+
+    /// Adds a peer. Requests from an address that no trunk claims are refused.
+    #[must_use]
+    pub fn trunk(mut self, trunk: Trunk) -> Self {
+        self.config = self.config.trunk(trunk);
+        self
+    }
+
+    /// Adds a route. The first that matches a call wins.
+    #[must_use]
+    pub fn route(mut self, route: Route) -> Self {
+        self.config = self.config.route(route);
+        self
+    }
+
+    /// Adds a signer under a name that trunks call it by ([`Trunk::vouched_by`]); it may be used in every trust domain.
+    #[must_use]
+    pub fn sign_with(self, name: impl Into<Arc<str>>, signer: Signer) -> Self {
+        self.signer(NamedSigner::new(name, SigningMeans::Key(Arc::new(signer))))
+    }
+
+    /// Adds a signer of any kind.
+    #[must_use]
+    pub fn signer(mut self, signer: NamedSigner) -> Self {
+        self.config = self.config.signer(signer);
+        self
+    }
+
+    /// Adds a trust domain, in which certificates below `anchors` are believed. The one named `default` holds for trunks
+    /// that name none.
+    #[must_use]
+    pub fn verify(mut self, name: impl Into<Arc<str>>, anchors: TrustAnchors, policy: VerifyPolicy) -> Self {
+        self.anchors.push(anchors.clone());
+        self.config = self.config.trust_domain(TrustDomain::new(name, Verifier::new(anchors, policy)));
+        self
+    }
+
+    /// The longest that a call waits for a certificate, where its trunk sets no other. Default: 300 ms.
+    #[must_use]
+    pub fn budget(mut self, budget: Duration) -> Self {
+        self.config = self.config.budget(budget);
+        self
+    }
+
+    /// How certificates are fetched. Default: [`FetchConfig::default`].
+    #[must_use]
+    pub fn fetch(mut self, fetch: FetchConfig) -> Self {
+        self.fetch = fetch;
+        self
+    }
+
+    /// The emergency numbers, as dialled. Default: none.
+    #[must_use]
+    pub fn emergency(mut self, numbers: Vec<Prefix>) -> Self {
+        self.config = self.config.emergency(numbers);
+        self
+    }
+
+    /// The numbers that the built-in test callee answers. Default: none.
+    #[must_use]
+    pub fn callee(mut self, numbers: Vec<Prefix>) -> Self {
+        self.config = self.config.callee(numbers);
+        self
+    }
+
+    /// Room for call events between the edge and [`Edge::events`]. Default: 0, which makes no events.
+    #[must_use]
+    pub fn events(mut self, room: usize) -> Self {
+        self.event_room = room;
+        self
+    }
+
+    /// Who decides about calls. Default: the configuration alone.
+    #[must_use]
+    pub fn policy<Q: Policy>(self, policy: Q) -> Builder<Q> {
+        let Self { config, listen, anchors, fetch, event_room, policy: _ } = self;
+        Builder { config, listen, anchors, fetch, event_room, policy }
+    }
+
+    /// Checks the whole without binding anything: a dry run.
+    ///
+    /// # Errors
+    /// The parts do not fit together.
+    pub fn check(self) -> Result<(), ConfigError> {
+        let Self { config, listen, .. } = self;
+        let listener = |config: attesta_b2bua::Builder, listen: Listen| {
+            let address = listen.address;
+            config.listener(listen.listener(address))
+        };
+        listen.into_iter().fold(config, listener).build().map(drop)
+    }
+
+    /// Binds the addresses and checks the whole. Must be called within a tokio runtime whose I/O and time are enabled.
+    ///
+    /// # Errors
+    /// An address cannot be bound, the parts do not fit together, there are no roots of the web to fetch certificates
+    /// by, or the system gives no randomness.
+    pub fn build(self) -> Result<Edge<P>, BuildError> {
+        let Self { mut config, listen, anchors, fetch, event_room, policy } = self;
+        let mut sockets = Vec::with_capacity(listen.len());
+        for listen in listen {
+            let socket = listen.bind()?;
+            config = config.listener(listen.listener(socket.local()));
+            sockets.push(socket);
+        }
+        let config = config.build().map_err(BuildError::Config)?;
+        let fetcher = Fetcher::new(fetch).map_err(BuildError::NoRoots)?;
+        let cache = Cache::new(CacheConfig::default(), anchors);
+        let place = Place { instance: 0, worker: 0 };
+        let seed = Seed::new(random().map_err(BuildError::NoRandomness)?);
+        let switchboard = Switchboard::new(Arc::new(config), policy, place, &seed);
+        let steward = Steward::new(cache, fetcher, FetchLimits::default());
+        Ok(Edge::new(switchboard, sockets, steward, event_room))
+    }
+}
+
+/// An address to listen on.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    name: Option<Arc<str>>,
+    address: SocketAddr,
+    advertise: Option<SentBy>,
+}
+
+impl Listen {
+    /// UDP on `address`; port 0 takes any free one.
+    pub fn udp(address: impl Into<SocketAddr>) -> Self {
+        Self { name: None, address: address.into(), advertise: None }
+    }
+
+    /// The name that trunks call the listener by. Default: `udp ` and the address.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// What Via and Contact carry in place of the address.
+    #[must_use]
+    pub fn advertise(mut self, sent_by: SentBy) -> Self {
+        self.advertise = Some(sent_by);
+        self
+    }
+
+    fn bind(&self) -> Result<Udp, BuildError> {
+        Udp::bind(self.address, &UdpOptions::default())
+            .map_err(|error| BuildError::Bind { address: self.address, error })
+    }
+
+    /// The listener once its socket is bound to `local`.
+    fn listener(self, local: SocketAddr) -> Listener {
+        let name = self.name.unwrap_or_else(|| format!("udp {local}").into());
+        let listener = Listener::new(name, Transport::Udp, local);
+        match self.advertise {
+            Some(sent_by) => listener.advertise(sent_by),
+            None => listener,
+        }
+    }
+}
+
+impl<A: Into<SocketAddr>> From<A> for Listen {
+    fn from(address: A) -> Self {
+        Self::udp(address)
+    }
+}
+
+/// Why an edge could not be built.
+#[derive(Debug)]
+pub enum BuildError {
+    /// The operating system refused an address.
+    Bind {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// The parts do not fit together.
+    Config(ConfigError),
+    /// There are no roots of the web, so no certificate could be fetched.
+    NoRoots(NoRoots),
+    /// The system gives no randomness.
+    NoRandomness(NoRandomness),
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bind { address, error } => write!(f, "cannot listen on {address}: {error}"),
+            Self::Config(error) => error.fmt(f),
+            Self::NoRoots(error) => error.fmt(f),
+            Self::NoRandomness(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for BuildError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Bind { error, .. } => Some(error),
+            Self::Config(error) => Some(error),
+            Self::NoRoots(error) => Some(error),
+            Self::NoRandomness(error) => Some(error),
+        }
+    }
+}

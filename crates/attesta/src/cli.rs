@@ -1,0 +1,257 @@
+//! The command line: what may be typed, and what becomes of it.
+
+mod check;
+mod demo;
+mod input;
+mod inspect;
+mod parse;
+mod passport;
+mod pki;
+mod run;
+mod screen;
+mod sign;
+mod time;
+mod tree;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use attesta::pki::Scope;
+use attesta_stir::{OrigId, TelephoneNumber, UnixTime};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::fault::{Failure, Fault};
+pub(crate) use screen::Screen;
+
+/// Reads the command line, does what it says, and gives the exit status.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let screen = Screen::new(cli.color, cli.json);
+    let done = match cli.command {
+        Command::Run(args) => run::run(&args, &screen),
+        Command::Demo(args) => demo::demo(&args, &screen),
+        Command::Check(args) => check::check(&args, &screen),
+        Command::Parse(args) => parse::parse(&args, &screen),
+        Command::Sign(args) => sign::sign(&args, &screen),
+        Command::Verify(args) => verify::verify(&args, &screen),
+        Command::Inspect(args) => inspect::inspect(&args, &screen),
+        Command::Pki(Pki::New(args)) => pki::new(&args, &screen),
+    };
+    match done {
+        Ok(outcome) => outcome.into(),
+        Err(Failure::OutputClosed) => Outcome::Done.into(),
+        Err(Failure::Output(error)) => {
+            screen.complain_of_output(&error);
+            Outcome::Refused.into()
+        }
+        Err(Failure::Faults(faults)) => {
+            screen.complain(&faults);
+            Outcome::Refused.into()
+        }
+    }
+}
+
+/// The runtime of the commands that have sockets.
+fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| Fault::new(format!("no threads to run on: {error}")))
+}
+
+/// How a command ended: its exit status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// 0: what was asked is done, and the answer is yes.
+    Done,
+    /// 1: the answer is no: a verification failed, a message was refused.
+    No,
+    /// 2: usage or configuration.
+    Refused,
+    /// 3: there was nothing to judge.
+    Nothing,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        Self::from(match outcome {
+            Outcome::Done => 0,
+            Outcome::No => 1,
+            Outcome::Refused => 2,
+            Outcome::Nothing => 3,
+        })
+    }
+}
+
+/// A SIP edge that signs and verifies STIR/SHAKEN in the call path
+#[derive(Debug, Parser)]
+#[command(name = "attesta", version, max_term_width = 110)]
+#[command(
+    after_help = "Exit status: 0 done, 1 the answer is no, 2 usage or configuration, 3 nothing to judge."
+)]
+struct Cli {
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN", display_order = 900)]
+    color: Color,
+    /// Print JSON, one object per line
+    #[arg(long, global = true, display_order = 901)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// When output is coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the edge: without --config on the embedded default, signed calls on loopback
+    Run(Run),
+    /// Place calls over real loopback sockets through a signing and a verifying edge, and show them
+    Demo(Demo),
+    /// Read a configuration, load its keys and certificates, and say what would run
+    Check(Check),
+    /// Parse raw SIP messages, one datagram per file
+    Parse(Parse),
+    /// Print the value of a signed Identity header field
+    Sign(Sign),
+    /// Verify every Identity header field of a SIP message, offline
+    Verify(Verify),
+    /// Decode an Identity header field, a PASSporT, an STI certificate or a SIP message, without judging it
+    Inspect(Inspect),
+    /// Make a throw-away STI hierarchy to try things with
+    #[command(subcommand)]
+    Pki(Pki),
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Demo {
+    /// How many calls to place, one after the other
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    calls: u32,
+}
+
+#[derive(Debug, Args)]
+struct Check {
+    /// The configuration file; without it, the embedded default is checked
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print the embedded default, with every key and what it means, and do nothing else
+    #[arg(long, conflicts_with = "config")]
+    print_default: bool,
+}
+
+/// A file, a folder of files or `-` for standard input; `.stream` files hold one direction of a TCP connection
+#[derive(Debug, Args)]
+struct Parse {
+    /// Files, folders (with what is below them), or - for standard input
+    #[arg(value_name = "FILE|DIR|-", default_value = "-")]
+    paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Sign {
+    /// The signing key: PKCS #8 PEM, P-256
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// Where verifiers find the certificate
+    #[arg(long, value_name = "URL")]
+    x5u: String,
+    /// The calling number
+    #[arg(long, value_name = "TN")]
+    orig: TelephoneNumber,
+    /// The called number; may be given again
+    #[arg(long, value_name = "TN", required = true)]
+    dest: Vec<TelephoneNumber>,
+    /// How well the signer knows the caller
+    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = Attest::A)]
+    attest: Attest,
+    /// What tells this origin from others, a UUID [default: a random one]
+    #[arg(long, value_name = "UUID")]
+    origid: Option<OrigId>,
+    /// The time of signing: RFC 3339 or seconds since the epoch [default: now]
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    at: Option<UnixTime>,
+}
+
+/// The attestation levels of SHAKEN (RFC 8588 section 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "verbatim")]
+enum Attest {
+    /// The caller is known, and has the right to the number
+    A,
+    /// The caller is known
+    B,
+    /// Only the gateway is known
+    C,
+}
+
+#[derive(Debug, Args)]
+struct Verify {
+    /// The STI roots to believe, PEM [default: those of --config]
+    #[arg(long, value_name = "PEM", required_unless_present = "config")]
+    anchors: Option<PathBuf>,
+    /// The time at which to judge: RFC 3339 or seconds since the epoch [default: now]
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    at: Option<UnixTime>,
+    /// What a fetch of URL would give: a certificate chain, PEM or DER; may be given again
+    #[arg(long, value_name = "URL=FILE", value_parser = verify::certificate)]
+    cert: Vec<(String, PathBuf)>,
+    /// Take [verify] and the trust domain "default" from this configuration file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The SIP message, or - for standard input
+    #[arg(value_name = "MESSAGE|-")]
+    message: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct Inspect {
+    /// What to decode, or - for standard input
+    #[arg(value_name = "FILE|-")]
+    path: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Pki {
+    /// Write root, intermediate, leaf, CRL signer and CRLs to a folder
+    New(NewPki),
+}
+
+#[derive(Debug, Args)]
+struct NewPki {
+    /// The folder, which is made if it is not there
+    dir: PathBuf,
+    /// Service provider code that the leaf vouches for [default: 1234, unless --tn is given]
+    #[arg(long, value_name = "CODE", value_parser = Scope::provider)]
+    spc: Option<Scope>,
+    /// Telephone number that the leaf vouches for; trailing dots make a range: +1215555....
+    #[arg(long, value_name = "NUMBER", value_parser = Scope::numbers)]
+    tn: Vec<Scope>,
+    /// Days until the certificates expire
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3650))]
+    days: u16,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

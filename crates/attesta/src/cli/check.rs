@@ -1,0 +1,108 @@
+//! `attesta check`: would this configuration run?
+
+use std::io::Write;
+
+use serde_json::json;
+
+use super::screen::Screen;
+use super::{Check, Outcome, runtime, time};
+use crate::assembly::{Assembly, Strictness, assemble};
+use crate::config::{self, Configuration};
+use crate::fault::{Failure, Fault};
+
+pub(super) fn check(args: &Check, screen: &Screen) -> Result<Outcome, Failure> {
+    if args.print_default {
+        let mut out = screen.out();
+        out.write_all(config::DEFAULT.as_bytes())?;
+        out.flush()?;
+        return Ok(Outcome::Done);
+    }
+    let configuration = Configuration::open(args.config.as_deref()).map_err(Failure::Faults)?;
+    let assembling = assemble(&configuration, time::now(), Strictness::Refuse);
+    let assembly = runtime()?.block_on(assembling).map_err(Failure::Faults)?;
+    for alarm in &assembly.alarms {
+        screen.warn(alarm);
+    }
+    let report = if screen.json() {
+        json_report(&configuration, &assembly)
+    } else {
+        text_report(&configuration, &assembly, screen)
+    };
+    assembly.builder.check().map_err(|error| Fault::new(error.to_string()))?;
+    let mut out = screen.out();
+    out.write_all(report.as_bytes())?;
+    out.flush()?;
+    Ok(Outcome::Done)
+}
+
+fn json_report(configuration: &Configuration, assembly: &Assembly) -> String {
+    let settings = &configuration.settings;
+    let listeners: Vec<_> = settings
+        .listeners
+        .iter()
+        .map(|listen| json!({ "transport": listen.transport.as_str().to_ascii_lowercase(), "address": listen.address.to_string() }))
+        .collect();
+    let signers: Vec<_> = assembly
+        .signers
+        .iter()
+        .map(|signer| {
+            json!({
+                "name": &*signer.name,
+                "x5u": signer.x5u,
+                "subject": signer.subject,
+                "not_after": time::display(signer.not_after),
+            })
+        })
+        .collect();
+    let trust: Vec<_> = assembly
+        .domains
+        .iter()
+        .map(|domain| json!({ "name": &*domain.name, "anchors": domain.anchors }))
+        .collect();
+    let trunks: Vec<_> = settings.trunks.iter().map(|trunk| json!({ "name": &**trunk.name() })).collect();
+    let report = json!({
+        "result": "ok",
+        "listeners": listeners,
+        "trust": trust,
+        "signers": signers,
+        "trunks": trunks,
+        "routes": settings.routes.len(),
+        "admin": settings.admin.map(|address| address.to_string()),
+    });
+    format!("{report}\n")
+}
+
+fn text_report(configuration: &Configuration, assembly: &Assembly, screen: &Screen) -> String {
+    let settings = &configuration.settings;
+    let p = screen.palette();
+    let (name, value, dim, good) = (p.name, p.value, p.dim, p.good);
+    let mut lines = Vec::new();
+    let mut line = |key: &str, text: &str, remark: &str| {
+        lines.push(
+            format!("{name}{key:<8}{name:#}  {value}{text}{value:#}  {dim}{remark}{dim:#}")
+                .trim_end()
+                .to_owned(),
+        );
+    };
+    for listen in &settings.listeners {
+        let address = format!("{} {}", listen.transport.as_str().to_ascii_lowercase(), listen.address);
+        line("listen", &address, listen.name.as_deref().unwrap_or_default());
+    }
+    for domain in &assembly.domains {
+        line("trust", &domain.name, &domain.anchors.join("; "));
+    }
+    for signer in &assembly.signers {
+        let remark = format!("{}, until {}, {}", signer.subject, time::display(signer.not_after), signer.x5u);
+        line("signer", &signer.name, &remark);
+    }
+    for trunk in &settings.trunks {
+        line("trunk", trunk.name(), "");
+    }
+    line("routes", &settings.routes.len().to_string(), "");
+    match settings.admin {
+        Some(address) => line("admin", &address.to_string(), "/metrics /health"),
+        None => line("admin", "off", ""),
+    }
+    lines.push(format!("{good}ok{good:#}\n"));
+    lines.join("\n")
+}

@@ -1,0 +1,73 @@
+//! One call of the demonstration, and what is known of it.
+
+use std::time::Duration;
+
+use attesta_sip::{From, Identity, Name, NameAddr, PAssertedIdentity, Request, Uri};
+use attesta_stir::Verstat;
+use serde_json::{Map, Value};
+
+use super::ladder::Crossing;
+use super::phone::CallError;
+use crate::cli::passport;
+
+/// A call that was placed, come what may.
+pub(super) struct PlacedCall {
+    /// The time until the answer, or why there was none.
+    pub(super) set_up: Result<Duration, CallError>,
+    /// The time until the end.
+    pub(super) lasted: Duration,
+    /// What the callee received.
+    pub(super) received: Option<Received>,
+    /// What crossed the sockets, in order of time.
+    pub(super) crossings: Vec<Crossing>,
+}
+
+/// What the callee's INVITE says about the caller.
+pub(super) struct Received {
+    /// The verdict, as the verifying edge wrote it.
+    pub(super) verstat: Option<String>,
+    /// The PASSporT of the Identity header field, decoded.
+    pub(super) passport: Option<Map<String, Value>>,
+}
+
+impl PlacedCall {
+    pub(super) fn new(
+        set_up: Result<Duration, CallError>,
+        lasted: Duration,
+        invite: Option<Request>,
+        crossings: Vec<Crossing>,
+    ) -> Self {
+        Self { set_up, lasted, received: invite.as_ref().map(Received::of), crossings }
+    }
+
+    /// Whether the call came about, and its callee learnt that the caller's number is vouched for.
+    pub(super) fn is_verified(&self) -> bool {
+        let verstat = self.received.as_ref().and_then(|received| received.verstat.as_deref());
+        self.set_up.is_ok() && verstat == Some(Verstat::TnValidationPassed.as_str())
+    }
+}
+
+impl Received {
+    fn of(invite: &Request) -> Self {
+        let headers = invite.headers();
+        let asserted = headers.read::<PAssertedIdentity<'_>>().and_then(Result::ok);
+        let from = headers.read::<From<'_>>().and_then(Result::ok);
+        let verstat = asserted
+            .and_then(|asserted| verstat_of(*asserted))
+            .or_else(|| from.and_then(|from| verstat_of(*from)));
+        let identity = headers.values(Name::Identity).next().and_then(|value| Identity::parse(value).ok());
+        Self { verstat, passport: identity.and_then(|identity| passport::decode(identity.token())) }
+    }
+}
+
+/// The `verstat` parameter of a number, which stands before the `@` in a SIP URI (3GPP TS 24.229 section 7.2A.20).
+fn verstat_of(address: NameAddr<'_>) -> Option<String> {
+    let uri = address.uri();
+    let parameters = match uri {
+        Uri::Sip(sip) => sip.user()?,
+        Uri::Tel(_) | Uri::Absolute(_) => uri.as_bytes(),
+    };
+    let parameter =
+        parameters.split(|octet| *octet == b';').find_map(|parameter| parameter.strip_prefix(b"verstat="));
+    parameter.map(|value| String::from_utf8_lossy(value).into_owned())
+}

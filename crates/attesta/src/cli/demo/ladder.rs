@@ -1,0 +1,211 @@
+//! The ladder: what crossed the sockets, drawn one message per line.
+
+use std::io::{self, Write};
+use std::time::Instant;
+
+use anstyle::Style;
+use attesta_sip::{CSeq, Limits, Message, Method, Name};
+use bytes::Bytes;
+
+use crate::cli::screen::Palette;
+
+/// Who stands on the ladder, from left to right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Party {
+    Caller,
+    SigningEdge,
+    VerifyingEdge,
+    Callee,
+}
+
+impl Party {
+    const ALL: [Self; 4] = [Self::Caller, Self::SigningEdge, Self::VerifyingEdge, Self::Callee];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Caller => "caller",
+            Self::SigningEdge => "signing edge",
+            Self::VerifyingEdge => "verifying edge",
+            Self::Callee => "callee",
+        }
+    }
+
+    /// The terminal column of its line.
+    fn column(self) -> usize {
+        FIRST_COLUMN
+            + SPACING
+                * match self {
+                    Self::Caller => 0,
+                    Self::SigningEdge => 1,
+                    Self::VerifyingEdge => 2,
+                    Self::Callee => 3,
+                }
+    }
+}
+
+/// One datagram, as it was read from a socket or written to one.
+#[derive(Clone, Debug)]
+pub(super) struct Crossing {
+    pub(super) at: Instant,
+    pub(super) from: Party,
+    pub(super) to: Party,
+    pub(super) data: Bytes,
+}
+
+impl Crossing {
+    /// Whether this is the answer to a BYE, after which nothing of the call crosses here again.
+    pub(super) fn ends_a_hop(&self) -> bool {
+        let Ok(Message::Response(response)) = Message::parse(self.data.clone(), &Limits::default()) else {
+            return false;
+        };
+        let cseq = response.headers().read::<CSeq>().and_then(Result::ok);
+        response.status().is_final() && cseq.is_some_and(|cseq| *cseq.method() == Method::Bye)
+    }
+
+    /// What stands on the arrow: the method, or the status and what it answers.
+    pub(super) fn label(&self) -> Label {
+        let Ok(message) = Message::parse(self.data.clone(), &Limits::default()) else {
+            return Label { text: format!("{} octets", self.data.len()), kind: Kind::Failure };
+        };
+        match message {
+            Message::Request(request) => {
+                let signed = if request.headers().contains(Name::Identity) { " +Identity" } else { "" };
+                Label { text: format!("{}{signed}", request.method().as_str()), kind: Kind::Request }
+            }
+            Message::Response(response) => {
+                let status = response.status();
+                let cseq = response.headers().read::<CSeq>().and_then(Result::ok);
+                let method = cseq.map_or(String::new(), |cseq| format!(" ({})", cseq.method().as_str()));
+                let kind = match status.class() {
+                    1 => Kind::Provisional,
+                    2 => Kind::Success,
+                    _ => Kind::Failure,
+                };
+                Label { text: format!("{}{method}", status.code()), kind }
+            }
+        }
+    }
+}
+
+/// The text of an arrow, and what sort of message it is.
+pub(super) struct Label {
+    pub(super) text: String,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Request,
+    Provisional,
+    Success,
+    Failure,
+}
+
+impl Kind {
+    fn style(self, palette: Palette) -> Style {
+        match self {
+            Self::Request => palette.value,
+            Self::Provisional => palette.dim,
+            Self::Success => palette.good,
+            Self::Failure => palette.bad,
+        }
+    }
+}
+
+/// Draws `crossings`, which are in order of time, with the milliseconds since the first on the left.
+pub(super) fn draw(out: &mut impl Write, palette: Palette, crossings: &[Crossing]) -> io::Result<()> {
+    write_heads(out, palette)?;
+    let Some(start) = crossings.first().map(|crossing| crossing.at) else { return Ok(()) };
+    for crossing in crossings {
+        let elapsed = crossing.at.saturating_duration_since(start).as_secs_f64() * 1000.0;
+        let dim = palette.dim;
+        write!(out, "{dim}{elapsed:>w$.1} ms{dim:#}", w = FIRST_COLUMN - 5)?;
+        write!(out, "{:w$}", "", w = 2)?;
+        write_rung(out, palette, crossing)?;
+    }
+    Ok(())
+}
+
+fn write_heads(out: &mut impl Write, palette: Palette) -> io::Result<()> {
+    let mut written = 0;
+    let bold = palette.bold;
+    for party in Party::ALL {
+        let name = party.as_str();
+        let start = party.column().saturating_sub(name.len() / 2);
+        write!(out, "{:w$}{bold}{name}{bold:#}", "", w = start.saturating_sub(written))?;
+        written = start + name.len();
+    }
+    writeln!(out)
+}
+
+/// One line: the lines of the parties, and between two of them the arrow.
+fn write_rung(out: &mut impl Write, palette: Palette, crossing: &Crossing) -> io::Result<()> {
+    let Label { text, kind } = crossing.label();
+    let (left, right) = (crossing.from.min(crossing.to), crossing.from.max(crossing.to));
+    let (dim, style) = (palette.dim, kind.style(palette));
+    for party in Party::ALL {
+        if party > left && party <= right {
+            continue;
+        }
+        if party != Party::Caller && party != left {
+            write!(out, "{:w$}", "", w = SPACING - 1)?;
+        }
+        if party != left {
+            write!(out, "{dim}│{dim:#}")?;
+            continue;
+        }
+        if party != Party::Caller {
+            write!(out, "{:w$}", "", w = SPACING - 1)?;
+        }
+        let room = right.column() - left.column() - 1;
+        let arrow = arrow(&text, room, crossing.to == right);
+        write!(out, "{dim}│{dim:#}{style}{arrow}{style:#}{dim}│{dim:#}")?;
+    }
+    writeln!(out)
+}
+
+/// `─── INVITE ──▶` in `room` places; the label loses its end if it does not fit.
+fn arrow(label: &str, room: usize, rightwards: bool) -> String {
+    let label: String = label.chars().take(room.saturating_sub(5)).collect();
+    let shaft = room.saturating_sub(label.chars().count() + 3);
+    let (before, after) = ("─".repeat(shaft / 2), "─".repeat(shaft - shaft / 2));
+    if rightwards { format!("{before} {label} {after}▶") } else { format!("◀{before} {label} {after}") }
+}
+
+const FIRST_COLUMN: usize = 12;
+const SPACING: usize = 22;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_arrow_fills_its_room() {
+        assert_eq!(arrow("INVITE", 19, true), "───── INVITE ─────▶");
+        assert_eq!(arrow("180 (INVITE)", 19, false), "◀── 180 (INVITE) ──");
+        for room in 8..40 {
+            assert_eq!(arrow("INVITE +Identity", room, true).chars().count(), room);
+        }
+    }
+
+    #[test]
+    fn the_lines_of_a_drawing_stand_below_each_other() {
+        let at = attesta_net::Clock::mono();
+        let crossing = |from, to| Crossing { at, from, to, data: Bytes::from_static(b"not SIP") };
+        let crossings = [
+            crossing(Party::Caller, Party::SigningEdge),
+            crossing(Party::SigningEdge, Party::VerifyingEdge),
+            crossing(Party::Callee, Party::VerifyingEdge),
+        ];
+        let mut drawn = Vec::new();
+        draw(&mut drawn, Palette::PLAIN, &crossings).unwrap();
+        let drawn = String::from_utf8(drawn).unwrap();
+        let lines: Vec<&str> = drawn.lines().skip(1).collect();
+        assert_eq!(lines.len(), 3);
+        for line in lines {
+            let bars: Vec<usize> =
+                line.chars().enumerate().filter(|(_, c)| *c == '│').map(|(column, _)| column).collect();
+            assert_eq!(bars, Party::ALL.map(Party::column), "{line}");
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! A telephone: one socket, one call at a time.
+
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use attesta_net::{Clock, random};
+use attesta_sip::{Contact, Method, Name, Request, Response, Status, To};
+use attesta_transaction::{
+    ClientId, Config, Endpoint, Event, Flow, Input, Minter, Output, Place, Seed, SentBy, ServerId, Transmit,
+};
+use bytes::Bytes;
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+use tokio::time::{sleep_until, timeout};
+
+use super::ladder::{Crossing, Party};
+
+/// A user agent, as small as the demonstration needs it, on the transaction layer that the edges use too.
+pub(super) struct Phone {
+    socket: UdpSocket,
+    local: SocketAddr,
+    sent_by: SentBy,
+    endpoint: Endpoint,
+    minter: Minter,
+    /// Who this is, and who is at the other end of its socket.
+    party: Party,
+    peer: Party,
+    notes: mpsc::UnboundedSender<Crossing>,
+    buffer: Vec<u8>,
+}
+
+impl Phone {
+    pub(super) async fn bind(
+        party: Party,
+        peer: Party,
+        notes: mpsc::UnboundedSender<Crossing>,
+    ) -> io::Result<Self> {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let local = socket.local_addr()?;
+        let seed = || random().map(Seed::new).map_err(io::Error::other);
+        let place = Place { instance: 0, worker: 0 };
+        Ok(Self {
+            socket,
+            local,
+            sent_by: SentBy::from(local),
+            endpoint: Endpoint::new(Config::default(), place, &seed()?),
+            minter: Minter::new(place, &seed()?),
+            party,
+            peer,
+            notes,
+            buffer: vec![0; MAX_DATAGRAM],
+        })
+    }
+
+    pub(super) fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Calls `callee` by way of `edge`, hangs up once the call is answered, and gives the time until the answer.
+    pub(super) async fn call(
+        &mut self,
+        edge: SocketAddr,
+        caller: &str,
+        callee: &str,
+    ) -> Result<Duration, CallError> {
+        let patience = timeout(PATIENCE, self.call_and_hang_up(edge, caller, callee));
+        patience.await.unwrap_or(Err(CallError::Timeout))
+    }
+
+    async fn call_and_hang_up(
+        &mut self,
+        edge: SocketAddr,
+        caller: &str,
+        callee: &str,
+    ) -> Result<Duration, CallError> {
+        let start = Clock::mono();
+        let invite = self.invite(edge, caller, callee);
+        let id = self.request(start, invite.clone(), edge)?;
+        let answer = self.final_response(id).await?;
+        let set_up = Clock::mono().saturating_duration_since(start);
+        if !answer.status().is_success() {
+            return Err(CallError::Refused(answer.status()));
+        }
+        self.send(Dialog::of(&invite, &answer)?.request(Method::Ack, 1), edge).await?;
+        let bye = Dialog::of(&invite, &answer)?.request(Method::Bye, 2);
+        let id = self.request(Clock::mono(), bye, edge)?;
+        let goodbye = self.final_response(id).await?;
+        if goodbye.status().is_success() { Ok(set_up) } else { Err(CallError::Refused(goodbye.status())) }
+    }
+
+    /// Answers every call that comes, and hands on each INVITE as it was received, until dropped.
+    pub(super) async fn answer(mut self, invites: mpsc::UnboundedSender<Request>) -> io::Result<()> {
+        let tag = self.minter.tag().to_string();
+        loop {
+            let Event::Request { id, request, .. } = self.next_event().await? else { continue };
+            if *request.method() == Method::Invite {
+                self.respond(id, &request, Status::RINGING, &tag);
+                self.respond(id, &request, Status::OK, &tag);
+                // Nobody who listens any more is nobody who minds.
+                let _ = invites.send(request);
+            } else {
+                self.respond(id, &request, Status::OK, &tag);
+            }
+        }
+    }
+
+    fn invite(&mut self, edge: SocketAddr, caller: &str, callee: &str) -> Request {
+        let host = edge.ip();
+        let mut invite = Request::new(Method::Invite, format!("sip:{callee}@{edge};user=phone"));
+        let (tag, call_id) = (self.minter.tag(), self.minter.call_id());
+        let headers = invite.headers_mut();
+        headers.push(Name::MaxForwards, "70");
+        headers.push(Name::From, format!("<sip:{caller}@{host};user=phone>;tag={tag}"));
+        headers.push(Name::To, format!("<sip:{callee}@{host};user=phone>"));
+        headers.push(Name::CallId, call_id.to_string());
+        headers.push(Name::CSeq, "1 INVITE");
+        headers.push(Name::Contact, format!("<sip:{}>", self.local));
+        headers.push(Name::ContentType, SDP);
+        invite.set_body(self.session_description());
+        invite
+    }
+
+    /// A 2xx is sent once: on loopback nothing is lost, and a call that loses it fails, as it should.
+    fn respond(&mut self, id: ServerId, request: &Request, status: Status, tag: &str) {
+        let mut response = Response::to_request(request, status);
+        if let Some(to) = response.headers().get(Name::To).map(<[u8]>::to_vec) {
+            response.headers_mut().set(Name::To, [&to, b";tag=".as_slice(), tag.as_bytes()].concat());
+        }
+        if *request.method() == Method::Invite {
+            response.headers_mut().push(Name::Contact, format!("<sip:{}>", self.local));
+        } else {
+            // A request within the dialog carries the tag already.
+            let to = request.headers().get(Name::To).unwrap_or_default();
+            response.headers_mut().set(Name::To, to);
+        }
+        if status == Status::OK && *request.method() == Method::Invite {
+            response.headers_mut().push(Name::ContentType, SDP);
+            response.set_body(self.session_description());
+        }
+        self.endpoint.respond(Clock::mono(), id, &response);
+    }
+
+    /// One audio stream that nobody sends or hears.
+    fn session_description(&self) -> Bytes {
+        let host = self.local.ip();
+        Bytes::from(format!(
+            "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\na=inactive\r\n"
+        ))
+    }
+
+    fn request(&mut self, now: Instant, request: Request, to: SocketAddr) -> Result<ClientId, CallError> {
+        let flow = Flow::udp(self.local, to);
+        self.endpoint.request(now, request, flow, &self.sent_by).map_err(|_| CallError::Timeout)
+    }
+
+    /// Sends an ACK, which has no transaction.
+    async fn send(&mut self, request: Request, to: SocketAddr) -> io::Result<()> {
+        self.endpoint.send(request, Flow::udp(self.local, to), &self.sent_by);
+        Ok(())
+    }
+
+    async fn final_response(&mut self, wanted: ClientId) -> Result<Response, CallError> {
+        loop {
+            let event = self.next_event().await?;
+            if let Event::Response { id, response, .. } = event {
+                if id == wanted && response.status().is_final() {
+                    return Ok(response);
+                }
+            } else if let Event::ClientFailed { id, .. } = event
+                && id == wanted
+            {
+                return Err(CallError::Timeout);
+            }
+        }
+    }
+
+    /// Drives the endpoint until it has something to tell.
+    async fn next_event(&mut self) -> io::Result<Event> {
+        loop {
+            let deadline = match self.endpoint.poll_output() {
+                Output::Transmit(transmit) => {
+                    self.transmit(&transmit).await?;
+                    continue;
+                }
+                Output::Event(event) => return Ok(event),
+                Output::Timeout(deadline) => deadline,
+            };
+            let alarm = sleep_until(deadline.unwrap_or_else(|| Clock::mono() + PATIENCE).into());
+            tokio::select! {
+                received = self.socket.recv_from(&mut self.buffer) => {
+                    let (octets, remote) = received?;
+                    let data = Bytes::copy_from_slice(self.buffer.get(..octets).unwrap_or_default());
+                    self.note(self.peer, self.party, &data);
+                    let flow = Flow::udp(self.local, remote);
+                    self.endpoint.handle_input(Clock::mono(), Input::Datagram { flow, data });
+                }
+                () = alarm => self.endpoint.handle_input(Clock::mono(), Input::Timeout),
+            }
+        }
+    }
+
+    async fn transmit(&mut self, transmit: &Transmit) -> io::Result<()> {
+        self.note(self.party, self.peer, &transmit.payload);
+        self.socket.send_to(&transmit.payload, transmit.flow.remote).await.map(drop)
+    }
+
+    fn note(&self, from: Party, to: Party, data: &Bytes) {
+        // Nobody who listens any more is nobody who minds.
+        let _ = self.notes.send(Crossing { at: Clock::mono(), from, to, data: data.clone() });
+    }
+}
+
+/// What the caller keeps of a dialog (RFC 3261 section 12.1.2). There is one hop, so there is no route set.
+struct Dialog<'a> {
+    invite: &'a Request,
+    to: &'a [u8],
+    target: Bytes,
+}
+
+impl<'a> Dialog<'a> {
+    fn of(invite: &'a Request, answer: &'a Response) -> Result<Self, CallError> {
+        let to = answer.headers().get(Name::To).ok_or(CallError::NoDialog)?;
+        To::parse(to).ok().and_then(|to| to.tag()).ok_or(CallError::NoDialog)?;
+        let contact =
+            answer.headers().read::<Contact<'_>>().and_then(Result::ok).ok_or(CallError::NoDialog)?;
+        let target = contact.address().ok_or(CallError::NoDialog)?.uri().as_bytes();
+        Ok(Self { invite, to, target: Bytes::copy_from_slice(target) })
+    }
+
+    fn request(&self, method: Method, cseq: u32) -> Request {
+        let sequence = format!("{cseq} {}", method.as_str());
+        let mut request = Request::new(method, self.target.clone());
+        let headers = request.headers_mut();
+        headers.push(Name::MaxForwards, "70");
+        for name in [Name::From, Name::CallId] {
+            headers.push(name, self.invite.headers().get(name).unwrap_or_default());
+        }
+        headers.push(Name::To, self.to);
+        headers.push(Name::CSeq, sequence);
+        request
+    }
+}
+
+/// Why a call did not come about.
+#[derive(Debug)]
+pub(super) enum CallError {
+    /// A final response that is no success.
+    Refused(Status),
+    /// No final response came.
+    Timeout,
+    /// The answer makes no dialog: a tag or a Contact is missing.
+    NoDialog,
+    /// The socket failed.
+    Socket(io::Error),
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(status) => write!(f, "refused with {}", status.code()),
+            Self::Timeout => f.write_str("no final response came"),
+            Self::NoDialog => f.write_str("the answer makes no dialog"),
+            Self::Socket(error) => write!(f, "the socket failed: {error}"),
+        }
+    }
+}
+
+impl From<io::Error> for CallError {
+    fn from(error: io::Error) -> Self {
+        Self::Socket(error)
+    }
+}
+
+const SDP: &str = "application/sdp";
+const MAX_DATAGRAM: usize = 65_535;
+/// Longer than a call on loopback takes, shorter than anybody waits for a demonstration.
+const PATIENCE: Duration = Duration::from_secs(10);

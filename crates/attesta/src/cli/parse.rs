@@ -1,0 +1,274 @@
+//! `attesta parse`: is it SIP, and what would this element answer?
+
+mod answer;
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use attesta_sip::{
+    Frame, Framer, Invalid, InvalidKind, Limits, Message, ParseError, Rules, Salvage, Status, StreamError,
+};
+use bytes::Bytes;
+use serde::Serialize;
+
+use self::answer::{answer, rules};
+use super::input::Input;
+use super::screen::{Palette, Progress, Screen};
+use super::{Outcome, Parse};
+use crate::fault::Failure;
+
+pub(super) fn parse(args: &Parse, screen: &Screen) -> Result<Outcome, Failure> {
+    let inputs = Input::all(&args.paths)?;
+    let mut progress = Progress::new(inputs.len());
+    let mut judge = Judge { rules: rules(), screen, out: screen.out(), outcome: Outcome::Nothing };
+    for input in &inputs {
+        progress.step();
+        if input.is_stream() {
+            judge.stream(&input.name(), &input.read(MAX_STREAM)?)?;
+        } else {
+            judge.datagram(&input.name(), Bytes::from(input.read(MAX_MESSAGE)?))?;
+        }
+    }
+    progress.finish();
+    judge.out.flush()?;
+    Ok(judge.outcome)
+}
+
+/// Judges messages, prints a line for each, and keeps what they come to.
+struct Judge<'a, W> {
+    rules: Rules,
+    screen: &'a Screen,
+    out: W,
+    outcome: Outcome,
+}
+
+impl<W: Write> Judge<'_, W> {
+    fn datagram(&mut self, file: &str, datagram: Bytes) -> io::Result<()> {
+        let line = Line::new(file, None);
+        let line = match Message::parse(datagram.clone(), &Limits::default()) {
+            Ok(message) => line.judge(&message, &datagram, round_trip(&message, &datagram), &self.rules),
+            Err(error) => {
+                let salvage = Salvage::read(&datagram);
+                let answer = salvage.and_then(|salvage| salvage.answer(&error)).map(|answer| answer.status());
+                line.unreadable(&datagram, error, answer)
+            }
+        };
+        self.print(&line)
+    }
+
+    /// One direction of a TCP connection. After an error nothing can be told apart any more.
+    fn stream(&mut self, file: &str, octets: &[u8]) -> io::Result<()> {
+        let mut framer = Framer::new(Limits::default());
+        let (mut index, mut rest) = (0, octets);
+        for piece in octets.chunks(STREAM_PIECE) {
+            framer.push(piece);
+            while let Some(frame) = framer.poll() {
+                let line = Line::new(file, Some(index));
+                let line = match frame {
+                    Ok(Frame::Ping | Frame::Pong) => continue,
+                    Ok(Frame::Message(message)) => {
+                        rest = without_line_ends(rest);
+                        let round_trip = round_trip(&message, rest);
+                        let own = message.to_bytes();
+                        rest = rest.get(own.len()..).unwrap_or_default();
+                        line.judge(&message, &own, round_trip, &self.rules)
+                    }
+                    Err(error) => line.broken_off(&error),
+                };
+                index += 1;
+                self.print(&line)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn print(&mut self, line: &Line<'_>) -> io::Result<()> {
+        self.outcome = match (self.outcome, line.result) {
+            (Outcome::No, _) | (_, Judgement::Reject) => Outcome::No,
+            (_, Judgement::Accept) => Outcome::Done,
+        };
+        if self.screen.json_or_piped() {
+            serde_json::to_writer(&mut self.out, line)?;
+            writeln!(self.out)
+        } else {
+            line.write(&mut self.out, self.screen.palette())
+        }
+    }
+}
+
+/// What is said about one message.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    file: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<usize>,
+    result: Judgement,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uri: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Wrong>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    round_trip: Option<bool>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Judgement {
+    Accept,
+    Reject,
+}
+
+/// What is wrong with a message, and where.
+#[derive(Debug, Serialize)]
+struct Wrong {
+    kind: Cow<'static, str>,
+    offset: usize,
+    text: Cow<'static, str>,
+}
+
+impl Wrong {
+    fn of(fault: &Invalid, message: &Message, datagram: &[u8]) -> Self {
+        let offset = match (fault.header(), message) {
+            // Of a header field that stands twice, the second is the one too many.
+            (Some(header), _) => {
+                let place = usize::from(fault.kind() == InvalidKind::Duplicate);
+                message.headers().all(header).nth(place).map_or(0, |value| offset_in(datagram, value))
+            }
+            (None, Message::Request(request)) => offset_in(datagram, request.uri()),
+            (None, Message::Response(_)) => 0,
+        };
+        Self { kind: fault.kind().as_str().into(), offset, text: fault.to_string().into() }
+    }
+}
+
+impl<'a> Line<'a> {
+    fn new(file: &'a str, index: Option<usize>) -> Self {
+        Self {
+            file,
+            index,
+            result: Judgement::Reject,
+            kind: None,
+            method: None,
+            uri: None,
+            status: None,
+            answer: None,
+            error: None,
+            round_trip: None,
+        }
+    }
+
+    /// Judges a message that could be read; `octets` are those that it is made of.
+    fn judge(self, message: &Message, octets: &[u8], round_trip: bool, rules: &Rules) -> Self {
+        // What is not supported here is well formed all the same.
+        let fault = Rules::default().check(message).err().filter(Invalid::is_malformed);
+        let line = Self {
+            result: if fault.is_some() { Judgement::Reject } else { Judgement::Accept },
+            answer: answer(rules, message).map(Status::code),
+            error: fault.map(|fault| Wrong::of(&fault, message, octets)),
+            round_trip: Some(round_trip),
+            ..self
+        };
+        line.describing(message)
+    }
+
+    fn describing(self, message: &Message) -> Self {
+        match message {
+            Message::Request(request) => Self {
+                kind: Some(REQUEST),
+                method: Some(request.method().as_str().to_owned()),
+                uri: Some(String::from_utf8_lossy(request.uri()).into_owned()),
+                ..self
+            },
+            Message::Response(response) => {
+                Self { kind: Some(RESPONSE), status: Some(response.status().code()), ..self }
+            }
+        }
+    }
+
+    /// What can be said about octets that are no message.
+    fn unreadable(self, octets: &[u8], error: ParseError, answer: Option<Status>) -> Self {
+        let salvage = Salvage::read(octets);
+        let response = octets.trim_ascii_start().starts_with(b"SIP/");
+        Self {
+            kind: if salvage.is_some() { Some(REQUEST) } else { response.then_some(RESPONSE) },
+            method: salvage.map(|salvage| salvage.method().as_str().to_owned()),
+            answer: answer.map(Status::code),
+            error: Some(Wrong {
+                kind: error.kind().as_str().into(),
+                offset: error.offset(),
+                text: error.kind().to_string().into(),
+            }),
+            ..self
+        }
+    }
+
+    fn broken_off(self, error: &StreamError) -> Self {
+        let answer = error.answer().map(|response| response.status());
+        self.unreadable(error.octets(), error.error(), answer)
+    }
+
+    /// One line for people.
+    fn write(&self, out: &mut impl Write, palette: Palette) -> io::Result<()> {
+        let (word, style) = match self.result {
+            Judgement::Accept => ("accept", palette.good),
+            Judgement::Reject => ("reject", palette.bad),
+        };
+        let (name, dim) = (palette.name, palette.dim);
+        write!(out, "{style}{word}{style:#}  {name}{}", self.file)?;
+        if let Some(index) = self.index {
+            write!(out, "#{index}")?;
+        }
+        write!(out, "{name:#}  ")?;
+        match (&self.method, self.status) {
+            (Some(method), _) => write!(out, "{method} {}", self.uri.as_deref().unwrap_or_default())?,
+            (None, Some(status)) => write!(out, "response {status}")?,
+            (None, None) => write!(out, "{}", self.kind.unwrap_or("no message"))?,
+        }
+        if let Some(error) = &self.error {
+            write!(out, "  {dim}octet {}:{dim:#} {}", error.offset, error.text)?;
+        }
+        if let Some(answer) = self.answer {
+            write!(out, "  {dim}answer {answer}{dim:#}")?;
+        }
+        if self.round_trip == Some(false) {
+            write!(out, "  {style}does not print as it came{style:#}", style = palette.bad)?;
+        }
+        writeln!(out)
+    }
+}
+
+/// Whether the printed message is the message as it came. Around it there may be line ends before, and octets behind
+/// that belong to no message (RFC 3261 sections 7.5 and 18.3).
+fn round_trip(message: &Message, octets: &[u8]) -> bool {
+    let mut printed = Vec::with_capacity(octets.len());
+    message.write_to(&mut printed);
+    without_line_ends(octets).starts_with(&printed)
+}
+
+/// `octets` from the first that is no line end.
+fn without_line_ends(octets: &[u8]) -> &[u8] {
+    let start = octets.iter().position(|octet| !matches!(octet, b'\r' | b'\n')).unwrap_or(octets.len());
+    octets.get(start..).unwrap_or_default()
+}
+
+/// Where `part`, which is a range of `whole`, begins in it.
+fn offset_in(whole: &[u8], part: &[u8]) -> usize {
+    let offset = part.as_ptr().addr().wrapping_sub(whole.as_ptr().addr());
+    if offset <= whole.len() { offset } else { 0 }
+}
+
+const REQUEST: &str = "request";
+const RESPONSE: &str = "response";
+/// What one datagram can carry.
+const MAX_MESSAGE: u64 = 65_535;
+/// What is read of a captured connection.
+const MAX_STREAM: u64 = 64 * 1024 * 1024;
+const STREAM_PIECE: usize = 64 * 1024;

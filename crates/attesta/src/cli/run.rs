@@ -1,0 +1,111 @@
+//! `attesta run`: the edge, until it is told to stop.
+
+use std::io::{self, Write};
+
+use attesta::{BuildError, Edge};
+use serde_json::json;
+use tokio::task::JoinSet;
+use tracing::{error, info};
+
+use super::screen::Screen;
+use super::{Outcome, Run, runtime, time};
+use crate::admin::Admin;
+use crate::assembly::{Assembly, Strictness, assemble};
+use crate::config::Configuration;
+use crate::fault::{Failure, Fault};
+use crate::telemetry;
+
+pub(super) fn run(args: &Run, screen: &Screen) -> Result<Outcome, Failure> {
+    let configuration = Configuration::open(args.config.as_deref()).map_err(Failure::Faults)?;
+    telemetry::start(&configuration.settings.log, screen);
+    runtime()?.block_on(serve(&configuration, screen))
+}
+
+async fn serve(configuration: &Configuration, screen: &Screen) -> Result<Outcome, Failure> {
+    let stop = stop_signal().map_err(|error| Fault::new(format!("signals cannot be caught: {error}")))?;
+    let assembly =
+        assemble(configuration, time::now(), Strictness::SetAside).await.map_err(Failure::Faults)?;
+    // The ephemeral signers' certificates are served for as long as the edge runs.
+    let Assembly { builder, ephemeral: _ephemeral, alarms, .. } = assembly;
+    for alarm in &alarms {
+        error!(help = alarm.help, "{alarm}");
+    }
+    let edge = builder.build().map_err(|error| unbuilt(configuration, &error))?;
+    let mut background = JoinSet::new();
+    let mut admin_address = None;
+    if let Some(address) = configuration.settings.admin {
+        let bound = Admin::bind(address).await;
+        let admin = bound.map_err(|error| {
+            let fault = Fault::new(format!("the admin listener cannot listen on {address}: {error}"));
+            fault.help("set [admin] listen to a free address and port, or to \"off\"")
+        })?;
+        admin_address = Some(admin.local());
+        background.spawn(admin.serve(edge.handle()));
+    }
+    announce(&edge, admin_address, screen);
+
+    let handle = edge.handle();
+    background.spawn(async move {
+        stop.await;
+        info!("stopping");
+        // An edge that has stopped already needs no telling.
+        let _ = handle.stop().await;
+    });
+    let report = edge.run().await;
+    info!(calls = report.calls.calls, answered = report.calls.answered, "stopped");
+    Ok(Outcome::Done)
+}
+
+/// Why there is no edge, with the place of the address where it is one.
+fn unbuilt(configuration: &Configuration, error: &BuildError) -> Fault {
+    let BuildError::Bind { address, .. } = error else { return Fault::new(error.to_string()) };
+    let listen = configuration.settings.listeners.iter().find(|listen| listen.address == *address);
+    let fault = match listen {
+        Some(listen) => configuration.source.fault(&listen.span, error.to_string()),
+        None => Fault::new(error.to_string()),
+    };
+    fault.help("is something listening there already? give another address, or port 0 for any free one")
+}
+
+/// One line per listener with the port really bound, then `ready` alone. A reader that went away is no reason to stop.
+fn announce(edge: &Edge, admin: Option<std::net::SocketAddr>, screen: &Screen) {
+    let sip = edge
+        .listeners()
+        .iter()
+        .map(|(transport, address)| (transport.as_str().to_ascii_lowercase(), *address));
+    let all = sip.chain(admin.map(|address| ("admin".to_owned(), address)));
+    let mut out = io::stdout().lock();
+    for (listener, address) in all {
+        let _ = if screen.json() {
+            writeln!(out, "{}", json!({ "ready": listener, "address": address.to_string() }))
+        } else {
+            writeln!(out, "ready {listener} {address}")
+        };
+    }
+    let _ =
+        if screen.json() { writeln!(out, "{}", json!({ "ready": true })) } else { writeln!(out, "ready") };
+    let _ = out.flush();
+}
+
+/// Ends at the first SIGTERM or SIGINT.
+#[cfg(unix)]
+fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Ends at the first Ctrl-C.
+#[cfg(not(unix))]
+fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    Ok(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+    })
+}

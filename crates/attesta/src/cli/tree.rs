@@ -1,0 +1,124 @@
+//! A JSON value as people read it: one member per line, what is inside set in.
+
+use std::io::{self, Write};
+
+use serde_json::Value;
+
+use super::screen::Palette;
+
+/// Writes `value`, which is an object as a rule.
+pub(super) fn write(out: &mut impl Write, value: &Value, palette: Palette) -> io::Result<()> {
+    Tree { palette }.members(out, value, 0)
+}
+
+struct Tree {
+    palette: Palette,
+}
+
+impl Tree {
+    fn members(&self, out: &mut impl Write, value: &Value, depth: usize) -> io::Result<()> {
+        if let Value::Object(object) = value {
+            let short = object.iter().filter(|(_, value)| self.on_one_line(value).is_some());
+            let width = short.map(|(key, _)| key.len()).max().unwrap_or_default();
+            return object.iter().try_for_each(|(key, value)| self.member(out, (key, width), value, depth));
+        }
+        match value.as_array() {
+            Some(items) => items.iter().try_for_each(|item| self.item(out, item, depth)),
+            None => self.line(out, "", value, depth),
+        }
+    }
+
+    fn member(
+        &self,
+        out: &mut impl Write,
+        key: (&str, usize),
+        value: &Value,
+        depth: usize,
+    ) -> io::Result<()> {
+        let (name, (key, width)) = (self.palette.name, key);
+        if self.on_one_line(value).is_some() {
+            return self.line(out, &format!("{name}{key:<width$}{name:#}  "), value, depth);
+        }
+        writeln!(out, "{:w$}{name}{key}{name:#}", "", w = depth * INDENT)?;
+        self.members(out, value, depth + 1)
+    }
+
+    /// A header field on one line; anything else behind a dash, or below it.
+    fn item(&self, out: &mut impl Write, item: &Value, depth: usize) -> io::Result<()> {
+        let (name, dim) = (self.palette.name, self.palette.dim);
+        if let (Some(key), Some(value)) = (item.get("name").and_then(Value::as_str), item.get("value")) {
+            return self.line(out, &format!("{name}{key}:{name:#} "), value, depth);
+        }
+        if self.on_one_line(item).is_some() {
+            return self.line(out, &format!("{dim}-{dim:#} "), item, depth);
+        }
+        writeln!(out, "{:w$}{dim}-{dim:#}", "", w = depth * INDENT)?;
+        self.members(out, item, depth + 1)
+    }
+
+    fn line(&self, out: &mut impl Write, before: &str, value: &Value, depth: usize) -> io::Result<()> {
+        let text = self.on_one_line(value).unwrap_or_default();
+        writeln!(out, "{:w$}{before}{text}", "", w = depth * INDENT)
+    }
+
+    /// A value that needs no lines of its own: a plain one, a list of plain ones, or an object with one such member.
+    fn on_one_line(&self, value: &Value) -> Option<String> {
+        let (name, shown) = (self.palette.name, self.palette.value);
+        match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => Some(format!("{shown}{value}{shown:#}")),
+            Value::String(text) => Some(format!("{shown}{}{shown:#}", visible(text))),
+            Value::Array(items) => {
+                let plain = items.iter().filter(|item| !item.is_object() && !item.is_array());
+                let texts: Vec<_> = plain.filter_map(|item| self.on_one_line(item)).collect();
+                (texts.len() == items.len()).then(|| texts.join(", "))
+            }
+            Value::Object(object) => {
+                let mut members = object.iter();
+                let (Some((key, member)), None) = (members.next(), members.next()) else { return None };
+                let text = self.on_one_line(member).filter(|_| !member.is_object())?;
+                Some(format!("{name}{key}{name:#} {text}"))
+            }
+        }
+    }
+}
+
+/// `text` without control characters: a message must not write to the terminal as it likes.
+fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+const INDENT: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn written(value: &Value) -> String {
+        let mut out = Vec::new();
+        write(&mut out, value, Palette::PLAIN).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn short_values_stand_behind_their_keys() {
+        let payload =
+            json!({ "attest": "A", "dest": { "tn": ["1", "2"] }, "iat": 7, "more": { "a": 1, "b": 2 } });
+        assert_eq!(written(&payload), "attest  A\ndest    tn 1, 2\niat     7\nmore\n  a  1\n  b  2\n");
+    }
+
+    #[test]
+    fn header_fields_look_like_header_fields() {
+        let message = json!({ "headers": [{ "name": "To", "value": "a\u{1b}[2J" }] });
+        assert_eq!(written(&message), "headers\n  To: a\\u{1b}[2J\n", "and cannot clear the screen");
+    }
+}

@@ -1,0 +1,146 @@
+//! The configuration file: TOML, read with the place of every value, so that an error says where it is.
+//!
+//! Reading checks the form of every value, and that every name used is borne by something. Keys, certificates and
+//! addresses are looked at afterwards, by `load`.
+
+mod identity;
+mod listen;
+mod names;
+mod section;
+mod service;
+mod source;
+mod trunk;
+mod value;
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use attesta_b2bua::{Prefix, Route, Trunk};
+use toml::de::DeTable;
+
+pub(crate) use identity::{FetchSettings, SignerMeans, SignerSettings, TrustSettings, VerifySettings};
+pub(crate) use listen::ListenSettings;
+pub(crate) use names::DEFAULT_TRUST;
+pub(crate) use service::{LogFormat, LogSettings};
+pub(crate) use source::Source;
+pub(crate) use value::Text;
+
+use crate::fault::Fault;
+use names::Names;
+use section::Section;
+
+/// A configuration file and what it says.
+#[derive(Debug)]
+pub(crate) struct Configuration {
+    /// The file, for faults that come to light when what it names is looked at.
+    pub(crate) source: Source,
+    pub(crate) settings: Settings,
+}
+
+/// What a configuration file says.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) listeners: Vec<ListenSettings>,
+    pub(crate) trust: Vec<TrustSettings>,
+    pub(crate) signers: Vec<SignerSettings>,
+    pub(crate) trunks: Vec<Trunk>,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) verify: VerifySettings,
+    pub(crate) fetch: FetchSettings,
+    /// The numbers of emergency services, as dialled.
+    pub(crate) emergency: Vec<Prefix>,
+    /// What the built-in callee answers.
+    pub(crate) callee: Vec<Prefix>,
+    /// Where health and counters are served; `None`: nowhere.
+    pub(crate) admin: Option<SocketAddr>,
+    pub(crate) log: LogSettings,
+}
+
+impl Configuration {
+    /// Reads `path`, or the embedded default without one.
+    ///
+    /// # Errors
+    /// Every fault of the file, in its order.
+    pub(crate) fn open(path: Option<&Path>) -> Result<Self, Vec<Fault>> {
+        match path {
+            Some(path) => Self::read(Source::read(path).map_err(|fault| vec![fault])?),
+            None => Self::read(Source::new("the embedded default", DEFAULT, "")),
+        }
+    }
+
+    fn read(source: Source) -> Result<Self, Vec<Fault>> {
+        let settings = Settings::read(&source)?;
+        Ok(Self { source, settings })
+    }
+}
+
+impl Settings {
+    fn read(source: &Source) -> Result<Self, Vec<Fault>> {
+        let (document, errors) = DeTable::parse_recoverable(source.text());
+        for error in errors {
+            // The message alone, without the line, which may hold a secret.
+            let span = error.span().unwrap_or_default();
+            source.report(source.fault(&span, format!("this is not TOML: {}", error.message())));
+        }
+        let faults = source.take_faults();
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let settings = Self::of(Section::root(document.get_ref(), source));
+        let faults = source.take_faults();
+        if faults.is_empty() { Ok(settings) } else { Err(faults) }
+    }
+
+    /// The file of the anchors of the trust domain `default`, if anything names one.
+    pub(crate) fn default_anchors(&self) -> Option<&Text> {
+        let own =
+            self.trust.iter().find(|domain| &*domain.name == DEFAULT_TRUST).map(|domain| &domain.anchors);
+        own.or(self.verify.anchors.as_ref())
+    }
+
+    fn of(root: Section<'_>) -> Self {
+        root.later(&["include", "list", "dns", "cdr", "state", "workers"]);
+        let verify = root.section("verify").map(VerifySettings::read).unwrap_or_default();
+
+        let listen = root.sections("listen");
+        let trust = root.sections("trust");
+        let signer = root.sections("signer");
+        let trunk = root.sections("trunk");
+        let names = Names::collect(&listen, &trust, &signer, &trunk, verify.anchors.is_some());
+
+        let listeners = match listen.len() {
+            0 => vec![ListenSettings::default()],
+            _ => listen.into_iter().flat_map(|section| ListenSettings::read(section)).collect(),
+        };
+        let settings = Self {
+            listeners,
+            trust: trust.into_iter().filter_map(|section| TrustSettings::read(section)).collect(),
+            signers: signer.into_iter().filter_map(|section| SignerSettings::read(section, &names)).collect(),
+            trunks: trunk
+                .into_iter()
+                .filter_map(|section| trunk::read_trunk(section, &names, verify.outcomes))
+                .collect(),
+            routes: root
+                .sections("route")
+                .into_iter()
+                .filter_map(|section| trunk::read_route(section, &names))
+                .collect(),
+            verify,
+            fetch: root.section("fetch").map(FetchSettings::read).unwrap_or_default(),
+            emergency: root
+                .section("emergency")
+                .map_or_else(service::emergency_numbers, service::read_emergency),
+            callee: root.section("callee").map(service::read_callee).unwrap_or_default(),
+            admin: root.section("admin").map_or(Some(service::ADMIN), service::read_admin),
+            log: root.section("log").map(LogSettings::read).unwrap_or_default(),
+        };
+        root.close();
+        settings
+    }
+}
+
+/// The file that `attesta run` follows when it is given none, and that `check --print-default` prints.
+pub(crate) const DEFAULT: &str = include_str!("config/default.toml");
+
+#[cfg(test)]
+mod tests;

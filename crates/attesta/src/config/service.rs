@@ -1,0 +1,79 @@
+//! `[emergency]`, `[callee]`, `[admin]` and `[log]`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use attesta_b2bua::Prefix;
+use tracing_subscriber::EnvFilter;
+
+use super::section::Section;
+
+/// The emergency numbers where the file names none.
+pub(super) fn emergency_numbers() -> Vec<Prefix> {
+    ["911", "112", "933"].into_iter().filter_map(|number| number.parse().ok()).collect()
+}
+
+pub(super) fn read_emergency(section: Section<'_>) -> Vec<Prefix> {
+    section.later(&["to"]);
+    let numbers =
+        section.parsed_list("numbers", "numbers as dialled, such as [\"911\"]", |text| text.parse().ok());
+    section.close();
+    numbers.unwrap_or_else(emergency_numbers)
+}
+
+pub(super) fn read_callee(section: Section<'_>) -> Vec<Prefix> {
+    let numbers =
+        section.parsed_list("numbers", "number prefixes, such as [\"+120255501\"]", |text| text.parse().ok());
+    section.close();
+    numbers.unwrap_or_default()
+}
+
+/// The address of the admin listener; `None` where the file says `off`.
+pub(super) fn read_admin(section: Section<'_>) -> Option<SocketAddr> {
+    section.later(&["tokens"]);
+    let read = |text: &str| if text == "off" { Some(None) } else { text.parse().ok().map(Some) };
+    let listen =
+        section.parsed("listen", "an address and a port, such as \"127.0.0.1:8060\", or \"off\"", read);
+    section.close();
+    listen.unwrap_or(Some(ADMIN))
+}
+
+/// `[log]`: what is logged, and in which form.
+#[derive(Debug)]
+pub(crate) struct LogSettings {
+    /// A level, or directives such as `info,attesta_net=debug`.
+    pub(crate) level: String,
+    pub(crate) format: LogFormat,
+}
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { level: "info".into(), format: LogFormat::default() }
+    }
+}
+
+impl LogSettings {
+    pub(super) fn read(section: Section<'_>) -> Self {
+        let default = Self::default();
+        let level = |text: &str| EnvFilter::builder().parse(text).is_ok().then(|| text.to_owned());
+        let settings = Self {
+            level: section
+                .parsed("level", "error, warn, info, debug or trace, or \"info,attesta_net=debug\"", level)
+                .unwrap_or(default.level),
+            format: section
+                .choice("format", &[("text", LogFormat::Text), ("json", LogFormat::Json)], &[])
+                .unwrap_or(default.format),
+        };
+        section.close();
+        settings
+    }
+}
+
+pub(super) const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8060);

@@ -1,0 +1,181 @@
+//! What is said about a file that must be mended, word for word.
+
+use super::*;
+
+/// The faults of `text`, one per line: `line:column text | help`.
+fn faults(text: &str) -> Vec<String> {
+    let faults = Configuration::read(Source::new("f", text, "")).map(drop).unwrap_err();
+    let shown = |fault: Fault| {
+        let place = fault.position.map_or(String::new(), |place| format!("{}:{} ", place.line, place.column));
+        format!("{place}{} | {}", fault.text, fault.help.unwrap_or_default())
+    };
+    faults.into_iter().map(shown).collect()
+}
+
+fn settings(text: &str) -> Settings {
+    Configuration::read(Source::new("f", text, "")).unwrap().settings
+}
+
+#[test]
+fn the_default_is_well_formed() {
+    let settings = Configuration::open(None).unwrap().settings;
+    assert_eq!(settings.listeners.len(), 1);
+    assert_eq!(settings.signers.len(), 1);
+    assert_eq!((settings.trunks.len(), settings.routes.len()), (1, 1));
+    assert_eq!(settings.callee.len(), 1);
+    assert_eq!(settings.admin, Some(service::ADMIN));
+}
+
+#[test]
+fn what_the_default_shows_as_default_is_the_default() {
+    let (shown, empty) = (settings(DEFAULT), settings(""));
+    assert_eq!(shown.listeners[0].address, empty.listeners[0].address);
+    assert_eq!(shown.listeners[0].transport, empty.listeners[0].transport);
+    assert_eq!(shown.verify.freshness, empty.verify.freshness);
+    assert_eq!(shown.verify.budget, empty.verify.budget);
+    assert_eq!(shown.verify.verstat_profile, empty.verify.verstat_profile);
+    assert_eq!(shown.verify.outcomes, empty.verify.outcomes);
+    assert_eq!(shown.fetch.ports, empty.fetch.ports);
+    assert_eq!(shown.emergency, empty.emergency);
+    assert_eq!(shown.admin, empty.admin);
+    assert_eq!((shown.log.level, shown.log.format), (empty.log.level, empty.log.format));
+}
+
+#[test]
+fn every_key_that_the_default_comments_out_is_known() {
+    let mut uncommented = String::new();
+    for line in DEFAULT.lines() {
+        let key = line.strip_prefix("# ").filter(|rest| rest.starts_with('[') || rest.contains(" = "));
+        uncommented.push_str(key.filter(|rest| !rest.contains("--")).unwrap_or(line));
+        uncommented.push('\n');
+    }
+    let mut faults = faults(&uncommented);
+    // The one thing that cannot be said twice, and the default says it both ways.
+    faults.retain(|fault| !fault.contains("`on_failure` and `on.failed`"));
+    assert_eq!(faults, [""; 0]);
+}
+
+#[test]
+fn an_unknown_key_is_told_with_its_place_and_the_likely_word() {
+    assert_eq!(
+        faults("[[listen]]\nadress = \"127.0.0.1:5060\"\n"),
+        ["2:1 unknown key `adress` in [[listen]] | did you mean `address`?"]
+    );
+    assert_eq!(faults("[verfy]\n"), ["1:2 unknown key `verfy` in the file | did you mean `verify`?"]);
+    assert_eq!(
+        faults("[callee]\nzebra = 1\n"),
+        ["2:1 unknown key `zebra` in [callee] | known here: numbers"]
+    );
+}
+
+#[test]
+fn what_comes_later_is_refused_as_such() {
+    assert_eq!(
+        faults("[cdr]\npath = \"x\"\n"),
+        ["1:2 `cdr` in the file is not there yet | take the key out: this version cannot do what it asks"]
+    );
+    assert_eq!(
+        faults("[[listen]]\ntransport = [\"udp\", \"tls\"]\n"),
+        ["2:21 `transport = \"tls\"` is not there yet | use udp"]
+    );
+    assert_eq!(
+        faults("[[trunk]]\nname = \"a\"\ndigest = { username = \"u\", password = \"hunter2\" }\n"),
+        [
+            "3:1 `digest` in [[trunk]] is not there yet | take the key out: this version cannot do what it asks"
+        ]
+    );
+    assert_eq!(
+        faults("[verify]\non_failure = \"mask\"\n"),
+        ["2:14 `on_failure = \"mask\"` is not there yet | use continue, reject or reject:CODE"]
+    );
+}
+
+#[test]
+fn values_are_told_what_they_should_be() {
+    assert_eq!(
+        faults("[verify]\nbudget = 300\n"),
+        ["2:10 this must be a string, not an integer | put it in quotes"]
+    );
+    assert_eq!(
+        faults("[verify]\nbudget = \"300\"\n"),
+        [
+            "2:10 `300` is not what is asked for here | write a duration with its unit, such as \"300ms\", \"60s\" or \"24h\""
+        ]
+    );
+    assert_eq!(faults("[verify]\nbudget = \"1h\"\n"), ["2:10 `budget` is out of range | from 0ns to 10s"]);
+    assert_eq!(
+        faults("[verify]\nverstat_profile = \"ts24.229\"\n"),
+        ["2:19 `ts24.229` is no value of `verstat_profile` | did you mean \"ts24229\"?"]
+    );
+    assert_eq!(faults("[fetch]\nports = [443, 70000]\n"), ["2:15 `ports` is out of range | from 1 to 65535"]);
+    assert_eq!(
+        faults("[verify.on]\nmissing = \"reject:200\"\n"),
+        [
+            "2:11 `reject:200` is not what is asked for here | write \"continue\", \"reject\" or \"reject:CODE\" with a code from 400 to 699"
+        ]
+    );
+    assert_eq!(faults("listen = 1\n"), ["1:10 this must be written as [[listen]], not an integer | "]);
+}
+
+#[test]
+fn names_are_borne_by_something() {
+    let text = "[[trunk]]\nname = \"carrier\"\ntargets = [\"sip:10.0.0.1\"]\noutbound_identity = \"pass\"\n\
+                [[route]]\nto = \"carier\"\n[[route]]\nfrom = \"zebra\"\nto = [\"carrier\"]\n";
+    assert_eq!(
+        faults(text),
+        [
+            "6:6 there is no trunk named `carier` | did you mean \"carrier\"?",
+            "8:8 there is no trunk named `zebra` | there are: carrier",
+        ]
+    );
+    assert_eq!(
+        faults("[[trunk]]\nname = \"a\"\n[[trunk]]\nname = \"a\"\n"),
+        ["4:8 the name `a` is given twice | give each its own name"]
+    );
+    assert_eq!(
+        faults("[[trunk]]\nsources = [\"10.0.0.1\"]\ninbound_identity = \"pass\"\n"),
+        ["1:1 [[trunk]] needs `name` | add `name = \"...\"`"]
+    );
+}
+
+#[test]
+fn a_trunk_that_verifies_or_signs_needs_the_means() {
+    assert_eq!(
+        faults("[[trunk]]\nname = \"a\"\nsources = [\"10.0.0.1\"]\ntargets = [\"sip:10.0.0.1\"]\n"),
+        [
+            "1:1 this trunk verifies, and the file has no trust domain | \
+             add [verify] anchors = \"roots.pem\", or set inbound_identity = \"pass\" here",
+            "1:1 calls to this trunk are signed, and the file has no signer | \
+             add a [[signer]], or set outbound_identity = \"pass\" here",
+        ]
+    );
+}
+
+#[test]
+fn one_run_finds_every_fault_in_the_order_of_the_file() {
+    let found = faults(
+        "[log]\nlevel = \"loud,,=\"\n[fetch]\nallow_private = [\"ten\"]\n[admin]\nlisten = \"here\"\n",
+    );
+    let places: Vec<_> =
+        found.iter().filter_map(|fault| fault.split_once(' ')).map(|(place, _)| place).collect();
+    assert_eq!(places, ["2:9", "4:18", "6:10"]);
+}
+
+#[test]
+fn what_is_not_toml_is_told_without_its_line() {
+    let found = faults("[admin]\ntoken = \"hunter2\nlisten = 1\n");
+    assert!(!found.is_empty());
+    assert!(
+        found.iter().all(|fault| fault.contains("this is not TOML") && !fault.contains("hunter2")),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn the_last_trunk_takes_the_verify_table() {
+    let text = "[verify]\nanchors = \"roots.pem\"\non_failure = \"reject\"\n[[trunk]]\nname = \"a\"\n\
+                [trunk.verify]\nbudget = \"1s\"\non = { missing = \"reject:428\" }\n";
+    let settings = settings(text);
+    assert_eq!(settings.trunks.len(), 1);
+    assert_eq!(settings.verify.outcomes.failed, attesta_b2bua::Consequence::Reject);
+}

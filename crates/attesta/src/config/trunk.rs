@@ -1,0 +1,216 @@
+//! `[[trunk]]` and `[[route]]`: whom calls come from, whom they go to, and which way they take.
+
+use std::time::Duration;
+
+use attesta_b2bua::{
+    InboundIdentity, Numbers, OnSignFailure, OutboundIdentity, Outcomes, Route, RouteTo, Target, Trunk,
+    TrunkTimers, Trusts,
+};
+use attesta_stir::Attestation;
+
+use super::identity::TrunkVerify;
+use super::names::{Names, borne};
+use super::section::Section;
+use super::value::Text;
+
+/// Reads one `[[trunk]]`; `outcomes` is what `[verify]` says.
+pub(super) fn read_trunk(section: Section<'_>, names: &Names, outcomes: Outcomes) -> Option<Trunk> {
+    section.later(&[
+        "tls_names",
+        "digest",
+        "dialplan",
+        "limits",
+        "failover",
+        "health",
+        "oversize",
+        "media",
+        "headers_in",
+        "headers_out",
+    ]);
+    let name = section.text("name");
+    let mut trunk = Trunk::new(name.as_ref().map_or("", Text::as_str));
+
+    let sources = section.parsed_list(
+        "sources",
+        "addresses: \"10.1.0.5\", \"10.1.0.5:5060\" or \"10.1.0.0/16\"",
+        |text| text.parse().ok(),
+    );
+    for source in sources.into_iter().flatten() {
+        trunk = trunk.source(source);
+    }
+    let target = |text: &str| Target::of(text.as_bytes());
+    for target in section
+        .parsed_list("targets", "SIP URIs, such as \"sip:10.1.0.9:5060\"", target)
+        .into_iter()
+        .flatten()
+    {
+        trunk = trunk.target(target);
+    }
+    for listener in section.borne_list("listen", "listener", &names.listeners) {
+        trunk = trunk.listener(listener);
+    }
+    let inbound = section.choice("inbound_identity", INBOUND, &[]).unwrap_or_default();
+    let outbound = section.choice("outbound_identity", OUTBOUND, &[]).unwrap_or_default();
+    require_trust_and_signer(&section, names, inbound, outbound);
+    trunk = trunk.inbound_identity(inbound).outbound_identity(outbound);
+    trunk = read_origin(&section, names, trunk);
+    trunk = read_egress(&section, names, trunk);
+    trunk = trunk.timers(read_timers(&section));
+    let verify = section.section("verify").map(|verify| TrunkVerify::read(verify, outcomes));
+    if let Some(budget) = verify.as_ref().and_then(|verify| verify.budget) {
+        trunk = trunk.budget(budget);
+    }
+    trunk = trunk.outcomes(verify.map_or(outcomes, |verify| verify.outcomes));
+    section.close();
+    name.map(|_| trunk)
+}
+
+/// What holds for calls that come from the trunk.
+fn read_origin(section: &Section<'_>, names: &Names, mut trunk: Trunk) -> Trunk {
+    if let Some(numbers) = read_numbers(section) {
+        trunk = trunk.numbers(numbers);
+    }
+    if let Some(attest) = section.choice("attest", ATTESTATIONS, &[]) {
+        trunk = trunk.attest(attest);
+    }
+    if let Some(attest) = section.choice("unknown_attest", ATTESTATIONS, &[]) {
+        trunk = trunk.unknown_attest(attest);
+    }
+    for signer in section.borne_list("signers", "signer", &names.signers) {
+        trunk = trunk.vouched_by(signer);
+    }
+    if let Some(trusted) = section.choices("trusts", TRUSTS, &["diversion"]) {
+        let mut trusts = Trusts { asserted_identity: false, verstat: false, attest_headers: false };
+        for statement in trusted {
+            match statement {
+                Trusted::AssertedIdentity => trusts.asserted_identity = true,
+                Trusted::Verstat => trusts.verstat = true,
+                Trusted::AttestHeaders => trusts.attest_headers = true,
+            }
+        }
+        trunk = trunk.trusts(trusts);
+    }
+    trunk
+}
+
+/// What holds for calls that leave by the trunk.
+fn read_egress(section: &Section<'_>, names: &Names, mut trunk: Trunk) -> Trunk {
+    if let Some(signer) =
+        section.text("signer").and_then(|text| borne(section, &text, "signer", &names.signers))
+    {
+        trunk = trunk.signer(signer);
+    }
+    if let Some(trust) =
+        section.text("trust").and_then(|text| borne(section, &text, "trust domain", &names.trust))
+    {
+        trunk = trunk.trust(trust);
+    }
+    if let Some(consequence) = section.choice("on_sign_failure", ON_SIGN_FAILURE, &[]) {
+        trunk = trunk.on_sign_failure(consequence);
+    }
+    trunk
+}
+
+/// A list of prefixes, or the one word `any`.
+fn read_numbers(section: &Section<'_>) -> Option<Numbers> {
+    let texts = section.texts("numbers")?;
+    if let [only] = texts.as_slice()
+        && only.as_str() == "any"
+    {
+        return Some(Numbers::any());
+    }
+    let prefix = |text: &Text| {
+        section
+            .understood(text, "number prefixes, such as [\"+1215555\"], or \"any\"", |text| text.parse().ok())
+    };
+    Some(Numbers::starting(texts.iter().filter_map(prefix).collect()))
+}
+
+fn read_timers(section: &Section<'_>) -> TrunkTimers {
+    let default = TrunkTimers::default();
+    let Some(timers) = section.section("timers") else { return default };
+    timers.later(&["session"]);
+    let read = TrunkTimers {
+        no_response: timers.duration("no_response", NO_RESPONSE).unwrap_or(default.no_response),
+        ring: timers.duration("ring", RING).unwrap_or(default.ring),
+        max_call: timers.duration("max_call", MAX_CALL).unwrap_or(default.max_call),
+    };
+    timers.close();
+    read
+}
+
+/// A trunk that verifies needs somebody to believe, one that signs a key: said here, where the place is known.
+fn require_trust_and_signer(
+    section: &Section<'_>,
+    names: &Names,
+    inbound: InboundIdentity,
+    outbound: OutboundIdentity,
+) {
+    let verifies = inbound == InboundIdentity::Verify && section.has("sources");
+    if verifies && names.trust.is_empty() {
+        let fault =
+            section.source().fault(section.span(), "this trunk verifies, and the file has no trust domain");
+        section.report(
+            fault.help("add [verify] anchors = \"roots.pem\", or set inbound_identity = \"pass\" here"),
+        );
+    }
+    let signs = outbound == OutboundIdentity::Sign && section.has("targets");
+    if signs && names.signers.is_empty() {
+        let fault = section
+            .source()
+            .fault(section.span(), "calls to this trunk are signed, and the file has no signer");
+        section.report(fault.help("add a [[signer]], or set outbound_identity = \"pass\" here"));
+    }
+}
+
+/// Reads one `[[route]]`.
+pub(super) fn read_route(section: Section<'_>, names: &Names) -> Option<Route> {
+    let from = section.text("from").and_then(|text| borne(&section, &text, "trunk", &names.trunks));
+    let number = section.parsed("number", "a number prefix, such as \"+1\"", |text| text.parse().ok());
+    section.require("to");
+    let to = section.texts("to").unwrap_or_default();
+    let to = match to.as_slice() {
+        [only] if only.as_str() == "request-uri" => RouteTo::RequestUri,
+        several => RouteTo::Trunks(
+            several.iter().filter_map(|text| borne(&section, text, "trunk", &names.trunks)).collect(),
+        ),
+    };
+    section.close();
+    let mut route = Route::new(to);
+    if let Some(from) = from {
+        route = route.from(from);
+    }
+    if let Some(number) = number {
+        route = route.number(number);
+    }
+    Some(route)
+}
+
+/// What `trusts` names.
+#[derive(Clone, Copy)]
+enum Trusted {
+    AssertedIdentity,
+    Verstat,
+    AttestHeaders,
+}
+
+const TRUSTS: &[(&str, Trusted)] = &[
+    ("pai", Trusted::AssertedIdentity),
+    ("verstat", Trusted::Verstat),
+    ("attest-headers", Trusted::AttestHeaders),
+];
+const ATTESTATIONS: &[(&str, Option<Attestation>)] =
+    &[("A", Some(Attestation::A)), ("B", Some(Attestation::B)), ("C", Some(Attestation::C)), ("none", None)];
+const INBOUND: &[(&str, InboundIdentity)] = &[
+    ("verify", InboundIdentity::Verify),
+    ("pass", InboundIdentity::Pass),
+    ("strip", InboundIdentity::Strip),
+];
+const OUTBOUND: &[(&str, OutboundIdentity)] =
+    &[("sign", OutboundIdentity::Sign), ("pass", OutboundIdentity::Pass), ("strip", OutboundIdentity::Strip)];
+const ON_SIGN_FAILURE: &[(&str, OnSignFailure)] =
+    &[("continue", OnSignFailure::Continue), ("reject", OnSignFailure::Reject)];
+const NO_RESPONSE: std::ops::RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(32);
+const RING: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
+const MAX_CALL: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(7 * 24 * 3600);

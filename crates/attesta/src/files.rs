@@ -1,0 +1,34 @@
+//! Reading and writing files, bounded.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+/// The whole of `path`, if it has no more than `limit` octets.
+pub(crate) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    read_stream(File::open(path)?, limit)
+}
+
+/// Everything that `stream` gives, if that is no more than `limit` octets.
+pub(crate) fn read_stream(stream: impl Read, limit: u64) -> io::Result<Vec<u8>> {
+    let mut octets = Vec::new();
+    stream.take(limit.saturating_add(1)).read_to_end(&mut octets)?;
+    if octets.len() as u64 > limit {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {limit} octets")));
+    }
+    Ok(octets)
+}
+
+/// Writes a file that is not there yet. With `secret`, only its owner can read it.
+pub(crate) fn write_new(path: &Path, content: &[u8], secret: bool) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(if secret { 0o600 } else { 0o644 });
+    }
+    #[cfg(not(unix))]
+    let _ = secret;
+    options.open(path)?.write_all(content)
+}

@@ -1,0 +1,140 @@
+//! `attesta check`, and what it says about a configuration that must be mended.
+
+use std::fs;
+
+use crate::support::{Finished, attesta, path, throw_away_pki};
+
+/// `attesta check` on a file of `text`, in a folder that has a throw-away hierarchy.
+fn check(text: &str) -> Finished {
+    let folder = throw_away_pki(&[]);
+    let file = folder.path().join("edge.toml");
+    fs::write(&file, text).unwrap();
+    let mut finished = attesta(["check", "--config", path(&file)]);
+    // The folder has another name each time.
+    let prefix = format!("{}/", path(folder.path()));
+    finished.stderr = finished.stderr.replace(&prefix, "");
+    finished.stdout = finished.stdout.replace(&prefix, "");
+    finished
+}
+
+const EDGE: &str = r#"
+[[listen]]
+address = "127.0.0.1:0"
+
+[[signer]]
+name = "acme"
+key = "leaf.key.pem"
+certificate = "leaf.chain.pem"
+x5u = "https://cr.example.net/leaf.pem"
+
+[[trunk]]
+name = "pbx"
+sources = ["127.0.0.1"]
+numbers = ["+1215555"]
+signers = ["acme"]
+inbound_identity = "strip"
+
+[[trunk]]
+name = "carrier"
+targets = ["sip:127.0.0.1:5080"]
+
+[[route]]
+to = "carrier"
+
+[admin]
+listen = "off"
+"#;
+
+#[test]
+fn the_default_is_good() {
+    attesta(["check"]).expect(0);
+}
+
+#[test]
+fn the_printed_default_is_the_default() {
+    let printed = attesta(["check", "--print-default"]).expect(0).stdout;
+    assert!(printed.contains("[[listen]]") && printed.contains("# "), "with comments");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("default.toml");
+    fs::write(&file, &printed).unwrap();
+    let from_file = attesta(["check", "--config", path(&file), "--json"]).expect(0).json();
+    let embedded = attesta(["check", "--json"]).expect(0).json();
+    assert_eq!(from_file["listeners"], embedded["listeners"]);
+    assert_eq!(from_file["trunks"], embedded["trunks"]);
+}
+
+#[test]
+fn a_good_file_is_told_in_text_and_json() {
+    let text = check(EDGE).expect(0).stdout;
+    assert!(text.contains("acme") && text.contains("carrier"), "{text}");
+}
+
+#[test]
+fn faults_are_told_with_file_line_and_column() {
+    let finished = check(&EDGE.replace("sources", "sorces")).expect(2);
+    assert_eq!(
+        finished.stderr,
+        "error: edge.toml:13:1: unknown key `sorces` in [[trunk]]\n  help: did you mean `sources`?\n"
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there_is_told() {
+    let finished = attesta(["check", "--config", "no-such.toml"]).expect(2);
+    assert!(finished.stderr.starts_with("error: no-such.toml: "), "{}", finished.stderr);
+    assert!(finished.stderr.contains("help: "));
+}
+
+#[test]
+fn json_errors_carry_the_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("edge.toml");
+    fs::write(&file, "[verify]\nfreshnes = \"60s\"\n").unwrap();
+    let json = attesta(["check", "--json", "--config", path(&file)]).expect(2).json();
+    assert_eq!(json["result"], "refused");
+    let error = &json["errors"][0];
+    assert_eq!((&error["line"], &error["column"]), (&2.into(), &1.into()));
+    assert_eq!(error["help"], "did you mean `freshness`?");
+}
+
+#[test]
+fn a_secret_is_never_shown() {
+    // SAFETY of the test: the value is given to the child alone.
+    let folder = throw_away_pki(&[]);
+    let file = folder.path().join("edge.toml");
+    fs::write(&file, EDGE.replace("\"leaf.key.pem\"", "\"${env:STI_KEY}\"")).unwrap();
+    let output = crate::support::program()
+        .env("STI_KEY", "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n")
+        .args(["check", "--config", path(&file)])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = [output.stdout, output.stderr].concat();
+    assert!(!String::from_utf8(said).unwrap().contains("hunter2"));
+}
+
+#[test]
+fn a_key_that_cannot_be_read_is_told_with_its_file() {
+    let finished = check(&EDGE.replace("leaf.key.pem", "nowhere.key.pem")).expect(2);
+    assert!(finished.stderr.starts_with("error: edge.toml:7:7: "), "{}", finished.stderr);
+    assert!(
+        finished.stderr.contains("nowhere.key.pem") && finished.stderr.contains("help: "),
+        "{}",
+        finished.stderr
+    );
+}
+
+#[test]
+fn a_key_of_another_certificate_is_told() {
+    let finished = check(&EDGE.replace("leaf.key.pem", "root.key.pem")).expect(2);
+    assert!(finished.stderr.contains("edge.toml:7:7: "), "{}", finished.stderr);
+    assert!(finished.stderr.contains("help: "), "{}", finished.stderr);
+}
+
+#[test]
+fn a_certificate_url_that_verifiers_refuse_is_told() {
+    for url in ["http://cr.example.net/a", "https://cr.example.net:9999/a", "https://cr.example.net/a?b"] {
+        let finished = check(&EDGE.replace("https://cr.example.net/leaf.pem", url)).expect(2);
+        assert!(finished.stderr.contains("edge.toml:9:7: "), "{}", finished.stderr);
+    }
+}

@@ -1,0 +1,13 @@
+//! The program, driven as an operator or a script drives it.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
+
+mod command_line;
+mod configuration;
+mod demo;
+mod inspect;
+mod parse;
+mod pki;
+mod run;
+mod support;
+mod verify;

@@ -1,0 +1,172 @@
+//! `attesta run`.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use crate::support::{attesta, path, program, throw_away_pki};
+
+/// A running edge; killed when dropped, should a test fail.
+struct Edge {
+    child: Child,
+    /// The lines of standard output, up to `ready`.
+    ready: Vec<String>,
+}
+
+impl Edge {
+    fn start(args: &[&str]) -> Self {
+        let mut child =
+            program().arg("run").args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut ready = Vec::new();
+        while ready.last().map(String::as_str) != Some("ready") {
+            let Some(Ok(line)) = lines.next() else {
+                let mut said = String::new();
+                child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+                panic!("not ready after {ready:?}: {said}");
+            };
+            ready.push(line);
+        }
+        Self { child, ready }
+    }
+
+    fn address(&self, listener: &str) -> SocketAddr {
+        let prefix = format!("ready {listener} ");
+        self.ready.iter().find_map(|line| line.strip_prefix(&prefix)).unwrap().parse().unwrap()
+    }
+
+    /// The body of `GET path` from the admin listener, and its status.
+    fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address("admin")).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: edge\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    /// Sends SIGTERM, and gives the exit status and what was said on standard error.
+    #[cfg(unix)]
+    fn stop(mut self) -> (Option<i32>, String) {
+        let pid = self.child.id().to_string();
+        assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let mut said = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (self.child.wait().unwrap().code(), said)
+    }
+}
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The embedded default on free ports.
+fn default_on_free_ports(folder: &tempfile::TempDir) -> String {
+    let printed = attesta(["check", "--print-default"]).expect(0).stdout;
+    let text = printed.replace("127.0.0.1:5060", "127.0.0.1:0").replace("127.0.0.1:8060", "127.0.0.1:0");
+    let file = folder.path().join("edge.toml");
+    fs::write(&file, text).unwrap();
+    path(&file).to_owned()
+}
+
+#[test]
+#[cfg(unix)]
+fn the_edge_is_ready_answers_and_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let edge = Edge::start(&["--config", &default_on_free_ports(&folder)]);
+    assert_eq!(edge.ready.len(), 3, "{:?}", edge.ready);
+    assert_ne!(edge.address("udp").port(), 0, "the port really bound");
+
+    assert_eq!(edge.get("/health").0, 200);
+    let (status, metrics) = edge.get("/metrics");
+    assert_eq!(status, 200);
+    for line in ["attesta_calls_live 0", "attesta_dialogs_live 0", "attesta_transactions_live 0", "# EOF"] {
+        assert!(metrics.lines().any(|found| found == line), "{line}: {metrics}");
+    }
+    for name in [
+        "attesta_messages_refused_total{reason=\"",
+        "attesta_identity_signed_total ",
+        "attesta_certificate_fetches_total{result=\"",
+    ] {
+        assert!(metrics.lines().any(|found| found.starts_with(name)), "{name}: {metrics}");
+    }
+    assert_eq!(edge.get("/nothing").0, 404);
+    let (code, _) = edge.stop();
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+#[cfg(unix)]
+fn the_built_in_callee_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let edge = Edge::start(&["--config", &default_on_free_ports(&folder)]);
+    let to = edge.address("udp");
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let from = socket.local_addr().unwrap();
+    let message = format!(
+        "INVITE sip:+12025550100@{to};user=phone SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bKrun1;rport\r\n\
+         Max-Forwards: 70\r\nFrom: <sip:+12155551212@127.0.0.1;user=phone>;tag=1\r\n\
+         To: <sip:+12025550100@127.0.0.1;user=phone>\r\nCall-ID: run-1\r\nCSeq: 1 INVITE\r\n\
+         Contact: <sip:{from}>\r\nContent-Length: 0\r\n\r\n"
+    );
+    socket.send_to(message.as_bytes(), to).unwrap();
+    let mut buffer = [0; 65_535];
+    let answer = loop {
+        let octets = socket.recv(&mut buffer).unwrap();
+        let text = String::from_utf8_lossy(&buffer[..octets]).into_owned();
+        if !text.starts_with("SIP/2.0 1") {
+            break text;
+        }
+    };
+    assert!(answer.starts_with("SIP/2.0 200 ") && answer.contains("application/sdp"), "{answer}");
+    let (_, metrics) = edge.get("/metrics");
+    assert!(metrics.contains("attesta_calls_live 1"), "{metrics}");
+}
+
+#[test]
+fn a_taken_address_is_told_with_its_place() {
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("edge.toml");
+    fs::write(
+        &file,
+        format!("[admin]\nlisten = \"off\"\n[[listen]]\naddress = \"{}\"\n", taken.local_addr().unwrap()),
+    )
+    .unwrap();
+    let refused = attesta(["run", "--config", path(&file)]).expect(2);
+    assert!(refused.stderr.contains("edge.toml:3:1: cannot listen on 127.0.0.1:"), "{}", refused.stderr);
+    assert!(refused.stdout.is_empty());
+}
+
+#[test]
+fn a_faulty_file_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("edge.toml");
+    fs::write(&file, "[[listen]]\nadress = \"127.0.0.1:0\"\n").unwrap();
+    let refused = attesta(["run", "--config", path(&file)]).expect(2);
+    assert!(refused.stderr.contains("edge.toml:2:1: unknown key `adress`"), "{}", refused.stderr);
+}
+
+/// A hierarchy whose certificates are not valid any more takes a clock to make; one whose leaf belongs to another key does
+/// not.
+#[test]
+fn a_key_that_does_not_fit_stops_the_start() {
+    let folder = throw_away_pki(&[]);
+    let file = folder.path().join("edge.toml");
+    let text = "[[signer]]\nname = \"acme\"\nkey = \"root.key.pem\"\ncertificate = \"leaf.chain.pem\"\n\
+                x5u = \"https://cr.example.net/leaf.pem\"\n";
+    fs::write(&file, text).unwrap();
+    let refused = attesta(["run", "--config", path(&file)]).expect(2);
+    assert!(refused.stderr.contains("edge.toml:3:7: "), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("root.key.pem: ") && refused.stderr.contains("help: "),
+        "{}",
+        refused.stderr
+    );
+}

@@ -1,0 +1,169 @@
+//! `attesta sign` and `attesta verify`.
+
+use std::fs;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{Finished, attesta, attesta_reading, path, throw_away_pki};
+
+const URL: &str = "https://cr.example.net/leaf.pem";
+/// 2026-11-21T00:00:00Z lies within no certificate made today; `now` does.
+const CALLER: &str = "+12155551212";
+const CALLEE: &str = "+12155551213";
+
+struct Desk {
+    pki: TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { pki: throw_away_pki(&[]) }
+    }
+
+    fn file(&self, name: &str) -> String {
+        path(&self.pki.path().join(name)).to_owned()
+    }
+
+    fn sign(&self, more: &[&str]) -> String {
+        let key = self.file("leaf.key.pem");
+        let args = ["sign", "--key", &key, "--x5u", URL, "--orig", CALLER, "--dest", CALLEE];
+        attesta(args.iter().chain(more)).expect(0).stdout.trim_end().to_owned()
+    }
+
+    /// `attesta verify` of an INVITE with `identities`.
+    fn verify(&self, identities: &[&str], more: &[&str]) -> Finished {
+        let anchors = self.file("sti-roots.pem");
+        let cert = format!("{URL}={}", self.file("leaf.chain.pem"));
+        let args = ["verify", "--anchors", &anchors, "--cert", &cert, "-"];
+        attesta_reading(args.iter().chain(more), invite(identities).as_bytes())
+    }
+}
+
+fn invite(identities: &[&str]) -> String {
+    let identities: String = identities.iter().map(|identity| format!("Identity: {identity}\r\n")).collect();
+    format!(
+        "INVITE sip:{CALLEE}@example.net;user=phone SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n\
+         Max-Forwards: 70\r\nFrom: <sip:{CALLER}@example.net;user=phone>;tag=1\r\n\
+         To: <sip:{CALLEE}@example.net;user=phone>\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\nContact: <sip:192.0.2.1>\r\n\
+         {identities}Content-Length: 0\r\n\r\n"
+    )
+}
+
+fn check<'a>(judgement: &'a Value, name: &str) -> &'a str {
+    let checks = judgement["identities"][0]["checks"].as_array().unwrap();
+    checks.iter().find(|check| check["check"] == name).unwrap()["result"].as_str().unwrap()
+}
+
+#[test]
+fn what_is_signed_verifies() {
+    let desk = Desk::new();
+    let origid = "1b7aa0d8-6d2b-4e0f-9a5a-2f4f6b1a0c11";
+    let identity = desk.sign(&["--origid", origid, "--attest", "B"]);
+    assert!(identity.ends_with(&format!(";info=<{URL}>;alg=ES256;ppt=shaken")), "{identity}");
+    let judgement = desk.verify(&[&identity], &[]).expect(0).json();
+    assert_eq!(judgement["verdict"], "pass");
+    assert_eq!((&judgement["attest"], &judgement["origid"]), (&"B".into(), &origid.into()));
+    assert_eq!(judgement["verstat"], "TN-Validation-Passed");
+    assert!(judgement.get("code").is_none() && judgement.get("reason").is_none());
+    assert_eq!(check(&judgement, "signature"), "pass");
+}
+
+#[test]
+fn a_changed_octet_fails() {
+    let desk = Desk::new();
+    let identity = desk.sign(&[]);
+    let (token, parameters) = identity.split_once(';').unwrap();
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let first = if signature.starts_with('A') { "B" } else { "A" };
+    let forged = format!("{signed}.{first}{};{parameters}", &signature[1..]);
+    let judgement = desk.verify(&[&forged], &[]).expect(1).json();
+    assert_eq!(
+        (&judgement["verdict"], &judgement["verstat"]),
+        (&"fail".into(), &"TN-Validation-Failed".into())
+    );
+    assert_eq!((&judgement["code"], &judgement["reason"]), (&438.into(), &"signature-invalid".into()));
+    assert_eq!((check(&judgement, "path"), check(&judgement, "signature")), ("pass", "fail"));
+}
+
+#[test]
+fn nothing_to_judge_is_status_3() {
+    let desk = Desk::new();
+    let judgement = desk.verify(&[], &[]).expect(3).json();
+    assert_eq!((&judgement["verdict"], &judgement["reason"]), (&"none".into(), &"no-identity".into()));
+    assert_eq!((&judgement["verstat"], &judgement["code"]), (&"No-TN-Validation".into(), &428.into()));
+    assert_eq!(judgement["identities"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn a_certificate_that_is_not_at_hand_is_unavailable() {
+    let desk = Desk::new();
+    let identity = desk.sign(&[]);
+    let anchors = desk.file("sti-roots.pem");
+    let args = ["verify", "--anchors", &anchors, "-"];
+    let judgement = attesta_reading(args, invite(&[&identity]).as_bytes()).expect(3).json();
+    assert_eq!((&judgement["code"], &judgement["reason"]), (&436.into(), &"certificate-unavailable".into()));
+}
+
+#[test]
+fn time_is_what_at_says() {
+    let desk = Desk::new();
+    let identity = desk.sign(&["--at", "2026-01-01T00:00:00Z"]);
+    let judgement = desk.verify(&[&identity], &[]).expect(1).json();
+    assert_eq!((&judgement["code"], &judgement["reason"]), (&403.into(), &"iat-stale".into()));
+    let judgement = desk.verify(&[&identity], &["--at", "1767225630"]).expect(1).json();
+    assert_eq!(judgement["reason"], "certificate-not-yet-valid", "half a minute after the signature");
+}
+
+#[test]
+fn a_stranger_s_root_is_not_believed() {
+    let (desk, stranger) = (Desk::new(), Desk::new());
+    let identity = desk.sign(&[]);
+    let cert = format!("{URL}={}", desk.file("leaf.chain.pem"));
+    let args = ["verify", "--anchors", &stranger.file("sti-roots.pem"), "--cert", &cert, "-"];
+    let judgement = attesta_reading(args, invite(&[&identity]).as_bytes()).expect(1).json();
+    assert_eq!((&judgement["code"], &judgement["reason"]), (&437.into(), &"untrusted-issuer".into()));
+}
+
+#[test]
+fn one_identity_that_passes_is_enough() {
+    let desk = Desk::new();
+    let identity = desk.sign(&[]);
+    let other = identity.replace("ppt=shaken", "ppt=unheard-of");
+    let judgement = desk.verify(&[&other, &identity], &[]).expect(0).json();
+    let results: Vec<_> = judgement["identities"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|identity| identity["result"].as_str().unwrap())
+        .collect();
+    assert_eq!(results, ["ignored", "pass"]);
+}
+
+#[test]
+fn the_configuration_says_how_strict_to_be() {
+    let desk = Desk::new();
+    let identity = desk.sign(&["--at", "2026-01-01T00:00:00Z"]);
+    let file = desk.pki.path().join("edge.toml");
+    fs::write(&file, "[verify]\nanchors = \"sti-roots.pem\"\nverstat_profile = \"atis-1000082\"\n").unwrap();
+    let args = ["verify", "--config", path(&file), "-"];
+    let judgement = attesta_reading(args, invite(&[&identity]).as_bytes()).expect(1).json();
+    assert_eq!(
+        (&judgement["reason"], &judgement["verstat"]),
+        (&"iat-stale".into(), &"No-TN-Validation".into())
+    );
+}
+
+#[test]
+fn what_is_no_request_is_status_2() {
+    let desk = Desk::new();
+    let anchors = desk.file("sti-roots.pem");
+    for input in ["garbage", "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP a\r\n\r\n"] {
+        attesta_reading(["verify", "--anchors", &anchors, "-"], input.as_bytes()).expect(2);
+    }
+    let key = desk.file("leaf.key.pem");
+    attesta_reading(["verify", "--anchors", &key, "-"], invite(&[]).as_bytes()).expect(2);
+    attesta(["sign", "--key", &anchors, "--x5u", URL, "--orig", CALLER, "--dest", CALLEE]).expect(2);
+    attesta(["sign", "--key", &key, "--x5u", "http://a/b", "--orig", CALLER, "--dest", CALLEE]).expect(2);
+    attesta(["sign", "--key", &key, "--x5u", URL, "--orig", "alice", "--dest", CALLEE]).expect(2);
+}
