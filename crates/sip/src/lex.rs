@@ -1,49 +1,53 @@
 //! The character classes and the small reading steps of RFC 3261 section 25.1.
 
+use std::borrow::Cow;
+
 use memchr::{memchr, memchr2};
 
 use crate::error::{ParseError, ParseErrorKind};
 
 /// `token`.
-pub(crate) const TOKEN: u16 = 1;
+pub(crate) const TOKEN: u32 = 1;
 /// `DIGIT`.
-pub(crate) const DIGIT: u16 = 1 << 1;
+pub(crate) const DIGIT: u32 = 1 << 1;
 /// `HEXDIG`, either case.
-pub(crate) const HEX: u16 = 1 << 2;
+pub(crate) const HEX: u32 = 1 << 2;
 /// What may stand in the user part of a SIP URI without an escape. `#` is not in the grammar; dial
 /// strings carry it unescaped often enough that refusing it would lose calls.
-pub(crate) const USER: u16 = 1 << 3;
+pub(crate) const USER: u32 = 1 << 3;
 /// The same for the password.
-pub(crate) const PASSWORD: u16 = 1 << 4;
+pub(crate) const PASSWORD: u32 = 1 << 4;
 /// `paramchar` of a URI parameter, but for escapes.
-pub(crate) const URI_PARAM: u16 = 1 << 5;
+pub(crate) const URI_PARAM: u32 = 1 << 5;
 /// `hnv-unreserved`, `unreserved`, `&` and `=`: the header part of a SIP URI, but for escapes.
-pub(crate) const URI_HEADER: u16 = 1 << 6;
+pub(crate) const URI_HEADER: u32 = 1 << 6;
 /// What a URI of an unknown scheme is made of: RFC 3986 characters and `%`.
-pub(crate) const URIC: u16 = 1 << 7;
+pub(crate) const URIC: u32 = 1 << 7;
 /// What a header parameter's value may hold outside quotes: `token`, a host with or without
 /// brackets, and other visible octets that delimit nothing.
-pub(crate) const VALUE: u16 = 1 << 8;
+pub(crate) const VALUE: u32 = 1 << 8;
 /// Letters, digits, `-`, `.` and `_`: host names and IPv4 addresses.
-pub(crate) const HOST: u16 = 1 << 9;
+pub(crate) const HOST: u32 = 1 << 9;
 /// What an unquoted display name may hold between its white space: `token`, octets beyond ASCII
 /// and the visible signs that delimit nothing.
-pub(crate) const DISPLAY: u16 = 1 << 10;
+pub(crate) const DISPLAY: u32 = 1 << 10;
 /// Visible ASCII: a Call-ID. The grammar leaves out `;`, `,`, `=` and some other signs; a Call-ID is
 /// only ever compared, so they do no harm.
-pub(crate) const CALL_ID: u16 = 1 << 11;
+pub(crate) const CALL_ID: u32 = 1 << 11;
 /// The base64 alphabets, standard and URL-safe, `=` and `.`: a PASSporT in compact form.
-pub(crate) const BASE64: u16 = 1 << 12;
+pub(crate) const BASE64: u32 = 1 << 12;
 /// `scheme` of a URI, after its first letter.
-pub(crate) const SCHEME: u16 = 1 << 13;
+pub(crate) const SCHEME: u32 = 1 << 13;
 /// What `LWS` is made of.
-pub(crate) const WHITE: u16 = 1 << 14;
+pub(crate) const WHITE: u32 = 1 << 14;
 /// What a parameter's name is made of, be it a header's or, escapes included, a URI's.
-pub(crate) const PARAM_NAME: u16 = 1 << 15;
+pub(crate) const PARAM_NAME: u32 = 1 << 15;
+/// `unreserved`: what never needs an escape in a URI.
+pub(crate) const UNRESERVED: u32 = 1 << 16;
 
-static CLASSES: [u16; 256] = classes();
+static CLASSES: [u32; 256] = classes();
 
-const fn classes() -> [u16; 256] {
+const fn classes() -> [u32; 256] {
     let mut table = [0; 256];
     let mut octet = 0;
     while octet < 256 {
@@ -56,7 +60,7 @@ const fn classes() -> [u16; 256] {
     table
 }
 
-const fn class_of(b: u8) -> u16 {
+const fn class_of(b: u8) -> u32 {
     let alphanumeric = b.is_ascii_alphanumeric();
     let mark = matches!(b, b'-' | b'_' | b'.' | b'!' | b'~' | b'*' | b'\'' | b'(' | b')');
     let unreserved = alphanumeric || mark;
@@ -71,6 +75,9 @@ const fn class_of(b: u8) -> u16 {
     }
     if b.is_ascii_hexdigit() {
         class |= HEX;
+    }
+    if unreserved {
+        class |= UNRESERVED;
     }
     if unreserved || matches!(b, b'&' | b'=' | b'+' | b'$' | b',' | b';' | b'?' | b'/' | b'#') {
         class |= USER;
@@ -116,18 +123,18 @@ const fn class_of(b: u8) -> u16 {
 
 /// Whether the octet belongs to the class.
 #[inline]
-pub(crate) fn is(octet: u8, class: u16) -> bool {
+pub(crate) fn is(octet: u8, class: u32) -> bool {
     classes_of(octet) & class != 0
 }
 
 #[inline]
-fn classes_of(octet: u8) -> u16 {
+fn classes_of(octet: u8) -> u32 {
     CLASSES.get(usize::from(octet)).copied().unwrap_or_default()
 }
 
 /// How many octets at the start belong to the class.
 #[inline]
-pub(crate) fn span(text: &[u8], class: u16) -> usize {
+pub(crate) fn span(text: &[u8], class: u32) -> usize {
     let (chunks, _) = text.as_chunks::<4>();
     // Four at a time: what they have in common is all that counts.
     let inside = |[a, b, c, d]: &[u8; 4]| {
@@ -139,7 +146,7 @@ pub(crate) fn span(text: &[u8], class: u16) -> usize {
 }
 
 /// Whether all octets belong to the class, and there is at least one.
-pub(crate) fn all(text: &[u8], class: u16) -> bool {
+pub(crate) fn all(text: &[u8], class: u32) -> bool {
     !text.is_empty() && text.iter().all(|&octet| is(octet, class))
 }
 
@@ -183,6 +190,11 @@ pub(crate) fn thousandths(text: &[u8]) -> Option<u16> {
     let decimals = if decimals.is_empty() { 0 } else { number(decimals)? };
     let value = number(whole)?.checked_mul(1000)?.checked_add(decimals * scale)?;
     u16::try_from(value).ok().filter(|&value| value <= 1000)
+}
+
+/// Octets as text, for display.
+pub(crate) fn text(octets: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(octets)
 }
 
 /// Removes white space and folds (`LWS`) at both ends.
@@ -295,13 +307,13 @@ impl<'a> Cursor<'a> {
 
     /// Takes all octets of the class; may be none.
     #[inline]
-    pub(crate) fn take_all(&mut self, class: u16) -> &'a [u8] {
+    pub(crate) fn take_all(&mut self, class: u32) -> &'a [u8] {
         self.take(span(self.rest, class))
     }
 
     /// Takes at least one octet of the class.
     #[inline]
-    pub(crate) fn take_some(&mut self, class: u16) -> Result<&'a [u8], ParseError> {
+    pub(crate) fn take_some(&mut self, class: u32) -> Result<&'a [u8], ParseError> {
         let taken = self.take_all(class);
         if taken.is_empty() { Err(self.unexpected()) } else { Ok(taken) }
     }
@@ -309,7 +321,7 @@ impl<'a> Cursor<'a> {
     /// Takes all octets of the class and escapes among them: `%` and two hexadecimal digits (RFC
     /// 3261 section 25.1, `escaped`); may be none.
     #[inline]
-    pub(crate) fn take_escaped(&mut self, class: u16) -> Result<&'a [u8], ParseError> {
+    pub(crate) fn take_escaped(&mut self, class: u32) -> Result<&'a [u8], ParseError> {
         let start = self.rest;
         self.take_all(class);
         while let [b'%', rest @ ..] = self.rest {

@@ -255,6 +255,11 @@ addresses! {
     RecordRoute "RFC 3261 section 20.30";
     PAssertedIdentity "RFC 3325 section 9.1";
     PPreferredIdentity "RFC 3325 section 9.2";
+    ReferTo "RFC 3515 section 2.1";
+    ReferredBy "RFC 3892 section 3";
+    ReplyTo "RFC 3261 section 20.31";
+    Path "RFC 3327 section 4";
+    ServiceRoute "RFC 3608 section 5";
 }
 
 #[cfg(test)]

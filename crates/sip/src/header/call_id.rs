@@ -1,7 +1,6 @@
 use std::fmt;
 
-use super::name::Name;
-use super::typed::Typed;
+use super::typed::typed;
 use crate::error::ParseError;
 use crate::lex::{self, Cursor};
 
@@ -23,13 +22,7 @@ impl<'a> CallId<'a> {
     }
 }
 
-impl<'a> Typed<'a> for CallId<'a> {
-    const NAME: Name = Name::CallId;
-
-    fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
-        Self::parse(value)
-    }
-}
+typed!(CallId<'a>);
 
 impl fmt::Display for CallId<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

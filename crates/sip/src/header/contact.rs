@@ -1,8 +1,7 @@
 use std::fmt;
 
 use super::address::NameAddr;
-use super::name::Name;
-use super::typed::Typed;
+use super::typed::typed;
 use crate::error::ParseError;
 use crate::lex;
 
@@ -45,13 +44,7 @@ impl<'a> Contact<'a> {
     }
 }
 
-impl<'a> Typed<'a> for Contact<'a> {
-    const NAME: Name = Name::Contact;
-
-    fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
-        Self::parse(value)
-    }
-}
+typed!(Contact<'a>);
 
 impl fmt::Display for Contact<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

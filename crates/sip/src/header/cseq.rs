@@ -1,7 +1,6 @@
 use std::fmt;
 
-use super::name::Name;
-use super::typed::Typed;
+use super::typed::typed;
 use crate::error::{ParseError, ParseErrorKind};
 use crate::lex::{self, Cursor};
 use crate::method::Method;
@@ -47,13 +46,7 @@ impl CSeq {
     const LARGEST: u32 = (1 << 31) - 1;
 }
 
-impl<'a> Typed<'a> for CSeq {
-    const NAME: Name = Name::CSeq;
-
-    fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
-        Self::parse(value)
-    }
-}
+typed!(CSeq);
 
 impl fmt::Display for CSeq {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,7 +1,6 @@
 use std::fmt;
 
-use super::name::Name;
-use super::typed::Typed;
+use super::typed::typed;
 use crate::error::{ParseError, ParseErrorKind};
 use crate::lex;
 
@@ -29,13 +28,7 @@ impl Date {
     const LAST: u64 = 253_402_300_799;
 }
 
-impl<'a> Typed<'a> for Date {
-    const NAME: Name = Name::Date;
-
-    fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
-        Self::parse(value)
-    }
-}
+typed!(Date);
 
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,7 +1,6 @@
 use std::fmt;
 
-use super::name::Name;
-use super::typed::Typed;
+use super::typed::typed;
 use crate::error::{ParseError, ParseErrorKind};
 use crate::lex::{self, Cursor};
 use crate::param::Params;
@@ -73,13 +72,7 @@ impl<'a> Identity<'a> {
     }
 }
 
-impl<'a> Typed<'a> for Identity<'a> {
-    const NAME: Name = Name::Identity;
-
-    fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
-        Self::parse(value)
-    }
-}
+typed!(Identity<'a>);
 
 impl fmt::Display for Identity<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,7 +1,6 @@
 use std::fmt;
 
-use super::name::Name;
-use super::typed::Typed;
+use super::typed::typed;
 use crate::error::{ParseError, ParseErrorKind};
 use crate::lex;
 
@@ -25,13 +24,7 @@ impl MaxForwards {
     }
 }
 
-impl<'a> Typed<'a> for MaxForwards {
-    const NAME: Name = Name::MaxForwards;
-
-    fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
-        Self::parse(value)
-    }
-}
+typed!(MaxForwards);
 
 impl fmt::Display for MaxForwards {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

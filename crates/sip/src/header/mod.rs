@@ -1,16 +1,34 @@
 pub(crate) mod address;
+pub(crate) mod authentication;
 pub(crate) mod call_id;
+pub(crate) mod call_info;
 pub(crate) mod contact;
+pub(crate) mod content_disposition;
 pub(crate) mod cseq;
 pub(crate) mod date;
+pub(crate) mod diversion;
+pub(crate) mod event;
+pub(crate) mod expires;
+pub(crate) mod history_info;
 pub(crate) mod identity;
 pub(crate) mod index;
 pub(crate) mod max_forwards;
+pub(crate) mod media_type;
 pub(crate) mod name;
+pub(crate) mod privacy;
+pub(crate) mod rack;
 pub(crate) mod reason;
+pub(crate) mod replaces;
+pub(crate) mod resource_priority;
+pub(crate) mod retry_after;
+pub(crate) mod session_expires;
+pub(crate) mod text;
+pub(crate) mod timestamp;
+pub(crate) mod token;
 pub(crate) mod typed;
 pub(crate) mod values;
 pub(crate) mod via;
+pub(crate) mod warning;
 
 use std::fmt;
 

@@ -1,8 +1,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::name::Name;
-use super::typed::Typed;
+use super::typed::typed;
 use crate::error::{ParseError, ParseErrorKind};
 use crate::lex::{self, Cursor};
 use crate::param::{Params, unquote};
@@ -63,13 +62,7 @@ impl<'a> Reason<'a> {
     }
 }
 
-impl<'a> Typed<'a> for Reason<'a> {
-    const NAME: Name = Name::Reason;
-
-    fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
-        Self::parse(value)
-    }
-}
+typed!(Reason<'a>);
 
 impl fmt::Display for Reason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

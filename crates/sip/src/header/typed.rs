@@ -36,3 +36,17 @@ impl Headers {
         self.values(T::NAME).map(T::parse)
     }
 }
+
+/// Implements [`Typed`] for types whose own `parse` does the work.
+macro_rules! typed {
+    ($($type:ident $(<$life:lifetime>)?),+ $(,)?) => {$(
+        impl<'a> $crate::header::typed::Typed<'a> for $type $(<$life>)? {
+            const NAME: $crate::header::name::Name = $crate::header::name::Name::$type;
+
+            fn parse(value: &'a [u8]) -> Result<Self, $crate::error::ParseError> {
+                Self::parse(value)
+            }
+        }
+    )+};
+}
+pub(crate) use typed;

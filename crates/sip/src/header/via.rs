@@ -1,8 +1,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::name::Name;
-use super::typed::Typed;
+use super::typed::typed;
 use crate::error::{ParseError, ParseErrorKind};
 use crate::host::{self, Host};
 use crate::lex::{self, Cursor};
@@ -88,13 +87,7 @@ impl<'a> Via<'a> {
     }
 }
 
-impl<'a> Typed<'a> for Via<'a> {
-    const NAME: Name = Name::Via;
-
-    fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
-        Self::parse(value)
-    }
-}
+typed!(Via<'a>);
 
 impl fmt::Display for Via<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

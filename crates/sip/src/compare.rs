@@ -1,0 +1,203 @@
+//! When two URIs are the same (RFC 3261 section 19.1.4).
+
+use std::borrow::Cow;
+
+use crate::lex;
+use crate::param::Params;
+use crate::uri::{SipUri, Uri, unescape};
+
+impl Uri<'_> {
+    /// Whether both name the same resource: SIP URIs by the rules of RFC 3261 section 19.1.4, tel
+    /// URIs by those of RFC 3966 section 4, others octet for octet but for the case of the scheme.
+    ///
+    /// The relation is not transitive: parameters that only one side has are mostly passed over.
+    pub fn is_equivalent(&self, other: &Uri<'_>) -> bool {
+        match (self, other) {
+            (Self::Sip(one), Uri::Sip(two)) => one.is_equivalent(two),
+            (Self::Tel(one), Uri::Tel(two)) => {
+                same_number(one.number(), two.number()) && same_params(one.params(), two.params())
+            }
+            (Self::Absolute(one), Uri::Absolute(two)) => {
+                one.scheme().eq_ignore_ascii_case(two.scheme()) && one.rest() == two.rest()
+            }
+            (Self::Sip(_) | Self::Tel(_) | Self::Absolute(_), _) => false,
+        }
+    }
+}
+
+impl SipUri<'_> {
+    /// Whether both name the same resource (RFC 3261 section 19.1.4). URIs of more than 64
+    /// parameters or headers are the same only octet for octet.
+    pub fn is_equivalent(&self, other: &SipUri<'_>) -> bool {
+        self.as_bytes() == other.as_bytes()
+            || self.is_comparable() && other.is_comparable() && self.is_same(other)
+    }
+
+    fn is_same(&self, other: &SipUri<'_>) -> bool {
+        self.secure() == other.secure()
+            && self.user().map(normal) == other.user().map(normal)
+            && self.password().map(normal) == other.password().map(normal)
+            && self.host().same(&other.host())
+            && self.port() == other.port()
+            && same_uri_params(self.params(), other.params())
+            && same_headers(self, other)
+    }
+
+    /// Comparing parts that stand in any order takes the square of their number, so there is an
+    /// end to it.
+    fn is_comparable(&self) -> bool {
+        self.params().len() <= MOST && self.headers().take(MOST + 1).count() <= MOST
+    }
+}
+
+/// Parameters, and headers, of a URI that is compared part by part.
+const MOST: usize = 64;
+
+/// Parameters that must be on both sides or on neither. `transport` is not in the rule's own list,
+/// but the examples beside it treat it so.
+const DECISIVE: [&[u8]; 5] = [b"user", b"ttl", b"method", b"maddr", b"transport"];
+
+/// A parameter on both sides must have the same value; one that is on one side alone counts only
+/// if it is decisive.
+fn same_uri_params(one: Params<'_>, two: Params<'_>) -> bool {
+    let fits = |from: Params<'_>, to: Params<'_>| {
+        from.iter().all(|(name, value)| match find(to, name) {
+            Some(found) => same_value(value, found),
+            None => !DECISIVE.iter().any(|decisive| normal(name).eq_ignore_ascii_case(decisive)),
+        })
+    };
+    fits(one, two) && fits(two, one)
+}
+
+/// All parameters of a tel URI count, in any order (RFC 3966 section 4).
+fn same_params(one: Params<'_>, two: Params<'_>) -> bool {
+    one.len() == two.len()
+        && one.len() <= MOST
+        && one.iter().all(|(name, value)| find(two, name).is_some_and(|found| same_value(value, found)))
+}
+
+fn find<'a>(params: Params<'a>, name: &[u8]) -> Option<Option<&'a [u8]>> {
+    let name = normal(name);
+    params.iter().find(|(found, _)| normal(found).eq_ignore_ascii_case(&name)).map(|(_, value)| value)
+}
+
+fn same_value(one: Option<&[u8]>, two: Option<&[u8]>) -> bool {
+    match (one, two) {
+        (Some(one), Some(two)) => normal(one).eq_ignore_ascii_case(&normal(two)),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    }
+}
+
+/// The header parts must hold the same headers, in any order.
+fn same_headers(one: &SipUri<'_>, two: &SipUri<'_>) -> bool {
+    let fits = |from: &SipUri<'_>, to: &SipUri<'_>| {
+        from.headers().all(|(name, value)| {
+            let same = |(found, other): (&[u8], &[u8])| {
+                unescape(found).eq_ignore_ascii_case(&unescape(name)) && unescape(other) == unescape(value)
+            };
+            to.headers().any(same)
+        })
+    };
+    one.headers().count() == two.headers().count() && fits(one, two) && fits(two, one)
+}
+
+/// Digits without visual separators, without case.
+fn same_number(one: &[u8], two: &[u8]) -> bool {
+    let digits = |number: &[u8]| {
+        let kept = number.iter().filter(|octet| !matches!(octet, b'-' | b'.' | b'(' | b')'));
+        kept.map(u8::to_ascii_lowercase).collect::<Vec<_>>()
+    };
+    digits(one) == digits(two)
+}
+
+/// Escapes of octets that need none are undone; those of `reserved` octets stay, since there the
+/// escape makes a difference (RFC 3261 section 19.1.2). The hexadecimal digits that stay are
+/// compared without their case.
+fn normal(text: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr(b'%', text).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [first, tail @ ..] = rest {
+        let (escape, after) = lex::split(rest, 3);
+        match unescape(escape).as_ref() {
+            [octet] if *first == b'%' && escape.len() == 3 => {
+                if lex::is(*octet, lex::UNRESERVED) {
+                    plain.push(*octet);
+                } else {
+                    plain.extend(escape.iter().map(u8::to_ascii_uppercase));
+                }
+                rest = after;
+            }
+            _ => {
+                plain.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    Cow::Owned(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn same(one: &str, two: &str) -> bool {
+        let (one, two) = (Uri::parse(one.as_bytes()).unwrap(), Uri::parse(two.as_bytes()).unwrap());
+        assert_eq!(one.is_equivalent(&two), two.is_equivalent(&one));
+        one.is_equivalent(&two)
+    }
+
+    #[test]
+    fn the_pairs_of_rfc_3261_that_are_the_same() {
+        for (one, two) in [
+            ("sip:%61lice@atlanta.com;transport=TCP", "sip:alice@AtLanTa.CoM;Transport=tcp"),
+            ("sip:carol@chicago.com", "sip:carol@chicago.com;newparam=5"),
+            ("sip:carol@chicago.com", "sip:carol@chicago.com;security=on"),
+            (
+                "sip:biloxi.com;transport=tcp;method=REGISTER?to=sip:bob%40biloxi.com",
+                "sip:biloxi.com;method=REGISTER;transport=tcp?to=sip:bob%40biloxi.com",
+            ),
+            (
+                "sip:alice@atlanta.com?subject=project%20x&priority=urgent",
+                "sip:alice@atlanta.com?priority=urgent&subject=project%20x",
+            ),
+        ] {
+            assert!(same(one, two), "{one} {two}");
+        }
+    }
+
+    #[test]
+    fn the_pairs_of_rfc_3261_that_differ() {
+        for (one, two) in [
+            ("SIP:ALICE@AtLanTa.CoM;Transport=udp", "sip:alice@AtLanTa.CoM;Transport=UDP"),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com:5060"),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com;transport=udp"),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com:6000;transport=tcp"),
+            ("sip:carol@chicago.com", "sip:carol@chicago.com?Subject=next%20meeting"),
+            ("sip:bob@phone21.boxesbybob.com", "sip:bob@192.0.2.4"),
+            ("sip:carol@chicago.com;security=on", "sip:carol@chicago.com;security=off"),
+            ("sip:a@b", "sips:a@b"),
+            ("sip:a@b", "tel:+1"),
+        ] {
+            assert!(!same(one, two), "{one} {two}");
+        }
+    }
+
+    #[test]
+    fn an_escaped_reserved_octet_is_not_the_octet() {
+        assert!(!same("sip:a%3bb@c", "sip:a;b@c"));
+        assert!(same("sip:a%3bb@c", "sip:a%3Bb@c"));
+        assert!(!same("sip:a%00@c", "sip:a@c"));
+    }
+
+    #[test]
+    fn other_schemes() {
+        assert!(same("tel:+1-201-555-0123;ext=1", "TEL:+12015550123;EXT=1"));
+        assert!(!same("tel:+12015550123", "tel:12015550123;phone-context=+1"));
+        assert!(same("urn:service:sos", "URN:service:sos"));
+        assert!(!same("urn:service:sos", "urn:service:sos.fire"));
+    }
+}

@@ -1,0 +1,90 @@
+use std::fmt;
+
+use super::typed::typed;
+use crate::error::ParseError;
+use crate::lex;
+use crate::param::Params;
+use crate::parse;
+
+/// One value of `Call-Info`: something about the caller or the callee (RFC 3261 section 20.9).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CallInfo<'a> {
+    uri: &'a [u8],
+    params: Params<'a>,
+}
+
+impl<'a> CallInfo<'a> {
+    /// Reads one value.
+    pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+        let (uri, params) = parse::read(value, parse::angle_params)?;
+        Ok(Self { uri, params })
+    }
+
+    /// Where it is found; any scheme, not taken apart.
+    pub fn uri(&self) -> &'a [u8] {
+        self.uri
+    }
+
+    /// What it is for: `icon`, `info`, `card`, `jcard` or another token.
+    pub fn purpose(&self) -> Option<&'a [u8]> {
+        self.params.value("purpose")
+    }
+
+    /// All parameters.
+    pub fn params(&self) -> Params<'a> {
+        self.params
+    }
+}
+
+/// One value of `Geolocation`: where a location is found, not taken apart (RFC 6442 section 4.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Geolocation<'a> {
+    uri: &'a [u8],
+    params: Params<'a>,
+}
+
+impl<'a> Geolocation<'a> {
+    /// Reads one value.
+    pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+        let (uri, params) = parse::read(value, parse::angle_params)?;
+        Ok(Self { uri, params })
+    }
+
+    /// A `cid:`, `sip:`, `http:` or other URI.
+    pub fn uri(&self) -> &'a [u8] {
+        self.uri
+    }
+
+    /// All parameters.
+    pub fn params(&self) -> Params<'a> {
+        self.params
+    }
+}
+
+typed!(CallInfo<'a>, Geolocation<'a>);
+
+impl fmt::Display for CallInfo<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{}>{}", lex::text(self.uri), self.params)
+    }
+}
+
+impl fmt::Display for Geolocation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{}>{}", lex::text(self.uri), self.params)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uri_and_what_it_is_for() {
+        let info = CallInfo::parse(b"<http://www.example.com/alice/photo.jpg> ;purpose=icon").unwrap();
+        assert_eq!(info.uri(), b"http://www.example.com/alice/photo.jpg");
+        assert_eq!(info.purpose(), Some(&b"icon"[..]));
+        assert_eq!(Geolocation::parse(b"<cid:target123@atlanta.example.com>").unwrap().uri().len(), 33);
+        assert!(CallInfo::parse(b"http://www.example.com").is_err());
+    }
+}

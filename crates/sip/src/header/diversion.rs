@@ -1,0 +1,60 @@
+use std::fmt;
+
+use super::address::NameAddr;
+use super::typed::typed;
+use crate::error::ParseError;
+use crate::lex;
+
+/// One value of `Diversion`: who diverted a call, and why (RFC 5806 section 5).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Diversion<'a>(NameAddr<'a>);
+
+impl<'a> Diversion<'a> {
+    /// Reads one value.
+    pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+        NameAddr::parse(value).map(Self)
+    }
+
+    /// Who diverted.
+    pub fn address(&self) -> NameAddr<'a> {
+        self.0
+    }
+
+    /// Why: `unknown`, `user-busy`, `no-answer`, `unconditional` and others.
+    pub fn reason(&self) -> Option<&'a [u8]> {
+        self.0.params().value("reason")
+    }
+
+    /// How many diversions this value stands for.
+    pub fn counter(&self) -> Option<u32> {
+        lex::number(self.0.params().value("counter")?)
+    }
+
+    /// The `privacy` parameter.
+    pub fn privacy(&self) -> Option<&'a [u8]> {
+        self.0.params().value("privacy")
+    }
+}
+
+typed!(Diversion<'a>);
+
+impl fmt::Display for Diversion<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_and_why() {
+        let diversion =
+            Diversion::parse(b"\"Bob\" <sip:bob@example.com>;reason=no-answer;counter=2;privacy=full")
+                .unwrap();
+        assert_eq!((diversion.reason(), diversion.counter()), (Some(&b"no-answer"[..]), Some(2)));
+        assert_eq!(diversion.privacy(), Some(&b"full"[..]));
+        assert_eq!(diversion.address().uri().user(), Some(&b"bob"[..]));
+    }
+}

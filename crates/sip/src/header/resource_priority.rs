@@ -1,0 +1,61 @@
+use std::fmt;
+
+use super::typed::typed;
+use crate::error::{ParseError, ParseErrorKind};
+use crate::lex;
+use crate::parse;
+
+/// One value of `Resource-Priority`: a namespace and a priority in it, compared without their
+/// case (RFC 4412 section 3.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ResourcePriority<'a> {
+    namespace: &'a [u8],
+    priority: &'a [u8],
+}
+
+impl<'a> ResourcePriority<'a> {
+    /// Reads one value: two tokens without dots, and a dot between.
+    pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+        let value = parse::read(value, parse::token)?;
+        match lex::split_once(value, b'.') {
+            Some((namespace, priority))
+                if !namespace.is_empty() && !priority.is_empty() && !priority.contains(&b'.') =>
+            {
+                Ok(Self { namespace, priority })
+            }
+            Some(_) | None => Err(ParseError::new(ParseErrorKind::Unexpected, 0)),
+        }
+    }
+
+    /// The namespace: `ets`, `wps`, `dsn` or another.
+    pub fn namespace(&self) -> &'a [u8] {
+        self.namespace
+    }
+
+    /// The priority in it.
+    pub fn priority(&self) -> &'a [u8] {
+        self.priority
+    }
+}
+
+typed!(ResourcePriority<'a>);
+
+impl fmt::Display for ResourcePriority<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", lex::text(self.namespace), lex::text(self.priority))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn namespace_and_priority() {
+        let priority = ResourcePriority::parse(b"dsn.flash").unwrap();
+        assert_eq!((priority.namespace(), priority.priority()), (&b"dsn"[..], &b"flash"[..]));
+        for bad in ["", "dsn", ".flash", "dsn.", "a.b.c", "dsn . flash"] {
+            assert!(ResourcePriority::parse(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Combinators for the values that are read seldom; the only use of nom.
+
+use nom::branch::alt;
+use nom::bytes::complete::{take_while, take_while1};
+use nom::combinator::{all_consuming, opt, recognize};
+use nom::error::ErrorKind;
+use nom::multi::separated_list1;
+use nom::sequence::{delimited, preceded, separated_pair, terminated};
+use nom::{IResult, Parser};
+
+use crate::error::{ParseError, ParseErrorKind};
+use crate::lex::{self, Cursor};
+use crate::method::Method;
+use crate::param::Params;
+
+/// What a combinator gives: the rest, and what was read.
+pub(crate) type Read<'a, T> = IResult<&'a [u8], T, Stop>;
+
+/// Where reading stopped, counted from the end, and why.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Stop {
+    left: usize,
+    kind: ParseErrorKind,
+}
+
+impl nom::error::ParseError<&[u8]> for Stop {
+    fn from_error_kind(input: &[u8], _: ErrorKind) -> Self {
+        let kind = if input.is_empty() { ParseErrorKind::UnexpectedEnd } else { ParseErrorKind::Unexpected };
+        Self { left: input.len(), kind }
+    }
+
+    fn append(_: &[u8], _: ErrorKind, other: Self) -> Self {
+        other
+    }
+}
+
+/// Reads a whole value; white space around it is passed over.
+pub(crate) fn read<'a, T>(
+    value: &'a [u8],
+    parser: impl Parser<&'a [u8], Output = T, Error = Stop>,
+) -> Result<T, ParseError> {
+    let result = all_consuming(delimited(lws, parser, lws)).parse(value);
+    let stop = match result {
+        Ok((_, read)) => return Ok(read),
+        Err(nom::Err::Error(stop) | nom::Err::Failure(stop)) => stop,
+        Err(nom::Err::Incomplete(_)) => Stop { left: 0, kind: ParseErrorKind::UnexpectedEnd },
+    };
+    Err(ParseError::new(stop.kind, value.len().saturating_sub(stop.left)))
+}
+
+/// `LWS`, folds included; may be none.
+pub(crate) fn lws(input: &[u8]) -> Read<'_, &[u8]> {
+    take_while(|octet| lex::is(octet, lex::WHITE)).parse(input)
+}
+
+/// `token`.
+pub(crate) fn token(input: &[u8]) -> Read<'_, &[u8]> {
+    take_while1(|octet| lex::is(octet, lex::TOKEN)).parse(input)
+}
+
+/// One sign with `LWS` around it.
+pub(crate) fn sign<'a>(octet: u8) -> impl Parser<&'a [u8], Output = &'a [u8], Error = Stop> {
+    delimited(lws, nom::bytes::complete::take_while_m_n(1, 1, move |found| found == octet), lws)
+}
+
+/// A number of 32 bits.
+pub(crate) fn number(input: &[u8]) -> Read<'_, u32> {
+    let (rest, digits) = take_while1(|octet| lex::is(octet, lex::DIGIT)).parse(input)?;
+    match lex::number(digits) {
+        Some(number) => Ok((rest, number)),
+        None => Err(nom::Err::Failure(Stop { left: input.len(), kind: ParseErrorKind::Number })),
+    }
+}
+
+/// A quoted string; gives what stands between its quotes.
+pub(crate) fn quoted(input: &[u8]) -> Read<'_, &[u8]> {
+    by_hand(input, |cursor| cursor.take_quoted())
+}
+
+/// `<...>`; gives what stands between.
+pub(crate) fn angle(input: &[u8]) -> Read<'_, &[u8]> {
+    by_hand(input, |cursor| cursor.take_angle())
+}
+
+/// `*( SEMI generic-param )` up to the end.
+pub(crate) fn params(input: &[u8]) -> Read<'_, Params<'_>> {
+    by_hand(input, |cursor| Params::read(cursor, |_, _| {}))
+}
+
+/// `"(" ... ")"`, which may nest; gives what stands between (`comment`).
+pub(crate) fn comment(input: &[u8]) -> Read<'_, &[u8]> {
+    let mut depth = 0u32;
+    let mut octets = input.iter().enumerate();
+    while let Some((at, octet)) = octets.next() {
+        match octet {
+            b'(' => depth += 1,
+            _ if depth == 0 => break,
+            b')' if depth == 1 => {
+                let (inside, rest) = lex::split(input, at);
+                return Ok((lex::split(rest, 1).1, lex::split(inside, 1).1));
+            }
+            b')' => depth -= 1,
+            b'\\' => drop(octets.next()),
+            _ => {}
+        }
+    }
+    Err(nom::Err::Error(nom::error::ParseError::from_error_kind(input, ErrorKind::Char)))
+}
+
+/// The name of a method.
+pub(crate) fn method(input: &[u8]) -> Read<'_, Method> {
+    let (rest, name) = token(input)?;
+    let failed = nom::Err::Error(nom::error::ParseError::from_error_kind(input, ErrorKind::Verify));
+    Ok((rest, Method::parse(name).ok_or(failed)?))
+}
+
+/// A token, then parameters.
+pub(crate) fn token_params(input: &[u8]) -> Read<'_, (&[u8], Params<'_>)> {
+    (token, params).parse(input)
+}
+
+/// A number, then parameters.
+pub(crate) fn number_params(input: &[u8]) -> Read<'_, (u32, Params<'_>)> {
+    (number, params).parse(input)
+}
+
+/// `type "/" subtype`, then parameters.
+pub(crate) fn media(input: &[u8]) -> Read<'_, (&[u8], &[u8], Params<'_>)> {
+    let (rest, (kind, subtype)) = separated_pair(token, sign(b'/'), token).parse(input)?;
+    let (rest, params) = params(rest)?;
+    Ok((rest, (kind, subtype, params)))
+}
+
+/// `LWS`, at least one octet.
+fn lws1(input: &[u8]) -> Read<'_, &[u8]> {
+    take_while1(|octet| lex::is(octet, lex::WHITE)).parse(input)
+}
+
+/// Digits, and a dot among them or none.
+fn decimal(input: &[u8]) -> Read<'_, &[u8]> {
+    take_while1(|octet: u8| octet.is_ascii_digit() || octet == b'.').parse(input)
+}
+
+/// `number LWS number LWS method` (RFC 3262 section 7.2).
+pub(crate) fn acknowledged(input: &[u8]) -> Read<'_, (u32, u32, Method)> {
+    let (rest, (response, _, sequence, _, method)) = (number, lws1, number, lws1, method).parse(input)?;
+    Ok((rest, (response, sequence, method)))
+}
+
+/// A number of seconds, and a second one behind white space (RFC 3261 section 25.1, `Timestamp`).
+pub(crate) fn timestamp(input: &[u8]) -> Read<'_, (&[u8], Option<&[u8]>)> {
+    (decimal, opt(preceded(lws1, decimal))).parse(input)
+}
+
+/// `delta-seconds [ comment ] *( SEMI retry-param )`.
+pub(crate) fn retry_after(input: &[u8]) -> Read<'_, (u32, Option<&[u8]>, Params<'_>)> {
+    (number, opt(preceded(lws, comment)), params).parse(input)
+}
+
+/// `warn-code SP warn-agent SP warn-text`.
+pub(crate) fn warning(input: &[u8]) -> Read<'_, (u32, &[u8], &[u8])> {
+    let agent = take_while1(|octet| lex::is(octet, lex::VALUE));
+    let (rest, (code, _, agent, _, text)) = (number, lws1, agent, lws1, quoted).parse(input)?;
+    Ok((rest, (code, agent, text)))
+}
+
+/// `<...>`, then parameters.
+pub(crate) fn angle_params(input: &[u8]) -> Read<'_, (&[u8], Params<'_>)> {
+    (angle, params).parse(input)
+}
+
+/// Tokens with this sign between them; gives them all as they stand.
+pub(crate) fn tokens<'a>(octet: u8) -> impl Parser<&'a [u8], Output = &'a [u8], Error = Stop> {
+    recognize(separated_list1(sign(octet), token))
+}
+
+/// `scheme name=value, name=value ...`: a challenge or credentials (RFC 3261 section 25.1). Gives
+/// the scheme and the raw list, which has been checked.
+pub(crate) fn authentication(input: &[u8]) -> Read<'_, (&[u8], &[u8])> {
+    let (list, scheme) = terminated(token, lws).parse(input)?;
+    let (rest, _) = separated_list1(sign(b','), authentication_param).parse(list)?;
+    Ok((rest, (scheme, lex::split(list, list.len() - rest.len()).0)))
+}
+
+/// `name=value`, the value a token or a quoted string.
+pub(crate) fn authentication_param(input: &[u8]) -> Read<'_, (&[u8], &[u8])> {
+    let plain = take_while1(|octet| lex::is(octet, lex::VALUE));
+    separated_pair(token, sign(b'='), alt((quoted, plain))).parse(input)
+}
+
+/// Takes the first parameter, and the comma behind it, of a list that [`authentication`] checked.
+pub(crate) fn next_authentication_param<'a>(list: &mut &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let (rest, param) = authentication_param(list).ok()?;
+    *list = opt(sign(b',')).parse(rest).map_or(rest, |(rest, _)| rest);
+    Some(param)
+}
+
+/// Runs a reader that is written by hand.
+fn by_hand<'a, T>(
+    input: &'a [u8],
+    read: impl FnOnce(&mut Cursor<'a>) -> Result<T, ParseError>,
+) -> Read<'a, T> {
+    let mut cursor = Cursor::new(input);
+    match read(&mut cursor) {
+        Ok(read) => Ok((cursor.rest(), read)),
+        Err(error) => Err(nom::Err::Error(Stop {
+            left: input.len().saturating_sub(error.offset()),
+            kind: error.kind(),
+        })),
+    }
+}
