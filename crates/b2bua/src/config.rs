@@ -11,7 +11,7 @@ use attesta_transaction::{Config as Transactions, Transport};
 
 use crate::error::ConfigError;
 use crate::listener::Listener;
-use crate::trunk::{InboundIdentity, OutboundIdentity, Prefix, Trunk, Trusts};
+use crate::trunk::{InboundIdentity, OutboundIdentity, Prefix, Trunk};
 use crate::trust::{NamedSigner, TrustDomain};
 
 /// Everything that stays the same from one call to the next. Made by [`Config::builder`], shared as `Arc<Config>`.
@@ -27,8 +27,6 @@ pub struct Config {
     pub(crate) budget: Duration,
     pub(crate) caps: Caps,
     pub(crate) transactions: Transactions,
-    /// Stands for the trunk of emergency calls from an address that no trunk claims.
-    pub(crate) stranger: Arc<TrunkEntry>,
 }
 
 impl Config {
@@ -171,7 +169,7 @@ impl Builder {
     }
 
     /// The emergency numbers, as dialled: calls to them, and to `urn:service:sos` and below, are never refused by limits,
-    /// verification or screening. Default: none.
+    /// verification or screening, once they come from a trunk. Default: none.
     #[must_use]
     pub fn emergency(mut self, numbers: Vec<Prefix>) -> Self {
         self.emergency = numbers;
@@ -235,7 +233,6 @@ impl Builder {
             budget: self.budget,
             transactions: self.transactions.limits(self.caps.messages),
             caps: self.caps,
-            stranger: Arc::new(TrunkEntry::stranger()),
         })
     }
 }
@@ -365,14 +362,6 @@ impl TrunkEntry {
         let serves = |signer: &&Arc<NamedSigner>| signer.trust.is_none() || signer.trust.as_ref() == domain;
         self.signers.iter().find(serves).or(egress.fallback.as_ref())
     }
-
-    /// What is known of a peer that no trunk claims: nothing, so nothing that it says is believed.
-    fn stranger() -> Self {
-        let nothing = Trusts { asserted_identity: false, verstat: false, attest_headers: false };
-        let trunk =
-            Trunk::new(STRANGER).inbound_identity(InboundIdentity::Pass).unknown_attest(None).trusts(nothing);
-        Self { trunk, domain: None, signers: Vec::new(), fallback: None }
-    }
 }
 
 /// A route with the trunks that its names stand for.
@@ -436,9 +425,6 @@ fn unique<'a>(names: impl Iterator<Item = &'a Arc<str>>) -> Result<(), ConfigErr
 
 /// The trust domain that a bare `[verify] anchors` makes.
 const DEFAULT_DOMAIN: &str = "default";
-
-/// What records call the trunk of a peer that no trunk claims.
-const STRANGER: &str = "unknown";
 
 /// The largest payload of a UDP datagram over IPv4.
 const MAX_DATAGRAM: usize = 65_507;

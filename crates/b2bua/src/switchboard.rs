@@ -170,10 +170,8 @@ impl<P: Policy> Switchboard<P> {
     fn outside(&mut self, now: Now, id: ServerId, request: Request, flow: &Flow) {
         let trunk = self.desk.config.screen(flow.transport, flow.remote).cloned();
         let emergency = *request.method() == Method::Invite && is_emergency(&self.desk.config, &request);
-        let ingress = match trunk {
-            Some(trunk) => trunk,
-            None if emergency => self.desk.config.stranger.clone(),
-            None => return self.desk.dismiss(id, &request, flow, Status::FORBIDDEN, Refusal::UnknownSource),
+        let Some(ingress) = trunk else {
+            return self.desk.dismiss(id, &request, flow, Status::FORBIDDEN, Refusal::UnknownSource);
         };
         if let Some((status, refusal)) = objection(&request) {
             return self.desk.refuse(now.mono, id, &request, status, refusal);

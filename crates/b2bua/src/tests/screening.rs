@@ -136,13 +136,19 @@ fn one_call_too_many_is_refused() {
 }
 
 #[test]
-fn emergency_calls_pass_screening_from_anywhere() {
+fn emergency_calls_of_a_trunk_are_told_apart_and_those_of_strangers_refused() {
     let mut rig = Rig::plain();
     for (uri, id) in [("urn:service:sos.police", "e1"), ("sip:911@edge.example", "e2")] {
-        rig.request(MALLORY, "INVITE", uri, &dialog_forming("").replace("call-1", id), OFFER);
+        rig.request(ALICE, "INVITE", uri, &dialog_forming("").replace("call-1", id), OFFER);
         rig.gets_request(BOB, "INVITE");
     }
-    rig.request(MALLORY, "INVITE", "sip:9111@edge.example", &dialog_forming(""), OFFER);
+    rig.request(
+        MALLORY,
+        "INVITE",
+        "sip:911@edge.example",
+        &dialog_forming("").replace("call-1", "e3"),
+        OFFER,
+    );
     rig.gets_response(MALLORY, 403);
     let started =
         |event: &&CallEvent| matches!(event, CallEvent::Started { arrival, .. } if arrival.emergency);
