@@ -108,16 +108,18 @@ impl FromStr for OrigId {
     /// Reads the text form of any UUID version, in either case: deployed origination identifiers are not always
     /// of version 4.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.len() != 36 {
-            return Err(NotAUuid);
-        }
+        let text: &[u8; 36] = text.as_bytes().try_into().map_err(|_| NotAUuid)?;
         let mut value = 0_u128;
-        for (place, character) in text.chars().enumerate() {
-            match (place, character) {
-                (8 | 13 | 18 | 23, '-') => {}
+        for (place, octet) in text.iter().enumerate() {
+            let nibble = match (place, octet) {
+                (8 | 13 | 18 | 23, b'-') => continue,
                 (8 | 13 | 18 | 23, _) => return Err(NotAUuid),
-                (_, digit) => value = value << 4 | u128::from(digit.to_digit(16).ok_or(NotAUuid)?),
-            }
+                (_, b'0'..=b'9') => octet - b'0',
+                (_, b'a'..=b'f') => octet - b'a' + 10,
+                (_, b'A'..=b'F') => octet - b'A' + 10,
+                _ => return Err(NotAUuid),
+            };
+            value = value << 4 | u128::from(nibble);
         }
         Ok(Self(value.to_be_bytes()))
     }

@@ -77,6 +77,9 @@ fn decode_deviating(text: &[u8], tolerance: Tolerance, out: &mut Scratch) -> Res
     if !padding.is_empty() && !tolerance.padding {
         return Err(Base64Error::Padding);
     }
+    if !standard && padding.is_empty() {
+        return Err(Base64Error::Malformed);
+    }
     let url: Vec<u8> = body
         .iter()
         .map(|octet| match octet {

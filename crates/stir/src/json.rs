@@ -100,13 +100,16 @@ fn unicode(rest: &mut std::str::Chars<'_>) -> char {
 pub(crate) struct Scanner<'a> {
     rest: &'a str,
     depth: usize,
+    /// Whether the text holds neither escapes nor control characters: a string then ends at the next quote.
+    plain: bool,
 }
 
 impl<'a> Scanner<'a> {
     /// Begins at the front of `text`.
     pub(crate) fn new(text: &'a [u8]) -> Result<Self, JsonError> {
         let rest = std::str::from_utf8(text).map_err(|_| JsonError::Malformed)?;
-        Ok(Self { rest: past_space(rest), depth: 0 })
+        let plain = text.iter().fold(true, |plain, octet| plain & (*octet >= b' ') & (*octet != b'\\'));
+        Ok(Self { rest: past_space(rest), depth: 0, plain })
     }
 
     /// What stands next.
@@ -173,33 +176,15 @@ impl<'a> Scanner<'a> {
     /// Reads a string.
     pub(crate) fn string(&mut self) -> Result<Text<'a>, JsonError> {
         let inside = self.rest.strip_prefix('"').ok_or(JsonError::Malformed)?;
-        let mut escaped = false;
-        let mut octets = inside.bytes().enumerate();
-        while let Some((position, octet)) = octets.next() {
-            match octet {
-                b'"' => {
-                    let (raw, rest) = inside.split_at_checked(position).ok_or(JsonError::Malformed)?;
-                    self.rest = rest;
-                    self.step();
-                    return Ok(Text { raw, escaped });
-                }
-                b'\\' => {
-                    escaped = true;
-                    let digits = match octets.next() {
-                        Some((_, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't')) => 0,
-                        Some((_, b'u')) => 4,
-                        Some(_) | None => return Err(JsonError::Malformed),
-                    };
-                    if (0..digits).any(|_| !octets.next().is_some_and(|(_, digit)| digit.is_ascii_hexdigit()))
-                    {
-                        return Err(JsonError::Malformed);
-                    }
-                }
-                0..=0x1f => return Err(JsonError::Malformed),
-                _ => {}
-            }
-        }
-        Err(JsonError::Malformed)
+        let (length, escaped) = if self.plain {
+            (inside.bytes().position(|octet| octet == b'"').ok_or(JsonError::Malformed)?, false)
+        } else {
+            string_length(inside)?
+        };
+        let (raw, rest) = inside.split_at_checked(length).ok_or(JsonError::Malformed)?;
+        self.rest = rest;
+        self.step();
+        Ok(Text { raw, escaped })
     }
 
     /// Reads a number and gives it back if it is a non-negative integer without fraction and exponent.
@@ -271,6 +256,31 @@ impl<'a> Scanner<'a> {
     fn step(&mut self) {
         self.rest = past_space(self.rest.get(1..).unwrap_or_default());
     }
+}
+
+/// How long the string is that ends at the next unescaped quote, and whether it holds escapes (RFC 8259 section 7).
+fn string_length(inside: &str) -> Result<(usize, bool), JsonError> {
+    let mut escaped = false;
+    let mut octets = inside.bytes().enumerate();
+    while let Some((position, octet)) = octets.next() {
+        match octet {
+            b'"' => return Ok((position, escaped)),
+            b'\\' => {
+                escaped = true;
+                let digits = match octets.next() {
+                    Some((_, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't')) => 0,
+                    Some((_, b'u')) => 4,
+                    Some(_) | None => return Err(JsonError::Malformed),
+                };
+                if (0..digits).any(|_| !octets.next().is_some_and(|(_, digit)| digit.is_ascii_hexdigit())) {
+                    return Err(JsonError::Malformed);
+                }
+            }
+            0..=0x1f => return Err(JsonError::Malformed),
+            _ => {}
+        }
+    }
+    Err(JsonError::Malformed)
 }
 
 /// RFC 8259 section 2: a form feed is no white space here.

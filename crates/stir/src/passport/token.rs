@@ -38,20 +38,18 @@ impl<'a> Token<'a> {
         if text.len() > MAX_LENGTH {
             return Err(TokenError::TooLong);
         }
-        let mut parts = text.split(|octet| *octet == b'.');
-        let (Some(header), Some(payload), Some(signature), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+        let text = std::str::from_utf8(text).map_err(|_| TokenError::Parts)?;
+        let (signed, signature) = text.rsplit_once('.').ok_or(TokenError::Parts)?;
+        let (header, payload) = signed.split_once('.').ok_or(TokenError::Parts)?;
+        if signature.is_empty() || payload.contains('.') {
             return Err(TokenError::Parts);
+        }
+        let form = match (header.as_bytes(), payload.as_bytes()) {
+            ([], []) => Form::Compact,
+            ([], _) | (_, []) => return Err(TokenError::Parts),
+            (header, payload) => Form::Full { signed: signed.as_bytes(), header, payload },
         };
-        let form = match (header.is_empty(), payload.is_empty(), signature.is_empty()) {
-            (false, false, false) => {
-                let signed = text.get(..header.len() + 1 + payload.len()).ok_or(TokenError::Parts)?;
-                Form::Full { signed, header, payload }
-            }
-            (true, true, false) => Form::Compact,
-            _ => return Err(TokenError::Parts),
-        };
+        let signature = signature.as_bytes();
         Ok(Self { form, signature })
     }
 

@@ -51,7 +51,7 @@ pub(super) fn judge(
     let ppt = finding.ppt.unwrap_or(Ppt::Base);
     finding.record(Check::Header, passport.check_header(field, ppt));
     finding.record(Check::Info, passport.check_info(field, &verifier.policy));
-    finding.record(Check::Claims, passport.check_claims(ppt));
+    finding.record(Check::Claims, passport.check_claims(ppt, &finding));
     finding.record(Check::Orig, passport.check_orig(facts));
     finding.record(Check::Dest, passport.check_dest(facts));
     finding.record(Check::Freshness, passport.check_freshness(facts, &verifier.policy, now));
@@ -146,15 +146,15 @@ impl<'a> Passport<'a> {
         }
     }
 
-    fn check_claims(&self, ppt: Ppt) -> Result<(), Reason> {
+    fn check_claims(&self, ppt: Ppt, finding: &Finding) -> Result<(), Reason> {
         required(&self.claims.dest, Reason::DestMissing, Reason::DestInvalid)?;
         required(&self.claims.iat, Reason::IatMissing, Reason::IatInvalid)?;
         required(&self.claims.orig, Reason::OrigMissing, Reason::OrigInvalid)?;
         if ppt == Ppt::Shaken {
             required(&self.claims.attest, Reason::AttestMissing, Reason::AttestInvalid)?;
             required(&self.claims.origid, Reason::OrigidMissing, Reason::OrigidInvalid)?;
-            self.attestation().ok_or(Reason::AttestInvalid)?;
-            self.origid().ok_or(Reason::OrigidInvalid)?;
+            finding.attestation.ok_or(Reason::AttestInvalid)?;
+            finding.origid.ok_or(Reason::OrigidInvalid)?;
         }
         Ok(())
     }

@@ -1,0 +1,160 @@
+//! Signing and verifying beside ring's bare operations on the same octets: `cargo bench --bench stir`.
+//!
+//! One table: median nanoseconds, allocations, and the multiple of ring measured in the same run, turn by turn. With
+//! valgrind at hand, instructions too: the program runs itself under it with few rounds and with more, and the
+//! difference divided by the rounds is what one operation takes. What is left after ring's part is held to a limit.
+
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a measurement may stop, and its table is its purpose"
+)]
+
+mod fixture;
+mod operations;
+
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use operations::{Bench, Floor};
+
+#[global_allocator]
+static ALLOCATIONS: dhat::Alloc = dhat::Alloc;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, flag, name, rounds] = arguments.as_slice()
+        && flag == "--rounds"
+    {
+        let bench = Bench::new(1);
+        let mut operation = bench.operation(name).expect("a known operation");
+        for _ in 0..rounds.parse().expect("a number") {
+            operation();
+        }
+        return ExitCode::SUCCESS;
+    }
+    table()
+}
+
+fn table() -> ExitCode {
+    println!("{}", heading());
+    println!(
+        "{:<28}{:>12}{:>13}{:>9}{:>14}{:>10}{:>8}",
+        "operation", "ns", "allocations", "x ring", "instructions", "own", "at most"
+    );
+    let bench = Bench::new(4_000);
+    let mut counts = Counts::default();
+    let mut held = true;
+    for row in operations::ROWS {
+        let (nanoseconds, floor) = compare(&bench, row.name, row.floor);
+        let ratio = floor.map_or_else(|| "-".to_owned(), |floor| format!("{:.3}", nanoseconds / floor));
+        let (instructions, own) = counts.of(row.name, row.floor);
+        let over = matches!((own, row.limit), (Some(own), Some(limit)) if own > limit);
+        let allocated = allocations(&bench, row.name);
+        held &= !over && !(row.warm && allocated > 0);
+        println!(
+            "{:<28}{nanoseconds:>12.0}{allocated:>13}{ratio:>9}{:>14}{:>10}{:>8}{}",
+            row.name,
+            shown(instructions),
+            shown(own),
+            shown(row.limit),
+            if over { "  over" } else { "" }
+        );
+    }
+    println!(
+        "jsonwebtoken decodes, checks alg, iat's type and the signature; it knows no dest, no x5u and no certificate."
+    );
+    if held { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn shown(value: Option<i64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
+/// CPU, compiler and commit.
+fn heading() -> String {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown CPU");
+    let answer = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).output().ok()?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let compiler = answer("rustc", &["--version"]).unwrap_or_default();
+    let commit = answer("git", &["describe", "--always", "--dirty"]).unwrap_or_default();
+    format!("{} | {compiler} | {commit}", cpu.trim_start_matches(['\t', ' ', ':']))
+}
+
+/// The medians of an operation and of its floor, measured in turns.
+fn compare(bench: &Bench, name: &str, floor: Option<Floor>) -> (f64, Option<f64>) {
+    let mut operation = bench.operation(name).expect("a known operation");
+    let mut bare = floor.map(|floor| bench.floor(floor));
+    let (mut own, mut rings) = (Vec::new(), Vec::new());
+    operation();
+    for _ in 0..ROUNDS {
+        if let Some(bare) = &mut bare {
+            rings.push(time(bare));
+        }
+        own.push(time(&mut operation));
+    }
+    (median(own), bare.map(|_| median(rings)))
+}
+
+const ROUNDS: usize = 300;
+const PER_ROUND: u32 = 20;
+
+fn time(operation: &mut dyn FnMut()) -> f64 {
+    let start = Instant::now();
+    for _ in 0..PER_ROUND {
+        operation();
+    }
+    start.elapsed().as_secs_f64() * 1e9 / f64::from(PER_ROUND)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+/// Allocations of one warm run.
+fn allocations(bench: &Bench, name: &str) -> u64 {
+    let mut operation = bench.operation(name).expect("a known operation");
+    operation();
+    let _profiler = dhat::Profiler::builder().testing().build();
+    operation();
+    dhat::HeapStats::get().total_blocks
+}
+
+/// Counts instructions with cachegrind, if there is one. The operations of the floors come first in the table.
+#[derive(Default)]
+struct Counts {
+    floors: Vec<(&'static str, i64)>,
+}
+
+impl Counts {
+    /// Instructions of an operation, and what is left of them without those of its floor.
+    fn of(&mut self, name: &'static str, floor: Option<Floor>) -> (Option<i64>, Option<i64>) {
+        let Some(whole) = per_operation(name) else { return (None, None) };
+        self.floors.push((name, whole));
+        let ring = floor.and_then(|floor| self.floors.iter().find(|(name, _)| *name == floor.name()));
+        (Some(whole), ring.map(|(_, ring)| whole - ring))
+    }
+}
+
+fn per_operation(name: &str) -> Option<i64> {
+    const FEW: i64 = 10;
+    const MORE: i64 = 210;
+    Some((executed(name, MORE)? - executed(name, FEW)?) / (MORE - FEW))
+}
+
+/// Instructions of a whole run.
+fn executed(name: &str, rounds: i64) -> Option<i64> {
+    let output = Command::new("valgrind")
+        .args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"])
+        .arg(std::env::current_exe().ok()?)
+        .args(["--rounds", name, &rounds.to_string()])
+        .output()
+        .ok()?;
+    let report = String::from_utf8_lossy(&output.stderr).into_owned();
+    let count = report.lines().find_map(|line| line.split_once("refs:"))?.1.trim().replace(',', "");
+    count.parse().ok()
+}

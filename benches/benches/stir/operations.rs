@@ -1,0 +1,247 @@
+//! The operations that are measured, and ring's bare ones beneath them.
+
+use std::cell::Cell;
+use std::hint::black_box;
+use std::sync::Arc;
+
+use attesta_stir::cert::{Credential, Snapshot};
+use attesta_stir::{Facts, Identity, IdentityField, Verdict, Verifier, VerifyPolicy};
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use ring::rand::SystemRandom;
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::fixture::{Fixture, Provider, callee, caller, claims, now, number};
+
+/// One line of the table.
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) floor: Option<Floor>,
+    /// At most this many instructions beside ring's.
+    pub(crate) limit: Option<i64>,
+    /// Whether it must not allocate.
+    pub(crate) warm: bool,
+}
+
+/// ring's bare operation beneath another.
+#[derive(Clone, Copy)]
+pub(crate) enum Floor {
+    Sign,
+    Verify,
+}
+
+impl Floor {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Sign => "ring sign",
+            Self::Verify => "ring verify",
+        }
+    }
+}
+
+pub(crate) const ROWS: &[Row] = &[
+    Row { name: "ring sign", floor: None, limit: None, warm: true },
+    Row { name: "sign", floor: Some(Floor::Sign), limit: Some(4_000), warm: true },
+    Row { name: "jsonwebtoken sign", floor: Some(Floor::Sign), limit: None, warm: false },
+    Row { name: "ring verify", floor: None, limit: None, warm: true },
+    Row { name: "verify, one key", floor: Some(Floor::Verify), limit: Some(9_000), warm: true },
+    Row { name: "verify, 4000 keys", floor: Some(Floor::Verify), limit: None, warm: true },
+    Row { name: "verify, cold", floor: Some(Floor::Verify), limit: None, warm: false },
+    Row { name: "jsonwebtoken verify", floor: Some(Floor::Verify), limit: None, warm: false },
+    Row { name: "refuse bad base64", floor: None, limit: None, warm: true },
+    Row { name: "refuse wrong dest", floor: None, limit: None, warm: true },
+    Row { name: "refuse stale", floor: None, limit: None, warm: true },
+];
+
+/// What the operations work on.
+pub(crate) struct Bench {
+    fixture: Fixture,
+    snapshot: Arc<Snapshot>,
+    verifier: Verifier,
+    caller: [Identity; 1],
+    callee: [Identity; 1],
+    other: [Identity; 1],
+    ring: EcdsaKeyPair,
+    random: SystemRandom,
+    signed: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+impl Bench {
+    pub(crate) fn new(providers: usize) -> Self {
+        let fixture = Fixture::new(providers);
+        let first = fixture.providers.first().expect("a provider");
+        let random = SystemRandom::new();
+        let ring =
+            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &first.pkcs8, &random).expect("a key");
+        let (signed, signature) = first.token().rsplit_once('.').expect("a token");
+        let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).expect("base64url");
+        Self {
+            snapshot: fixture.snapshot(),
+            verifier: Verifier::new(fixture.anchors.clone(), VerifyPolicy::default()),
+            caller: [caller()],
+            callee: [callee()],
+            other: [number("12155559999")],
+            ring,
+            random,
+            signed: signed.as_bytes().to_vec(),
+            signature,
+            fixture,
+        }
+    }
+
+    pub(crate) fn floor(&self, floor: Floor) -> Box<dyn FnMut() + '_> {
+        self.operation(floor.name()).expect("a floor is an operation")
+    }
+
+    pub(crate) fn operation(&self, name: &str) -> Option<Box<dyn FnMut() + '_>> {
+        Some(match name {
+            "ring sign" => Box::new(|| {
+                black_box(self.ring.sign(&self.random, black_box(&self.signed)).expect("a signature"));
+            }),
+            "ring verify" => Box::new(|| {
+                let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, self.ring.public_key());
+                key.verify(black_box(&self.signed), &self.signature).expect("a valid signature");
+            }),
+            "sign" => self.sign(),
+            "verify, one key" => {
+                let field = self.first().field();
+                Box::new(move || self.verify(field, &self.snapshot, Verdict::Pass))
+            }
+            "verify, 4000 keys" => self.verify_many(),
+            "verify, cold" => self.verify_cold(),
+            "refuse bad base64" => {
+                let field = IdentityField { token: b"e*.e30.AAAA", ..self.first().field() };
+                Box::new(move || self.verify(field, &self.snapshot, Verdict::Fail))
+            }
+            "refuse wrong dest" => {
+                let field = self.first().field();
+                Box::new(move || self.refuse(field, &self.other, 0))
+            }
+            "refuse stale" => {
+                let field = self.first().field();
+                Box::new(move || self.refuse(field, &self.callee, 61))
+            }
+            "jsonwebtoken sign" => self.sign_jsonwebtoken(),
+            "jsonwebtoken verify" => self.verify_jsonwebtoken(),
+            _ => return None,
+        })
+    }
+
+    fn first(&self) -> &Provider {
+        self.fixture.providers.first().expect("a provider")
+    }
+
+    fn sign(&self) -> Box<dyn FnMut() + '_> {
+        let [caller] = &self.caller;
+        let signer = &self.first().signer;
+        let mut out = Vec::with_capacity(1024);
+        Box::new(move || {
+            out.clear();
+            signer.sign_shaken(&claims(black_box(caller), &self.callee), &mut out).expect("a signature");
+            black_box(&out);
+        })
+    }
+
+    fn verify(&self, field: IdentityField<'_>, snapshot: &Snapshot, expected: Verdict) {
+        let fields = [black_box(field)];
+        let facts = Facts::new(&fields).orig(&self.caller).dest(&self.callee);
+        assert_eq!(self.verifier.verify(&facts, snapshot, now()).verdict(), expected);
+    }
+
+    fn refuse(&self, field: IdentityField<'_>, dest: &[Identity], later: u64) {
+        let fields = [black_box(field)];
+        let facts = Facts::new(&fields).orig(&self.caller).dest(dest);
+        let moment = std::time::Duration::from_secs(now().as_secs() + later);
+        let verification =
+            self.verifier.verify(&facts, &self.snapshot, attesta_stir::UnixTime::since_unix_epoch(moment));
+        assert_eq!(verification.verdict(), Verdict::Fail);
+    }
+
+    /// Another provider each time, in an order without pattern.
+    fn verify_many(&self) -> Box<dyn FnMut() + '_> {
+        let state = Cell::new(0x2545_f491_4f6c_dd1d_u64);
+        let providers = &self.fixture.providers;
+        Box::new(move || {
+            let mut next = state.get();
+            next ^= next << 13;
+            next ^= next >> 7;
+            next ^= next << 17;
+            state.set(next);
+            let place = usize::try_from(next).unwrap_or_default() % providers.len();
+            let provider = providers.get(place).expect("a provider");
+            self.verify(provider.field(), &self.snapshot, Verdict::Pass);
+        })
+    }
+
+    /// The bundle is parsed and its path found, then the call verified: a cache miss without the fetch.
+    fn verify_cold(&self) -> Box<dyn FnMut() + '_> {
+        let provider = self.first();
+        let field = provider.field();
+        Box::new(move || {
+            let mut credential = Credential::parse(black_box(provider.bundle.as_bytes())).expect("a chain");
+            credential.validate(self.verifier.anchors(), now());
+            assert_eq!(credential.path_error(self.verifier.anchors()), None);
+            self.verify(field, &self.snapshot, Verdict::Pass);
+        })
+    }
+
+    fn sign_jsonwebtoken(&self) -> Box<dyn FnMut() + '_> {
+        let key = EncodingKey::from_ec_der(&self.first().pkcs8);
+        let mut header = Header::new(Algorithm::ES256);
+        header.typ = Some("passport".to_owned());
+        header.x5u = Some(self.first().url.as_str().to_owned());
+        let claims = Claims::new();
+        Box::new(move || {
+            black_box(jsonwebtoken::encode(&header, black_box(&claims), &key).expect("a token"));
+        })
+    }
+
+    fn verify_jsonwebtoken(&self) -> Box<dyn FnMut() + '_> {
+        let key = DecodingKey::from_ec_der(self.ring.public_key().as_ref());
+        let mut validation = Validation::new(Algorithm::ES256);
+        validation.required_spec_claims.clear();
+        validation.validate_exp = false;
+        let token = self.first().token();
+        Box::new(move || {
+            black_box(
+                jsonwebtoken::decode::<Claims>(black_box(token), &key, &validation).expect("a valid token"),
+            );
+        })
+    }
+}
+
+/// The claims of `shaken`, for jsonwebtoken.
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    attest: String,
+    dest: Dest,
+    iat: u64,
+    orig: Orig,
+    origid: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Dest {
+    tn: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Orig {
+    tn: String,
+}
+
+impl Claims {
+    fn new() -> Self {
+        Self {
+            attest: "A".to_owned(),
+            dest: Dest { tn: vec!["12155551213".to_owned()] },
+            iat: now().as_secs(),
+            orig: Orig { tn: "12155551212".to_owned() },
+            origid: "07070707-0707-4707-8707-070707070707".to_owned(),
+        }
+    }
+}
