@@ -16,6 +16,14 @@ const URL: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(false),
 );
 
+/// Standard base64 without padding, as `rcdi` digests are written (RFC 9795 section 6.1).
+const STANDARD: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
 /// Which deviations from base64url are let through. Signatures cover the received text in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tolerance {
@@ -61,6 +69,11 @@ pub(crate) fn decode_exact<const N: usize>(
     let mut octets = Scratch::new();
     decode(text, tolerance, &mut octets)?;
     Ok(octets.as_slice().try_into().ok())
+}
+
+/// Decodes standard base64, padded or not.
+pub(crate) fn decode_standard(text: &[u8], out: &mut Scratch) -> Result<(), Base64Error> {
+    decode_with(&STANDARD, text, out).map_err(|()| Base64Error::Malformed)
 }
 
 /// The slow path: says what is wrong, or lets it through if the operator asked for that.

@@ -73,6 +73,14 @@ impl fmt::Display for Identity {
 pub struct IdentityUri(Box<str>);
 
 impl IdentityUri {
+    /// Normalises `text`.
+    ///
+    /// # Errors
+    /// When it is no URI that an identity can be taken from.
+    pub fn parse(text: &str) -> Result<Self, IdentityError> {
+        Parts::split(text.as_bytes())?.normalised()
+    }
+
     /// The canonical text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -64,12 +64,12 @@ mod x5u;
 pub use attestation::{Attestation, NotAUuid, OrigId, UnknownAttestation};
 pub use es256::{KeyError, SigningKey, VerifyingKey};
 pub use identity::{Identity, IdentityError, IdentityUri};
-pub use passport::Ppt;
+pub use passport::{DecodedPassport, Ppt};
 pub use rustls_pki_types::UnixTime;
 pub use sign::{Base, Div, Shaken, SignError, Signer, SignerError};
 pub use tn::{DialPlan, DialPlanError, NumberError, TelephoneNumber};
 pub use verify::{
-    Check, Checks, Facts, Finding, FindingResult, IdentityField, Outcome, Reason, Verdict, Verification,
-    Verifier, VerifyPolicy, Verstat, VerstatProfile,
+    Check, Checks, Facts, Finding, FindingResult, Fingerprint, IdentityField, Outcome, Reason, Verdict,
+    Verification, Verifier, VerifyPolicy, Verstat, VerstatProfile,
 };
 pub use x5u::{DEFAULT_PORTS, X5u, X5uError};

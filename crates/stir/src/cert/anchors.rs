@@ -15,6 +15,7 @@ use crate::digest;
 pub struct TrustAnchors {
     anchors: Arc<[TrustAnchor<'static>]>,
     subjects: Arc<[Box<str>]>,
+    certificates: Arc<[CertificateDer<'static>]>,
     id: AnchorsId,
 }
 
@@ -48,6 +49,7 @@ impl TrustAnchors {
         Ok(Self {
             anchors: anchors.ok_or(AnchorsError::Malformed)?.into(),
             subjects: read.iter().map(|certificate| certificate.subject().into()).collect(),
+            certificates: certificates.iter().map(|der| der.clone().into_owned()).collect(),
             id: AnchorsId(digest::sha256(digests.as_flattened())),
         })
     }
@@ -59,6 +61,11 @@ impl TrustAnchors {
 
     pub(crate) fn id(&self) -> AnchorsId {
         self.id
+    }
+
+    /// The certificates that the anchors were taken from.
+    pub(super) fn certificates(&self) -> &[CertificateDer<'static>] {
+        &self.certificates
     }
 
     pub(super) fn as_slice(&self) -> &[TrustAnchor<'static>] {

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 
-use crate::cert::anchors::TrustAnchors;
+use crate::cert::anchors::{AnchorsId, TrustAnchors};
 use crate::cert::credential::Credential;
+use crate::cert::crl::Revocations;
 use crate::cert::freshness::Fetched;
 use crate::cert::snapshot::{FetchFailure, Held, Snapshot};
 use crate::x5u::X5u;
@@ -96,6 +97,7 @@ pub enum Want {
 pub struct Cache {
     config: CacheConfig,
     domains: Vec<TrustAnchors>,
+    revocations: Vec<(AnchorsId, Arc<Revocations>)>,
     entries: BTreeMap<X5u, Entry>,
     published: Option<Arc<Snapshot>>,
 }
@@ -110,14 +112,14 @@ struct Entry {
 #[derive(Debug)]
 enum State {
     Unknown,
-    Known { credential: Arc<Credential>, tried: UnixTime, refresh_at: UnixTime },
+    Known { credential: Arc<Credential>, tried: UnixTime, refresh_at: UnixTime, revoked: Arc<[AnchorsId]> },
     Failed { until: UnixTime, failure: FetchFailure },
 }
 
 impl Cache {
     /// An empty cache whose credentials are validated for each of `domains`.
     pub fn new(config: CacheConfig, domains: Vec<TrustAnchors>) -> Self {
-        Self { config, domains, entries: BTreeMap::new(), published: None }
+        Self { config, domains, revocations: Vec::new(), entries: BTreeMap::new(), published: None }
     }
 
     /// A call needs the certificate behind `url`. At most one fetch of it is asked for at a time.
@@ -152,20 +154,33 @@ impl Cache {
             for domain in &self.domains {
                 credential.validate(domain, now);
             }
-            Ok((Arc::new(credential), self.lifetime(&fetched)))
+            let revoked = revoked(&credential, &self.revocations);
+            Ok((Arc::new(credential), revoked, self.lifetime(&fetched)))
         });
         let retry = after(now, self.config.negative);
         let Some(entry) = self.entries.get_mut(url) else { return };
         entry.in_flight = false;
         self.published = None;
         match (outcome, &mut entry.state) {
-            (Ok((credential, lifetime)), state) => {
+            (Ok((credential, revoked, lifetime)), state) => {
                 let refresh_at = after(now, lifetime.mul_f64(REFRESH_AHEAD));
-                *state = State::Known { credential, tried: now, refresh_at };
+                *state = State::Known { credential, tried: now, refresh_at, revoked };
             }
             (Err(_), State::Known { tried, refresh_at, .. }) => (*tried, *refresh_at) = (now, retry),
             (Err(failure), state) => *state = State::Failed { until: retry, failure },
         }
+    }
+
+    /// Goes by `revocations` in the trust domain of `anchors` from now on, for credentials that are already known too.
+    pub fn revocations(&mut self, anchors: &TrustAnchors, revocations: Revocations) {
+        self.revocations.retain(|(id, _)| *id != anchors.id());
+        self.revocations.push((anchors.id(), Arc::new(revocations)));
+        for entry in self.entries.values_mut() {
+            if let State::Known { credential, revoked: known, .. } = &mut entry.state {
+                *known = revoked(credential, &self.revocations);
+            }
+        }
+        self.published = None;
     }
 
     /// What verifications go by from now on. The same picture is handed out until something changes.
@@ -175,7 +190,9 @@ impl Cache {
             let refetch = self.config.refetch;
             let held =
                 entries.iter().filter_map(|(url, entry)| Some((url.clone(), entry.state.held(refetch)?)));
-            Arc::new(Snapshot { entries: held.collect() })
+            let revocations =
+                self.revocations.iter().map(|(id, lists)| (*id, lists.insists_until())).collect();
+            Arc::new(Snapshot { entries: held.collect(), revocations })
         });
         Arc::clone(published)
     }
@@ -229,10 +246,11 @@ impl State {
     fn held(&self, refetch: Duration) -> Option<Held> {
         match self {
             Self::Unknown => None,
-            Self::Known { credential, tried, .. } => {
-                let settled_until = after(*tried, refetch);
-                Some(Held::Known { credential: Arc::clone(credential), settled_until })
-            }
+            Self::Known { credential, tried, revoked, .. } => Some(Held::Known {
+                credential: Arc::clone(credential),
+                settled_until: after(*tried, refetch),
+                revoked: Arc::clone(revoked),
+            }),
             Self::Failed { until, failure } => Some(Held::Failed { until: *until, failure: *failure }),
         }
     }
@@ -262,6 +280,13 @@ impl State {
             Self::Known { credential, .. } => 1 + u8::from(credential.is_trusted()),
         }
     }
+}
+
+/// The trust domains in which a certificate of the credential's path is revoked.
+fn revoked(credential: &Credential, revocations: &[(AnchorsId, Arc<Revocations>)]) -> Arc<[AnchorsId]> {
+    let revoking =
+        |(id, lists): &(AnchorsId, Arc<Revocations>)| credential.is_revoked(*id, lists).then_some(*id);
+    revocations.iter().filter_map(revoking).collect()
 }
 
 /// The part of a lifetime after which a credential is fetched again.

@@ -10,6 +10,7 @@ use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage, KeyUsages};
 
 use crate::cert::claim_constraints::{ClaimConstraints, ClaimConstraintsError};
+use crate::cert::crl::CertificateName;
 use crate::cert::tn_auth_list::{TnAuthList, TnAuthListError};
 use crate::es256::VerifyingKey;
 
@@ -73,6 +74,11 @@ impl Certificate {
     /// The last second in which it is valid.
     pub fn not_after(&self) -> UnixTime {
         self.not_after
+    }
+
+    /// What revocation lists name it by.
+    pub(super) fn name(&self) -> CertificateName {
+        CertificateName::new(&self.issuer, &self.serial)
     }
 
     /// The public key, if it is of P-256.

@@ -79,6 +79,22 @@ pub(super) fn find_path(
     Ok(std::iter::once(0).chain(above).collect())
 }
 
+/// Whether `signature` over `message` is that of the key in `spki`, by an algorithm that certificates may be signed
+/// with. All four are as X.509 has them: two algorithm identifiers without their outer sequence, the key and the
+/// signature without their bit strings.
+pub(super) fn is_signed_by(
+    (key_algorithm, key): (&[u8], &[u8]),
+    signature_algorithm: &[u8],
+    message: &[u8],
+    signature: &[u8],
+) -> bool {
+    algorithms().any(|(algorithm, id)| {
+        algorithm.public_key_alg_id().as_ref() == key_algorithm
+            && id.as_ref() == signature_algorithm
+            && algorithm.verify_signature(key, message, signature).is_ok()
+    })
+}
+
 /// The trust anchor that `certificate` stands for.
 pub(super) fn anchor(certificate: &CertificateDer<'_>) -> Option<TrustAnchor<'static>> {
     webpki::anchor_from_trusted_cert(certificate).ok().map(|anchor| anchor.to_owned())

@@ -8,6 +8,7 @@ use crate::cert::anchors::{AnchorsId, TrustAnchors};
 use crate::cert::bundle::{CertificateChain, ChainError};
 use crate::cert::certificate::Certificate;
 use crate::cert::chain::{PathError, find_path};
+use crate::cert::crl::Revocations;
 
 /// A parsed certificate chain with what was found out about it.
 #[derive(Clone, Debug)]
@@ -122,6 +123,12 @@ impl Credential {
     /// The certificates of `path`, the leaf first.
     pub(crate) fn along<'a>(&'a self, path: &'a Path) -> impl DoubleEndedIterator<Item = &'a Certificate> {
         path.certificates.iter().filter_map(|position| self.certificates.get(*position))
+    }
+
+    /// Whether a certificate of the kept path to `anchors` is revoked by `revocations`.
+    pub(super) fn is_revoked(&self, anchors: AnchorsId, revocations: &Revocations) -> bool {
+        let path = self.paths.iter().find(|(id, _)| *id == anchors).and_then(|(_, path)| path.as_ref().ok());
+        path.is_some_and(|path| self.along(path).any(|certificate| revocations.revoke(certificate)))
     }
 
     fn known_path(&self, anchors: &TrustAnchors) -> Option<&Result<Path, PathError>> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
 
+use crate::cert::anchors::AnchorsId;
 use crate::cert::credential::Credential;
 use crate::x5u::X5u;
 
@@ -12,13 +13,16 @@ use crate::x5u::X5u;
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     pub(super) entries: BTreeMap<X5u, Held>,
+    /// The trust domains with revocation lists, and until when they will do for those that insist on fresh ones.
+    pub(super) revocations: Vec<(AnchorsId, Option<UnixTime>)>,
 }
 
 /// What is known about one URL.
 #[derive(Clone, Debug)]
 pub(crate) enum Held {
-    /// Its credential, and until when asking for it once more would bring nothing new.
-    Known { credential: Arc<Credential>, settled_until: UnixTime },
+    /// Its credential, until when asking for it once more would bring nothing new, and the trust domains in which a
+    /// certificate of its path is revoked.
+    Known { credential: Arc<Credential>, settled_until: UnixTime, revoked: Arc<[AnchorsId]> },
     /// It could not be had, and is not asked again before `until`.
     Failed { until: UnixTime, failure: FetchFailure },
 }
@@ -59,6 +63,12 @@ impl Snapshot {
             Held::Known { .. } => None,
             Held::Failed { failure, .. } => Some(*failure),
         }
+    }
+
+    /// Whether the revocation lists of a trust domain will do at `now`; None when it has none.
+    pub(crate) fn revocations_will_do(&self, anchors: AnchorsId, now: UnixTime) -> Option<bool> {
+        let (_, until) = self.revocations.iter().find(|(id, _)| *id == anchors)?;
+        Some(until.is_none_or(|until| now <= until))
     }
 
     pub(crate) fn held(&self, url: &str) -> Option<&Held> {

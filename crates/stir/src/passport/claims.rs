@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::identity::Identity;
+use crate::identity::{Identity, IdentityUri};
 use crate::json::{JsonError, Kind, Scanner, Text};
+use crate::tn::TelephoneNumber;
 
 /// A claim that may be missing or of the wrong type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,6 +33,7 @@ pub(crate) struct Claims<'a> {
     pub(crate) iat: Claim<u64>,
     pub(crate) orig: Claim<Named<'a>>,
     pub(crate) origid: Claim<Text<'a>>,
+    extensions: bool,
     text: &'a [u8],
 }
 
@@ -49,6 +51,19 @@ impl Named<'_> {
             (Self::Tn(text), Identity::Tn(number)) => number.matches(&text.decoded()),
             (Self::Uri(text), Identity::Uri(uri)) => uri.matches(&text.decoded()),
             (Self::Tn(_), Identity::Uri(_)) | (Self::Uri(_), Identity::Tn(_)) => false,
+        }
+    }
+
+    /// Whether this and `other` name the same, once both are canonical.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Tn(own), Self::Tn(other)) => {
+                TelephoneNumber::parse(&*own.decoded()).is_ok_and(|number| number.matches(&other.decoded()))
+            }
+            (Self::Uri(own), Self::Uri(other)) => {
+                IdentityUri::parse(&own.decoded()).is_ok_and(|uri| uri.matches(&other.decoded()))
+            }
+            (Self::Tn(_), Self::Uri(_)) | (Self::Uri(_), Self::Tn(_)) => false,
         }
     }
 }
@@ -80,12 +95,33 @@ impl<'a> Claims<'a> {
                 Some("iat") => claims.iat = time(value)?,
                 Some("orig") => claims.orig = named(value, false)?,
                 Some("origid") => claims.origid = string(value)?,
-                Some(_) | None => value.value().map(drop)?,
+                Some(_) | None => {
+                    claims.extensions = true;
+                    value.value()?;
+                }
             }
             Ok(())
         })?;
         scanner.end()?;
         Ok(claims)
+    }
+
+    /// Whether there are claims beside those that are read in place.
+    pub(crate) fn has_extensions(&self) -> bool {
+        self.extensions
+    }
+
+    /// The JSON of the claim `wanted`, as it was received.
+    pub(crate) fn json(&self, wanted: &str) -> Option<&'a str> {
+        let mut found = None;
+        self.each(|name, value| {
+            let value = value.value()?;
+            if name.decoded() == wanted {
+                found = Some(value);
+            }
+            Ok(())
+        });
+        found
     }
 
     /// The value of the claim `wanted`: the text of a string, else the JSON as it was received.

@@ -2,10 +2,12 @@
 
 pub(crate) mod canonical;
 mod claims;
+mod decoded;
 mod header;
 mod token;
 
 pub(crate) use claims::{Claim, Claims, Named};
+pub use decoded::DecodedPassport;
 pub(crate) use header::Header;
 pub(crate) use token::{Form, Token, TokenError, decode_part};
 

@@ -38,16 +38,20 @@ checks! {
     Claims = "claims";
     /// `orig` is the caller.
     Orig = "orig";
-    /// `dest` names the callee.
-    Dest = "dest";
     /// `iat`, or else Date, is fresh.
     Freshness = "freshness";
+    /// What the type adds, and `mky`, agree with the request.
+    Extension = "extension";
+    /// `dest` names the callee, or the next diversion carries on from it.
+    Dest = "dest";
     /// The certificate is at hand.
     Certificate = "certificate";
     /// A path leads from the certificate to a trust anchor.
     Path = "path";
     /// Every certificate of the path is valid now.
     Validity = "validity";
+    /// No certificate of the path is revoked.
+    Revocation = "revocation";
     /// The certificate's key is of P-256 and meant for signatures.
     Key = "key";
     /// The certificate has a well-formed TNAuthList, within those above it.

@@ -12,12 +12,26 @@ pub struct Facts<'a> {
     pub(super) dest: &'a [Identity],
     pub(super) target: Option<&'a Identity>,
     pub(super) date: Option<UnixTime>,
+    pub(super) fingerprints: Option<&'a [Fingerprint<'a>]>,
+    pub(super) resource_priority: &'a [&'a str],
+    pub(super) priority: Option<&'a str>,
+    pub(super) body: Option<&'a [u8]>,
 }
 
 impl<'a> Facts<'a> {
     /// The facts of a request with these Identity header fields, in their order.
     pub fn new(identities: &'a [IdentityField<'a>]) -> Self {
-        Self { identities, orig: &[], dest: &[], target: None, date: None }
+        Self {
+            identities,
+            orig: &[],
+            dest: &[],
+            target: None,
+            date: None,
+            fingerprints: None,
+            resource_priority: &[],
+            priority: None,
+            body: None,
+        }
     }
 
     /// Who the caller may be, by the signalling: P-Asserted-Identity if it is trusted, else From; `orig` must be one of
@@ -44,6 +58,41 @@ impl<'a> Facts<'a> {
         self.date = Some(date);
         self
     }
+
+    /// The fingerprints of the session description, none if it has none; `mky` must list them
+    /// (RFC 8225 section 5.2.2). Default: unknown, and `mky` is not compared.
+    pub fn fingerprints(mut self, fingerprints: &'a [Fingerprint<'a>]) -> Self {
+        self.fingerprints = Some(fingerprints);
+        self
+    }
+
+    /// The values of the Resource-Priority header field, which `rph` must allow (RFC 8443 section 4.2).
+    pub fn resource_priority(mut self, values: &'a [&'a str]) -> Self {
+        self.resource_priority = values;
+        self
+    }
+
+    /// The Priority header field, which `sph` must repeat (RFC 9027 section 4).
+    pub fn priority(mut self, priority: &'a str) -> Self {
+        self.priority = Some(priority);
+        self
+    }
+
+    /// The body of a MESSAGE, whose digest `msgi` holds (RFC 9475 section 3.2). Default: unknown, and `msgi` is not
+    /// compared.
+    pub fn body(mut self, body: &'a [u8]) -> Self {
+        self.body = Some(body);
+        self
+    }
+}
+
+/// One `a=fingerprint` line of a session description (RFC 8122 section 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint<'a> {
+    /// The hash function, as `sha-256`.
+    pub alg: &'a str,
+    /// The digest in hexadecimal, with or without colons.
+    pub digest: &'a str,
 }
 
 /// One Identity header field value, cut into its parameters (RFC 8224 section 4). Quotes and angle brackets are taken

@@ -1,13 +1,16 @@
 //! The verification service's part: RFC 8224 section 6.2.
 
+mod chain;
 mod check;
+mod extension;
 mod facts;
 mod field;
+mod passport;
 mod reason;
 mod verification;
 
 pub use check::{Check, Checks, Outcome};
-pub use facts::{Facts, IdentityField};
+pub use facts::{Facts, Fingerprint, IdentityField};
 pub use reason::{Reason, Verstat, VerstatProfile};
 pub use verification::{Finding, FindingResult, Verdict, Verification};
 
@@ -16,8 +19,10 @@ use std::time::Duration;
 use rustls_pki_types::UnixTime;
 use smallvec::SmallVec;
 
-use crate::base64url::Tolerance;
+use crate::base64url::{Scratch, Tolerance};
 use crate::cert::{Snapshot, TrustAnchors};
+use crate::passport::Ppt;
+use crate::verify::field::Candidate;
 use crate::x5u::DEFAULT_PORTS;
 
 /// What one trust domain believes, and how strict it is.
@@ -39,19 +44,33 @@ impl Verifier {
     /// [does not stand](Verification::is_final), the caller fetches what is wanted and verifies again with a newer
     /// snapshot.
     pub fn verify(&self, facts: &Facts<'_>, snapshot: &Snapshot, now: UnixTime) -> Verification {
-        let mut findings: SmallVec<[Finding; 2]> = SmallVec::new();
+        let (fields, excess) = facts.identities.split_at(facts.identities.len().min(MAX_IDENTITIES));
+        let mut scratch: SmallVec<[(Scratch, Scratch); 1]> = SmallVec::new();
+        scratch.resize_with(fields.len(), Default::default);
+        let mut candidates: SmallVec<[Candidate<'_>; 1]> = fields
+            .iter()
+            .zip(&mut scratch)
+            .map(|(field, scratch)| Candidate::new(field, &self.policy, scratch))
+            .collect();
+        for candidate in &mut candidates {
+            candidate.check_alone(facts, &self.policy, now);
+        }
+        let diverted = candidates.iter().any(|candidate| candidate.finding.ppt == Some(Ppt::Div));
+        if diverted {
+            chain::check(&mut candidates, facts);
+        } else {
+            candidates.iter_mut().for_each(|candidate| candidate.check_dest(facts));
+        }
         let mut wanted = Vec::new();
-        for (position, field) in facts.identities.iter().enumerate() {
-            findings.push(if position < MAX_IDENTITIES {
-                field::judge(self, facts, field, snapshot, now, &mut wanted)
-            } else {
-                Finding::passed_over(Reason::TooManyIdentities)
-            });
+        for candidate in &mut candidates {
+            candidate.check_credential(self, snapshot, now, &mut wanted);
         }
-        let passed = findings.iter().any(|finding| finding.result == FindingResult::Pass);
-        if passed {
-            wanted.clear();
+        if diverted {
+            chain::confirm(&mut candidates, facts);
         }
+        let mut findings: SmallVec<[Finding; 2]> =
+            candidates.into_iter().map(|candidate| candidate.finding).collect();
+        findings.extend(excess.iter().map(|_| Finding::excess()));
         Verification::new(findings, wanted, self.policy.profile)
     }
 

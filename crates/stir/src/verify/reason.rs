@@ -189,10 +189,29 @@ reasons! {
     /// `origid` is no UUID.
     OrigidInvalid = "origid-invalid", InvalidPassport, Judged;
 
+    /// There is no `div`.
+    DivMissing = "div-missing", InvalidPassport, Judged;
+    /// `div` is no object with one identity.
+    DivInvalid = "div-invalid", InvalidPassport, Judged;
+    /// A `div` PASSporT has an `opt`, which belongs to `div-o`.
+    DivWithOpt = "div-with-opt", InvalidPassport, Judged;
+    /// A claim that the type adds is missing or not of its type.
+    ExtensionInvalid = "extension-invalid", InvalidPassport, Judged;
+    /// `rcdi` does not fit the rich call data.
+    RcdiMismatch = "rcdi-mismatch", InvalidIdentity, Judged;
+    /// `rph` does not allow the resource priority of the request, or `sph` is not its priority.
+    PriorityMismatch = "priority-mismatch", InvalidIdentity, Judged;
+    /// `msgi` is not the digest of the message.
+    MsgiMismatch = "msgi-mismatch", InvalidIdentity, Judged;
+    /// `mky` does not list the fingerprints of the session description.
+    MkyMismatch = "mky-mismatch", InvalidIdentity, Judged;
+
     /// `orig` is not the caller.
     OrigMismatch = "orig-mismatch", InvalidIdentity, Judged;
     /// `dest` does not name the callee.
     DestMismatch = "dest-mismatch", InvalidIdentity, Judged;
+    /// The diversions do not lead from the original PASSporT to where the request goes.
+    DivChainIncomplete = "div-chain-incomplete", InvalidIdentity, Judged;
     /// `iat` is older than the policy allows.
     IatStale = "iat-stale", StaleDate, Judged;
     /// `iat` lies further ahead than the policy allows.
@@ -224,6 +243,10 @@ reasons! {
     CertificateExpired = "certificate-expired", UnsupportedCredential, Judged;
     /// A certificate of the chain is not valid yet.
     CertificateNotYetValid = "certificate-not-yet-valid", UnsupportedCredential, Judged;
+    /// A certificate of the chain is revoked.
+    CertificateRevoked = "certificate-revoked", UnsupportedCredential, Judged;
+    /// The revocation lists are out of date, and the policy insists on them.
+    RevocationUnknown = "revocation-unknown", UnsupportedCredential, Judged;
     /// The certificate's key is not of P-256.
     KeyUnsupported = "key-unsupported", UnsupportedCredential, Judged;
     /// The certificate's key may not be used for signatures.

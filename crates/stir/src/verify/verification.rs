@@ -113,7 +113,14 @@ impl Finding {
 }
 
 impl Verification {
-    pub(super) fn new(findings: SmallVec<[Finding; 2]>, wanted: Vec<X5u>, profile: VerstatProfile) -> Self {
+    pub(super) fn new(
+        findings: SmallVec<[Finding; 2]>,
+        mut wanted: Vec<X5u>,
+        profile: VerstatProfile,
+    ) -> Self {
+        if vouched(&findings).is_some() {
+            wanted.clear();
+        }
         let reason = combined(&findings);
         Self { findings, wanted, reason, profile }
     }
@@ -157,38 +164,33 @@ impl Verification {
     pub fn verstat(&self) -> Verstat {
         match self.reason {
             Some(reason) => reason.verstat(self.profile),
-            None if self.vouched().is_some() => Verstat::TnValidationPassed,
+            None if vouched(&self.findings).is_some() => Verstat::TnValidationPassed,
             None => Verstat::NoTnValidation,
         }
     }
 
     /// The attestation of the `shaken` PASSporT that verified.
     pub fn attestation(&self) -> Option<Attestation> {
-        self.vouched()?.attestation
+        vouched(&self.findings)?.attestation
     }
 
     /// The origination identifier of the `shaken` PASSporT that verified.
     pub fn origid(&self) -> Option<OrigId> {
-        self.vouched()?.origid
+        vouched(&self.findings)?.origid
     }
 
     /// One finding for each Identity header field, in their order.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
+}
 
-    /// The valid PASSporT that vouches for the caller number: `shaken` before others.
-    fn vouched(&self) -> Option<&Finding> {
-        let passed = |ppt: Ppt| {
-            self.findings
-                .iter()
-                .find(move |finding| finding.result == FindingResult::Pass && finding.ppt == Some(ppt))
-        };
-        passed(Ppt::Shaken)
-            .or_else(|| passed(Ppt::Div))
-            .or_else(|| passed(Ppt::DivO))
-            .or_else(|| passed(Ppt::Base))
-    }
+/// The valid PASSporT that vouches for the caller number: `shaken` before others.
+fn vouched(findings: &[Finding]) -> Option<&Finding> {
+    let passed = |ppt: Ppt| {
+        findings.iter().find(move |finding| finding.result == FindingResult::Pass && finding.ppt == Some(ppt))
+    };
+    passed(Ppt::Shaken).or_else(|| passed(Ppt::Div)).or_else(|| passed(Ppt::Base))
 }
 
 /// One valid field is enough. Else 436 stands only if no credential at all was to be had, 437 if one was had and is not

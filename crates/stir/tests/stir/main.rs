@@ -8,6 +8,10 @@
 )]
 
 mod cache;
+mod certificates;
+mod diversion;
+mod forge;
+mod matrix;
 mod real_certificates;
 mod shared;
 mod sign_verify;

@@ -1,0 +1,353 @@
+//! Certificate revocation lists, direct and indirect (RFC 5280 sections 5 and 6.3).
+//!
+//! The STI-PA publishes one indirect list for all authorities, signed under a root of its own. So the signer of a list
+//! is checked against anchors that are given for it, and an entry is matched by issuer name and serial number alone,
+//! whether the certificate's distribution point names the list's issuer or not.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use der::asn1::ObjectIdentifier;
+use der::{Decode, Encode, Reader, SliceReader};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
+use x509_cert::crl::{CertificateList, RevokedCert};
+use x509_cert::ext::Extension;
+use x509_cert::ext::pkix::name::{GeneralName, GeneralNames};
+use x509_cert::ext::pkix::{BasicConstraints, IssuingDistributionPoint, KeyUsage, KeyUsages};
+
+use crate::cert::anchors::TrustAnchors;
+use crate::cert::bundle::CertificateChain;
+use crate::cert::certificate::Certificate;
+use crate::cert::chain::{find_path, is_signed_by};
+
+/// A revocation list whose signature was found good.
+#[derive(Clone, Debug)]
+pub struct Crl {
+    issuer: Box<str>,
+    indirect: bool,
+    users: bool,
+    authorities: bool,
+    this_update: UnixTime,
+    next_update: Option<UnixTime>,
+    revoked: BTreeSet<CertificateName>,
+}
+
+/// What a list names a certificate by: the issuer, compared as RFC 5280 section 7.1 wants names compared as far as case
+/// and white space go, and the serial number without leading zeros.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct CertificateName {
+    issuer: Box<str>,
+    serial: Box<[u8]>,
+}
+
+impl CertificateName {
+    pub(super) fn new(issuer: &str, serial: &[u8]) -> Self {
+        let digits = serial.iter().skip_while(|octet| **octet == 0).copied();
+        Self { issuer: folded(issuer), serial: digits.collect() }
+    }
+}
+
+/// Why a revocation list cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CrlError {
+    /// It is neither PEM nor DER of a list of version 2.
+    Malformed,
+    /// It has a critical extension, or an entry has, that is not understood: it may be a delta list or cover some
+    /// reasons only.
+    CriticalExtension,
+    /// No certificate of its issuer is at hand that may sign lists and leads to an anchor.
+    UnknownSigner,
+    /// Its signature is wrong.
+    BadSignature,
+    /// It is dated in the future.
+    NotYetValid,
+}
+
+impl fmt::Display for CrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "the revocation list is neither PEM nor DER of a version 2 list",
+            Self::CriticalExtension => "the revocation list has a critical extension that is not understood",
+            Self::UnknownSigner => "nobody who may sign revocation lists and leads to an anchor signed it",
+            Self::BadSignature => "the signature of the revocation list is wrong",
+            Self::NotYetValid => "the revocation list is dated in the future",
+        })
+    }
+}
+
+impl std::error::Error for CrlError {}
+
+impl Crl {
+    /// Reads a list in PEM or DER and checks its signature at `now`. Its signer is one of `anchors`, or one of `signers`
+    /// that leads to them.
+    ///
+    /// # Errors
+    /// Why it cannot be used. That it is out of date is no error here: [`Revocations`] has the policy.
+    pub fn read(
+        octets: &[u8],
+        signers: &[CertificateDer<'_>],
+        anchors: &TrustAnchors,
+        now: UnixTime,
+    ) -> Result<Self, CrlError> {
+        let from_pem = CertificateRevocationListDer::from_pem_slice(octets);
+        let der = from_pem.as_ref().map_or(octets, |list| list.as_ref());
+        let list = CertificateList::<x509_cert::certificate::Rfc5280>::from_der(der)
+            .map_err(|_| CrlError::Malformed)?;
+        let crl = Self::interpret(&list)?;
+        if crl.this_update > now {
+            return Err(CrlError::NotYetValid);
+        }
+        let signed = signed_part(der).map_err(|_| CrlError::Malformed)?;
+        check_signature(&list, signed, signers, anchors, now)?;
+        Ok(crl)
+    }
+
+    /// Its issuer, as RFC 4514 writes it, in lower case.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Whether it speaks for certificates of other issuers too.
+    pub fn is_indirect(&self) -> bool {
+        self.indirect
+    }
+
+    /// When it was made.
+    pub fn this_update(&self) -> UnixTime {
+        self.this_update
+    }
+
+    /// When the next one is due.
+    pub fn next_update(&self) -> Option<UnixTime> {
+        self.next_update
+    }
+
+    /// How many certificates it revokes.
+    pub fn len(&self) -> usize {
+        self.revoked.len()
+    }
+
+    /// Whether it revokes none.
+    pub fn is_empty(&self) -> bool {
+        self.revoked.is_empty()
+    }
+
+    /// Whether it revokes `certificate`.
+    pub fn revokes(&self, certificate: &Certificate) -> bool {
+        let in_scope = if certificate.is_authority() { self.authorities } else { self.users };
+        let name = certificate.name();
+        in_scope && (self.indirect || name.issuer == self.issuer) && self.revoked.contains(&name)
+    }
+
+    fn interpret(list: &CertificateList) -> Result<Self, CrlError> {
+        let body = &list.tbs_cert_list;
+        let extensions = body.crl_extensions.as_deref().unwrap_or_default();
+        understood(extensions, &[CRL_NUMBER, AUTHORITY_KEY_IDENTIFIER, ISSUING_DISTRIBUTION_POINT])?;
+        let scope = extensions.iter().find(|extension| extension.extn_id == ISSUING_DISTRIBUTION_POINT);
+        let scope = scope
+            .map(|extension| IssuingDistributionPoint::from_der(extension.extn_value.as_bytes()))
+            .transpose()
+            .map_err(|_| CrlError::Malformed)?;
+        if scope
+            .as_ref()
+            .is_some_and(|scope| scope.only_some_reasons.is_some() || scope.only_contains_attribute_certs)
+        {
+            return Err(CrlError::CriticalExtension);
+        }
+        let issuer = folded(&body.issuer.to_string());
+        let entries = body.revoked_certificates.as_deref().unwrap_or_default();
+        Ok(Self {
+            indirect: scope.as_ref().is_some_and(|scope| scope.indirect_crl),
+            users: !scope.as_ref().is_some_and(|scope| scope.only_contains_ca_certs),
+            authorities: !scope.as_ref().is_some_and(|scope| scope.only_contains_user_certs),
+            this_update: seconds(body.this_update),
+            next_update: body.next_update.map(seconds),
+            revoked: names(&issuer, entries)?,
+            issuer,
+        })
+    }
+}
+
+/// The revocation lists of one trust domain.
+#[derive(Clone, Debug, Default)]
+pub struct Revocations {
+    lists: Vec<Crl>,
+    hard: bool,
+}
+
+impl Revocations {
+    /// Goes by these lists. Lists that are out of date are still gone by.
+    pub fn new(lists: Vec<Crl>) -> Self {
+        Self { lists, hard: false }
+    }
+
+    /// Whether nothing verifies while a list is out of date, or there is none. Default: no, what was revoked stays
+    /// revoked and all else is believed.
+    pub fn hard(mut self, hard: bool) -> Self {
+        self.hard = hard;
+        self
+    }
+
+    /// When the first of the lists is out of date.
+    pub fn next_update(&self) -> Option<UnixTime> {
+        self.lists.iter().filter_map(Crl::next_update).min()
+    }
+
+    /// The lists.
+    pub fn lists(&self) -> &[Crl] {
+        &self.lists
+    }
+
+    pub(super) fn revoke(&self, certificate: &Certificate) -> bool {
+        self.lists.iter().any(|list| list.revokes(certificate))
+    }
+
+    /// Until when the policy is content; None when it asks for nothing.
+    pub(super) fn insists_until(&self) -> Option<UnixTime> {
+        let never = UnixTime::since_unix_epoch(std::time::Duration::ZERO);
+        self.hard.then(|| if self.lists.is_empty() { never } else { self.next_update().unwrap_or(never) })
+    }
+}
+
+/// The certificates that the entries name. An entry that names no issuer is of the same issuer as the one before, and
+/// the first of the list's own (RFC 5280 section 5.3.3).
+fn names(issuer: &str, entries: &[RevokedCert]) -> Result<BTreeSet<CertificateName>, CrlError> {
+    let mut issuer: Box<str> = issuer.into();
+    let mut revoked = BTreeSet::new();
+    for entry in entries {
+        let extensions = entry.crl_entry_extensions.as_deref().unwrap_or_default();
+        understood(extensions, &[REASON_CODE, INVALIDITY_DATE, CERTIFICATE_ISSUER])?;
+        if let Some(extension) = extensions.iter().find(|extension| extension.extn_id == CERTIFICATE_ISSUER) {
+            let names =
+                GeneralNames::from_der(extension.extn_value.as_bytes()).map_err(|_| CrlError::Malformed)?;
+            let named = names.iter().find_map(directory_name);
+            issuer = folded(&named.ok_or(CrlError::Malformed)?);
+        }
+        revoked.insert(CertificateName::new(&issuer, entry.serial_number.as_bytes()));
+    }
+    Ok(revoked)
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds of names are not ours")]
+fn directory_name(name: &GeneralName) -> Option<String> {
+    match name {
+        GeneralName::DirectoryName(name) => Some(name.to_string()),
+        _ => None,
+    }
+}
+
+fn understood(extensions: &[Extension], known: &[ObjectIdentifier]) -> Result<(), CrlError> {
+    let strange =
+        extensions.iter().any(|extension| extension.critical && !known.contains(&extension.extn_id));
+    if strange { Err(CrlError::CriticalExtension) } else { Ok(()) }
+}
+
+/// RFC 5280 section 6.3.3, steps (f) and (g), with anchors of their own for the signer.
+fn check_signature(
+    list: &CertificateList,
+    signed: &[u8],
+    signers: &[CertificateDer<'_>],
+    anchors: &TrustAnchors,
+    now: UnixTime,
+) -> Result<(), CrlError> {
+    let issuer = &list.tbs_cert_list.issuer;
+    let mut failure = CrlError::UnknownSigner;
+    for der in anchors.certificates().iter().chain(signers) {
+        let Ok(signer) = x509_cert::Certificate::from_der(der) else { continue };
+        if signer.tbs_certificate().subject() != issuer || !may_sign_lists(&signer) {
+            continue;
+        }
+        let trusted =
+            anchors.certificates().contains(der) || leads_to_anchor(der, &signer, signers, anchors, now);
+        if !trusted {
+            continue;
+        }
+        match signed_by(&signer, signed, &list.signature_algorithm, &list.signature) {
+            Some(true) => return Ok(()),
+            Some(false) => failure = CrlError::BadSignature,
+            None => {}
+        }
+    }
+    Err(failure)
+}
+
+/// A signer that is an authority itself must be issued by an anchor directly; webpki finds paths for others only.
+fn leads_to_anchor(
+    der: &CertificateDer<'_>,
+    signer: &x509_cert::Certificate,
+    others: &[CertificateDer<'_>],
+    anchors: &TrustAnchors,
+    now: UnixTime,
+) -> bool {
+    let Ok(read) = Certificate::from_der(der) else { return false };
+    if !read.is_authority() {
+        let bundle: Vec<u8> =
+            std::iter::once(der).chain(others).flat_map(|der| der.iter().copied()).collect();
+        return CertificateChain::parse(&bundle).is_ok_and(|chain| find_path(&chain, anchors, now).is_ok());
+    }
+    let Ok(signed) = signed_part(der) else { return false };
+    let issued_by = |anchor: x509_cert::Certificate| {
+        anchor.tbs_certificate().subject() == signer.tbs_certificate().issuer()
+            && signed_by(&anchor, signed, signer.signature_algorithm(), signer.signature()) == Some(true)
+    };
+    (read.not_before()..=read.not_after()).contains(&now)
+        && anchors
+            .certificates()
+            .iter()
+            .filter_map(|der| x509_cert::Certificate::from_der(der).ok())
+            .any(issued_by)
+}
+
+/// The first element of the outer sequence, as it was received.
+fn signed_part(der: &[u8]) -> der::Result<&[u8]> {
+    SliceReader::new(der)?.sequence(|fields| {
+        let signed = fields.tlv_bytes()?;
+        while !fields.is_finished() {
+            fields.tlv_bytes()?;
+        }
+        Ok(signed)
+    })
+}
+
+/// Whether `signer` signed `message`; None when its key or the signature is no whole number of octets.
+fn signed_by(
+    signer: &x509_cert::Certificate,
+    message: &[u8],
+    algorithm: &x509_cert::spki::AlgorithmIdentifierOwned,
+    signature: &der::asn1::BitString,
+) -> Option<bool> {
+    let key = signer.tbs_certificate().subject_public_key_info();
+    let (key_algorithm, algorithm) = (content(&key.algorithm)?, content(algorithm)?);
+    let key = key.subject_public_key.as_bytes()?;
+    Some(is_signed_by((&key_algorithm, key), &algorithm, message, signature.as_bytes()?))
+}
+
+/// What is inside the outer sequence.
+fn content(value: &impl Encode) -> Option<Vec<u8>> {
+    let der = value.to_der().ok()?;
+    Some(der::asn1::AnyRef::from_der(&der).ok()?.value().to_vec())
+}
+
+/// RFC 5280 section 6.3.3, step (f): a key usage that is there must allow it.
+fn may_sign_lists(signer: &x509_cert::Certificate) -> bool {
+    let usage = signer.tbs_certificate().get_extension::<KeyUsage>();
+    usage.is_ok_and(|usage| usage.is_none_or(|(_, usage)| usage.0.contains(KeyUsages::CRLSign)))
+        && signer.tbs_certificate().get_extension::<BasicConstraints>().is_ok()
+}
+
+fn folded(name: &str) -> Box<str> {
+    name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase().into()
+}
+
+fn seconds(time: x509_cert::time::Time) -> UnixTime {
+    UnixTime::since_unix_epoch(time.to_unix_duration())
+}
+
+const CRL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.20");
+const REASON_CODE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.21");
+const INVALIDITY_DATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.24");
+const ISSUING_DISTRIBUTION_POINT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.28");
+const CERTIFICATE_ISSUER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.29");
+const AUTHORITY_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");

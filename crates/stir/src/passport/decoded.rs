@@ -1,0 +1,60 @@
+//! A PASSporT laid open for people to read. Nothing is judged.
+
+use crate::base64url::{Scratch, Tolerance};
+use crate::passport::header::Header;
+use crate::passport::token::{Form, Token, decode_part};
+use crate::passport::{Claim, Ppt};
+use crate::verify::Reason;
+
+/// The parts of a PASSporT as text, whoever signed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecodedPassport {
+    header: String,
+    payload: String,
+    signature: [u8; 64],
+    ppt: Option<Ppt>,
+}
+
+impl DecodedPassport {
+    /// Decodes a token in full form. Standard base64 and padding are let through.
+    ///
+    /// # Errors
+    /// [`Reason::CompactForm`] when header and payload are left to the message, else what is malformed.
+    pub fn decode(token: &[u8]) -> Result<Self, Reason> {
+        let tolerance = Tolerance { standard: true, padding: true };
+        let token = Token::split(token)?;
+        let Form::Full { header, payload, .. } = token.form() else { return Err(Reason::CompactForm) };
+        let mut octets = Scratch::new();
+        decode_part(header, tolerance, &mut octets)?;
+        let ppt = match Header::parse(&octets).map_err(|_| Reason::HeaderMalformed)?.ppt {
+            Claim::Absent => Some(Ppt::Base),
+            Claim::Invalid => None,
+            Claim::Is(name) => Ppt::from_name(&name.decoded()),
+        };
+        let header = String::from_utf8(octets.to_vec()).map_err(|_| Reason::HeaderMalformed)?;
+        decode_part(payload, tolerance, &mut octets)?;
+        let payload = String::from_utf8(octets.to_vec()).map_err(|_| Reason::PayloadMalformed)?;
+        let signature = token.signature(tolerance)?;
+        Ok(Self { header, payload, signature, ppt })
+    }
+
+    /// The header: a JSON object, as it was signed.
+    pub fn header(&self) -> &str {
+        &self.header
+    }
+
+    /// The payload: JSON if its signer kept to RFC 8225, as it was signed.
+    pub fn payload(&self) -> &str {
+        &self.payload
+    }
+
+    /// The signature: r and s, 32 octets each.
+    pub fn signature(&self) -> &[u8; 64] {
+        &self.signature
+    }
+
+    /// The type by the header, None when it is not known here.
+    pub fn ppt(&self) -> Option<Ppt> {
+        self.ppt
+    }
+}

@@ -1,0 +1,113 @@
+//! Diversions: `div` PASSporTs that carry a call on from one callee to the next (RFC 8946 section 4.2).
+//!
+//! A `div` names in `div` whom the call was for, which some other PASSporT of the request must have in `dest`. A chain
+//! is complete when it leads from the PASSporT that names where the request goes back to one that is no diversion.
+//! The order of the header fields means nothing, and a field may serve several chains.
+
+use smallvec::SmallVec;
+
+use crate::passport::Ppt;
+use crate::verify::check::Check;
+use crate::verify::facts::Facts;
+use crate::verify::field::Candidate;
+use crate::verify::passport::Passport;
+use crate::verify::reason::Reason;
+use crate::verify::verification::FindingResult;
+
+/// Checks `dest` of every field, before any certificate is wanted: it names the callee, or the field is a link of a
+/// complete chain.
+pub(super) fn check(candidates: &mut [Candidate<'_>], facts: &Facts<'_>) {
+    let linked = linked(candidates, facts, |candidate| !candidate.finding.is_settled());
+    for (candidate, linked) in candidates.iter_mut().zip(linked) {
+        let Some(passport) = &candidate.passport else { continue };
+        let outcome = match candidate.finding.ppt {
+            _ if linked => Ok(()),
+            Some(Ppt::Div) => Err(Reason::DivChainIncomplete),
+            Some(_) if passport.names(facts.dest) => Ok(()),
+            Some(_) | None => Err(Reason::DestMismatch),
+        };
+        candidate.finding.record(Check::Dest, outcome);
+    }
+}
+
+/// Looks again once the signatures are known: a chain with a link that is not valid is none, and one with a link whose
+/// certificate is awaited waits too.
+pub(super) fn confirm(candidates: &mut [Candidate<'_>], facts: &Facts<'_>) {
+    let valid = linked(candidates, facts, |candidate| candidate.finding.result == FindingResult::Pass);
+    let hoped = linked(candidates, facts, |candidate| candidate.finding.is_alive());
+    for ((candidate, valid), hoped) in candidates.iter_mut().zip(valid).zip(hoped) {
+        let Some(passport) = &candidate.passport else { continue };
+        let stands_alone = candidate.finding.ppt != Some(Ppt::Div) && passport.names(facts.dest);
+        if valid || stands_alone {
+            continue;
+        }
+        if hoped && candidate.finding.result == FindingResult::Pass {
+            candidate.finding.result = FindingResult::Waiting(Reason::DivChainIncomplete);
+        } else if !hoped {
+            candidate.finding.record(Check::Dest, Err(Reason::DivChainIncomplete));
+        }
+    }
+}
+
+/// Which fields are links of a complete chain of fields that are `sound`.
+fn linked(
+    candidates: &[Candidate<'_>],
+    facts: &Facts<'_>,
+    sound: impl Fn(&Candidate<'_>) -> bool,
+) -> SmallVec<[bool; 8]> {
+    let target = facts.target.map_or(facts.dest, std::slice::from_ref);
+    let links: SmallVec<[Option<Link<'_>>; 8]> = candidates
+        .iter()
+        .map(|candidate| {
+            let passport = candidate.passport.as_ref().filter(|_| sound(candidate))?;
+            Some(Link { passport, diversion: candidate.finding.ppt == Some(Ppt::Div) })
+        })
+        .collect();
+    let mut linked: SmallVec<[bool; 8]> = SmallVec::from_elem(false, links.len());
+    for (place, link) in links.iter().enumerate() {
+        if link.as_ref().is_some_and(|link| link.diversion && link.passport.names(target)) {
+            follow(&links, place, &mut SmallVec::new(), &mut linked);
+        }
+    }
+    linked
+}
+
+/// A field that may be part of a chain.
+struct Link<'a> {
+    passport: &'a Passport<'a>,
+    diversion: bool,
+}
+
+impl Link<'_> {
+    /// Whether this diversion carries on what `earlier` says: the same caller, and whom `earlier` was for.
+    fn carries_on(&self, earlier: &Self) -> bool {
+        let (own, other) = (&self.passport.claims, &earlier.passport.claims);
+        let same_caller = own.orig.get().zip(other.orig.get()).is_some_and(|(own, other)| own.same(&other));
+        let diverted = own.div.get().zip(other.dest.get());
+        same_caller && diverted.is_some_and(|(div, dest)| dest.any(|named| named.same(&div)))
+    }
+}
+
+/// Walks back from `place` to every PASSporT that is no diversion, and marks the links of the ways that arrive. `way`
+/// is how it came here, so that a circle ends.
+fn follow(links: &[Option<Link<'_>>], place: usize, way: &mut SmallVec<[usize; 8]>, linked: &mut [bool]) {
+    let Some(Some(link)) = links.get(place) else { return };
+    if way.contains(&place) {
+        return;
+    }
+    way.push(place);
+    if link.diversion {
+        for (next, earlier) in links.iter().enumerate() {
+            if earlier.as_ref().is_some_and(|earlier| link.carries_on(earlier)) {
+                follow(links, next, way, linked);
+            }
+        }
+    } else {
+        for step in way.iter() {
+            if let Some(mark) = linked.get_mut(*step) {
+                *mark = true;
+            }
+        }
+    }
+    way.pop();
+}

@@ -1,0 +1,216 @@
+//! A decoded PASSporT and the checks that need no certificate to begin with.
+
+use std::time::Duration;
+
+use rustls_pki_types::UnixTime;
+
+use crate::attestation::{Attestation, OrigId};
+use crate::base64url::{Base64Error, Scratch};
+use crate::cert::Certificate;
+use crate::identity::Identity;
+use crate::json::JsonError;
+use crate::passport::{Claim, Claims, Form, Header, Named, Ppt, Token, TokenError, decode_part};
+use crate::tn::TelephoneNumber;
+use crate::verify::VerifyPolicy;
+use crate::verify::facts::{Facts, IdentityField};
+use crate::verify::reason::Reason;
+use crate::verify::verification::Finding;
+use crate::x5u::{self, X5uError};
+
+/// A token in full form, decoded.
+pub(super) struct Passport<'a> {
+    header: Header<'a>,
+    pub(super) claims: Claims<'a>,
+    pub(super) signed: &'a [u8],
+    pub(super) signature: [u8; 64],
+}
+
+impl<'a> Passport<'a> {
+    pub(super) fn decode(
+        field: &IdentityField<'a>,
+        policy: &VerifyPolicy,
+        header: &'a mut Scratch,
+        payload: &'a mut Scratch,
+    ) -> Result<Self, Reason> {
+        let token = Token::split(field.token)?;
+        let Form::Full { signed, header: encoded_header, payload: encoded_payload } = token.form() else {
+            return Err(Reason::CompactForm);
+        };
+        decode_part(encoded_header, policy.tolerance, header)?;
+        decode_part(encoded_payload, policy.tolerance, payload)?;
+        let signature = token.signature(policy.tolerance)?;
+        let header = Header::parse(header).map_err(|error| json_reason(error, Reason::HeaderMalformed))?;
+        let claims = Claims::parse(payload).map_err(|error| json_reason(error, Reason::PayloadMalformed))?;
+        Ok(Self { header, claims, signed, signature })
+    }
+
+    /// The type by the token alone, None when it is not known.
+    pub(super) fn ppt(&self) -> Option<Ppt> {
+        match self.header.ppt {
+            Claim::Absent => Some(Ppt::Base),
+            Claim::Invalid => None,
+            Claim::Is(name) => name.plain().and_then(Ppt::from_name),
+        }
+    }
+
+    pub(super) fn attestation(&self) -> Option<Attestation> {
+        self.claims.attest.get()?.plain()?.parse().ok()
+    }
+
+    pub(super) fn origid(&self) -> Option<OrigId> {
+        self.claims.origid.get()?.plain()?.parse().ok()
+    }
+
+    /// RFC 8225 section 4; RFC 8224 section 4.1 for the parameters that repeat the header.
+    pub(super) fn check_header(&self, field: &IdentityField<'_>, ppt: Ppt) -> Result<(), Reason> {
+        if self.header.crit {
+            return Err(Reason::CritUnsupported);
+        }
+        match self.header.typ {
+            Claim::Absent => return Err(Reason::TypMissing),
+            Claim::Is(typ) if typ.plain() == Some("passport") => {}
+            Claim::Is(_) | Claim::Invalid => return Err(Reason::TypInvalid),
+        }
+        match self.header.alg {
+            Claim::Absent => return Err(Reason::AlgMissing),
+            Claim::Is(alg) if alg.plain() == Some("ES256") => {}
+            Claim::Is(_) | Claim::Invalid => return Err(Reason::AlgUnsupported),
+        }
+        if field.alg.is_some_and(|alg| alg != "ES256") {
+            return Err(Reason::AlgUnsupported);
+        }
+        if self.ppt() == Some(ppt) { Ok(()) } else { Err(Reason::PptMismatch) }
+    }
+
+    /// RFC 8224 section 4.1: `info` and `x5u` are the same text; ATIS-1000074 for its form.
+    pub(super) fn check_info(&self, field: &IdentityField<'_>, policy: &VerifyPolicy) -> Result<(), Reason> {
+        let info = field.info.ok_or(Reason::InfoMissing)?;
+        x5u::check(info, &policy.ports)?;
+        match self.header.x5u {
+            Claim::Absent => Err(Reason::X5uMissing),
+            Claim::Is(x5u) if x5u.decoded() == info => Ok(()),
+            Claim::Is(_) | Claim::Invalid => Err(Reason::X5uMismatch),
+        }
+    }
+
+    pub(super) fn check_claims(&self, ppt: Ppt, finding: &Finding) -> Result<(), Reason> {
+        required(&self.claims.dest, Reason::DestMissing, Reason::DestInvalid)?;
+        required(&self.claims.iat, Reason::IatMissing, Reason::IatInvalid)?;
+        required(&self.claims.orig, Reason::OrigMissing, Reason::OrigInvalid)?;
+        if ppt == Ppt::Shaken {
+            required(&self.claims.attest, Reason::AttestMissing, Reason::AttestInvalid)?;
+            required(&self.claims.origid, Reason::OrigidMissing, Reason::OrigidInvalid)?;
+            finding.attestation.ok_or(Reason::AttestInvalid)?;
+            finding.origid.ok_or(Reason::OrigidInvalid)?;
+        }
+        if ppt == Ppt::Div {
+            required(&self.claims.div, Reason::DivMissing, Reason::DivInvalid)?;
+        }
+        Ok(())
+    }
+
+    /// The caller is who the signalling says, never who the token says (RFC 8224 section 6.2.4).
+    pub(super) fn check_orig(&self, facts: &Facts<'_>) -> Result<(), Reason> {
+        let Some(orig) = self.claims.orig.get() else { return Ok(()) };
+        if facts.orig.iter().any(|identity| orig.is(identity)) {
+            return Ok(());
+        }
+        let without_number =
+            matches!(orig, Named::Tn(_)) && !facts.orig.iter().any(|identity| identity.tn().is_some());
+        Err(if without_number { Reason::NoNumber } else { Reason::OrigMismatch })
+    }
+
+    /// Whether `dest` has one of `callees`.
+    pub(super) fn names(&self, callees: &[Identity]) -> bool {
+        self.claims
+            .dest
+            .get()
+            .is_some_and(|dest| dest.any(|named| callees.iter().any(|callee| named.is(callee))))
+    }
+
+    /// In full form `iat` decides, and a Date that was changed on the way does no harm (RFC 8224 section 6.2, step 4).
+    pub(super) fn check_freshness(
+        &self,
+        facts: &Facts<'_>,
+        policy: &VerifyPolicy,
+        now: UnixTime,
+    ) -> Result<(), Reason> {
+        let Some(iat) = self.claims.iat.get() else { return Ok(()) };
+        let iat = UnixTime::since_unix_epoch(Duration::from_secs(iat));
+        if is_past(iat, policy.freshness, now) {
+            let date_too = facts.date.is_some_and(|date| is_past(date, policy.freshness, now));
+            return Err(if date_too { Reason::DateStale } else { Reason::IatStale });
+        }
+        if iat.as_secs() > now.as_secs().saturating_add(policy.skew.as_secs()) {
+            return Err(Reason::IatInFuture);
+        }
+        Ok(())
+    }
+
+    /// RFC 8226 section 8.
+    pub(super) fn check_constraints(&self, certificate: &Certificate) -> Result<(), Reason> {
+        let constraints = certificate.claim_constraints().map_err(|_| Reason::ConstraintsMalformed)?;
+        match constraints {
+            Some(constraints) if !constraints.allow(|name| self.claims.value(name)) => {
+                Err(Reason::ConstraintsViolated)
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// A certificate that names numbers speaks for those only. One that names a provider speaks for the provider's
+    /// numbers, which no certificate lists. A diversion is vouched for by whom the call was for, not by the caller
+    /// (RFC 8946 section 4.1).
+    pub(super) fn check_authority(&self, ppt: Ppt, certificate: &Certificate) -> Result<(), Reason> {
+        let Some(Ok(list)) = certificate.tn_auth_list() else { return Ok(()) };
+        let vouched = if ppt == Ppt::Div { self.claims.div } else { self.claims.orig };
+        let Some(Named::Tn(vouched)) = vouched.get() else { return Ok(()) };
+        let covered = list.spcs().next().is_some()
+            || TelephoneNumber::parse(&*vouched.decoded()).is_ok_and(|number| list.covers(&number));
+        if covered { Ok(()) } else { Err(Reason::NumberNotCovered) }
+    }
+}
+
+fn required<T: Copy>(claim: &Claim<T>, missing: Reason, invalid: Reason) -> Result<(), Reason> {
+    match claim {
+        Claim::Absent => Err(missing),
+        Claim::Invalid => Err(invalid),
+        Claim::Is(_) => Ok(()),
+    }
+}
+
+fn is_past(moment: UnixTime, freshness: Duration, now: UnixTime) -> bool {
+    moment.as_secs().saturating_add(freshness.as_secs()) < now.as_secs()
+}
+
+fn json_reason(error: JsonError, malformed: Reason) -> Reason {
+    match error {
+        JsonError::Malformed => malformed,
+        JsonError::Duplicate => Reason::DuplicateMember,
+        JsonError::Limit => Reason::JsonLimit,
+    }
+}
+
+impl From<TokenError> for Reason {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Parts => Self::TokenMalformed,
+            TokenError::TooLong => Self::TokenTooLong,
+            TokenError::Base64(Base64Error::Standard) => Self::Base64Standard,
+            TokenError::Base64(Base64Error::Padding) => Self::Base64Padding,
+            TokenError::Base64(Base64Error::Malformed) => Self::Base64Malformed,
+            TokenError::Signature => Self::SignatureMalformed,
+        }
+    }
+}
+
+impl From<X5uError> for Reason {
+    fn from(error: X5uError) -> Self {
+        match error {
+            X5uError::Malformed | X5uError::TooLong => Self::InfoMalformed,
+            X5uError::NotHttps => Self::InfoNotHttps,
+            X5uError::ForbiddenPart => Self::InfoForbiddenPart,
+            X5uError::ForbiddenPort => Self::InfoForbiddenPort,
+        }
+    }
+}
