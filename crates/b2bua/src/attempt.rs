@@ -205,7 +205,7 @@ impl Call {
             }
             let Some(Destination { transport, address }) = dialling.destinations.pop_front() else { break };
             dialling.attempts += 1;
-            if config.listener_at(transport, address).is_some() {
+            if config.is_own(transport, address) {
                 // It would come straight back: nobody of that name lives here.
                 dialling.failure = (Status::NOT_FOUND, Cause::Refused(Status::NOT_FOUND));
                 continue;

@@ -4,10 +4,10 @@
 //! find it, sign, send.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use attesta_sip::{Name, Request, Response, Status};
-use attesta_stir::Reason;
+use attesta_stir::{Identity, Reason};
 use attesta_transaction::{ServerId, Tag};
 
 use crate::arena::Key;
@@ -85,6 +85,12 @@ pub(crate) struct Turn<'a, P> {
     pub(crate) policy: &'a mut P,
 }
 
+impl<P> Turn<'_, P> {
+    pub(crate) fn tell(&mut self, event: CallEvent) {
+        self.desk.emit(Output::Event(event));
+    }
+}
+
 impl Call {
     pub(crate) fn number(&self) -> CallNumber {
         self.arrival.call
@@ -94,7 +100,7 @@ impl Call {
     pub(crate) fn begin<P: Policy>(&mut self, turn: &mut Turn<'_, P>, request: Request) {
         turn.desk.counters.calls += 1;
         turn.desk.owe_response(self.invite, Server::Call(self.key));
-        self.tell(turn, |call, now| CallEvent::Started { at: now.unix, arrival: call.arrival.clone() });
+        turn.tell(CallEvent::Started { at: turn.now.unix, arrival: self.arrival.clone() });
         tracing::info!(trunk = %self.arrival.trunk, source = %self.arrival.source, caller = ?self.arrival.caller,
             callee = ?self.arrival.callee, "call");
         let received = Received::new(request);
@@ -119,7 +125,7 @@ impl Call {
     }
 
     /// The longest that this call waits for certificates.
-    fn budget(&self) -> std::time::Duration {
+    fn budget(&self) -> Duration {
         self.ingress.trunk.budget.unwrap_or(self.config.budget)
     }
 
@@ -152,12 +158,8 @@ impl Call {
         let reason = verification.reason().map_or("", Reason::as_str);
         turn.desk.counters.judge(verification.verdict().as_str(), reason);
         tracing::info!(verdict = verification.verdict().as_str(), reason, "verified");
-        let told = verification.clone();
-        self.tell(turn, |call, now| CallEvent::Verified {
-            call: call.number(),
-            at: now.unix,
-            verification: told,
-        });
+        let (call, at) = (self.number(), turn.now.unix);
+        turn.tell(CallEvent::Verified { call, at, verification: verification.clone() });
         let planned = finding.consequence(&self.ingress.trunk.outcomes);
         if self.arrival.emergency {
             return self.judged(turn, received, finding, Consequence::Continue);
@@ -202,7 +204,7 @@ impl Call {
 
     /// Finds out where the call goes. The built-in callee's numbers come before all routes.
     fn route<P: Policy>(&mut self, turn: &mut Turn<'_, P>, offer: Offer) {
-        let called = self.arrival.destination.as_ref().and_then(attesta_stir::Identity::tn);
+        let called = self.arrival.destination.as_ref().and_then(Identity::tn);
         if called.is_some_and(|number| self.config.is_callee(number)) {
             return self.answer_as_callee(turn, &offer);
         }
@@ -259,7 +261,7 @@ impl Call {
         self.pay_reasons(&mut response);
         let status = response.status();
         turn.desk.endpoint.respond(turn.now.mono, self.invite, &response);
-        self.tell(turn, |call, now| CallEvent::Ringing { call: call.number(), at: now.unix, status });
+        turn.tell(CallEvent::Ringing { call: self.number(), at: turn.now.unix, status });
     }
 
     /// Sends the 2xx on the leg `a`, and confirms both legs.
@@ -270,7 +272,7 @@ impl Call {
         mut response: Response,
         a: Key,
         b: Option<Key>,
-        max_call: std::time::Duration,
+        max_call: Duration,
     ) {
         self.pay_reasons(&mut response);
         turn.desk.counters.answered += 1;
@@ -287,7 +289,7 @@ impl Call {
                 Some(Answer::new(turn.now.mono, self.invite, seq, response, &self.config.transactions));
         }
         turn.desk.wind(a);
-        self.tell(turn, |call, now| CallEvent::Answered { call: call.number(), at: now.unix });
+        turn.tell(CallEvent::Answered { call: self.number(), at: turn.now.unix });
         tracing::info!("answered");
         self.state = State::Talking { a, b, until: turn.now.mono + max_call };
     }
@@ -447,13 +449,7 @@ impl Call {
         }
         turn.desk.counters.end(over.cause);
         tracing::info!(cause = %over.cause, "ended");
-        let (call, at, cause) = (self.number(), turn.now.unix, over.cause);
-        turn.desk.emit(Output::Event(CallEvent::Ended { call, at, cause }));
-    }
-
-    pub(crate) fn tell<P>(&self, turn: &mut Turn<'_, P>, event: impl FnOnce(&Self, Now) -> CallEvent) {
-        let event = event(self, turn.now);
-        turn.desk.emit(Output::Event(event));
+        turn.tell(CallEvent::Ended { call: self.number(), at: turn.now.unix, cause: over.cause });
     }
 
     /// The right to answer a phase later; where the phase answers at once, the token is never used.

@@ -67,6 +67,18 @@ impl Config {
         self.listeners.iter().find(same)
     }
 
+    /// Whether what is sent there comes back to us.
+    pub(crate) fn is_own(&self, transport: Transport, remote: SocketAddr) -> bool {
+        let ours = |listener: &Arc<Listener>| {
+            let everywhere = listener.address.ip().is_unspecified()
+                && remote.ip().is_loopback()
+                && listener.address.port() == remote.port();
+            let advertised = listener.sent_by.as_str().parse() == Ok(remote);
+            listener.transport == transport && (listener.address == remote || everywhere || advertised)
+        };
+        self.listeners.iter().any(ours)
+    }
+
     /// The listener from which a message leaves towards `remote`: one of those named, else any of that transport and
     /// address family.
     pub(crate) fn listener_towards(

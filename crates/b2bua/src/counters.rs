@@ -99,13 +99,15 @@ pub enum Refusal {
     OutOfOrder,
     /// It met another request of the dialog: 491, or 500 with Retry-After.
     Glare,
+    /// As many requests are in flight in its dialog, or in all, as the configuration allows: 500 with Retry-After.
+    RequestCap,
     /// As many calls live as the configuration allows: 503.
     CallCap,
 }
 
 impl Refusal {
     /// Every reason, in the order in which they are reported.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::UnknownSource,
         Self::Method,
         Self::UnknownMethod,
@@ -116,6 +118,7 @@ impl Refusal {
         Self::NoDialog,
         Self::OutOfOrder,
         Self::Glare,
+        Self::RequestCap,
         Self::CallCap,
     ];
 
@@ -133,6 +136,7 @@ impl Refusal {
             Self::NoDialog => "no-dialog",
             Self::OutOfOrder => "out-of-order",
             Self::Glare => "glare",
+            Self::RequestCap => "request-cap",
             Self::CallCap => "call-cap",
         }
     }

@@ -67,7 +67,7 @@ impl Desk {
         }
         let leg = self.legs.get(key);
         if leg.is_some_and(|leg| leg.relays.len() >= self.config.caps.requests_per_dialog) {
-            return self.hold_off(now, id, &request, Obstacle::Own);
+            return self.hold_off(now, id, &request, Obstacle::Cap);
         }
         match leg.map_or(Far::Nobody, |leg| leg.far) {
             Far::Leg(other) => self.relay(now, key, other, id, request, forwards),
@@ -97,16 +97,18 @@ impl Desk {
     }
 
     fn hold_off(&mut self, now: Now, id: ServerId, request: &Request, obstacle: Obstacle) {
-        match obstacle {
-            Obstacle::Other => self.refuse(now.mono, id, request, Status::REQUEST_PENDING, Refusal::Glare),
-            Obstacle::Own => {
-                let pause = self.random_pause();
-                let mut response = self.reply(request, Status::SERVER_INTERNAL_ERROR);
-                response.headers_mut().push(Name::RetryAfter, pause.to_string());
-                self.counters.refuse(Refusal::Glare);
-                self.endpoint.respond(now.mono, id, &response);
+        let refusal = match obstacle {
+            Obstacle::Other => {
+                return self.refuse(now.mono, id, request, Status::REQUEST_PENDING, Refusal::Glare);
             }
-        }
+            Obstacle::Own => Refusal::Glare,
+            Obstacle::Cap => Refusal::RequestCap,
+        };
+        let pause = self.random_pause();
+        let mut response = self.reply(request, Status::SERVER_INTERNAL_ERROR);
+        response.headers_mut().push(Name::RetryAfter, pause.to_string());
+        self.counters.refuse(refusal);
+        self.endpoint.respond(now.mono, id, &response);
     }
 
     fn relay(&mut self, now: Now, from: Key, to: Key, id: ServerId, request: Request, forwards: MaxForwards) {
@@ -216,7 +218,7 @@ impl Desk {
             }
             Err(Overloaded) => {
                 if let Some(relay) = self.finish_relay(key) {
-                    self.hold_off(now, relay.server, &relay.request, Obstacle::Own);
+                    self.hold_off(now, relay.server, &relay.request, Obstacle::Cap);
                 }
             }
         }
@@ -283,13 +285,15 @@ impl Desk {
     }
 }
 
-/// Why an INVITE has to wait.
+/// Why a request has to wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Obstacle {
     /// One from the same side is in progress: 500 with Retry-After.
     Own,
     /// One from the other side is in progress: 491.
     Other,
+    /// Too much is in flight: 500 with Retry-After.
+    Cap,
 }
 
 /// The Reason that a CANCEL carries (RFC 3326).

@@ -71,7 +71,8 @@ impl Call {
         flow: &Flow,
         listener: &Arc<Listener>,
     ) {
-        let full = self.dialling().is_none_or(|dialling| dialling.forks.len() >= turn.desk.config.caps.forks);
+        let cap = self.config.caps.forks;
+        let full = self.dialling().is_none_or(|dialling| dialling.forks.len() >= cap);
         let known = DialogId::of_response(response).is_some_and(|id| turn.desk.leg_of(&id).is_some());
         if full && !known {
             tracing::debug!("one fork too many");

@@ -142,8 +142,7 @@ impl Call {
         let Stamp { attestation, origid } = stamp;
         turn.desk.counters.identity_signed += 1;
         tracing::debug!(attestation = attestation.as_str(), %origid, "signed");
-        let call = self.number();
-        self.tell(turn, |_, now| CallEvent::Signed { call, at: now.unix, attestation, origid });
+        turn.tell(CallEvent::Signed { call: self.number(), at: turn.now.unix, attestation, origid });
         self.send_invite(turn, stop, path, Some(outgoing));
     }
 

@@ -175,7 +175,8 @@ fn requests_in_flight_are_limited() {
         rig.gets_request(BOB, "INFO");
     }
     rig.request(ALICE, "INFO", &edge(), &talk.alice("INFO", 10), "");
-    rig.gets_response(ALICE, 500);
+    assert!(rig.gets_response(ALICE, 500).headers().contains(Name::RetryAfter));
+    assert_eq!(rig.refused("request-cap"), 1);
 }
 
 #[test]

@@ -361,10 +361,19 @@ fn a_call_that_would_come_back_to_us_finds_nobody() {
     let mut rig = Rig::new(config.unwrap());
     rig.request(ALICE, "INVITE", &format!("sip:+1999@{EDGE}"), &dialog_forming(""), OFFER);
     rig.gets_response(ALICE, 404);
+    assert!(config_everywhere().is_own(attesta_transaction::Transport::Udp, address("127.0.0.1:5060")));
+    assert!(!config_everywhere().is_own(attesta_transaction::Transport::Udp, address(BOB)));
     // And one that points elsewhere goes there as it is.
     let headers = dialog_forming("").replace("call-1", "call-2");
     rig.request(ALICE, "INVITE", &format!("sip:+1999@{BOB};x=y"), &headers, OFFER);
     assert_eq!(rig.gets_request(BOB, "INVITE").uri(), format!("sip:+1999@{BOB};x=y").as_bytes());
+}
+
+/// An edge that listens on every address.
+fn config_everywhere() -> crate::Config {
+    let everywhere =
+        crate::Listener::new("all", attesta_transaction::Transport::Udp, address("0.0.0.0:5060"));
+    crate::Config::builder().listener(everywhere).build().unwrap()
 }
 
 #[test]
