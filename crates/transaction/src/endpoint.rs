@@ -252,7 +252,8 @@ impl Endpoint {
             Transport::Udp => ";rport",
             Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => "",
         };
-        let via = format!("SIP/2.0/{} {sent_by};branch={branch}{rport}", flow.transport);
+        let (transport, sent_by) = (flow.transport.as_str(), sent_by.as_str());
+        let via = ["SIP/2.0/", transport, " ", sent_by, ";branch=", branch.as_str(), rport].concat();
         request.headers_mut().push_front(Name::Via, via);
         branch
     }

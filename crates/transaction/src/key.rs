@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use attesta_sip::{Host, Method, Via};
+use attesta_sip::{Host, Method, Name, Via};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::marks::Marks;
@@ -54,14 +54,13 @@ impl Keyring {
     /// The key under which the same request is found again though it came by another path (RFC 3261 section 8.2.2.2);
     /// `None` within a dialog, where paths do not fork.
     pub(crate) fn merged(&self, marks: &Marks<'_>, method: &Method) -> Option<Key> {
-        marks.to_tag.is_none().then(|| self.digest(Use::Merged).request(marks).method(method).key())
+        marks.tag(Name::To).is_none().then(|| self.digest(Use::Merged).request(marks).method(method).key())
     }
 
     /// The To tag of a response without state to a request with this top Via: the same for each retransmission of the
     /// request, and for the ACK of an INVITE (RFC 3261 section 8.2.7).
-    pub(crate) fn tag(&self, via: &[u8], place: Place) -> Tag {
-        let branch = Via::parse(via).ok().and_then(|via| via.branch());
-        let Key(digest) = self.digest(Use::Tag).part(branch.unwrap_or(via)).key();
+    pub(crate) fn tag(&self, via: &Via<'_>, place: Place) -> Tag {
+        let Key(digest) = self.digest(Use::Tag).part(via.branch().unwrap_or_default()).sent_by(via).key();
         Tag::of(place, digest as u64)
     }
 
@@ -104,7 +103,7 @@ impl Digest {
 
     /// From tag, Call-ID and CSeq number: what a request keeps on every path.
     fn request(self, marks: &Marks<'_>) -> Self {
-        self.part(marks.from_tag.unwrap_or_default())
+        self.part(marks.tag(Name::From).unwrap_or_default())
             .part(marks.call_id)
             .part(&marks.cseq.number().to_be_bytes())
     }
@@ -131,7 +130,7 @@ impl Digest {
 
 #[cfg(test)]
 mod tests {
-    use attesta_sip::{Headers, Name};
+    use attesta_sip::Headers;
 
     use super::*;
     use crate::mint::Seed;

@@ -1,15 +1,15 @@
 //! The fields of a message by which its transaction is found.
 
-use attesta_sip::{CSeq, From, Headers, Name, To, Via};
+use attesta_sip::{CSeq, Headers, Name, NameAddr, Via};
 
-/// What the rules of matching look at, read once (RFC 3261 sections 17.1.3 and 17.2.3).
+/// What the rules of matching look at (RFC 3261 sections 17.1.3 and 17.2.3). What every rule needs is read at once, tags
+/// only where a rule asks for them.
 #[derive(Debug)]
 pub(crate) struct Marks<'a> {
+    headers: &'a Headers,
     /// The octets of the top Via.
     pub(crate) via_text: &'a [u8],
     pub(crate) via: Via<'a>,
-    pub(crate) from_tag: Option<&'a [u8]>,
-    pub(crate) to_tag: Option<&'a [u8]>,
     pub(crate) call_id: &'a [u8],
     pub(crate) cseq: CSeq,
 }
@@ -19,13 +19,17 @@ impl<'a> Marks<'a> {
     pub(crate) fn of(headers: &'a Headers) -> Option<Self> {
         let via_text = headers.values(Name::Via).next()?;
         Some(Self {
+            headers,
             via_text,
             via: Via::parse(via_text).ok()?,
-            from_tag: From::parse(headers.get(Name::From)?).ok()?.tag(),
-            to_tag: To::parse(headers.get(Name::To)?).ok()?.tag(),
             call_id: headers.get(Name::CallId)?,
             cseq: CSeq::parse(headers.get(Name::CSeq)?).ok()?,
         })
+    }
+
+    /// The tag of From or To.
+    pub(crate) fn tag(&self, name: Name) -> Option<&'a [u8]> {
+        NameAddr::parse(self.headers.get(name)?).ok()?.tag()
     }
 
     /// The branch, if it starts with the cookie that says that it is unique (RFC 3261 section 8.1.1.7). The cookie alone

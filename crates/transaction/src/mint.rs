@@ -193,17 +193,23 @@ impl Tag {
 
 /// Fills `text` with the prefixes, the place and the random octets; the array's length is their sum.
 fn write(text: &mut [u8], prefixes: [&[u8]; 2], place: Place, chance: &[u8]) {
+    let (before, digits) = text.split_at_mut(prefixes.map(<[u8]>::len).iter().sum());
+    let (first, second) = before.split_at_mut(prefixes[0].len());
+    first.copy_from_slice(prefixes[0]);
+    second.copy_from_slice(prefixes[1]);
     let [high, low] = place.instance.to_be_bytes();
-    let digits = [high, low, place.worker].into_iter().chain(chance.iter().copied()).flat_map(hex_digits);
-    let octets = prefixes.into_iter().flatten().copied().chain(digits);
-    for (slot, octet) in text.iter_mut().zip(octets) {
-        *slot = octet;
+    let octets = [high, low, place.worker].into_iter().chain(chance.iter().copied());
+    for (pair, octet) in digits.chunks_exact_mut(2).zip(octets) {
+        pair.copy_from_slice(&hex_digits(octet));
     }
 }
 
-fn hex_digits(octet: u8) -> [u8; 2] {
-    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + (nibble - 10) };
-    [digit(octet >> 4), digit(octet & 0x0f)]
+const fn hex_digits(octet: u8) -> [u8; 2] {
+    [hex_digit(octet >> 4), hex_digit(octet & 0x0f)]
+}
+
+const fn hex_digit(nibble: u8) -> u8 {
+    if nibble < 10 { b'0' + nibble } else { b'a' + (nibble - 10) }
 }
 
 fn hex(digits: &[u8]) -> Option<u32> {

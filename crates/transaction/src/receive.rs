@@ -55,14 +55,12 @@ impl Endpoint {
         }
         self.refuse(now, Refusal::Malformed, flow);
         let answer = Salvage::read(data).and_then(|salvage| salvage.response(error.answer()?));
-        if let Some(mut response) = answer {
-            route::stamp(response.headers_mut(), flow.remote);
+        if let Some(response) = answer {
             self.send_stateless(response, flow);
         }
     }
 
     fn receive_request(&mut self, now: Instant, flow: Flow, mut request: Request, data: Bytes) {
-        route::stamp(request.headers_mut(), flow.remote);
         let Some(marks) = Marks::of(request.headers()) else {
             self.is_faulty(now, &request, &flow);
             return;
@@ -75,7 +73,12 @@ impl Endpoint {
             self.place_request(now, &flow, &request, &marks, data)
         };
         match delivery {
-            Delivery::Request(id) => self.out.tell(Event::Request { id, request, flow }),
+            Delivery::Request(id, stamped) => {
+                if let Some(via) = stamped {
+                    request.headers_mut().set_first(Name::Via, via);
+                }
+                self.out.tell(Event::Request { id, request, flow });
+            }
             Delivery::AckOf(invite) => self.step_server(now, invite, ServerEvent::Ack(request, flow)),
             Delivery::Ack => self.out.tell(Event::Ack { invite: None, request, flow }),
             Delivery::Cancelled(invite) => self.out.tell(Event::Cancelled { invite, request }),
@@ -105,14 +108,17 @@ impl Endpoint {
             self.answer(now, Refusal::Merged, Status::LOOP_DETECTED, request, flow);
             return Delivery::Done;
         }
-        if self.live() >= self.config.cap(marks.to_tag.is_some()) {
+        let in_dialog = merged.is_none();
+        if self.live() >= self.config.cap(in_dialog) {
             self.answer(now, Refusal::Overloaded, Status::SERVICE_UNAVAILABLE, request, flow);
             return Delivery::Done;
         }
         let reply = route::reply(&marks.via, flow);
         let unanswered = Unanswered { data, source: flow.clone() };
         let server = Server::start(now, request.method(), reply, merged, unanswered, &self.config);
-        self.insert_server(key, server).map_or(Delivery::Done, |slot| Delivery::Request(ServerId(slot)))
+        let stamped = route::stamped(request.headers(), marks.via_text, &marks.via, flow.remote);
+        let slot = self.insert_server(key, server);
+        slot.map_or(Delivery::Done, |slot| Delivery::Request(ServerId(slot), stamped))
     }
 
     /// An ACK belongs to the INVITE of its branch, if that is one of ours; else its dialog is the user's to find.
@@ -122,12 +128,15 @@ impl Endpoint {
             return Delivery::AckOf(slot);
         }
         // A failure that was answered without state is acknowledged without state (RFC 3261 section 8.2.7).
-        let stateless = self.keyring.tag(marks.via_text, self.minter.place());
-        if marks.to_tag == Some(stateless.as_bytes()) || self.is_faulty(now, request, flow) {
-            Delivery::Done
-        } else {
-            Delivery::Ack
+        let stateless = self.keyring.tag(&marks.via, self.minter.place());
+        if marks.tag(Name::To) == Some(stateless.as_bytes()) {
+            return Delivery::Done;
         }
+        if *marks.cseq.method() != Method::Ack {
+            self.refuse(now, Refusal::Malformed, flow);
+            return Delivery::Done;
+        }
+        Delivery::Ack
     }
 
     /// Whether an ACK that matches an INVITE means it. Of an RFC 2543 client the ACK of any response matches, and the To tag
@@ -135,7 +144,9 @@ impl Endpoint {
     fn is_acknowledged(&self, invite: Slot, marks: &Marks<'_>) -> bool {
         let Some(state) = self.servers.get(invite).and_then(Server::invite) else { return false };
         marks.branch().is_some()
-            || state.last_response().is_none_or(|response| hop::to_tag(response).as_deref() == marks.to_tag)
+            || state
+                .last_response()
+                .is_none_or(|response| hop::to_tag(response).as_deref() == marks.tag(Name::To))
     }
 
     /// RFC 3261 section 9.2. A CANCEL is answered whatever it finds; the user hears of it if it may still have an effect.
@@ -165,8 +176,9 @@ impl Endpoint {
         let state = self.servers.get(invite).and_then(Server::invite);
         let pending = matches!(state, Some(server_invite::State::Proceeding { .. }));
         let tag_of_invite = state.and_then(server_invite::State::last_response).and_then(hop::to_tag);
-        let own_tag = self.keyring.tag(marks.via_text, self.minter.place());
+        let own_tag = self.keyring.tag(&marks.via, self.minter.place());
         let mut response = Response::to_request(request, Status::OK);
+        route::stamp(response.headers_mut(), flow.remote);
         reply::tag(&mut response, tag_of_invite.as_deref().unwrap_or(own_tag.as_bytes()));
         let unanswered = Unanswered { data, source: flow.clone() };
         let server = Server::start_cancel(now, route::reply(&marks.via, flow), unanswered, &self.config);
@@ -220,6 +232,7 @@ impl Endpoint {
     /// Sends a response outside any transaction, to the address that the request came from: not to a `maddr`, by which anyone
     /// could aim our answers at others.
     pub(crate) fn send_stateless(&mut self, mut response: Response, source: &Flow) {
+        route::stamp(response.headers_mut(), source.remote);
         if response.status() == Status::SERVICE_UNAVAILABLE && !response.headers().contains(Name::RetryAfter)
         {
             let seconds = self.config.retry_after_seconds().to_string();
@@ -227,7 +240,7 @@ impl Endpoint {
         }
         let Some(top) = response.headers().values(Name::Via).next() else { return };
         let Ok(via) = Via::parse(top) else { return };
-        let (tag, reply) = (self.keyring.tag(top, self.minter.place()), route::back(&via, source));
+        let (tag, reply) = (self.keyring.tag(&via, self.minter.place()), route::back(&via, source));
         reply::tag(&mut response, tag.as_bytes());
         self.out.send(&reply, &response.to_bytes());
     }
@@ -253,8 +266,8 @@ fn is_forgiven(request: &Request, fault: &Invalid) -> bool {
 
 /// Where a request goes.
 enum Delivery {
-    /// To the user, as the beginning of a transaction.
-    Request(ServerId),
+    /// To the user, as the beginning of a transaction, with this top Via line in place of its own.
+    Request(ServerId, Option<Vec<u8>>),
     /// To the machine of the INVITE that it acknowledges.
     AckOf(Slot),
     /// To the user, which finds its dialog.

@@ -10,21 +10,22 @@ use crate::flow::Flow;
 /// Writes into the top Via where the request came from: `received` where the sent-by names another host or where the client
 /// asks for `rport`, and the value of that `rport` (RFC 3261 section 18.2.1, RFC 3581 section 4).
 pub(crate) fn stamp(headers: &mut Headers, source: SocketAddr) {
-    let Some(stamped) = stamped(headers, source) else { return };
+    let Some(top) = headers.values(Name::Via).next() else { return };
+    let Some(stamped) = Via::parse(top).ok().and_then(|via| stamped(headers, top, &via, source)) else {
+        return;
+    };
     headers.set_first(Name::Via, stamped);
 }
 
-/// The first Via line as it stands after the stamp; `None` where nothing changes.
-fn stamped(headers: &Headers, source: SocketAddr) -> Option<Vec<u8>> {
+/// The first Via line, whose first value is `top`, as it stands after the [`stamp`]; `None` where nothing changes.
+pub(crate) fn stamped(headers: &Headers, top: &[u8], via: &Via<'_>, source: SocketAddr) -> Option<Vec<u8>> {
     // A socket for both families shows an IPv4 peer as an IPv6 address.
     let address = source.ip().to_canonical();
-    let line = headers.get(Name::Via)?;
-    let top = headers.values(Name::Via).next()?;
-    let via = Via::parse(top).ok()?;
     let asked = via.params().has("rport");
     if !asked && via.host().address() == Some(address) && !via.params().has("received") {
         return None;
     }
+    let line = headers.get(Name::Via)?;
     let rest = line.strip_prefix(top)?;
     let mut stamped = Vec::with_capacity(line.len() + 64);
     stamped.extend_from_slice(top.strip_suffix(via.params().as_bytes())?);
