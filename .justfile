@@ -38,4 +38,4 @@ bench:
 
 # Instructions of the hot paths beside their ceilings; needs valgrind.
 instructions:
-    cargo bench --locked -p attesta-benches --features valgrind --bench sip_instructions
+    cargo bench --locked -p attesta-benches --features valgrind --bench sip_instructions --bench transaction_instructions

@@ -1,25 +1,21 @@
 //! Instructions of reading and printing, counted by callgrind, beside other parsers and the
 //! ceilings this project holds itself to.
-//!
-//! The program runs itself under valgrind, once with few rounds and once with more; the
-//! difference, divided by the rounds, is what one round takes.
 
 #![expect(clippy::panic, reason = "a measurement that cannot be taken stops the program")]
 
 mod parsers;
 
 use std::hint::black_box;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
+use attesta_benches::callgrind;
 use attesta_sip::{Limits, Message};
 use bytes::Bytes;
 
 fn main() -> ExitCode {
-    let arguments: Vec<_> = std::env::args().collect();
-    if let [_, flag, case, input, rounds] = &arguments[..]
-        && flag == "--measured"
-    {
-        measured(case, input, rounds.parse().expect("a count of rounds"));
+    if let Some((words, rounds)) = callgrind::asked() {
+        let [case, input] = &words[..] else { panic!("{words:?} is not a case and an input") };
+        measured(case, input, rounds);
         return ExitCode::SUCCESS;
     }
     if table() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -67,21 +63,7 @@ const CASES: &[&str] = &[
 
 /// What one round of a case takes.
 fn instructions(case: &str, input: &str) -> u64 {
-    (collected(case, input, 300) - collected(case, input, 100)) / 200
-}
-
-/// What callgrind counts in a run of this program.
-fn collected(case: &str, input: &str, rounds: u32) -> u64 {
-    let program = std::env::current_exe().expect("the path of this program");
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg(program)
-        .args(["--measured", case, input, &rounds.to_string()])
-        .output()
-        .expect("valgrind is installed");
-    let report = String::from_utf8_lossy(&output.stderr);
-    let count = report.split("Collected :").nth(1).and_then(|rest| rest.split_whitespace().next());
-    count.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("no count in the report:\n{report}"))
+    callgrind::instructions(&[case, input], 100)
 }
 
 fn measured(case: &str, input: &str, rounds: u32) {

@@ -1,3 +1,5 @@
-//! What the measurements share: the messages they read.
+//! What the measurements share: the messages they read, a pair of endpoints, and a counter of instructions.
 
+pub mod callgrind;
 pub mod messages;
+pub mod transactions;

@@ -1,0 +1,49 @@
+//! Instructions, counted by callgrind.
+//!
+//! A program runs itself under valgrind, once with few rounds and once with more; the difference, divided by the rounds, is
+//! what one round takes.
+
+#![expect(clippy::panic, reason = "a measurement that cannot be taken stops the program")]
+
+use std::env;
+use std::process::Command;
+
+/// What this program was asked to do when it runs itself: the words of the case, and the rounds.
+#[must_use]
+pub fn asked() -> Option<(Vec<String>, u32)> {
+    let mut words: Vec<_> = env::args().skip(1).collect();
+    if words.first().is_none_or(|flag| flag != FLAG) {
+        return None;
+    }
+    let rounds = words.pop()?.parse().expect("a count of rounds");
+    words.remove(0);
+    Some((words, rounds))
+}
+
+/// What one round of a case takes, where `fewer` rounds are enough to make up for the start.
+///
+/// # Panics
+///
+/// If valgrind is not installed.
+#[must_use]
+pub fn instructions(case: &[&str], fewer: u32) -> u64 {
+    (collected(case, 3 * fewer) - collected(case, fewer)) / u64::from(2 * fewer)
+}
+
+/// What callgrind counts in a run of this program.
+fn collected(case: &[&str], rounds: u32) -> u64 {
+    let program = env::current_exe().expect("the path of this program");
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(program)
+        .arg(FLAG)
+        .args(case)
+        .arg(rounds.to_string())
+        .output()
+        .expect("valgrind is installed");
+    let report = String::from_utf8_lossy(&output.stderr);
+    let count = report.split("Collected :").nth(1).and_then(|rest| rest.split_whitespace().next());
+    count.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("no count in the report:\n{report}"))
+}
+
+const FLAG: &str = "--measured";
