@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use attesta_stir::cert::{Cache, CacheConfig, TrustAnchors};
 use attesta_stir::{Signer, Verifier, VerifyPolicy};
 use attesta_transaction::{Place, Seed, SentBy, Transport};
 
-use crate::edge::Edge;
+use crate::edge::{Edge, Room};
 
 /// An [`Edge`] in the making. The order of the calls does not matter, but for listeners, trunks and routes, which are
 /// asked in the order in which they are added.
@@ -27,7 +28,7 @@ pub struct Builder<P: Policy = DefaultPolicy> {
     listen: Vec<Listen>,
     anchors: Vec<TrustAnchors>,
     fetch: FetchConfig,
-    event_room: usize,
+    room: Room,
     policy: P,
 }
 
@@ -38,7 +39,7 @@ impl Builder {
             listen: Vec::new(),
             anchors: Vec::new(),
             fetch: FetchConfig::default(),
-            event_room: 0,
+            room: Room::default(),
             policy: DefaultPolicy,
         }
     }
@@ -119,15 +120,23 @@ impl<P: Policy> Builder<P> {
     /// Room for call events between the edge and [`Edge::events`]. Default: 0, which makes no events.
     #[must_use]
     pub fn events(mut self, room: usize) -> Self {
-        self.event_room = room;
+        self.room.events = NonZeroUsize::new(room);
+        self
+    }
+
+    /// Room for questions between the policy and [`Edge::questions`]. Default: 0, which is right for a policy that
+    /// decides at once.
+    #[must_use]
+    pub fn questions(mut self, room: usize) -> Self {
+        self.room.questions = NonZeroUsize::new(room);
         self
     }
 
     /// Who decides about calls. Default: the configuration alone.
     #[must_use]
     pub fn policy<Q: Policy>(self, policy: Q) -> Builder<Q> {
-        let Self { config, listen, anchors, fetch, event_room, policy: _ } = self;
-        Builder { config, listen, anchors, fetch, event_room, policy }
+        let Self { config, listen, anchors, fetch, room, policy: _ } = self;
+        Builder { config, listen, anchors, fetch, room, policy }
     }
 
     /// Checks the whole without binding anything: a dry run.
@@ -149,7 +158,7 @@ impl<P: Policy> Builder<P> {
     /// An address cannot be bound, the parts do not fit together, there are no roots of the web to fetch certificates
     /// by, or the system gives no randomness.
     pub fn build(self) -> Result<Edge<P>, BuildError> {
-        let Self { mut config, listen, anchors, fetch, event_room, policy } = self;
+        let Self { mut config, listen, anchors, fetch, room, policy } = self;
         let mut sockets = Vec::with_capacity(listen.len());
         for listen in listen {
             let socket = listen.bind()?;
@@ -163,7 +172,7 @@ impl<P: Policy> Builder<P> {
         let seed = Seed::new(random().map_err(BuildError::NoRandomness)?);
         let switchboard = Switchboard::new(Arc::new(config), policy, place, &seed);
         let steward = Steward::new(cache, fetcher, FetchLimits::default());
-        Ok(Edge::new(switchboard, sockets, steward, event_room))
+        Ok(Edge::new(switchboard, sockets, steward, room))
     }
 }
 

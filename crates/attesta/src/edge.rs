@@ -2,9 +2,12 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use attesta_b2bua::{CallEvent, Config, Counters, DefaultPolicy, Policy, Switchboard};
+use attesta_b2bua::{
+    CallEvent, Config, Counters, Decision, DefaultPolicy, Policy, Question, Switchboard, Token,
+};
 use attesta_net::{Certificates, Control, Driver, FetchCounters, ShellCounters, Steward, Stopped, Udp};
 use attesta_transaction::Transport;
 use tokio::sync::mpsc;
@@ -21,7 +24,8 @@ pub struct Edge<P: Policy = DefaultPolicy> {
     steward: Steward,
     certificates: Certificates,
     listeners: Vec<(Transport, SocketAddr)>,
-    events: Option<mpsc::Receiver<CallEvent>>,
+    events: Option<Events>,
+    questions: Option<Questions>,
 }
 
 impl Edge {
@@ -36,18 +40,28 @@ impl<P: Policy> Edge<P> {
         switchboard: Switchboard<P>,
         sockets: Vec<Udp>,
         steward: (Steward, Certificates),
-        event_room: usize,
+        room: Room,
     ) -> Self {
         let listeners = sockets.iter().map(|socket| (Transport::Udp, socket.local())).collect();
         let (steward, certificates) = steward;
         let mut driver = Driver::new(switchboard, sockets).certificates(certificates.clone());
-        let mut events = None;
-        if event_room > 0 {
-            let (sender, receiver) = mpsc::channel(event_room);
+        let events = room.events.map(|room| {
+            let (sender, receiver) = mpsc::channel(room.get());
+            (Events(receiver), sender)
+        });
+        let (events, sender) = events.unzip();
+        if let Some(sender) = sender {
             driver = driver.events(sender);
-            events = Some(receiver);
         }
-        Self { driver, steward, certificates, listeners, events }
+        let questions = room.questions.map(|room| {
+            let (sender, receiver) = mpsc::channel(room.get());
+            (Questions(receiver), sender)
+        });
+        let (questions, sender) = questions.unzip();
+        if let Some(sender) = sender {
+            driver = driver.questions(sender);
+        }
+        Self { driver, steward, certificates, listeners, events, questions }
     }
 
     /// The addresses really bound, in the order in which they were asked for.
@@ -64,16 +78,22 @@ impl<P: Policy> Edge<P> {
     ///
     /// A reader that is too slow loses events, which are counted, and holds up no call.
     pub fn events(&mut self) -> Option<Events> {
-        self.events.take().map(Events)
+        self.events.take()
+    }
+
+    /// What the policy said it would decide later. `None` the second time, and where [`Builder::questions`] asked for no
+    /// room.
+    ///
+    /// A call whose decision does not come in time is refused, unless it is an emergency call.
+    pub fn questions(&mut self) -> Option<Questions> {
+        self.questions.take()
     }
 
     /// Carries calls until [`Handle::stop`], and returns what was counted.
     ///
     /// Dropping the future ends it at once. Either way calls in progress are left as they are.
     pub async fn run(self) -> Report {
-        let Self { driver, steward, certificates, events, .. } = self;
-        // A receiver that nobody took would fill up, and every event be counted as lost.
-        drop(events);
+        let Self { driver, steward, certificates, .. } = self;
         // The set ends the steward when this future ends or is dropped.
         let mut tasks = JoinSet::new();
         tasks.spawn(steward.run());
@@ -115,6 +135,14 @@ impl Handle {
         self.control.configure(config).await
     }
 
+    /// Decides what the policy left for later.
+    ///
+    /// # Errors
+    /// The edge has stopped.
+    pub async fn decide(&self, token: Token, decision: Decision) -> Result<(), Stopped> {
+        self.control.decide(token, decision).await
+    }
+
     /// Asks the edge to stop; [`Edge::run`] then returns.
     ///
     /// # Errors
@@ -133,6 +161,24 @@ impl Events {
     pub async fn next(&mut self) -> Option<CallEvent> {
         self.0.recv().await
     }
+}
+
+/// What the policy of one edge left for later.
+#[derive(Debug)]
+pub struct Questions(mpsc::Receiver<(Token, Question)>);
+
+impl Questions {
+    /// The next question, and what [`Handle::decide`] wants with its answer; `None` once the edge is gone.
+    pub async fn next(&mut self) -> Option<(Token, Question)> {
+        self.0.recv().await
+    }
+}
+
+/// How much may wait to be read; `None`: nobody reads, so nothing is kept.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Room {
+    pub(crate) events: Option<NonZeroUsize>,
+    pub(crate) questions: Option<NonZeroUsize>,
 }
 
 /// What an edge has counted since its start.

@@ -1,4 +1,51 @@
-//! Attesta: an embeddable SIP back-to-back user agent that signs and verifies STIR/SHAKEN in the call path.
+//! An embeddable SIP back-to-back user agent that signs and verifies STIR/SHAKEN in the call path.
+//!
+//! A call that arrives at an [`Edge`] leaves it as another call, with the caller's number signed (RFC 8224, RFC 8588) or
+//! with the verdict on its signature. There is no hop to an outside signer and no script.
+//!
+//! # A first edge
+//!
+//! Calls from this machine are signed with a throw-away certificate and go where their Request-URI points:
+//!
+//! ```no_run
+//! use attesta::{Edge, Ephemeral, Numbers, Route, RouteTo, Trunk, VerifyPolicy};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let ephemeral = Ephemeral::start().await?;
+//! let callers = Trunk::new("callers").source("127.0.0.0/8".parse()?).numbers(Numbers::any());
+//! let edge = Edge::builder()
+//!     .listen(([127, 0, 0, 1], 5060))
+//!     .trunk(callers.vouched_by("throw-away"))
+//!     .route(Route::new(RouteTo::RequestUri))
+//!     .sign_with("throw-away", ephemeral.signer()?)
+//!     .verify("default", ephemeral.anchors()?, VerifyPolicy::default().ports(ephemeral.ports()))
+//!     .fetch(ephemeral.fetch_config())
+//!     .build()?;
+//! edge.run().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! With a certificate of one's own, [`Signer::new`] takes the place of [`Ephemeral`].
+//!
+//! # Whose runtime, whose process
+//!
+//! An edge runs on the tokio runtime of whoever calls [`Edge::run`]. It starts no runtime of its own, installs no global
+//! subscriber and no provider of cryptography, and keeps nothing in statics: two edges in one program do not know of each
+//! other. A [`Handle`] stops it and reads its counters; dropping the handle ends no call.
+//!
+//! # What happens in calls, and who decides
+//!
+//! [`Edge::events`] tells what happens in each call. A [`Policy`] decides what the configuration leaves open, at once or
+//! later: see [`Builder::policy`] and [`Edge::questions`].
+//!
+//! # Floors
+//!
+//! Below this crate each floor stands alone: `attesta-sip` (messages), `attesta-stir` (PASSporTs and certificates),
+//! `attesta-transaction` (RFC 3261 section 17), `attesta-b2bua` (calls, without I/O) and `attesta-net` (sockets). The feature
+//! `cli`, on by default, builds the `attesta` program; the library needs none of what it brings.
+
 mod builder;
 mod edge;
 mod ephemeral;
@@ -6,14 +53,17 @@ pub mod pki;
 
 pub use attesta_b2bua::{
     Admission, Answer, Arrival, CallEvent, CallNumber, Cause, Config, ConfigError, Consequence, Counters,
-    Decision, DefaultPolicy, InboundIdentity, NamedSigner, Numbers, OnSignFailure, OutboundIdentity,
-    Outcomes, Policy, Prefix, Question, Route, RouteTo, Routing, SigningMeans, Source, Target, Trunk,
-    TrunkTimers, Trusts,
+    Decision, DefaultPolicy, InboundIdentity, InvalidPrefix, InvalidSource, InvalidTarget, Later,
+    NamedSigner, Now, Numbers, OnSignFailure, OutboundIdentity, Outcomes, Policy, Prefix, Question, Route,
+    RouteTo, Routing, SigningMeans, Source, Target, Token, Trunk, TrunkTimers, Trusts,
 };
-pub use attesta_net::{FetchConfig, FetchCounters, ShellCounters, Stopped};
-pub use attesta_stir::cert::TrustAnchors;
-pub use attesta_stir::{Attestation, Signer, TelephoneNumber, Verdict, VerifyPolicy};
-pub use attesta_transaction::Transport;
+pub use attesta_net::{FetchConfig, FetchCounters, NoRandomness, NoRoots, ShellCounters, Stopped};
+pub use attesta_stir::cert::{CertificateChain, TrustAnchors};
+pub use attesta_stir::{
+    Attestation, DialPlan, Identity, OrigId, Signer, SigningKey, TelephoneNumber, UnixTime, Verdict,
+    Verification, VerifyPolicy, Verstat, VerstatProfile, X5u,
+};
+pub use attesta_transaction::{SentBy, Transport};
 pub use builder::{BuildError, Builder, Listen};
-pub use edge::{Edge, Events, Handle, Report};
+pub use edge::{Edge, Events, Handle, Questions, Report};
 pub use ephemeral::{Ephemeral, EphemeralError};

@@ -6,7 +6,7 @@ use attesta_b2bua::{
     InboundIdentity, Numbers, OnSignFailure, OutboundIdentity, Outcomes, Route, RouteTo, Target, Trunk,
     TrunkTimers, Trusts,
 };
-use attesta_stir::Attestation;
+use attesta_stir::{Attestation, DialPlan};
 
 use super::identity::TrunkVerify;
 use super::names::{Names, borne};
@@ -18,7 +18,6 @@ pub(super) fn read_trunk(section: Section<'_>, names: &Names, outcomes: Outcomes
     section.later(&[
         "tls_names",
         "digest",
-        "dialplan",
         "limits",
         "failover",
         "health",
@@ -67,6 +66,9 @@ pub(super) fn read_trunk(section: Section<'_>, names: &Names, outcomes: Outcomes
 
 /// What holds for calls that come from the trunk.
 fn read_origin(section: &Section<'_>, names: &Names, mut trunk: Trunk) -> Trunk {
+    if let Some(plan) = section.section("dialplan").and_then(read_dial_plan) {
+        trunk = trunk.dial_plan(plan);
+    }
     if let Some(numbers) = read_numbers(section) {
         trunk = trunk.numbers(numbers);
     }
@@ -109,6 +111,19 @@ fn read_egress(section: &Section<'_>, names: &Names, mut trunk: Trunk) -> Trunk 
         trunk = trunk.on_sign_failure(consequence);
     }
     trunk
+}
+
+/// How numbers are dialled where its calls come from.
+fn read_dial_plan(section: Section<'_>) -> Option<DialPlan> {
+    let digits = |key| {
+        section.parsed(key, "digits, such as \"1\"", |text| {
+            text.bytes().all(|octet| octet.is_ascii_digit()).then(|| text.to_owned())
+        })
+    };
+    section.require("country");
+    let (country, national, international) = (digits("country"), digits("national"), digits("international"));
+    section.close();
+    DialPlan::new(&country?, &national.unwrap_or_default(), &international.unwrap_or_default()).ok()
 }
 
 /// A list of prefixes, or the one word `any`.

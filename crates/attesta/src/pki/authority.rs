@@ -327,3 +327,64 @@ const OID_CRL_DISTRIBUTION_POINTS: &[u64] = &[2, 5, 29, 31];
 const OID_CERTIFICATE_POLICIES: &[u64] = &[2, 5, 29, 32];
 /// The SHAKEN certificate policy of the United States, version 1.4.
 const OID_SHAKEN_POLICY: &[u64] = &[2, 16, 840, 1, 114569, 1, 1, 4];
+
+#[cfg(test)]
+mod tests {
+    use attesta_stir::cert::{CertificateChain, TrustAnchors};
+    use attesta_stir::{DEFAULT_PORTS, Signer, SigningKey, X5u};
+
+    use super::*;
+
+    fn at(seconds: u64) -> UnixTime {
+        UnixTime::since_unix_epoch(Duration::from_secs(seconds))
+    }
+
+    fn pki() -> ThrowAwayPki {
+        ThrowAwayPki::generate(&[Scope::provider("1234").unwrap()], at(1_000_000_000), at(1_000_086_400))
+            .unwrap()
+    }
+
+    #[test]
+    fn the_leaf_is_fit_to_sign() {
+        let pki = pki();
+        let chain = CertificateChain::parse(pki.leaf_chain_pem().as_bytes()).unwrap();
+        let key = SigningKey::from_pem(pki.leaf_key_pem().as_bytes()).unwrap();
+        let x5u = X5u::parse("https://cr.example.net/leaf.pem", DEFAULT_PORTS).unwrap();
+        let signer = Signer::new(key, &chain, x5u, at(1_000_000_000)).unwrap();
+        assert_eq!(signer.validity(), (at(1_000_000_000), at(1_000_086_400)));
+    }
+
+    #[test]
+    fn two_hierarchies_share_no_name_and_no_number() {
+        let (one, other) = (pki(), pki());
+        let subjects = |pki: &ThrowAwayPki| {
+            let anchors = TrustAnchors::from_pem(pki.root_pem().as_bytes()).unwrap();
+            anchors.subjects().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_ne!(subjects(&one), subjects(&other));
+        assert_ne!(one.leaf_serial, other.leaf_serial);
+    }
+
+    #[test]
+    fn a_validity_that_makes_no_sense_is_refused() {
+        let scope = [Scope::provider("1234").unwrap()];
+        assert!(ThrowAwayPki::generate(&scope, at(2), at(1)).is_err());
+        assert!(ThrowAwayPki::generate(&scope, at(1), at(END_OF_UTC_TIME)).is_err());
+    }
+
+    #[test]
+    fn the_lists_are_signed_and_tell_the_leaf_s_number() {
+        let pki = pki();
+        let der = |pem: String| pem::parse(pem).unwrap().into_contents();
+        let (empty, full) = (der(pki.crl_pem().unwrap()), der(pki.crl_revoking_leaf_pem().unwrap()));
+        let names_leaf =
+            |list: &[u8]| list.windows(pki.leaf_serial.len()).any(|octets| octets == pki.leaf_serial);
+        assert!(!names_leaf(&empty) && names_leaf(&full));
+    }
+
+    #[test]
+    fn keys_are_not_shown() {
+        let pki = pki();
+        assert!(!format!("{pki:?}").contains("key"));
+    }
+}

@@ -6,6 +6,9 @@ use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
+use attesta::UnixTime;
+use attesta::pki::{Scope, ThrowAwayPki};
+
 use crate::support::{attesta, path, program, throw_away_pki};
 
 /// A running edge; killed when dropped, should a test fail.
@@ -153,20 +156,45 @@ fn a_faulty_file_does_not_start() {
     assert!(refused.stderr.contains("edge.toml:2:1: unknown key `adress`"), "{}", refused.stderr);
 }
 
-/// A hierarchy whose certificates are not valid any more takes a clock to make; one whose leaf belongs to another key does
-/// not.
+const SIGNER: &str = "[[listen]]\naddress = \"127.0.0.1:0\"\n[admin]\nlisten = \"off\"\n[[signer]]\nname = \"acme\"\n\
+    key = \"leaf.key.pem\"\ncertificate = \"leaf.chain.pem\"\nx5u = \"https://cr.example.net/leaf.pem\"\n";
+
 #[test]
 fn a_key_that_does_not_fit_stops_the_start() {
     let folder = throw_away_pki(&[]);
     let file = folder.path().join("edge.toml");
-    let text = "[[signer]]\nname = \"acme\"\nkey = \"root.key.pem\"\ncertificate = \"leaf.chain.pem\"\n\
-                x5u = \"https://cr.example.net/leaf.pem\"\n";
-    fs::write(&file, text).unwrap();
+    fs::write(&file, SIGNER.replace("leaf.key.pem", "root.key.pem")).unwrap();
     let refused = attesta(["run", "--config", path(&file)]).expect(2);
-    assert!(refused.stderr.contains("edge.toml:3:7: "), "{}", refused.stderr);
+    assert!(refused.stderr.contains("edge.toml:7:7: "), "{}", refused.stderr);
     assert!(
         refused.stderr.contains("root.key.pem: ") && refused.stderr.contains("help: "),
         "{}",
         refused.stderr
     );
+}
+
+#[test]
+#[cfg(unix)]
+fn an_expired_certificate_sets_its_signer_aside_and_check_refuses_it() {
+    let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+    let scope = Scope::provider("1234").unwrap();
+    // Valid in the first days of 2024.
+    let pki = ThrowAwayPki::generate(&[scope], at(1_704_067_200), at(1_704_240_000)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("leaf.key.pem"), pki.leaf_key_pem()).unwrap();
+    fs::write(folder.path().join("leaf.chain.pem"), pki.leaf_chain_pem()).unwrap();
+    let file = folder.path().join("edge.toml");
+    fs::write(&file, SIGNER).unwrap();
+
+    let refused = attesta(["check", "--config", path(&file)]).expect(2);
+    assert!(
+        refused.stderr.contains("edge.toml:8:15: ") && refused.stderr.contains("expired"),
+        "{}",
+        refused.stderr
+    );
+
+    let edge = Edge::start(&["--config", path(&file)]);
+    let (code, said) = edge.stop();
+    assert_eq!(code, Some(0), "it ran all the same");
+    assert!(said.contains("ERROR") && said.contains("signer \"acme\" is set aside"), "{said}");
 }
