@@ -117,12 +117,9 @@ impl<P: Policy> Driver<P> {
 
     /// Runs until [`Control::stop`], and returns the last counters.
     pub async fn run(mut self) -> Report {
-        self.learn_certificates(Clock::now());
-        loop {
-            let wake = self.wait().await;
-            if self.turn(wake) == Course::Stop {
-                break;
-            }
+        let mut wake = Wake::Certificates;
+        while self.turn(wake) == Course::Onward {
+            wake = self.wait().await;
         }
         self.hand_over_what_waits().await;
         self.report()

@@ -91,7 +91,7 @@ impl Udp {
         let socket = UdpSocket::from_std(socket.into())?;
         let local = socket.local_addr()?;
         if granted < options.receive_buffer {
-            tracing::debug!(%local, granted, asked = options.receive_buffer, "receive buffer smaller than asked");
+            tracing::info!(%local, granted, asked = options.receive_buffer, "receive buffer smaller than asked");
         }
         Ok(Udp { socket, local, slot: vec![0; SLOT].into_boxed_slice(), backlog: VecDeque::new() })
     }
