@@ -8,6 +8,7 @@ use attesta_transaction::{Failure, Flow};
 use crate::arena::Key;
 use crate::desk::{Client, Desk, Waiter};
 use crate::io::{Destination, Now, Output, ResolveError, Token};
+use crate::leg::Ack;
 
 /// Where the requests of a leg are sent.
 #[derive(Debug)]
@@ -117,7 +118,7 @@ impl Desk {
             Errand::Ack => {
                 let transmit = self.endpoint.send(parcel.request, flow, &sent_by);
                 if let Some(accepted) = &mut leg.invite {
-                    accepted.ack = Some(transmit);
+                    accepted.ack = Ack::Sent(transmit);
                 }
             }
             Errand::Bye => match self.endpoint.request(now.mono, parcel.request, flow, &sent_by) {

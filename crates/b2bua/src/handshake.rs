@@ -9,7 +9,7 @@ use crate::desk::Desk;
 use crate::dialog;
 use crate::event::Cause;
 use crate::io::{Now, Output, ResolveError};
-use crate::leg::{Accepted, Far, Stage};
+use crate::leg::{Accepted, Ack, Far, Stage};
 
 impl Desk {
     /// An ACK that arrived on a leg: the peer has our 2xx, and its ACK goes on to the other leg.
@@ -30,11 +30,12 @@ impl Desk {
         }
     }
 
-    /// Sends the ACK of the 2xx that a leg has received, unless it was sent; `model` is the other leg's ACK.
+    /// Sends the ACK of the 2xx that a leg has received, unless it has one; `model` is the other leg's ACK.
     pub(crate) fn acknowledge(&mut self, now: Now, key: Key, model: Option<&Request>) {
         let Some(leg) = self.legs.get_mut(key) else { return };
-        let Some(Accepted { seq, ack: None }) = leg.invite else { return };
-        let mut request = leg.dialog.ack(seq);
+        let Some(accepted @ Accepted { ack: Ack::Due, .. }) = &mut leg.invite else { return };
+        accepted.ack = Ack::Ready;
+        let mut request = leg.dialog.ack(accepted.seq);
         match model {
             Some(model) => {
                 let forwards = bridge::forwards(model.headers()).unwrap_or(MaxForwards(0));
@@ -45,12 +46,21 @@ impl Desk {
         self.send(now, key, Parcel { request, errand: Errand::Ack });
     }
 
-    /// The same 2xx again: the same ACK again, once there is one (RFC 3261 section 13.2.2.4).
-    pub(crate) fn acknowledge_again(&mut self, key: Key) {
-        let accepted = self.legs.get(key).and_then(|leg| leg.invite.as_ref());
-        if let Some(Accepted { ack: Some(ack), .. }) = accepted {
-            let transmit = ack.clone();
-            self.emit(Output::Transmit(transmit));
+    /// A 2xx to an INVITE of the leg's that nobody waits for: the last one again gets its ACK again, once there is one. One
+    /// to a later INVITE, which was given up, gets an ACK of its own (RFC 3261 section 13.2.2.4).
+    pub(crate) fn accepted_again(&mut self, now: Now, key: Key, seq: u32) {
+        let Some(leg) = self.legs.get_mut(key) else { return };
+        match &leg.invite {
+            Some(Accepted { seq: last, ack }) if seq <= *last => {
+                if let (Ack::Sent(transmit), true) = (ack, seq == *last) {
+                    let transmit = transmit.clone();
+                    self.emit(Output::Transmit(transmit));
+                }
+            }
+            Some(_) | None => {
+                leg.invite = Some(Accepted { seq, ack: Ack::Due });
+                self.acknowledge(now, key, None);
+            }
         }
     }
 

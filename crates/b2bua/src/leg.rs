@@ -154,6 +154,16 @@ impl Answer {
 pub(crate) struct Accepted {
     /// Its CSeq number.
     pub(crate) seq: u32,
-    /// The ACK as it was sent, once it was: a 2xx that comes again gets the same again (RFC 3261 section 13.2.2.4).
-    pub(crate) ack: Option<Transmit>,
+    pub(crate) ack: Ack,
+}
+
+/// The ACK of a 2xx that we received.
+#[derive(Debug)]
+pub(crate) enum Ack {
+    /// The other leg's is waited for.
+    Due,
+    /// It goes out as soon as it is known where to.
+    Ready,
+    /// As it was sent: a 2xx that comes again gets the same again (RFC 3261 section 13.2.2.4).
+    Sent(Transmit),
 }

@@ -14,7 +14,7 @@ use crate::desk::{Client, Desk, Server, Sleeper};
 use crate::dialog;
 use crate::event::Cause;
 use crate::io::Now;
-use crate::leg::{Accepted, Answer, Far, Leg, Side, Stage};
+use crate::leg::{Accepted, Ack, Answer, Far, Leg, Side, Stage};
 
 /// A request on its way from one leg to the other.
 #[derive(Debug)]
@@ -29,7 +29,6 @@ pub(crate) struct Relay {
     /// Its CSeq number on the other leg.
     seq: u32,
     /// When an INVITE that is answered provisionally only is given up.
-    until: Option<Instant>,
     alarm: Option<Instant>,
 }
 
@@ -119,7 +118,7 @@ impl Desk {
         if let Some(rack) = request.headers().get(Name::RAck) {
             outgoing.headers_mut().push(Name::RAck, renumbered(rack, invite.unwrap_or(dialog::FIRST_SEQ)));
         }
-        let relay = Relay { from, to, request, server: id, client: None, seq, until: None, alarm: None };
+        let relay = Relay { from, to, request, server: id, client: None, seq, alarm: None };
         let key = self.relays.insert(relay);
         self.owe_response(id, Server::Relay(key));
         if let Some(leg) = self.legs.get_mut(from) {
@@ -145,7 +144,6 @@ impl Desk {
         if status.is_provisional() {
             if relay.is_invite() {
                 let until = now.mono + REINVITE_BUDGET;
-                relay.until = Some(until);
                 self.alarms.set(Sleeper::Relay(key), &mut relay.alarm, Some(until));
                 if status != Status::TRYING {
                     self.relay_back(now, key, response);
@@ -158,10 +156,17 @@ impl Desk {
         if status.is_success() {
             self.agreed(now, &relay, response);
         } else if status == Status::CALL_DOES_NOT_EXIST {
-            // RFC 3261 section 12.2.1.2: the dialog is no more.
-            self.end_call_of(relay.from, Cause::Lost, Some(relay.to), None);
+            self.lost(relay.from, Some(relay.to));
         } else if status == Status::REQUEST_TIMEOUT {
-            self.end_call_of(relay.from, Cause::Lost, None, None);
+            self.lost(relay.from, None);
+        }
+    }
+
+    /// A request within the dialog found no peer: the dialog is over, and the call with it (RFC 3261 section 12.2.1.2). Of an
+    /// early dialog nothing follows, since the INVITE that made it is still to be answered.
+    fn lost(&mut self, from: Key, gone: Option<Key>) {
+        if self.legs.get(from).is_some_and(|leg| matches!(leg.stage, Stage::Confirmed(_))) {
+            self.end_call_of(from, Cause::Lost, gone, None);
         }
     }
 
@@ -192,7 +197,7 @@ impl Desk {
         }
         if relay.is_invite() {
             match self.legs.get_mut(relay.to) {
-                Some(leg) => leg.invite = Some(Accepted { seq: relay.seq, ack: None }),
+                Some(leg) => leg.invite = Some(Accepted { seq: relay.seq, ack: Ack::Due }),
                 None => tracing::debug!(now = ?now.mono, "answered on a leg that is gone"),
             }
         }
@@ -224,7 +229,7 @@ impl Desk {
         }
     }
 
-    /// The relayed request will get no response (RFC 3261 section 12.2.1.2: the dialog is taken to be over).
+    /// The relayed request will get no response.
     pub(crate) fn relay_failed(&mut self, now: Now, key: Key, why: Failure) {
         let status = match why {
             Failure::Timeout => Status::REQUEST_TIMEOUT,
@@ -233,7 +238,7 @@ impl Desk {
         let Some(relay) = self.finish_relay(key) else { return };
         let response = self.reply(&relay.request, status);
         self.endpoint.respond(now.mono, relay.server, &response);
-        self.end_call_of(relay.from, Cause::Lost, None, None);
+        self.lost(relay.from, None);
     }
 
     /// The caller of a relayed INVITE cancels it; the answer to the INVITE is the other side's.

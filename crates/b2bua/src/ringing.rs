@@ -13,7 +13,7 @@ use crate::call::{Call, State, Turn};
 use crate::desk::{Desk, reply_tagged};
 use crate::dialog::{self, Dialog, DialogId};
 use crate::event::Cause;
-use crate::leg::{Accepted, Far, Leg, Side, Stage};
+use crate::leg::{Accepted, Ack, Far, Leg, Side, Stage};
 use crate::listener::Listener;
 use crate::policy::Policy;
 use crate::route::Stop;
@@ -106,7 +106,7 @@ impl Call {
         let others: Vec<_> = dialling.forks.iter().filter(|other| other.b != fork.b).copied().collect();
         close(turn, &others);
         if let Some(leg) = turn.desk.legs.get_mut(fork.b) {
-            leg.invite = Some(Accepted { seq: dialog::FIRST_SEQ, ack: None });
+            leg.invite = Some(Accepted { seq: dialog::FIRST_SEQ, ack: Ack::Due });
         }
         self.answered(turn, dialling.offer.request(), back, fork.a, Some(fork.b), max_call);
     }

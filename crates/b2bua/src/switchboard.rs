@@ -22,7 +22,7 @@ use crate::dialog::{self, Dialog, DialogId};
 use crate::event::{Arrival, CallNumber};
 use crate::identity;
 use crate::io::{Input, Now, Output, Token};
-use crate::leg::{Accepted, Leg, Side, Stage};
+use crate::leg::{Accepted, Ack, Leg, Side, Stage};
 use crate::policy::{DefaultPolicy, Policy};
 
 /// The back-to-back user agent of one worker.
@@ -278,13 +278,13 @@ impl<P: Policy> Switchboard<P> {
         };
         let Some(id) = DialogId::of_response(response) else { return };
         if let Some(leg) = self.desk.leg_of(&id) {
-            return self.desk.acknowledge_again(leg);
+            return self.desk.accepted_again(now, leg, cseq.number());
         }
         let Ok(dialog) = Dialog::calling(response, || dialog::source(flow)) else { return };
         let Some(listener) = self.desk.listener_at(flow) else { return };
         tracing::debug!("one answer too many is acknowledged and ended");
         let mut leg = Leg::new(dialog, Side::Callee, Stage::Ending, listener);
-        leg.invite = Some(Accepted { seq: cseq.number(), ack: None });
+        leg.invite = Some(Accepted { seq: cseq.number(), ack: Ack::Due });
         let key = self.desk.open_leg(leg);
         self.desk.hang_up(now, key, false, None);
     }

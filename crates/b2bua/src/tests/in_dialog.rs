@@ -234,6 +234,28 @@ fn a_re_invite_does_not_ring_forever() {
     rig.gets_request(BOB, "CANCEL");
     rig.gets_response(ALICE, 408);
     assert_eq!(rig.counters().calls_live, 1);
+    // An answer that crosses the CANCEL is acknowledged all the same, and again when it comes again.
+    for _ in 0..2 {
+        rig.reply_with(BOB, &relayed, 200, "", &contact(BOB), ANSWER);
+        assert_eq!(value(&rig.gets_request(BOB, "ACK"), Name::CSeq), "2 ACK");
+    }
+    rig.is_silent();
+}
+
+#[test]
+fn an_early_dialog_that_is_lost_does_not_end_the_call() {
+    let mut rig = Rig::plain();
+    rig.invite("");
+    let invite = rig.gets_request(BOB, "INVITE");
+    rig.reply(BOB, &invite, 183, "b", &contact(BOB));
+    let ok = rig.gets_response(ALICE, 183);
+    let talk = Talk { invite, ok };
+    rig.request(ALICE, "UPDATE", &edge(), &talk.alice("UPDATE", 2), OFFER);
+    let update = rig.gets_request(BOB, "UPDATE");
+    rig.reply(BOB, &update, 481, "", "");
+    rig.gets_response(ALICE, 481);
+    rig.is_silent();
+    assert_eq!(rig.counters().calls_live, 1);
 }
 
 /// The header fields of Alice's re-INVITE.

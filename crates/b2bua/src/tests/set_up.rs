@@ -5,7 +5,7 @@ use std::time::Duration;
 use attesta_sip::Name;
 
 use super::rig::*;
-use crate::{CallEvent, Cause, Input, Target, Trunk};
+use crate::{CallEvent, Cause, Destination, Input, Target, Trunk};
 
 #[test]
 fn a_call_is_set_up_and_each_leg_has_its_own_dialog() {
@@ -151,6 +151,27 @@ fn a_2xx_that_comes_again_gets_the_same_ack() {
     let first = rig.gets_request(BOB, "ACK");
     rig.reply_with(BOB, &invite, 200, "b", &contact(BOB), ANSWER);
     assert_eq!(rig.gets_request(BOB, "ACK").to_bytes(), first.to_bytes());
+    rig.is_silent();
+}
+
+#[test]
+fn an_ack_that_waits_for_a_name_is_sent_once() {
+    let mut rig = Rig::plain();
+    rig.invite("");
+    let invite = rig.gets_request(BOB, "INVITE");
+    rig.holds_names = true;
+    rig.reply_with(BOB, &invite, 200, "b", &contact(BOB), ANSWER);
+    let ok = rig.gets_response(ALICE, 200);
+    let talk = Talk { invite, ok };
+    rig.request(ALICE, "ACK", &edge(), &talk.alice("ACK", 1), "");
+    rig.request(ALICE, "BYE", &edge(), &talk.alice("BYE", 2), "");
+    rig.gets_response(ALICE, 200);
+    rig.is_silent();
+    let (token, _) = rig.names.pop_front().unwrap();
+    let transport = attesta_transaction::Transport::Udp;
+    rig.input(Input::Resolved { token, result: Ok(vec![Destination { transport, address: address(BOB) }]) });
+    rig.gets_request(BOB, "ACK");
+    rig.gets_request(BOB, "BYE");
     rig.is_silent();
 }
 
