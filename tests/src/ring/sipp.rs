@@ -120,7 +120,7 @@ impl Sipp {
             .arg(format!("{}/sipp/{}.xml", env!("CARGO_MANIFEST_DIR"), self.scenario))
             .args(["-i", &self.local.ip().to_string(), "-p", &self.local.port().to_string(), "-bind_local"])
             .args(["-ci", &self.local.ip().to_string(), "-nostdin", "-buff_size", "4000000"])
-            .args(["-m", &self.calls.to_string(), "-r", &self.rate.to_string(), "-l", "100000"])
+            .args(["-m", &self.calls.to_string(), "-r", &self.rate.to_string()])
             .args(["-d", &self.pause.as_millis().to_string()])
             .args(["-s", &self.called, "-key", "caller", &self.caller, "-key", "target", &target.to_string()])
             .args(["-trace_stat", "-fd", "1", "-stf"])
