@@ -5,7 +5,7 @@ use super::binary::attesta;
 use super::metrics::{Metrics, get};
 use super::wait::until;
 use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -94,7 +94,7 @@ impl Edge {
     }
 
     fn launch(ring: &Ring, name: &str, host: u8, config: &str, core: Option<usize>) -> Self {
-        let admin = free_tcp(ring, host);
+        let admin = ring.free(host);
         let file = ring.directory().join(format!("{name}.toml"));
         std::fs::write(&file, format!("{config}\n[admin]\nlisten = \"{admin}\"\n"))
             .expect("the test's directory can be written");
@@ -193,11 +193,6 @@ impl Usage {
             peak: kib("VmHWM:"),
         }
     }
-}
-
-fn free_tcp(ring: &Ring, host: u8) -> SocketAddr {
-    let probe = TcpListener::bind((ring.host(host), 0)).expect("a loopback address can be bound");
-    probe.local_addr().expect("a bound socket has an address")
 }
 
 /// How long an edge may take to start on a loaded machine.

@@ -29,9 +29,11 @@ pub use self::repository::{Mood, Repository};
 pub use self::sipp::{Report, Sipp, SippParty};
 pub use self::wait::until;
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 /// One test's place: a directory of its own, which is kept when the test fails, and addresses of its own.
 #[derive(Debug)]
@@ -80,11 +82,24 @@ impl Ring {
         Ipv4Addr::new(127, 41, self.subnet, n)
     }
 
-    /// The test's `n`th address with a UDP port that is free now.
+    /// The test's `n`th address with a port that is free now for UDP and TCP.
+    ///
+    /// It lies below those that the system hands out, so that nobody is given it in the meantime.
     #[must_use]
     pub fn free(&self, n: u8) -> SocketAddr {
-        let probe = UdpSocket::bind((self.host(n), 0)).expect("a loopback address can be bound");
-        probe.local_addr().expect("a bound socket has an address")
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let of_this_process =
+            u16::try_from(std::process::id() % u32::from(PORTS.len() as u16)).unwrap_or_default();
+        let is_free =
+            |address: &SocketAddr| UdpSocket::bind(address).is_ok() && TcpListener::bind(address).is_ok();
+        PORTS
+            .map(|_| {
+                PORTS.start
+                    + of_this_process.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS.len() as u16
+            })
+            .map(|port| SocketAddr::from((self.host(n), port)))
+            .find(is_free)
+            .expect("a loopback address has a free port")
     }
 }
 
@@ -128,3 +143,6 @@ fn ends(text: &str) -> String {
         _ => lines.join("\n"),
     }
 }
+
+/// The ports that tests choose from.
+const PORTS: Range<u16> = 10_000..30_000;

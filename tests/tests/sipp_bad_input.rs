@@ -1,0 +1,244 @@
+//! What no peer should send, sent beside calls in progress: the answer that RFC 3261 gives or silence, one counter each.
+
+use attesta_tests::ring::{Edge, Mood, Pki, Repository, Ring, Sipp, configuration, until};
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+use std::cell::Cell;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+#[test]
+fn bad_input_is_answered_or_dropped_and_calls_go_on() {
+    let Some(ring) = Ring::enter("bad-input", 17) else { return };
+    let pki = Pki::new(&ring, "pki");
+    let repository = Repository::start(ring.host(4), pki.chain_octets(), Mood::Serves);
+    let there = ring.free(3);
+    let config = configuration::signing(&ring, 1, &pki, &repository, ring.host(2), there);
+    let mut edge = Edge::start(&ring, "edge", 1, &config);
+    let mut callee = Sipp::callee("callee_answers", there).calls(CALLS, 20).start(&ring);
+    let mut caller = Sipp::caller("caller_hangs_up", ring.free(2), edge.udp())
+        .calls(CALLS, 20)
+        .pause(Duration::from_secs(3))
+        .start(&ring);
+    until(LIMIT, "calls are in progress", || (edge.metrics().live()[0] >= 20.0).then_some(()));
+
+    // From the address of a known trunk, so that nothing is refused for its source.
+    let peer = Peer::new(ring.host(2), &edge);
+    peer.wants_silence("noise", &noise());
+    peer.wants_silence("a word that is not SIP", &[b"hello".to_vec()]);
+    peer.wants_silence("65,507 octets of noise", &[vec![b'A'; 65_507]]);
+    peer.wants_silence("an INVITE without Via", &[peer.without("INVITE", "Via")]);
+    peer.wants_silence("a response that matches nothing", &[peer.stray_response()]);
+    peer.wants_no_answer("an ACK that matches nothing", &peer.request("ACK", "stray-ack"));
+    for length in peer.cuts() {
+        peer.wants_400_or_silence(length);
+    }
+    let whole = peer.request("INVITE", "cut-body");
+    let (all_but_one, _) = whole.split_at(whole.len() - 1);
+    peer.wants("an INVITE whose body is one octet short", all_but_one, 400);
+    peer.wants("an INVITE without a Call-ID", &peer.without("INVITE", "Call-ID"), 400);
+    peer.wants("an unknown method", &peer.request("FROBNICATE", "unknown"), 501);
+    peer.wants("a REGISTER", &peer.request("REGISTER", "register"), 405);
+    peer.wants("a CANCEL that matches nothing", &peer.request("CANCEL", "stray-cancel"), 481);
+    peer.wants("a BYE of no call", &peer.request("BYE", "stray-bye"), 481);
+    peer.wants(
+        "another version of SIP",
+        &replaced(&peer.request("INVITE", "version"), "SIP/2.0\r\n", "SIP/3.0\r\n"),
+        505,
+    );
+    peer.refuses_or_drops("an INVITE of 65,507 octets", &peer.largest());
+
+    assert!(edge.metrics().live()[0] >= 1.0, "calls were in progress all the while");
+    let (heard, said) = (caller.finish(LIMIT), callee.finish(LIMIT));
+    heard.assert_successful();
+    said.assert_successful();
+    heard.assert_no_repeats();
+    edge.assert_alive();
+    assert_eq!(callee.requests("INVITE").len(), CALLS as usize, "no bad INVITE was let through");
+}
+
+/// One who sends single datagrams to an edge, and reads what comes back.
+struct Peer<'a> {
+    socket: UdpSocket,
+    local: SocketAddr,
+    edge: &'a Edge,
+    probes: Cell<u32>,
+}
+
+impl<'a> Peer<'a> {
+    fn new(host: Ipv4Addr, edge: &'a Edge) -> Self {
+        let socket = UdpSocket::bind((host, 0)).expect("a loopback address can be bound");
+        socket.connect(edge.udp()).expect("a loopback address can be reached");
+        socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket takes a timeout");
+        let local = socket.local_addr().expect("a bound socket has an address");
+        Self { socket, local, edge, probes: Cell::new(0) }
+    }
+
+    /// Each of `datagrams` is dropped without a word, and counted once.
+    fn wants_silence(&self, what: &str, datagrams: &[Vec<u8>]) {
+        let before = self.refused();
+        for datagram in datagrams {
+            self.socket.send(datagram).expect("loopback takes a datagram");
+            let answer = self.answer_before_the_probe();
+            assert_eq!(answer, None, "{what}: {:?}", String::from_utf8_lossy(datagram));
+        }
+        self.assert_counted(what, before, datagrams.len() * 2);
+    }
+
+    /// `datagram` is dropped without a word: an ACK is never answered, and a late one is nobody's fault.
+    fn wants_no_answer(&self, what: &str, datagram: &[u8]) {
+        let before = self.refused();
+        self.socket.send(datagram).expect("loopback takes a datagram");
+        assert_eq!(self.answer_before_the_probe(), None, "{what}");
+        self.assert_counted("the probe", before, 1);
+    }
+
+    /// `datagram` is answered with `status`, and counted once.
+    fn wants(&self, what: &str, datagram: &[u8], status: u16) {
+        let before = self.refused();
+        self.socket.send(datagram).expect("loopback takes a datagram");
+        let answer = self.answer_before_the_probe();
+        assert_eq!(answer.as_deref().map(status_of), Some(Some(status)), "{what}: {answer:?}");
+        if status == 405 {
+            assert!(
+                answer.is_some_and(|text| text.contains("\r\nAllow:")),
+                "{what}: RFC 3261 section 8.2.1 wants Allow"
+            );
+        }
+        self.assert_counted(what, before, 2);
+    }
+
+    /// An INVITE cut after `length` octets is answered with 400 or not at all, and counted once.
+    fn wants_400_or_silence(&self, length: usize) {
+        let what = format!("an INVITE cut after {length} octets");
+        let before = self.refused();
+        let whole = self.request("INVITE", "cut");
+        self.socket.send(whole.get(..length).unwrap_or_default()).expect("loopback takes a datagram");
+        let status = self.answer_before_the_probe().as_deref().map(status_of);
+        assert!(matches!(status, None | Some(Some(400))), "{what}: {status:?}");
+        self.assert_counted(&what, before, 2);
+    }
+
+    /// `datagram` gets an answer of 400 or above, or none.
+    fn refuses_or_drops(&self, what: &str, datagram: &[u8]) {
+        self.socket.send(datagram).expect("loopback takes a datagram");
+        let answer = self.answer_before_the_probe();
+        assert!(
+            answer.as_deref().and_then(status_of).is_none_or(|status| status >= 400),
+            "{what}: {answer:?}"
+        );
+    }
+
+    /// Sends a request that is always answered (an unknown method: 501) and returns what was answered before it.
+    fn answer_before_the_probe(&self) -> Option<String> {
+        self.probes.set(self.probes.get() + 1);
+        let probe = format!("probe-{}-", self.probes.get());
+        self.socket.send(&self.request("PROBE", &probe)).expect("loopback takes a datagram");
+        let mut first = None;
+        loop {
+            let mut slot = vec![0; 65_536];
+            let length = self.socket.recv(&mut slot).expect("the edge answers the probe");
+            let text = String::from_utf8_lossy(slot.get(..length).unwrap_or_default()).into_owned();
+            if text.contains(&probe) {
+                return first;
+            }
+            // A 100 comes before the real answer.
+            if status_of(&text) != Some(100) {
+                first.get_or_insert(text);
+            }
+        }
+    }
+
+    fn assert_counted(&self, what: &str, before: f64, messages: usize) {
+        // What is counted may be published after the answer has left.
+        until(LIMIT, &format!("{what}: {messages} messages are counted, probes among them"), || {
+            (self.refused() - before >= messages as f64).then_some(())
+        });
+        assert_eq!(self.refused() - before, messages as f64, "{what}: attesta_messages_refused_total");
+    }
+
+    fn refused(&self) -> f64 {
+        self.edge.metrics().sum("attesta_messages_refused_total", &[])
+    }
+
+    fn request(&self, method: &str, id: &str) -> Vec<u8> {
+        let (local, edge) = (self.local, self.edge.udp());
+        format!(
+            "{method} sip:+12025550143@{edge} SIP/2.0\r\n\
+             Via: SIP/2.0/UDP {local};rport;branch=z9hG4bK-bad-{id}\r\n\
+             Max-Forwards: 70\r\n\
+             From: <sip:+12155550112@{local}>;tag=bad-{id}\r\n\
+             To: <sip:+12025550143@{edge}>\r\n\
+             Call-ID: bad-{id}@{local}\r\n\
+             CSeq: 1 {method}\r\n\
+             Contact: <sip:+12155550112@{local}>\r\n\
+             Content-Type: application/sdp\r\n\
+             Content-Length: {}\r\n\r\n{SDP}",
+            SDP.len()
+        )
+        .into_bytes()
+    }
+
+    fn without(&self, method: &str, header: &str) -> Vec<u8> {
+        let text =
+            String::from_utf8(self.request(method, &format!("without-{header}"))).expect("a request is text");
+        let lines = text.split_inclusive("\r\n").filter(|line| !line.starts_with(&format!("{header}:")));
+        lines.collect::<String>().into_bytes()
+    }
+
+    fn stray_response(&self) -> Vec<u8> {
+        let edge = self.edge.udp();
+        format!(
+            "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP {edge};branch=z9hG4bK-nobody-sent-this\r\nFrom: <sip:a@{edge}>;tag=1\r\n\
+             To: <sip:b@{edge}>;tag=2\r\nCall-ID: stray@{edge}\r\nCSeq: 7 INVITE\r\nContent-Length: 0\r\n\r\n"
+        )
+        .into_bytes()
+    }
+
+    /// Where the INVITE is cut: after the first octet, amid each line, after each line, amid the body.
+    fn cuts(&self) -> Vec<usize> {
+        let whole = self.request("INVITE", "cut");
+        let ends: Vec<usize> =
+            whole.iter().enumerate().filter(|(_, octet)| **octet == b'\n').map(|(at, _)| at + 1).collect();
+        ends.iter()
+            .flat_map(|end| [end - 5, end - 1, *end])
+            .filter(|length| *length < whole.len())
+            .chain([1])
+            .collect()
+    }
+
+    /// An INVITE as large as a datagram can be.
+    fn largest(&self) -> Vec<u8> {
+        const LARGEST: usize = 65_507;
+        let mut invite =
+            replaced(&self.without("INVITE", "Content-Length"), "Contact:", "Subject: large\r\nContact:");
+        let padding = LARGEST - invite.len();
+        invite.extend(std::iter::repeat_n(b'a', padding));
+        invite
+    }
+}
+
+/// Seeded random octets, in datagrams of many sizes.
+fn noise() -> Vec<Vec<u8>> {
+    let mut chance = ChaCha8Rng::seed_from_u64(2);
+    (0..100)
+        .map(|n| {
+            let mut octets = vec![0; 1 + n * 13];
+            chance.fill_bytes(&mut octets);
+            octets
+        })
+        .collect()
+}
+
+fn replaced(message: &[u8], from: &str, to: &str) -> Vec<u8> {
+    String::from_utf8_lossy(message).replacen(from, to, 1).into_bytes()
+}
+
+fn status_of(answer: &str) -> Option<u16> {
+    answer.strip_prefix("SIP/2.0 ")?.get(..3)?.parse().ok()
+}
+
+const SDP: &str =
+    "v=0\r\no=a 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n";
+const CALLS: u32 = 200;
+const LIMIT: Duration = Duration::from_secs(30);
