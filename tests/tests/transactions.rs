@@ -539,6 +539,22 @@ fn at_the_cap_new_requests_get_503_and_old_ones_are_safe() {
     assert_snapshot!(net.ladder());
 }
 
+#[test]
+fn at_the_cap_a_bye_still_leaves() {
+    let (net, alice, bob) = pair();
+    alice.is_configured(Config::default().max_transactions(1));
+    alice.sends(INVITE);
+    bob.gets(INVITE);
+    bob.sends(200);
+    alice.gets(200);
+    bob.gets(ACK);
+    alice.sends(BYE);
+    bob.gets(BYE);
+    bob.sends(200);
+    alice.gets(200);
+    net.settles();
+}
+
 /// The response that a probe gives to a request, with a To tag.
 fn respond(request: &attesta_sip::Message, status: &str) -> String {
     let field = |name| String::from_utf8_lossy(request.headers().get(name).unwrap_or_default()).into_owned();

@@ -82,7 +82,8 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// If as many transactions live as the configuration allows.
+    /// If as many transactions live as the configuration allows. A BYE is always taken: there is one for each dialog, and
+    /// without it the far end would keep a call that is over.
     pub fn request(
         &mut self,
         now: Instant,
@@ -91,7 +92,7 @@ impl Endpoint {
         sent_by: &SentBy,
     ) -> Result<ClientId, Overloaded> {
         debug_assert!(*request.method() != Method::Ack, "an ACK has no transaction");
-        if self.live() >= self.config.cap(is_in_dialog(&request)) {
+        if *request.method() != Method::Bye && self.live() >= self.config.cap(is_in_dialog(&request)) {
             return Err(Overloaded);
         }
         let branch = self.push_via(&mut request, &flow, sent_by);
