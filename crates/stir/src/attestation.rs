@@ -78,13 +78,14 @@ impl OrigId {
     /// The lower-case text with hyphens, as ASCII.
     pub(crate) fn text(&self) -> [u8; 36] {
         let mut text = [b'-'; 36];
-        let mut places = text.iter_mut().enumerate().filter(|(place, _)| !matches!(place, 8 | 13 | 18 | 23));
-        for octet in self.0 {
-            for nibble in [octet >> 4, octet & 0xf] {
-                if let Some((_, place)) = places.next() {
-                    *place = if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble };
-                }
+        let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble };
+        let mut at = 0;
+        for (place, octet) in self.0.iter().enumerate() {
+            at += usize::from(matches!(place, 4 | 6 | 8 | 10));
+            if let Some([high, low]) = text.get_mut(at..at + 2) {
+                (*high, *low) = (digit(octet >> 4), digit(octet & 0xf));
             }
+            at += 2;
         }
         text
     }

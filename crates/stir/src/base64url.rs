@@ -2,10 +2,42 @@
 
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{DecodeSliceError, Engine, alphabet};
-use smallvec::SmallVec;
-
 /// A place for decoded octets: PASSporTs of ordinary size fit without an allocation.
-pub(crate) type Scratch = SmallVec<[u8; 1024]>;
+pub(crate) struct Scratch {
+    inline: [u8; INLINE],
+    spilled: Vec<u8>,
+    length: usize,
+}
+
+const INLINE: usize = 768;
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        Self { inline: [0; INLINE], spilled: Vec::new(), length: 0 }
+    }
+
+    /// The octets that were decoded last.
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        let place = if self.spilled.is_empty() { self.inline.as_slice() } else { &self.spilled };
+        place.get(..self.length).unwrap_or_default()
+    }
+
+    /// Room for `length` octets.
+    fn place(&mut self, length: usize) -> &mut [u8] {
+        self.spilled.clear();
+        if length <= INLINE {
+            return &mut self.inline;
+        }
+        self.spilled.resize(length, 0);
+        &mut self.spilled
+    }
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 /// base64url without padding, with zero trailing bits: the only form of RFC 7515 section 2.
 const URL: GeneralPurpose = GeneralPurpose::new(
@@ -47,10 +79,25 @@ pub(crate) enum Base64Error {
 /// Appends the base64url form of `octets` to `out`.
 pub(crate) fn encode(octets: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
-    out.resize(start + octets.len().div_ceil(3) * 4, 0);
+    out.resize(start + encoded_length(octets.len()), 0);
     let place = out.get_mut(start..).unwrap_or_default();
     let length = URL.encode_slice(octets, place).unwrap_or_default();
     out.truncate(start + length);
+}
+
+/// Replaces what stands in `out` from `start` on by its base64url form.
+pub(crate) fn encode_tail(out: &mut Vec<u8>, start: usize) {
+    let end = out.len();
+    out.resize(end + encoded_length(end.saturating_sub(start)), 0);
+    if let Some((before, place)) = out.split_at_mut_checked(end) {
+        let length = URL.encode_slice(before.get(start..).unwrap_or_default(), place).unwrap_or_default();
+        out.truncate(end + length);
+    }
+    out.drain(start..end);
+}
+
+fn encoded_length(octets: usize) -> usize {
+    octets.div_ceil(3) * 4
 }
 
 /// Replaces the content of `out` by the octets that `text` stands for.
@@ -61,11 +108,15 @@ pub(crate) fn decode(text: &[u8], tolerance: Tolerance, out: &mut Scratch) -> Re
     }
 }
 
-/// Decodes `N` octets exactly.
+/// Decodes a signature: `N` octets, up to 64, and no more.
 pub(crate) fn decode_exact<const N: usize>(
     text: &[u8],
     tolerance: Tolerance,
 ) -> Result<Option<[u8; N]>, Base64Error> {
+    let mut place = [0; 96];
+    if let Ok(length) = URL.decode_slice(text, &mut place) {
+        return Ok(place.get(..length).and_then(|octets| octets.try_into().ok()));
+    }
     let mut octets = Scratch::new();
     decode(text, tolerance, &mut octets)?;
     Ok(octets.as_slice().try_into().ok())
@@ -105,10 +156,9 @@ fn decode_deviating(text: &[u8], tolerance: Tolerance, out: &mut Scratch) -> Res
 }
 
 fn decode_with(engine: &GeneralPurpose, text: &[u8], out: &mut Scratch) -> Result<(), ()> {
-    out.resize(text.len().div_ceil(4) * 3, 0);
-    match engine.decode_slice(text, out) {
+    match engine.decode_slice(text, out.place(text.len().div_ceil(4) * 3)) {
         Ok(length) => {
-            out.truncate(length);
+            out.length = length;
             Ok(())
         }
         Err(DecodeSliceError::DecodeError(_) | DecodeSliceError::OutputSliceTooSmall) => Err(()),
@@ -122,7 +172,7 @@ mod tests {
     fn decoded(text: &str, tolerance: Tolerance) -> Result<Vec<u8>, Base64Error> {
         let mut out = Scratch::new();
         decode(text.as_bytes(), tolerance, &mut out)?;
-        Ok(out.to_vec())
+        Ok(out.as_slice().to_vec())
     }
 
     const STRICT: Tolerance = Tolerance { standard: false, padding: false };

@@ -112,6 +112,11 @@ impl<'a> Scanner<'a> {
         Ok(Self { rest: past_space(rest), depth: 0, plain })
     }
 
+    /// Begins at the front of a part of a text that was read before.
+    pub(crate) fn again(rest: &'a str) -> Self {
+        Self { rest, depth: 0, plain: false }
+    }
+
     /// What stands next.
     pub(crate) fn kind(&self) -> Result<Kind, JsonError> {
         match self.rest.as_bytes().first() {
@@ -189,17 +194,16 @@ impl<'a> Scanner<'a> {
 
     /// Reads a number and gives it back if it is a non-negative integer without fraction and exponent.
     pub(crate) fn number(&mut self) -> Result<Option<u64>, JsonError> {
-        let end = self
-            .rest
-            .bytes()
-            .position(|octet| !matches!(octet, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9'));
-        let (number, rest) =
-            self.rest.split_at_checked(end.unwrap_or(self.rest.len())).ok_or(JsonError::Malformed)?;
-        if !is_number(number) {
+        let of_number = |octet: &u8| matches!(octet, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
+        let octets = self.rest.as_bytes();
+        let end = octets.iter().position(|octet| !of_number(octet)).unwrap_or(octets.len());
+        let (number, rest) = self.rest.split_at_checked(end).ok_or(JsonError::Malformed)?;
+        let whole = number.bytes().all(|octet| octet.is_ascii_digit()) && !number.is_empty();
+        if if whole { number != "0" && number.starts_with('0') } else { !is_number(number) } {
             return Err(JsonError::Malformed);
         }
         self.rest = past_space(rest);
-        Ok(number.parse().ok())
+        Ok(if whole { number.parse().ok() } else { None })
     }
 
     /// Reads any value and gives back its text.

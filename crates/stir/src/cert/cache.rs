@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 
+use crate::base64url;
 use crate::cert::anchors::{AnchorsId, TrustAnchors};
 use crate::cert::credential::Credential;
 use crate::cert::crl::Revocations;
 use crate::cert::freshness::Fetched;
 use crate::cert::snapshot::{FetchFailure, Held, Snapshot};
+use crate::passport::{Ppt, canonical};
 use crate::x5u::X5u;
 
 /// How long credentials are kept and how many.
@@ -107,6 +109,8 @@ struct Entry {
     state: State,
     in_flight: bool,
     used: UnixTime,
+    /// The header of `shaken` PASSporTs under this URL in canonical form, encoded.
+    header: Arc<[u8]>,
 }
 
 #[derive(Debug)]
@@ -130,10 +134,11 @@ impl Cache {
         if !self.entries.contains_key(url) && !self.make_room(url) {
             return Want::Failed { until: after(now, self.config.negative) };
         }
-        let entry = self.entries.entry(url.clone()).or_insert(Entry {
+        let entry = self.entries.entry(url.clone()).or_insert_with(|| Entry {
             state: State::Unknown,
             in_flight: false,
             used: now,
+            header: header(url),
         });
         entry.used = now;
         let want = match entry.state {
@@ -188,8 +193,7 @@ impl Cache {
         let entries = &self.entries;
         let published = self.published.get_or_insert_with(|| {
             let refetch = self.config.refetch;
-            let held =
-                entries.iter().filter_map(|(url, entry)| Some((url.clone(), entry.state.held(refetch)?)));
+            let held = entries.iter().filter_map(|(url, entry)| Some((url.clone(), entry.held(refetch)?)));
             let revocations =
                 self.revocations.iter().map(|(id, lists)| (*id, lists.insists_until())).collect();
             Arc::new(Snapshot { entries: held.collect(), revocations })
@@ -242,19 +246,22 @@ impl Cache {
     }
 }
 
-impl State {
+impl Entry {
     fn held(&self, refetch: Duration) -> Option<Held> {
-        match self {
-            Self::Unknown => None,
-            Self::Known { credential, tried, revoked, .. } => Some(Held::Known {
+        match &self.state {
+            State::Unknown => None,
+            State::Known { credential, tried, revoked, .. } => Some(Held::Known {
                 credential: Arc::clone(credential),
                 settled_until: after(*tried, refetch),
                 revoked: Arc::clone(revoked),
+                header: Arc::clone(&self.header),
             }),
-            Self::Failed { until, failure } => Some(Held::Failed { until: *until, failure: *failure }),
+            State::Failed { until, failure } => Some(Held::Failed { until: *until, failure: *failure }),
         }
     }
+}
 
+impl State {
     fn is_worth_keeping(&self, now: UnixTime) -> bool {
         match self {
             Self::Unknown => false,
@@ -280,6 +287,12 @@ impl State {
             Self::Known { credential, .. } => 1 + u8::from(credential.is_trusted()),
         }
     }
+}
+
+fn header(url: &X5u) -> Arc<[u8]> {
+    let mut encoded = Vec::new();
+    base64url::encode(&canonical::header(Ppt::Shaken, url.as_str()), &mut encoded);
+    encoded.into()
 }
 
 /// The trust domains in which a certificate of the credential's path is revoked.

@@ -20,9 +20,14 @@ pub struct Snapshot {
 /// What is known about one URL.
 #[derive(Clone, Debug)]
 pub(crate) enum Held {
-    /// Its credential, until when asking for it once more would bring nothing new, and the trust domains in which a
-    /// certificate of its path is revoked.
-    Known { credential: Arc<Credential>, settled_until: UnixTime, revoked: Arc<[AnchorsId]> },
+    /// Its credential, until when asking for it once more would bring nothing new, the trust domains in which a
+    /// certificate of its path is revoked, and the one canonical header of `shaken` PASSporTs under it, encoded.
+    Known {
+        credential: Arc<Credential>,
+        settled_until: UnixTime,
+        revoked: Arc<[AnchorsId]>,
+        header: Arc<[u8]>,
+    },
     /// It could not be had, and is not asked again before `until`.
     Failed { until: UnixTime, failure: FetchFailure },
 }
@@ -69,6 +74,14 @@ impl Snapshot {
     pub(crate) fn revocations_will_do(&self, anchors: AnchorsId, now: UnixTime) -> Option<bool> {
         let (_, until) = self.revocations.iter().find(|(id, _)| *id == anchors)?;
         Some(until.is_none_or(|until| now <= until))
+    }
+
+    /// The header of `shaken` PASSporTs under `url` in canonical form, encoded, if its credential is known.
+    pub(crate) fn canonical_header(&self, url: &str) -> Option<&[u8]> {
+        match self.entries.get(url)? {
+            Held::Known { header, .. } => Some(header),
+            Held::Failed { .. } => None,
+        }
     }
 
     pub(crate) fn held(&self, url: &str) -> Option<&Held> {

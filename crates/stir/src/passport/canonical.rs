@@ -1,17 +1,15 @@
 //! The canonical form of what we sign (RFC 8225 section 9): members in code point order, no white space, arrays
 //! sorted. Identities and URLs hold no character that JSON escapes, by their types.
 
-use rustls_pki_types::UnixTime;
-use smallvec::SmallVec;
-
 use crate::attestation::{Attestation, OrigId};
 use crate::identity::Identity;
 use crate::passport::Ppt;
+use rustls_pki_types::UnixTime;
 
-/// A place for a JSON text: that of a `shaken` PASSporT fits without an allocation.
-pub(crate) type Json = SmallVec<[u8; 512]>;
+/// Where a JSON text is appended.
+pub(crate) type Json = Vec<u8>;
 
-/// The header of a PASSporT.
+/// The header of a PASSporT, and of those that keep to RFC 8225 section 9 the only one for a type and a URL.
 pub(crate) fn header(ppt: Ppt, x5u: &str) -> Json {
     let mut json = Json::new();
     push(&mut json, "{\"alg\":\"ES256\"");
@@ -33,37 +31,32 @@ pub(crate) fn shaken(
     iat: UnixTime,
     orig: &Identity,
     origid: &OrigId,
-) -> Json {
-    let mut json = Json::new();
-    push(&mut json, "{\"attest\":\"");
-    push(&mut json, attest.as_str());
-    push(&mut json, "\",");
-    push_base(&mut json, dest, iat, orig);
-    push(&mut json, ",\"origid\":\"");
+    json: &mut Json,
+) {
+    push(json, "{\"attest\":\"");
+    push(json, attest.as_str());
+    push(json, "\",");
+    push_base(json, dest, iat, orig);
+    push(json, ",\"origid\":\"");
     json.extend_from_slice(&origid.text());
-    push(&mut json, "\"}");
-    json
+    push(json, "\"}");
 }
 
 /// The payload of a base PASSporT (RFC 8225 section 5).
-pub(crate) fn base(dest: &[Identity], iat: UnixTime, orig: &Identity) -> Json {
-    let mut json = Json::new();
-    push(&mut json, "{");
-    push_base(&mut json, dest, iat, orig);
-    push(&mut json, "}");
-    json
+pub(crate) fn base(dest: &[Identity], iat: UnixTime, orig: &Identity, json: &mut Json) {
+    push(json, "{");
+    push_base(json, dest, iat, orig);
+    push(json, "}");
 }
 
 /// The payload of a `div` PASSporT (RFC 8946 section 3).
-pub(crate) fn div(dest: &[Identity], diverted: &Identity, iat: UnixTime, orig: &Identity) -> Json {
-    let mut json = Json::new();
-    push(&mut json, "{");
-    push_dest(&mut json, dest);
-    push(&mut json, ",\"div\":");
-    push_identity(&mut json, diverted);
-    push_iat_and_orig(&mut json, iat, orig);
-    push(&mut json, "}");
-    json
+pub(crate) fn div(dest: &[Identity], diverted: &Identity, iat: UnixTime, orig: &Identity, json: &mut Json) {
+    push(json, "{");
+    push_dest(json, dest);
+    push(json, ",\"div\":");
+    push_identity(json, diverted);
+    push_iat_and_orig(json, iat, orig);
+    push(json, "}");
 }
 
 fn push_base(json: &mut Json, dest: &[Identity], iat: UnixTime, orig: &Identity) {
@@ -151,24 +144,29 @@ mod tests {
         UnixTime::since_unix_epoch(Duration::from_secs(seconds))
     }
 
-    fn text(json: &Json) -> &str {
-        std::str::from_utf8(json).unwrap()
+    fn written(write: impl FnOnce(&mut Json)) -> String {
+        let mut json = Json::new();
+        write(&mut json);
+        String::from_utf8(json).unwrap()
     }
 
     #[test]
     fn headers_name_their_type() {
         assert_eq!(
-            text(&header(Ppt::Shaken, "https://h/a")),
+            written(|json| *json = header(Ppt::Shaken, "https://h/a")),
             r#"{"alg":"ES256","ppt":"shaken","typ":"passport","x5u":"https://h/a"}"#
         );
-        assert_eq!(text(&header(Ppt::Base, "u")), r#"{"alg":"ES256","typ":"passport","x5u":"u"}"#);
+        assert_eq!(
+            written(|json| *json = header(Ppt::Base, "u")),
+            r#"{"alg":"ES256","typ":"passport","x5u":"u"}"#
+        );
     }
 
     #[test]
     fn numbers_come_first_sorted_and_once() {
         let dest = ["sip:b@h", "tel:+3", "tel:+20", "sip:a@h", "tel:+3", "urn:service:sos"].map(identity);
         assert_eq!(
-            text(&base(&dest, at(1_443_208_345), &identity("tel:+1"))),
+            written(|json| base(&dest, at(1_443_208_345), &identity("tel:+1"), json)),
             r#"{"dest":{"tn":["20","3"],"uri":["sip:a@h","sip:b@h","urn:service:sos"]},"iat":1443208345,"orig":{"tn":"1"}}"#
         );
     }
@@ -179,11 +177,11 @@ mod tests {
         let orig = identity("tel:+12155551212");
         let dest = [identity("tel:+12155551213")];
         assert_eq!(
-            text(&shaken(Attestation::A, &dest, at(0), &orig, &origid)),
+            written(|json| shaken(Attestation::A, &dest, at(0), &orig, &origid, json)),
             r#"{"attest":"A","dest":{"tn":["12155551213"]},"iat":0,"orig":{"tn":"12155551212"},"origid":"00000000-0000-4000-8000-000000000000"}"#
         );
         assert_eq!(
-            text(&div(&[identity("sip:b@h")], &identity("tel:+12155551213"), at(7), &orig)),
+            written(|json| div(&[identity("sip:b@h")], &identity("tel:+12155551213"), at(7), &orig, json)),
             r#"{"dest":{"uri":["sip:b@h"]},"div":{"tn":"12155551213"},"iat":7,"orig":{"tn":"12155551212"}}"#
         );
     }

@@ -77,8 +77,7 @@ impl<'a> Dest<'a> {
     pub(crate) fn any(&self, mut wanted: impl FnMut(Named<'a>) -> bool) -> bool {
         let mut found = false;
         // The text was scanned before, so that there is no error to meet.
-        let _: Result<(), JsonError> = Scanner::new(self.0.as_bytes())
-            .and_then(|mut text| each(&mut text, |named| found |= wanted(named)));
+        let _: Result<(), JsonError> = each(&mut Scanner::again(self.0), |named| found |= wanted(named));
         found
     }
 }

@@ -26,14 +26,14 @@ impl DecodedPassport {
         let Form::Full { header, payload, .. } = token.form() else { return Err(Reason::CompactForm) };
         let mut octets = Scratch::new();
         decode_part(header, tolerance, &mut octets)?;
-        let ppt = match Header::parse(&octets).map_err(|_| Reason::HeaderMalformed)?.ppt {
+        let ppt = match Header::parse(octets.as_slice()).map_err(|_| Reason::HeaderMalformed)?.ppt {
             Claim::Absent => Some(Ppt::Base),
             Claim::Invalid => None,
             Claim::Is(name) => Ppt::from_name(&name.decoded()),
         };
-        let header = String::from_utf8(octets.to_vec()).map_err(|_| Reason::HeaderMalformed)?;
+        let header = String::from_utf8(octets.as_slice().to_vec()).map_err(|_| Reason::HeaderMalformed)?;
         decode_part(payload, tolerance, &mut octets)?;
-        let payload = String::from_utf8(octets.to_vec()).map_err(|_| Reason::PayloadMalformed)?;
+        let payload = String::from_utf8(octets.as_slice().to_vec()).map_err(|_| Reason::PayloadMalformed)?;
         let signature = token.signature(tolerance)?;
         Ok(Self { header, payload, signature, ppt })
     }

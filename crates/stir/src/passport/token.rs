@@ -38,18 +38,20 @@ impl<'a> Token<'a> {
         if text.len() > MAX_LENGTH {
             return Err(TokenError::TooLong);
         }
-        let text = std::str::from_utf8(text).map_err(|_| TokenError::Parts)?;
-        let (signed, signature) = text.rsplit_once('.').ok_or(TokenError::Parts)?;
-        let (header, payload) = signed.split_once('.').ok_or(TokenError::Parts)?;
-        if signature.is_empty() || payload.contains('.') {
+        let last = text.iter().rposition(|octet| *octet == b'.').ok_or(TokenError::Parts)?;
+        let (signed, signature) = text.split_at_checked(last).ok_or(TokenError::Parts)?;
+        let signature = signature.strip_prefix(b".").unwrap_or_default();
+        let first = signed.iter().position(|octet| *octet == b'.').ok_or(TokenError::Parts)?;
+        let (header, payload) = signed.split_at_checked(first).ok_or(TokenError::Parts)?;
+        let payload = payload.strip_prefix(b".").unwrap_or_default();
+        if signature.is_empty() || payload.contains(&b'.') {
             return Err(TokenError::Parts);
         }
-        let form = match (header.as_bytes(), payload.as_bytes()) {
+        let form = match (header, payload) {
             ([], []) => Form::Compact,
             ([], _) | (_, []) => return Err(TokenError::Parts),
-            (header, payload) => Form::Full { signed: signed.as_bytes(), header, payload },
+            (header, payload) => Form::Full { signed, header, payload },
         };
-        let signature = signature.as_bytes();
         Ok(Self { form, signature })
     }
 

@@ -26,7 +26,8 @@ impl<'a> Candidate<'a> {
     pub(super) fn new(
         field: &'a IdentityField<'a>,
         policy: &VerifyPolicy,
-        (header, payload): &'a mut (Scratch, Scratch),
+        snapshot: &Snapshot,
+        scratch: &'a mut (Scratch, Scratch),
     ) -> Self {
         let mut candidate = Self { field, finding: Finding::begun(), passport: None };
         let finding = &mut candidate.finding;
@@ -37,7 +38,8 @@ impl<'a> Candidate<'a> {
                 return candidate;
             }
         }
-        match Passport::decode(field, policy, header, payload) {
+        let canonical = field.info.and_then(|info| snapshot.canonical_header(info));
+        match Passport::decode(field, policy, canonical, scratch) {
             Ok(passport) => {
                 finding.checks.record(Check::Token, Outcome::Pass);
                 finding.ppt = finding.ppt.or_else(|| passport.ppt());
@@ -159,7 +161,9 @@ impl Finding {
     ) {
         let url = field.info.unwrap_or_default();
         let (credential, settled_until, revoked) = match snapshot.held(url) {
-            Some(Held::Known { credential, settled_until, revoked }) => (credential, *settled_until, revoked),
+            Some(Held::Known { credential, settled_until, revoked, .. }) => {
+                (credential, *settled_until, revoked)
+            }
             Some(Held::Failed { until, failure }) if now < *until => {
                 return self.record(Check::Certificate, Err(failure_reason(*failure)));
             }

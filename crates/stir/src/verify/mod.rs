@@ -50,7 +50,7 @@ impl Verifier {
         let mut candidates: SmallVec<[Candidate<'_>; 1]> = fields
             .iter()
             .zip(&mut scratch)
-            .map(|(field, scratch)| Candidate::new(field, &self.policy, scratch))
+            .map(|(field, scratch)| Candidate::new(field, &self.policy, snapshot, scratch))
             .collect();
         for candidate in &mut candidates {
             candidate.check_alone(facts, &self.policy, now);

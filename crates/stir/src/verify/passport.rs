@@ -19,7 +19,8 @@ use crate::x5u::{self, X5uError};
 
 /// A token in full form, decoded.
 pub(super) struct Passport<'a> {
-    header: Header<'a>,
+    /// None when it is the canonical one for `shaken` and the URL in `info`, whose rules were checked before.
+    header: Option<Header<'a>>,
     pub(super) claims: Claims<'a>,
     pub(super) signed: &'a [u8],
     pub(super) signature: [u8; 64],
@@ -29,24 +30,31 @@ impl<'a> Passport<'a> {
     pub(super) fn decode(
         field: &IdentityField<'a>,
         policy: &VerifyPolicy,
-        header: &'a mut Scratch,
-        payload: &'a mut Scratch,
+        canonical: Option<&[u8]>,
+        (header, payload): &'a mut (Scratch, Scratch),
     ) -> Result<Self, Reason> {
         let token = Token::split(field.token)?;
         let Form::Full { signed, header: encoded_header, payload: encoded_payload } = token.form() else {
             return Err(Reason::CompactForm);
         };
-        decode_part(encoded_header, policy.tolerance, header)?;
+        let header = if canonical == Some(encoded_header) {
+            None
+        } else {
+            decode_part(encoded_header, policy.tolerance, header)?;
+            let header = Header::parse(header.as_slice());
+            Some(header.map_err(|error| json_reason(error, Reason::HeaderMalformed))?)
+        };
         decode_part(encoded_payload, policy.tolerance, payload)?;
         let signature = token.signature(policy.tolerance)?;
-        let header = Header::parse(header).map_err(|error| json_reason(error, Reason::HeaderMalformed))?;
-        let claims = Claims::parse(payload).map_err(|error| json_reason(error, Reason::PayloadMalformed))?;
+        let claims = Claims::parse(payload.as_slice());
+        let claims = claims.map_err(|error| json_reason(error, Reason::PayloadMalformed))?;
         Ok(Self { header, claims, signed, signature })
     }
 
     /// The type by the token alone, None when it is not known.
     pub(super) fn ppt(&self) -> Option<Ppt> {
-        match self.header.ppt {
+        let Some(header) = &self.header else { return Some(Ppt::Shaken) };
+        match header.ppt {
             Claim::Absent => Some(Ppt::Base),
             Claim::Invalid => None,
             Claim::Is(name) => name.plain().and_then(Ppt::from_name),
@@ -63,18 +71,8 @@ impl<'a> Passport<'a> {
 
     /// RFC 8225 section 4; RFC 8224 section 4.1 for the parameters that repeat the header.
     pub(super) fn check_header(&self, field: &IdentityField<'_>, ppt: Ppt) -> Result<(), Reason> {
-        if self.header.crit {
-            return Err(Reason::CritUnsupported);
-        }
-        match self.header.typ {
-            Claim::Absent => return Err(Reason::TypMissing),
-            Claim::Is(typ) if typ.plain() == Some("passport") => {}
-            Claim::Is(_) | Claim::Invalid => return Err(Reason::TypInvalid),
-        }
-        match self.header.alg {
-            Claim::Absent => return Err(Reason::AlgMissing),
-            Claim::Is(alg) if alg.plain() == Some("ES256") => {}
-            Claim::Is(_) | Claim::Invalid => return Err(Reason::AlgUnsupported),
+        if let Some(header) = &self.header {
+            check_members(header)?;
         }
         if field.alg.is_some_and(|alg| alg != "ES256") {
             return Err(Reason::AlgUnsupported);
@@ -84,9 +82,10 @@ impl<'a> Passport<'a> {
 
     /// RFC 8224 section 4.1: `info` and `x5u` are the same text; ATIS-1000074 for its form.
     pub(super) fn check_info(&self, field: &IdentityField<'_>, policy: &VerifyPolicy) -> Result<(), Reason> {
+        let Some(header) = &self.header else { return Ok(()) };
         let info = field.info.ok_or(Reason::InfoMissing)?;
         x5u::check(info, &policy.ports)?;
-        match self.header.x5u {
+        match header.x5u {
             Claim::Absent => Err(Reason::X5uMissing),
             Claim::Is(x5u) if x5u.decoded() == info => Ok(()),
             Claim::Is(_) | Claim::Invalid => Err(Reason::X5uMismatch),
@@ -168,6 +167,23 @@ impl<'a> Passport<'a> {
         let covered = list.spcs().next().is_some()
             || TelephoneNumber::parse(&*vouched.decoded()).is_ok_and(|number| list.covers(&number));
         if covered { Ok(()) } else { Err(Reason::NumberNotCovered) }
+    }
+}
+
+/// RFC 8225 section 4, and `crit` by RFC 7515 section 4.1.11.
+fn check_members(header: &Header<'_>) -> Result<(), Reason> {
+    if header.crit {
+        return Err(Reason::CritUnsupported);
+    }
+    match header.typ {
+        Claim::Absent => return Err(Reason::TypMissing),
+        Claim::Is(typ) if typ.plain() == Some("passport") => {}
+        Claim::Is(_) | Claim::Invalid => return Err(Reason::TypInvalid),
+    }
+    match header.alg {
+        Claim::Absent => Err(Reason::AlgMissing),
+        Claim::Is(alg) if alg.plain() == Some("ES256") => Ok(()),
+        Claim::Is(_) | Claim::Invalid => Err(Reason::AlgUnsupported),
     }
 }
 

@@ -10,6 +10,7 @@
 mod cache;
 mod certificates;
 mod diversion;
+mod documentation;
 mod forge;
 mod matrix;
 mod real_certificates;

@@ -93,3 +93,44 @@ fn every_profile_certificate_is_read() {
     }
     assert_eq!(read, 75);
 }
+
+/// What each test certificate of the profile is found to break.
+fn profile_findings() -> Option<std::collections::BTreeMap<String, Vec<&'static str>>> {
+    let folder = path("vectors/zlint-shaken-certs")?;
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let found = files.map(|file| {
+        let chain = cert::CertificateChain::parse(&std::fs::read(&file).unwrap()).unwrap();
+        let words = cert::lint(chain.leaf()).unwrap().into_iter().map(cert::Lint::as_str).collect();
+        (file.file_name().unwrap().to_str().unwrap().to_owned(), words)
+    });
+    Some(found.collect())
+}
+
+/// Each certificate that is named after a fault shows the finding that the table names for it.
+#[test]
+fn each_profile_fault_is_found() {
+    let Some(found) = profile_findings() else { return };
+    let table = include_str!("profile_findings.txt");
+    let rows: Vec<_> = table.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(rows.len(), 75);
+    for row in rows {
+        let [file, finding, reason] = row.split('|').map(str::trim).collect::<Vec<_>>().try_into().unwrap();
+        let words = found.get(file).unwrap();
+        assert!(!reason.is_empty());
+        assert!(finding == "-" || words.contains(&finding), "{file}: {finding} is not among {words:?}");
+    }
+}
+
+/// The lint has something to say about most certificates in use, and takes few for unusable.
+#[test]
+fn real_certificates_break_the_profile_and_are_usable() {
+    let Some(manifest) = json_lines("testdata/stir/real_certs/certs.jsonl") else { return };
+    let (mut errors, mut clean) = (0, 0);
+    for item in &manifest {
+        let lints = cert::lint(&base64(str(item, "der_b64"))).unwrap();
+        errors += usize::from(lints.iter().any(|lint| lint.grade() == cert::Grade::Error));
+        clean += usize::from(lints.iter().all(|lint| lint.grade() == cert::Grade::Note));
+    }
+    eprintln!("{errors} with errors, {clean} with notes at most, of {}", manifest.len());
+    assert!(errors < 30, "{errors}");
+}
