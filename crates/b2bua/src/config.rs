@@ -79,8 +79,8 @@ impl Config {
         self.listeners.iter().any(ours)
     }
 
-    /// The listener from which a message leaves towards `remote`: one of those named, else any of that transport and
-    /// address family.
+    /// The listener from which a message leaves towards `remote`: one of those named, else any, of that transport and address
+    /// family. One that is on the loopback interface where `remote` is, or is not where it is not, comes first.
     pub(crate) fn listener_towards(
         &self,
         names: &[Arc<str>],
@@ -88,10 +88,17 @@ impl Config {
         remote: SocketAddr,
     ) -> Option<&Arc<Listener>> {
         let fits = |listener: &&Arc<Listener>| {
-            listener.transport == transport && listener.address.is_ipv4() == remote.is_ipv4()
+            listener.transport == transport
+                && listener.address.is_ipv4() == remote.is_ipv4()
+                && (names.is_empty() || names.contains(&listener.name))
         };
-        let named = |listener: &&Arc<Listener>| names.is_empty() || names.contains(&listener.name);
-        self.listeners.iter().filter(fits).find(named)
+        let near = |listener: &&Arc<Listener>| {
+            let own = listener.address.ip();
+            own.is_unspecified() || own.is_loopback() == remote.ip().is_loopback()
+        };
+        let mut fitting = self.listeners.iter().filter(fits);
+        let first = fitting.clone().next();
+        fitting.find(near).or(first)
     }
 
     /// Whether the built-in callee answers this number.
@@ -301,7 +308,8 @@ pub struct Caps {
     pub requests_per_dialog: usize,
     /// Targets, over all destinations they resolve to, that one call tries. Default: 8.
     pub attempts: usize,
-    /// Octets of a message that leaves; a call whose INVITE grew beyond gets a 513. Default: 65,507.
+    /// Octets of an INVITE that leaves, but for its start line and Via; a call whose INVITE grew beyond gets a 513.
+    /// Default: 65,000, which leaves room for both in a UDP datagram.
     pub message: usize,
     /// The limits within which a message is read.
     pub messages: ReadingLimits,
@@ -315,7 +323,7 @@ impl Default for Caps {
             forks: 8,
             requests_per_dialog: 8,
             attempts: 8,
-            message: MAX_DATAGRAM,
+            message: 65_000,
             messages: ReadingLimits::default(),
         }
     }
@@ -437,6 +445,3 @@ fn unique<'a>(names: impl Iterator<Item = &'a Arc<str>>) -> Result<(), ConfigErr
 
 /// The trust domain that a bare `[verify] anchors` makes.
 const DEFAULT_DOMAIN: &str = "default";
-
-/// The largest payload of a UDP datagram over IPv4.
-const MAX_DATAGRAM: usize = 65_507;

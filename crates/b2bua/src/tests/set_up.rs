@@ -390,6 +390,26 @@ fn a_call_that_would_come_back_to_us_finds_nobody() {
     assert_eq!(rig.gets_request(BOB, "INVITE").uri(), format!("sip:+1999@{BOB};x=y").as_bytes());
 }
 
+#[test]
+fn calls_leave_from_a_listener_that_reaches_their_target() {
+    let udp = attesta_transaction::Transport::Udp;
+    let listener = |name: &'static str, at: &str| crate::Listener::new(name, udp, address(at));
+    let config = crate::Config::builder()
+        .listener(listener("loopback", "127.0.0.1:5060"))
+        .listener(listener("outside", "192.0.2.100:5060"))
+        .listener(listener("six", "[2001:db8::1]:5060"))
+        .build()
+        .unwrap();
+    let from = |names: &[std::sync::Arc<str>], remote: &str| {
+        config.listener_towards(names, udp, address(remote)).map(|listener| listener.name().to_string())
+    };
+    assert_eq!(from(&[], BOB).as_deref(), Some("outside"));
+    assert_eq!(from(&[], "127.0.0.2:5080").as_deref(), Some("loopback"));
+    assert_eq!(from(&[], "[2001:db8::2]:5060").as_deref(), Some("six"));
+    assert_eq!(from(&["loopback".into()], BOB).as_deref(), Some("loopback"), "what is named is taken");
+    assert_eq!(from(&["six".into()], BOB), None);
+}
+
 /// An edge that listens on every address.
 fn config_everywhere() -> crate::Config {
     let everywhere =
