@@ -1,5 +1,6 @@
 //! From what a configuration says to an edge: keys, certificates and anchors are read and tried here.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use attesta::{
@@ -107,7 +108,7 @@ fn describe(configuration: &Configuration) -> Builder {
         }
         builder = builder.listen(to);
     }
-    builder = settings.trunks.iter().fold(builder, |builder, trunk| builder.trunk(trunk.clone()));
+    builder = settings.trunks.iter().fold(builder, |builder, trunk| builder.trunk(trunk.trunk.clone()));
     settings.routes.iter().fold(builder, |builder, route| builder.route(route.clone()))
 }
 
@@ -135,9 +136,21 @@ impl Reader<'_> {
                     ))]
                 })?;
                 self.ephemeral.push((Arc::clone(&signer.name), ephemeral));
+                self.warn_of_loopback(signer);
             }
         }
         Ok(())
+    }
+
+    /// Its certificate stands on loopback, which is private: whoever believes it must be let fetch it.
+    fn warn_of_loopback(&mut self, signer: &SignerSettings) {
+        let allowed = &self.configuration.settings.fetch.allow_private;
+        if !allowed.iter().any(|network| network.contains(&IpAddr::V4(Ipv4Addr::LOCALHOST))) {
+            let text =
+                format!("this edge cannot fetch the certificate of the ephemeral signer \"{}\"", signer.name);
+            let help = "add allow_private = [\"127.0.0.0/8\"] to [fetch], unless this edge only signs";
+            self.alarms.push(self.source().fault(&signer.span, text).help(help));
+        }
     }
 
     /// The ports that a certificate URL may name: those of the file, and those of the ephemeral signers.

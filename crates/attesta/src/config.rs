@@ -12,17 +12,17 @@ mod source;
 mod trunk;
 mod value;
 
-use std::net::SocketAddr;
 use std::path::Path;
 
-use attesta_b2bua::{Prefix, Route, Trunk};
+use attesta_b2bua::{Prefix, Route};
 use toml::de::DeTable;
 
 pub(crate) use identity::{FetchSettings, SignerMeans, SignerSettings, TrustSettings, VerifySettings};
 pub(crate) use listen::ListenSettings;
 pub(crate) use names::DEFAULT_TRUST;
-pub(crate) use service::{LogFormat, LogSettings};
+pub(crate) use service::{AdminSettings, LogFormat, LogSettings};
 pub(crate) use source::Source;
+pub(crate) use trunk::TrunkSettings;
 pub(crate) use value::Text;
 
 use crate::fault::Fault;
@@ -43,7 +43,7 @@ pub(crate) struct Settings {
     pub(crate) listeners: Vec<ListenSettings>,
     pub(crate) trust: Vec<TrustSettings>,
     pub(crate) signers: Vec<SignerSettings>,
-    pub(crate) trunks: Vec<Trunk>,
+    pub(crate) trunks: Vec<TrunkSettings>,
     pub(crate) routes: Vec<Route>,
     pub(crate) verify: VerifySettings,
     pub(crate) fetch: FetchSettings,
@@ -52,7 +52,7 @@ pub(crate) struct Settings {
     /// What the built-in callee answers.
     pub(crate) callee: Vec<Prefix>,
     /// Where health and counters are served; `None`: nowhere.
-    pub(crate) admin: Option<SocketAddr>,
+    pub(crate) admin: Option<AdminSettings>,
     pub(crate) log: LogSettings,
 }
 
@@ -131,7 +131,7 @@ impl Settings {
                 .section("emergency")
                 .map_or_else(service::emergency_numbers, service::read_emergency),
             callee: root.section("callee").map(service::read_callee).unwrap_or_default(),
-            admin: root.section("admin").map_or(Some(service::ADMIN), service::read_admin),
+            admin: root.section("admin").map_or(Some(AdminSettings::default()), AdminSettings::read),
             log: root.section("log").map(LogSettings::read).unwrap_or_default(),
         };
         root.close();

@@ -1,13 +1,15 @@
 //! `attesta check`: would this configuration run?
 
 use std::io::Write;
+use std::net::IpAddr;
 
+use attesta_net::{Names, SystemNames};
 use serde_json::json;
 
 use super::screen::Screen;
 use super::{Check, Outcome, runtime, time};
 use crate::assembly::{Assembly, Strictness, assemble};
-use crate::config::{self, Configuration};
+use crate::config::{self, Configuration, TrunkSettings};
 use crate::fault::{Failure, Fault};
 
 pub(super) fn check(args: &Check, screen: &Screen) -> Result<Outcome, Failure> {
@@ -19,7 +21,9 @@ pub(super) fn check(args: &Check, screen: &Screen) -> Result<Outcome, Failure> {
     }
     let configuration = Configuration::open(args.config.as_deref()).map_err(Failure::Faults)?;
     let assembling = assemble(&configuration, time::now(), Strictness::Refuse);
-    let assembly = runtime()?.block_on(assembling).map_err(Failure::Faults)?;
+    let runtime = runtime()?;
+    let mut assembly = runtime.block_on(assembling).map_err(Failure::Faults)?;
+    assembly.alarms.extend(runtime.block_on(unresolved(&configuration)));
     for alarm in &assembly.alarms {
         screen.warn(alarm);
     }
@@ -33,6 +37,24 @@ pub(super) fn check(args: &Check, screen: &Screen) -> Result<Outcome, Failure> {
     out.write_all(report.as_bytes())?;
     out.flush()?;
     Ok(Outcome::Done)
+}
+
+fn targets(trunk: &TrunkSettings) -> Vec<&str> {
+    trunk.targets.iter().map(|(text, _)| text.as_str()).collect()
+}
+
+/// Targets whose host is a name that leads nowhere: said, and no reason to refuse, since names come and go.
+async fn unresolved(configuration: &Configuration) -> Vec<Fault> {
+    let names = SystemNames::default();
+    let mut faults = Vec::new();
+    for (text, target) in configuration.settings.trunks.iter().flat_map(|trunk| &trunk.targets) {
+        let literal = target.host.starts_with('[') || target.host.parse::<IpAddr>().is_ok();
+        if let Err(error) = if literal { Ok(Vec::new()) } else { names.lookup(&target.host).await } {
+            let fault = configuration.source.fault(text.span(), format!("{}: {error}", target.host));
+            faults.push(fault.help("calls to it fail until the name has an address"));
+        }
+    }
+    faults
 }
 
 fn json_report(configuration: &Configuration, assembly: &Assembly) -> String {
@@ -59,7 +81,11 @@ fn json_report(configuration: &Configuration, assembly: &Assembly) -> String {
         .iter()
         .map(|domain| json!({ "name": &*domain.name, "anchors": domain.anchors }))
         .collect();
-    let trunks: Vec<_> = settings.trunks.iter().map(|trunk| json!({ "name": &**trunk.name() })).collect();
+    let trunks: Vec<_> = settings
+        .trunks
+        .iter()
+        .map(|trunk| json!({ "name": &**trunk.trunk.name(), "targets": targets(trunk) }))
+        .collect();
     let report = json!({
         "result": "ok",
         "listeners": listeners,
@@ -67,7 +93,7 @@ fn json_report(configuration: &Configuration, assembly: &Assembly) -> String {
         "signers": signers,
         "trunks": trunks,
         "routes": settings.routes.len(),
-        "admin": settings.admin.map(|address| address.to_string()),
+        "admin": settings.admin.as_ref().map(|admin| admin.listen.to_string()),
     });
     format!("{report}\n")
 }
@@ -96,11 +122,11 @@ fn text_report(configuration: &Configuration, assembly: &Assembly, screen: &Scre
         line("signer", &signer.name, &remark);
     }
     for trunk in &settings.trunks {
-        line("trunk", trunk.name(), "");
+        line("trunk", trunk.trunk.name(), &targets(trunk).join(", "));
     }
     line("routes", &settings.routes.len().to_string(), "");
-    match settings.admin {
-        Some(address) => line("admin", &address.to_string(), "/metrics /health"),
+    match &settings.admin {
+        Some(admin) => line("admin", &admin.listen.to_string(), "/metrics /health"),
         None => line("admin", "off", ""),
     }
     lines.push(format!("{good}ok{good:#}\n"));

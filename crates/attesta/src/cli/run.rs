@@ -33,11 +33,14 @@ async fn serve(configuration: &Configuration, screen: &Screen) -> Result<Outcome
     let edge = builder.build().map_err(|error| unbuilt(configuration, &error))?;
     let mut background = JoinSet::new();
     let mut admin_address = None;
-    if let Some(address) = configuration.settings.admin {
-        let bound = Admin::bind(address).await;
+    if let Some(settings) = &configuration.settings.admin {
+        let bound = Admin::bind(settings.listen).await;
         let admin = bound.map_err(|error| {
-            let fault = Fault::new(format!("the admin listener cannot listen on {address}: {error}"));
-            fault.help("set [admin] listen to a free address and port, or to \"off\"")
+            let text = format!("cannot listen on {}: {error}", settings.listen);
+            configuration
+                .source
+                .fault(&settings.span, text)
+                .help("set [admin] listen to a free address and port, or to \"off\"")
         })?;
         admin_address = Some(admin.local());
         background.spawn(admin.serve(edge.handle()));

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 
 use super::names::{DEFAULT_TRUST, Names, borne};
 use super::section::Section;
+use super::source::Span;
 use super::value::Text;
 
 /// `[[trust]]`: whose certificates are believed.
@@ -37,6 +38,7 @@ pub(crate) struct SignerSettings {
     pub(crate) means: SignerMeans,
     /// The trust domain in which it may be used; `None`: in each.
     pub(crate) trust: Option<Arc<str>>,
+    pub(crate) span: Span,
 }
 
 /// Where a signer's key comes from.
@@ -73,8 +75,9 @@ impl SignerSettings {
                 x5u,
             })
         };
+        let span = section.span().clone();
         section.close();
-        Some(Self { name: name?.as_str().into(), means: means?, trust })
+        Some(Self { name: name?.as_str().into(), means: means?, trust, span })
     }
 
     /// The trust domain that an ephemeral signer brings its root to.

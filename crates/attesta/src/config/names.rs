@@ -11,6 +11,8 @@ pub(crate) struct Names {
     pub(super) trust: Vec<String>,
     pub(super) signers: Vec<String>,
     pub(super) trunks: Vec<String>,
+    /// The trunks that calls can be sent to.
+    pub(super) with_targets: Vec<String>,
 }
 
 impl Names {
@@ -24,11 +26,13 @@ impl Names {
     ) -> Self {
         let mut trust = names_of(trust, Section::required_text);
         // An ephemeral signer brings its own root to a domain, which it makes where there is none.
-        let ephemeral = signer.iter().any(|section| section.has("ephemeral"));
+        let ephemeral = signer.iter().any(|section| section.has("ephemeral") && !section.has("trust"));
         if (default_trust || ephemeral) && !trust.iter().any(|name| name == DEFAULT_TRUST) {
             trust.push(DEFAULT_TRUST.to_owned());
         }
+        let with_targets = trunk.iter().filter(|section| section.has("targets"));
         Self {
+            with_targets: with_targets.filter_map(|section| section.plain_text("name")).collect(),
             listeners: names_of(listen, Section::text),
             trust,
             signers: names_of(signer, Section::required_text),

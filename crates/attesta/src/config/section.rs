@@ -102,6 +102,11 @@ impl<'a> Section<'a> {
         self.table.contains_key(key)
     }
 
+    /// A string as it is written, if it is one; nothing is reported.
+    pub(super) fn plain_text(&self, key: &'static str) -> Option<String> {
+        self.table.get(key)?.get_ref().as_str().map(str::to_owned)
+    }
+
     /// A list of strings; a single string is a list of one.
     pub(crate) fn texts(&self, key: &'static str) -> Option<Vec<Text>> {
         let value = self.value(key)?;

@@ -6,6 +6,7 @@ use attesta_b2bua::Prefix;
 use tracing_subscriber::EnvFilter;
 
 use super::section::Section;
+use super::source::Span;
 
 /// The emergency numbers where the file names none.
 pub(super) fn emergency_numbers() -> Vec<Prefix> {
@@ -27,14 +28,32 @@ pub(super) fn read_callee(section: Section<'_>) -> Vec<Prefix> {
     numbers.unwrap_or_default()
 }
 
-/// The address of the admin listener; `None` where the file says `off`.
-pub(super) fn read_admin(section: Section<'_>) -> Option<SocketAddr> {
-    section.later(&["tokens"]);
-    let read = |text: &str| if text == "off" { Some(None) } else { text.parse().ok().map(Some) };
-    let listen =
-        section.parsed("listen", "an address and a port, such as \"127.0.0.1:8060\", or \"off\"", read);
-    section.close();
-    listen.unwrap_or(Some(ADMIN))
+/// `[admin]`: where health and counters are served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AdminSettings {
+    pub(crate) listen: SocketAddr,
+    pub(crate) span: Span,
+}
+
+impl Default for AdminSettings {
+    /// 127.0.0.1:8060.
+    fn default() -> Self {
+        Self { listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8060), span: 0..0 }
+    }
+}
+
+impl AdminSettings {
+    /// `None` where the file says `off`.
+    pub(super) fn read(section: Section<'_>) -> Option<Self> {
+        section.later(&["tokens"]);
+        let span = section.span().clone();
+        let read = |text: &str| if text == "off" { Some(None) } else { text.parse().ok().map(Some) };
+        let listen =
+            section.parsed("listen", "an address and a port, such as \"127.0.0.1:8060\", or \"off\"", read);
+        section.close();
+        let listen = listen.unwrap_or(Some(Self::default().listen))?;
+        Some(Self { listen, span })
+    }
 }
 
 /// `[log]`: what is logged, and in which form.
@@ -75,5 +94,3 @@ impl LogSettings {
         settings
     }
 }
-
-pub(super) const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8060);

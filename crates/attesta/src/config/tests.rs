@@ -23,7 +23,7 @@ fn the_default_is_well_formed() {
     assert_eq!(settings.signers.len(), 1);
     assert_eq!((settings.trunks.len(), settings.routes.len()), (1, 1));
     assert_eq!(settings.callee.len(), 1);
-    assert_eq!(settings.admin, Some(service::ADMIN));
+    assert_eq!(settings.admin.unwrap().listen, AdminSettings::default().listen);
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn what_the_default_shows_as_default_is_the_default() {
     assert_eq!(shown.verify.outcomes, empty.verify.outcomes);
     assert_eq!(shown.fetch.ports, empty.fetch.ports);
     assert_eq!(shown.emergency, empty.emergency);
-    assert_eq!(shown.admin, empty.admin);
+    assert_eq!(shown.admin.unwrap().listen, empty.admin.unwrap().listen);
     assert_eq!((shown.log.level, shown.log.format), (empty.log.level, empty.log.format));
 }
 
@@ -149,6 +149,23 @@ fn a_trunk_that_verifies_or_signs_needs_the_means() {
              add a [[signer]], or set outbound_identity = \"pass\" here",
         ]
     );
+}
+
+#[test]
+fn a_route_leads_to_a_trunk_that_can_be_called() {
+    let text = "[[trunk]]\nname = \"a\"\n[[route]]\nto = \"a\"\n";
+    assert_eq!(faults(text), ["4:6 the trunk `a` has no targets | add targets = [\"sip:...\"] to it"]);
+}
+
+#[test]
+fn of_several_trust_domains_one_is_named() {
+    let domains = "[[trust]]\nname = \"us\"\nanchors = \"a\"\n[[trust]]\nname = \"ca\"\nanchors = \"b\"\n";
+    let trunk = "[[trunk]]\nname = \"a\"\nsources = [\"10.0.0.1\"]\n";
+    assert_eq!(
+        faults(&format!("{domains}{trunk}")),
+        ["7:1 this trunk verifies, and names none of several trust domains | add trust = one of: us, ca"]
+    );
+    settings(&format!("{domains}{trunk}trust = \"us\"\n"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `[[trunk]]` and `[[route]]`: whom calls come from, whom they go to, and which way they take.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use attesta_b2bua::{
@@ -9,12 +10,19 @@ use attesta_b2bua::{
 use attesta_stir::{Attestation, DialPlan};
 
 use super::identity::TrunkVerify;
-use super::names::{Names, borne};
+use super::names::{DEFAULT_TRUST, Names, borne};
 use super::section::Section;
 use super::value::Text;
 
+/// A trunk, and its targets with the places where they stand.
+#[derive(Debug)]
+pub(crate) struct TrunkSettings {
+    pub(crate) trunk: Trunk,
+    pub(crate) targets: Vec<(Text, Target)>,
+}
+
 /// Reads one `[[trunk]]`; `outcomes` is what `[verify]` says.
-pub(super) fn read_trunk(section: Section<'_>, names: &Names, outcomes: Outcomes) -> Option<Trunk> {
+pub(super) fn read_trunk(section: Section<'_>, names: &Names, outcomes: Outcomes) -> Option<TrunkSettings> {
     section.later(&[
         "tls_names",
         "digest",
@@ -37,13 +45,9 @@ pub(super) fn read_trunk(section: Section<'_>, names: &Names, outcomes: Outcomes
     for source in sources.into_iter().flatten() {
         trunk = trunk.source(source);
     }
-    let target = |text: &str| Target::of(text.as_bytes());
-    for target in section
-        .parsed_list("targets", "SIP URIs, such as \"sip:10.1.0.9:5060\"", target)
-        .into_iter()
-        .flatten()
-    {
-        trunk = trunk.target(target);
+    let targets = read_targets(&section);
+    for (_, target) in &targets {
+        trunk = trunk.target(target.clone());
     }
     for listener in section.borne_list("listen", "listener", &names.listeners) {
         trunk = trunk.listener(listener);
@@ -61,7 +65,16 @@ pub(super) fn read_trunk(section: Section<'_>, names: &Names, outcomes: Outcomes
     }
     trunk = trunk.outcomes(verify.map_or(outcomes, |verify| verify.outcomes));
     section.close();
-    name.map(|_| trunk)
+    name.map(|_| TrunkSettings { trunk, targets })
+}
+
+fn read_targets(section: &Section<'_>) -> Vec<(Text, Target)> {
+    let what = "SIP URIs, such as \"sip:10.1.0.9:5060\"";
+    let read = |text: Text| {
+        let target = section.understood(&text, what, |text| Target::of(text.as_bytes()))?;
+        Some((text, target))
+    };
+    section.texts("targets").unwrap_or_default().into_iter().filter_map(read).collect()
 }
 
 /// What holds for calls that come from the trunk.
@@ -162,6 +175,16 @@ fn require_trust_and_signer(
     outbound: OutboundIdentity,
 ) {
     let verifies = inbound == InboundIdentity::Verify && section.has("sources");
+    let without_trust = match names.trust.as_slice() {
+        [] | [_] => false,
+        several => !section.has("trust") && !several.iter().any(|name| name == DEFAULT_TRUST),
+    };
+    if verifies && without_trust {
+        let fault = section
+            .source()
+            .fault(section.span(), "this trunk verifies, and names none of several trust domains");
+        section.report(fault.help(format!("add trust = one of: {}", names.trust.join(", "))));
+    }
     if verifies && names.trust.is_empty() {
         let fault =
             section.source().fault(section.span(), "this trunk verifies, and the file has no trust domain");
@@ -186,9 +209,9 @@ pub(super) fn read_route(section: Section<'_>, names: &Names) -> Option<Route> {
     let to = section.texts("to").unwrap_or_default();
     let to = match to.as_slice() {
         [only] if only.as_str() == "request-uri" => RouteTo::RequestUri,
-        several => RouteTo::Trunks(
-            several.iter().filter_map(|text| borne(&section, text, "trunk", &names.trunks)).collect(),
-        ),
+        several => {
+            RouteTo::Trunks(several.iter().filter_map(|text| destination(&section, text, names)).collect())
+        }
     };
     section.close();
     let mut route = Route::new(to);
@@ -199,6 +222,19 @@ pub(super) fn read_route(section: Section<'_>, names: &Names) -> Option<Route> {
         route = route.number(number);
     }
     Some(route)
+}
+
+/// The trunk that `text` names, which must be one that calls can be sent to.
+fn destination(section: &Section<'_>, text: &Text, names: &Names) -> Option<Arc<str>> {
+    let trunk = borne(section, text, "trunk", &names.trunks)?;
+    if !names.with_targets.iter().any(|name| **name == *trunk) {
+        section.refuse(
+            text,
+            format!("the trunk {} has no targets", text.shown()),
+            "add targets = [\"sip:...\"] to it",
+        );
+    }
+    Some(trunk)
 }
 
 /// What `trusts` names.

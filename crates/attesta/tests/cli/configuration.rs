@@ -99,7 +99,6 @@ fn json_errors_carry_the_place() {
 
 #[test]
 fn a_secret_is_never_shown() {
-    // SAFETY of the test: the value is given to the child alone.
     let folder = throw_away_pki(&[]);
     let file = folder.path().join("edge.toml");
     fs::write(&file, EDGE.replace("\"leaf.key.pem\"", "\"${env:STI_KEY}\"")).unwrap();
@@ -137,4 +136,23 @@ fn a_certificate_url_that_verifiers_refuse_is_told() {
         let finished = check(&EDGE.replace("https://cr.example.net/leaf.pem", url)).expect(2);
         assert!(finished.stderr.contains("edge.toml:9:7: "), "{}", finished.stderr);
     }
+}
+
+#[test]
+fn what_may_be_meant_otherwise_is_a_warning() {
+    let finished = check(&EDGE.replace("sip:127.0.0.1:5080", "sip:carrier.invalid")).expect(0);
+    assert!(
+        finished.stderr.starts_with("warning: edge.toml:20:12: carrier.invalid: "),
+        "{}",
+        finished.stderr
+    );
+    let ephemeral = "[[signer]]\nname = \"a\"\nephemeral = true\n";
+    let finished = check(ephemeral).expect(0);
+    assert!(
+        finished.stderr.starts_with("warning: edge.toml:1:1: this edge cannot fetch"),
+        "{}",
+        finished.stderr
+    );
+    let allowed = check(&format!("{ephemeral}[fetch]\nallow_private = \"127.0.0.1\"\n")).expect(0);
+    assert_eq!(allowed.stderr, "");
 }
