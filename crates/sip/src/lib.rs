@@ -2,23 +2,94 @@
 //!
 //! A [`Message`] keeps the datagram it was read from. Header lines and the body are ranges of it,
 //! typed values are read from those ranges when they are asked for, and what is not edited prints
-//! as it came.
+//! as it came. Reading a message of up to 32 header lines allocates nothing.
+//!
+//! Three things stay apart: [`Message::parse`] finds where the parts stand, within [`Limits`];
+//! [`Rules`] say what is wrong with a message and which status it deserves; [`Framer`] cuts a byte
+//! stream into messages. None of them does input or output, and none knows the time.
+//!
+//! # Parse
 //!
 //! ```
-//! use attesta_sip::{From, Limits, Message, Name};
+//! use attesta_sip::{From, Limits, Message, Name, Via};
 //!
 //! let datagram = &b"OPTIONS sip:example.com SIP/2.0\r\n\
-//!     Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n\
+//!     v: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1, SIP/2.0/TCP 192.0.2.2\r\n\
 //!     From: \"Alice\" <sip:alice@example.com>;tag=88\r\n\
 //!     t: <sip:example.com>\r\nCall-ID: 1\r\nCSeq: 7 OPTIONS\r\n\r\n"[..];
 //! let message = Message::parse(datagram.into(), &Limits::default())?;
 //! let from: From = message.headers().read().unwrap()?;
 //! assert_eq!(from.tag(), Some(&b"88"[..]));
+//! assert_eq!(message.headers().read_all::<Via>().count(), 2);
 //! assert_eq!(message.headers().get(Name::To), Some(&b"<sip:example.com>"[..]));
 //! assert_eq!(message.to_bytes(), datagram);
 //! # Ok::<(), attesta_sip::ParseError>(())
 //! ```
+//!
+//! # Judge
+//!
+//! ```
+//! use attesta_sip::{Limits, Message, Rules, Salvage, Status};
+//!
+//! let broken = &b"OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nCSeq: 7 BYE\r\n\r\n"[..];
+//! let message = Message::parse(broken.into(), &Limits::default())?;
+//! assert_eq!(Rules::default().check(&message).unwrap_err().answer(), Some(Status::BAD_REQUEST));
+//!
+//! let unreadable = &b"OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nnonsense\r\n\r\n"[..];
+//! let error = Message::parse(unreadable.into(), &Limits::default()).unwrap_err();
+//! let answer = Salvage::read(unreadable).and_then(|found| found.answer(&error)).unwrap();
+//! assert_eq!(answer.status(), Status::BAD_REQUEST);
+//! # Ok::<(), attesta_sip::ParseError>(())
+//! ```
+//!
+//! # Edit
+//!
+//! ```
+//! use attesta_sip::{Limits, Message, Name};
+//!
+//! let datagram = &b"BYE sip:a SIP/2.0\r\nv:  SIP/2.0/UDP a\r\nMax-Forwards: 70\r\nX-Odd : \xff\r\n\r\n"[..];
+//! let mut message = Message::parse(datagram.into(), &Limits::default())?;
+//! message.headers_mut().push_front(Name::Via, "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK2");
+//! message.headers_mut().set(Name::MaxForwards, "69");
+//! assert_eq!(
+//!     message.to_bytes(),
+//!     &b"BYE sip:a SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK2\r\nv:  SIP/2.0/UDP a\r\n\
+//!         Max-Forwards: 69\r\nX-Odd : \xff\r\nContent-Length: 0\r\n\r\n"[..]
+//! );
+//! # Ok::<(), attesta_sip::ParseError>(())
+//! ```
+//!
+//! # Build and answer
+//!
+//! ```
+//! use attesta_sip::{Method, Request, Response, Status};
+//!
+//! let request = Request::builder(Method::Options, "sip:carol@example.com")
+//!     .via("SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKhjhs8ass877")
+//!     .from("<sip:alice@example.com>;tag=1928301774")
+//!     .to("<sip:carol@example.com>")
+//!     .call_id("a84b4c76e66710")
+//!     .cseq(63_104)
+//!     .build();
+//! let mut response = Response::to_request(&request, Status::OK);
+//! response.set_to_tag("93810874");
+//! assert!(response.to_bytes().starts_with(b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1"));
+//! ```
+//!
+//! # What is taken that RFC 3261 does not allow
+//!
+//! A line feed alone ends a line (RFC 5118's messages have it so); a carriage return alone never
+//! does. A display name without quotes may hold any visible sign that delimits nothing. A host may
+//! hold `_`, a user part `#`. A status line may end behind its code. Nothing of this is ever
+//! produced, and what was received so is still printed as received.
+//!
+//! # rsip
+//!
+//! With the feature `rsip`, messages convert from and to rsip 0.4. That crate rejects compact
+//! headers, folds, IPv6, `tel:` and `urn:` Request-URIs, unknown methods and octets that are not
+//! UTF-8, so it cannot read what arrives; `RsipError` says what has no form in it.
 
+mod builder;
 mod compare;
 mod error;
 mod header;
@@ -31,6 +102,8 @@ mod method;
 mod param;
 mod parse;
 mod reader;
+#[cfg(feature = "rsip")]
+mod rsip;
 mod salvage;
 mod sdp;
 mod status;
@@ -40,6 +113,7 @@ mod uri;
 mod validate;
 mod writer;
 
+pub use builder::{RequestBuilder, step};
 pub use error::{Limit, ParseError, ParseErrorKind};
 pub use header::address::{
     From, NameAddr, PAssertedIdentity, PPreferredIdentity, Path, RecordRoute, ReferTo, ReferredBy, ReplyTo,
@@ -82,6 +156,8 @@ pub use limits::Limits;
 pub use message::{Message, Request, Response, Version};
 pub use method::{Extension, Method};
 pub use param::{Params, ParamsIter, unquote};
+#[cfg(feature = "rsip")]
+pub use rsip::RsipError;
 pub use salvage::Salvage;
 pub use sdp::{Direction, Media, Origin, Sdp};
 pub use status::Status;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::error::ParseError;
 use crate::header::Headers;
+use crate::header::address::To;
 use crate::header::name::Name;
 use crate::limits::Limits;
 use crate::mask::Masked;
@@ -287,6 +288,15 @@ impl Response {
         response
     }
 
+    /// Adds this tag to To, unless it has one (RFC 3261 section 8.2.6.2).
+    pub fn set_to_tag(&mut self, tag: &str) {
+        let Some(Ok(to)) = self.headers.read::<To<'_>>() else { return };
+        if to.tag().is_none() {
+            let value = [self.headers.get(Name::To).unwrap_or_default(), b";tag=", tag.as_bytes()].concat();
+            self.headers.set(Name::To, value);
+        }
+    }
+
     /// The status code.
     pub fn status(&self) -> Status {
         self.status
@@ -542,6 +552,14 @@ mod tests {
             "SIP/2.0 100 Trying\r\nv: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\n\
              To: <sip:bob@example.com>\r\nCall-ID: 1@a\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
         );
+    }
+
+    #[test]
+    fn a_tag_is_added_once() {
+        let mut response = Response::to_request(&request(INVITE), Status::RINGING);
+        response.set_to_tag("a6c85cf");
+        response.set_to_tag("other");
+        assert_eq!(response.headers().get(Name::To), Some(&b"<sip:bob@example.com>;tag=a6c85cf"[..]));
     }
 
     #[test]

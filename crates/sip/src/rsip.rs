@@ -1,0 +1,154 @@
+//! Conversions from and to rsip 0.4, behind the feature `rsip`.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::error::ParseError;
+use crate::header::name::Name;
+use crate::host::Host;
+use crate::lex;
+use crate::limits::Limits;
+use crate::message::{Message, Request, Response, Version};
+use crate::method::Method;
+use crate::uri::Uri;
+
+/// Why a message has no form in rsip.
+///
+/// rsip 0.4 holds text, so a message whose header is not UTF-8 has none. Nor has one with a method
+/// outside its list, with a `tel:`, `urn:` or other Request-URI that is not SIP, with an IPv6
+/// address in its Request-URI, or of another version than 2.0. What rsip does not keep is changed
+/// on the way: compact header names become long ones, folds become a space, white space around a
+/// colon becomes one space behind it. Header values stay text: reading them is rsip's, which takes
+/// `user@host` for a host where an address has no angle brackets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum RsipError {
+    /// The start line or a header line is not UTF-8.
+    NotUtf8,
+    /// The version is not 2.0.
+    Version,
+    /// The Request-URI is not a SIP URI, or its host is an IPv6 address.
+    RequestUri,
+    /// rsip has no name for the method.
+    Method,
+    /// rsip cannot read it.
+    Refused,
+    /// rsip read it, but lost a header line or a part of the body.
+    Lossy,
+}
+
+impl fmt::Display for RsipError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotUtf8 => "the header is not UTF-8",
+            Self::Version => "the version is not SIP/2.0",
+            Self::RequestUri => "rsip has no form for the Request-URI",
+            Self::Method => "rsip has no name for the method",
+            Self::Refused => "rsip cannot read the message",
+            Self::Lossy => "rsip would lose a part of the message",
+        })
+    }
+}
+
+impl std::error::Error for RsipError {}
+
+impl TryFrom<&Message> for rsip::SipMessage {
+    type Error = RsipError;
+
+    fn try_from(message: &Message) -> Result<Self, RsipError> {
+        if message.version() == Version::Other {
+            return Err(RsipError::Version);
+        }
+        if let Message::Request(request) = message {
+            representable(request)?;
+        }
+        let text = plain(message)?;
+        let converted = Self::try_from(text.as_slice()).map_err(|_| RsipError::Refused)?;
+        let headers = match &converted {
+            Self::Request(request) => &request.headers,
+            Self::Response(response) => &response.headers,
+        };
+        let kept = headers.iter().count() == message.headers().len() && converted.body() == message.body();
+        if kept { Ok(converted) } else { Err(RsipError::Lossy) }
+    }
+}
+
+impl TryFrom<&Request> for rsip::Request {
+    type Error = RsipError;
+
+    fn try_from(request: &Request) -> Result<Self, RsipError> {
+        match rsip::SipMessage::try_from(&Message::from(request.clone()))? {
+            rsip::SipMessage::Request(request) => Ok(request),
+            rsip::SipMessage::Response(_) => Err(RsipError::Refused),
+        }
+    }
+}
+
+impl TryFrom<&Response> for rsip::Response {
+    type Error = RsipError;
+
+    fn try_from(response: &Response) -> Result<Self, RsipError> {
+        match rsip::SipMessage::try_from(&Message::from(response.clone()))? {
+            rsip::SipMessage::Response(response) => Ok(response),
+            rsip::SipMessage::Request(_) => Err(RsipError::Refused),
+        }
+    }
+}
+
+impl TryFrom<&rsip::SipMessage> for Message {
+    type Error = ParseError;
+
+    /// Reads what rsip prints, by the default limits. The body is taken as it is: rsip would print
+    /// octets that are not UTF-8 as others.
+    fn try_from(message: &rsip::SipMessage) -> Result<Self, ParseError> {
+        let mut octets = match message {
+            rsip::SipMessage::Request(request) => {
+                format!("{} {} {}\r\n{}\r\n", request.method, request.uri, request.version, request.headers)
+            }
+            rsip::SipMessage::Response(response) => {
+                format!("{} {}\r\n{}\r\n", response.version, response.status_code, response.headers)
+            }
+        }
+        .into_bytes();
+        octets.extend_from_slice(message.body());
+        Self::parse(Bytes::from(octets), &Limits::default())
+    }
+}
+
+/// What rsip would read as something else has to be refused before it is asked.
+fn representable(request: &Request) -> Result<(), RsipError> {
+    if matches!(request.method(), Method::Extension(_)) {
+        return Err(RsipError::Method);
+    }
+    match request.parsed_uri() {
+        Ok(Uri::Sip(uri)) if !matches!(uri.host(), Host::V6(_)) => Ok(()),
+        Ok(_) | Err(_) => Err(RsipError::RequestUri),
+    }
+}
+
+/// The message as rsip can read it: long names, no folds.
+fn plain(message: &Message) -> Result<Vec<u8>, RsipError> {
+    let printed = message.to_bytes();
+    let end = memchr::memchr2(b'\r', b'\n', &printed).unwrap_or(printed.len());
+    let mut text = lex::split(&printed, end).0.to_vec();
+    text.extend_from_slice(b"\r\n");
+    for field in message.headers().iter() {
+        let name = field.name().map_or(field.name_bytes(), |name: Name| name.as_str().as_bytes());
+        text.extend_from_slice(name);
+        text.extend_from_slice(b": ");
+        let mut pieces = field.value().split(|octet| matches!(octet, b'\r' | b'\n')).map(<[u8]>::trim_ascii);
+        text.extend_from_slice(pieces.next().unwrap_or_default());
+        for piece in pieces.filter(|piece| !piece.is_empty()) {
+            text.push(b' ');
+            text.extend_from_slice(piece);
+        }
+        text.extend_from_slice(b"\r\n");
+    }
+    if std::str::from_utf8(&text).is_err() {
+        return Err(RsipError::NotUtf8);
+    }
+    text.extend_from_slice(b"\r\n");
+    text.extend_from_slice(message.body());
+    Ok(text)
+}
