@@ -11,7 +11,7 @@ use attesta_b2bua::{
 use attesta_net::{Certificates, Control, Driver, FetchCounters, ShellCounters, Steward, Stopped, Udp};
 use attesta_transaction::Transport;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::builder::Builder;
 
@@ -88,16 +88,16 @@ impl<P: Policy> Edge<P> {
     pub fn questions(&mut self) -> Option<Questions> {
         self.questions.take()
     }
+}
 
+impl<P: Policy + Send + 'static> Edge<P> {
     /// Carries calls until [`Handle::stop`], and returns what was counted.
     ///
     /// Dropping the future ends it at once. Either way calls in progress are left as they are.
     pub async fn run(self) -> Report {
         let Self { driver, steward, certificates, .. } = self;
-        // The set ends the steward when this future ends or is dropped.
-        let mut tasks = JoinSet::new();
-        tasks.spawn(steward.run());
-        let report = driver.run().await;
+        let _steward = Task::of(steward.run());
+        let report = Task::of(driver.run()).ends().await;
         let fetches = certificates.counters().await.unwrap_or_default();
         Report { calls: report.calls, shell: report.shell, fetches }
     }
@@ -190,4 +190,32 @@ pub struct Report {
     pub shell: ShellCounters,
     /// Of certificate fetches.
     pub fetches: FetchCounters,
+}
+
+/// A task that ends with its owner.
+///
+/// The driver is one, since on a runtime of several threads whatever is awaited in `main` stays on the main thread, and
+/// each datagram would cross over to it from the thread that waits for the sockets.
+struct Task<T>(JoinHandle<T>);
+
+impl<T: Send + 'static> Task<T> {
+    fn of(work: impl Future<Output = T> + Send + 'static) -> Self {
+        Self(tokio::spawn(work))
+    }
+
+    /// Waits for its end. A panic in it is one here.
+    async fn ends(mut self) -> T {
+        match (&mut self.0).await.map_err(JoinError::try_into_panic) {
+            Ok(result) => result,
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            // The runtime is being shut down, and this future with it.
+            Err(Err(_)) => std::future::pending().await,
+        }
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
