@@ -17,7 +17,7 @@ use crate::telemetry;
 
 pub(super) fn run(args: &Run, screen: &Screen) -> Result<Outcome, Failure> {
     let configuration = Configuration::open(args.config.as_deref()).map_err(Failure::Faults)?;
-    telemetry::start(&configuration.settings.log, screen);
+    let _log = telemetry::start(&configuration.settings.log, screen);
     runtime()?.block_on(serve(&configuration, screen))
 }
 

@@ -156,3 +156,17 @@ fn what_may_be_meant_otherwise_is_a_warning() {
     let allowed = check(&format!("{ephemeral}[fetch]\nallow_private = \"127.0.0.1\"\n")).expect(0);
     assert_eq!(allowed.stderr, "");
 }
+
+#[test]
+fn the_configuration_of_the_readme_is_good() {
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
+    // A crate from the registry comes without the page.
+    let Ok(readme) = fs::read_to_string(readme) else { return };
+    let (_, rest) = readme.split_once("```toml\n").unwrap();
+    let (text, _) = rest.split_once("```").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    attesta(["pki", "new", path(&folder.path().join("pki"))]).expect(0);
+    let file = folder.path().join("attesta.toml");
+    fs::write(&file, text).unwrap();
+    attesta(["check", "--config", path(&file)]).expect(0);
+}

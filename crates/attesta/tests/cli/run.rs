@@ -68,6 +68,16 @@ impl Drop for Edge {
     }
 }
 
+/// The INVITE of a call to the built-in callee.
+fn test_call(to: SocketAddr, from: SocketAddr) -> String {
+    format!(
+        "INVITE sip:+12025550100@{to};user=phone SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bKrun1;rport\r\n\
+         Max-Forwards: 70\r\nFrom: <sip:+12155551212@127.0.0.1;user=phone>;tag=1\r\n\
+         To: <sip:+12025550100@127.0.0.1;user=phone>\r\nCall-ID: run-1\r\nCSeq: 1 INVITE\r\n\
+         Contact: <sip:{from}>\r\nContent-Length: 0\r\n\r\n"
+    )
+}
+
 /// The embedded default on free ports.
 fn default_on_free_ports(folder: &tempfile::TempDir) -> String {
     let printed = attesta(["check", "--print-default"]).expect(0).stdout;
@@ -112,13 +122,7 @@ fn the_built_in_callee_answers() {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     let from = socket.local_addr().unwrap();
-    let message = format!(
-        "INVITE sip:+12025550100@{to};user=phone SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bKrun1;rport\r\n\
-         Max-Forwards: 70\r\nFrom: <sip:+12155551212@127.0.0.1;user=phone>;tag=1\r\n\
-         To: <sip:+12025550100@127.0.0.1;user=phone>\r\nCall-ID: run-1\r\nCSeq: 1 INVITE\r\n\
-         Contact: <sip:{from}>\r\nContent-Length: 0\r\n\r\n"
-    );
-    socket.send_to(message.as_bytes(), to).unwrap();
+    socket.send_to(test_call(to, from).as_bytes(), to).unwrap();
     let mut buffer = [0; 65_535];
     let answer = loop {
         let octets = socket.recv(&mut buffer).unwrap();
@@ -130,6 +134,26 @@ fn the_built_in_callee_answers() {
     assert!(answer.starts_with("SIP/2.0 200 ") && answer.contains("application/sdp"), "{answer}");
     let (_, metrics) = edge.get("/metrics");
     assert!(metrics.contains("attesta_calls_live 1"), "{metrics}");
+}
+
+#[test]
+#[cfg(unix)]
+fn log_lines_can_be_json_and_show_no_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = default_on_free_ports(&folder);
+    let text = fs::read_to_string(&config).unwrap().replace("format = \"text\"", "format = \"json\"");
+    fs::write(&config, text).unwrap();
+    let edge = Edge::start(&["--config", &config]);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let from = socket.local_addr().unwrap();
+    socket.send_to(test_call(edge.address("udp"), from).as_bytes(), edge.address("udp")).unwrap();
+    socket.recv(&mut [0; 65_535]).unwrap();
+    let (_, said) = edge.stop();
+    let lines: Vec<serde_json::Value> =
+        said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().any(|line| line["message"] == "stopped"), "{said}");
+    assert!(!said.contains("2155551212"), "numbers are personal data: {said}");
 }
 
 #[test]
