@@ -25,6 +25,7 @@ pub(crate) fn number(text: &str) -> Identity {
 
 /// A trust domain and the signed calls of many providers.
 pub(crate) struct Fixture {
+    root: String,
     pub(crate) anchors: TrustAnchors,
     pub(crate) providers: Vec<Provider>,
 }
@@ -43,7 +44,8 @@ impl Fixture {
         let root_key = KeyPair::generate().expect("a key");
         let root = params("SHAKEN ROOT", true);
         let root_certificate = root.self_signed(&root_key).expect("a root");
-        let anchors = TrustAnchors::from_certificates(&[root_certificate.der().clone()]).expect("an anchor");
+        let root_pem = root_certificate.pem();
+        let anchors = TrustAnchors::from_pem(root_pem.as_bytes()).expect("an anchor");
         let root = Issuer::new(root, root_key);
         let key = KeyPair::generate().expect("a key");
         let intermediate = params("SHAKEN Intermediate", true);
@@ -51,7 +53,26 @@ impl Fixture {
         let intermediate = Issuer::new(intermediate, key);
         let providers =
             (0..providers).map(|place| Provider::new(place, &intermediate, &intermediate_pem)).collect();
-        Self { anchors, providers }
+        Self { root: root_pem, anchors, providers }
+    }
+
+    /// The trust anchor and the first provider as text: a run that counts instructions needs the same ones each time.
+    pub(crate) fn to_text(&self) -> String {
+        let provider = self.providers.first().expect("a provider");
+        let key: String = provider.pkcs8.iter().map(|octet| format!("{octet:02x}")).collect();
+        [&*self.root, &*key, provider.url.as_str(), &*provider.bundle, &*provider.value].join("\0")
+    }
+
+    pub(crate) fn from_text(text: &str) -> Self {
+        let parts: [&str; 5] = text.split('\0').collect::<Vec<_>>().try_into().expect("five parts");
+        let [root, key, url, bundle, value] = parts;
+        let octet =
+            |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16).expect("digits");
+        let pkcs8: Vec<u8> = key.as_bytes().chunks(2).map(octet).collect();
+        let url = X5u::parse(url, DEFAULT_PORTS).expect("a URL");
+        let anchors = TrustAnchors::from_pem(root.as_bytes()).expect("an anchor");
+        let provider = Provider::from_parts(pkcs8, url, bundle.to_owned(), Some(value.to_owned()));
+        Self { root: root.to_owned(), anchors, providers: vec![provider] }
     }
 
     /// What the cache knows once every certificate was fetched.
@@ -75,13 +96,19 @@ impl Provider {
         let bundle = params.signed_by(&key, issuer).expect("a leaf").pem() + above;
         let url =
             X5u::parse(&format!("https://cr.example.net/{place:04}/leaf.pem"), DEFAULT_PORTS).expect("a URL");
-        let pkcs8 = key.serialize_der();
+        Self::from_parts(key.serialize_der(), url, bundle, None)
+    }
+
+    fn from_parts(pkcs8: Vec<u8>, url: X5u, bundle: String, value: Option<String>) -> Self {
         let signing = SigningKey::from_pkcs8_der(&pkcs8).expect("a key");
         let chain = CertificateChain::parse(bundle.as_bytes()).expect("a chain");
         let signer = Signer::new(signing, &chain, url.clone(), now()).expect("a signer");
-        let mut value = Vec::new();
-        signer.sign_shaken(&claims(&caller(), &[callee()]), &mut value).expect("a signature");
-        Self { signer, pkcs8, url, bundle, value: String::from_utf8(value).expect("ASCII") }
+        let value = value.unwrap_or_else(|| {
+            let mut value = Vec::new();
+            signer.sign_shaken(&claims(&caller(), &[callee()]), &mut value).expect("a signature");
+            String::from_utf8(value).expect("ASCII")
+        });
+        Self { signer, pkcs8, url, bundle, value }
     }
 
     /// The Identity header field of the signed call.

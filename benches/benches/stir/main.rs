@@ -16,6 +16,7 @@ mod operations;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
+use fixture::Fixture;
 use operations::{Bench, Floor};
 
 #[global_allocator]
@@ -23,10 +24,11 @@ static ALLOCATIONS: dhat::Alloc = dhat::Alloc;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
-    if let [_, flag, name, rounds] = arguments.as_slice()
+    if let [_, flag, name, rounds, fixture] = arguments.as_slice()
         && flag == "--rounds"
     {
-        let bench = Bench::new(1);
+        let fixture = std::fs::read_to_string(fixture).expect("the fixture");
+        let bench = Bench::new(Fixture::from_text(&fixture));
         let mut operation = bench.operation(name).expect("a known operation");
         for _ in 0..rounds.parse().expect("a number") {
             operation();
@@ -42,8 +44,8 @@ fn table() -> ExitCode {
         "{:<28}{:>12}{:>13}{:>9}{:>14}{:>10}{:>8}",
         "operation", "ns", "allocations", "x ring", "instructions", "own", "at most"
     );
-    let bench = Bench::new(4_000);
-    let mut counts = Counts::default();
+    let bench = Bench::new(Fixture::new(4_000));
+    let mut counts = Counts::new(bench.fixture());
     let mut held = true;
     for row in operations::ROWS {
         let (nanoseconds, floor) = compare(&bench, row.name, row.floor);
@@ -126,36 +128,50 @@ fn allocations(bench: &Bench, name: &str) -> u64 {
 }
 
 /// Counts instructions with cachegrind, if there is one. The operations of the floors come first in the table.
-#[derive(Default)]
 struct Counts {
+    fixture: std::path::PathBuf,
     floors: Vec<(&'static str, i64)>,
 }
 
 impl Counts {
+    fn new(fixture: &Fixture) -> Self {
+        let path = std::env::temp_dir().join(format!("attesta-bench-{}", std::process::id()));
+        std::fs::write(&path, fixture.to_text()).expect("a file for the fixture");
+        Self { fixture: path, floors: Vec::new() }
+    }
+
     /// Instructions of an operation, and what is left of them without those of its floor.
     fn of(&mut self, name: &'static str, floor: Option<Floor>) -> (Option<i64>, Option<i64>) {
-        let Some(whole) = per_operation(name) else { return (None, None) };
+        let Some(whole) = self.per_operation(name) else { return (None, None) };
         self.floors.push((name, whole));
         let ring = floor.and_then(|floor| self.floors.iter().find(|(name, _)| *name == floor.name()));
         (Some(whole), ring.map(|(_, ring)| whole - ring))
     }
+
+    fn per_operation(&self, name: &str) -> Option<i64> {
+        const FEW: i64 = 10;
+        const MORE: i64 = 210;
+        Some((self.executed(name, MORE)? - self.executed(name, FEW)?) / (MORE - FEW))
+    }
+
+    /// Instructions of a whole run.
+    fn executed(&self, name: &str, rounds: i64) -> Option<i64> {
+        let output = Command::new("valgrind")
+            .args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"])
+            .arg(std::env::current_exe().ok()?)
+            .args(["--rounds", name, &rounds.to_string()])
+            .arg(&self.fixture)
+            .output()
+            .ok()?;
+        let report = String::from_utf8_lossy(&output.stderr).into_owned();
+        let count = report.lines().find_map(|line| line.split_once("refs:"))?.1.trim().replace(',', "");
+        count.parse().ok()
+    }
 }
 
-fn per_operation(name: &str) -> Option<i64> {
-    const FEW: i64 = 10;
-    const MORE: i64 = 210;
-    Some((executed(name, MORE)? - executed(name, FEW)?) / (MORE - FEW))
-}
-
-/// Instructions of a whole run.
-fn executed(name: &str, rounds: i64) -> Option<i64> {
-    let output = Command::new("valgrind")
-        .args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"])
-        .arg(std::env::current_exe().ok()?)
-        .args(["--rounds", name, &rounds.to_string()])
-        .output()
-        .ok()?;
-    let report = String::from_utf8_lossy(&output.stderr).into_owned();
-    let count = report.lines().find_map(|line| line.split_once("refs:"))?.1.trim().replace(',', "");
-    count.parse().ok()
+impl Drop for Counts {
+    fn drop(&mut self) {
+        // A file that stays behind in the temporary folder does no harm.
+        let _ = std::fs::remove_file(&self.fixture);
+    }
 }

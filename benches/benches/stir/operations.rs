@@ -71,8 +71,7 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    pub(crate) fn new(providers: usize) -> Self {
-        let fixture = Fixture::new(providers);
+    pub(crate) fn new(fixture: Fixture) -> Self {
         let first = fixture.providers.first().expect("a provider");
         let random = SystemRandom::new();
         let ring =
@@ -91,6 +90,11 @@ impl Bench {
             signature,
             fixture,
         }
+    }
+
+    /// What another run needs to do the same.
+    pub(crate) fn fixture(&self) -> &Fixture {
+        &self.fixture
     }
 
     pub(crate) fn floor(&self, floor: Floor) -> Box<dyn FnMut() + '_> {

@@ -112,12 +112,16 @@ impl FromStr for OrigId {
         let text: &[u8; 36] = text.as_bytes().try_into().map_err(|_| NotAUuid)?;
         let mut value = 0_u128;
         for (place, octet) in text.iter().enumerate() {
-            let nibble = match (place, octet) {
-                (8 | 13 | 18 | 23, b'-') => continue,
-                (8 | 13 | 18 | 23, _) => return Err(NotAUuid),
-                (_, b'0'..=b'9') => octet - b'0',
-                (_, b'a'..=b'f') => octet - b'a' + 10,
-                (_, b'A'..=b'F') => octet - b'A' + 10,
+            if matches!(place, 8 | 13 | 18 | 23) {
+                if *octet != b'-' {
+                    return Err(NotAUuid);
+                }
+                continue;
+            }
+            let lower = octet | 0x20;
+            let nibble = match (octet, lower) {
+                (b'0'..=b'9', _) => octet - b'0',
+                (_, b'a'..=b'f') => lower - b'a' + 10,
                 _ => return Err(NotAUuid),
             };
             value = value << 4 | u128::from(nibble);

@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
+
 /// How deep objects and arrays may nest.
 const MAX_DEPTH: usize = 8;
 /// How many members an object may have. Duplicates are found by comparing names pair by pair.
@@ -182,7 +184,7 @@ impl<'a> Scanner<'a> {
     pub(crate) fn string(&mut self) -> Result<Text<'a>, JsonError> {
         let inside = self.rest.strip_prefix('"').ok_or(JsonError::Malformed)?;
         let (length, escaped) = if self.plain {
-            (inside.bytes().position(|octet| octet == b'"').ok_or(JsonError::Malformed)?, false)
+            (memchr(b'"', inside.as_bytes()).ok_or(JsonError::Malformed)?, false)
         } else {
             string_length(inside)?
         };
@@ -194,16 +196,24 @@ impl<'a> Scanner<'a> {
 
     /// Reads a number and gives it back if it is a non-negative integer without fraction and exponent.
     pub(crate) fn number(&mut self) -> Result<Option<u64>, JsonError> {
-        let of_number = |octet: &u8| matches!(octet, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
         let octets = self.rest.as_bytes();
+        let digits = octets.iter().take_while(|octet| octet.is_ascii_digit()).count();
+        if digits > 0 && !octets.get(digits).is_some_and(|next| b".eE+-".contains(next)) {
+            let (number, rest) = self.rest.split_at_checked(digits).ok_or(JsonError::Malformed)?;
+            if number.len() > 1 && number.starts_with('0') {
+                return Err(JsonError::Malformed);
+            }
+            self.rest = past_space(rest);
+            return Ok(number.parse().ok());
+        }
+        let of_number = |octet: &u8| matches!(octet, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
         let end = octets.iter().position(|octet| !of_number(octet)).unwrap_or(octets.len());
         let (number, rest) = self.rest.split_at_checked(end).ok_or(JsonError::Malformed)?;
-        let whole = number.bytes().all(|octet| octet.is_ascii_digit()) && !number.is_empty();
-        if if whole { number != "0" && number.starts_with('0') } else { !is_number(number) } {
+        if !is_number(number) {
             return Err(JsonError::Malformed);
         }
         self.rest = past_space(rest);
-        Ok(if whole { number.parse().ok() } else { None })
+        Ok(None)
     }
 
     /// Reads any value and gives back its text.

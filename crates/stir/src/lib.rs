@@ -51,20 +51,24 @@
 mod attestation;
 mod base64url;
 pub mod cert;
+mod detached;
 mod digest;
 mod es256;
 mod identity;
 mod json;
 mod passport;
+mod replay;
 mod sign;
 mod tn;
 mod verify;
 mod x5u;
 
 pub use attestation::{Attestation, NotAUuid, OrigId, UnknownAttestation};
+pub use detached::{DetachedSigner, Unsigned, UnsignedError};
 pub use es256::{KeyError, SigningKey, VerifyingKey};
 pub use identity::{Identity, IdentityError, IdentityUri};
 pub use passport::{DecodedPassport, Ppt};
+pub use replay::{ReplaySet, Sighting};
 pub use rustls_pki_types::UnixTime;
 pub use sign::{Base, Div, Shaken, SignError, Signer, SignerError};
 pub use tn::{DialPlan, DialPlanError, NumberError, TelephoneNumber};

@@ -7,7 +7,7 @@ use rustls_pki_types::UnixTime;
 use crate::attestation::{Attestation, OrigId};
 use crate::base64url;
 use crate::cert::{Certificate, CertificateChain};
-use crate::es256::SigningKey;
+use crate::es256::{SigningKey, VerifyingKey};
 use crate::identity::Identity;
 use crate::passport::Ppt;
 use crate::passport::canonical::{self, Json};
@@ -17,6 +17,12 @@ use crate::x5u::X5u;
 #[derive(Debug)]
 pub struct Signer {
     key: SigningKey,
+    certified: Certified,
+}
+
+/// A certificate that is fit for signing PASSporTs, and what it lends to each of them.
+#[derive(Debug)]
+pub(crate) struct Certified {
     x5u: X5u,
     not_before: UnixTime,
     not_after: UnixTime,
@@ -147,10 +153,72 @@ impl Signer {
         x5u: X5u,
         now: UnixTime,
     ) -> Result<Self, SignerError> {
-        let certificate = Certificate::from_der(chain.leaf()).map_err(|_| SignerError::Certificate)?;
-        if certificate.key().ok_or(SignerError::NotP256)? != key.verifying_key() {
+        let (certified, certified_key) = Certified::new(chain, x5u, now)?;
+        if certified_key != *key.verifying_key() {
             return Err(SignerError::KeyMismatch);
         }
+        Ok(Self { key, certified })
+    }
+
+    /// Appends the value of an Identity header field to `out`: a `shaken` PASSporT and its parameters
+    /// `info`, `alg` and `ppt`.
+    ///
+    /// With room in `out` (1,024 octets do) nothing is allocated.
+    ///
+    /// # Errors
+    /// When nothing was signed; `out` is then as it was.
+    pub fn sign_shaken(&self, claims: &Shaken<'_>, out: &mut Vec<u8>) -> Result<(), SignError> {
+        self.certified.check(claims.dest, claims.iat)?;
+        self.certified.shaken.sign(&self.key, out, |json| claims.write(json))
+    }
+
+    /// Appends the value of an Identity header field to `out`: a base PASSporT and its parameters.
+    ///
+    /// # Errors
+    /// As [`Signer::sign_shaken`].
+    pub fn sign_base(&self, claims: &Base<'_>, out: &mut Vec<u8>) -> Result<(), SignError> {
+        self.certified.check(claims.dest, claims.iat)?;
+        self.certified
+            .base
+            .sign(&self.key, out, |json| canonical::base(claims.dest, claims.iat, claims.orig, json))
+    }
+
+    /// Appends the value of an Identity header field to `out`: a `div` PASSporT and its parameters.
+    ///
+    /// # Errors
+    /// As [`Signer::sign_shaken`].
+    pub fn sign_div(&self, claims: &Div<'_>, out: &mut Vec<u8>) -> Result<(), SignError> {
+        self.certified.check(claims.dest, claims.iat)?;
+        self.certified.div.sign(&self.key, out, |json| {
+            canonical::div(claims.dest, claims.diverted, claims.iat, claims.orig, json);
+        })
+    }
+
+    /// The first and the last second in which the certificate is valid.
+    pub fn validity(&self) -> (UnixTime, UnixTime) {
+        (self.certified.not_before, self.certified.not_after)
+    }
+
+    /// Where verifiers find the certificate.
+    pub fn x5u(&self) -> &X5u {
+        &self.certified.x5u
+    }
+
+    /// The certificate that vouches for the key.
+    pub fn certificate(&self) -> &Certificate {
+        &self.certified.certificate
+    }
+}
+
+impl Certified {
+    /// The certified key comes with it.
+    pub(crate) fn new(
+        chain: &CertificateChain,
+        x5u: X5u,
+        now: UnixTime,
+    ) -> Result<(Self, VerifyingKey), SignerError> {
+        let certificate = Certificate::from_der(chain.leaf()).map_err(|_| SignerError::Certificate)?;
+        let key = *certificate.key().ok_or(SignerError::NotP256)?;
         if certificate.is_authority() || !certificate.may_sign() {
             return Err(SignerError::NotForSigning);
         }
@@ -166,54 +234,15 @@ impl Signer {
         }
         let frame = |ppt| Frame::new(ppt, &x5u);
         let (base, shaken, div) = (frame(Ppt::Base), frame(Ppt::Shaken), frame(Ppt::Div));
-        Ok(Self { key, x5u, not_before, not_after, certificate, base, shaken, div })
+        Ok((Self { x5u, not_before, not_after, certificate, base, shaken, div }, key))
     }
 
-    /// Appends the value of an Identity header field to `out`: a `shaken` PASSporT and its parameters
-    /// `info`, `alg` and `ppt`.
-    ///
-    /// With room in `out` (1,024 octets do) nothing is allocated.
-    ///
-    /// # Errors
-    /// When nothing was signed; `out` is then as it was.
-    pub fn sign_shaken(&self, claims: &Shaken<'_>, out: &mut Vec<u8>) -> Result<(), SignError> {
+    /// A `shaken` PASSporT without its signature, and the parameters behind it.
+    pub(crate) fn unsigned_shaken(&self, claims: &Shaken<'_>) -> Result<(Vec<u8>, Vec<u8>), SignError> {
         self.check(claims.dest, claims.iat)?;
-        self.shaken.sign(&self.key, out, |json| claims.write(json))
-    }
-
-    /// Appends the value of an Identity header field to `out`: a base PASSporT and its parameters.
-    ///
-    /// # Errors
-    /// As [`Signer::sign_shaken`].
-    pub fn sign_base(&self, claims: &Base<'_>, out: &mut Vec<u8>) -> Result<(), SignError> {
-        self.check(claims.dest, claims.iat)?;
-        self.base.sign(&self.key, out, |json| canonical::base(claims.dest, claims.iat, claims.orig, json))
-    }
-
-    /// Appends the value of an Identity header field to `out`: a `div` PASSporT and its parameters.
-    ///
-    /// # Errors
-    /// As [`Signer::sign_shaken`].
-    pub fn sign_div(&self, claims: &Div<'_>, out: &mut Vec<u8>) -> Result<(), SignError> {
-        self.check(claims.dest, claims.iat)?;
-        self.div.sign(&self.key, out, |json| {
-            canonical::div(claims.dest, claims.diverted, claims.iat, claims.orig, json);
-        })
-    }
-
-    /// The first and the last second in which the certificate is valid.
-    pub fn validity(&self) -> (UnixTime, UnixTime) {
-        (self.not_before, self.not_after)
-    }
-
-    /// Where verifiers find the certificate.
-    pub fn x5u(&self) -> &X5u {
-        &self.x5u
-    }
-
-    /// The certificate that vouches for the key.
-    pub fn certificate(&self) -> &Certificate {
-        &self.certificate
+        let mut message = Vec::with_capacity(1024);
+        self.shaken.write(&mut message, |json| claims.write(json));
+        Ok((message, self.shaken.parameters.clone()))
     }
 
     fn check(&self, dest: &[Identity], iat: UnixTime) -> Result<(), SignError> {
@@ -265,7 +294,14 @@ impl Frame {
         Self { header, parameters: parameters.into_bytes() }
     }
 
-    /// The payload is written where its encoded form is to stand, so that nothing but `out` is needed.
+    /// Header and payload. The payload is written where its encoded form is to stand, so that nothing but `out` is needed.
+    fn write(&self, out: &mut Vec<u8>, payload: impl FnOnce(&mut Json)) {
+        out.extend_from_slice(&self.header);
+        let encoded = out.len();
+        payload(out);
+        base64url::encode_tail(out, encoded);
+    }
+
     fn sign(
         &self,
         key: &SigningKey,
@@ -273,10 +309,7 @@ impl Frame {
         payload: impl FnOnce(&mut Json),
     ) -> Result<(), SignError> {
         let start = out.len();
-        out.extend_from_slice(&self.header);
-        let encoded = out.len();
-        payload(out);
-        base64url::encode_tail(out, encoded);
+        self.write(out, payload);
         let signature = match key.sign(out.get(start..).unwrap_or_default()) {
             Ok(signature) => signature,
             Err(_) => {

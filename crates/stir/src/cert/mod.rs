@@ -14,6 +14,7 @@ mod lint;
 pub(crate) mod private_key;
 pub(crate) mod snapshot;
 mod tn_auth_list;
+mod trust_list;
 
 pub use anchors::{AnchorsError, TrustAnchors};
 pub use bundle::{CertificateChain, ChainError};
@@ -27,3 +28,4 @@ pub use freshness::Fetched;
 pub use lint::{Grade, Lint, lint};
 pub use snapshot::{FetchFailure, Snapshot};
 pub use tn_auth_list::{TnAuthList, TnAuthListError, TnEntry};
+pub use trust_list::{TrustList, TrustListError};

@@ -1,5 +1,7 @@
 //! The outer form of a PASSporT: three base64url parts with periods between them (RFC 8225 sections 6 and 7).
 
+use memchr::{memchr, memrchr};
+
 use crate::base64url::{self, Base64Error, Scratch, Tolerance};
 use crate::es256::SIGNATURE_LENGTH;
 
@@ -35,16 +37,21 @@ const MAX_LENGTH: usize = 16 * 1024;
 
 impl<'a> Token<'a> {
     pub(crate) fn split(text: &'a [u8]) -> Result<Self, TokenError> {
-        if text.len() > MAX_LENGTH {
+        Self::split_within(text, MAX_LENGTH)
+    }
+
+    /// As [`Token::split`], with a length limit of its own.
+    pub(crate) fn split_within(text: &'a [u8], limit: usize) -> Result<Self, TokenError> {
+        if text.len() > limit {
             return Err(TokenError::TooLong);
         }
-        let last = text.iter().rposition(|octet| *octet == b'.').ok_or(TokenError::Parts)?;
+        let last = memrchr(b'.', text).ok_or(TokenError::Parts)?;
         let (signed, signature) = text.split_at_checked(last).ok_or(TokenError::Parts)?;
         let signature = signature.strip_prefix(b".").unwrap_or_default();
-        let first = signed.iter().position(|octet| *octet == b'.').ok_or(TokenError::Parts)?;
+        let first = memchr(b'.', signed).ok_or(TokenError::Parts)?;
         let (header, payload) = signed.split_at_checked(first).ok_or(TokenError::Parts)?;
         let payload = payload.strip_prefix(b".").unwrap_or_default();
-        if signature.is_empty() || payload.contains(&b'.') {
+        if signature.is_empty() || memchr(b'.', payload).is_some() {
             return Err(TokenError::Parts);
         }
         let form = match (header, payload) {

@@ -9,6 +9,7 @@
 
 mod cache;
 mod certificates;
+mod detached;
 mod diversion;
 mod documentation;
 mod forge;
@@ -17,4 +18,5 @@ mod real_certificates;
 mod shared;
 mod sign_verify;
 mod support;
+mod trust_list;
 mod vectors;

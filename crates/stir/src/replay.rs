@@ -1,0 +1,108 @@
+//! Tokens that were seen before on another call (RFC 8224 section 12.1).
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use rustls_pki_types::UnixTime;
+
+use crate::digest::sha256;
+
+/// Remembers the tokens of the last moments, and on which call each was. Its size is bounded: when it is full, the oldest
+/// token is forgotten.
+///
+/// What is remembered is the digest of header and payload, not the signature: anyone can make another valid signature out
+/// of an ECDSA one.
+#[derive(Debug)]
+pub struct ReplaySet {
+    window: Duration,
+    capacity: usize,
+    calls: BTreeMap<[u8; 32], [u8; 32]>,
+    order: VecDeque<(UnixTime, [u8; 32])>,
+}
+
+/// What is known of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sighting {
+    /// It was not seen before.
+    First,
+    /// It was seen on the same call: a retransmission, a fork, or another try elsewhere.
+    Again,
+    /// It was seen on another call.
+    Replayed,
+}
+
+impl ReplaySet {
+    /// Remembers tokens for `window`, which should be the time for which they are fresh, and at most `capacity` of them.
+    pub fn new(window: Duration, capacity: usize) -> Self {
+        Self { window, capacity: capacity.max(1), calls: BTreeMap::new(), order: VecDeque::new() }
+    }
+
+    /// Notes `token` (in full form) on the call with the Call-ID `call`, and says whether it was seen before.
+    pub fn observe(&mut self, token: &[u8], call: &[u8], now: UnixTime) -> Sighting {
+        self.forget(now);
+        let signed = token.iter().rposition(|octet| *octet == b'.').and_then(|end| token.get(..end));
+        let (token, call) = (sha256(signed.unwrap_or(token)), sha256(call));
+        match self.calls.get(&token) {
+            Some(known) if *known == call => Sighting::Again,
+            Some(_) => Sighting::Replayed,
+            None => {
+                self.calls.insert(token, call);
+                self.order.push_back((now, token));
+                Sighting::First
+            }
+        }
+    }
+
+    /// How many tokens are remembered.
+    pub fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    fn forget(&mut self, now: UnixTime) {
+        let window = self.window.as_secs();
+        let past = |noted: UnixTime| noted.as_secs().saturating_add(window) < now.as_secs();
+        while let Some((noted, token)) = self.order.front()
+            && (past(*noted) || self.order.len() >= self.capacity)
+        {
+            self.calls.remove(token);
+            self.order.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> UnixTime {
+        UnixTime::since_unix_epoch(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_token_belongs_to_one_call() {
+        let mut set = ReplaySet::new(Duration::from_secs(60), 8);
+        assert_eq!(set.observe(b"a.b.c", b"call-1", at(100)), Sighting::First);
+        assert_eq!(set.observe(b"a.b.c", b"call-1", at(101)), Sighting::Again);
+        assert_eq!(set.observe(b"a.b.c", b"call-2", at(102)), Sighting::Replayed);
+        assert_eq!(set.observe(b"a.b.other", b"call-2", at(102)), Sighting::Replayed, "another signature");
+        assert_eq!(set.observe(b"a.d.c", b"call-2", at(102)), Sighting::First);
+        assert_eq!(set.observe(b"a.b.c", b"call-2", at(161)), Sighting::First, "forgotten after its time");
+    }
+
+    #[test]
+    fn the_oldest_makes_room() {
+        let mut set = ReplaySet::new(Duration::from_secs(60), 3);
+        for token in [b"a.a.x", b"b.b.x", b"c.c.x", b"d.d.x"] {
+            assert_eq!(set.observe(token, b"call", at(100)), Sighting::First);
+        }
+        assert_eq!(set.len(), 3);
+        assert_eq!(set.observe(b"d.d.x", b"other", at(100)), Sighting::Replayed);
+        assert_eq!(set.observe(b"a.a.x", b"other", at(100)), Sighting::First);
+        assert!(!set.is_empty());
+    }
+}
