@@ -21,7 +21,7 @@ use crate::policy::Policy;
 use crate::ringing::{Fork, close};
 use crate::route::Stop;
 use crate::signing::Stamp;
-use crate::trunk::OutboundIdentity;
+use crate::trunk::{OutboundIdentity, Trusts};
 
 /// A call whose callee's side is being found.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub(crate) struct Dialling {
     /// The early dialogs of the attempt: the caller's and the callee's half of each.
     pub(crate) forks: Vec<Fork>,
     progress: Progress,
+    /// What is believed when the target of the attempt says it.
+    pub(crate) trusts: Trusts,
     /// What the caller is told when no target is left.
     pub(crate) failure: (Status, Cause),
 }
@@ -93,6 +95,7 @@ impl Dialling {
             attempts: 0,
             forks: Vec::new(),
             progress: Progress::Idle,
+            trusts: Trusts::default(),
             failure: (Status::SERVER_INTERNAL_ERROR, Cause::Unreachable),
         }
     }
@@ -215,6 +218,7 @@ impl Call {
                 tracing::warn!(%transport, %address, "no listener reaches the target");
                 continue;
             };
+            dialling.trusts = stop.egress.trunk.trusts;
             let flow = listener.flow_to(address);
             return self.attest(turn, stop, Path { listener, flow });
         }

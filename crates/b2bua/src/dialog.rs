@@ -216,7 +216,7 @@ pub(crate) fn untagged(address: &[u8]) -> Vec<u8> {
 }
 
 /// Parameters as they were written, quotes included, without the semicolons between them.
-fn pieces(params: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn pieces(params: &[u8]) -> impl Iterator<Item = &[u8]> {
     let (mut quoted, mut escaped) = (false, false);
     let outside_quotes = move |octet: &u8| {
         let separates = *octet == b';' && !quoted;

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use crate::bridge;
 use crate::config::TrunkEntry;
 use crate::dialog;
-use crate::trunk::{Consequence, InboundIdentity, Outcomes, Trunk};
+use crate::trunk::{Consequence, InboundIdentity, Outcomes, Trunk, Trusts};
 use crate::verstat;
 
 /// A request as it was received: nothing in it has been changed, and nothing can be.
@@ -91,11 +91,12 @@ pub fn verify(
 ) -> Verification {
     let headers = request.headers();
     let fields: Vec<_> = headers.values(Name::Identity).map(field).collect();
-    let orig = callers(headers, trunk);
+    // One caller: of several asserted numbers, each would stand for all that the other is vouched for.
+    let orig = judged(headers, trunk);
     // A retarget without a div PASSporT is common: the Request-URI may be named in place of To.
     let target = Identity::callee(request.uri(), &trunk.dial_plan).ok();
     let dest: Vec<_> = callee(headers, trunk).into_iter().chain(target.clone()).collect();
-    let mut facts = Facts::new(&fields).orig(&orig).dest(&dest);
+    let mut facts = Facts::new(&fields).orig(orig.as_slice()).dest(&dest);
     if let Some(target) = &target {
         facts = facts.target(target);
     }
@@ -183,22 +184,20 @@ impl Offer {
         if strips || self.trunk().inbound_identity == InboundIdentity::Strip {
             headers.remove(Name::Identity);
         }
-        if !trusts.asserted_identity {
-            headers.remove(Name::PAssertedIdentity);
-            headers.remove(Name::PPreferredIdentity);
+        let trusts = Trusts { verstat: trusts.verstat && self.verstat.is_none(), ..trusts };
+        disbelieve(headers, trusts);
+        if !trusts.verstat {
+            remark(headers, Name::From, |_| None);
         }
-        if !trusts.attest_headers {
-            for name in ATTEST_HEADERS {
-                headers.remove_named(name);
-            }
-        }
-        if self.verstat.is_none() && trusts.verstat {
+        if self.verstat.is_none() {
             return;
         }
-        // 3GPP TS 24.229: the asserted identity carries the outcome, From where there is none.
-        let asserted = headers.contains(Name::PAssertedIdentity);
-        remark(headers, Name::PAssertedIdentity, self.verstat);
-        remark(headers, Name::From, self.verstat.filter(|_| !asserted));
+        // 3GPP TS 24.229: the asserted identity carries the outcome, From where there is none. It is that of one caller.
+        let judged = judged(self.request.headers(), self.trunk());
+        let is_judged = |value: &[u8]| caller(value, self.trunk()) == judged;
+        let asserted = headers.values(Name::PAssertedIdentity).any(is_judged);
+        let name = if asserted { Name::PAssertedIdentity } else { Name::From };
+        remark(headers, name, |value| self.verstat.filter(|_| !asserted || is_judged(value)));
     }
 
     /// Whether a shaken Identity that stays in the call vouches for it already (RFC 8224 section 6.1): one that failed does,
@@ -211,7 +210,7 @@ impl Offer {
     /// a number. Full attestation needs both the asserted and the displayed number to be the trunk's.
     pub(crate) fn attestation(&self) -> Option<Attestation> {
         let headers = self.request.headers();
-        let number = *callers(headers, self.trunk()).first()?.tn()?;
+        let number = *judged(headers, self.trunk())?.tn()?;
         let displayed = from(headers, self.trunk());
         let displayed = displayed.as_ref().and_then(Identity::tn).copied().unwrap_or(number);
         let own = |number| self.trunk().numbers.contains(number);
@@ -224,7 +223,7 @@ impl Offer {
         let fresh = |date: &UnixTime| date.as_secs().abs_diff(now.as_secs()) <= FRESHNESS;
         Some(Claims {
             attestation,
-            orig: callers(headers, self.trunk()).into_iter().next()?,
+            orig: judged(headers, self.trunk())?,
             dest: vec![callee(headers, self.trunk())?],
             issued_at: date_of(headers).filter(fresh).unwrap_or(now),
             origid,
@@ -272,19 +271,32 @@ pub(crate) fn checked(value: Bytes) -> Option<Bytes> {
     (printable && IdentityHeader::parse(&value).is_ok()).then_some(value)
 }
 
-/// Who calls, best first: the asserted identities where the trunk is trusted with them, a number before other URIs; else
-/// From (RFC 8224 section 8).
-pub(crate) fn callers(headers: &Headers, trunk: &Trunk) -> Vec<Identity> {
-    let mut callers = Vec::new();
+/// Takes out of a message what its sender is not believed to know of who is at the other end. From is the dialog's.
+pub(crate) fn disbelieve(headers: &mut Headers, trusts: Trusts) {
+    headers.retain(|field| match field.name() {
+        Some(Name::PAssertedIdentity | Name::PPreferredIdentity) => trusts.asserted_identity,
+        Some(_) => true,
+        None if field.is_named(REMOTE_PARTY) => {
+            trusts.asserted_identity && (trusts.verstat || !verstat::is_mentioned(field.value()))
+        }
+        None if field.is_named(PRIORITY_VERSTAT) => trusts.verstat,
+        None => trusts.attest_headers || !ATTEST_HEADERS.iter().any(|name| field.is_named(name)),
+    });
+    if !trusts.verstat {
+        remark(headers, Name::PAssertedIdentity, |_| None);
+        remark(headers, Name::PPreferredIdentity, |_| None);
+    }
+}
+
+/// Who calls: the asserted identity where the trunk is trusted with it, a number before other URIs; else From
+/// (RFC 8224 section 8).
+pub(crate) fn judged(headers: &Headers, trunk: &Trunk) -> Option<Identity> {
+    let mut asserted = Vec::new();
     if trunk.trusts.asserted_identity {
-        let asserted = headers.values(Name::PAssertedIdentity);
-        callers.extend(asserted.filter_map(|value| caller(value, trunk)));
-        callers.sort_by_key(|identity| identity.tn().is_none());
+        asserted.extend(headers.values(Name::PAssertedIdentity).filter_map(|value| caller(value, trunk)));
     }
-    if callers.is_empty() {
-        callers.extend(from(headers, trunk));
-    }
-    callers
+    asserted.sort_by_key(|identity| identity.tn().is_none());
+    asserted.into_iter().next().or_else(|| from(headers, trunk))
 }
 
 fn from(headers: &Headers, trunk: &Trunk) -> Option<Identity> {
@@ -328,17 +340,35 @@ fn reason_value(reason: Reason, token: Option<&[u8]>) -> String {
     value
 }
 
-/// Takes every `verstat` out of the addresses of a header, and puts in what is said now.
-fn remark(headers: &mut Headers, name: Name, verstat: Option<Verstat>) {
-    let values: Vec<Vec<u8>> = headers.values(name).map(|value| verstat::mark(value, verstat)).collect();
-    if values.is_empty() || headers.values(name).eq(values.iter().map(Vec::as_slice)) {
+/// Takes every `verstat` out of the addresses of a header, and puts in what is said of each now. What is no address goes:
+/// somebody else may read in it what we cannot.
+fn remark(headers: &mut Headers, name: Name, verstat: impl Fn(&[u8]) -> Option<Verstat>) {
+    let values: Vec<Vec<u8>> =
+        headers.values(name).filter_map(|value| verstat::mark(value, verstat(value))).collect();
+    if headers.values(name).eq(values.iter().map(Vec::as_slice)) {
         return;
     }
-    headers.set(name, values.join(&b", "[..]));
+    if values.is_empty() {
+        headers.remove(name);
+    } else {
+        headers.set(name, values.join(&b", "[..]));
+    }
 }
 
 /// Header fields in which a network tells its own nodes what it attests (3GPP TS 24.229, ATIS-1000082).
-const ATTEST_HEADERS: [&str; 2] = ["P-Attestation-Indicator", "P-Origination-ID"];
+const ATTEST_HEADERS: [&str; 5] = [
+    "P-Attestation-Indicator",
+    "P-Origination-ID",
+    "P-Identity-Bypass",
+    "Attestation-Info",
+    "Origination-Id",
+];
+
+/// What verification found of a call's priority (3GPP TS 24.229).
+const PRIORITY_VERSTAT: &str = "Priority-Verstat";
+
+/// What P-Asserted-Identity was before it had that name, and what many still read.
+const REMOTE_PARTY: &str = "Remote-Party-ID";
 
 /// How far the Date may be from the clock for `iat` to follow it, in seconds (RFC 8224 section 4.1).
 const FRESHNESS: u64 = 60;

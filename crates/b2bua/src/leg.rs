@@ -10,6 +10,7 @@ use crate::arena::Key;
 use crate::delivery::Hop;
 use crate::dialog::Dialog;
 use crate::listener::Listener;
+use crate::trunk::Trusts;
 
 /// Which end of the call a leg leads to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,6 +41,8 @@ pub(crate) struct Leg {
     pub(crate) stage: Stage,
     /// Who deals with the peer's requests.
     pub(crate) far: Far,
+    /// What is believed when its peer says it.
+    pub(crate) trusts: Trusts,
     /// Where its messages leave from.
     pub(crate) listener: Arc<Listener>,
     pub(crate) hop: Hop,
@@ -81,6 +84,7 @@ impl Leg {
             side,
             stage,
             far: Far::Nobody,
+            trusts: Trusts::default(),
             listener,
             hop: Hop::Unknown,
             answer: None,

@@ -13,6 +13,7 @@ use crate::delivery::{Errand, Hop, Parcel};
 use crate::desk::{Client, Desk, Server, Sleeper};
 use crate::dialog;
 use crate::event::Cause;
+use crate::identity;
 use crate::io::Now;
 use crate::leg::{Accepted, Ack, Answer, Far, Leg, Side, Stage};
 
@@ -112,9 +113,11 @@ impl Desk {
 
     fn relay(&mut self, now: Now, from: Key, to: Key, id: ServerId, request: Request, forwards: MaxForwards) {
         let invite = self.invite_in_flight(from);
+        let Some(trusts) = self.legs.get(from).map(|leg| leg.trusts) else { return };
         let Some(peer) = self.legs.get_mut(to) else { return };
         let (mut outgoing, seq) = peer.dialog.request(request.method().clone());
         bridge::request(&request, &mut outgoing, forwards, &peer.listener.contact());
+        identity::disbelieve(outgoing.headers_mut(), trusts);
         if let Some(rack) = request.headers().get(Name::RAck) {
             outgoing.headers_mut().push(Name::RAck, renumbered(rack, invite.unwrap_or(dialog::FIRST_SEQ)));
         }
@@ -173,9 +176,11 @@ impl Desk {
     /// Sends the response to a relayed request on, over the leg that the request came from.
     fn relay_back(&mut self, now: Now, key: Key, response: &Response) {
         let Some(relay) = self.relays.get(key) else { return };
+        let trusts = self.legs.get(relay.to).map(|leg| leg.trusts).unwrap_or_default();
         let Some(leg) = self.legs.get_mut(relay.from) else { return };
         let mut back = Response::to_request(&relay.request, response.status());
         bridge::response(response, &mut back, &leg.listener.contact());
+        identity::disbelieve(back.headers_mut(), trusts);
         if relay.is_invite() && response.status().is_success() {
             let seq = dialog::sequence(&relay.request).unwrap_or_default();
             leg.answer =

@@ -13,6 +13,7 @@ use crate::call::{Call, State, Turn};
 use crate::desk::{Desk, reply_tagged};
 use crate::dialog::{self, Dialog, DialogId};
 use crate::event::Cause;
+use crate::identity;
 use crate::leg::{Accepted, Ack, Far, Leg, Side, Stage};
 use crate::listener::Listener;
 use crate::policy::Policy;
@@ -126,6 +127,7 @@ impl Call {
         }
         let mut back = reply_tagged(dialling.offer.request(), status, &tag);
         bridge::response(response, &mut back, &contact);
+        identity::disbelieve(back.headers_mut(), dialling.trusts);
         self.conclude(turn, back, Cause::Declined(status));
     }
 
@@ -138,7 +140,9 @@ impl Call {
         listener: &Arc<Listener>,
     ) -> Option<Fork> {
         let (key, tag, own) = (self.key, self.tag, self.listener.clone());
+        let believed_of_caller = self.ingress.trunk.trusts;
         let dialling = self.dialling()?;
+        let trusts = dialling.trusts;
         let known = DialogId::of_response(response).and_then(|id| turn.desk.leg_of(&id));
         if let Some(fork) = dialling.forks.iter().find(|fork| Some(fork.b) == known) {
             return Some(*fork);
@@ -150,9 +154,10 @@ impl Call {
         let caller = Dialog::answering(dialling.offer.request(), &tag).ok()?;
         let b = turn.desk.open_leg(Leg::new(callee, Side::Callee, Stage::Early(key), listener.clone()));
         let a = turn.desk.open_leg(Leg::new(caller, Side::Caller, Stage::Early(key), own));
-        for (one, other) in [(a, b), (b, a)] {
+        for (one, other, trusts) in [(a, b, believed_of_caller), (b, a, trusts)] {
             if let Some(leg) = turn.desk.legs.get_mut(one) {
                 leg.far = Far::Leg(other);
+                leg.trusts = trusts;
             }
         }
         let fork = Fork { a, b };
@@ -164,11 +169,13 @@ impl Call {
     fn back(&mut self, desk: &Desk, response: &Response, fork: Fork) -> Option<Response> {
         let contact = self.listener.contact();
         let leg = desk.legs.get(fork.a)?;
-        let request = self.dialling()?.offer.request();
+        let dialling = self.dialling()?;
+        let request = dialling.offer.request();
         let mut back = Response::to_request(request, response.status());
         back.headers_mut().set(Name::To, leg.dialog.local_address());
         bridge::record_route(request, &mut back);
         bridge::response(response, &mut back, &contact);
+        identity::disbelieve(back.headers_mut(), dialling.trusts);
         Some(back)
     }
 }

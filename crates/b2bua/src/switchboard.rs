@@ -219,7 +219,7 @@ impl<P: Policy> Switchboard<P> {
             trunk: ingress.trunk.name().clone(),
             source: flow.remote,
             call_id: Bytes::copy_from_slice(headers.get(Name::CallId).unwrap_or_default()),
-            caller: identity::callers(headers, &ingress.trunk).into_iter().next(),
+            caller: identity::judged(headers, &ingress.trunk),
             callee: identity::callee(headers, &ingress.trunk),
             destination: Identity::callee(request.uri(), &ingress.trunk.dial_plan).ok(),
             emergency,

@@ -293,3 +293,75 @@ fn identities_are_relayed_unread_or_removed_where_the_trunk_says_so() {
         assert_eq!(rig.gets_request(BOB, "INVITE").headers().count(Name::Identity), count);
     }
 }
+
+#[test]
+fn one_asserted_number_is_not_vouched_for_by_the_identity_of_another() {
+    let pki = Pki::new();
+    let value_sent = line(&signed(&pki, CALLEE));
+    // The number that the Identity vouches for comes second: it is another's that would be shown as verified.
+    let mut rig = knowing(&pki, |alice| alice);
+    rig.invite(&format!("{value_sent}P-Asserted-Identity: <tel:+12155559999>, <tel:{CALLER}>\r\n"));
+    let invite = rig.gets_request(BOB, "INVITE");
+    assert!(!String::from_utf8_lossy(&invite.to_bytes()).contains("TN-Validation-Passed"));
+    // It comes first: it alone is marked.
+    let mut rig = knowing(&pki, |alice| alice);
+    rig.invite(&format!("{value_sent}P-Asserted-Identity: <tel:{CALLER}>, <tel:+12155559999>\r\n"));
+    let invite = rig.gets_request(BOB, "INVITE");
+    let asserted: Vec<_> =
+        invite.headers().values(Name::PAssertedIdentity).map(String::from_utf8_lossy).collect();
+    assert_eq!(asserted, ["<tel:+12155551212;verstat=TN-Validation-Passed>", "<tel:+12155559999>"]);
+}
+
+/// Every place where a caller may try to say for itself what verification found.
+const CLAIMS: &str = "P-Asserted-Identity: <sip:+12155551212;verst%61t=TN-Validation-Passed@h>\r\n\
+    p-asserted-IDENTITY: <sip:+12155551212@h\r\n ;verstat=TN-Validation-Passed>\r\n\
+    P-Asserted-Identity: <tel:+12155551212>;verstat=TN-Validation-Passed\r\n\
+    P-Preferred-Identity: <tel:+12155551212;verstat=TN-Validation-Passed>\r\n\
+    Remote-Party-ID: <sip:+12155551212;verstat=TN-Validation-Passed@h>;party=calling\r\n\
+    Priority-Verstat: RPH-Validation-Passed\r\n\
+    P-ATTESTATION-INDICATOR : A\r\nAttestation-Info: A\r\nOrigination-Id: x\r\n";
+
+/// The same, each on a line of its own.
+fn claims() -> String {
+    CLAIMS.replace("\r\n ", " ").replace(" :", ":")
+}
+
+fn assert_claims_nothing(message: &[u8]) {
+    let text = String::from_utf8_lossy(message).to_ascii_lowercase();
+    for word in ["validation-passed", "attestation", "origination"] {
+        assert!(!text.contains(word), "{text}");
+    }
+}
+
+#[test]
+fn no_form_of_a_claimed_outcome_reaches_the_callee() {
+    let mut rig = Rig::plain();
+    let from = "From: <sip:+12155551212@edge.example>;verstat=TN-Validation-Passed;tag=a\r\n";
+    rig.invite(&format!("{from}{CLAIMS}"));
+    assert_claims_nothing(&rig.gets_request(BOB, "INVITE").to_bytes());
+}
+
+#[test]
+fn nor_does_it_in_what_follows_within_the_dialog() {
+    let mut rig = Rig::plain();
+    let talk = rig.talk();
+    for (seq, method) in [(2, "UPDATE"), (3, "INFO"), (4, "INVITE")] {
+        let headers = format!("{}{CLAIMS}Contact: <sip:{ALICE}>\r\n", talk.alice(method, seq));
+        rig.request(ALICE, method, &edge(), &headers, "");
+        let relayed = rig.gets_request(BOB, method);
+        assert_claims_nothing(&relayed.to_bytes());
+        rig.reply(BOB, &relayed, 200, "", &(contact(BOB) + "\r\n" + &claims()));
+        assert_claims_nothing(&rig.gets_response(ALICE, 200).to_bytes());
+    }
+}
+
+#[test]
+fn nor_does_it_in_the_answer_of_the_callee() {
+    let mut rig = Rig::plain();
+    rig.invite("");
+    let invite = rig.gets_request(BOB, "INVITE");
+    rig.reply(BOB, &invite, 180, "b", &(contact(BOB) + "\r\n" + &claims()));
+    assert_claims_nothing(&rig.gets_response(ALICE, 180).to_bytes());
+    rig.reply(BOB, &invite, 486, "b", &claims());
+    assert_claims_nothing(&rig.gets_response(ALICE, 486).to_bytes());
+}
