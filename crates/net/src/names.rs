@@ -29,8 +29,6 @@ pub enum LookupError {
     NotFound,
     /// No answer came in time.
     Timeout,
-    /// Too many lookups are under way.
-    Busy,
 }
 
 impl fmt::Display for LookupError {
@@ -38,7 +36,6 @@ impl fmt::Display for LookupError {
         f.write_str(match self {
             LookupError::NotFound => "the name has no address",
             LookupError::Timeout => "the name was not resolved in time",
-            LookupError::Busy => "too many names are being resolved",
         })
     }
 }
@@ -47,8 +44,8 @@ impl std::error::Error for LookupError {}
 
 /// The operating system's resolver, so that `/etc/hosts` and the like hold.
 ///
-/// It blocks, therefore each lookup takes a thread of tokio's blocking pool, and a bounded number of them: a name
-/// server that does not answer keeps its threads until the system gives up, long after the caller has.
+/// It blocks, therefore each lookup takes a thread of tokio's blocking pool, and of these only so many: a name server
+/// that does not answer keeps its threads until the system gives up, long after the caller has. Others wait their turn.
 #[derive(Clone, Debug)]
 pub struct SystemNames {
     threads: Arc<Semaphore>,
@@ -56,7 +53,7 @@ pub struct SystemNames {
 }
 
 impl SystemNames {
-    /// At most `concurrent` lookups at once, each answered within `patience`.
+    /// At most `concurrent` lookups at once, each answered within `patience`, the wait for its turn included.
     pub fn new(concurrent: usize, patience: Duration) -> SystemNames {
         SystemNames { threads: Arc::new(Semaphore::new(concurrent)), patience }
     }
@@ -71,17 +68,18 @@ impl Default for SystemNames {
 
 impl Names for SystemNames {
     fn lookup(&self, host: &str) -> Lookup {
-        let permit = Arc::clone(&self.threads).try_acquire_owned();
-        let host = host.to_owned();
-        let patience = self.patience;
+        let (threads, host, patience) = (Arc::clone(&self.threads), host.to_owned(), self.patience);
         Box::pin(async move {
-            let permit = permit.map_err(|_| LookupError::Busy)?;
-            let blocking = tokio::task::spawn_blocking(move || {
-                // Held by the thread, not by the caller: a caller that gave up has not freed the thread.
-                let _permit = permit;
-                system_lookup(&host)
-            });
-            match timeout(patience, blocking).await {
+            let lookup = async {
+                let permit = threads.acquire_owned().await;
+                let blocking = tokio::task::spawn_blocking(move || {
+                    // Held by the thread, not by the caller: a caller that gave up has not freed the thread.
+                    let _permit = permit;
+                    system_lookup(&host)
+                });
+                blocking.await
+            };
+            match timeout(patience, lookup).await {
                 Ok(Ok(Ok(addresses))) if !addresses.is_empty() => Ok(addresses),
                 Ok(Ok(Ok(_) | Err(_)) | Err(_)) => Err(LookupError::NotFound),
                 Err(_) => Err(LookupError::Timeout),
@@ -116,9 +114,9 @@ mod tests {
         assert!(SystemNames::default().lookup("host.invalid").await.is_err());
     }
 
-    #[tokio::test]
-    async fn lookups_are_bounded() {
+    #[tokio::test(start_paused = true)]
+    async fn a_lookup_waits_for_its_turn_as_long_as_for_its_answer() {
         let names = SystemNames::new(0, Duration::from_secs(1));
-        assert_eq!(names.lookup("localhost").await, Err(LookupError::Busy));
+        assert_eq!(names.lookup("localhost").await, Err(LookupError::Timeout));
     }
 }

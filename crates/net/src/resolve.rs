@@ -46,7 +46,7 @@ impl Lookup {
     pub(crate) async fn run(self, names: &dyn Names) -> Result<Vec<Destination>, ResolveError> {
         let addresses = names.lookup(&self.host).await.map_err(|error| match error {
             LookupError::NotFound => ResolveError::NotFound,
-            LookupError::Timeout | LookupError::Busy => ResolveError::Timeout,
+            LookupError::Timeout => ResolveError::Timeout,
         })?;
         let place =
             |address| Destination { transport: self.transport, address: SocketAddr::new(address, self.port) };

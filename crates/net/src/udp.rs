@@ -299,6 +299,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_waits_for_room_is_bounded() {
+        let (mut alice, bob) = (loopback(), loopback());
+        let waiting = (bob.local(), Bytes::from_static(b"waits"));
+        alice.backlog.extend(std::iter::repeat_n(waiting, BACKLOG));
+        assert!(matches!(alice.send(bob.local(), &Bytes::from_static(b"one more")), Sent::Failed(_)));
+    }
+
+    #[tokio::test]
     async fn a_full_send_buffer_keeps_the_order_and_loses_nothing() {
         let options = UdpOptions::default().send_buffer(1);
         let mut alice = Udp::bind("127.0.0.1:0".parse().unwrap(), &options).unwrap();
