@@ -35,7 +35,7 @@ pub(crate) enum Kind {
 }
 
 /// A string as it stands between its quotes.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Text<'a> {
     raw: &'a str,
     escaped: bool,
@@ -114,9 +114,14 @@ impl<'a> Scanner<'a> {
         Ok(Self { rest: past_space(rest), depth: 0, plain })
     }
 
-    /// Begins at the front of a part of a text that was read before.
-    pub(crate) fn again(rest: &'a str) -> Self {
-        Self { rest, depth: 0, plain: false }
+    /// Begins at the front of a part of a text that was read before and was, or was not, [plain](Self::is_plain).
+    pub(crate) fn again(rest: &'a str, plain: bool) -> Self {
+        Self { rest, depth: 0, plain }
+    }
+
+    /// Whether the text holds neither escapes nor control characters.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.plain
     }
 
     /// What stands next.
@@ -136,7 +141,7 @@ impl<'a> Scanner<'a> {
         &mut self,
         mut member: impl FnMut(Text<'a>, &mut Self) -> Result<(), JsonError>,
     ) -> Result<(), JsonError> {
-        let mut seen = [Text::default(); MAX_MEMBERS];
+        let mut seen: [Option<Text<'a>>; MAX_MEMBERS] = [None; MAX_MEMBERS];
         let mut count = 0;
         self.enter(b'{')?;
         if self.accept(b'}') {
@@ -145,10 +150,10 @@ impl<'a> Scanner<'a> {
         }
         loop {
             let name = self.string()?;
-            if seen.iter().take(count).any(|earlier| earlier.same(name)) {
+            if seen.iter().take(count).flatten().any(|earlier| earlier.same(name)) {
                 return Err(JsonError::Duplicate);
             }
-            *seen.get_mut(count).ok_or(JsonError::Limit)? = name;
+            *seen.get_mut(count).ok_or(JsonError::Limit)? = Some(name);
             count += 1;
             self.expect(b':')?;
             member(name, self)?;

@@ -70,14 +70,18 @@ impl Named<'_> {
 
 /// The `dest` object: arrays of numbers and URIs, already found well formed and not empty.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Dest<'a>(&'a str);
+pub(crate) struct Dest<'a> {
+    text: &'a str,
+    plain: bool,
+}
 
 impl<'a> Dest<'a> {
     /// Whether any of the identities satisfies `wanted`.
     pub(crate) fn any(&self, mut wanted: impl FnMut(Named<'a>) -> bool) -> bool {
         let mut found = false;
         // The text was scanned before, so that there is no error to meet.
-        let _: Result<(), JsonError> = each(&mut Scanner::again(self.0), |named| found |= wanted(named));
+        let _: Result<(), JsonError> =
+            each(&mut Scanner::again(self.text, self.plain), |named| found |= wanted(named));
         found
     }
 }
@@ -201,7 +205,7 @@ fn dest<'a>(value: &mut Scanner<'a>) -> Result<Claim<Dest<'a>>, JsonError> {
             })
         })
     })?;
-    Ok(if valid && count > 0 { Claim::Is(Dest(text)) } else { Claim::Invalid })
+    Ok(if valid && count > 0 { Claim::Is(Dest { text, plain: value.is_plain() }) } else { Claim::Invalid })
 }
 
 /// Calls `visit` with each identity of a `dest` object.

@@ -97,3 +97,46 @@ fn any_flipped_bit_of_the_token_is_refused() {
         }
     }
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+    /// Whoever calls whom, at whatever attestation: what is signed verifies, and with one bit of it changed it does not.
+    #[test]
+    fn what_is_signed_verifies(
+        caller in "[1-9][0-9]{6,14}",
+        callees in proptest::collection::vec("[1-9][0-9]{2,14}", 1..5),
+        level in 0..3_usize,
+        random: [u8; 16],
+        flip: proptest::sample::Index,
+    ) {
+        thread_local!(static PKI: (Pki, attesta_stir::Signer, String) = {
+            let pki = Pki::new();
+            let (signer, bundle) = pki.signer();
+            (pki, signer, bundle)
+        });
+        PKI.with(|(pki, signer, bundle)| {
+            let orig = support::identity(&format!("tel:+{caller}"));
+            let dest: Vec<_> = callees.iter().map(|callee| support::identity(&format!("tel:+{callee}"))).collect();
+            let attest = *[Attestation::A, Attestation::B, Attestation::C].get(level).unwrap();
+            let origid = attesta_stir::OrigId::from_random(random);
+            let mut value = Vec::new();
+            let claims = attesta_stir::Shaken { attest, dest: &dest, iat: support::now(), orig: &orig, origid };
+            signer.sign_shaken(&claims, &mut value).unwrap();
+            let value = String::from_utf8(value).unwrap();
+            let known = snapshot(&pki.anchors(), &[(support::URL, bundle)]);
+            let verifier = attesta_stir::Verifier::new(pki.anchors(), attesta_stir::VerifyPolicy::default());
+            let judge = |token: &[u8]| {
+                let fields = [IdentityField { token, ..field(&value) }];
+                let facts = attesta_stir::Facts::new(&fields).orig(std::slice::from_ref(&orig)).dest(&dest);
+                let verification = verifier.verify(&facts, &known, support::now());
+                (verification.verdict(), verification.attestation(), verification.origid())
+            };
+            assert_eq!(judge(token(&value).as_bytes()), (Verdict::Pass, Some(attest), Some(origid)));
+            let mut flipped = token(&value).as_bytes().to_vec();
+            let bit = flip.index(flipped.len() * 8);
+            *flipped.get_mut(bit / 8).unwrap() ^= 1 << (bit % 8);
+            assert_ne!(judge(&flipped).0, Verdict::Pass);
+        });
+    }
+}
