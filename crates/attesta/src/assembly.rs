@@ -22,6 +22,8 @@ pub(crate) struct Assembly {
     pub(crate) ephemeral: Vec<Ephemeral>,
     pub(crate) signers: Vec<SignerState>,
     pub(crate) domains: Vec<DomainState>,
+    /// How the edge will fetch certificates.
+    pub(crate) fetch: FetchConfig,
     /// What the operator should know, and does not stop the start.
     pub(crate) alarms: Vec<Fault>,
 }
@@ -32,6 +34,8 @@ pub(crate) struct SignerState {
     pub(crate) x5u: String,
     pub(crate) subject: String,
     pub(crate) not_after: UnixTime,
+    /// What signs, if it does: `None` for a signer that is set aside.
+    pub(crate) signer: Option<Arc<Signer>>,
 }
 
 /// A trust domain as it was found.
@@ -62,7 +66,8 @@ pub(crate) async fn assemble(
     let settings = &configuration.settings;
     let mut reader = Reader { configuration, ephemeral: Vec::new(), now, strictness, alarms: Vec::new() };
     reader.start_ephemeral().await?;
-    let mut builder = describe(configuration).fetch(reader.fetch_config());
+    let fetch = reader.fetch_config();
+    let mut builder = describe(configuration).fetch(fetch.clone());
     let mut signers = Vec::new();
     for signer in &settings.signers {
         let Some((means, state)) = reader.signer(signer) else { continue };
@@ -88,7 +93,7 @@ pub(crate) async fn assemble(
         return Err(faults);
     }
     let ephemeral = ephemeral.into_iter().map(|(_, ephemeral)| ephemeral).collect();
-    Ok(Assembly { builder, ephemeral, signers, domains, alarms })
+    Ok(Assembly { builder, ephemeral, signers, domains, fetch, alarms })
 }
 
 /// What needs no reading of anything else.
@@ -180,9 +185,9 @@ impl Reader<'_> {
         match &settings.means {
             SignerMeans::Ephemeral => {
                 let (_, ephemeral) = self.ephemeral.iter().find(|(name, _)| *name == settings.name)?;
-                let signer = ephemeral.signer().ok()?;
+                let signer = Arc::new(ephemeral.signer().ok()?);
                 let state = SignerState::of(&settings.name, &signer);
-                Some((SigningMeans::Key(Arc::new(signer)), state))
+                Some((SigningMeans::Key(signer), state))
             }
             SignerMeans::Files { key, certificate, x5u } => {
                 self.signer_of_files(&settings.name, key, certificate, x5u)
@@ -218,9 +223,10 @@ impl Reader<'_> {
         let leaf = attesta_stir::cert::Certificate::from_der(chain.leaf()).ok();
         match Signer::new(signing_key, &chain, url.clone(), self.now) {
             Ok(signer) => {
+                let signer = Arc::new(signer);
                 let state = SignerState::of(name, &signer);
                 self.warn_of_expiry(certificate, &state);
-                Some((SigningMeans::Key(Arc::new(signer)), state))
+                Some((SigningMeans::Key(signer), state))
             }
             Err(error @ (SignerError::Expired | SignerError::NotYetValid))
                 if self.strictness == Strictness::SetAside =>
@@ -233,6 +239,7 @@ impl Reader<'_> {
                     x5u: url.to_string(),
                     subject: leaf.subject().to_owned(),
                     not_after: leaf.not_after(),
+                    signer: None,
                 };
                 Some((SigningMeans::SetAside, state))
             }
@@ -332,12 +339,13 @@ impl Reader<'_> {
 }
 
 impl SignerState {
-    fn of(name: &Arc<str>, signer: &Signer) -> Self {
+    fn of(name: &Arc<str>, signer: &Arc<Signer>) -> Self {
         Self {
             name: Arc::clone(name),
             x5u: signer.x5u().to_string(),
             subject: signer.certificate().subject().to_owned(),
             not_after: signer.validity().1,
+            signer: Some(Arc::clone(signer)),
         }
     }
 }

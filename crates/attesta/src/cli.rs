@@ -40,7 +40,7 @@ pub(crate) fn main() -> ExitCode {
     };
     match done {
         Ok(outcome) => outcome.into(),
-        Err(Failure::OutputClosed) => Outcome::Done.into(),
+        Err(Failure::OutputClosed) => Outcome::Refused.into(),
         Err(Failure::Output(error)) => {
             screen.complain_of_output(&error);
             Outcome::Refused.into()

@@ -49,7 +49,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Why a command gives up. Its exit status is 2, but for a reader that went away.
+/// Why a command gives up. Its exit status is 2.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// Usage or configuration: everything found, in the order of the file.

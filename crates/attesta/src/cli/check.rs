@@ -3,7 +3,9 @@
 use std::io::Write;
 use std::net::IpAddr;
 
-use attesta_net::{Names, SystemNames};
+use attesta_net::{Fetcher, Names, SystemNames};
+use attesta_stir::Signer;
+use attesta_stir::cert::{Certificate, CertificateChain};
 use serde_json::json;
 
 use super::screen::Screen;
@@ -24,6 +26,7 @@ pub(super) fn check(args: &Check, screen: &Screen) -> Result<Outcome, Failure> {
     let runtime = runtime()?;
     let mut assembly = runtime.block_on(assembling).map_err(Failure::Faults)?;
     assembly.alarms.extend(runtime.block_on(unresolved(&configuration)));
+    assembly.alarms.extend(runtime.block_on(unserved(&assembly)));
     for alarm in &assembly.alarms {
         screen.warn(alarm);
     }
@@ -55,6 +58,41 @@ async fn unresolved(configuration: &Configuration) -> Vec<Fault> {
         }
     }
     faults
+}
+
+/// Signers whose certificate is not to be had where they say: calls go out all the same, and nobody can verify them.
+async fn unserved(assembly: &Assembly) -> Vec<Fault> {
+    let fetcher = match Fetcher::new(assembly.fetch.clone()) {
+        Ok(fetcher) => fetcher,
+        Err(error) => {
+            return vec![
+                Fault::new(error.to_string()).help("install the roots of the web, or give https_roots"),
+            ];
+        }
+    };
+    let mut faults = Vec::new();
+    for signer in assembly.signers.iter().filter_map(|state| state.signer.as_deref()) {
+        let text = match fetcher.fetch(signer.x5u()).await {
+            Ok(document) if serves(document.body(), signer) => continue,
+            Ok(_) => format!("{} does not serve the certificate that this edge signs with", signer.x5u()),
+            Err(error) => format!("{}: {error}", signer.x5u()),
+        };
+        faults.push(
+            Fault::new(text)
+                .help("verifiers fetch the certificate from there: put it there before calls are signed"),
+        );
+    }
+    faults
+}
+
+/// Whether `served` is a chain whose leaf is the certificate of `signer`.
+fn serves(served: &[u8], signer: &Signer) -> bool {
+    let leaf =
+        CertificateChain::parse(served).ok().and_then(|chain| Certificate::from_der(chain.leaf()).ok());
+    let own = signer.certificate();
+    leaf.is_some_and(|leaf| {
+        (leaf.issuer(), leaf.serial(), leaf.key()) == (own.issuer(), own.serial(), own.key())
+    })
 }
 
 fn json_report(configuration: &Configuration, assembly: &Assembly) -> String {

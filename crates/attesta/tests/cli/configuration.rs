@@ -47,7 +47,14 @@ listen = "off"
 
 #[test]
 fn the_default_is_good() {
-    attesta(["check"]).expect(0);
+    let finished = attesta(["check"]).expect(0);
+    assert_eq!(finished.stderr, "", "its certificate is fetched back from where it is served");
+}
+
+#[test]
+fn a_certificate_that_verifiers_cannot_fetch_is_a_warning() {
+    let finished = check(&EDGE.replace("cr.example.net", "cr.invalid")).expect(0);
+    assert!(finished.stderr.starts_with("warning: https://cr.invalid/leaf.pem: "), "{}", finished.stderr);
 }
 
 #[test]
