@@ -1,5 +1,6 @@
 //! The rules of calls, each driven through a switchboard with bytes and virtual time.
 
+mod configuration;
 mod ending;
 mod histories;
 mod in_dialog;
