@@ -12,6 +12,9 @@ impl Uri<'_> {
     ///
     /// The relation is not transitive: parameters that only one side has are mostly passed over.
     pub fn is_equivalent(&self, other: &Uri<'_>) -> bool {
+        if self.as_bytes() == other.as_bytes() {
+            return true;
+        }
         match (self, other) {
             (Self::Sip(one), Uri::Sip(two)) => one.is_equivalent(two),
             (Self::Tel(one), Uri::Tel(two)) => {
@@ -61,8 +64,8 @@ const DECISIVE: [&[u8]; 5] = [b"user", b"ttl", b"method", b"maddr", b"transport"
 /// if it is decisive.
 fn same_uri_params(one: Params<'_>, two: Params<'_>) -> bool {
     let fits = |from: Params<'_>, to: Params<'_>| {
-        from.iter().all(|(name, value)| match find(to, name) {
-            Some(found) => same_value(value, found),
+        from.iter().all(|(name, value)| match found(to, name, value) {
+            Some(same) => same,
             None => !DECISIVE.iter().any(|decisive| normal(name).eq_ignore_ascii_case(decisive)),
         })
     };
@@ -71,14 +74,19 @@ fn same_uri_params(one: Params<'_>, two: Params<'_>) -> bool {
 
 /// All parameters of a tel URI count, in any order (RFC 3966 section 4).
 fn same_params(one: Params<'_>, two: Params<'_>) -> bool {
-    one.len() == two.len()
-        && one.len() <= MOST
-        && one.iter().all(|(name, value)| find(two, name).is_some_and(|found| same_value(value, found)))
+    let fits = |from: Params<'_>, to: Params<'_>| {
+        from.iter().all(|(name, value)| found(to, name, value) == Some(true))
+    };
+    one.len() == two.len() && one.len() <= MOST && fits(one, two) && fits(two, one)
 }
 
-fn find<'a>(params: Params<'a>, name: &[u8]) -> Option<Option<&'a [u8]>> {
+/// Whether a parameter of this name has this value; `None` if there is none of this name. A name
+/// that occurs twice, which RFC 3261 section 19.1.1 forbids, stands for each of its values.
+fn found(params: Params<'_>, name: &[u8], value: Option<&[u8]>) -> Option<bool> {
     let name = normal(name);
-    params.iter().find(|(found, _)| normal(found).eq_ignore_ascii_case(&name)).map(|(_, value)| value)
+    let mut values = params.iter().filter(|(found, _)| normal(found).eq_ignore_ascii_case(&name)).peekable();
+    values.peek()?;
+    Some(values.any(|(_, found)| same_value(value, found)))
 }
 
 fn same_value(one: Option<&[u8]>, two: Option<&[u8]>) -> bool {
@@ -191,12 +199,15 @@ mod tests {
         assert!(!same("sip:a%3bb@c", "sip:a;b@c"));
         assert!(same("sip:a%3bb@c", "sip:a%3Bb@c"));
         assert!(!same("sip:a%00@c", "sip:a@c"));
+        assert!(same("sip:a;x=1;x=2", "sip:a;x=2;x=1"));
     }
 
     #[test]
     fn other_schemes() {
         assert!(same("tel:+1-201-555-0123;ext=1", "TEL:+12015550123;EXT=1"));
         assert!(!same("tel:+12015550123", "tel:12015550123;phone-context=+1"));
+        let many = format!("tel:+1{}", ";a=1".repeat(100));
+        assert!(same(&many, &many));
         assert!(same("urn:service:sos", "URN:service:sos"));
         assert!(!same("urn:service:sos", "urn:service:sos.fire"));
     }

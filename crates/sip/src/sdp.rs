@@ -110,6 +110,12 @@ impl Sdp {
             // RFC 8866 section 5: `c=` follows `v= o= s= i= u= e= p=`.
             let before = |line: &Line| matches!(line.kind, b'v' | b'o' | b's' | b'i' | b'u' | b'e' | b'p');
             let at = self.lines.iter().position(|line| !before(line)).unwrap_or(self.lines.len());
+            // The last line of a body may have no line end of its own.
+            if let Some(last) = at.checked_sub(1).and_then(|last| self.lines.get_mut(last))
+                && last.end.is_empty()
+            {
+                last.end = "\r\n";
+            }
             self.lines.insert(at, Line { kind: b'c', value, end: "\r\n" });
         }
     }
@@ -404,6 +410,9 @@ mod tests {
             m=audio 5004 RTP/AVP 0 8\r\na=rtpmap:0 PCMU/8000\r\na=sendrecv\r\na=x\xff\r\n\
             m=video 0 UDP/TLS/RTP/SAVPF 31\r\nc=IN IP6 2001:db8::9\r\n";
         assert_eq!(lex::text(&sdp.to_vec()), lex::text(expected));
+        let mut short = Sdp::parse(b"v=0\r\ns=-").unwrap();
+        short.set_connection("192.0.2.1".parse().unwrap());
+        assert_eq!(short.to_string(), "v=0\r\ns=-\r\nc=IN IP4 192.0.2.1\r\n");
         let mut bare = Sdp::parse(b"v=0\r\ns=-\r\nt=0 0\r\n").unwrap();
         bare.set_connection("192.0.2.1".parse().unwrap());
         assert_eq!(bare.to_string(), "v=0\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n");
