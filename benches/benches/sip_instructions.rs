@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::process::ExitCode;
 
 use attesta_benches::callgrind;
-use attesta_sip::{Limits, Message};
+use attesta_sip::{Limits, Message, Name, Rules};
 use bytes::Bytes;
 
 fn main() -> ExitCode {
@@ -45,7 +45,57 @@ fn table() -> bool {
     let (short, long) = (instructions("long/attesta", "1000"), instructions("long/attesta", "11000"));
     let per_octet = (long - short) as f64 / 10_000.0;
     println!("{:<24}{:<20}{per_octet:>14.3}{:>14}", "a long value", "index, per octet", 1.5);
-    holds && per_octet <= 1.5
+    holds & (per_octet <= 1.5) & growth()
+}
+
+/// Prints how the work grows when a hostile message doubles; gives whether it stays linear.
+#[expect(clippy::print_stdout, reason = "the table is what the program is for")]
+fn growth() -> bool {
+    let mut linear = true;
+    println!("{:<24}{:<20}{:>14}{:>14}", "twice as many", "work", "times as much", "at most");
+    for shape in SHAPES {
+        let (one, two) = (instructions(shape, "200"), instructions(shape, "400"));
+        let times = two as f64 / one as f64;
+        println!("{:<24}{:<20}{times:>14.2}{:>14}", shape.trim_start_matches("hostile/"), "all of it", 2.3);
+        linear &= times <= 2.3;
+    }
+    linear
+}
+
+const SHAPES: &[&str] = &[
+    "hostile/headers",
+    "hostile/params",
+    "hostile/commas",
+    "hostile/quotes",
+    "hostile/vias",
+    "hostile/angles",
+    "hostile/folds",
+];
+
+/// A request in which something occurs so many times.
+fn hostile(shape: &str, times: usize) -> Bytes {
+    let lines = match shape {
+        "hostile/headers" => "X-Line: value\r\n".repeat(times),
+        "hostile/params" => format!("Contact: <sip:a{}>{}\r\n", ";p=1".repeat(times), ";q=1".repeat(times)),
+        "hostile/commas" => format!("Route: <sip:a>{}\r\n", ",<sip:a>".repeat(times)),
+        "hostile/quotes" => format!("Contact: \"{}\" <sip:a>\r\n", "\\\"".repeat(times * 10)),
+        "hostile/vias" => "Via: SIP/2.0/UDP a;branch=z9hG4bK1\r\n".repeat(times),
+        "hostile/angles" => format!("Contact: {}\r\n", ",<".repeat(times * 10)),
+        "hostile/folds" => format!("Subject: a{}\r\n", "\r\n b".repeat(times)),
+        other => panic!("{other} is not a shape"),
+    };
+    let usual = "Via: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS";
+    format!("OPTIONS sip:a SIP/2.0\r\n{lines}{usual}\r\nContent-Length: 0\r\n\r\n").into()
+}
+
+/// Reads, judges, splits and prints a message.
+fn everything(octets: &Bytes) -> usize {
+    let limits = Limits::default().headers(usize::MAX).params(usize::MAX);
+    let Ok(mut message) = Message::parse(octets.clone(), &limits) else { return 0 };
+    let fault = Rules::default().limits(&limits).check(&message).is_err();
+    let values: usize = Name::ALL.iter().map(|name| message.headers().values(*name).count()).sum();
+    message.headers_mut().set(Name::MaxForwards, "69");
+    values + message.to_bytes().len() + usize::from(fault)
 }
 
 const CASES: &[&str] = &[
@@ -70,6 +120,10 @@ fn measured(case: &str, input: &str, rounds: u32) {
     if case == "long/attesta" {
         let message = long_value(input.parse().expect("a length"));
         return repeat(rounds, || parsers::index::attesta(black_box(&message)));
+    }
+    if case.starts_with("hostile/") {
+        let message = hostile(case, input.parse().expect("a count"));
+        return repeat(rounds, || everything(black_box(&message)));
     }
     let message = parsers::inputs().into_iter().find(|(name, _)| *name == input).expect("a known input").1;
     let mut out = Vec::new();
