@@ -39,3 +39,11 @@ bench:
 # Instructions of the hot paths beside their ceilings; needs valgrind.
 instructions:
     cargo bench --locked -p attesta-benches --features valgrind --bench sip_instructions --bench transaction_instructions
+
+# Fuzzes one target for so many seconds; needs nightly and cargo-fuzz.
+fuzz target seconds="600":
+    cargo +nightly fuzz run --fuzz-dir tests/fuzz {{target}} -- -max_total_time={{seconds}} -max_len=4096
+
+# Ten seconds of each target.
+fuzz-smoke:
+    for target in $(cargo +nightly fuzz list --fuzz-dir tests/fuzz); do just fuzz "$target" 10; done

@@ -1,0 +1,23 @@
+//! Any datagram is read, judged and answered without a panic, and an accepted one prints as it
+//! came.
+#![no_main]
+
+use attesta_sip::{Limits, Message, Rules, Salvage};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|octets: &[u8]| {
+    match Message::parse(octets.to_vec().into(), &Limits::default()) {
+        Ok(message) => {
+            let printed = message.to_bytes();
+            assert!(octets.windows(printed.len()).any(|window| window == printed));
+            let _ = Rules::default().check(&message);
+        }
+        Err(error) => {
+            assert!(error.offset() <= octets.len());
+            if let Some(answer) = Salvage::read(octets).and_then(|found| found.answer(&error)) {
+                Message::parse(answer.to_bytes(), &Limits::default().message(1 << 20).header_line(65_535))
+                    .expect("an answer can be read");
+            }
+        }
+    }
+});
