@@ -44,7 +44,7 @@ impl Config {
 
     /// How many transactions may live at a time before new work is refused: requests outside a dialog get a 503, while
     /// those within a dialog are taken up to a quarter more, since most of them end calls. Default 200,000; each costs
-    /// about 500 octets beside its message.
+    /// about 700 octets beside its message.
     #[must_use]
     pub fn max_transactions(mut self, max_transactions: usize) -> Self {
         self.max_transactions = max_transactions;
