@@ -35,6 +35,8 @@ pub(crate) struct Desk {
     pub(crate) over: Vec<Over>,
     dialogs: BTreeMap<DialogId, Key>,
     clients: BTreeMap<ClientId, Client>,
+    /// The dialogs that were answered by 2xx, of each INVITE whose 2xx may still come again (RFC 6026 section 7.2).
+    answers: BTreeMap<ClientId, Vec<DialogId>>,
     servers: BTreeMap<ServerId, Server>,
     waiters: BTreeMap<Token, Waiter>,
     tokens: u64,
@@ -100,6 +102,7 @@ impl Desk {
             over: Vec::new(),
             dialogs: BTreeMap::new(),
             clients: BTreeMap::new(),
+            answers: BTreeMap::new(),
             servers: BTreeMap::new(),
             waiters: BTreeMap::new(),
             tokens: 0,
@@ -138,6 +141,24 @@ impl Desk {
     /// Responses to this request are no longer of interest to who sent it.
     pub(crate) fn forget_client(&mut self, id: ClientId) {
         self.clients.remove(&id);
+    }
+
+    /// A 2xx to this INVITE has come, in this dialog.
+    pub(crate) fn note_answer(&mut self, id: ClientId, dialog: DialogId) {
+        let answers = self.answers.entry(id).or_default();
+        if !answers.contains(&dialog) {
+            answers.push(dialog);
+        }
+    }
+
+    /// Whether a 2xx to this INVITE had come in this dialog before.
+    pub(crate) fn has_answer(&self, id: ClientId, dialog: &DialogId) -> bool {
+        self.answers.get(&id).is_some_and(|answers| answers.contains(dialog))
+    }
+
+    /// No further 2xx to this INVITE can come.
+    pub(crate) fn forget_answers(&mut self, id: ClientId) {
+        self.answers.remove(&id);
     }
 
     pub(crate) fn owe_response(&mut self, id: ServerId, whose: Server) {

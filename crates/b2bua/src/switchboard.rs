@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use attesta_sip::{Method, Name, NameAddr, Request, Response, Status, Uri};
+use attesta_sip::{CSeq, Method, Name, NameAddr, Request, Response, Status, Uri};
 use attesta_stir::Identity;
 use attesta_stir::cert::Snapshot;
 use attesta_transaction as transaction;
@@ -143,7 +143,10 @@ impl<P: Policy> Switchboard<P> {
             Event::ClientFailed { id, why } => self.client_failed(now, id, why),
             // A 2xx that is not acknowledged is the leg's own affair; of other responses nothing follows.
             Event::ServerFailed { id, why } => tracing::debug!(?id, %why, "response not delivered"),
-            Event::ClientTerminated { id } => self.desk.forget_client(id),
+            Event::ClientTerminated { id } => {
+                self.desk.forget_client(id);
+                self.desk.forget_answers(id);
+            }
             Event::ServerTerminated { id } => self.desk.forget_server(id),
         }
     }
@@ -248,7 +251,7 @@ impl<P: Policy> Switchboard<P> {
             Some(Client::Invite(key)) => {
                 let taken = self.with_call(now, key, |call, turn| call.invited(turn, response, flow));
                 if taken != Some(true) {
-                    self.answered_again(now, response, flow);
+                    self.answered_again(now, id, response, flow);
                 }
             }
             Some(Client::Relay(key)) => {
@@ -263,28 +266,28 @@ impl<P: Policy> Switchboard<P> {
                     self.desk.close_leg(leg);
                 }
             }
-            None => self.answered_again(now, response, flow),
+            None => self.answered_again(now, id, response, flow),
+        }
+        if let Some((dialog, _)) = answer(response) {
+            self.desk.note_answer(id, dialog);
         }
     }
 
-    /// A 2xx to an INVITE that nobody waits for: the same again, which gets its ACK again; or one more dialog, of a fork or
-    /// of an INVITE that was given up, which is acknowledged and ended (RFC 3261 section 13.2.2.4).
-    fn answered_again(&mut self, now: Now, response: &Response, flow: &Flow) {
-        let cseq = response.headers().get(Name::CSeq).and_then(|value| attesta_sip::CSeq::parse(value).ok());
-        let Some(cseq) =
-            cseq.filter(|cseq| response.status().is_success() && *cseq.method() == Method::Invite)
-        else {
-            return;
-        };
-        let Some(id) = DialogId::of_response(response) else { return };
+    /// A 2xx to an INVITE that nobody waits for: the same again, which gets its ACK again while its dialog lives; or one more
+    /// dialog, of a fork or of an INVITE that was given up, which is acknowledged and ended (RFC 3261 section 13.2.2.4).
+    fn answered_again(&mut self, now: Now, client: ClientId, response: &Response, flow: &Flow) {
+        let Some((id, seq)) = answer(response) else { return };
         if let Some(leg) = self.desk.leg_of(&id) {
-            return self.desk.accepted_again(now, leg, cseq.number());
+            return self.desk.accepted_again(now, leg, seq);
+        }
+        if self.desk.has_answer(client, &id) {
+            return tracing::debug!("an answer of a dialog that is over came late");
         }
         let Ok(dialog) = Dialog::calling(response, || dialog::source(flow)) else { return };
         let Some(listener) = self.desk.listener_at(flow) else { return };
         tracing::debug!("one answer too many is acknowledged and ended");
         let mut leg = Leg::new(dialog, Side::Callee, Stage::Ending, listener);
-        leg.invite = Some(Accepted { seq: cseq.number(), ack: Ack::Due });
+        leg.invite = Some(Accepted { seq, ack: Ack::Due });
         let key = self.desk.open_leg(leg);
         self.desk.hang_up(now, key, false, None);
     }
@@ -373,6 +376,13 @@ fn objection(request: &Request) -> Option<(Status, Refusal)> {
         return Some((Status::UNSUPPORTED_URI_SCHEME, Refusal::Scheme));
     }
     bridge::unsupported(request).map(|_| (Status::BAD_EXTENSION, Refusal::Extension))
+}
+
+/// The dialog of a 2xx to an INVITE, and the number in its CSeq; `None` for any other response.
+fn answer(response: &Response) -> Option<(DialogId, u32)> {
+    let cseq = CSeq::parse(response.headers().get(Name::CSeq)?).ok()?;
+    let answers = response.status().is_success() && *cseq.method() == Method::Invite;
+    answers.then(|| DialogId::of_response(response)).flatten().map(|dialog| (dialog, cseq.number()))
 }
 
 /// Whether a request calls an emergency service: by the URN of RFC 5031, or by a configured number, in its Request-URI or
