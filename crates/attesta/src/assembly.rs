@@ -320,7 +320,7 @@ impl Reader<'_> {
         let read = files::read_bounded(&path, MAX_PEM);
         read.map_err(|error| {
             let fault =
-                self.source().fault(text.span(), format!("{} cannot be read: {error}", path.display()));
+                self.source().fault(text.span(), format!("{} cannot be read: {error}", self.named(text)));
             self.source().report(fault.help("paths are relative to this file; may its user read the file?"));
         })
         .ok()
@@ -328,13 +328,19 @@ impl Reader<'_> {
 
     /// Reports what is wrong with the file that `text` names.
     fn refuse(&self, text: &Text, what: impl std::fmt::Display, help: &str) {
-        let inline = text.as_str().trim_start().starts_with(PEM_BEGIN);
-        let name = if inline {
+        let fault = self.source().fault(text.span(), format!("{}: {what}", self.named(text)));
+        self.source().report(fault.help(help));
+    }
+
+    /// The file that `text` names. What `${...}` brought is not shown: it may be a key in a form that is not PEM.
+    fn named(&self, text: &Text) -> String {
+        if text.as_str().trim_start().starts_with(PEM_BEGIN) {
             "the value".to_owned()
-        } else {
+        } else if text.is_literal() {
             self.source().resolve(text.as_str()).display().to_string()
-        };
-        self.source().report(self.source().fault(text.span(), format!("{name}: {what}")).help(help));
+        } else {
+            "what the value referred to names".to_owned()
+        }
     }
 }
 

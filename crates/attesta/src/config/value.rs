@@ -48,6 +48,11 @@ impl Text {
         &self.span
     }
 
+    /// Whether it stands in the file itself.
+    pub(crate) fn is_literal(&self) -> bool {
+        self.literal
+    }
+
     /// How a message names the value: as it stands in the file, or not at all.
     pub(crate) fn shown(&self) -> String {
         if self.literal { format!("`{}`", self.value) } else { "the value referred to".into() }

@@ -109,14 +109,17 @@ fn a_secret_is_never_shown() {
     let folder = throw_away_pki(&[]);
     let file = folder.path().join("edge.toml");
     fs::write(&file, EDGE.replace("\"leaf.key.pem\"", "\"${env:STI_KEY}\"")).unwrap();
-    let output = crate::support::program()
-        .env("STI_KEY", "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n")
-        .args(["check", "--config", path(&file)])
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    let said = [output.stdout, output.stderr].concat();
-    assert!(!String::from_utf8(said).unwrap().contains("hunter2"));
+    for key in [
+        "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n",
+        "Bag Attributes\n-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n",
+        "hunter2",
+    ] {
+        let mut command = crate::support::program();
+        let output = command.env("STI_KEY", key).args(["check", "--config", path(&file)]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let said = [output.stdout, output.stderr].concat();
+        assert!(!String::from_utf8(said).unwrap().contains("hunter2"), "{key}");
+    }
 }
 
 #[test]
