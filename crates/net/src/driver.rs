@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::{pending, poll_fn};
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -265,7 +266,11 @@ impl<P: Policy> Driver<P> {
             }
             Some(Sent::Failed(error)) => {
                 tracing::debug!(flow = ?transmit.flow, octets, %error, "send");
-                self.fail(transmit);
+                if is_passing(&error) {
+                    self.counters.send_failures += 1;
+                } else {
+                    self.fail(transmit);
+                }
             }
             None => {
                 tracing::debug!(flow = ?transmit.flow, "no socket for this flow");
@@ -286,11 +291,13 @@ impl<P: Policy> Driver<P> {
             let local = socket.local();
             socket.flush(|remote, payload, error| {
                 tracing::debug!(%local, %remote, %error, "send");
-                failed.push(Transmit { flow: Flow::udp(local, remote), payload });
+                self.counters.send_failures += 1;
+                if !is_passing(&error) {
+                    failed.push(Transmit { flow: Flow::udp(local, remote), payload });
+                }
             });
         }
         for transmit in failed {
-            self.counters.send_failures += 1;
             self.feed(now, Input::TransportFailed(transmit));
         }
     }
@@ -324,6 +331,13 @@ impl<P: Policy> Driver<P> {
     }
 }
 
+/// Whether there was no room, which soon there is: the datagram is lost as on the wire, and what sent it sends it again. To
+/// take the transport for broken would end calls that a retransmission saves (RFC 3261 section 17.1.1.2).
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::OutOfMemory)
+        || (cfg!(target_os = "linux") && error.raw_os_error() == Some(LINUX_ENOBUFS))
+}
+
 /// Ready when any of `sockets` is.
 fn poll_sockets(sockets: &[Udp], cx: &mut Context<'_>) -> Poll<()> {
     let mut ready = Poll::Pending;
@@ -346,5 +360,23 @@ async fn changed(certificates: &mut Option<Certificates>) {
 /// Posts that wait for the loop: answers of name lookups, decisions, requests of the program.
 const INBOX: usize = 1024;
 
+/// A full queue of the network device; `std` has no kind for it.
+const LINUX_ENOBUFS: i32 = 105;
+
 /// How long a driver that stops goes on handing datagrams to a full send buffer.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_buffer_is_no_broken_transport() {
+        assert!(is_passing(&ErrorKind::WouldBlock.into()));
+        assert!(is_passing(&io::Error::from_raw_os_error(LINUX_ENOBUFS)));
+        for kind in [ErrorKind::NetworkUnreachable, ErrorKind::AddrNotAvailable, ErrorKind::PermissionDenied]
+        {
+            assert!(!is_passing(&kind.into()), "{kind}");
+        }
+    }
+}
