@@ -110,23 +110,30 @@ impl FromStr for OrigId {
     /// of version 4.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text: &[u8; 36] = text.as_bytes().try_into().map_err(|_| NotAUuid)?;
-        let mut value = 0_u128;
-        for (place, octet) in text.iter().enumerate() {
-            if matches!(place, 8 | 13 | 18 | 23) {
-                if *octet != b'-' {
-                    return Err(NotAUuid);
+        let mut octets = [0; 16];
+        let mut places = octets.iter_mut();
+        let mut valid = true;
+        for (group, hyphen) in [(0..8, 8), (9..13, 13), (14..18, 18), (19..23, 23), (24..36, 36)] {
+            valid &= text.get(hyphen).is_none_or(|octet| *octet == b'-');
+            for pair in text.get(group).unwrap_or_default().chunks_exact(2) {
+                if let ([high, low], Some(place)) = (pair, places.next()) {
+                    let (high, low) = (nibble(*high), nibble(*low));
+                    valid &= (high | low) < 16;
+                    *place = high << 4 | (low & 0xf);
                 }
-                continue;
             }
-            let lower = octet | 0x20;
-            let nibble = match (octet, lower) {
-                (b'0'..=b'9', _) => octet - b'0',
-                (_, b'a'..=b'f') => lower - b'a' + 10,
-                _ => return Err(NotAUuid),
-            };
-            value = value << 4 | u128::from(nibble);
         }
-        Ok(Self(value.to_be_bytes()))
+        if valid { Ok(Self(octets)) } else { Err(NotAUuid) }
+    }
+}
+
+/// The value of a hexadecimal digit, 16 or more for anything else.
+fn nibble(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        b'A'..=b'F' => digit - b'A' + 10,
+        _ => 0xff,
     }
 }
 

@@ -9,7 +9,7 @@ pub(crate) struct Scratch {
     length: usize,
 }
 
-const INLINE: usize = 768;
+const INLINE: usize = 384;
 
 impl Scratch {
     pub(crate) fn new() -> Self {

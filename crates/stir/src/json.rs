@@ -141,7 +141,7 @@ impl<'a> Scanner<'a> {
         &mut self,
         mut member: impl FnMut(Text<'a>, &mut Self) -> Result<(), JsonError>,
     ) -> Result<(), JsonError> {
-        let mut seen: [Option<Text<'a>>; MAX_MEMBERS] = [None; MAX_MEMBERS];
+        let mut seen = [Text { raw: "", escaped: false }; MAX_MEMBERS];
         let mut count = 0;
         self.enter(b'{')?;
         if self.accept(b'}') {
@@ -150,10 +150,10 @@ impl<'a> Scanner<'a> {
         }
         loop {
             let name = self.string()?;
-            if seen.iter().take(count).flatten().any(|earlier| earlier.same(name)) {
+            if seen.iter().take(count).any(|earlier| earlier.same(name)) {
                 return Err(JsonError::Duplicate);
             }
-            *seen.get_mut(count).ok_or(JsonError::Limit)? = Some(name);
+            *seen.get_mut(count).ok_or(JsonError::Limit)? = name;
             count += 1;
             self.expect(b':')?;
             member(name, self)?;

@@ -11,6 +11,7 @@ use x509_cert::ext::pkix::{BasicConstraints, KeyUsage, KeyUsages};
 
 use crate::cert::claim_constraints::{ClaimConstraints, ClaimConstraintsError};
 use crate::cert::crl::CertificateName;
+use crate::cert::name;
 use crate::cert::tn_auth_list::{TnAuthList, TnAuthListError};
 use crate::es256::VerifyingKey;
 
@@ -129,8 +130,8 @@ fn read(der: &[u8]) -> der::Result<Certificate> {
     let authority = decoded::<BasicConstraints>(extensions)?.is_some_and(|constraints| constraints.ca);
     let usage = decoded::<KeyUsage>(extensions)?;
     Ok(Certificate {
-        subject: body.subject().to_string().into(),
-        issuer: body.issuer().to_string().into(),
+        subject: name::text(body.subject()).into(),
+        issuer: name::text(body.issuer()).into(),
         serial: body.serial_number().as_bytes().into(),
         not_before: seconds(body.validity().not_before),
         not_after: seconds(body.validity().not_after),

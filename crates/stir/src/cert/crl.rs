@@ -20,6 +20,7 @@ use crate::cert::anchors::TrustAnchors;
 use crate::cert::bundle::CertificateChain;
 use crate::cert::certificate::Certificate;
 use crate::cert::chain::{find_path, is_signed_by};
+use crate::cert::name;
 
 /// A revocation list whose signature was found good.
 #[derive(Clone, Debug)]
@@ -156,7 +157,7 @@ impl Crl {
         {
             return Err(CrlError::CriticalExtension);
         }
-        let issuer = folded(&body.issuer.to_string());
+        let issuer = folded(&name::text(&body.issuer));
         let entries = body.revoked_certificates.as_deref().unwrap_or_default();
         Ok(Self {
             indirect: scope.as_ref().is_some_and(|scope| scope.indirect_crl),
@@ -233,7 +234,7 @@ fn names(issuer: &str, entries: &[RevokedCert]) -> Result<BTreeSet<CertificateNa
 #[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds of names are not ours")]
 fn directory_name(name: &GeneralName) -> Option<String> {
     match name {
-        GeneralName::DirectoryName(name) => Some(name.to_string()),
+        GeneralName::DirectoryName(name) => Some(name::text(name)),
         _ => None,
     }
 }

@@ -11,6 +11,7 @@ mod critical;
 mod crl;
 mod freshness;
 mod lint;
+mod name;
 pub(crate) mod private_key;
 pub(crate) mod snapshot;
 mod tn_auth_list;

@@ -32,6 +32,16 @@ pub(crate) enum Held {
     Failed { until: UnixTime, failure: FetchFailure },
 }
 
+impl Held {
+    /// The header of `shaken` PASSporTs in canonical form, encoded, if the credential is known.
+    pub(crate) fn canonical_header(&self) -> Option<&[u8]> {
+        match self {
+            Self::Known { header, .. } => Some(header),
+            Self::Failed { .. } => None,
+        }
+    }
+}
+
 /// Why a certificate could not be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -74,14 +84,6 @@ impl Snapshot {
     pub(crate) fn revocations_will_do(&self, anchors: AnchorsId, now: UnixTime) -> Option<bool> {
         let (_, until) = self.revocations.iter().find(|(id, _)| *id == anchors)?;
         Some(until.is_none_or(|until| now <= until))
-    }
-
-    /// The header of `shaken` PASSporTs under `url` in canonical form, encoded, if its credential is known.
-    pub(crate) fn canonical_header(&self, url: &str) -> Option<&[u8]> {
-        match self.entries.get(url)? {
-            Held::Known { header, .. } => Some(header),
-            Held::Failed { .. } => None,
-        }
     }
 
     pub(crate) fn held(&self, url: &str) -> Option<&Held> {

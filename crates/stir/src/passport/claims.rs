@@ -199,8 +199,11 @@ fn dest<'a>(value: &mut Scanner<'a>) -> Result<Claim<Dest<'a>>, JsonError> {
                 return list.value().map(drop);
             }
             list.array(|item| {
-                valid &= item.kind()? == Kind::String;
                 count += 1;
+                if item.kind()? == Kind::String {
+                    return item.string().map(drop);
+                }
+                valid = false;
                 item.value().map(drop)
             })
         })

@@ -17,6 +17,8 @@ use crate::x5u::X5u;
 /// A field on its way through the checks.
 pub(super) struct Candidate<'a> {
     field: &'a IdentityField<'a>,
+    /// What is known about its certificate URL.
+    held: Option<&'a Held>,
     pub(super) finding: Finding,
     pub(super) passport: Option<Passport<'a>>,
 }
@@ -26,10 +28,11 @@ impl<'a> Candidate<'a> {
     pub(super) fn new(
         field: &'a IdentityField<'a>,
         policy: &VerifyPolicy,
-        snapshot: &Snapshot,
+        snapshot: &'a Snapshot,
         scratch: &'a mut (Scratch, Scratch),
     ) -> Self {
-        let mut candidate = Self { field, finding: Finding::begun(), passport: None };
+        let held = field.info.and_then(|info| snapshot.held(info));
+        let mut candidate = Self { field, held, finding: Finding::begun(), passport: None };
         let finding = &mut candidate.finding;
         if let Some(name) = field.ppt {
             finding.ppt = Ppt::from_name(name);
@@ -38,8 +41,7 @@ impl<'a> Candidate<'a> {
                 return candidate;
             }
         }
-        let canonical = field.info.and_then(|info| snapshot.canonical_header(info));
-        match Passport::decode(field, policy, canonical, scratch) {
+        match Passport::decode(field, policy, held.and_then(Held::canonical_header), scratch) {
             Ok(passport) => {
                 finding.checks.record(Check::Token, Outcome::Pass);
                 finding.ppt = finding.ppt.or_else(|| passport.ppt());
@@ -89,7 +91,8 @@ impl<'a> Candidate<'a> {
         if let Some(passport) = &self.passport
             && !self.finding.is_settled()
         {
-            self.finding.judge_credential(verifier, passport, self.field, snapshot, now, wanted);
+            let url = self.field.info.unwrap_or_default();
+            self.finding.judge_credential(verifier, passport, (url, self.held), snapshot, now, wanted);
         }
     }
 }
@@ -154,13 +157,12 @@ impl Finding {
         &mut self,
         verifier: &Verifier,
         passport: &Passport<'_>,
-        field: &IdentityField<'_>,
+        (url, held): (&str, Option<&Held>),
         snapshot: &Snapshot,
         now: UnixTime,
         wanted: &mut Vec<X5u>,
     ) {
-        let url = field.info.unwrap_or_default();
-        let (credential, settled_until, revoked) = match snapshot.held(url) {
+        let (credential, settled_until, revoked) = match held {
             Some(Held::Known { credential, settled_until, revoked, .. }) => {
                 (credential, *settled_until, revoked)
             }

@@ -69,7 +69,7 @@ impl Verifier {
             chain::confirm(&mut candidates, facts);
         }
         let mut findings: SmallVec<[Finding; 2]> =
-            candidates.into_iter().map(|candidate| candidate.finding).collect();
+            candidates.iter().map(|candidate| candidate.finding).collect();
         findings.extend(excess.iter().map(|_| Finding::excess()));
         Verification::new(findings, wanted, self.policy.profile)
     }
