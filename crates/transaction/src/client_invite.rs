@@ -16,22 +16,32 @@ use crate::timer::Backoff;
 /// INVITE client transaction: RFC 3261 section 17.1.1 as amended by RFC 6026 section 7.2.
 ///
 /// ```text
-///                         | INVITE from the user: send INVITE
-///   Timer A: send INVITE  v
-///                +---> Calling ---- Timer B or transport error: inform the user --------+
-///                +-------/ | \                                                          |
-///                 2xx:  /  |  \  300-699: send ACK, response to the user                |
-///              to the  /   |1xx: to the user                                            |
-///               user  /    v    \                                                       |
-///                    / Proceeding -- 64 T1 since its CANCEL: inform the user -----------+
-///        1xx: to    /   /  |  ^  \  \                                                   |
-///        the user  /   /   +--+   \  \  300-699: send ACK, response to the user         |
-///                 v   v            v  v                                                 |
-///   2xx: to  +-> Accepted      Completed <-+ 300-699: send ACK                          |
-///  the user  +---/ |            |    | \---+                                            |
-///                  | Timer M    |    | transport error: inform the user                 |
-///                  |            | Timer D                                               |
-///                  +----------> Terminated <--------------------------------------------+
+///                           | INVITE from the user: send INVITE
+///                           v
+///                    +------------+  Timer B or transport error: inform the user
+///       Timer A: +-- |  Calling   | -----------------------------------------------+
+///    send INVITE +-> |            |                                                |
+///                    +------------+                                                |
+///    300-699: send    |     |    |  2xx: to the user                               |
+///    ACK, to the user |     |    +---------------------------+                     |
+///         +-----------+     | 1xx: to the user               |                     |
+///         |                 v                                |                     |
+///         |          +------------+  64 T1 after its CANCEL: inform the user       |
+///         |  1xx: +- | Proceeding | ------------------------------------------------+
+///         |  to   +> |            |                          |                     |
+///         |  user    +------------+                          |                     |
+///         |  300-699: |          |  2xx: to the user         |                     |
+///         |  as above |          +-----------------+         |                     |
+///         v           v                            v         v                     |
+///        +-------------+                          +-----------+                    |
+///    +-- |  Completed  |                          | Accepted  | --+ 2xx:           |
+///    +-> |             |                          |           | <-+ to the user    |
+///        +-------------+                          +-----------+                    |
+///    300-699:  |     |  transport error:             | Timer M                     |
+///    send ACK  |     |  inform the user              |                             |
+///      Timer D |     |                               |                             |
+///              v     v                               v                             |
+///             Terminated <---------------------------+-----------------------------+
 /// ```
 ///
 /// A CANCEL that the user asks for in Calling leaves with the first 1xx (RFC 3261 section 9.1).

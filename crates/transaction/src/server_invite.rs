@@ -16,23 +16,32 @@ use crate::timer::Backoff;
 /// INVITE server transaction: RFC 3261 section 17.2.1 as amended by RFC 6026 section 7.1.
 ///
 /// ```text
-///                                | INVITE: to the user; send 100 if the user gives nothing in 200 ms
-///   INVITE: send response        v
-///   101-199: send it     +-> Proceeding <-+ transport error: inform the user
-///                        +----/  |  \-----+
-///      300-699: send it         /|
-///                              / | 2xx: send it
-///   INVITE or Timer G:        v  |
-///   send response +---> Completed|       2xx: send it
-///                 +------/ |   | |       INVITE: absorb
-///   transport error:       |   | v       ACK: to the user
-///   inform the user    ACK |   | Accepted <--+ transport error: inform the user
-///                          v   |   | \-------+
-///           ACK: +-> Confirmed |   |
-///         absorb +----/  |     |   |
-///                Timer I |     | Timer H: inform the user
-///                        v     v   | Timer L
-///                       Terminated <
+///                                | INVITE: to the user
+///                                v         (100 if the user gives nothing in 200 ms)
+///                         +------------+
+///    INVITE: send the +-- |            | --+  101-199 from the user: send it
+///    last response    +-> | Proceeding | <-+  transport error: inform the user
+///                         +------------+
+///          300-699 from    |          |  2xx from the user: send it
+///          the user: send  |          +------------------+
+///                          v                             v
+///                   +-------------+               +------------+
+///    INVITE or  +-- |             |               |            | --+  INVITE: absorb
+///    Timer G:   |   |  Completed  |               |  Accepted  |   |  ACK: to the user
+///    send it    +-> |             |               |            | <-+  2xx from the user: send it
+///                   +-------------+               +------------+      transport error: inform the user
+///                    |           | Timer H:              |
+///                    | ACK       | inform the user       |
+///                    v           |                       |
+///               +-----------+    |                       | Timer L
+///    INVITE, +- | Confirmed |    |                       |
+///    ACK:    +> |           |    |                       |
+///    absorb     +-----------+    |                       |
+///                    | Timer I   |                       |
+///                    v           v                       |
+///                   Terminated <-------------------------+
+///
+///    Completed, on a transport error: inform the user.
 /// ```
 #[derive(Debug)]
 pub(crate) enum State {
