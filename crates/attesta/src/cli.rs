@@ -139,7 +139,7 @@ struct Run {
 #[derive(Debug, Args)]
 struct Demo {
     /// How many calls to place, one after the other
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     calls: u32,
 }
 

@@ -83,9 +83,9 @@ impl Phone {
         if !answer.status().is_success() {
             return Err(CallError::Refused(answer.status()));
         }
-        self.send(Dialog::of(&invite, &answer)?.request(Method::Ack, 1), edge).await?;
-        let bye = Dialog::of(&invite, &answer)?.request(Method::Bye, 2);
-        let id = self.request(Clock::mono(), bye, edge)?;
+        let dialog = Dialog::of(&invite, &answer)?;
+        self.endpoint.send(dialog.request(Method::Ack, 1), Flow::udp(self.local, edge), &self.sent_by);
+        let id = self.request(Clock::mono(), dialog.request(Method::Bye, 2), edge)?;
         let goodbye = self.final_response(id).await?;
         if goodbye.status().is_success() { Ok(set_up) } else { Err(CallError::Refused(goodbye.status())) }
     }
@@ -125,19 +125,16 @@ impl Phone {
     /// A 2xx is sent once: on loopback nothing is lost, and a call that loses it fails, as it should.
     fn respond(&mut self, id: ServerId, request: &Request, status: Status, tag: &str) {
         let mut response = Response::to_request(request, status);
-        if let Some(to) = response.headers().get(Name::To).map(<[u8]>::to_vec) {
-            response.headers_mut().set(Name::To, [&to, b";tag=".as_slice(), tag.as_bytes()].concat());
+        let to = request.headers().get(Name::To).unwrap_or_default();
+        if To::parse(to).is_ok_and(|to| to.tag().is_none()) {
+            response.headers_mut().set(Name::To, [to, b";tag=", tag.as_bytes()].concat());
         }
         if *request.method() == Method::Invite {
             response.headers_mut().push(Name::Contact, format!("<sip:{}>", self.local));
-        } else {
-            // A request within the dialog carries the tag already.
-            let to = request.headers().get(Name::To).unwrap_or_default();
-            response.headers_mut().set(Name::To, to);
-        }
-        if status == Status::OK && *request.method() == Method::Invite {
-            response.headers_mut().push(Name::ContentType, SDP);
-            response.set_body(self.session_description());
+            if status.is_success() {
+                response.headers_mut().push(Name::ContentType, SDP);
+                response.set_body(self.session_description());
+            }
         }
         self.endpoint.respond(Clock::mono(), id, &response);
     }
@@ -152,13 +149,7 @@ impl Phone {
 
     fn request(&mut self, now: Instant, request: Request, to: SocketAddr) -> Result<ClientId, CallError> {
         let flow = Flow::udp(self.local, to);
-        self.endpoint.request(now, request, flow, &self.sent_by).map_err(|_| CallError::Timeout)
-    }
-
-    /// Sends an ACK, which has no transaction.
-    async fn send(&mut self, request: Request, to: SocketAddr) -> io::Result<()> {
-        self.endpoint.send(request, Flow::udp(self.local, to), &self.sent_by);
-        Ok(())
+        self.endpoint.request(now, request, flow, &self.sent_by).map_err(|_| CallError::Busy)
     }
 
     async fn final_response(&mut self, wanted: ClientId) -> Result<Response, CallError> {
@@ -250,6 +241,8 @@ pub(super) enum CallError {
     Refused(Status),
     /// No final response came.
     Timeout,
+    /// Too many transactions of earlier calls linger.
+    Busy,
     /// The answer makes no dialog: a tag or a Contact is missing.
     NoDialog,
     /// The socket failed.
@@ -261,6 +254,7 @@ impl fmt::Display for CallError {
         match self {
             Self::Refused(status) => write!(f, "refused with {}", status.code()),
             Self::Timeout => f.write_str("no final response came"),
+            Self::Busy => f.write_str("too many transactions of earlier calls linger"),
             Self::NoDialog => f.write_str("the answer makes no dialog"),
             Self::Socket(error) => write!(f, "the socket failed: {error}"),
         }
