@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use crate::header::max_forwards::MaxForwards;
 use crate::header::name::{Name, Shape};
-use crate::message::Request;
 use crate::method::Method;
+use crate::request::Request;
 
 /// Builds a request that has all RFC 3261 section 8.1.1 asks for: the mandatory headers are asked
 /// for one after the other, and only then can it be built.

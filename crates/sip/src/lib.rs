@@ -101,7 +101,10 @@ mod message;
 mod method;
 mod param;
 mod parse;
+mod part;
 mod reader;
+mod request;
+mod response;
 #[cfg(feature = "rsip")]
 mod rsip;
 mod salvage;
@@ -153,9 +156,11 @@ pub use header::warning::Warning;
 pub use header::{Field, Headers};
 pub use host::Host;
 pub use limits::Limits;
-pub use message::{Message, Request, Response, Version};
+pub use message::{Message, Version};
 pub use method::{Extension, Method};
 pub use param::{Params, ParamsIter, unquote};
+pub use request::Request;
+pub use response::Response;
 #[cfg(feature = "rsip")]
 pub use rsip::RsipError;
 pub use salvage::Salvage;

@@ -9,8 +9,11 @@ use crate::header::index::{Index, Line};
 use crate::header::name::Name;
 use crate::lex;
 use crate::limits::Limits;
-use crate::message::{Message, Request, Response, Text, Version};
+use crate::message::{Message, Version};
 use crate::method::Method;
+use crate::part::Text;
+use crate::request::Request;
+use crate::response::Response;
 use crate::status::Status;
 
 /// Reads one datagram; see [`Message::parse`].

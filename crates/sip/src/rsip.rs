@@ -9,8 +9,10 @@ use crate::header::name::Name;
 use crate::host::Host;
 use crate::lex;
 use crate::limits::Limits;
-use crate::message::{Message, Request, Response, Version};
+use crate::message::{Message, Version};
 use crate::method::Method;
+use crate::request::Request;
+use crate::response::Response;
 use crate::uri::Uri;
 
 /// Why a message has no form in rsip.

@@ -1,8 +1,8 @@
 use crate::error::ParseError;
 use crate::header::name::Name;
 use crate::lex;
-use crate::message::Response;
 use crate::method::Method;
+use crate::response::Response;
 use crate::status::Status;
 
 /// What can still be read of octets that are no message: enough to answer a broken request

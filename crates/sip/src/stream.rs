@@ -5,8 +5,9 @@ use memchr::memchr;
 
 use crate::error::{Limit, ParseError, ParseErrorKind};
 use crate::limits::Limits;
-use crate::message::{Message, Response};
+use crate::message::Message;
 use crate::reader::{self, Framing};
+use crate::response::Response;
 use crate::salvage::Salvage;
 
 /// Cuts a byte stream into messages (RFC 3261 section 18.3), without reading from anything.

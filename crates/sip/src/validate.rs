@@ -11,9 +11,11 @@ use crate::header::max_forwards::MaxForwards;
 use crate::header::name::{Name, Shape};
 use crate::header::typed::Typed;
 use crate::header::via::Via;
-use crate::message::{Message, Request, Response, Version};
+use crate::message::{Message, Version};
 use crate::method::Method;
 use crate::param::Params;
+use crate::request::Request;
+use crate::response::Response;
 use crate::status::Status;
 
 /// What an element asks of a message beyond its being readable.
