@@ -157,15 +157,20 @@ impl<'a> Passport<'a> {
         }
     }
 
-    /// A certificate that names numbers speaks for those only. One that names a provider speaks for the provider's
+    /// A certificate that names numbers speaks for those only, and for no URI. One that names a provider speaks for the provider's
     /// numbers, which no certificate lists. A diversion is vouched for by whom the call was for, not by the caller
     /// (RFC 8946 section 4.1).
     pub(super) fn check_authority(&self, ppt: Ppt, certificate: &Certificate) -> Result<(), Reason> {
         let Some(Ok(list)) = certificate.tn_auth_list() else { return Ok(()) };
         let vouched = if ppt == Ppt::Div { self.claims.div } else { self.claims.orig };
-        let Some(Named::Tn(vouched)) = vouched.get() else { return Ok(()) };
-        let covered = list.spcs().next().is_some()
-            || TelephoneNumber::parse(&*vouched.decoded()).is_ok_and(|number| list.covers(&number));
+        let covered = match vouched.get() {
+            None => true,
+            Some(_) if list.spcs().next().is_some() => true,
+            Some(Named::Tn(number)) => {
+                TelephoneNumber::parse(&*number.decoded()).is_ok_and(|number| list.covers(&number))
+            }
+            Some(Named::Uri(_)) => false,
+        };
         if covered { Ok(()) } else { Err(Reason::NumberNotCovered) }
     }
 }

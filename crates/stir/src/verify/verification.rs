@@ -193,10 +193,12 @@ fn vouched(findings: &[Finding]) -> Option<&Finding> {
     passed(Ppt::Shaken).or_else(|| passed(Ppt::Div)).or_else(|| passed(Ppt::Base))
 }
 
-/// One valid field is enough. Else 436 stands only if no credential at all was to be had, 437 if one was had and is not
-/// supported, and whatever is wrong with the first field otherwise (RFC 8224 section 6.2.2).
+/// One valid field that vouches for the caller is enough, and one of another type where none else was judged: what rides
+/// along (`rcd`, `rph`, `msg`) does not hide that the caller's own failed. Else 436 stands only if no credential at all was
+/// to be had, 437 if one was had and is not supported, and whatever is wrong with the first field otherwise (RFC 8224
+/// sections 6.2.1 and 6.2.2).
 fn combined(findings: &[Finding]) -> Option<Reason> {
-    if findings.iter().any(|finding| finding.result == FindingResult::Pass) {
+    if vouched(findings).is_some() {
         return None;
     }
     let failed = || {
@@ -205,8 +207,9 @@ fn combined(findings: &[Finding]) -> Option<Reason> {
             FindingResult::Fail(reason) | FindingResult::Waiting(reason) => Some(reason),
         })
     };
+    let passed = findings.iter().any(|finding| finding.result == FindingResult::Pass);
     let none = if findings.is_empty() { Reason::NoIdentity } else { Reason::UnsupportedPpt };
     let first =
         failed().find(|reason| reason.code() == 437).or_else(|| failed().find(|reason| reason.code() != 436));
-    Some(first.or_else(|| failed().next()).unwrap_or(none))
+    first.or_else(|| failed().next()).or((!passed).then_some(none))
 }

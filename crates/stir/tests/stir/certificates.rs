@@ -139,6 +139,7 @@ fn delegates_speak_for_their_numbers() {
         (&range, CALLER, Some(Reason::NumberNotCovered)),
         (&range, "tel:+12155551099", None),
         (&range, "tel:+12155551100", Some(Reason::NumberNotCovered)),
+        (&range, "sip:president@example.gov", Some(Reason::NumberNotCovered)),
     ] {
         let bundle = pki.bundle(&leaf("Delegate", list), &key);
         let signer = support::signer(&key, &bundle);

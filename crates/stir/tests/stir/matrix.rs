@@ -409,3 +409,28 @@ fn priorities_messages_and_fingerprints() {
     assert_eq!(judge("msg", mky, &|facts| facts.fingerprints(&[])), Some(Reason::MkyMismatch));
     assert_eq!(judge("msg", r#""mky":{}"#, &|facts| facts.fingerprints(&[])), Some(Reason::ExtensionInvalid));
 }
+
+#[test]
+fn what_rides_along_does_not_hide_that_the_callers_own_failed() {
+    let bench = Bench::new();
+    let rcd = bench.token(
+        &forge::header().replace("shaken", "rcd"),
+        &forge::payload().replacen('{', r#"{"rcd":{"nam":"Example"},"#, 1),
+    );
+    let rcd = IdentityField { token: rcd.as_bytes(), ppt: Some("rcd"), ..field() };
+    let elsewhere = bench.token(&forge::header(), &forge::payload().replace("12155551212", "12155559999"));
+    let failed = IdentityField { token: elsewhere.as_bytes(), ..field() };
+    let good = bench.token(&forge::header(), &forge::payload());
+    let good = IdentityField { token: good.as_bytes(), ..field() };
+    let (orig, dest) = ([identity(CALLER)], [identity(CALLEE)]);
+    for (fields, verdict, reason) in [
+        (&[failed, rcd][..], Verdict::Fail, Some(Reason::OrigMismatch)),
+        (&[rcd, failed], Verdict::Fail, Some(Reason::OrigMismatch)),
+        (&[failed, rcd, good], Verdict::Pass, None),
+        (&[rcd], Verdict::Pass, None),
+    ] {
+        let facts = Facts::new(fields).orig(&orig).dest(&dest);
+        let verification = bench.verify(VerifyPolicy::default(), &facts, NOW);
+        assert_eq!((verification.verdict(), verification.reason()), (verdict, reason));
+    }
+}
