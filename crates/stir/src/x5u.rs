@@ -42,6 +42,12 @@ impl X5u {
         self.text.get(start..end).unwrap_or_default()
     }
 
+    /// Whether both lead to the same host: neither case nor a dot at its end makes another one (RFC 3986
+    /// section 6.2.2.1), so that a stranger cannot pass the caps per host by how it writes one.
+    pub fn same_host(&self, other: &Self) -> bool {
+        self.host().trim_end_matches('.').eq_ignore_ascii_case(other.host().trim_end_matches('.'))
+    }
+
     /// The port: 443 unless the URL names another.
     pub fn port(&self) -> u16 {
         self.port
@@ -215,6 +221,15 @@ mod tests {
             assert_eq!(parse(text), Err(error), "{text}");
         }
         assert_eq!(parse(&format!("https://h/{}", "a".repeat(2048))), Err(X5uError::TooLong));
+    }
+
+    #[test]
+    fn a_host_stays_the_same_however_it_is_written() {
+        let url = parse("https://h.example/a").unwrap();
+        for text in ["https://H.Example/b", "https://h.example.:8443/a"] {
+            assert!(url.same_host(&parse(text).unwrap()), "{text}");
+        }
+        assert!(!url.same_host(&parse("https://g.example/a").unwrap()));
     }
 
     #[test]

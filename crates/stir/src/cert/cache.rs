@@ -229,7 +229,7 @@ impl Cache {
     ///
     /// False when every place is taken by a fetch under way.
     fn make_room(&mut self, url: &X5u) -> bool {
-        let of_host = |other: &X5u| other.host() == url.host();
+        let of_host = |other: &X5u| other.same_host(url);
         let host_is_full =
             self.entries.keys().filter(|other| of_host(other)).count() >= self.config.entries_per_host;
         if !host_is_full && self.entries.len() < self.config.entries {
