@@ -2,7 +2,8 @@
 //!
 //! One table: median nanoseconds, allocations, and the multiple of ring measured in the same run, turn by turn. With
 //! valgrind at hand, instructions too: the program runs itself under it with few rounds and with more, and the
-//! difference divided by the rounds is what one operation takes. What is left after ring's part is held to a limit.
+//! difference divided by the rounds is what one operation takes. What is left after ring's part is marked when it is over its
+//! limit; with `ATTESTA_REQUIRE_LIMITS` set, that and an allocation on a warm path are a failure.
 
 #![expect(
     clippy::expect_used,
@@ -66,7 +67,8 @@ fn table() -> ExitCode {
     println!(
         "jsonwebtoken decodes, checks alg, iat's type and the signature; it knows no dest, no x5u and no certificate."
     );
-    if held { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let required = std::env::var_os("ATTESTA_REQUIRE_LIMITS").is_some();
+    if held || !required { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn shown(value: Option<i64>) -> String {

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use attesta_stir::cert::{Credential, Snapshot};
-use attesta_stir::{Facts, Identity, IdentityField, Verdict, Verifier, VerifyPolicy};
+use attesta_stir::{Div, Facts, Identity, IdentityField, Verdict, Verifier, VerifyPolicy};
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use ring::rand::SystemRandom;
@@ -49,6 +49,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row { name: "ring verify", floor: None, limit: None, warm: true },
     Row { name: "verify, one key", floor: Some(Floor::Verify), limit: Some(9_000), warm: true },
     Row { name: "verify, 4000 keys", floor: Some(Floor::Verify), limit: None, warm: true },
+    Row { name: "verify, div x 3", floor: Some(Floor::Verify), limit: None, warm: false },
     Row { name: "verify, cold", floor: Some(Floor::Verify), limit: None, warm: false },
     Row { name: "jsonwebtoken verify", floor: Some(Floor::Verify), limit: None, warm: false },
     Row { name: "refuse bad base64", floor: None, limit: None, warm: true },
@@ -116,6 +117,7 @@ impl Bench {
                 Box::new(move || self.verify(field, &self.snapshot, Verdict::Pass))
             }
             "verify, 4000 keys" => self.verify_many(),
+            "verify, div x 3" => self.verify_diverted(),
             "verify, cold" => self.verify_cold(),
             "refuse bad base64" => {
                 let field = IdentityField { token: b"e*.e30.AAAA", ..self.first().field() };
@@ -178,6 +180,33 @@ impl Bench {
             let place = usize::try_from(next).unwrap_or_default() % providers.len();
             let provider = providers.get(place).expect("a provider");
             self.verify(provider.field(), &self.snapshot, Verdict::Pass);
+        })
+    }
+
+    /// A call that was diverted three times: four signatures.
+    fn verify_diverted(&self) -> Box<dyn FnMut() + '_> {
+        let provider = self.first();
+        let [caller] = &self.caller;
+        let stations = ["12155551213", "12155551214", "12155551215", "12155551216"].map(number);
+        let divert = |from: &Identity, to: &Identity| {
+            let mut value = Vec::new();
+            let claims = Div { dest: std::slice::from_ref(to), diverted: from, iat: now(), orig: caller };
+            provider.signer.sign_div(&claims, &mut value).expect("a signature");
+            String::from_utf8(value).expect("ASCII")
+        };
+        let values: Vec<String> =
+            stations.iter().zip(stations.iter().skip(1)).map(|(from, to)| divert(from, to)).collect();
+        let target = number("12155551216");
+        Box::new(move || {
+            let mut fields = vec![provider.field()];
+            fields.extend(values.iter().map(|value| IdentityField {
+                token: value.split(';').next().unwrap_or_default().as_bytes(),
+                ppt: Some("div"),
+                ..provider.field()
+            }));
+            let facts = Facts::new(black_box(&fields)).orig(&self.caller).dest(&self.callee).target(&target);
+            let verification = self.verifier.verify(&facts, &self.snapshot, now());
+            assert!(verification.findings().iter().all(|finding| finding.reason().is_none()));
         })
     }
 

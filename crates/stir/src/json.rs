@@ -6,8 +6,6 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr;
-
 /// How deep objects and arrays may nest.
 const MAX_DEPTH: usize = 8;
 /// How many members an object may have. Duplicates are found by comparing names pair by pair.
@@ -189,7 +187,7 @@ impl<'a> Scanner<'a> {
     pub(crate) fn string(&mut self) -> Result<Text<'a>, JsonError> {
         let inside = self.rest.strip_prefix('"').ok_or(JsonError::Malformed)?;
         let (length, escaped) = if self.plain {
-            (memchr(b'"', inside.as_bytes()).ok_or(JsonError::Malformed)?, false)
+            (inside.bytes().position(|octet| octet == b'"').ok_or(JsonError::Malformed)?, false)
         } else {
             string_length(inside)?
         };
