@@ -59,14 +59,20 @@ fn edges(
     verifies: bool,
 ) -> (Edge, Option<Edge>) {
     if !verifies {
-        let config = configuration::signing(ring, 1, pki, repository, ring.host(2), there);
+        let config = configuration::signing(ring, 1, pki, repository, ring.host(2), there) + &log();
         return (Edge::start_on_core(ring, "edge", 1, &config, SERVER_CORE), None);
     }
-    let config = configuration::verifying(ring, 6, pki, repository, ring.host(1), there, "");
+    let config = configuration::verifying(ring, 6, pki, repository, ring.host(1), there, "") + &log();
     let verifying = Edge::start_on_core(ring, "verifying", 6, &config, SERVER_CORE);
-    let config = configuration::signing(ring, 1, pki, repository, ring.host(2), verifying.udp());
+    let config = configuration::signing(ring, 1, pki, repository, ring.host(2), verifying.udp()) + &log();
     let signing = Edge::start_on_core(ring, "signing", 1, &config, CLIENT_CORE);
     (verifying, Some(signing))
+}
+
+/// How much the edge logs: `ATTESTA_LOAD_LOG`, else warnings. At `info` each call writes its lines.
+fn log() -> String {
+    let level = std::env::var("ATTESTA_LOAD_LOG").unwrap_or_else(|_| "warn".to_owned());
+    format!("\n[log]\nlevel = \"{level}\"\n")
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are what it is for")]
