@@ -40,6 +40,10 @@ bench:
 instructions:
     cargo bench --locked -p attesta-benches --features valgrind --bench sip_instructions --bench transaction_instructions
 
+# The benchmarks whose figures have ceilings: instructions and allocations, which do not depend on the load of the machine.
+bench-smoke:
+    cargo bench --locked -p attesta-benches --features valgrind --bench stir --bench sip_instructions --bench transaction_instructions
+
 # Fuzzes one target for so many seconds; needs nightly and cargo-fuzz.
 fuzz target seconds="600":
     cargo +nightly fuzz run --fuzz-dir tests/fuzz {{target}} -- -max_total_time={{seconds}} -max_len=4096
