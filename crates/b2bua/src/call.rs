@@ -101,7 +101,7 @@ impl Call {
         turn.desk.counters.calls += 1;
         turn.desk.owe_response(self.invite, Server::Call(self.key));
         turn.tell(CallEvent::Started { at: turn.now.unix, arrival: self.arrival.clone() });
-        tracing::info!(trunk = %self.arrival.trunk, source = %self.arrival.source, caller = ?self.arrival.caller,
+        tracing::debug!(trunk = %self.arrival.trunk, source = %self.arrival.source, caller = ?self.arrival.caller,
             callee = ?self.arrival.callee, "call");
         let received = Received::new(request);
         let later = self.later(turn);
@@ -157,7 +157,7 @@ impl Call {
         let verification = finding.verification.clone();
         let reason = verification.reason().map_or("", Reason::as_str);
         turn.desk.counters.judge(verification.verdict().as_str(), reason);
-        tracing::info!(verdict = verification.verdict().as_str(), reason, "verified");
+        tracing::debug!(verdict = verification.verdict().as_str(), reason, "verified");
         let (call, at) = (self.number(), turn.now.unix);
         turn.tell(CallEvent::Verified { call, at, verification: verification.clone() });
         let planned = finding.consequence(&self.ingress.trunk.outcomes);
@@ -290,7 +290,7 @@ impl Call {
         }
         turn.desk.wind(a);
         turn.tell(CallEvent::Answered { call: self.number(), at: turn.now.unix });
-        tracing::info!("answered");
+        tracing::debug!("answered");
         self.state = State::Talking { a, b, until: turn.now.mono + max_call };
     }
 
@@ -448,7 +448,8 @@ impl Call {
             }
         }
         turn.desk.counters.end(over.cause);
-        tracing::info!(cause = %over.cause, "ended");
+        // The one line that a call costs at the usual level: it names the call itself, since the span is of a finer one.
+        tracing::info!(call = self.number().get(), trunk = %self.arrival.trunk, cause = %over.cause, "ended");
         turn.tell(CallEvent::Ended { call: self.number(), at: turn.now.unix, cause: over.cause });
     }
 

@@ -385,14 +385,16 @@ fn answer(response: &Response) -> Option<(DialogId, u32)> {
     answers.then(|| DialogId::of_response(response)).flatten().map(|dialog| (dialog, cseq.number()))
 }
 
-/// Whether a request calls an emergency service: by the URN of RFC 5031, or by a configured number, in its Request-URI or
-/// in To.
+/// Whether a request calls an emergency service: by the URN of RFC 5031, or by a configured number. The Request-URI decides;
+/// To counts where the Request-URI names no number, as once a proxy has found the answering point. A caller who writes
+/// `urn:service:sos` into To does not make a call to an ordinary number one.
 fn is_emergency(config: &Config, request: &Request) -> bool {
+    let number = |uri: &[u8]| Identity::callee(uri, &attesta_stir::DialPlan::default()).ok()?.tn().copied();
     let named = |uri: &[u8]| {
         let by_urn = matches!(Uri::parse(uri), Ok(Uri::Absolute(uri)) if uri.is_emergency());
-        let called = Identity::callee(uri, &attesta_stir::DialPlan::default()).ok();
-        by_urn || called.as_ref().and_then(Identity::tn).is_some_and(|number| config.is_emergency(number))
+        by_urn || number(uri).is_some_and(|number| config.is_emergency(&number))
     };
     let to = request.headers().get(Name::To).and_then(|to| NameAddr::parse(to).ok());
-    named(request.uri()) || to.is_some_and(|to| named(to.uri().as_bytes()))
+    let meant = || number(request.uri()).is_none() && to.is_some_and(|to| named(to.uri().as_bytes()));
+    named(request.uri()) || meant()
 }

@@ -156,6 +156,23 @@ fn emergency_calls_of_a_trunk_are_told_apart_and_those_of_strangers_refused() {
 }
 
 #[test]
+fn to_alone_makes_no_emergency_call_of_one_to_a_number() {
+    let mut rig = Rig::plain();
+    for (uri, id) in [(uri(CALLEE), "t1"), ("sip:psap@192.0.2.9".to_owned(), "t2")] {
+        let headers = dialog_forming("To: <urn:service:sos>\r\n").replace("call-1", id);
+        rig.request(ALICE, "INVITE", &uri, &headers, OFFER);
+        rig.gets_request(BOB, "INVITE");
+    }
+    let mut emergencies = Vec::new();
+    for event in &rig.events {
+        if let CallEvent::Started { arrival, .. } = event {
+            emergencies.push(arrival.emergency);
+        }
+    }
+    assert_eq!(emergencies, [false, true]);
+}
+
+#[test]
 fn a_number_that_no_route_takes_is_not_found() {
     let (alice, bob) = trunks();
     let config = crate::Config::builder()
