@@ -25,7 +25,21 @@ struct Case {
     reason: Refusal,
 }
 
-const CASES: [Case; 14] = [
+const CASES: [Case; 16] = [
+    Case {
+        name: "a Via that cannot be read",
+        from: ";branch=z9hG4bKhostile",
+        to: ";;,;,,",
+        answer: "400 INVITE",
+        reason: Refusal::Malformed,
+    },
+    Case {
+        name: "another version, in Via too",
+        from: "SIP/2.0\r\nVia: SIP/2.0",
+        to: "SIP/7.0\r\nVia: SIP/7.0",
+        answer: "505 INVITE",
+        reason: Refusal::Version,
+    },
     Case {
         name: "no Via",
         from: "Via: SIP/2.0/UDP 192.0.2.3:5060;branch=z9hG4bKhostile\r\n",

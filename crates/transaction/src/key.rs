@@ -64,6 +64,12 @@ impl Keyring {
         Tag::of(place, digest as u64)
     }
 
+    /// The same for a request whose top Via cannot be read, and is taken as the text that it is.
+    pub(crate) fn tag_of_text(&self, via: &[u8], place: Place) -> Tag {
+        let Key(digest) = self.digest(Use::Tag).part(via).key();
+        Tag::of(place, digest as u64)
+    }
+
     fn digest(&self, used: Use) -> Digest {
         let mut hasher = self.0;
         hasher.write_u8(used as u8);

@@ -48,7 +48,7 @@ impl Endpoint {
         }
     }
 
-    /// Answers what is broken but for its Via; line ends alone are a keep-alive (RFC 5626 section 3.5.1).
+    /// Answers what is broken, if it has a Via; line ends alone are a keep-alive (RFC 5626 section 3.5.1).
     fn receive_unreadable(&mut self, now: Instant, flow: &Flow, data: &[u8], error: ParseError) {
         if error.kind() == ParseErrorKind::Empty {
             return;
@@ -230,7 +230,7 @@ impl Endpoint {
     }
 
     /// Sends a response outside any transaction, to the address that the request came from: not to a `maddr`, by which anyone
-    /// could aim our answers at others.
+    /// could aim our answers at others. Where the top Via cannot be read, to the port that it came from too.
     pub(crate) fn send_stateless(&mut self, mut response: Response, source: &Flow) {
         route::stamp(response.headers_mut(), source.remote);
         if response.status() == Status::SERVICE_UNAVAILABLE && !response.headers().contains(Name::RetryAfter)
@@ -239,8 +239,11 @@ impl Endpoint {
             response.headers_mut().push(Name::RetryAfter, seconds);
         }
         let Some(top) = response.headers().values(Name::Via).next() else { return };
-        let Ok(via) = Via::parse(top) else { return };
-        let (tag, reply) = (self.keyring.tag(&via, self.minter.place()), route::back(&via, source));
+        let place = self.minter.place();
+        let (tag, reply) = match Via::parse(top) {
+            Ok(via) => (self.keyring.tag(&via, place), route::back(&via, source)),
+            Err(_) => (self.keyring.tag_of_text(top, place), source.clone()),
+        };
         reply::tag(&mut response, tag.as_bytes());
         self.out.send(&reply, &response.to_bytes());
     }
