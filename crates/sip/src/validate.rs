@@ -30,11 +30,12 @@ use crate::status::Status;
 /// let rules = Rules::default().methods([Method::Invite, Method::Ack, Method::Bye]);
 /// let options = &b"OPTIONS sip:example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n\
 ///     From: <sip:a@example.com>;tag=1\r\nTo: <sip:example.com>\r\nCall-ID: 1\r\nCSeq: 7 OPTIONS\r\n\r\n"[..];
-/// let Message::Request(request) = Message::parse(options.into(), &Limits::default())? else { unreachable!() };
-/// let invalid = rules.request(&request).unwrap_err();
-/// assert_eq!(invalid.kind(), InvalidKind::MethodNotAllowed);
-/// let answer = rules.answer(&request, &invalid).unwrap();
-/// assert_eq!(answer.status(), Status::METHOD_NOT_ALLOWED);
+/// if let Message::Request(request) = Message::parse(options.into(), &Limits::default())? {
+///     let invalid = rules.request(&request).unwrap_err();
+///     assert_eq!(invalid.kind(), InvalidKind::MethodNotAllowed);
+///     let answer = rules.answer(&request, &invalid).unwrap();
+///     assert_eq!(answer.status(), Status::METHOD_NOT_ALLOWED);
+/// }
 /// # Ok::<(), attesta_sip::ParseError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
