@@ -206,7 +206,8 @@ impl Call {
             if dialling.attempts >= config.caps.attempts {
                 break;
             }
-            let Some(Destination { transport, address }) = dialling.destinations.pop_front() else { break };
+            let Some(destination) = dialling.destinations.pop_front() else { break };
+            let Destination { transport, address, .. } = destination;
             dialling.attempts += 1;
             if config.is_own(transport, address) {
                 // It would come straight back: nobody of that name lives here.
@@ -219,7 +220,7 @@ impl Call {
                 continue;
             };
             dialling.trusts = stop.egress.trunk.trusts;
-            let flow = listener.flow_to(address);
+            let flow = listener.flow_to(&destination);
             return self.attest(turn, stop, Path { listener, flow });
         }
         self.next_attempt(turn);

@@ -98,7 +98,8 @@ impl Desk {
     /// The flow to the first of the destinations that a listener of ours can reach, preferring the leg's own.
     fn flow_towards(&mut self, key: Key, destinations: &[Destination]) -> Option<Flow> {
         let leg = self.legs.get_mut(key)?;
-        for Destination { transport, address } in destinations {
+        for destination in destinations {
+            let Destination { transport, address, .. } = destination;
             let own = &leg.listener;
             if own.transport != *transport || own.address.is_ipv4() != address.is_ipv4() {
                 match self.config.listener_towards(&[], *transport, *address) {
@@ -106,7 +107,7 @@ impl Desk {
                     None => continue,
                 }
             }
-            return Some(leg.listener.flow_to(*address));
+            return Some(leg.listener.flow_to(destination));
         }
         None
     }

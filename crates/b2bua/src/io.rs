@@ -113,12 +113,15 @@ impl fmt::Display for Token {
 }
 
 /// One place where a target can be reached (RFC 3263 section 4.2).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Destination {
     /// The transport to use.
     pub transport: Transport,
     /// The address to send to.
     pub address: SocketAddr,
+    /// The domain to which the certificate of a TLS peer has to answer: the host of the target, before it was resolved
+    /// (RFC 5922 section 4). `None` without TLS.
+    pub server_name: Option<Arc<str>>,
 }
 
 /// Why a target led nowhere.

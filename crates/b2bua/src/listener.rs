@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use attesta_transaction::{Flow, SentBy, Transport, WorkerId};
 
+use crate::io::Destination;
+
 /// An address that messages arrive at and leave from.
 #[derive(Clone, Debug)]
 pub struct Listener {
@@ -45,15 +47,16 @@ impl Listener {
         }
     }
 
-    /// The flow from it to `remote`; on a stream, over a connection that is yet to be found or opened.
-    pub(crate) fn flow_to(&self, remote: SocketAddr) -> Flow {
+    /// The flow from it to a destination of its transport; on a stream, over a connection that is yet to be found or opened.
+    pub(crate) fn flow_to(&self, destination: &Destination) -> Flow {
         Flow {
             transport: self.transport,
             local: self.address,
-            remote,
+            remote: destination.address,
             connection: None,
             worker: WorkerId::default(),
             tls_names: None,
+            server_name: destination.server_name.clone(),
         }
     }
 

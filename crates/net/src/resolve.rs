@@ -1,6 +1,7 @@
 //! From a target to the places where it can be reached: RFC 3263 section 4, so far as addresses and A / AAAA records go.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use attesta_b2bua::{Destination, ResolveError, Target};
 use attesta_transaction::Transport;
@@ -34,7 +35,8 @@ impl Resolution {
         match literal(&target.host) {
             Some(address) => {
                 let address = SocketAddr::new(address, port);
-                Resolution::Known(Ok(vec![Destination { transport, address }]))
+                let server_name = server_name(transport, &target.host);
+                Resolution::Known(Ok(vec![Destination { transport, address, server_name }]))
             }
             None => Resolution::Lookup(Lookup { host: target.host, port, transport }),
         }
@@ -48,19 +50,32 @@ impl Lookup {
             LookupError::NotFound => ResolveError::NotFound,
             LookupError::Timeout => ResolveError::Timeout,
         })?;
-        let place =
-            |address| Destination { transport: self.transport, address: SocketAddr::new(address, self.port) };
+        let server_name = server_name(self.transport, &self.host);
+        let place = |address| Destination {
+            transport: self.transport,
+            address: SocketAddr::new(address, self.port),
+            server_name: server_name.clone(),
+        };
         Ok(addresses.into_iter().map(place).collect())
     }
 }
 
-/// UDP where the URI leaves the choice (RFC 3263 section 4.1). A `sips` URI asks for TLS, whatever else it says.
+/// UDP where the URI leaves the choice (RFC 3263 section 4.1). A `sips` URI asks for TLS over whatever it names, which
+/// datagrams do not carry (RFC 3261 section 26.2.2).
 fn transport(target: &Target) -> Result<Transport, ResolveError> {
-    match target.transport.unwrap_or(Transport::Udp) {
-        Transport::Udp if !target.secure => Ok(Transport::Udp),
-        Transport::Udp | Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
-            Err(ResolveError::Unsupported)
-        }
+    match (target.secure, target.transport) {
+        (false, named) => Ok(named.unwrap_or(Transport::Udp)),
+        (true, Some(Transport::Udp)) => Err(ResolveError::Unsupported),
+        (true, Some(Transport::Ws | Transport::Wss)) => Ok(Transport::Wss),
+        (true, Some(Transport::Tcp | Transport::Tls) | None) => Ok(Transport::Tls),
+    }
+}
+
+/// The domain to which a certificate has to answer: the one that was looked for, not what it led to (RFC 5922 section 4).
+fn server_name(transport: Transport, host: &str) -> Option<Arc<str>> {
+    match transport {
+        Transport::Tls | Transport::Wss => Some(host.into()),
+        Transport::Udp | Transport::Tcp | Transport::Ws => None,
     }
 }
 
@@ -84,8 +99,13 @@ mod tests {
     }
 
     fn at(address: &str) -> Resolution {
+        over(Transport::Udp, address, None)
+    }
+
+    fn over(transport: Transport, address: &str, server_name: Option<&str>) -> Resolution {
         let address = address.parse().unwrap();
-        Resolution::Known(Ok(vec![Destination { transport: Transport::Udp, address }]))
+        let server_name = server_name.map(Into::into);
+        Resolution::Known(Ok(vec![Destination { transport, address, server_name }]))
     }
 
     #[test]
@@ -96,12 +116,16 @@ mod tests {
     }
 
     #[test]
-    fn transports_that_are_not_there_are_refused() {
-        for uri in
-            ["sips:192.0.2.4", "sip:192.0.2.4;transport=tls", "sip:192.0.2.4;transport=tcp", "sips:a.example"]
-        {
-            assert_eq!(of(uri), Resolution::Known(Err(ResolveError::Unsupported)), "{uri}");
-        }
+    fn the_uri_names_the_transport() {
+        let tls = |address| over(Transport::Tls, address, Some("192.0.2.4"));
+        assert_eq!(of("sip:192.0.2.4;transport=tcp"), over(Transport::Tcp, "192.0.2.4:5060", None));
+        assert_eq!(of("sip:192.0.2.4;transport=tls"), tls("192.0.2.4:5061"));
+        assert_eq!(of("sips:192.0.2.4:5081;transport=tcp"), tls("192.0.2.4:5081"));
+        assert_eq!(
+            of("sips:192.0.2.4;transport=ws"),
+            over(Transport::Wss, "192.0.2.4:443", Some("192.0.2.4"))
+        );
+        assert_eq!(of("sips:192.0.2.4;transport=udp"), Resolution::Known(Err(ResolveError::Unsupported)));
     }
 
     #[tokio::test]

@@ -22,6 +22,9 @@ pub struct Flow {
     pub worker: WorkerId,
     /// What the peer's TLS certificate proved, where there was one.
     pub tls_names: Option<Arc<TlsNames>>,
+    /// The domain to which the peer's certificate has to answer where we open the connection (RFC 5922 section 7.3); `None`
+    /// without TLS, and on a connection that the peer opened.
+    pub server_name: Option<Arc<str>>,
 }
 
 impl Flow {
@@ -35,6 +38,7 @@ impl Flow {
             connection: None,
             worker: WorkerId(0),
             tls_names: None,
+            server_name: None,
         }
     }
 }

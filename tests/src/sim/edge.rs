@@ -154,7 +154,7 @@ fn literal(target: &Target) -> Result<Vec<Destination>, ResolveError> {
     let transport = target.transport.unwrap_or(Transport::Udp);
     let host = target.host.parse().map_err(|_| ResolveError::NotFound)?;
     let address = SocketAddr::new(host, target.port.unwrap_or(transport.default_port()));
-    Ok(vec![Destination { transport, address }])
+    Ok(vec![Destination { transport, address, server_name: None }])
 }
 
 /// What the ladder says of an event.

@@ -399,7 +399,7 @@ fn literal(target: &Target) -> Result<Vec<Destination>, ResolveError> {
     let transport = target.transport.unwrap_or(Transport::Udp);
     let address = format!("{}:{}", target.host, target.port.unwrap_or(5060));
     let address = address.parse().map_err(|_| ResolveError::NotFound)?;
-    Ok(vec![Destination { transport, address }])
+    Ok(vec![Destination { transport, address, server_name: None }])
 }
 
 fn first_line(payload: &[u8]) -> String {

@@ -169,7 +169,10 @@ fn an_ack_that_waits_for_a_name_is_sent_once() {
     rig.is_silent();
     let (token, _) = rig.names.pop_front().unwrap();
     let transport = attesta_transaction::Transport::Udp;
-    rig.input(Input::Resolved { token, result: Ok(vec![Destination { transport, address: address(BOB) }]) });
+    rig.input(Input::Resolved {
+        token,
+        result: Ok(vec![Destination { transport, address: address(BOB), server_name: None }]),
+    });
     rig.gets_request(BOB, "ACK");
     rig.gets_request(BOB, "BYE");
     rig.is_silent();
