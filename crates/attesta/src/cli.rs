@@ -226,7 +226,7 @@ struct Inspect {
 
 #[derive(Debug, Subcommand)]
 enum Pki {
-    /// Write root, intermediate, leaf, CRL signer and CRLs to a folder
+    /// Write roots, certificates, a delegate, CRLs and a trust list to a folder
     New(NewPki),
 }
 
@@ -237,7 +237,7 @@ struct NewPki {
     /// Service provider code that the leaf vouches for [default: 1234, unless --tn is given]
     #[arg(long, value_name = "CODE", value_parser = Scope::provider)]
     spc: Option<Scope>,
-    /// Telephone number that the leaf vouches for; trailing dots make a range: +1215555....
+    /// Telephone number that leaf and delegate vouch for; trailing dots make a range: +1215555....
     #[arg(long, value_name = "NUMBER", value_parser = Scope::numbers)]
     tn: Vec<Scope>,
     /// Days until the certificates expire

@@ -3,7 +3,9 @@
 mod authority;
 mod crl;
 mod der;
+mod profile;
 mod scope;
+mod trust_list;
 
 pub use authority::{PkiError, ThrowAwayPki};
 pub use scope::{Scope, ScopeError};

@@ -48,6 +48,16 @@ fn contents(pki: &ThrowAwayPki) -> Result<Vec<Content>, attesta::pki::PkiError> 
         key("intermediate.key.pem", "its key", pki.intermediate_key_pem()),
         open("leaf.chain.pem", "leaf and intermediate: what x5u serves", pki.leaf_chain_pem().into_bytes()),
         key("leaf.key.pem", "the leaf's key: what signs", pki.leaf_key_pem()),
+        open("delegate-ca.pem", "a provider's authority", pki.delegate_authority_pem().into_bytes()),
+        key("delegate-ca.key.pem", "its key", pki.delegate_authority_key_pem()),
+        open(
+            "delegate.chain.pem",
+            "a delegate of numbers, and what is above it",
+            pki.delegate_chain_pem().into_bytes(),
+        ),
+        key("delegate.key.pem", "the delegate's key", pki.delegate_key_pem()),
+        open("sti-pa-root.pem", "the STI-PA's own root", pki.administrator_root_pem().into_bytes()),
+        key("sti-pa-root.key.pem", "its key", pki.administrator_root_key_pem()),
         open("crl-signer.pem", "the signer of CRLs: their anchor", pki.crl_signer_pem().into_bytes()),
         key("crl-signer.key.pem", "its key", pki.crl_signer_key_pem()),
         open("crl.pem", "an indirect CRL that revokes nothing", pki.crl_pem()?.into_bytes()),
@@ -56,6 +66,13 @@ fn contents(pki: &ThrowAwayPki) -> Result<Vec<Content>, attesta::pki::PkiError> 
             "the next one, which revokes the leaf",
             pki.crl_revoking_leaf_pem()?.into_bytes(),
         ),
+        open(
+            "trust-list-signer.pem",
+            "the signer of the trust list",
+            pki.trust_list_signer_pem().into_bytes(),
+        ),
+        key("trust-list-signer.key.pem", "its key", pki.trust_list_signer_key_pem()),
+        open("trust-list.jws", "the STI-PA's signed list of roots", pki.trust_list()?.into_bytes()),
     ])
 }
 
@@ -86,7 +103,7 @@ fn report(args: &NewPki, files: &[Content], screen: &Screen) -> Result<(), Failu
         let p = screen.palette();
         for file in files {
             let (name, dim) = (p.name, p.dim);
-            writeln!(out, "{name}{:<24}{name:#}{dim}{}{dim:#}", file.name, file.meaning)?;
+            writeln!(out, "{name}{:<26}{name:#}{dim}{}{dim:#}", file.name, file.meaning)?;
         }
         let warn = p.warn;
         writeln!(

@@ -1,24 +1,20 @@
-//! Root, intermediate, leaf and CRL signer, with the names and extensions that the SHAKEN certificate profile
-//! (ATIS-1000080) asks for.
+//! Who is who in a throw-away hierarchy: the STI roots and what is below them, and the STI-PA beside.
 
 use std::error::Error;
 use std::fmt;
-use std::time::Duration;
 
 use pem::{EncodeConfig, LineEnding, Pem};
-use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, CustomExtension, IsCa, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SerialNumber, date_time_ymd,
-};
+use rcgen::{Certificate, CertificateParams, CertifiedIssuer, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256};
 use rustls::pki_types::UnixTime;
-use yasna::Tag;
-use yasna::models::{ObjectIdentifier, UTCTime};
 
 use super::crl::{IndirectCrl, Revoked};
-use super::der::{Name, write_directory_name, write_distribution_point_name};
-use super::scope::{Scope, tn_auth_list};
+use super::der::Name;
+use super::profile::{CRL_URL, Profile, Validity, serial_number};
+use super::scope::Scope;
+use super::trust_list::SignedTrustList;
 
-/// A throw-away STI root, intermediate, leaf and CRL signer, all P-256, all valid for the same time.
+/// A throw-away STI root with an intermediate, a leaf and a delegate, and beside it an STI-PA with a root of its own that
+/// signs revocation lists and the list of authorities. All keys are of P-256, and all certificates valid for the same time.
 ///
 /// Each value has keys and names of its own: nothing in one hierarchy is taken for anything in another.
 pub struct ThrowAwayPki {
@@ -28,22 +24,39 @@ pub struct ThrowAwayPki {
     leaf: Certificate,
     leaf_key: KeyPair,
     leaf_serial: Vec<u8>,
-    crl_signer: CertifiedIssuer<'static, KeyPair>,
-    crl_signer_name: Name,
-    crl_signer_key_id: Vec<u8>,
+    delegation: Delegation,
+    administrator: Administrator,
     validity: Validity,
+}
+
+/// The authority of a provider that passes numbers on, and the certificate of one who has them from it (RFC 9060).
+struct Delegation {
+    authority: CertifiedIssuer<'static, KeyPair>,
+    delegate: Certificate,
+    delegate_key: KeyPair,
+}
+
+/// The STI-PA: its PKI is not below the STI root.
+struct Administrator {
+    root: CertifiedIssuer<'static, KeyPair>,
+    crl_signer: Certificate,
+    crl_signer_name: Name,
+    crl_signer_key: KeyPair,
+    crl_signer_key_id: Vec<u8>,
+    trust_list_signer: Certificate,
+    trust_list_signer_key: KeyPair,
 }
 
 impl ThrowAwayPki {
     /// Makes keys and certificates that are valid from `not_before` to `not_after`; the leaf vouches for `scopes`.
     ///
     /// A leaf of a service provider has exactly one [`Scope::Provider`] and nothing else (ATIS-1000080); a delegate's
-    /// has numbers (RFC 9060).
+    /// has numbers (RFC 9060): those of `scopes`, or else +12155550000 to +12155559999.
     ///
     /// # Errors
     /// The times are not in order or end after the year 2049, or the system gives no randomness.
     pub fn generate(scopes: &[Scope], not_before: UnixTime, not_after: UnixTime) -> Result<Self, PkiError> {
-        let validity = Validity::new(not_before, not_after)?;
+        let validity = Validity::new(not_before, not_after).ok_or(PkiError(Failure::Validity))?;
         let root_key = new_key()?;
         let mark = mark(&root_key);
         let crl_signer_name = Name::new(format!("SHAKEN Throw-away CRL Signer {mark}"));
@@ -58,15 +71,16 @@ impl ThrowAwayPki {
         let intermediate = CertifiedIssuer::signed_by(intermediate_params, intermediate_key, &root)?;
 
         let leaf_key = new_key()?;
-        let leaf_params = profile.leaf(scopes, &leaf_key);
+        let leaf_name = match scopes.iter().find_map(Scope::provider_code) {
+            Some(code) => Name::new(format!("SHAKEN {code}")),
+            None => Name::new("Throw-away Numbers"),
+        };
+        let leaf_params = profile.leaf(&leaf_name, scopes, &leaf_key);
         let leaf_serial = serial_number(&leaf_params, &leaf_key);
         let leaf = leaf_params.signed_by(&leaf_key, &intermediate)?;
 
-        let crl_signer_key = new_key()?;
-        let crl_signer_params = profile.crl_signer(&crl_signer_key);
-        let crl_signer_key_id = crl_signer_params.key_identifier(&crl_signer_key);
-        let crl_signer = CertifiedIssuer::self_signed(crl_signer_params, crl_signer_key)?;
-
+        let delegation = Delegation::new(&profile, &mark, scopes, &intermediate)?;
+        let administrator = Administrator::new(&profile, &mark)?;
         Ok(Self {
             root,
             intermediate,
@@ -74,9 +88,8 @@ impl ThrowAwayPki {
             leaf,
             leaf_key,
             leaf_serial,
-            crl_signer,
-            crl_signer_name,
-            crl_signer_key_id,
+            delegation,
+            administrator,
             validity,
         })
     }
@@ -111,14 +124,69 @@ impl ThrowAwayPki {
         self.leaf_key.serialize_pem()
     }
 
-    /// The certificate of the CRL signer, self-signed, PEM: what a verifier takes as its anchor for CRLs.
+    /// The certificate of the authority that delegates, PEM: below the intermediate, with a TNAuthList.
+    pub fn delegate_authority_pem(&self) -> String {
+        self.delegation.authority.pem()
+    }
+
+    /// The private key of the authority that delegates, PKCS #8 PEM.
+    pub fn delegate_authority_key_pem(&self) -> String {
+        self.delegation.authority.key().serialize_pem()
+    }
+
+    /// The delegate's certificate and all above it but the root, PEM: what its `x5u` serves (RFC 9060 section 7).
+    pub fn delegate_chain_pem(&self) -> String {
+        let delegate = self.delegation.delegate.pem();
+        format!("{delegate}{}{}", self.delegate_authority_pem(), self.intermediate.pem())
+    }
+
+    /// The delegate's private key, PKCS #8 PEM.
+    pub fn delegate_key_pem(&self) -> String {
+        self.delegation.delegate_key.serialize_pem()
+    }
+
+    /// The STI-PA's root, PEM: what its signers lead to, and nothing else does.
+    pub fn administrator_root_pem(&self) -> String {
+        self.administrator.root.pem()
+    }
+
+    /// The private key of the STI-PA's root, PKCS #8 PEM.
+    pub fn administrator_root_key_pem(&self) -> String {
+        self.administrator.root.key().serialize_pem()
+    }
+
+    /// The certificate of the CRL signer, PEM: what a verifier takes as its anchor for CRLs.
     pub fn crl_signer_pem(&self) -> String {
-        self.crl_signer.pem()
+        self.administrator.crl_signer.pem()
     }
 
     /// The CRL signer's private key, PKCS #8 PEM.
     pub fn crl_signer_key_pem(&self) -> String {
-        self.crl_signer.key().serialize_pem()
+        self.administrator.crl_signer_key.serialize_pem()
+    }
+
+    /// The certificate of the trust list's signer, PEM.
+    pub fn trust_list_signer_pem(&self) -> String {
+        self.administrator.trust_list_signer.pem()
+    }
+
+    /// The private key of the trust list's signer, PKCS #8 PEM.
+    pub fn trust_list_signer_key_pem(&self) -> String {
+        self.administrator.trust_list_signer_key.serialize_pem()
+    }
+
+    /// The STI-PA's list of authorities, which are the root alone: a JWS in compact form (ATIS-1000084).
+    ///
+    /// # Errors
+    /// The system gives no randomness.
+    pub fn trust_list(&self) -> Result<String, PkiError> {
+        let list = SignedTrustList {
+            x5u: TRUST_LIST_SIGNER_URL,
+            sequence: 1,
+            expires: self.validity.not_after(),
+            authorities: &[self.root_pem()],
+        };
+        Ok(list.signed_by(&self.administrator.trust_list_signer_key)?)
     }
 
     /// An indirect CRL that revokes nothing, PEM.
@@ -137,21 +205,76 @@ impl ThrowAwayPki {
         self.indirect_crl(2, &[Revoked { issuer: &self.intermediate_name, serial: &self.leaf_serial }])
     }
 
+    /// The list, and the certificate of its signer behind it, for those who know only the STI-PA's root.
     fn indirect_crl(&self, number: u64, revoked: &[Revoked<'_>]) -> Result<String, PkiError> {
         let list = IndirectCrl {
-            issuer: &self.crl_signer_name,
-            issuer_key_id: &self.crl_signer_key_id,
+            issuer: &self.administrator.crl_signer_name,
+            issuer_key_id: &self.administrator.crl_signer_key_id,
             url: CRL_URL,
             number,
             this_update: self.validity.not_before_utc(),
             next_update: self.validity.not_after_utc(),
             revoked,
         };
-        let der = list.signed_by(self.crl_signer.key())?;
-        Ok(pem::encode_config(
-            &Pem::new("X509 CRL", der),
-            EncodeConfig::new().set_line_ending(LineEnding::LF),
-        ))
+        let der = list.signed_by(&self.administrator.crl_signer_key)?;
+        let config = EncodeConfig::new().set_line_ending(LineEnding::LF);
+        Ok(pem::encode_config(&Pem::new("X509 CRL", der), config) + &self.crl_signer_pem())
+    }
+}
+
+impl Delegation {
+    /// The authority has the provider's code, if there is one, and the numbers; the delegate has the numbers alone.
+    fn new(
+        profile: &Profile<'_>,
+        mark: &str,
+        scopes: &[Scope],
+        issuer: &Issuer<'_, KeyPair>,
+    ) -> Result<Self, PkiError> {
+        let mut numbers: Vec<_> =
+            scopes.iter().filter(|scope| scope.provider_code().is_none()).cloned().collect();
+        if numbers.is_empty() {
+            numbers.extend(Scope::numbers(DELEGATED).ok());
+        }
+        let provider = scopes.iter().filter(|scope| scope.provider_code().is_some());
+        let all: Vec<_> = provider.cloned().chain(numbers.iter().cloned()).collect();
+
+        let name = Name::new(format!("SHAKEN Throw-away Delegation {mark}"));
+        let key = new_key()?;
+        let params = profile.delegate_authority(&name, &all, &key);
+        let authority = CertifiedIssuer::signed_by(params, key, issuer)?;
+
+        let delegate_key = new_key()?;
+        let params = profile.leaf(&Name::new("Throw-away Delegate"), &numbers, &delegate_key);
+        let delegate = params.signed_by(&delegate_key, &authority)?;
+        Ok(Self { authority, delegate, delegate_key })
+    }
+}
+
+impl Administrator {
+    fn new(profile: &Profile<'_>, mark: &str) -> Result<Self, PkiError> {
+        let root_key = new_key()?;
+        let root_params = profile.root(&Name::new(format!("STI-PA Throw-away Root {mark}")), &root_key);
+        let root = CertifiedIssuer::self_signed(root_params, root_key)?;
+
+        let crl_signer_key = new_key()?;
+        let params = profile.crl_signer(&crl_signer_key);
+        let crl_signer_key_id = params.key_identifier(&crl_signer_key);
+        let crl_signer = params.signed_by(&crl_signer_key, &root)?;
+
+        let trust_list_signer_key = new_key()?;
+        let name = Name::new(format!("STI-PA Throw-away List Signer {mark}"));
+        let params = profile.trust_list_signer(&name, &trust_list_signer_key);
+        let trust_list_signer = params.signed_by(&trust_list_signer_key, &root)?;
+        let crl_signer_name = profile.crl_issuer.clone();
+        Ok(Self {
+            root,
+            crl_signer,
+            crl_signer_name,
+            crl_signer_key,
+            crl_signer_key_id,
+            trust_list_signer,
+            trust_list_signer_key,
+        })
     }
 }
 
@@ -159,115 +282,6 @@ impl fmt::Debug for ThrowAwayPki {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ThrowAwayPki").field("validity", &self.validity).finish_non_exhaustive()
     }
-}
-
-/// Seconds since the epoch, in order, and within what `UTCTime` can say (RFC 5280 section 4.1.2.5.1).
-#[derive(Clone, Copy, Debug)]
-struct Validity {
-    not_before: Duration,
-    not_after: Duration,
-}
-
-impl Validity {
-    fn new(not_before: UnixTime, not_after: UnixTime) -> Result<Self, PkiError> {
-        let (not_before, not_after) = (not_before.as_secs(), not_after.as_secs());
-        if not_before >= not_after || not_after >= END_OF_UTC_TIME {
-            return Err(PkiError(Failure::Validity));
-        }
-        Ok(Self { not_before: Duration::from_secs(not_before), not_after: Duration::from_secs(not_after) })
-    }
-
-    fn not_before_utc(self) -> UTCTime {
-        UTCTime::from_datetime(date_time_ymd(1970, 1, 1) + self.not_before)
-    }
-
-    fn not_after_utc(self) -> UTCTime {
-        UTCTime::from_datetime(date_time_ymd(1970, 1, 1) + self.not_after)
-    }
-}
-
-/// The certificate profile: one function per role.
-struct Profile<'a> {
-    validity: Validity,
-    crl_issuer: &'a Name,
-}
-
-impl Profile<'_> {
-    fn root(&self, name: &Name, key: &KeyPair) -> CertificateParams {
-        let mut params = self.common(name, key);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        params
-    }
-
-    fn intermediate(&self, name: &Name, key: &KeyPair) -> CertificateParams {
-        let mut params = self.common(name, key);
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        params.use_authority_key_identifier_extension = true;
-        params.custom_extensions = vec![certificate_policy(), self.crl_distribution_point()];
-        params
-    }
-
-    fn leaf(&self, scopes: &[Scope], key: &KeyPair) -> CertificateParams {
-        let name = match scopes.iter().find_map(Scope::provider_code) {
-            Some(code) => Name::new(format!("SHAKEN {code}")),
-            None => Name::new("Throw-away Delegate"),
-        };
-        let mut params = self.common(&name, key);
-        params.is_ca = IsCa::ExplicitNoCa;
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.use_authority_key_identifier_extension = true;
-        params.custom_extensions = vec![
-            certificate_policy(),
-            self.crl_distribution_point(),
-            CustomExtension::from_oid_content(OID_TN_AUTH_LIST, tn_auth_list(scopes)),
-        ];
-        params
-    }
-
-    /// The STI-PA's own PKI is not below the STI root, so the signer of its CRLs stands alone.
-    fn crl_signer(&self, key: &KeyPair) -> CertificateParams {
-        let mut params = self.common(self.crl_issuer, key);
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        params
-    }
-
-    fn common(&self, name: &Name, key: &KeyPair) -> CertificateParams {
-        let mut params = CertificateParams::default();
-        params.distinguished_name = name.distinguished_name();
-        params.not_before = *self.validity.not_before_utc().datetime();
-        params.not_after = *self.validity.not_after_utc().datetime();
-        params.serial_number = Some(SerialNumber::from_slice(&serial_number(&params, key)));
-        params
-    }
-
-    /// One distribution point, with the name of the CRL's issuer, since the list is indirect.
-    fn crl_distribution_point(&self) -> CustomExtension {
-        let points = yasna::construct_der(|writer| {
-            writer.write_sequence(|writer| {
-                writer.next().write_sequence(|writer| {
-                    write_distribution_point_name(writer.next(), CRL_URL);
-                    writer.next().write_tagged_implicit(Tag::context(2), |writer| {
-                        write_directory_name(writer, self.crl_issuer)
-                    });
-                });
-            });
-        });
-        CustomExtension::from_oid_content(OID_CRL_DISTRIBUTION_POINTS, points)
-    }
-}
-
-fn certificate_policy() -> CustomExtension {
-    let policies = yasna::construct_der(|writer| {
-        writer.write_sequence(|writer| {
-            writer.next().write_sequence(|writer| {
-                writer.next().write_oid(&ObjectIdentifier::from_slice(OID_SHAKEN_POLICY));
-            });
-        });
-    });
-    CustomExtension::from_oid_content(OID_CERTIFICATE_POLICIES, policies)
 }
 
 fn new_key() -> Result<KeyPair, PkiError> {
@@ -278,15 +292,6 @@ fn new_key() -> Result<KeyPair, PkiError> {
 fn mark(key: &KeyPair) -> String {
     let digest = CertificateParams::default().key_identifier(key);
     digest.iter().take(4).map(|octet| format!("{octet:02x}")).collect()
-}
-
-/// A positive number of 159 bits that nobody can foresee: a digest of the public key, which is random itself.
-fn serial_number(params: &CertificateParams, key: &KeyPair) -> Vec<u8> {
-    let mut serial = params.key_identifier(key);
-    if let Some(first) = serial.first_mut() {
-        *first = *first & 0x7f | 0x40;
-    }
-    serial
 }
 
 /// Why no hierarchy could be made.
@@ -318,47 +323,74 @@ impl From<rcgen::Error> for PkiError {
     }
 }
 
-/// 2050-01-01T00:00:00Z, in seconds since the epoch.
-const END_OF_UTC_TIME: u64 = 2_524_608_000;
-/// Where the CRL would be had. Nothing is served there: the name is reserved (RFC 2606).
-const CRL_URL: &str = "https://sti-pa.example/crl";
-const OID_TN_AUTH_LIST: &[u64] = &[1, 3, 6, 1, 5, 5, 7, 1, 26];
-const OID_CRL_DISTRIBUTION_POINTS: &[u64] = &[2, 5, 29, 31];
-const OID_CERTIFICATE_POLICIES: &[u64] = &[2, 5, 29, 32];
-/// The SHAKEN certificate policy of the United States, version 1.4.
-const OID_SHAKEN_POLICY: &[u64] = &[2, 16, 840, 1, 114569, 1, 1, 4];
+/// The numbers that are delegated where none are named.
+const DELEGATED: &str = "+1215555....";
+/// Where the certificate of the trust list's signer would be had: a reserved name, too.
+const TRUST_LIST_SIGNER_URL: &str = "https://sti-pa.example/trust-list-signer.pem";
 
 #[cfg(test)]
 mod tests {
-    use attesta_stir::cert::{CertificateChain, TrustAnchors};
+    use std::time::Duration;
+
+    use attesta_stir::cert::{Certificate, CertificateChain, Crl, TrustAnchors, TrustList};
     use attesta_stir::{DEFAULT_PORTS, Signer, SigningKey, X5u};
 
+    use super::super::profile::END_OF_UTC_TIME;
     use super::*;
+
+    const BEGIN: u64 = 1_000_000_000;
 
     fn at(seconds: u64) -> UnixTime {
         UnixTime::since_unix_epoch(Duration::from_secs(seconds))
     }
 
     fn pki() -> ThrowAwayPki {
-        ThrowAwayPki::generate(&[Scope::provider("1234").unwrap()], at(1_000_000_000), at(1_000_086_400))
-            .unwrap()
+        ThrowAwayPki::generate(&[Scope::provider("1234").unwrap()], at(BEGIN), at(BEGIN + 86_400)).unwrap()
+    }
+
+    fn anchors(pem: String) -> TrustAnchors {
+        TrustAnchors::from_pem(pem.as_bytes()).unwrap()
     }
 
     #[test]
-    fn the_leaf_is_fit_to_sign() {
+    fn the_leaf_and_the_delegate_are_fit_to_sign() {
         let pki = pki();
-        let chain = CertificateChain::parse(pki.leaf_chain_pem().as_bytes()).unwrap();
-        let key = SigningKey::from_pem(pki.leaf_key_pem().as_bytes()).unwrap();
-        let x5u = X5u::parse("https://cr.example.net/leaf.pem", DEFAULT_PORTS).unwrap();
-        let signer = Signer::new(key, &chain, x5u, at(1_000_000_000)).unwrap();
-        assert_eq!(signer.validity(), (at(1_000_000_000), at(1_000_086_400)));
+        for (chain, key) in
+            [(pki.leaf_chain_pem(), pki.leaf_key_pem()), (pki.delegate_chain_pem(), pki.delegate_key_pem())]
+        {
+            let chain = CertificateChain::parse(chain.as_bytes()).unwrap();
+            let key = SigningKey::from_pem(key.as_bytes()).unwrap();
+            let x5u = X5u::parse("https://cr.example.net/leaf.pem", DEFAULT_PORTS).unwrap();
+            let signer = Signer::new(key, &chain, x5u, at(BEGIN)).unwrap();
+            assert_eq!(signer.validity(), (at(BEGIN), at(BEGIN + 86_400)));
+        }
+    }
+
+    #[test]
+    fn the_delegate_has_numbers_within_those_of_its_authority() {
+        let read = |pki: &ThrowAwayPki| {
+            let chain = CertificateChain::parse(pki.delegate_chain_pem().as_bytes()).unwrap();
+            let lists = chain.certificates().iter().map(|der| {
+                let certificate = Certificate::from_der(der).unwrap();
+                certificate.tn_auth_list().map(|list| list.unwrap().clone())
+            });
+            lists.collect::<Vec<_>>()
+        };
+        let lists = read(&pki());
+        let [Some(delegate), Some(authority), None] = lists.as_slice() else { panic!("{lists:?}") };
+        assert!(authority.encompasses(delegate) && !delegate.encompasses(authority));
+        assert_eq!(delegate.to_string(), "10000 numbers from 12155550000");
+        let numbers = [Scope::numbers("+18005551212").unwrap()];
+        let lists = read(&ThrowAwayPki::generate(&numbers, at(BEGIN), at(BEGIN + 1)).unwrap());
+        let [Some(delegate), Some(authority), None] = lists.as_slice() else { panic!("{lists:?}") };
+        assert_eq!((delegate, delegate.to_string().as_str()), (authority, "number 18005551212"));
     }
 
     #[test]
     fn two_hierarchies_share_no_name_and_no_number() {
         let (one, other) = (pki(), pki());
         let subjects = |pki: &ThrowAwayPki| {
-            let anchors = TrustAnchors::from_pem(pki.root_pem().as_bytes()).unwrap();
+            let anchors = anchors(pki.root_pem());
             anchors.subjects().map(str::to_owned).collect::<Vec<_>>()
         };
         assert_ne!(subjects(&one), subjects(&other));
@@ -373,13 +405,35 @@ mod tests {
     }
 
     #[test]
-    fn the_lists_are_signed_and_tell_the_leaf_s_number() {
+    fn the_lists_are_believed_under_their_signer_and_under_its_root() {
         let pki = pki();
-        let der = |pem: String| pem::parse(pem).unwrap().into_contents();
-        let (empty, full) = (der(pki.crl_pem().unwrap()), der(pki.crl_revoking_leaf_pem().unwrap()));
-        let names_leaf =
-            |list: &[u8]| list.windows(pki.leaf_serial.len()).any(|octets| octets == pki.leaf_serial);
-        assert!(!names_leaf(&empty) && names_leaf(&full));
+        let leaf = CertificateChain::parse(pki.leaf_chain_pem().as_bytes()).unwrap();
+        let leaf = Certificate::from_der(leaf.leaf()).unwrap();
+        let signer = CertificateChain::parse(pki.crl_signer_pem().as_bytes()).unwrap();
+        for (list, revokes) in [(pki.crl_pem().unwrap(), false), (pki.crl_revoking_leaf_pem().unwrap(), true)]
+        {
+            for (signers, anchor) in
+                [(&[][..], pki.crl_signer_pem()), (signer.certificates(), pki.administrator_root_pem())]
+            {
+                let list = Crl::read(list.as_bytes(), signers, &anchors(anchor), at(BEGIN)).unwrap();
+                assert!(list.is_indirect());
+                assert_eq!((list.len(), list.revokes(&leaf)), (usize::from(revokes), revokes));
+            }
+            let stranger =
+                Crl::read(list.as_bytes(), signer.certificates(), &anchors(pki.root_pem()), at(BEGIN));
+            assert!(stranger.is_err(), "the STI root does not speak for the STI-PA");
+        }
+    }
+
+    #[test]
+    fn the_trust_list_names_the_root() {
+        let pki = pki();
+        let (jws, pinned) = (pki.trust_list().unwrap(), anchors(pki.administrator_root_pem()));
+        let signer = CertificateChain::parse(pki.trust_list_signer_pem().as_bytes()).unwrap();
+        assert_eq!(TrustList::signer_url(jws.as_bytes()).unwrap(), TRUST_LIST_SIGNER_URL);
+        let list = TrustList::read(jws.as_bytes(), signer, &pinned, None, at(BEGIN)).unwrap();
+        assert_eq!((list.sequence(), list.expires()), (1, at(BEGIN + 86_400)));
+        assert!(list.anchors().subjects().eq(anchors(pki.root_pem()).subjects()));
     }
 
     #[test]

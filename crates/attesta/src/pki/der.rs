@@ -6,6 +6,7 @@ use yasna::models::ObjectIdentifier;
 use yasna::{DERWriter, DERWriterSeq, Tag};
 
 /// A distinguished name of the three attributes that SHAKEN certificates have (ATIS-1000080).
+#[derive(Clone)]
 pub(super) struct Name {
     common_name: String,
 }

@@ -1,20 +1,30 @@
 //! `attesta pki new`.
 
 use std::fs;
+use std::process::Command;
 
 use crate::support::{attesta, path, throw_away_pki};
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 19] = [
     "crl-revoking-leaf.pem",
     "crl-signer.key.pem",
     "crl-signer.pem",
     "crl.pem",
+    "delegate-ca.key.pem",
+    "delegate-ca.pem",
+    "delegate.chain.pem",
+    "delegate.key.pem",
     "intermediate.key.pem",
     "intermediate.pem",
     "leaf.chain.pem",
     "leaf.key.pem",
     "root.key.pem",
+    "sti-pa-root.key.pem",
+    "sti-pa-root.pem",
     "sti-roots.pem",
+    "trust-list-signer.key.pem",
+    "trust-list-signer.pem",
+    "trust-list.jws",
 ];
 
 #[test]
@@ -73,4 +83,42 @@ fn what_is_no_scope_is_refused() {
         attesta([&["pki", "new", path(folder.path())], &args[..]].concat()).expect(2);
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// Each role by the hand of another implementation. Its own view of what an indirect list covers is not asked for.
+#[test]
+fn openssl_agrees() {
+    if Command::new("openssl").arg("version").output().is_err() {
+        return crate::support::skips("openssl is not installed");
+    }
+    let folder = throw_away_pki(&[]);
+    let run = |args: &[&str]| {
+        let output = Command::new("openssl").args(args).current_dir(folder.path()).output().unwrap();
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "openssl {args:?}: {out}{err}");
+        format!("{out}{err}")
+    };
+    for (anchor, chain) in [
+        ("sti-roots.pem", "leaf.chain.pem"),
+        ("sti-roots.pem", "delegate.chain.pem"),
+        ("sti-pa-root.pem", "crl-signer.pem"),
+        ("sti-pa-root.pem", "trust-list-signer.pem"),
+    ] {
+        let verified = run(&["verify", "-x509_strict", "-CAfile", anchor, "-untrusted", chain, chain]);
+        assert!(verified.contains(": OK"), "{chain}: {verified}");
+    }
+    for key in FILES.iter().filter(|name| name.ends_with(".key.pem")) {
+        run(&["pkey", "-in", key, "-noout", "-check"]);
+    }
+    for (list, revoked) in [("crl.pem", false), ("crl-revoking-leaf.pem", true)] {
+        let text = run(&["crl", "-in", list, "-noout", "-text", "-verify", "-CAfile", "crl-signer.pem"]);
+        assert!(text.contains("verify OK") && text.contains("Indirect CRL"), "{text}");
+        assert_eq!(text.contains("Certificate Issuer"), revoked, "{text}");
+    }
+    let refused = Command::new("openssl")
+        .args(["verify", "-CAfile", "sti-roots.pem", "crl-signer.pem"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(!refused.status.success(), "the STI-PA is not below the STI root");
 }
