@@ -124,25 +124,64 @@ const fn class_of(b: u8) -> u32 {
 /// Whether the octet belongs to the class.
 #[inline]
 pub(crate) fn is(octet: u8, class: u32) -> bool {
-    classes_of(octet) & class != 0
-}
-
-#[inline]
-fn classes_of(octet: u8) -> u32 {
-    CLASSES.get(usize::from(octet)).copied().unwrap_or_default()
+    CLASSES.get(usize::from(octet)).is_some_and(|classes| classes & class != 0)
 }
 
 /// How many octets at the start belong to the class.
 #[inline]
 pub(crate) fn span(text: &[u8], class: u32) -> usize {
-    let (chunks, _) = text.as_chunks::<4>();
-    // Four at a time: what they have in common is all that counts.
-    let inside = |[a, b, c, d]: &[u8; 4]| {
-        classes_of(*a) & classes_of(*b) & classes_of(*c) & classes_of(*d) & class != 0
-    };
-    let length = chunks.iter().position(|chunk| !inside(chunk)).unwrap_or(chunks.len()) * 4;
-    let rest = split(text, length).1;
-    length + rest.iter().position(|&octet| !is(octet, class)).unwrap_or(rest.len())
+    text.len() - after(text, class).len()
+}
+
+/// What follows the octets at the start that belong to the class.
+pub(crate) fn after(mut text: &[u8], class: u32) -> &[u8] {
+    // Eight at a time: most of what is read is short, and each test that is left out counts.
+    while let [a, b, c, d, e, f, g, h, rest @ ..] = text {
+        if !is(*a, class) {
+            return text;
+        }
+        if !is(*b, class) {
+            return past::<1>(text);
+        }
+        if !is(*c, class) {
+            return past::<2>(text);
+        }
+        if !is(*d, class) {
+            return past::<3>(text);
+        }
+        if !is(*e, class) {
+            return past::<4>(text);
+        }
+        if !is(*f, class) {
+            return past::<5>(text);
+        }
+        if !is(*g, class) {
+            return past::<6>(text);
+        }
+        if !is(*h, class) {
+            return past::<7>(text);
+        }
+        text = rest;
+    }
+    while let [first, rest @ ..] = text {
+        if !is(*first, class) {
+            break;
+        }
+        text = rest;
+    }
+    text
+}
+
+/// What follows the first `N` octets.
+#[inline]
+fn past<const N: usize>(text: &[u8]) -> &[u8] {
+    text.split_first_chunk::<N>().map_or(&[], |(_, rest)| rest)
+}
+
+/// What stands before `rest`, which is the end of the text.
+#[inline]
+pub(crate) fn before<'a>(text: &'a [u8], rest: &[u8]) -> &'a [u8] {
+    text.get(..text.len() - rest.len()).unwrap_or_default()
 }
 
 /// Whether all octets belong to the class, and there is at least one.
@@ -240,6 +279,12 @@ impl<'a> Cursor<'a> {
         Self { rest: text, whole: text.len() }
     }
 
+    /// A place in the text, of which `rest` is the end.
+    #[inline]
+    pub(crate) fn at(text: &'a [u8], rest: &'a [u8]) -> Self {
+        Self { rest, whole: text.len() }
+    }
+
     /// What has not been read yet.
     #[inline]
     pub(crate) fn rest(&self) -> &'a [u8] {
@@ -308,7 +353,9 @@ impl<'a> Cursor<'a> {
     /// Takes all octets of the class; may be none.
     #[inline]
     pub(crate) fn take_all(&mut self, class: u32) -> &'a [u8] {
-        self.take(span(self.rest, class))
+        let start = self.rest;
+        self.rest = after(start, class);
+        before(start, self.rest)
     }
 
     /// Takes at least one octet of the class.
@@ -323,15 +370,23 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub(crate) fn take_escaped(&mut self, class: u32) -> Result<&'a [u8], ParseError> {
         let start = self.rest;
-        self.take_all(class);
+        self.rest = after(start, class);
+        if self.rest.first() == Some(&b'%') {
+            self.skip_escaped(class)?;
+        }
+        Ok(before(start, self.rest))
+    }
+
+    /// Skips escapes and octets of the class between them.
+    #[cold]
+    fn skip_escaped(&mut self, class: u32) -> Result<(), ParseError> {
         while let [b'%', rest @ ..] = self.rest {
             match rest {
-                [high, low, rest @ ..] if is(*high, HEX) && is(*low, HEX) => self.rest = rest,
+                [high, low, rest @ ..] if is(*high, HEX) && is(*low, HEX) => self.rest = after(rest, class),
                 _ => return Err(self.error(ParseErrorKind::Escape)),
             }
-            self.take_all(class);
         }
-        Ok(split(start, start.len() - self.rest.len()).0)
+        Ok(())
     }
 
     /// Takes a quoted string that starts here, and gives what stands between its quotes with the

@@ -180,61 +180,76 @@ impl<'m> Header<'m> {
         let bare = start_line.is_bare();
         let index = headers.index_mut();
         let mut header = Self { index, content_length: None, bare, irregular: bare, end: start_line.next };
+        let mut rest = lex::split(raw, start_line.next).1;
         loop {
-            let line = lex::split(raw, header.end).1;
-            match line {
-                [b'\r', b'\n', ..] => {
-                    header.end += 2;
-                    return Ok(header);
-                }
+            let line_end = match rest {
+                [b'\r', b'\n', ..] => 2,
                 [b'\n', ..] => {
-                    header.end += 1;
                     header.irregular = true;
-                    return Ok(header);
+                    1
                 }
                 // What lost its carriage returns may have lost the empty line at its end too.
-                [] if bare => return Ok(header),
-                [] => return Err(ParseError::new(ParseErrorKind::Truncated, header.end)),
-                [..] => header.read_line(raw, line, limits)?,
-            }
+                [] if bare => 0,
+                [] => return Err(ParseError::new(ParseErrorKind::Truncated, raw.len())),
+                [..] => {
+                    rest = header.read_line(raw, rest, limits)?;
+                    continue;
+                }
+            };
+            header.end = raw.len() - rest.len() + line_end;
+            return Ok(header);
         }
     }
 
-    /// Reads the line that the rest of the message starts with, and its folds.
+    /// Reads the line that the rest of the message starts with, and its folds; gives what follows.
     #[inline]
-    fn read_line(&mut self, raw: &[u8], line: &[u8], limits: &Limits) -> Result<(), ParseError> {
-        let start = self.end;
-        let title = Title::read(line).map_err(|error| error.shifted(start))?;
-        let (content, next) = self.fold(raw, start + title.length)?;
-        if next - start > limits.header_line || title.name_length > usize::from(u8::MAX) {
-            return Err(ParseError::new(ParseErrorKind::TooLarge(Limit::HeaderLine), start));
+    fn read_line<'a>(
+        &mut self,
+        raw: &'a [u8],
+        line: &'a [u8],
+        limits: &Limits,
+    ) -> Result<&'a [u8], ParseError> {
+        let at = |rest: &[u8]| raw.len() - rest.len();
+        let title = Title::read(line).map_err(|error| error.shifted(at(line)))?;
+        let (value, rest) = match plain(title.rest) {
+            Some(found) => found,
+            None => self.folded(raw, at(title.rest))?,
+        };
+        let length = line.len() - rest.len();
+        if length > limits.header_line || title.name_length > usize::from(u8::MAX) {
+            return Err(ParseError::new(ParseErrorKind::TooLarge(Limit::HeaderLine), at(line)));
         }
         if self.index.len() >= limits.headers {
-            return Err(ParseError::new(ParseErrorKind::TooLarge(Limit::Headers), start));
+            return Err(ParseError::new(ParseErrorKind::TooLarge(Limit::Headers), at(line)));
         }
-        let text = raw.get(start + title.length..content).unwrap_or_default();
-        let value = lex::trim_start(text);
-        let offset = title.length + text.len() - value.len();
-        let value = lex::trim_end(value);
         if title.name == Some(Name::ContentLength) {
-            self.content_length(value)
-                .ok_or(ParseError::new(ParseErrorKind::ContentLength, start + offset))?;
+            self.content_length(value.text)
+                .ok_or(ParseError::new(ParseErrorKind::ContentLength, at(title.rest) + value.offset))?;
         }
+        let offset = line.len() - title.rest.len() + value.offset;
         self.index.push(Line {
-            start: narrow(start),
-            length: narrow(next - start),
-            value_length: narrow(value.len()),
+            start: narrow(at(line)),
+            length: narrow(length),
+            value_length: narrow(value.text.len()),
             value: u16::try_from(offset).unwrap_or(u16::MAX),
             name_length: u8::try_from(title.name_length).unwrap_or(u8::MAX),
             name: title.name,
         });
-        self.end = next;
-        Ok(())
+        Ok(rest)
+    }
+
+    /// Reads a value that starts at `from`, folds included: what [`plain`] does not read.
+    #[inline(never)]
+    fn folded<'a>(&mut self, raw: &'a [u8], from: usize) -> Result<(Value<'a>, &'a [u8]), ParseError> {
+        let (content, next) = self.fold(raw, from)?;
+        let text = raw.get(from..content).unwrap_or_default();
+        let value = lex::trim_start(text);
+        let offset = text.len() - value.len();
+        Ok((Value { text: lex::trim_end(value), offset }, lex::split(raw, next).1))
     }
 
     /// Finds the end of a line that goes on from `from`, folds included: where its content ends
     /// and where the next line starts.
-    #[inline]
     fn fold(&mut self, raw: &[u8], from: usize) -> Result<(usize, usize), ParseError> {
         let mut at = from;
         loop {
@@ -242,13 +257,7 @@ impl<'m> Header<'m> {
             let length =
                 memchr2(b'\r', b'\n', rest).ok_or(ParseError::new(ParseErrorKind::Truncated, raw.len()))?;
             let content = at + length;
-            let end = lex::split(rest, length).1;
-            if let [b'\r', b'\n', next, ..] = end
-                && !matches!(next, b' ' | b'\t' | b'<')
-            {
-                return Ok((content, content + 2));
-            }
-            let end = LineEnd::read(end, content)?;
+            let end = LineEnd::read(lex::split(rest, length).1, content)?;
             self.irregular |= end.is_bare();
             match raw.get(end.next) {
                 Some(b' ' | b'\t') => {}
@@ -273,30 +282,62 @@ impl<'m> Header<'m> {
 }
 
 /// The name a line starts with, up to its colon.
-struct Title {
+struct Title<'a> {
     name: Option<Name>,
     name_length: usize,
-    /// Octets of the name, the white space behind it and the colon.
-    length: usize,
+    /// What follows the colon.
+    rest: &'a [u8],
 }
 
-impl Title {
+impl<'a> Title<'a> {
     #[inline]
-    fn read(line: &[u8]) -> Result<Self, ParseError> {
+    fn read(line: &'a [u8]) -> Result<Self, ParseError> {
         // A known name with the colon right behind it is found without looking at each octet.
         if let Some(start) = line.first_chunk()
             && let Some((name, length)) = Name::before_colon(start)
         {
-            return Ok(Self { name: Some(name), name_length: length, length: length + 1 });
+            let rest = line.get(length + 1..).unwrap_or_default();
+            return Ok(Self { name: Some(name), name_length: length, rest });
         }
-        let name_length = lex::span(line, lex::TOKEN);
-        let (name, after) = lex::split(line, name_length);
-        let white = after.iter().take_while(|octet| matches!(octet, b' ' | b'\t')).count();
-        if name.is_empty() || after.get(white) != Some(&b':') {
-            return Err(ParseError::new(ParseErrorKind::HeaderName, name_length + white));
-        }
-        Ok(Self { name: Name::parse(name), name_length, length: name_length + white + 1 })
+        Self::unknown(line)
     }
+
+    #[inline(never)]
+    fn unknown(line: &'a [u8]) -> Result<Self, ParseError> {
+        let (name, after) = lex::split(line, lex::span(line, lex::TOKEN));
+        let white = after.iter().take_while(|octet| matches!(octet, b' ' | b'\t')).count();
+        match lex::split(after, white).1 {
+            [b':', rest @ ..] if !name.is_empty() => {
+                Ok(Self { name: Name::parse(name), name_length: name.len(), rest })
+            }
+            _ => Err(ParseError::new(ParseErrorKind::HeaderName, name.len() + white)),
+        }
+    }
+}
+
+/// The value of a line, without the white space around it.
+struct Value<'a> {
+    text: &'a [u8],
+    /// Octets between the colon and the text.
+    offset: usize,
+}
+
+/// Reads a value that stands on one line as most do: at most one space before it, no white space
+/// and CRLF behind it, no fold. Gives what follows its line end; `None` if it stands otherwise.
+#[inline]
+fn plain(text: &[u8]) -> Option<(Value<'_>, &[u8])> {
+    let (value, offset) = match text {
+        [b' ', value @ ..] => (value, 1),
+        value => (value, 0),
+    };
+    let (value, end) = value.split_at_checked(memchr2(b'\r', b'\n', value)?)?;
+    let [b'\r', b'\n', rest @ ..] = end else { return None };
+    let ([first, ..], Some(last), Some(next)) = (value, value.last(), rest.first()) else { return None };
+    let white = |octet: &u8| matches!(octet, b' ' | b'\t');
+    if white(first) || white(last) || white(next) || *next == b'<' {
+        return None;
+    }
+    Some((Value { text: value, offset }, rest))
 }
 
 struct LineEnd {

@@ -24,18 +24,17 @@ pub enum Uri<'a> {
 impl<'a> Uri<'a> {
     /// Reads a whole text as a URI.
     pub fn parse(text: &'a [u8]) -> Result<Self, ParseError> {
-        let mut cursor = Cursor::new(text);
-        let scheme = cursor.take_all(lex::SCHEME);
-        if !scheme.first().is_some_and(u8::is_ascii_alphabetic) || !cursor.eat(b':') {
-            return Err(ParseError::new(ParseErrorKind::Uri, 0));
-        }
-        match scheme {
-            [b's' | b'S', b'i' | b'I', b'p' | b'P'] => SipUri::read(cursor, text, false).map(Self::Sip),
-            [b's' | b'S', b'i' | b'I', b'p' | b'P', b's' | b'S'] => {
-                SipUri::read(cursor, text, true).map(Self::Sip)
+        match text {
+            [b's' | b'S', b'i' | b'I', b'p' | b'P', b':', rest @ ..] => {
+                SipUri::read(Cursor::at(text, rest), text, false).map(Self::Sip)
             }
-            [b't' | b'T', b'e' | b'E', b'l' | b'L'] => TelUri::read(cursor, text).map(Self::Tel),
-            _ => AbsoluteUri::read(cursor, text, scheme).map(Self::Absolute),
+            [b's' | b'S', b'i' | b'I', b'p' | b'P', b's' | b'S', b':', rest @ ..] => {
+                SipUri::read(Cursor::at(text, rest), text, true).map(Self::Sip)
+            }
+            [b't' | b'T', b'e' | b'E', b'l' | b'L', b':', rest @ ..] => {
+                TelUri::read(Cursor::at(text, rest), text).map(Self::Tel)
+            }
+            _ => AbsoluteUri::read(text).map(Self::Absolute),
         }
     }
 
@@ -221,7 +220,12 @@ pub struct AbsoluteUri<'a> {
 }
 
 impl<'a> AbsoluteUri<'a> {
-    fn read(cursor: Cursor<'a>, raw: &'a [u8], scheme: &'a [u8]) -> Result<Self, ParseError> {
+    fn read(raw: &'a [u8]) -> Result<Self, ParseError> {
+        let mut cursor = Cursor::new(raw);
+        let scheme = cursor.take_all(lex::SCHEME);
+        if !scheme.first().is_some_and(u8::is_ascii_alphabetic) || !cursor.eat(b':') {
+            return Err(ParseError::new(ParseErrorKind::Uri, 0));
+        }
         if !lex::all(cursor.rest(), lex::URIC) {
             return Err(cursor.error(ParseErrorKind::Uri));
         }
@@ -298,14 +302,22 @@ pub fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
 #[inline]
 #[expect(clippy::type_complexity, reason = "two optional parts, named where they are taken")]
 fn read_userinfo<'a>(cursor: &mut Cursor<'a>) -> Result<(Option<&'a [u8]>, Option<&'a [u8]>), ParseError> {
-    if memchr::memchr(b'@', cursor.rest()).is_none() {
+    let start = *cursor;
+    let user = cursor.take_escaped(lex::USER)?;
+    // A colon stands before a password, or before the port of a URI without user.
+    let password = if cursor.rest().first() == Some(&b':') && memchr::memchr(b'@', cursor.rest()).is_some() {
+        cursor.take(1);
+        Some(cursor.take_escaped(lex::PASSWORD)?)
+    } else {
+        None
+    };
+    if cursor.rest().first() != Some(&b'@') && password.is_none() {
+        *cursor = start;
         return Ok((None, None));
     }
-    let user = cursor.take_escaped(lex::USER)?;
     if user.is_empty() {
-        return Err(cursor.unexpected());
+        return Err(start.unexpected());
     }
-    let password = if cursor.eat(b':') { Some(cursor.take_escaped(lex::PASSWORD)?) } else { None };
     cursor.expect(b'@')?;
     Ok((Some(user), password))
 }
