@@ -9,7 +9,7 @@ use std::sync::Arc;
 use attesta_sip::{Date, Headers, Identity as IdentityHeader, Method, Name, NameAddr, Request, Status};
 use attesta_stir::cert::Snapshot;
 use attesta_stir::{
-    Attestation, Facts, FindingResult, Identity, IdentityField, OrigId, Ppt, Reason, Shaken,
+    Attestation, Facts, FindingResult, Fingerprint, Identity, IdentityField, OrigId, Ppt, Reason, Shaken,
     SignError as KeyError, Signer, UnixTime, Verification, Verifier, Verstat,
 };
 use attesta_transaction::{CallId, Tag};
@@ -102,6 +102,14 @@ pub fn verify(
     }
     if let Some(date) = date_of(headers) {
         facts = facts.date(date);
+    }
+    let (fingerprints, priorities) = (fingerprints(request.body()), priorities(headers));
+    facts = facts.fingerprints(&fingerprints).resource_priority(&priorities);
+    if let Some(priority) = headers.get(Name::Priority).and_then(|value| str::from_utf8(value).ok()) {
+        facts = facts.priority(priority);
+    }
+    if *request.method() == Method::Message {
+        facts = facts.body(request.body());
     }
     verifier.verify(&facts, snapshot, now)
 }
@@ -313,6 +321,24 @@ pub(crate) fn callee(headers: &Headers, trunk: &Trunk) -> Option<Identity> {
     Identity::callee(to.uri().as_bytes(), &trunk.dial_plan).ok()
 }
 
+/// The `a=fingerprint` lines of a body, in whatever part of it they stand (RFC 8122 section 5).
+fn fingerprints(body: &[u8]) -> Vec<Fingerprint<'_>> {
+    let lines = body.split(|octet| *octet == b'\n').filter_map(|line| line.strip_prefix(FINGERPRINT));
+    lines.map(fingerprint).collect()
+}
+
+/// What cannot be read is a fingerprint that no PASSporT lists.
+fn fingerprint(line: &[u8]) -> Fingerprint<'_> {
+    let words = str::from_utf8(line).ok().and_then(|line| line.trim().split_once(' '));
+    let (alg, digest) = words.unwrap_or_default();
+    Fingerprint { alg, digest: digest.trim_start() }
+}
+
+/// The values of Resource-Priority (RFC 4412 section 3.1). One that is not text is in no PASSporT.
+fn priorities(headers: &Headers) -> Vec<&str> {
+    headers.values(Name::ResourcePriority).map(|value| str::from_utf8(value).unwrap_or_default()).collect()
+}
+
 fn date_of(headers: &Headers) -> Option<UnixTime> {
     let date = Date::parse(headers.get(Name::Date)?).ok()?;
     Some(UnixTime::since_unix_epoch(std::time::Duration::from_secs(date.unix())))
@@ -373,5 +399,29 @@ const REMOTE_PARTY: &str = "Remote-Party-ID";
 /// How far the Date may be from the clock for `iat` to follow it, in seconds (RFC 8224 section 4.1).
 const FRESHNESS: u64 = 60;
 
+const FINGERPRINT: &[u8] = b"a=fingerprint:";
+
 /// Room for an Identity value.
 const IDENTITY_ROOM: usize = 768;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fingerprints_are_found_in_every_part_of_a_body() {
+        let body = b"v=0\r\na=fingerprint:sha-256 AA:BB\r\nm=audio 9 RTP/SAVPF 0\r\n\
+            a=fingerprint:sha-1  CC \nxa=fingerprint:sha-256 DD\r\na=fingerprint:\xff";
+        let found: Vec<_> = fingerprints(body).iter().map(|found| (found.alg, found.digest)).collect();
+        assert_eq!(found, [("sha-256", "AA:BB"), ("sha-1", "CC"), ("", "")]);
+        assert!(fingerprints(b"").is_empty());
+    }
+
+    #[test]
+    fn priorities_are_the_values_of_all_lines() {
+        let mut headers = Headers::new();
+        headers.push(Name::ResourcePriority, "esnet.1, ets.0");
+        headers.push(Name::ResourcePriority, &b"\xff"[..]);
+        assert_eq!(priorities(&headers), ["esnet.1", "ets.0", ""]);
+    }
+}
