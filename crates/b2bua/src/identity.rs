@@ -9,8 +9,9 @@ use std::sync::Arc;
 use attesta_sip::{Date, Headers, Identity as IdentityHeader, Method, Name, NameAddr, Request, Status};
 use attesta_stir::cert::Snapshot;
 use attesta_stir::{
-    Attestation, Facts, FindingResult, Fingerprint, Identity, IdentityField, OrigId, Ppt, Reason, Shaken,
-    SignError as KeyError, Signer, UnixTime, Verification, Verifier, Verstat,
+    Attestation, Facts, Finding as StirFinding, FindingResult, Fingerprint, Identity, IdentityField, OrigId,
+    Ppt, Reason, Shaken, SignError as KeyError, Signer, UnixTime, Verification, Verifier, VerifyPolicy,
+    Verstat,
 };
 use attesta_transaction::{CallId, Tag};
 use bytes::Bytes;
@@ -89,6 +90,18 @@ pub fn verify(
     snapshot: &Snapshot,
     now: UnixTime,
 ) -> Verification {
+    with_facts(request, trunk, |facts| verifier.verify(facts, snapshot, now))
+}
+
+/// Looks at the Identity header fields of `request` without asking who signed them, for those who explain rather than
+/// judge: what comes of the checks that need no certificate.
+#[must_use]
+pub fn examine(request: &Request, trunk: &Trunk, policy: &VerifyPolicy, now: UnixTime) -> Vec<StirFinding> {
+    with_facts(request, trunk, |facts| attesta_stir::examine(facts, policy, now))
+}
+
+/// Gives `look` the facts of `request`, as those of a call from `trunk` are.
+fn with_facts<T>(request: &Request, trunk: &Trunk, look: impl FnOnce(&Facts<'_>) -> T) -> T {
     let headers = request.headers();
     let fields: Vec<_> = headers.values(Name::Identity).map(field).collect();
     // One caller: of several asserted numbers, each would stand for all that the other is vouched for.
@@ -111,7 +124,7 @@ pub fn verify(
     if *request.method() == Method::Message {
         facts = facts.body(request.body());
     }
-    verifier.verify(&facts, snapshot, now)
+    look(&facts)
 }
 
 /// The outcome of the verification of one call.

@@ -103,7 +103,7 @@ pub use config::{Builder, Caps, Config, Route, RouteTo};
 pub use counters::{Counters, Refusal};
 pub use error::ConfigError;
 pub use event::{Arrival, CallEvent, CallNumber, Cause};
-pub use identity::{Claims, verify};
+pub use identity::{Claims, examine, verify};
 pub use io::{Destination, Input, Now, Output, ResolveError, SignError, Token};
 pub use listener::Listener;
 pub use policy::{

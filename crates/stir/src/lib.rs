@@ -74,6 +74,6 @@ pub use sign::{Base, Div, Shaken, SignError, Signer, SignerError};
 pub use tn::{DialPlan, DialPlanError, NumberError, TelephoneNumber};
 pub use verify::{
     Check, Checks, Facts, Finding, FindingResult, Fingerprint, IdentityField, Outcome, Reason, Verdict,
-    Verification, Verifier, VerifyPolicy, Verstat, VerstatProfile,
+    Verification, Verifier, VerifyPolicy, Verstat, VerstatProfile, examine,
 };
 pub use x5u::{DEFAULT_PORTS, X5u, X5uError};

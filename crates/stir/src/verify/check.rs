@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::verify::reason::Reason;
+
 macro_rules! checks {
     ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal;)+) => {
         /// One check of a verification, in the order in which they are made.
@@ -99,24 +101,32 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// The outcome of every check.
+/// The outcome of every check, and the reason of each that failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Checks([Outcome; Check::ALL.len()]);
+pub struct Checks([(Outcome, Option<Reason>); Check::ALL.len()]);
 
 impl Checks {
     /// What came of `check`.
     pub fn outcome(&self, check: Check) -> Outcome {
-        self.0.get(check as usize).copied().unwrap_or_default()
+        self.0.get(check as usize).map(|(outcome, _)| *outcome).unwrap_or_default()
+    }
+
+    /// Why `check` failed, None when it did not.
+    pub fn reason(&self, check: Check) -> Option<Reason> {
+        self.0.get(check as usize).and_then(|(_, reason)| *reason)
     }
 
     /// Every check with its outcome, in their order.
     pub fn iter(&self) -> impl Iterator<Item = (Check, Outcome)> {
-        Check::ALL.iter().copied().zip(self.0)
+        Check::ALL.iter().copied().zip(self.0.map(|(outcome, _)| outcome))
     }
 
-    pub(super) fn record(&mut self, check: Check, outcome: Outcome) {
+    pub(super) fn record(&mut self, check: Check, outcome: Result<(), Reason>) {
         if let Some(place) = self.0.get_mut(check as usize) {
-            *place = outcome;
+            *place = match outcome {
+                Ok(()) => (Outcome::Pass, None),
+                Err(reason) => (Outcome::Fail, Some(reason)),
+            };
         }
     }
 }

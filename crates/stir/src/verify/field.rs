@@ -6,7 +6,7 @@ use crate::base64url::Scratch;
 use crate::cert::snapshot::Held;
 use crate::cert::{Certificate, Credential, FetchFailure, PathError, Snapshot};
 use crate::passport::Ppt;
-use crate::verify::check::{Check, Checks, Outcome};
+use crate::verify::check::{Check, Checks};
 use crate::verify::facts::{Facts, IdentityField};
 use crate::verify::passport::Passport;
 use crate::verify::reason::Reason;
@@ -43,10 +43,10 @@ impl<'a> Candidate<'a> {
         }
         match Passport::decode(field, policy, held.and_then(Held::canonical_header), scratch) {
             Ok(passport) => {
-                finding.checks.record(Check::Token, Outcome::Pass);
+                finding.checks.record(Check::Token, Ok(()));
                 finding.ppt = finding.ppt.or_else(|| passport.ppt());
                 if finding.ppt.is_some_and(is_supported) {
-                    finding.checks.record(Check::Ppt, Outcome::Pass);
+                    finding.checks.record(Check::Ppt, Ok(()));
                     candidate.passport = Some(passport);
                 } else {
                     finding.pass_over(Reason::UnsupportedPpt);
@@ -126,20 +126,17 @@ impl Finding {
     pub(super) fn pass_over(&mut self, reason: Reason) {
         self.result = FindingResult::Ignored(reason);
         if reason == Reason::UnsupportedPpt {
-            self.checks.record(Check::Ppt, Outcome::Fail);
+            self.checks.record(Check::Ppt, Err(reason));
         }
     }
 
     /// The first check that fails gives the reason.
     pub(super) fn record(&mut self, check: Check, outcome: Result<(), Reason>) {
-        match outcome {
-            Ok(()) => self.checks.record(check, Outcome::Pass),
-            Err(reason) => {
-                self.checks.record(check, Outcome::Fail);
-                if self.result == FindingResult::Pass {
-                    self.result = FindingResult::Fail(reason);
-                }
-            }
+        self.checks.record(check, outcome);
+        if let Err(reason) = outcome
+            && self.result == FindingResult::Pass
+        {
+            self.result = FindingResult::Fail(reason);
         }
     }
 
@@ -176,7 +173,7 @@ impl Finding {
         let Some(leaf) = credential.leaf() else {
             return self.record(Check::Certificate, Err(Reason::CertificateUnparsable));
         };
-        self.checks.record(Check::Certificate, Outcome::Pass);
+        self.checks.record(Check::Certificate, Ok(()));
         self.judge_certificate(verifier, passport, credential, leaf, now);
         let anchors = verifier.anchors.id();
         match snapshot.revocations_will_do(anchors, now) {
@@ -210,7 +207,7 @@ impl Finding {
             Ok(path) => path,
             Err(error) => return self.record(Check::Path, Err(error.into())),
         };
-        self.checks.record(Check::Path, Outcome::Pass);
+        self.checks.record(Check::Path, Ok(()));
         self.record(
             Check::Validity,
             if now > path.not_after {

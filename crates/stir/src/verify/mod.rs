@@ -52,15 +52,7 @@ impl Verifier {
             .zip(&mut scratch)
             .map(|(field, scratch)| Candidate::new(field, &self.policy, snapshot, scratch))
             .collect();
-        for candidate in &mut candidates {
-            candidate.check_alone(facts, &self.policy, now);
-        }
-        let diverted = candidates.iter().any(|candidate| candidate.finding.ppt == Some(Ppt::Div));
-        if diverted {
-            chain::check(&mut candidates, facts);
-        } else {
-            candidates.iter_mut().for_each(|candidate| candidate.check_dest(facts));
-        }
+        let diverted = check_without_credentials(&mut candidates, facts, &self.policy, now);
         let mut wanted = Vec::new();
         for candidate in &mut candidates {
             candidate.check_credential(self, snapshot, now, &mut wanted);
@@ -83,6 +75,38 @@ impl Verifier {
     pub fn policy(&self) -> &VerifyPolicy {
         &self.policy
     }
+}
+
+/// Looks at the Identity header fields of one request without asking who signed them, for those who explain rather than
+/// judge: what comes of the checks that need no certificate. That none of them fails means nothing for the caller.
+pub fn examine(facts: &Facts<'_>, policy: &VerifyPolicy, now: UnixTime) -> Vec<Finding> {
+    let (fields, excess) = facts.identities.split_at(facts.identities.len().min(MAX_IDENTITIES));
+    let (snapshot, mut scratch) = (Snapshot::default(), Vec::new());
+    scratch.resize_with(fields.len(), Default::default);
+    let decode = |(field, scratch)| Candidate::new(field, policy, &snapshot, scratch);
+    let mut candidates: Vec<_> = fields.iter().zip(&mut scratch).map(decode).collect();
+    check_without_credentials(&mut candidates, facts, policy, now);
+    let findings = candidates.iter().map(|candidate| candidate.finding);
+    findings.chain(excess.iter().map(|_| Finding::excess())).collect()
+}
+
+/// All checks before the certificate; whether a diversion is among the fields.
+fn check_without_credentials(
+    candidates: &mut [Candidate<'_>],
+    facts: &Facts<'_>,
+    policy: &VerifyPolicy,
+    now: UnixTime,
+) -> bool {
+    for candidate in candidates.iter_mut() {
+        candidate.check_alone(facts, policy, now);
+    }
+    let diverted = candidates.iter().any(|candidate| candidate.finding.ppt == Some(Ppt::Div));
+    if diverted {
+        chain::check(candidates, facts);
+    } else {
+        candidates.iter_mut().for_each(|candidate| candidate.check_dest(facts));
+    }
+    diverted
 }
 
 /// How many Identity header fields of one request are looked at.

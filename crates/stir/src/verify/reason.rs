@@ -98,6 +98,13 @@ macro_rules! reasons {
                 }
             }
 
+            /// What is wrong, in a sentence.
+            pub fn explanation(self) -> &'static str {
+                match self {
+                    $(Self::$variant => concat!($($doc),+).trim_ascii(),)+
+                }
+            }
+
             fn row(self) -> (Code, Weight) {
                 match self {
                     $(Self::$variant => (Code::$code, Weight::$weight),)+

@@ -1,17 +1,14 @@
 //! One thing wrong with a certificate at a time, and what revocation lists do.
 
-use attesta_stir::cert::{
-    Cache, CacheConfig, Certificate, Crl, CrlError, Fetched, Revocations, TrustAnchors,
-};
+use attesta_stir::cert::{Cache, CacheConfig, Crl, CrlError, Fetched, Revocations, TrustAnchors};
 use attesta_stir::{
     Base, DEFAULT_PORTS, Facts, IdentityField, Reason, SignerError, SigningKey, Verdict, Verifier,
     VerifyPolicy, Verstat, VerstatProfile, X5u,
 };
-use rcgen::{BasicConstraints, CertificateParams, CustomExtension, IsCa, Issuer, KeyPair, KeyUsagePurpose};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
+use rcgen::{BasicConstraints, CertificateParams, CustomExtension, IsCa, KeyPair, KeyUsagePurpose};
 
 use crate::forge;
+use crate::lists::{ListIssuer, extension, indirect, issuer_of, read, subject_of};
 use crate::support::{
     self, CALLEE, CALLER, NOW, Pki, TN_AUTH_LIST, URL, at, authority, field, identity, leaf, now, signed,
     snapshot, spc,
@@ -203,124 +200,6 @@ fn what_makes_no_signer() {
     assert_eq!(mismatch.err(), Some(SignerError::KeyMismatch));
 }
 
-/// A signer of revocation lists under a root of its own, as the STI-PA is.
-struct ListIssuer {
-    anchors: TrustAnchors,
-    issuer: Issuer<'static, KeyPair>,
-    signer: CertificateDer<'static>,
-}
-
-impl ListIssuer {
-    fn new() -> Self {
-        let root_key = KeyPair::generate().unwrap();
-        let root = authority("STI-PA ROOT");
-        let anchors = TrustAnchors::from_pem(root.self_signed(&root_key).unwrap().pem().as_bytes()).unwrap();
-        let root = Issuer::new(root, root_key);
-        let key = KeyPair::generate().unwrap();
-        let mut params = support::params("STI-PA CRL");
-        params.is_ca = IsCa::ExplicitNoCa;
-        params.key_usages = vec![KeyUsagePurpose::CrlSign];
-        let signer = params.signed_by(&key, &root).unwrap().der().clone();
-        Self { anchors, issuer: Issuer::new(params, key), signer }
-    }
-
-    /// A list that revokes `revoked`, each entry with its issuer if `named`.
-    fn list(
-        &self,
-        revoked: &[(&[u8], bool, &Certificate)],
-        extensions: &[Vec<u8>],
-        issuer_der: &[u8],
-    ) -> Vec<u8> {
-        let entries: Vec<u8> = revoked
-            .iter()
-            .flat_map(|(issuer, named, certificate)| entry(issuer, *named, certificate))
-            .collect();
-        let algorithm = sequence(&[6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2]);
-        let mut body = vec![2, 1, 1];
-        body.extend(&algorithm);
-        body.extend(issuer_der);
-        body.extend(time(NOW - 3600));
-        body.extend(time(NOW + 3600));
-        if !entries.is_empty() {
-            body.extend(sequence(&entries));
-        }
-        body.extend(wrap(0xa0, &sequence(&extensions.concat())));
-        let body = sequence(&body);
-        let signature = rcgen::SigningKey::sign(self.issuer.key(), &body).unwrap();
-        let mut bits = vec![0];
-        bits.extend(signature);
-        sequence(&[body, algorithm, wrap(3, &bits)].concat())
-    }
-
-    fn read(&self, list: &[u8]) -> Result<Crl, CrlError> {
-        Crl::read(list, std::slice::from_ref(&self.signer), &self.anchors, now())
-    }
-}
-
-fn wrap(tag: u8, content: &[u8]) -> Vec<u8> {
-    let length = content.len();
-    let mut der = vec![tag];
-    match length {
-        0..=127 => der.push(length as u8),
-        128..=255 => der.extend([0x81, length as u8]),
-        _ => der.extend([0x82, (length >> 8) as u8, length as u8]),
-    }
-    der.extend(content);
-    der
-}
-
-fn sequence(content: &[u8]) -> Vec<u8> {
-    wrap(0x30, content)
-}
-
-fn time(seconds: u64) -> Vec<u8> {
-    let moment = support::date(seconds);
-    let text = format!(
-        "{:02}{:02}{:02}{:02}{:02}{:02}Z",
-        moment.year() % 100,
-        u8::from(moment.month()),
-        moment.day(),
-        moment.hour(),
-        moment.minute(),
-        moment.second()
-    );
-    wrap(0x17, text.as_bytes())
-}
-
-fn extension(last: u8, critical: bool, content: &[u8]) -> Vec<u8> {
-    let mut body = vec![6, 3, 0x55, 0x1d, last];
-    if critical {
-        body.extend([1, 1, 0xff]);
-    }
-    body.extend(wrap(4, content));
-    sequence(&body)
-}
-
-/// An issuing distribution point that says: indirect.
-fn indirect() -> Vec<u8> {
-    extension(28, true, &sequence(&[0x84, 1, 0xff]))
-}
-
-fn entry(issuer: &[u8], named: bool, certificate: &Certificate) -> Vec<u8> {
-    let mut body = wrap(2, certificate.serial());
-    body.extend(time(NOW - 7200));
-    if named {
-        body.extend(sequence(&extension(29, true, &sequence(&wrap(0xa4, issuer)))));
-    }
-    sequence(&body)
-}
-
-/// The issuer of a certificate, in DER: the third field after version, serial number and algorithm.
-fn issuer_of(pem: &str) -> Vec<u8> {
-    use der::{Decode, Encode};
-    let der = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
-    x509_cert::Certificate::from_der(&der).unwrap().tbs_certificate().issuer().to_der().unwrap()
-}
-
-fn read(pem: &str) -> Certificate {
-    Certificate::from_der(&CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()).unwrap()
-}
-
 #[test]
 fn an_indirect_list_revokes_at_once_what_is_cached_already() {
     let pki = Pki::new();
@@ -400,11 +279,6 @@ fn lists_that_cannot_be_used() {
         Crl::read(&good, std::slice::from_ref(&lists.signer), &lists.anchors, at(NOW - 3601)).err(),
         Some(CrlError::NotYetValid)
     );
-}
-
-fn subject_of(certificate: &CertificateDer<'_>) -> Vec<u8> {
-    use der::{Decode, Encode};
-    x509_cert::Certificate::from_der(certificate).unwrap().tbs_certificate().subject().to_der().unwrap()
 }
 
 #[test]

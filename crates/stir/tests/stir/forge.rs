@@ -3,7 +3,7 @@
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use rcgen::{KeyPair, SigningKey};
 
-use crate::support::{NOW, URL};
+use super::support::{NOW, URL};
 
 /// The header of a `shaken` PASSporT.
 pub(crate) fn header() -> String {

@@ -1,9 +1,13 @@
 //! What is signed here verifies here, and nothing else does.
 
 use attesta_stir::cert::Snapshot;
-use attesta_stir::{Attestation, Check, FindingResult, IdentityField, Outcome, Reason, Verdict, Verstat};
+use attesta_stir::{
+    Attestation, Check, Facts, FindingResult, IdentityField, Outcome, Reason, Verdict, VerifyPolicy, Verstat,
+};
 
-use crate::support::{self, Pki, field, signed, snapshot, token, verify};
+use crate::support::{
+    self, CALLEE, CALLER, NOW, Pki, at, field, identity, now, signed, snapshot, token, verify,
+};
 
 #[test]
 fn a_signed_call_verifies() {
@@ -116,20 +120,20 @@ proptest::proptest! {
             (pki, signer, bundle)
         });
         PKI.with(|(pki, signer, bundle)| {
-            let orig = support::identity(&format!("tel:+{caller}"));
-            let dest: Vec<_> = callees.iter().map(|callee| support::identity(&format!("tel:+{callee}"))).collect();
+            let orig = identity(&format!("tel:+{caller}"));
+            let dest: Vec<_> = callees.iter().map(|callee| identity(&format!("tel:+{callee}"))).collect();
             let attest = *[Attestation::A, Attestation::B, Attestation::C].get(level).unwrap();
             let origid = attesta_stir::OrigId::from_random(random);
             let mut value = Vec::new();
-            let claims = attesta_stir::Shaken { attest, dest: &dest, iat: support::now(), orig: &orig, origid };
+            let claims = attesta_stir::Shaken { attest, dest: &dest, iat: now(), orig: &orig, origid };
             signer.sign_shaken(&claims, &mut value).unwrap();
             let value = String::from_utf8(value).unwrap();
             let known = snapshot(&pki.anchors(), &[(support::URL, bundle)]);
-            let verifier = attesta_stir::Verifier::new(pki.anchors(), attesta_stir::VerifyPolicy::default());
+            let verifier = attesta_stir::Verifier::new(pki.anchors(), VerifyPolicy::default());
             let judge = |token: &[u8]| {
                 let fields = [IdentityField { token, ..field(&value) }];
-                let facts = attesta_stir::Facts::new(&fields).orig(std::slice::from_ref(&orig)).dest(&dest);
-                let verification = verifier.verify(&facts, &known, support::now());
+                let facts = Facts::new(&fields).orig(std::slice::from_ref(&orig)).dest(&dest);
+                let verification = verifier.verify(&facts, &known, now());
                 (verification.verdict(), verification.attestation(), verification.origid())
             };
             assert_eq!(judge(token(&value).as_bytes()), (Verdict::Pass, Some(attest), Some(origid)));
@@ -139,4 +143,22 @@ proptest::proptest! {
             assert_ne!(judge(&flipped).0, Verdict::Pass);
         });
     }
+}
+
+#[test]
+fn what_is_examined_needs_no_certificate() {
+    let (signer, _) = Pki::new().signer();
+    let value = signed(&signer);
+    let fields = [field(&value)];
+    let (orig, dest) = ([identity(CALLER)], [identity(CALLEE)]);
+    let facts = Facts::new(&fields).orig(&orig).dest(&dest);
+    let findings = attesta_stir::examine(&facts, &VerifyPolicy::default(), now());
+    let [finding] = findings.as_slice() else { panic!("one field, {} findings", findings.len()) };
+    assert_eq!(finding.reason(), None);
+    assert_eq!(finding.checks().outcome(Check::Signature), Outcome::Skipped);
+    let late = attesta_stir::examine(&facts.orig(&dest), &VerifyPolicy::default(), at(NOW + 61));
+    let checks = late.first().unwrap().checks();
+    let reasons = [Check::Orig, Check::Freshness, Check::Dest].map(|check| checks.reason(check));
+    assert_eq!(reasons, [Some(Reason::OrigMismatch), Some(Reason::IatStale), None], "each check has its own");
+    assert_eq!(Reason::IatStale.explanation(), "`iat` is older than the policy allows.");
 }
