@@ -2,11 +2,13 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use crate::error::ParseError;
 use crate::header::Headers;
 use crate::header::address::To;
 use crate::header::name::Name;
 use crate::message::Version;
 use crate::part::{StartLine, Text};
+use crate::reason_phrase::ReasonPhrase;
 use crate::request::Request;
 use crate::status::Status;
 use crate::writer;
@@ -69,7 +71,13 @@ impl Response {
         self.reason.of(self.headers.raw())
     }
 
-    /// Puts another status and phrase in place; control octets are left out when it prints.
+    /// The phrase by the rules of RFC 3261 section 25.1.
+    pub fn reason_phrase(&self) -> Result<ReasonPhrase<'_>, ParseError> {
+        ReasonPhrase::parse(self.reason())
+    }
+
+    /// Puts another status and phrase in place; control octets but the tab are left out when
+    /// it prints.
     pub fn set_status(&mut self, status: Status, reason: impl Into<Bytes>) {
         self.status = status;
         self.reason = Text::own(reason);

@@ -1,22 +1,22 @@
-use std::fmt;
-
 use crate::error::{Limit, ParseError, ParseErrorKind};
 use crate::header::Headers;
 use crate::header::address::{From, NameAddr, RecordRoute, Route, To};
 use crate::header::call_id::CallId;
 use crate::header::contact::Contact;
+use crate::header::content_disposition::ContentDisposition;
 use crate::header::cseq::CSeq;
 use crate::header::date::Date;
 use crate::header::max_forwards::MaxForwards;
+use crate::header::media_type::{Accept, ContentType, MediaType};
 use crate::header::name::{Name, Shape};
 use crate::header::typed::Typed;
 use crate::header::via::Via;
+use crate::invalid::{Invalid, InvalidKind};
 use crate::message::{Message, Version};
 use crate::method::Method;
 use crate::param::Params;
 use crate::request::Request;
 use crate::response::Response;
-use crate::status::Status;
 
 /// What an element asks of a message beyond its being readable.
 ///
@@ -43,6 +43,7 @@ pub struct Rules {
     methods: Option<Vec<Method>>,
     schemes: Option<Vec<String>>,
     extensions: Option<Vec<String>>,
+    media_types: Option<Vec<String>>,
     params: Option<usize>,
     forwards: bool,
 }
@@ -72,6 +73,16 @@ impl Rules {
         self
     }
 
+    /// The types of body that are understood, as `application/sdp`. A body of another type or in a
+    /// Content-Encoding gets 415 with `Accept` or `Accept-Encoding`, unless its Content-Disposition
+    /// lets it be passed over; an INVITE whose `Accept` takes none of the types gets 406 (RFC 3261
+    /// sections 8.2.3, 21.4.7 and 21.4.13). Default: any.
+    #[must_use]
+    pub fn media_types<'s>(mut self, types: impl IntoIterator<Item = &'s str>) -> Self {
+        self.media_types = Some(types.into_iter().map(str::to_owned).collect());
+        self
+    }
+
     /// How many parameters one value may have; more get 400. Default: that of
     /// [`Limits`](crate::Limits).
     #[must_use]
@@ -96,8 +107,10 @@ impl Rules {
         }
     }
 
-    /// Checks a request: version, form, method, scheme, hops, extensions, in this order
+    /// Checks a request: version, form, method, scheme, hops, extensions, body, in this order
     /// (RFC 3261 section 8.2).
+    ///
+    /// Of several Via only the top one must be readable: those below it are for other hops.
     pub fn request(&self, request: &Request) -> Result<(), Invalid> {
         let answered = *request.method() != Method::Ack;
         self.form(request).and_then(|()| self.support(request)).map_err(|fault| fault.invalid(answered))
@@ -112,18 +125,35 @@ impl Rules {
         checked.map_err(|fault| fault.invalid(false))
     }
 
-    /// The response a fault deserves, with `Allow` or `Unsupported` where its status asks for
-    /// them; `None` where nothing is sent.
+    /// The response a fault deserves, with `Allow`, `Unsupported`, `Accept` or `Accept-Encoding`
+    /// where its status asks for them; `None` where nothing is sent.
     pub fn answer(&self, request: &Request, fault: &Invalid) -> Option<Response> {
         let mut response = Response::to_request(request, fault.answer()?);
-        if fault.kind == InvalidKind::MethodNotAllowed || fault.kind == InvalidKind::MethodUnknown {
-            let names: Vec<_> = self.methods.iter().flatten().map(Method::as_str).collect();
-            response.headers_mut().push(Name::Allow, names.join(", "));
-        }
-        if fault.kind == InvalidKind::Extension {
-            for tag in self.unsupported(request.headers()) {
-                response.headers_mut().push(Name::Unsupported, tag);
+        let headers = response.headers_mut();
+        match fault.kind() {
+            InvalidKind::MethodNotAllowed | InvalidKind::MethodUnknown => {
+                let names: Vec<_> = self.methods.iter().flatten().map(Method::as_str).collect();
+                headers.push(Name::Allow, names.join(", "));
             }
+            InvalidKind::Extension => {
+                for tag in self.unsupported(request.headers()) {
+                    headers.push(Name::Unsupported, tag);
+                }
+            }
+            InvalidKind::MediaType => {
+                headers.push(Name::Accept, self.media_types.as_deref().unwrap_or_default().join(", "));
+            }
+            InvalidKind::ContentEncoding => headers.push(Name::AcceptEncoding, IDENTITY),
+            InvalidKind::Version
+            | InvalidKind::RequestUri(_)
+            | InvalidKind::RequestUriHeaders
+            | InvalidKind::Missing
+            | InvalidKind::Duplicate
+            | InvalidKind::Value(_)
+            | InvalidKind::MethodMismatch
+            | InvalidKind::Scheme
+            | InvalidKind::TooManyHops
+            | InvalidKind::NotAcceptable => {}
         }
         Some(response)
     }
@@ -152,10 +182,7 @@ impl Rules {
         let cseq = required::<CSeq>(headers)?;
         self.address(*required::<From<'_>>(headers)?, Name::From)?;
         self.address(*required::<To<'_>>(headers)?, Name::To)?;
-        required::<Via<'_>>(headers)?;
-        for via in headers.read_all::<Via<'_>>() {
-            self.count(via.map_err(Fault::of::<Via<'_>>)?.params(), Some(Name::Via))?;
-        }
+        self.count(required::<Via<'_>>(headers)?.params(), Some(Name::Via))?;
         for contact in headers.read_all::<Contact<'_>>() {
             if let Contact::Address(address) = contact.map_err(Fault::of::<Contact<'_>>)? {
                 self.address(address, Name::Contact)?;
@@ -204,7 +231,7 @@ impl Rules {
         if !exempt && self.unsupported(request.headers()).next().is_some() {
             return Err(Fault::new(InvalidKind::Extension, Some(Name::Require)));
         }
-        Ok(())
+        self.media_types.as_deref().map_or(Ok(()), |types| content(request, types))
     }
 
     /// The option tags of `Require` that are not in the list.
@@ -214,134 +241,6 @@ impl Rules {
             None => true,
         };
         headers.values(Name::Require).filter(move |tag| !known(tag))
-    }
-}
-
-/// Why a message is not accepted, and what it deserves.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Invalid {
-    kind: InvalidKind,
-    header: Option<Name>,
-    answer: Option<Status>,
-}
-
-impl Invalid {
-    /// What was wrong.
-    pub fn kind(&self) -> InvalidKind {
-        self.kind
-    }
-
-    /// The header it was found in; `None` for the start line.
-    pub fn header(&self) -> Option<Name> {
-        self.header
-    }
-
-    /// The status to answer with; `None` where the message is dropped: a response, or an ACK.
-    pub fn answer(&self) -> Option<Status> {
-        self.answer
-    }
-
-    /// Whether the message breaks RFC 3261, rather than asking for what is not supported here.
-    pub fn is_malformed(&self) -> bool {
-        self.kind.status() == Status::BAD_REQUEST
-    }
-}
-
-impl fmt::Display for Invalid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.header {
-            Some(header) => write!(f, "{header}: {}", self.kind),
-            None => self.kind.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for Invalid {}
-
-/// The kinds of fault [`Rules`] find.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[non_exhaustive]
-pub enum InvalidKind {
-    /// The version is not 2.0: 505.
-    Version,
-    /// The Request-URI cannot be read: 400.
-    RequestUri(ParseErrorKind),
-    /// The Request-URI has a header part, which RFC 3261 section 19.1.1 forbids: 400.
-    RequestUriHeaders,
-    /// A mandatory header is missing (RFC 3261 section 8.1.1): 400.
-    Missing,
-    /// A header that stands once stands twice (RFC 3261 section 7.3.1): 400.
-    Duplicate,
-    /// A value cannot be read: 400.
-    Value(ParseErrorKind),
-    /// CSeq names another method than the request line (RFC 3261 section 8.1.1.5): 400.
-    MethodMismatch,
-    /// A method unknown to this crate: 501.
-    MethodUnknown,
-    /// A known method that is not answered here: 405.
-    MethodNotAllowed,
-    /// A Request-URI of another scheme: 416.
-    Scheme,
-    /// No hop is left: 483.
-    TooManyHops,
-    /// An extension is required that is not supported: 420.
-    Extension,
-}
-
-impl InvalidKind {
-    /// The kind as one kebab-case word, for logs and counters.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Version => "version-not-supported",
-            Self::RequestUri(_) => "request-uri",
-            Self::RequestUriHeaders => "request-uri-headers",
-            Self::Missing => "missing-header",
-            Self::Duplicate => "duplicate-header",
-            Self::Value(_) => "header-value",
-            Self::MethodMismatch => "method-mismatch",
-            Self::MethodUnknown => "method-unknown",
-            Self::MethodNotAllowed => "method-not-allowed",
-            Self::Scheme => "uri-scheme",
-            Self::TooManyHops => "too-many-hops",
-            Self::Extension => "extension",
-        }
-    }
-
-    /// The status a request with this fault deserves, were it to be answered.
-    pub const fn status(self) -> Status {
-        match self {
-            Self::Version => Status::VERSION_NOT_SUPPORTED,
-            Self::RequestUri(_)
-            | Self::RequestUriHeaders
-            | Self::Missing
-            | Self::Duplicate
-            | Self::Value(_)
-            | Self::MethodMismatch => Status::BAD_REQUEST,
-            Self::MethodUnknown => Status::NOT_IMPLEMENTED,
-            Self::MethodNotAllowed => Status::METHOD_NOT_ALLOWED,
-            Self::Scheme => Status::UNSUPPORTED_URI_SCHEME,
-            Self::TooManyHops => Status::TOO_MANY_HOPS,
-            Self::Extension => Status::BAD_EXTENSION,
-        }
-    }
-}
-
-impl fmt::Display for InvalidKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Version => f.write_str("the version is not SIP/2.0"),
-            Self::RequestUri(kind) => write!(f, "Request-URI: {kind}"),
-            Self::RequestUriHeaders => f.write_str("the Request-URI has a header part"),
-            Self::Missing => f.write_str("missing"),
-            Self::Duplicate => f.write_str("stands twice"),
-            Self::Value(kind) => kind.fmt(f),
-            Self::MethodMismatch => f.write_str("another method than that of the request line"),
-            Self::MethodUnknown => f.write_str("an unknown method"),
-            Self::MethodNotAllowed => f.write_str("a method that is not answered here"),
-            Self::Scheme => f.write_str("a Request-URI of a scheme that is not supported"),
-            Self::TooManyHops => f.write_str("no hop is left"),
-            Self::Extension => f.write_str("an extension that is not supported"),
-        }
     }
 }
 
@@ -362,14 +261,36 @@ impl Fault {
     }
 
     fn invalid(self, answered: bool) -> Invalid {
-        let answer = if answered { Some(self.kind.status()) } else { None };
-        Invalid { kind: self.kind, header: self.header, answer }
+        Invalid::new(self.kind, self.header, answered)
     }
 }
 
 fn required<'a, T: Typed<'a>>(headers: &'a Headers) -> Result<T, Fault> {
     let value = headers.read::<T>().ok_or(Fault::new(InvalidKind::Missing, Some(T::NAME)))?;
     value.map_err(Fault::of::<T>)
+}
+
+/// Whether a body is of one of these types, and whether one of them may come back (RFC 3261
+/// section 8.2.3).
+fn content(request: &Request, types: &[String]) -> Result<(), Fault> {
+    let headers = request.headers();
+    let types = || types.iter().filter_map(|each| MediaType::parse(each.as_bytes()).ok());
+    let optional =
+        || headers.read::<ContentDisposition<'_>>().is_some_and(|read| read.is_ok_and(|it| it.is_optional()));
+    if !request.body().is_empty() && !optional() {
+        let found = headers.read::<ContentType<'_>>().and_then(Result::ok).map(|found| found.media_type());
+        if !found.is_some_and(|found| types().any(|each| each.covers(&found))) {
+            return Err(Fault::new(InvalidKind::MediaType, Some(Name::ContentType)));
+        }
+        if headers.values(Name::ContentEncoding).any(|each| !each.eq_ignore_ascii_case(IDENTITY.as_bytes())) {
+            return Err(Fault::new(InvalidKind::ContentEncoding, Some(Name::ContentEncoding)));
+        }
+    }
+    let takes = |range: Accept<'_>| range.q() > 0 && types().any(|each| range.range().covers(&each));
+    let refuses = *request.method() == Method::Invite
+        && headers.contains(Name::Accept)
+        && !headers.read_all::<Accept<'_>>().flatten().any(takes);
+    if refuses { Err(Fault::new(InvalidKind::NotAcceptable, Some(Name::Accept))) } else { Ok(()) }
 }
 
 /// No header of one value may stand on two lines. Those that only describe are let pass: a
@@ -389,6 +310,12 @@ fn duplicates(headers: &Headers) -> Result<(), Fault> {
     Ok(())
 }
 
+/// No encoding (RFC 3261 section 20.2).
+const IDENTITY: &str = "identity";
+
+// One bit for each name in `duplicates`.
+const _: () = assert!(Name::ALL.len() <= u128::BITS as usize, "a name for each bit of a word");
+
 const DESCRIPTIVE: [Name; 7] = [
     Name::MimeVersion,
     Name::Organization,
@@ -402,7 +329,9 @@ const DESCRIPTIVE: [Name; 7] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lex;
     use crate::limits::Limits;
+    use crate::status::Status;
 
     const GOOD: &str = "OPTIONS sip:example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n\
         From: <sip:a@example.com>;tag=1\r\nTo: <sip:example.com>\r\nCall-ID: 1\r\nCSeq: 7 OPTIONS\r\n\
@@ -456,6 +385,44 @@ mod tests {
         let answer = rules.answer(&request, &invalid).unwrap();
         assert_eq!(answer.status(), Status::BAD_EXTENSION);
         assert_eq!(answer.headers().get(Name::Unsupported), Some(&b"two"[..]));
+    }
+
+    #[test]
+    fn a_via_below_the_top_one_is_for_other_hops() {
+        for (below, top) in [("SIP/2.0/UDP 192.0.2.1;;", None), ("SIP/2.0/UDP 192.0.2.1", Some(400))] {
+            let other = if top.is_none() { "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1" } else { "nonsense" };
+            let text = GOOD.replace("Via: ", &format!("Via: {other}, {below}\r\nVia: "));
+            assert_eq!(check(&Rules::default(), &text).err().and_then(|(_, _, answer)| answer), top);
+        }
+    }
+
+    #[test]
+    fn bodies_that_are_not_understood_are_refused_with_what_is() {
+        let rules = Rules::default().media_types(["application/sdp"]);
+        let with = |lines: &str| {
+            GOOD.replace("OPTIONS", "INVITE").replace("\r\n\r\n", &format!("\r\n{lines}\r\n\r\nv=0"))
+        };
+        let answered = |text: &str| {
+            let Message::Request(request) =
+                Message::parse(text.to_owned().into(), &Limits::default()).unwrap()
+            else {
+                panic!("a request")
+            };
+            let response = rules.answer(&request, &rules.request(&request).err()?)?;
+            let said = |name| response.headers().get(name).map(|value| lex::text(value).into_owned());
+            Some((response.status().code(), said(Name::Accept).or(said(Name::AcceptEncoding))))
+        };
+        let sdp = "Content-Type: Application/SDP";
+        assert_eq!(answered(&with(sdp)), None);
+        assert_eq!(answered(&with(&format!("{sdp}\r\nAccept: text/plain, application/*"))), None);
+        assert_eq!(answered(&with("Content-Type: a/b\r\nContent-Disposition: x;handling=optional")), None);
+        let unknown = Some((415, Some("application/sdp".to_owned())));
+        assert_eq!(answered(&with("Content-Type: application/unknownformat")), unknown);
+        assert_eq!(answered(&with("Subject: a body without a type")), unknown);
+        let encoded = answered(&with(&format!("{sdp}\r\nContent-Encoding: gzip")));
+        assert_eq!(encoded, Some((415, Some("identity".to_owned()))));
+        assert_eq!(answered(&with(&format!("{sdp}\r\nAccept: text/plain"))), Some((406, None)));
+        assert_eq!(answered(&with(&format!("{sdp}\r\nAccept: application/sdp;q=0"))), Some((406, None)));
     }
 
     #[test]

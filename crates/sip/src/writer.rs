@@ -36,7 +36,7 @@ pub(crate) fn status_line(status: Status, reason: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"SIP/2.0 ");
     number(u64::from(status.code()), out);
     out.push(b' ');
-    out.extend(reason.iter().filter(|octet| !octet.is_ascii_control()));
+    out.extend(reason.iter().filter(|octet| !octet.is_ascii_control() || **octet == b'\t'));
     out.extend_from_slice(b"\r\n");
 }
 

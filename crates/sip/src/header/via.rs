@@ -19,6 +19,8 @@ pub struct Via<'a> {
 
 impl<'a> Via<'a> {
     /// Reads one value; [`Headers::values`](crate::Headers::values) splits a line into them.
+    ///
+    /// Port 0 is refused: nothing can be sent there.
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
         let mut cursor = Cursor::new(value);
         read_protocol(&mut cursor)?;
@@ -29,6 +31,9 @@ impl<'a> Via<'a> {
         cursor.skip_lws();
         let host = Host::read(&mut cursor)?;
         let port = read_port(&mut cursor)?;
+        if port == Some(0) {
+            return Err(cursor.error(ParseErrorKind::Number));
+        }
         let mut branch = None;
         let params = Params::read(&mut cursor, |name, value| {
             if branch.is_none() && name.eq_ignore_ascii_case(b"branch") {
@@ -187,6 +192,7 @@ mod tests {
             "SIP/2.0/UDP a;;",
             "SIP/2.0/UDP a:",
             "SIP/2.0/UDP a:70000",
+            "SIP/2.0/UDP a:0",
             "SIP/2.0/UDP 2001:db8::1",
             "SIP/2.0/UDP a b",
         ] {
