@@ -87,8 +87,11 @@ pub struct ShellCounters {
     pub octets_received: u64,
     /// Datagrams of nothing but line ends or NULs, and empty ones: they go no further.
     pub keepalives: u64,
-    /// Errors that the operating system gave in place of a datagram.
+    /// Errors that the network reported for datagrams sent earlier. The switchboard hears of those that say that there is no
+    /// way to the peer.
     pub receive_errors: u64,
+    /// Datagrams that the operating system dropped because the receive buffer of a socket was full.
+    pub datagrams_dropped: u64,
     /// Datagrams that the operating system took, or that wait for room.
     pub datagrams_sent: u64,
     /// Octets of those.

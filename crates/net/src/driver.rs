@@ -3,16 +3,15 @@
 use std::collections::VecDeque;
 use std::future::{pending, poll_fn};
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use attesta_b2bua::{CallEvent, Input, Now, Output, Policy, Question, SignError, Switchboard, Token};
 use attesta_transaction::{Flow, Transmit, Transport};
-use bytes::Bytes;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::task::yield_now;
+use tokio::time::{sleep, timeout};
 
 use crate::alarm::Alarm;
 use crate::clock::Clock;
@@ -20,7 +19,7 @@ use crate::control::{Control, Post, Report, ShellCounters};
 use crate::names::{Names, SystemNames};
 use crate::resolve::Resolution;
 use crate::steward::Certificates;
-use crate::udp::{Sent, Udp};
+use crate::udp::{Arrival, Udp};
 
 /// Drives one [`Switchboard`] on the sockets that it owns.
 ///
@@ -36,16 +35,13 @@ pub struct Driver<P: Policy> {
     post: mpsc::Sender<Post>,
     inbox: mpsc::Receiver<Post>,
     batch: Vec<Arrival>,
+    /// What was sent earlier and, as the network says, did not arrive.
+    lost: Vec<Transmit>,
+    /// A socket had more than was taken from it.
+    crowded: bool,
     answers: VecDeque<Input>,
     alarm: Alarm,
     counters: ShellCounters,
-}
-
-/// One datagram of a batch.
-struct Arrival {
-    local: SocketAddr,
-    remote: SocketAddr,
-    data: Bytes,
 }
 
 /// Why the loop turned.
@@ -54,6 +50,7 @@ enum Wake {
     Certificates,
     Alarm,
     Sockets,
+    Room,
 }
 
 /// Whether the loop turns again.
@@ -79,6 +76,8 @@ impl<P: Policy> Driver<P> {
             post,
             inbox,
             batch: Vec::new(),
+            lost: Vec::new(),
+            crowded: false,
             answers: VecDeque::new(),
             alarm: Alarm::new(),
             counters: ShellCounters::default(),
@@ -120,6 +119,10 @@ impl<P: Policy> Driver<P> {
     pub async fn run(mut self) -> Report {
         let mut wake = Wake::Certificates;
         while self.turn(wake) == Course::Onward {
+            if std::mem::take(&mut self.crowded) {
+                // Whoever sends as fast as it can leaves time for the others on this thread.
+                yield_now().await;
+            }
             wake = self.wait().await;
         }
         self.hand_over_what_waits().await;
@@ -134,7 +137,8 @@ impl<P: Policy> Driver<P> {
             Some(post) = self.inbox.recv() => Wake::Post(post),
             () = changed(&mut self.certificates) => Wake::Certificates,
             () = self.alarm.rings() => Wake::Alarm,
-            () = poll_fn(|cx| poll_sockets(sockets, cx)) => Wake::Sockets,
+            () = room(sockets) => Wake::Room,
+            () = arrivals(sockets) => Wake::Sockets,
         }
     }
 
@@ -157,29 +161,30 @@ impl<P: Policy> Driver<P> {
                 self.learn_certificates(now);
                 now
             }
-            Wake::Alarm => Clock::now(),
+            Wake::Alarm | Wake::Room => Clock::now(),
             Wake::Sockets => {
                 self.receive();
                 let now = Clock::now();
                 self.feed_batch(now);
-                self.flush(now);
                 now
             }
         };
         if self.alarm.is_due(now.mono) {
             self.feed(now, Input::Timeout);
         }
+        self.flush(now);
         self.alarm.arm();
         Course::Onward
     }
 
     fn receive(&mut self) {
         for socket in &mut self.sockets {
-            let local = socket.local();
-            let received = socket.receive(|remote, data| self.batch.push(Arrival { local, remote, data }));
+            let received = socket.receive(|arrival| self.batch.push(arrival), |lost| self.lost.push(lost));
             self.counters.keepalives += received.keepalives;
             self.counters.receive_errors += received.errors;
             self.counters.octets_received += received.octets;
+            self.counters.datagrams_dropped += received.dropped;
+            self.crowded |= received.full;
         }
         self.counters.datagrams_received += self.batch.len() as u64;
     }
@@ -192,6 +197,9 @@ impl<P: Policy> Driver<P> {
             self.feed(now, Input::Datagram { flow, data });
         }
         self.batch = batch;
+        for transmit in std::mem::take(&mut self.lost) {
+            self.feed(now, Input::TransportFailed(transmit));
+        }
     }
 
     fn learn_certificates(&mut self, now: Now) {
@@ -207,6 +215,9 @@ impl<P: Policy> Driver<P> {
         while let Some(input) = next {
             self.switchboard.handle_input(now, input);
             self.drain();
+            if self.sockets.iter().any(Udp::has_batch) {
+                self.flush_sockets();
+            }
             next = self.answers.pop_front();
         }
     }
@@ -251,31 +262,35 @@ impl<P: Policy> Driver<P> {
         }
     }
 
+    /// Puts a message in line; what stands in line leaves at the end of the turn, by as few system calls as there can be.
     fn transmit(&mut self, transmit: Transmit) {
-        let octets = transmit.payload.len() as u64;
-        let local = transmit.flow.local;
-        let socket = match transmit.flow.transport {
-            Transport::Udp => self.sockets.iter_mut().find(|socket| socket.local() == local),
+        let Transmit { flow, payload } = &transmit;
+        let octets = payload.len() as u64;
+        let socket = match flow.transport {
+            Transport::Udp => self.sockets.iter_mut().find(|socket| socket.serves(flow.local)),
             Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => None,
         };
-        match socket.map(|socket| socket.send(transmit.flow.remote, &transmit.payload)) {
-            Some(Sent::Gone | Sent::Waiting) => {
-                tracing::trace!(flow = ?transmit.flow, octets, "sent");
+        let Some(socket) = socket else {
+            tracing::debug!(?flow, "no socket for this flow");
+            return self.fail(transmit);
+        };
+        match socket.send(flow.local, flow.remote, payload.clone()) {
+            Ok(()) => {
+                tracing::trace!(?flow, octets, "sent");
                 self.counters.datagrams_sent += 1;
                 self.counters.octets_sent += octets;
             }
-            Some(Sent::Failed(error)) => {
-                tracing::debug!(flow = ?transmit.flow, octets, %error, "send");
-                if is_passing(&error) {
-                    self.counters.send_failures += 1;
-                } else {
-                    self.fail(transmit);
-                }
-            }
-            None => {
-                tracing::debug!(flow = ?transmit.flow, "no socket for this flow");
-                self.fail(transmit);
-            }
+            Err(error) => self.unsent(transmit, &error),
+        }
+    }
+
+    /// What could not be sent: the switchboard hears of it, unless that passes.
+    fn unsent(&mut self, transmit: Transmit, error: &io::Error) {
+        tracing::debug!(flow = ?transmit.flow, %error, "send");
+        if is_passing(error) {
+            self.counters.send_failures += 1;
+        } else {
+            self.fail(transmit);
         }
     }
 
@@ -284,21 +299,22 @@ impl<P: Policy> Driver<P> {
         self.answers.push_back(Input::TransportFailed(transmit));
     }
 
-    /// Sends what waited for room.
+    /// Sends what stands in line, and what comes of its failures.
     fn flush(&mut self, now: Now) {
+        loop {
+            self.flush_sockets();
+            let Some(failed) = self.answers.pop_front() else { return };
+            self.feed(now, failed);
+        }
+    }
+
+    fn flush_sockets(&mut self) {
         let mut failed = Vec::new();
         for socket in self.sockets.iter_mut().filter(|socket| socket.is_waiting()) {
-            let local = socket.local();
-            socket.flush(|remote, payload, error| {
-                tracing::debug!(%local, %remote, %error, "send");
-                self.counters.send_failures += 1;
-                if !is_passing(&error) {
-                    failed.push(Transmit { flow: Flow::udp(local, remote), payload });
-                }
-            });
+            socket.flush(|transmit, error| failed.push((transmit, error)));
         }
-        for transmit in failed {
-            self.feed(now, Input::TransportFailed(transmit));
+        for (transmit, error) in failed {
+            self.unsent(transmit, &error);
         }
     }
 
@@ -311,17 +327,12 @@ impl<P: Policy> Driver<P> {
     /// Gives the operating system what waits, for as long as it takes any.
     async fn hand_over_what_waits(&mut self) {
         let sockets = &mut self.sockets;
-        let flushed = poll_fn(|cx| {
-            for socket in sockets.iter_mut() {
-                while socket.is_waiting() {
-                    if socket.poll_ready(cx).is_pending() {
-                        return Poll::Pending;
-                    }
-                    socket.flush(|_, _, _| {});
-                }
+        let flushed = async {
+            while sockets.iter().any(Udp::is_waiting) {
+                sleep(PAUSE).await;
+                sockets.iter_mut().for_each(|socket| socket.flush(|_, _| {}));
             }
-            Poll::Ready(())
-        });
+        };
         // What does not leave in this time is lost, like any datagram.
         let _ = timeout(FAREWELL, flushed).await;
     }
@@ -338,15 +349,23 @@ fn is_passing(error: &io::Error) -> bool {
         || (cfg!(target_os = "linux") && error.raw_os_error() == Some(LINUX_ENOBUFS))
 }
 
-/// Ready when any of `sockets` is.
-fn poll_sockets(sockets: &[Udp], cx: &mut Context<'_>) -> Poll<()> {
-    let mut ready = Poll::Pending;
-    for socket in sockets {
-        if socket.poll_ready(cx).is_ready() {
-            ready = Poll::Ready(());
-        }
+/// Waits until something has come to any of `sockets`.
+async fn arrivals(sockets: &[Udp]) {
+    if sockets.iter().any(Udp::is_readable) {
+        return;
     }
-    ready
+    let mut waits: Vec<_> = sockets.iter().map(|socket| Box::pin(socket.arrivals())).collect();
+    poll_fn(|cx| {
+        let ready = waits.iter_mut().any(|wait| wait.as_mut().poll(cx).is_ready());
+        if ready { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// Waits a little where something waits for room in the send buffer, and forever where nothing does. The system's own word
+/// that there is room is no use: an ICMP error makes it say so for good.
+async fn room(sockets: &[Udp]) {
+    if sockets.iter().any(Udp::is_waiting) { sleep(PAUSE).await } else { pending().await }
 }
 
 /// Waits until the steward publishes something; forever when there is none or it is gone.
@@ -362,6 +381,9 @@ const INBOX: usize = 1024;
 
 /// A full queue of the network device; `std` has no kind for it.
 const LINUX_ENOBUFS: i32 = 105;
+
+/// How long what found no room in a send buffer waits before it is tried again.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// How long a driver that stops goes on handing datagrams to a full send buffer.
 const FAREWELL: Duration = Duration::from_secs(1);

@@ -46,6 +46,7 @@ mod address;
 mod alarm;
 mod clock;
 mod control;
+mod datagrams;
 mod document;
 mod driver;
 mod fetch;

@@ -75,6 +75,12 @@ impl Collector for Counted {
         )?;
         page.counter("datagrams_received", "Datagrams received", shell.datagrams_received)?;
         page.counter("datagrams_sent", "Datagrams sent", shell.datagrams_sent)?;
+        page.counter(
+            "datagrams_dropped",
+            "Datagrams that the operating system dropped for want of room in a receive buffer",
+            shell.datagrams_dropped,
+        )?;
+        page.counter("network_errors", "ICMP errors for datagrams sent", shell.receive_errors)?;
         page.counter("send_failures", "Datagrams that could not be sent", shell.send_failures)?;
         page.counter("events_dropped", "Call events for which there was no room", shell.events_dropped)
     }

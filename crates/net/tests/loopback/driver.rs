@@ -86,6 +86,18 @@ async fn what_cannot_be_sent_fails_its_call_and_the_loop_goes_on() {
     assert_eq!(edge.stop().await.shell.send_failures, 1);
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_closed_port_fails_its_call_at_once() {
+    let edge = plain(1, |driver| driver).await;
+    let closed = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let uri = format!("sip:+12025550101@{closed}");
+    // Timer B would take 32 s, and the test gives up before.
+    edge.is_told(0, edge.request("INVITE", &uri, "", "")).await;
+    assert!(edge.answers().await.0 >= 400);
+    assert_eq!(edge.stop().await.shell.receive_errors, 1);
+}
+
 #[tokio::test]
 async fn a_slow_reader_of_events_costs_events_and_not_calls() {
     let (events, mut reader) = mpsc::channel(1);

@@ -1,0 +1,203 @@
+//! Linux: recvmmsg and sendmmsg, IP_PKTINFO, and the queue of ICMP errors.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::AsRawFd;
+
+use nix::cmsg_space;
+use nix::libc;
+use nix::sys::socket::{
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrStorage, recvmmsg, recvmsg,
+    sendmmsg, sendmsg, setsockopt, sockopt,
+};
+
+use socket2::Socket;
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+
+use super::{Incoming, NetworkError, Outgoing, SLOT};
+
+/// What a socket is waited for: a datagram, or an error that the network reports.
+pub(crate) const ARRIVALS: Interest = Interest::READABLE.add(Interest::ERROR);
+
+/// Asks for what the calls below rely on: the address that each datagram was sent to where the socket is bound to all of
+/// them, ICMP errors, and the count of datagrams for which there was no room. A larger receive buffer than
+/// `net.core.rmem_max` is had where the process may (CAP_NET_ADMIN).
+pub(crate) fn adapt(socket: &Socket, local: SocketAddr, receive_buffer: usize) -> io::Result<()> {
+    let everywhere = local.ip().is_unspecified();
+    match local {
+        SocketAddr::V4(_) => {
+            setsockopt(socket, sockopt::Ipv4RecvErr, &true)?;
+            setsockopt(socket, sockopt::Ipv4PacketInfo, &everywhere)?;
+        }
+        SocketAddr::V6(_) => {
+            setsockopt(socket, sockopt::Ipv6RecvErr, &true)?;
+            setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &everywhere)?;
+        }
+    }
+    setsockopt(socket, sockopt::RxqOvfl, &1)?;
+    // What an unprivileged process may have, it has already.
+    let _ = setsockopt(socket, sockopt::RcvBufForce, &receive_buffer);
+    Ok(())
+}
+
+/// Takes up to `want` datagrams, each into a slot of `slots`, and says how many it took.
+pub(crate) fn receive(
+    socket: &UdpSocket,
+    slots: &mut [u8],
+    want: usize,
+    mut deliver: impl FnMut(Incoming<'_>),
+) -> io::Result<usize> {
+    let mut buffers: Vec<_> =
+        slots.chunks_exact_mut(SLOT).take(want).map(|slot| [IoSliceMut::new(slot)]).collect();
+    // Made anew for each call: the kernel writes the lengths that it used over those that it may use.
+    let control = cmsg_space!(libc::in6_pktinfo, u32);
+    let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(buffers.len(), Some(control));
+    let messages =
+        recvmmsg(socket.as_raw_fd(), &mut headers, buffers.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
+    let mut taken = 0;
+    for message in messages {
+        taken += 1;
+        let Some(remote) = message.address.as_ref().and_then(address) else { continue };
+        let (local, dropped) = noted(&message);
+        let octets = message.iovs().next().unwrap_or_default();
+        deliver(Incoming { remote, local, octets, dropped });
+    }
+    Ok(taken)
+}
+
+/// Sends as many of `datagrams`, in their order, as one call can: those at the front that leave from the same source. Says
+/// how many; an error is that of the first.
+pub(crate) fn send(socket: &UdpSocket, datagrams: &[Outgoing]) -> io::Result<usize> {
+    let Some(first) = datagrams.first() else { return Ok(0) };
+    let pinned = first.source.map(Pinned::of);
+    let control = pinned.as_ref().map(Pinned::message);
+    let control = control.as_slice();
+    let alike = datagrams.iter().take_while(|datagram| datagram.source == first.source).count();
+    if alike == 1 {
+        let payload = [IoSlice::new(&first.payload)];
+        let remote = SockaddrStorage::from(first.remote);
+        sendmsg(socket.as_raw_fd(), &payload, control, MsgFlags::MSG_DONTWAIT, Some(&remote))?;
+        return Ok(1);
+    }
+    let batch = || datagrams.iter().take(alike);
+    let payloads: Vec<_> = batch().map(|datagram| [IoSlice::new(&datagram.payload)]).collect();
+    let remotes: Vec<_> = batch().map(|datagram| Some(SockaddrStorage::from(datagram.remote))).collect();
+    let room = pinned.as_ref().map(Pinned::room);
+    let mut headers = MultiHeaders::preallocate(alike, room);
+    let sent =
+        sendmmsg(socket.as_raw_fd(), &mut headers, &payloads, remotes, control, MsgFlags::MSG_DONTWAIT)?;
+    Ok(sent.count())
+}
+
+/// Takes what the network said of datagrams sent earlier; `buffer` has room for what it quotes of them.
+pub(crate) fn take_errors(
+    socket: &UdpSocket,
+    buffer: &mut [u8],
+    mut deliver: impl FnMut(NetworkError, &[u8]),
+) {
+    // Each was drawn by a datagram of ours, so that they end; the end is that none is left.
+    let _: io::Result<()> = socket.try_io(Interest::ERROR, || {
+        loop {
+            let error = next_error(socket, buffer)?;
+            deliver(error, buffer.get(..error.octets).unwrap_or_default());
+        }
+    });
+}
+
+fn next_error(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<NetworkError> {
+    let mut control = cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6, libc::in6_pktinfo, u32);
+    let mut quoted = [IoSliceMut::new(buffer)];
+    let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
+    let message: RecvMsg<'_, '_, SockaddrStorage> =
+        recvmsg(socket.as_raw_fd(), &mut quoted, Some(&mut control), flags)?;
+    let unreachable = message.cmsgs().is_ok_and(|mut notes| {
+        notes.any(|note| {
+            matches!(note, ControlMessageOwned::Ipv4RecvErr(error, _) | ControlMessageOwned::Ipv6RecvErr(error, _)
+                if is_unreachable(&error))
+        })
+    });
+    let remote = message.address.as_ref().and_then(address);
+    Ok(NetworkError { remote, octets: message.bytes, unreachable })
+}
+
+/// The control message that says which of our addresses a datagram leaves from.
+enum Pinned {
+    V4(libc::in_pktinfo),
+    V6(libc::in6_pktinfo),
+}
+
+impl Pinned {
+    fn of(source: SocketAddr) -> Self {
+        match source {
+            SocketAddr::V4(source) => Self::V4(libc::in_pktinfo {
+                ipi_ifindex: 0,
+                ipi_spec_dst: libc::in_addr { s_addr: u32::from_ne_bytes(source.ip().octets()) },
+                ipi_addr: libc::in_addr { s_addr: 0 },
+            }),
+            SocketAddr::V6(source) => Self::V6(libc::in6_pktinfo {
+                ipi6_addr: libc::in6_addr { s6_addr: source.ip().octets() },
+                ipi6_ifindex: source.scope_id(),
+            }),
+        }
+    }
+
+    fn message(&self) -> ControlMessage<'_> {
+        match self {
+            Self::V4(info) => ControlMessage::Ipv4PacketInfo(info),
+            Self::V6(info) => ControlMessage::Ipv6PacketInfo(info),
+        }
+    }
+
+    /// Room for it and for nothing else: the kernel reads all of it.
+    fn room(&self) -> Vec<u8> {
+        match self {
+            Self::V4(_) => cmsg_space!(libc::in_pktinfo),
+            Self::V6(_) => cmsg_space!(libc::in6_pktinfo),
+        }
+    }
+}
+
+/// What the control messages say: the address asked, and the count of datagrams dropped.
+fn noted(message: &RecvMsg<'_, '_, SockaddrStorage>) -> (Option<SocketAddr>, Option<u32>) {
+    let (mut local, mut dropped) = (None, None);
+    for note in message.cmsgs().into_iter().flatten() {
+        if let ControlMessageOwned::Ipv4PacketInfo(info) = note {
+            // In network order, as octets in memory.
+            let asked = Ipv4Addr::from(info.ipi_spec_dst.s_addr.to_ne_bytes());
+            local = Some(SocketAddrV4::new(asked, 0).into());
+        } else if let ControlMessageOwned::Ipv6PacketInfo(info) = note {
+            let asked = Ipv6Addr::from(info.ipi6_addr.s6_addr);
+            // An address of one link means nothing without its interface.
+            let scope = if asked.is_unicast_link_local() { info.ipi6_ifindex } else { 0 };
+            local = Some(SocketAddrV6::new(asked, 0, 0, scope).into());
+        } else if let ControlMessageOwned::RxqOvfl(count) = note {
+            dropped = Some(count);
+        }
+    }
+    (local, dropped)
+}
+
+fn address(address: &SockaddrStorage) -> Option<SocketAddr> {
+    let v4 = address.as_sockaddr_in().map(|v4| SocketAddrV4::from(*v4).into());
+    v4.or_else(|| address.as_sockaddr_in6().map(|v6| SocketAddrV6::from(*v6).into()))
+}
+
+/// Host, network, port or protocol unreachable, or a parameter problem: the errors of which RFC 3261 section 18.4 tells the
+/// transaction user. That a datagram was too big for a link is the kernel's to mend; that its hops ran out may pass.
+fn is_unreachable(error: &libc::sock_extended_err) -> bool {
+    match (error.ee_origin, error.ee_type) {
+        (libc::SO_EE_ORIGIN_ICMP, ICMP_UNREACHABLE) => error.ee_code != ICMP_FRAGMENTATION_NEEDED,
+        (libc::SO_EE_ORIGIN_ICMP, ICMP_PARAMETER_PROBLEM)
+        | (libc::SO_EE_ORIGIN_ICMP6, ICMPV6_UNREACHABLE | ICMPV6_PARAMETER_PROBLEM) => true,
+        _ => false,
+    }
+}
+
+/// RFC 792.
+const ICMP_UNREACHABLE: u8 = 3;
+const ICMP_FRAGMENTATION_NEEDED: u8 = 4;
+const ICMP_PARAMETER_PROBLEM: u8 = 12;
+/// RFC 4443.
+const ICMPV6_UNREACHABLE: u8 = 1;
+const ICMPV6_PARAMETER_PROBLEM: u8 = 4;
