@@ -120,7 +120,7 @@ enum Command {
     Parse(Parse),
     /// Print the value of a signed Identity header field
     Sign(Sign),
-    /// Verify every Identity header field of a SIP message, offline
+    /// Verify every Identity header field of SIP messages, offline
     Verify(Verify),
     /// Decode an Identity header field, a PASSporT, an STI certificate or a SIP message, without judging it
     Inspect(Inspect),
@@ -209,12 +209,30 @@ struct Verify {
     /// What a fetch of URL would give: a certificate chain, PEM or DER; may be given again
     #[arg(long, value_name = "URL=FILE", value_parser = verify::certificate)]
     cert: Vec<(String, PathBuf)>,
+    /// A revocation list, PEM or DER, direct or indirect; may be given again
+    #[arg(long, value_name = "FILE")]
+    crl: Vec<PathBuf>,
+    /// The roots below which the lists are signed, PEM [default: the anchors]
+    #[arg(long, value_name = "PEM", requires = "crl")]
+    crl_anchors: Option<PathBuf>,
+    /// What holds when a list is out of date, or there is none [default: soft]
+    #[arg(long, value_name = "POLICY", value_enum)]
+    crl_stale: Option<Stale>,
     /// Take [verify] and the trust domain "default" from this configuration file
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The SIP message, or - for standard input
-    #[arg(value_name = "MESSAGE|-")]
-    message: PathBuf,
+    /// SIP messages, one datagram per file, or - for standard input; a .stream file holds one direction of TCP
+    #[arg(value_name = "MESSAGE|-", required = true)]
+    messages: Vec<PathBuf>,
+}
+
+/// What becomes of calls when revocation lists are out of date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Stale {
+    /// What was revoked stays revoked, and all else is believed
+    Soft,
+    /// Nothing verifies
+    Hard,
 }
 
 #[derive(Debug, Args)]

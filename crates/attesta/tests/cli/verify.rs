@@ -155,6 +155,117 @@ fn the_configuration_says_how_strict_to_be() {
 }
 
 #[test]
+fn a_revoked_leaf_fails_under_the_signer_of_the_list_and_under_its_root() {
+    let desk = Desk::new();
+    let identity = desk.sign(&[]);
+    for anchors in ["crl-signer.pem", "sti-pa-root.pem"] {
+        let anchors = desk.file(anchors);
+        let (empty, full) = (desk.file("crl.pem"), desk.file("crl-revoking-leaf.pem"));
+        let judgement =
+            desk.verify(&[&identity], &["--crl", &empty, "--crl-anchors", &anchors]).expect(0).json();
+        assert_eq!(check(&judgement, "revocation"), "pass");
+        let lists = ["--crl", &empty, "--crl", &full, "--crl-anchors", &anchors];
+        let judgement = desk.verify(&[&identity], &lists).expect(1).json();
+        assert_eq!((&judgement["code"], &judgement["reason"]), (&437.into(), &"certificate-revoked".into()));
+        let failed = judgement["identities"][0]["checks"].as_array().unwrap().iter();
+        let failed: Vec<_> = failed.filter(|check| check["result"] == "fail").collect();
+        assert_eq!(
+            failed,
+            [&serde_json::json!({"check": "revocation", "result": "fail", "reason": "certificate-revoked"})]
+        );
+    }
+}
+
+#[test]
+fn a_list_that_cannot_be_used_is_status_2_and_says_why() {
+    let desk = Desk::new();
+    let identity = desk.sign(&[]);
+    let (list, signer, leaf) =
+        (desk.file("crl.pem"), desk.file("crl-signer.pem"), desk.file("leaf.chain.pem"));
+    for (args, complaint) in [
+        (
+            &["--crl", &list][..],
+            "crl.pem: nobody who may sign revocation lists and leads to an anchor signed it",
+        ),
+        (&["--crl", &list, "--crl-anchors", &leaf], "give the signer or its root with --crl-anchors"),
+        (
+            &["--crl", &signer, "--crl-anchors", &signer],
+            "crl-signer.pem: the revocation list is neither PEM nor DER",
+        ),
+        (&["--crl", "/nonexistent", "--crl-anchors", &signer], "/nonexistent: cannot be read"),
+        (&["--crl", &list, "--crl-anchors", &signer, "--at", "2001-01-01T00:00:00Z"], "dated in the future"),
+        (&["--crl-anchors", &signer], "--crl <FILE>"),
+    ] {
+        let refused = desk.verify(&[&identity], args).expect(2);
+        assert!(refused.stdout.is_empty() && refused.stderr.contains(complaint), "{}", refused.stderr);
+    }
+}
+
+#[test]
+fn a_list_out_of_date_is_warned_of_and_refused_only_by_a_hard_policy() {
+    let desk = Desk::new();
+    let late = "2049-12-31T00:00:00Z";
+    let identity = desk.sign(&["--at", late]);
+    let (list, signer) = (desk.file("crl.pem"), desk.file("crl-signer.pem"));
+    let lists = ["--crl", &list, "--crl-anchors", &signer, "--at", late];
+    // The certificates expire with the list; which is why it is the first to be found out of date.
+    let warned = desk.verify(&[&identity], &lists).expect(1);
+    assert!(warned.stderr.contains("the revocation list is out of date since 20"), "{}", warned.stderr);
+    assert_eq!(check(&warned.json(), "revocation"), "pass");
+    let refused =
+        desk.verify(&[&identity], &[&lists[..], &["--crl-stale", "hard"]].concat()).expect(1).json();
+    assert_eq!(check(&refused, "revocation"), "fail");
+    let none = desk.verify(&[&desk.sign(&[])], &["--crl-stale", "hard"]).expect(1).json();
+    assert_eq!(none["reason"], "revocation-unknown", "a hard policy without a list believes nothing");
+}
+
+#[test]
+fn of_several_messages_each_is_judged_and_a_replay_is_flagged() {
+    let desk = Desk::new();
+    let (identity, other) = (desk.sign(&[]), desk.sign(&["--attest", "C"]));
+    let write = |name: &str, call: &str, identity: &str| {
+        let path = desk.pki.path().join(name);
+        fs::write(&path, invite(&[identity]).replace("Call-ID: 1", &format!("Call-ID: {call}"))).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let first = write("first.sip", "a", &identity);
+    let again = write("again.sip", "a", &identity);
+    let replay = write("replay.sip", "b", &identity);
+    let fresh = write("fresh.sip", "c", &other);
+    let stream = desk.pki.path().join("calls.stream");
+    fs::write(&stream, invite(&[&identity]) + &invite(&[&other])).unwrap();
+    let anchors = desk.file("sti-roots.pem");
+    let cert = format!("{URL}={}", desk.file("leaf.chain.pem"));
+    let args =
+        ["verify", "--anchors", &anchors, "--cert", &cert, &first, &again, &replay, &fresh, path(&stream)];
+    let lines = attesta(args).expect(0).json_lines();
+    let seen: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            (
+                line["index"].as_u64(),
+                line["attest"].as_str().unwrap(),
+                line["identities"][0]["replayed"] == true,
+            )
+        })
+        .collect();
+    let expected = [
+        (None, "A", false),
+        (None, "A", false),
+        (None, "A", true),
+        (None, "C", false),
+        (Some(0), "A", true),
+        (Some(1), "C", true),
+    ];
+    assert_eq!(seen, expected, "a replay is flagged, and its verdict stands");
+    assert_eq!(lines[2]["file"], replay.as_str());
+    fs::write(&replay, invite(&[])).unwrap();
+    attesta(args).expect(0);
+    fs::write(&replay, invite(&[&identity.replace("ppt=shaken", "ppt=div")])).unwrap();
+    attesta(args).expect(1);
+}
+
+#[test]
 fn what_is_no_request_is_status_2() {
     let desk = Desk::new();
     let anchors = desk.file("sti-roots.pem");

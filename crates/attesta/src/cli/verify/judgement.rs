@@ -1,0 +1,157 @@
+//! What `verify` prints of one message: the object of the contract, or the same as text.
+
+use std::io::{self, Write};
+
+use attesta_stir::{Check, Finding, Outcome as CheckOutcome, Reason, Verification};
+use serde::Serialize;
+
+use super::super::screen::Palette;
+
+/// What is printed, in the order of the contract.
+#[derive(Debug, Serialize)]
+pub(super) struct Judgement {
+    /// The message, where several are judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    /// Its place in the stream, from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<usize>,
+    verdict: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attest: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origid: Option<String>,
+    verstat: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    identities: Vec<JudgedIdentity>,
+    #[serde(skip)]
+    explained: Option<Reason>,
+}
+
+#[derive(Debug, Serialize)]
+struct JudgedIdentity {
+    index: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ppt: Option<&'static str>,
+    result: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u16>,
+    /// Its token was on another call before.
+    #[serde(skip_serializing_if = "is_false")]
+    replayed: bool,
+    checks: Vec<MadeCheck>,
+}
+
+#[derive(Debug, Serialize)]
+struct MadeCheck {
+    check: &'static str,
+    result: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip)]
+    outcome: CheckOutcome,
+}
+
+impl Judgement {
+    /// `replayed` says of each Identity header field whether its token was on another call before.
+    pub(super) fn of(verification: &Verification, replayed: &[bool]) -> Self {
+        let reason = verification.reason();
+        let identities = verification.findings().iter().enumerate().map(|(index, finding)| {
+            JudgedIdentity::of(index, finding, replayed.get(index).copied().unwrap_or_default())
+        });
+        Self {
+            file: None,
+            index: None,
+            verdict: verification.verdict().as_str(),
+            attest: verification.attestation().map(|attestation| attestation.as_str()),
+            origid: verification.origid().map(|origid| origid.to_string()),
+            verstat: verification.verstat().as_str(),
+            code: reason.map(|reason| reason.code()),
+            reason: reason.map(|reason| reason.as_str()),
+            identities: identities.collect(),
+            explained: reason,
+        }
+    }
+
+    /// Of several messages each says which it is.
+    pub(super) fn named(self, file: String, index: Option<usize>) -> Self {
+        Self { file: Some(file), index, ..self }
+    }
+
+    pub(super) fn write(&self, out: &mut impl Write, palette: Palette) -> io::Result<()> {
+        let style = match self.verdict {
+            "pass" => palette.good,
+            "fail" => palette.bad,
+            _ => palette.warn,
+        };
+        let (name, dim) = (palette.name, palette.dim);
+        if let Some(file) = &self.file {
+            let place = self.index.map(|index| format!("#{index}")).unwrap_or_default();
+            write!(out, "{name}{file}{place}{name:#}  ")?;
+        }
+        write!(out, "{style}{}{style:#}", self.verstat)?;
+        if let Some(attest) = self.attest {
+            write!(out, "  attest {attest}")?;
+        }
+        if let Some(origid) = &self.origid {
+            write!(out, "  {dim}origid {origid}{dim:#}")?;
+        }
+        writeln!(out)?;
+        if let Some(reason) = self.explained {
+            let (code, phrase) = (reason.code(), reason.phrase());
+            writeln!(out, "  {reason}  {dim}{code} {phrase}{dim:#}  {}", reason.explanation())?;
+        }
+        self.identities.iter().try_for_each(|identity| identity.write(out, palette))
+    }
+}
+
+impl JudgedIdentity {
+    fn of(index: usize, finding: &Finding, replayed: bool) -> Self {
+        let reason = finding.reason();
+        let check = |(check, outcome): (Check, CheckOutcome)| MadeCheck {
+            check: check.as_str(),
+            result: outcome.as_str(),
+            reason: finding.checks().reason(check).map(|reason| reason.as_str()),
+            outcome,
+        };
+        Self {
+            index,
+            ppt: finding.ppt().map(|ppt| ppt.as_str()),
+            result: finding.result().as_str(),
+            reason: reason.map(|reason| reason.as_str()),
+            code: reason.map(|reason| reason.code()),
+            replayed,
+            checks: finding.checks().iter().map(check).collect(),
+        }
+    }
+
+    fn write(&self, out: &mut impl Write, palette: Palette) -> io::Result<()> {
+        let (name, warn) = (palette.name, palette.warn);
+        let (ppt, reason) = (self.ppt.unwrap_or("unknown"), self.reason.unwrap_or_default());
+        write!(out, "  {name}Identity {}{name:#}  {ppt}  {}  {reason}", self.index, self.result)?;
+        if self.replayed {
+            write!(out, "  {warn}replayed: its token was on another call before{warn:#}")?;
+        }
+        writeln!(out)?;
+        for check in &self.checks {
+            let style = match check.outcome {
+                CheckOutcome::Pass => palette.good,
+                CheckOutcome::Fail => palette.bad,
+                CheckOutcome::Skipped => palette.dim,
+            };
+            let reason = check.reason.unwrap_or_default();
+            writeln!(out, "    {:<14}{style}{}{style:#}  {reason}", check.check, check.result)?;
+        }
+        Ok(())
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_false(value: &bool) -> bool {
+    !value
+}

@@ -1,0 +1,138 @@
+//! What `verify` believes, and how strictly it judges: from the command line, over what a configuration says.
+
+use std::path::Path;
+
+use attesta_stir::cert::{Cache, CacheConfig, Crl, CrlError, Fetched, Revocations, TrustAnchors};
+use attesta_stir::{UnixTime, VerifyPolicy, X5u};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use super::super::screen::Screen;
+use super::super::{Stale, Verify, time};
+use crate::config::{Configuration, FetchSettings, VerifySettings};
+use crate::fault::{Failure, Fault};
+use crate::files;
+
+/// What is believed, and how strictly.
+pub(super) struct Rules {
+    pub(super) anchors: TrustAnchors,
+    pub(super) policy: VerifyPolicy,
+    pub(super) freshness: std::time::Duration,
+    ports: Vec<u16>,
+    /// None: nobody said anything about revocation.
+    revocations: Option<Revocations>,
+}
+
+impl Rules {
+    pub(super) fn read(args: &Verify, at: UnixTime, screen: &Screen) -> Result<Self, Failure> {
+        let configuration = match &args.config {
+            Some(path) => Some(Configuration::open(Some(path)).map_err(Failure::Faults)?),
+            None => None,
+        };
+        let settings = configuration.as_ref().map(|configuration| &configuration.settings);
+        let (verify, fetch) = (VerifySettings::default(), FetchSettings::default());
+        let verify = settings.map_or(&verify, |settings| &settings.verify);
+        let ports = settings.map_or(&fetch, |settings| &settings.fetch).ports.clone();
+        let policy = VerifyPolicy::default()
+            .freshness(verify.freshness)
+            .verstat_profile(verify.verstat_profile)
+            .ports(ports.clone());
+        let anchors = match (&args.anchors, &configuration) {
+            (Some(path), _) => read_anchors(path, ANCHORS_HELP)?,
+            (None, Some(configuration)) => {
+                let anchors = configuration.settings.default_anchors();
+                let missing = || {
+                    Fault::new("no anchors to believe")
+                        .help("give --anchors, or [verify] anchors in the file")
+                };
+                let path = configuration.source.resolve(anchors.ok_or_else(missing)?.as_str());
+                read_anchors(&path, ANCHORS_HELP)?
+            }
+            (None, None) => return Err(Fault::new("no anchors to believe").help("give --anchors").into()),
+        };
+        let revocations = read_lists(args, &anchors, at, screen)?;
+        Ok(Self { anchors, policy, freshness: verify.freshness, ports, revocations })
+    }
+
+    /// A cache that knows what `--cert` and the revocation lists say, as if their URLs had just served it.
+    pub(super) fn cache(&self, args: &Verify, at: UnixTime) -> Result<Cache, Fault> {
+        let mut cache = Cache::new(CacheConfig::default(), vec![self.anchors.clone()]);
+        if let Some(revocations) = &self.revocations {
+            cache.revocations(&self.anchors, revocations.clone());
+        }
+        for (url, path) in &args.cert {
+            let x5u = X5u::parse(url, &self.ports).map_err(|error| {
+                Fault::new(format!("--cert {url}: {error}"))
+                    .help("the ports are those of [fetch] ports in --config")
+            })?;
+            let octets = files::read_bounded(path, MAX_PEM)
+                .map_err(|error| Fault::in_file(path.display(), format!("cannot be read: {error}")))?;
+            cache.want(&x5u, at);
+            cache.fetched(&x5u, at, Ok(Fetched::new(&octets)));
+        }
+        Ok(cache)
+    }
+}
+
+/// The lists of `--crl`, each signed below `--crl-anchors`; None without any, unless the policy insists on them.
+fn read_lists(
+    args: &Verify,
+    anchors: &TrustAnchors,
+    at: UnixTime,
+    screen: &Screen,
+) -> Result<Option<Revocations>, Fault> {
+    let hard = args.crl_stale == Some(Stale::Hard);
+    if args.crl.is_empty() && !hard {
+        return Ok(None);
+    }
+    let signed_below = match &args.crl_anchors {
+        Some(path) => read_anchors(path, "give the roots below which the lists are signed as PEM")?,
+        None => anchors.clone(),
+    };
+    let mut lists = Vec::new();
+    for path in &args.crl {
+        let octets = files::read_bounded(path, MAX_LIST)
+            .map_err(|error| Fault::in_file(path.display(), format!("cannot be read: {error}")))?;
+        let list = read_list(&octets, &signed_below, at)
+            .map_err(|error| Fault::in_file(path.display(), error.to_string()).help(remedy(error)))?;
+        if let Some(due) = list.next_update().filter(|due| *due < at) {
+            let text = format!("the revocation list is out of date since {}", time::display(due));
+            let help =
+                if hard { "fetch a newer one" } else { "what it revokes stays revoked; fetch a newer one" };
+            screen.warn(&Fault::in_file(path.display(), text).help(help));
+        }
+        lists.push(list);
+    }
+    Ok(Some(Revocations::new(lists).hard(hard)))
+}
+
+/// Certificates that stand beside a list in PEM may lead from its signer to the anchors.
+fn read_list(octets: &[u8], anchors: &TrustAnchors, at: UnixTime) -> Result<Crl, CrlError> {
+    let signers: Vec<_> = CertificateDer::pem_slice_iter(octets).flatten().collect();
+    Crl::read(octets, &signers, anchors, at)
+}
+
+fn remedy(error: CrlError) -> &'static str {
+    match error {
+        CrlError::Malformed => "give the list as its issuer publishes it, PEM or DER",
+        CrlError::CriticalExtension => "give the full list, not a delta list or one for some reasons only",
+        CrlError::UnknownSigner => {
+            "give the signer or its root with --crl-anchors, and what is between in the list's file"
+        }
+        CrlError::BadSignature => "fetch the list again: it is not what its issuer signed",
+        CrlError::NotYetValid => "look at the clock, or at --at",
+        _ => "fetch the list again",
+    }
+}
+
+fn read_anchors(path: &Path, help: &str) -> Result<TrustAnchors, Fault> {
+    let fault = |text: String| Fault::in_file(path.display(), text).help(help);
+    let pem =
+        files::read_bounded(path, MAX_PEM).map_err(|error| fault(format!("cannot be read: {error}")))?;
+    TrustAnchors::from_pem(&pem).map_err(|error| fault(error.to_string()))
+}
+
+const ANCHORS_HELP: &str = "give the STI roots as PEM";
+const MAX_PEM: u64 = 1024 * 1024;
+/// The STI-PA's list grows with every certificate that is revoked.
+const MAX_LIST: u64 = 16 * 1024 * 1024;
