@@ -1,7 +1,7 @@
 //! Two edges: one signs, the other verifies; between them a relay that can change one octet.
 
 use attesta_tests::ring::{
-    Edge, Mood, Pki, Relay, Report, Repository, Ring, Seen, Sipp, SippParty, Way, configuration,
+    Edge, Mood, Pki, Relay, Report, Repository, Ring, Seen, Sipp, SippParty, Way, configuration, until,
 };
 use std::net::UdpSocket;
 use std::time::Duration;
@@ -75,6 +75,28 @@ fn a_changed_signature_is_refused_by_policy() {
         .filter(|(way, message)| *way == Way::Back && message.starts_with("SIP/2.0 438 "))
         .count();
     assert_eq!(refused, 20, "the verifying edge itself answers 438, once");
+}
+
+#[test]
+fn a_new_revocation_list_is_gone_by_though_the_certificate_is_cached() {
+    let Some(ring) = Ring::enter("revoked", 18) else { return };
+    let of_pki = |name: &str| ring.directory().join("pki").join(name);
+    let (list, signer) = (of_pki("crl.pem"), of_pki("crl-signer.pem"));
+    let policy = format!("crl = \"{}\"\ncrl_anchors = \"{}\"", list.display(), signer.display());
+    let path = Path::build(&ring, &policy, |_, _| {});
+    let call = || {
+        let (_caller, callee, _reports) = path.call("caller_hangs_up", "callee_answers", 1, 1);
+        callee.requests("INVITE").first().and_then(verstat)
+    };
+    assert_eq!(call().as_deref(), Some("TN-Validation-Passed"));
+    std::fs::copy(of_pki("crl-revoking-leaf.pem"), &list).expect("the list can be replaced");
+    until(LIMIT, "the list that is there now revokes the leaf", || {
+        (call().as_deref() == Some("TN-Validation-Failed")).then_some(())
+    });
+    let metrics = path.verifying.metrics();
+    let revoked = ["verdict=\"fail\"", "reason=\"certificate-revoked\""];
+    assert!(metrics.sum("attesta_identity_verdicts_total", &revoked) >= 1.0);
+    assert_eq!(path.repository.requests(), 1, "nothing was fetched for it");
 }
 
 /// Caller, signing edge, relay, verifying edge, callee.

@@ -11,9 +11,12 @@ use attesta_stir::{Signer, SignerError, SigningKey, UnixTime, X5u};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use crate::config::{Configuration, DEFAULT_TRUST, SignerMeans, SignerSettings, Source, Text};
+use crate::config::{
+    Configuration, DEFAULT_TRUST, RevocationSettings, SignerMeans, SignerSettings, Source, Text,
+};
 use crate::fault::Fault;
 use crate::files;
+use crate::revocation::{self, ListFile, MAX_LIST, RevocationLists};
 
 /// An edge that can be built, and what it is made of.
 pub(crate) struct Assembly {
@@ -22,6 +25,7 @@ pub(crate) struct Assembly {
     pub(crate) ephemeral: Vec<Ephemeral>,
     pub(crate) signers: Vec<SignerState>,
     pub(crate) domains: Vec<DomainState>,
+    pub(crate) revocations: Vec<RevocationLists>,
     /// How the edge will fetch certificates.
     pub(crate) fetch: FetchConfig,
     /// What the operator should know, and does not stop the start.
@@ -78,22 +82,30 @@ pub(crate) async fn assemble(
         });
         signers.push(state);
     }
-    let mut domains = Vec::new();
+    let (mut domains, mut revocations) = (Vec::new(), Vec::new());
     for name in reader.domain_names() {
         let Some(anchors) = reader.anchors(&name) else { continue };
         domains.push(DomainState {
             name: Arc::clone(&name),
             anchors: anchors.subjects().map(str::to_owned).collect(),
         });
+        if let Some(lists) = settings
+            .revocation(&name)
+            .and_then(|revocation| reader.revocation_lists(&name, &anchors, revocation))
+        {
+            builder = builder.revocations(&anchors, lists.revocations());
+            revocations.push(lists);
+        }
         builder = builder.verify(name, anchors, reader.policy());
     }
+    reader.check_that_lists_have_a_domain(&domains);
     let Reader { ephemeral, alarms, .. } = reader;
     let faults = configuration.source.take_faults();
     if !faults.is_empty() {
         return Err(faults);
     }
     let ephemeral = ephemeral.into_iter().map(|(_, ephemeral)| ephemeral).collect();
-    Ok(Assembly { builder, ephemeral, signers, domains, fetch, alarms })
+    Ok(Assembly { builder, ephemeral, signers, domains, revocations, fetch, alarms })
 }
 
 /// What needs no reading of anything else.
@@ -303,6 +315,56 @@ impl Reader<'_> {
         TrustAnchors::from_pem(&pem).ok()
     }
 
+    /// `[verify] crl` without anything to verify by is a slip.
+    fn check_that_lists_have_a_domain(&self, domains: &[DomainState]) {
+        let lists = self.configuration.settings.verify.revocation.as_ref();
+        if let Some(list) = lists.and_then(|revocation| revocation.lists.first())
+            && !domains.iter().any(|domain| &*domain.name == DEFAULT_TRUST)
+        {
+            let text = "nobody's certificates are believed, so there is nothing to revoke";
+            let fault = self.source().fault(list.span(), text);
+            self.source().report(fault.help("add `anchors`, or take the list out"));
+        }
+    }
+
+    fn revocation_lists(
+        &mut self,
+        domain: &Arc<str>,
+        anchors: &TrustAnchors,
+        settings: &RevocationSettings,
+    ) -> Option<RevocationLists> {
+        let signed_below = match &settings.anchors {
+            None => anchors.clone(),
+            Some(text) => {
+                let read = TrustAnchors::from_pem(&self.content(text)?);
+                read.map_err(|error| {
+                    self.refuse(text, error, "give the roots of whoever signs the lists as PEM")
+                })
+                .ok()?
+            }
+        };
+        let mut files = Vec::new();
+        for text in &settings.lists {
+            let octets = self.bounded_content(text, MAX_LIST)?;
+            let list = revocation::read(&octets, &signed_below, self.now);
+            let help = "give a list as its issuer signed it, and in crl_anchors the roots of that issuer";
+            let list = list.map_err(|error| self.refuse(text, error, help)).ok()?;
+            if list.next_update().is_some_and(|due| due < self.now) {
+                let fault = self.source().fault(text.span(), format!("{} is out of date", self.named(text)));
+                self.alarms.push(fault.help("fetch a newer one; crl_stale says what holds until then"));
+            }
+            let path = self.is_path(text).then(|| self.source().resolve(text.as_str()));
+            files.push(ListFile::new(path, list));
+        }
+        Some(RevocationLists {
+            domain: Arc::clone(domain),
+            anchors: anchors.clone(),
+            signed_below,
+            hard: settings.hard,
+            files,
+        })
+    }
+
     fn policy(&self) -> VerifyPolicy {
         let settings = &self.configuration.settings.verify;
         VerifyPolicy::default()
@@ -313,17 +375,25 @@ impl Reader<'_> {
 
     /// What `text` stands for: the file that it names, or itself where it is PEM, as `${...}` may bring it.
     fn content(&self, text: &Text) -> Option<Vec<u8>> {
-        if text.as_str().trim_start().starts_with(PEM_BEGIN) {
+        self.bounded_content(text, MAX_PEM)
+    }
+
+    fn bounded_content(&self, text: &Text, limit: u64) -> Option<Vec<u8>> {
+        if !self.is_path(text) {
             return Some(text.as_str().as_bytes().to_vec());
         }
         let path = self.source().resolve(text.as_str());
-        let read = files::read_bounded(&path, MAX_PEM);
+        let read = files::read_bounded(&path, limit);
         read.map_err(|error| {
             let fault =
                 self.source().fault(text.span(), format!("{} cannot be read: {error}", self.named(text)));
             self.source().report(fault.help("paths are relative to this file; may its user read the file?"));
         })
         .ok()
+    }
+
+    fn is_path(&self, text: &Text) -> bool {
+        !text.as_str().trim_start().starts_with(PEM_BEGIN)
     }
 
     /// Reports what is wrong with the file that `text` names.
@@ -334,7 +404,7 @@ impl Reader<'_> {
 
     /// The file that `text` names. What `${...}` brought is not shown: it may be a key in a form that is not PEM.
     fn named(&self, text: &Text) -> String {
-        if text.as_str().trim_start().starts_with(PEM_BEGIN) {
+        if !self.is_path(text) {
             "the value".to_owned()
         } else if text.is_literal() {
             self.source().resolve(text.as_str()).display().to_string()

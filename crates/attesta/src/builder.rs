@@ -14,7 +14,7 @@ use attesta_b2bua::{
 use attesta_net::{
     FetchConfig, FetchLimits, Fetcher, NoRandomness, NoRoots, Steward, Udp, UdpOptions, random,
 };
-use attesta_stir::cert::{Cache, CacheConfig, TrustAnchors};
+use attesta_stir::cert::{Cache, CacheConfig, Revocations, TrustAnchors};
 use attesta_stir::{Signer, Verifier, VerifyPolicy};
 use attesta_transaction::{Place, Seed, SentBy, Transport};
 
@@ -27,6 +27,7 @@ pub struct Builder<P: Policy = DefaultPolicy> {
     config: attesta_b2bua::Builder,
     listen: Vec<Listen>,
     anchors: Vec<TrustAnchors>,
+    revocations: Vec<(TrustAnchors, Revocations)>,
     fetch: FetchConfig,
     room: Room,
     policy: P,
@@ -38,6 +39,7 @@ impl Builder {
             config: Config::builder(),
             listen: Vec::new(),
             anchors: Vec::new(),
+            revocations: Vec::new(),
             fetch: FetchConfig::default(),
             room: Room::default(),
             policy: DefaultPolicy,
@@ -89,6 +91,14 @@ impl<P: Policy> Builder<P> {
         self
     }
 
+    /// Goes by these revocation lists in the trust domain of `anchors`; [`Handle::revocations`](crate::Handle::revocations)
+    /// brings newer ones. Default: none.
+    #[must_use]
+    pub fn revocations(mut self, anchors: &TrustAnchors, revocations: Revocations) -> Self {
+        self.revocations.push((anchors.clone(), revocations));
+        self
+    }
+
     /// The longest that a call waits for a certificate, where its trunk sets no other. Default: 300 ms.
     #[must_use]
     pub fn budget(mut self, budget: Duration) -> Self {
@@ -135,8 +145,8 @@ impl<P: Policy> Builder<P> {
     /// Who decides about calls. Default: the configuration alone.
     #[must_use]
     pub fn policy<Q: Policy>(self, policy: Q) -> Builder<Q> {
-        let Self { config, listen, anchors, fetch, room, policy: _ } = self;
-        Builder { config, listen, anchors, fetch, room, policy }
+        let Self { config, listen, anchors, revocations, fetch, room, policy: _ } = self;
+        Builder { config, listen, anchors, revocations, fetch, room, policy }
     }
 
     /// Checks the whole without binding anything: a dry run.
@@ -158,7 +168,7 @@ impl<P: Policy> Builder<P> {
     /// An address cannot be bound, the parts do not fit together, there are no roots of the web to fetch certificates
     /// by, or the system gives no randomness.
     pub fn build(self) -> Result<Edge<P>, BuildError> {
-        let Self { mut config, listen, anchors, fetch, room, policy } = self;
+        let Self { mut config, listen, anchors, revocations, fetch, room, policy } = self;
         let mut sockets = Vec::with_capacity(listen.len());
         for listen in listen {
             let socket = listen.bind()?;
@@ -167,7 +177,10 @@ impl<P: Policy> Builder<P> {
         }
         let config = config.build().map_err(BuildError::Config)?;
         let fetcher = Fetcher::new(fetch).map_err(BuildError::NoRoots)?;
-        let cache = Cache::new(CacheConfig::default(), anchors);
+        let mut cache = Cache::new(CacheConfig::default(), anchors);
+        for (anchors, revocations) in revocations {
+            cache.revocations(&anchors, revocations);
+        }
         let place = Place { instance: 0, worker: 0 };
         let seed = Seed::new(random().map_err(BuildError::NoRandomness)?);
         let switchboard = Switchboard::new(Arc::new(config), policy, place, &seed);

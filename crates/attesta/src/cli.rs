@@ -10,7 +10,7 @@ mod pki;
 mod run;
 mod screen;
 mod sign;
-mod time;
+pub(crate) mod time;
 mod tree;
 mod verify;
 

@@ -17,7 +17,9 @@ use std::path::Path;
 use attesta_b2bua::{Prefix, Route};
 use toml::de::DeTable;
 
-pub(crate) use identity::{FetchSettings, SignerMeans, SignerSettings, TrustSettings, VerifySettings};
+pub(crate) use identity::{
+    FetchSettings, RevocationSettings, SignerMeans, SignerSettings, TrustSettings, VerifySettings,
+};
 pub(crate) use listen::ListenSettings;
 pub(crate) use names::DEFAULT_TRUST;
 pub(crate) use service::{AdminSettings, LogFormat, LogSettings};
@@ -96,6 +98,13 @@ impl Settings {
         let own =
             self.trust.iter().find(|domain| &*domain.name == DEFAULT_TRUST).map(|domain| &domain.anchors);
         own.or(self.verify.anchors.as_ref())
+    }
+
+    /// What is revoked in the trust domain `name`, if anything says so.
+    pub(crate) fn revocation(&self, name: &str) -> Option<&RevocationSettings> {
+        let own = self.trust.iter().find(|domain| &*domain.name == name);
+        let default = self.verify.revocation.as_ref().filter(|_| name == DEFAULT_TRUST);
+        own.and_then(|domain| domain.revocation.as_ref()).or(default)
     }
 
     fn of(root: Section<'_>) -> Self {

@@ -9,6 +9,7 @@ use attesta_b2bua::{
     CallEvent, Config, Counters, Decision, DefaultPolicy, Policy, Question, Switchboard, Token,
 };
 use attesta_net::{Certificates, Control, Driver, FetchCounters, ShellCounters, Steward, Stopped, Udp};
+use attesta_stir::cert::{Revocations, TrustAnchors};
 use attesta_transaction::Transport;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
@@ -133,6 +134,14 @@ impl Handle {
     /// The edge has stopped.
     pub async fn configure(&self, config: Arc<Config>) -> Result<(), Stopped> {
         self.control.configure(config).await
+    }
+
+    /// Goes by `revocations` in the trust domain of `anchors` from now on, for certificates that are known already too.
+    ///
+    /// # Errors
+    /// The edge has stopped.
+    pub async fn revocations(&self, anchors: &TrustAnchors, revocations: Revocations) -> Result<(), Stopped> {
+        self.certificates.revocations(anchors, revocations).await
     }
 
     /// Decides what the policy left for later.

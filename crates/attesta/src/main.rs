@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod fault;
 mod files;
+mod revocation;
 mod telemetry;
 
 use std::process::ExitCode;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use attesta_stir::X5u;
-use attesta_stir::cert::{Cache, FetchFailure, Snapshot, Want};
+use attesta_stir::cert::{Cache, FetchFailure, Revocations, Snapshot, TrustAnchors, Want};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -62,6 +62,7 @@ impl Steward {
             tokio::select! {
                 request = self.requests.recv() => match request {
                     Some(Request::Want(url)) => self.want(url),
+                    Some(Request::Revoke(anchors, revocations)) => self.cache.revocations(&anchors, revocations),
                     // An asker that has gone away needs no answer.
                     Some(Request::Count(asker)) => drop(asker.send(self.counters)),
                     None => return,
@@ -162,6 +163,14 @@ impl Certificates {
         self.ask.try_send(Request::Want(url)).is_ok()
     }
 
+    /// Goes by `revocations` in the trust domain of `anchors` from now on, for what is cached already too.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn revocations(&self, anchors: &TrustAnchors, revocations: Revocations) -> Result<(), Stopped> {
+        self.ask.send(Request::Revoke(anchors.clone(), revocations)).await.map_err(|_| Stopped)
+    }
+
     /// What is known now.
     pub fn snapshot(&mut self) -> Arc<Snapshot> {
         Arc::clone(&self.published.borrow_and_update())
@@ -188,6 +197,7 @@ impl Certificates {
 #[derive(Debug)]
 enum Request {
     Want(X5u),
+    Revoke(TrustAnchors, Revocations),
     Count(oneshot::Sender<FetchCounters>),
 }
 

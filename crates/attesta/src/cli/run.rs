@@ -13,7 +13,7 @@ use crate::admin::Admin;
 use crate::assembly::{Assembly, Strictness, assemble};
 use crate::config::Configuration;
 use crate::fault::{Failure, Fault};
-use crate::telemetry;
+use crate::{revocation, telemetry};
 
 pub(super) fn run(args: &Run, screen: &Screen) -> Result<Outcome, Failure> {
     let configuration = Configuration::open(args.config.as_deref()).map_err(Failure::Faults)?;
@@ -26,7 +26,7 @@ async fn serve(configuration: &Configuration, screen: &Screen) -> Result<Outcome
     let assembly =
         assemble(configuration, time::now(), Strictness::SetAside).await.map_err(Failure::Faults)?;
     // The ephemeral signers' certificates are served for as long as the edge runs.
-    let Assembly { builder, ephemeral: _ephemeral, alarms, .. } = assembly;
+    let Assembly { builder, ephemeral: _ephemeral, revocations, alarms, .. } = assembly;
     for alarm in &alarms {
         error!(help = alarm.help, "{alarm}");
     }
@@ -45,6 +45,7 @@ async fn serve(configuration: &Configuration, screen: &Screen) -> Result<Outcome
         admin_address = Some(admin.local());
         background.spawn(admin.serve(edge.handle()));
     }
+    background.spawn(revocation::watch(revocations, edge.handle()));
     announce(&edge, admin_address, screen);
 
     let handle = edge.handle();

@@ -19,15 +19,40 @@ pub(crate) struct TrustSettings {
     pub(crate) name: Arc<str>,
     /// The file of the roots.
     pub(crate) anchors: Text,
+    pub(crate) revocation: Option<RevocationSettings>,
 }
 
 impl TrustSettings {
     pub(super) fn read(section: Section<'_>) -> Option<Self> {
-        section.later(&["trust_list", "crl", "crl_anchors", "crl_stale"]);
+        section.later(&["trust_list"]);
         let name = section.text("name");
         let anchors = section.required_text("anchors");
+        let revocation = RevocationSettings::read(&section);
         section.close();
-        Some(Self { name: name?.as_str().into(), anchors: anchors? })
+        Some(Self { name: name?.as_str().into(), anchors: anchors?, revocation })
+    }
+}
+
+/// `crl`, `crl_anchors` and `crl_stale`: what is revoked in a trust domain.
+#[derive(Debug)]
+pub(crate) struct RevocationSettings {
+    /// The files of the revocation lists.
+    pub(crate) lists: Vec<Text>,
+    /// The file of the roots below which the lists are signed; `None`: those of the domain.
+    pub(crate) anchors: Option<Text>,
+    /// Whether nothing verifies by a list that is out of date.
+    pub(crate) hard: bool,
+}
+
+impl RevocationSettings {
+    fn read(section: &Section<'_>) -> Option<Self> {
+        let anchors = section.text("crl_anchors");
+        let hard = section.choice("crl_stale", STALE, &[]);
+        if section.has("crl_anchors") || section.has("crl_stale") {
+            section.require("crl");
+        }
+        let lists = section.texts("crl")?;
+        Some(Self { lists, anchors, hard: hard.unwrap_or_default() })
     }
 }
 
@@ -91,6 +116,8 @@ impl SignerSettings {
 pub(crate) struct VerifySettings {
     /// The file of the roots of the trust domain `default`.
     pub(crate) anchors: Option<Text>,
+    /// What is revoked in the trust domain `default`.
+    pub(crate) revocation: Option<RevocationSettings>,
     pub(crate) freshness: Duration,
     pub(crate) budget: Duration,
     pub(crate) outcomes: Outcomes,
@@ -101,6 +128,7 @@ impl Default for VerifySettings {
     fn default() -> Self {
         Self {
             anchors: None,
+            revocation: None,
             freshness: Duration::from_secs(60),
             budget: Duration::from_millis(300),
             outcomes: Outcomes::default(),
@@ -111,10 +139,11 @@ impl Default for VerifySettings {
 
 impl VerifySettings {
     pub(super) fn read(section: Section<'_>) -> Self {
-        section.later(&["crl", "crl_anchors", "crl_stale", "tolerate"]);
+        section.later(&["tolerate"]);
         let default = Self::default();
         let settings = Self {
             anchors: section.text("anchors"),
+            revocation: RevocationSettings::read(&section),
             freshness: section.duration("freshness", FRESHNESS).unwrap_or(default.freshness),
             budget: section.duration("budget", BUDGET).unwrap_or(default.budget),
             outcomes: read_outcomes(&section, default.outcomes),
@@ -236,6 +265,7 @@ impl FetchSettings {
     }
 }
 
+const STALE: &[(&str, bool)] = &[("soft", false), ("hard", true)];
 const VERSTAT_PROFILES: &[(&str, VerstatProfile)] =
     &[("ts24229", VerstatProfile::Ts24229), ("atis-1000082", VerstatProfile::Atis1000082)];
 /// RFC 8224 recommends 60 s (section 6.2.2); beyond an hour a recorded token is worth replaying.

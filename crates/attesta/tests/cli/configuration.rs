@@ -149,6 +149,25 @@ fn a_certificate_url_that_verifiers_refuse_is_told() {
 }
 
 #[test]
+fn revocation_lists_are_read_and_their_faults_told() {
+    let verify = "[verify]\nanchors = \"sti-roots.pem\"\n";
+    let lists = |keys: &str| check(&format!("{verify}{keys}\n[admin]\nlisten = \"off\"\n"));
+    let good = "crl = [\"crl.pem\"]\ncrl_anchors = \"crl-signer.pem\"\ncrl_stale = \"hard\"";
+    assert_eq!(lists(good).expect(0).stderr, "");
+    for (keys, told) in [
+        ("crl = \"nowhere.pem\"", "edge.toml:3:7: nowhere.pem cannot be read"),
+        ("crl = \"crl.pem\"", "edge.toml:3:7: crl.pem: nobody who may sign revocation lists"),
+        ("crl = \"sti-roots.pem\"", "edge.toml:3:7: sti-roots.pem: the revocation list is neither"),
+        ("crl_stale = \"hard\"", "[verify] needs `crl`"),
+    ] {
+        let finished = lists(keys).expect(2);
+        assert!(finished.stderr.contains(told), "{}", finished.stderr);
+    }
+    let nobody = check("[verify]\ncrl = \"crl.pem\"\ncrl_anchors = \"crl-signer.pem\"\n").expect(2);
+    assert!(nobody.stderr.contains("edge.toml:2:7: nobody's certificates are believed"), "{}", nobody.stderr);
+}
+
+#[test]
 fn what_may_be_meant_otherwise_is_a_warning() {
     let finished = check(&EDGE.replace("sip:127.0.0.1:5080", "sip:carrier.invalid")).expect(0);
     assert!(

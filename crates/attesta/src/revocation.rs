@@ -1,0 +1,132 @@
+//! Revocation lists on disk: read at the start, and again whenever a file changes.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use attesta::{Handle, TrustAnchors};
+use attesta_stir::UnixTime;
+use attesta_stir::cert::{Crl, Revocations};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{error, info, warn};
+
+use crate::cli::time;
+use crate::files;
+
+/// The revocation lists of one trust domain.
+pub(crate) struct RevocationLists {
+    pub(crate) domain: Arc<str>,
+    /// The roots of the domain.
+    pub(crate) anchors: TrustAnchors,
+    /// The roots below which the lists are signed.
+    pub(crate) signed_below: TrustAnchors,
+    pub(crate) hard: bool,
+    pub(crate) files: Vec<ListFile>,
+}
+
+/// One list, and the state of its file when it was read.
+pub(crate) struct ListFile {
+    /// `None`: it was not in a file of its own, and does not change.
+    path: Option<PathBuf>,
+    stamp: Option<Stamp>,
+    list: Crl,
+}
+
+type Stamp = (SystemTime, u64);
+
+impl RevocationLists {
+    /// What the edge goes by.
+    pub(crate) fn revocations(&self) -> Revocations {
+        Revocations::new(self.files.iter().map(|file| file.list.clone()).collect()).hard(self.hard)
+    }
+
+    /// Reads again what has changed; whether anything has. A list that cannot be used, or is older than the one at hand,
+    /// leaves that in force.
+    fn refresh(&mut self, now: UnixTime) -> bool {
+        let mut changed = false;
+        for file in &mut self.files {
+            let Some(path) = &file.path else { continue };
+            let stamp = stamp(path).ok();
+            if stamp.is_none() || stamp == file.stamp {
+                continue;
+            }
+            file.stamp = stamp;
+            let shown = path.display();
+            match files::read_bounded(path, MAX_LIST) {
+                Ok(octets) => match read(&octets, &self.signed_below, now) {
+                    Ok(list) if list.this_update() < file.list.this_update() => {
+                        error!(domain = &*self.domain, file = %shown, "the revocation list is older than the one in force");
+                    }
+                    Ok(list) => {
+                        info!(domain = &*self.domain, file = %shown, revoked = list.len(), "revocation list read");
+                        file.list = list;
+                        changed = true;
+                    }
+                    Err(error) => {
+                        error!(domain = &*self.domain, file = %shown, %error, "the last good revocation list stays in force");
+                    }
+                },
+                Err(error) => {
+                    error!(domain = &*self.domain, file = %shown, %error, "the last good revocation list stays in force");
+                }
+            }
+        }
+        changed
+    }
+
+    fn warn_of_age(&self, now: UnixTime) {
+        let due = self.files.iter().filter_map(|file| file.list.next_update());
+        if due.min().is_some_and(|due| due < now) {
+            warn!(domain = &*self.domain, hard = self.hard, "a revocation list is out of date");
+        }
+    }
+}
+
+impl ListFile {
+    pub(crate) fn new(path: Option<PathBuf>, list: Crl) -> Self {
+        let stamp = path.as_ref().and_then(|path| stamp(path).ok());
+        Self { path, stamp, list }
+    }
+}
+
+/// Reads one list; certificates that stand beside it in PEM may lead from its signer to the anchors.
+pub(crate) fn read(
+    octets: &[u8],
+    anchors: &TrustAnchors,
+    now: UnixTime,
+) -> Result<Crl, attesta_stir::cert::CrlError> {
+    let signers: Vec<_> = CertificateDer::pem_slice_iter(octets).flatten().collect();
+    Crl::read(octets, &signers, anchors, now)
+}
+
+/// Looks after the lists for as long as the edge runs.
+pub(crate) async fn watch(mut domains: Vec<RevocationLists>, edge: Handle) {
+    let mut rounds = interval(ROUND);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        rounds.tick().await;
+        let now = time::now();
+        for lists in &mut domains {
+            if lists.refresh(now) && edge.revocations(&lists.anchors, lists.revocations()).await.is_err() {
+                // The edge has stopped.
+                return;
+            }
+            lists.warn_of_age(now);
+        }
+    }
+}
+
+fn stamp(path: &PathBuf) -> io::Result<Stamp> {
+    let metadata = fs::metadata(path)?;
+    Ok((metadata.modified()?, metadata.len()))
+}
+
+/// How often the files are looked at.
+const ROUND: Duration = Duration::from_secs(10);
+
+/// A list of a hundred thousand certificates has some four million octets.
+pub(crate) const MAX_LIST: u64 = 16 * 1024 * 1024;
