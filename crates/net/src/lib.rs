@@ -57,6 +57,7 @@ mod queue;
 mod repository;
 mod resolve;
 mod steward;
+mod tls;
 mod udp;
 
 pub use address::{RefusedAddress, SpecialUse};
@@ -69,4 +70,8 @@ pub use names::{Lookup, LookupError, Names, SystemNames};
 pub use queue::FetchLimits;
 pub use repository::{Answer, Repository, RepositoryConfig, RepositoryError};
 pub use steward::{Certificates, FetchCounters, Steward};
+pub use tls::{
+    Pem, Secured, TLS_FILES_POLL, TLS_HANDSHAKE, Tls, TlsClients, TlsCounters, TlsError, TlsFailure, TlsFile,
+    TlsFileError, TlsFiles, TlsIdentity, TlsMeter, TlsProtocol, TlsRoots, TlsTerms,
+};
 pub use udp::{Udp, UdpOptions};

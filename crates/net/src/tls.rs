@@ -1,0 +1,301 @@
+//! TLS for SIP and for WebSocket: what a listener shows, whom it asks, whom it believes, and how that is changed while
+//! connections live (RFC 3261 section 26.3, RFC 5922).
+
+mod counters;
+mod files;
+mod material;
+mod names;
+#[cfg(test)]
+mod tests;
+mod verifier;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use attesta_transaction::TlsNames;
+use rustls::client::ResolvesClientCert;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, HandshakeKind, ServerConfig, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
+use webpki::EndEntityCert;
+
+pub use counters::{TlsCounters, TlsFailure, TlsMeter};
+pub use files::{Pem, TLS_FILES_POLL, TlsFile, TlsFileError, TlsFiles};
+pub use material::{TlsError, TlsIdentity, TlsRoots};
+
+use counters::{Side, Success};
+use verifier::SipServerVerifier;
+
+/// What one listener shows and believes: the content of a [`Tls`].
+#[derive(Clone, Debug)]
+pub struct TlsTerms {
+    identities: Vec<TlsIdentity>,
+    clients: TlsClients,
+    roots: TlsRoots,
+    protocol: TlsProtocol,
+}
+
+impl TlsTerms {
+    /// Shows `identity`, asks no client for a certificate, and believes servers below `roots`.
+    pub fn new(identity: TlsIdentity, roots: TlsRoots) -> TlsTerms {
+        let (identities, clients, protocol) = (vec![identity], TlsClients::default(), TlsProtocol::default());
+        TlsTerms { identities, clients, roots, protocol }
+    }
+
+    /// Adds a certificate. A client is shown the first that is for the name it asks for (RFC 6066 section 3) and that it
+    /// can verify; where none is, the first that it can verify.
+    pub fn identity(mut self, identity: TlsIdentity) -> TlsTerms {
+        self.identities.push(identity);
+        self
+    }
+
+    /// Which clients are asked for a certificate. Default: none.
+    pub fn clients(mut self, clients: TlsClients) -> TlsTerms {
+        self.clients = clients;
+        self
+    }
+
+    /// What is spoken inside. Default: SIP.
+    pub fn protocol(mut self, protocol: TlsProtocol) -> TlsTerms {
+        self.protocol = protocol;
+        self
+    }
+
+    fn server_config(&self) -> Result<ServerConfig, TlsError> {
+        let provider = Arc::new(ring::default_provider());
+        let verifier = match &self.clients {
+            TlsClients::NotAsked => WebPkiClientVerifier::no_client_auth(),
+            TlsClients::Optional(roots) => {
+                let asked = WebPkiClientVerifier::builder_with_provider(roots.store(), provider.clone());
+                asked.allow_unauthenticated().build().map_err(|_| TlsError::NoRoots)?
+            }
+            TlsClients::Required(roots) => {
+                let asked = WebPkiClientVerifier::builder_with_provider(roots.store(), provider.clone());
+                asked.build().map_err(|_| TlsError::NoRoots)?
+            }
+        };
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|_| TlsError::Unsupported)?
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(Arc::new(Shown(self.keys())));
+        // Tickets hold the whole session, so that any number of clients costs no memory.
+        config.ticketer = ring::Ticketer::new().map_err(|_| TlsError::NoRandomness)?;
+        config.alpn_protocols = self.protocol.alpn();
+        Ok(config)
+    }
+
+    fn client_config(&self) -> Result<ClientConfig, TlsError> {
+        let provider: Arc<CryptoProvider> = Arc::new(ring::default_provider());
+        let verifier = SipServerVerifier::new(self.roots.store(), &provider);
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|_| TlsError::Unsupported)?
+            // Nothing less is verified than by default: the name is looked for where SIP has it.
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_client_cert_resolver(Arc::new(Shown(self.keys())));
+        Ok(config)
+    }
+
+    fn keys(&self) -> Vec<Arc<CertifiedKey>> {
+        self.identities.iter().map(|identity| identity.key().clone()).collect()
+    }
+}
+
+/// Which clients are asked for a certificate (RFC 5922 section 7.4).
+#[derive(Clone, Debug, Default)]
+pub enum TlsClients {
+    /// None.
+    #[default]
+    NotAsked,
+    /// All; one that shows none may go on, and proves no name. A certificate that does not lead to these roots ends the
+    /// handshake.
+    Optional(TlsRoots),
+    /// All; one that shows none is refused.
+    Required(TlsRoots),
+}
+
+/// What is spoken inside TLS, which a client may name (RFC 7301). One that names only other things is refused, so that
+/// what is meant for another service cannot be played to this one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsProtocol {
+    /// SIP: `sip/2`, as registered, and `sip`.
+    #[default]
+    Sip,
+    /// The HTTP/1.1 from which a WebSocket begins.
+    WebSocket,
+}
+
+impl TlsProtocol {
+    fn alpn(self) -> Vec<Vec<u8>> {
+        match self {
+            TlsProtocol::Sip => vec![b"sip/2".to_vec(), b"sip".to_vec()],
+            TlsProtocol::WebSocket => vec![b"http/1.1".to_vec()],
+        }
+    }
+}
+
+/// The TLS of one listener: accepts and opens connections on the terms that hold at the time.
+///
+/// Clones are one. New terms hold for new connections; those that are open keep what they were set up with.
+#[derive(Clone)]
+pub struct Tls {
+    terms: watch::Sender<Prepared>,
+    meter: TlsMeter,
+}
+
+#[derive(Clone)]
+struct Prepared {
+    server: Arc<ServerConfig>,
+    client: Arc<ClientConfig>,
+}
+
+impl Prepared {
+    fn of(terms: &TlsTerms) -> Result<Prepared, TlsError> {
+        Ok(Prepared { server: Arc::new(terms.server_config()?), client: Arc::new(terms.client_config()?) })
+    }
+}
+
+impl Tls {
+    /// TLS on these terms, counted by `meter`.
+    ///
+    /// # Errors
+    /// [`TlsError`]: there are no roots where some are needed, or no randomness for ticket keys.
+    pub fn new(terms: &TlsTerms, meter: TlsMeter) -> Result<Tls, TlsError> {
+        Ok(Tls { terms: watch::Sender::new(Prepared::of(terms)?), meter })
+    }
+
+    /// Puts new connections on new terms. Sessions set up on the old ones cannot be resumed, so that whoever is no longer
+    /// believed has to show a certificate that is.
+    ///
+    /// # Errors
+    /// As for [`Tls::new`]; the old terms then stay.
+    pub fn replace(&self, terms: &TlsTerms) -> Result<(), TlsError> {
+        self.terms.send_replace(Prepared::of(terms)?);
+        Ok(())
+    }
+
+    /// The server's side of a handshake, and what the client's certificate proved, if it showed one.
+    ///
+    /// # Errors
+    /// [`TlsFailure`]; it is counted, and the connection is of no more use.
+    pub async fn accept<S>(&self, stream: S) -> Result<Secured<S>, TlsFailure>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let config = self.terms.borrow().server.clone();
+        let handshake = async {
+            let stream = TlsAcceptor::from(config).accept(stream).await;
+            stream.map(TlsStream::Server)
+        };
+        self.settle(Side::Accept, timeout(TLS_HANDSHAKE, handshake).await)
+    }
+
+    /// The client's side of a handshake with the server of `domain`, and what the server's certificate proved: that name
+    /// among others.
+    ///
+    /// # Errors
+    /// [`TlsFailure`]; it is counted, and the connection is of no more use.
+    pub async fn connect<S>(&self, domain: &str, stream: S) -> Result<Secured<S>, TlsFailure>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let Some(name) = names::server_name(domain) else {
+            self.meter.handshake(Side::Connect, Err(TlsFailure::Name));
+            return Err(TlsFailure::Name);
+        };
+        let config = self.terms.borrow().client.clone();
+        let handshake = async {
+            let stream = TlsConnector::from(config).connect(name, stream).await;
+            stream.map(TlsStream::Client)
+        };
+        self.settle(Side::Connect, timeout(TLS_HANDSHAKE, handshake).await)
+    }
+
+    fn settle<S, E>(
+        &self,
+        side: Side,
+        outcome: Result<std::io::Result<TlsStream<S>>, E>,
+    ) -> Result<Secured<S>, TlsFailure> {
+        let outcome = match outcome {
+            Ok(Ok(stream)) => Ok(stream),
+            Ok(Err(error)) => {
+                tracing::debug!(?side, %error, "TLS handshake");
+                Err(TlsFailure::of(&error))
+            }
+            Err(_) => Err(TlsFailure::Timeout),
+        };
+        let success = outcome.as_ref().map(|stream| match stream.get_ref().1.handshake_kind() {
+            Some(HandshakeKind::Resumed) => Success::Resumed,
+            Some(HandshakeKind::Full | HandshakeKind::FullWithHelloRetryRequest) | None => Success::Full,
+        });
+        self.meter.handshake(side, success.map_err(|failure| *failure));
+        let stream = outcome?;
+        let names = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).and_then(names::identities);
+        Ok(Secured { stream, names: names.map(Arc::new) })
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").finish_non_exhaustive()
+    }
+}
+
+/// A connection after its handshake.
+#[derive(Debug)]
+pub struct Secured<S> {
+    /// What is sent and received inside.
+    pub stream: TlsStream<S>,
+    /// The SIP identities of the peer's certificate (RFC 5922 section 7.1); `None`: it showed none.
+    pub names: Option<Arc<TlsNames>>,
+}
+
+/// What is shown to the peer, the best first.
+#[derive(Debug)]
+struct Shown(Vec<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let usable =
+            || self.0.iter().filter(|key| key.key.choose_scheme(hello.signature_schemes()).is_some());
+        let named = hello.server_name().and_then(|name| usable().find(|key| is_for(key, name)));
+        named.or_else(|| usable().next()).cloned()
+    }
+}
+
+impl ResolvesClientCert for Shown {
+    fn resolve(&self, _roots: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.0.iter().find(|key| key.key.choose_scheme(schemes).is_some()).cloned()
+    }
+
+    fn has_certs(&self) -> bool {
+        !self.0.is_empty()
+    }
+}
+
+/// Whether a certificate is one to show for `name`, by its SIP URIs or its DNS names; the client judges it. A browser takes
+/// a wildcard, so one is enough here.
+fn is_for(key: &CertifiedKey, name: &str) -> bool {
+    let Ok(certificate) = key.end_entity_cert() else { return false };
+    names::speaks_for(certificate, name) || covers(certificate, name)
+}
+
+fn covers(certificate: &CertificateDer<'_>, name: &str) -> bool {
+    let (Ok(certificate), Ok(name)) = (EndEntityCert::try_from(certificate), ServerName::try_from(name))
+    else {
+        return false;
+    };
+    certificate.verify_is_valid_for_subject_name(&name).is_ok()
+}
+
+/// The longest that a TLS handshake may take, from the first octet to the last.
+pub const TLS_HANDSHAKE: Duration = Duration::from_secs(10);

@@ -1,0 +1,175 @@
+//! What became of handshakes and of certificate files.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustls::{CertificateError, Error};
+
+/// Why a TLS handshake failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsFailure {
+    /// It was not over in [`TLS_HANDSHAKE`](crate::TLS_HANDSHAKE).
+    Timeout,
+    /// The connection broke, or the peer went away without a word.
+    Closed,
+    /// What came is not TLS, or is TLS that breaks its own rules.
+    NotTls,
+    /// There is no protocol version, cipher suite or application protocol that both sides have.
+    Incompatible,
+    /// The peer was asked for a certificate and showed none.
+    NoCertificate,
+    /// The peer's certificate leads to no root that is believed, has expired, or is not for this use.
+    Certificate,
+    /// The peer's certificate is for another domain (RFC 5922 section 7.3).
+    Name,
+    /// The peer broke the handshake off with an alert: it did not like ours.
+    Alert,
+    /// Our side could not go on.
+    Internal,
+}
+
+impl TlsFailure {
+    const ALL: [TlsFailure; 9] = [
+        TlsFailure::Timeout,
+        TlsFailure::Closed,
+        TlsFailure::NotTls,
+        TlsFailure::Incompatible,
+        TlsFailure::NoCertificate,
+        TlsFailure::Certificate,
+        TlsFailure::Name,
+        TlsFailure::Alert,
+        TlsFailure::Internal,
+    ];
+
+    /// The word for it in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TlsFailure::Timeout => "timeout",
+            TlsFailure::Closed => "closed",
+            TlsFailure::NotTls => "not-tls",
+            TlsFailure::Incompatible => "incompatible",
+            TlsFailure::NoCertificate => "no-certificate",
+            TlsFailure::Certificate => "certificate",
+            TlsFailure::Name => "name",
+            TlsFailure::Alert => "alert",
+            TlsFailure::Internal => "internal",
+        }
+    }
+
+    /// What the error of a handshake means.
+    pub(crate) fn of(error: &io::Error) -> TlsFailure {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+            None => TlsFailure::Closed,
+            Some(Error::NoCertificatesPresented) => TlsFailure::NoCertificate,
+            Some(Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => TlsFailure::Name,
+            Some(Error::InvalidCertificate(_)) => TlsFailure::Certificate,
+            Some(Error::PeerIncompatible(_) | Error::NoApplicationProtocol) => TlsFailure::Incompatible,
+            Some(Error::AlertReceived(_)) => TlsFailure::Alert,
+            Some(
+                Error::InvalidMessage(_)
+                | Error::InappropriateMessage { .. }
+                | Error::InappropriateHandshakeMessage { .. }
+                | Error::PeerMisbehaved(_)
+                | Error::PeerSentOversizedRecord
+                | Error::DecryptError,
+            ) => TlsFailure::NotTls,
+            Some(_) => TlsFailure::Internal,
+        }
+    }
+}
+
+impl fmt::Display for TlsFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::error::Error for TlsFailure {}
+
+/// Which side of a handshake we were on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Accept,
+    Connect,
+}
+
+/// How a handshake that succeeded went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Success {
+    Full,
+    Resumed,
+}
+
+/// Counts for everything that shares it; clones count together.
+#[derive(Clone, Debug, Default)]
+pub struct TlsMeter(Arc<Cells>);
+
+#[derive(Debug, Default)]
+struct Cells {
+    accepted: [AtomicU64; RESULTS],
+    connected: [AtomicU64; RESULTS],
+    reloaded: AtomicU64,
+    reloads_refused: AtomicU64,
+}
+
+/// A full and a resumed handshake, and each failure.
+const RESULTS: usize = 2 + TlsFailure::ALL.len();
+
+impl TlsMeter {
+    pub(crate) fn handshake(&self, side: Side, result: Result<Success, TlsFailure>) {
+        let index = match result {
+            Ok(Success::Full) => 0,
+            Ok(Success::Resumed) => 1,
+            Err(failure) => 2 + TlsFailure::ALL.iter().position(|each| *each == failure).unwrap_or_default(),
+        };
+        let cells = match side {
+            Side::Accept => &self.0.accepted,
+            Side::Connect => &self.0.connected,
+        };
+        if let Some(cell) = cells.get(index) {
+            cell.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn reload(&self, taken: bool) {
+        let cell = if taken { &self.0.reloaded } else { &self.0.reloads_refused };
+        cell.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> TlsCounters {
+        let read = |cells: &[AtomicU64; RESULTS]| cells.each_ref().map(|cell| cell.load(Ordering::Relaxed));
+        TlsCounters {
+            accepted: read(&self.0.accepted),
+            connected: read(&self.0.connected),
+            reloaded: self.0.reloaded.load(Ordering::Relaxed),
+            reloads_refused: self.0.reloads_refused.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// What a [`TlsMeter`] has counted. All of it only grows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TlsCounters {
+    accepted: [u64; RESULTS],
+    connected: [u64; RESULTS],
+    /// Times that new certificate files were taken up.
+    pub reloaded: u64,
+    /// Times that new certificate files were of no use, and the old ones stayed.
+    pub reloads_refused: u64,
+}
+
+impl TlsCounters {
+    /// Handshakes by side (`accept`, `connect`) and result (`full`, `resumed`, or the word of a [`TlsFailure`]).
+    pub fn handshakes(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+        let sides = [("accept", self.accepted), ("connect", self.connected)];
+        sides.into_iter().flat_map(|(side, counts)| {
+            let words = ["full", "resumed"].into_iter().chain(TlsFailure::ALL.map(TlsFailure::as_str));
+            words.zip(counts).map(move |(word, count)| (side, word, count))
+        })
+    }
+}

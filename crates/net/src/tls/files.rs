@@ -1,0 +1,270 @@
+//! Certificates in files, taken up anew when the files change.
+
+use std::fmt;
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use rustls_pki_types::UnixTime;
+use tokio::time::sleep;
+
+use crate::clock::Clock;
+use crate::tls::material::{TlsError, TlsIdentity, TlsRoots};
+use crate::tls::{Tls, TlsClients, TlsProtocol, TlsTerms};
+
+/// PEM, or the file that holds it.
+#[derive(Clone)]
+pub enum Pem {
+    /// A file; it is read again when it changes.
+    File(PathBuf),
+    /// The octets themselves, which may be a key.
+    Text(Vec<u8>),
+}
+
+impl Pem {
+    fn read(&self) -> Result<Vec<u8>, TlsError> {
+        match self {
+            Pem::Text(text) => Ok(text.clone()),
+            Pem::File(path) => read_bounded(path).map_err(TlsError::Read),
+        }
+    }
+}
+
+impl fmt::Debug for Pem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Pem::File(path) => path.fmt(f),
+            Pem::Text(_) => f.write_str("(PEM)"),
+        }
+    }
+}
+
+/// Where the terms of one listener stand.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    identities: Vec<(Pem, Pem)>,
+    client_ca: Option<Pem>,
+    clients_required: bool,
+    roots: Option<Pem>,
+    protocol: TlsProtocol,
+}
+
+impl TlsFiles {
+    /// A certificate chain and its key. No client is asked for a certificate, and servers are believed below the roots of
+    /// the operating system.
+    pub fn new(certificate: Pem, key: Pem) -> TlsFiles {
+        TlsFiles {
+            identities: vec![(certificate, key)],
+            client_ca: None,
+            clients_required: false,
+            roots: None,
+            protocol: TlsProtocol::default(),
+        }
+    }
+
+    /// Adds a certificate chain and its key, for other names ([`TlsTerms::identity`]).
+    pub fn identity(mut self, certificate: Pem, key: Pem) -> TlsFiles {
+        self.identities.push((certificate, key));
+        self
+    }
+
+    /// Asks clients for a certificate below these roots; with `required`, one that shows none is refused.
+    pub fn client_ca(mut self, roots: Pem, required: bool) -> TlsFiles {
+        (self.client_ca, self.clients_required) = (Some(roots), required);
+        self
+    }
+
+    /// The roots below which servers are believed, in place of those of the operating system.
+    pub fn roots(mut self, roots: Pem) -> TlsFiles {
+        self.roots = Some(roots);
+        self
+    }
+
+    /// What is spoken inside. Default: SIP.
+    pub fn protocol(mut self, protocol: TlsProtocol) -> TlsFiles {
+        self.protocol = protocol;
+        self
+    }
+
+    /// Reads the files, whatever the validity of the certificates in them.
+    ///
+    /// # Errors
+    /// [`TlsFileError`]: which file, and why it is of no use.
+    pub fn load(&self) -> Result<TlsTerms, TlsFileError> {
+        let at = |file| move |error| TlsFileError { file, error };
+        let mut identities = Vec::with_capacity(self.identities.len());
+        for (index, (certificate, key)) in self.identities.iter().enumerate() {
+            let chain = certificate.read().map_err(at(TlsFile::Certificate(index)))?;
+            let key = key.read().map_err(at(TlsFile::Key(index)))?;
+            identities.push(TlsIdentity::from_pem(&chain, &key).map_err(|error| {
+                let file = if error.is_of_key() { TlsFile::Key(index) } else { TlsFile::Certificate(index) };
+                TlsFileError { file, error }
+            })?);
+        }
+        let read = |pem: &Pem| TlsRoots::from_pem(&pem.read()?);
+        let clients = match &self.client_ca {
+            None => TlsClients::NotAsked,
+            Some(pem) => {
+                let roots = read(pem).map_err(at(TlsFile::ClientCa))?;
+                if self.clients_required { TlsClients::Required(roots) } else { TlsClients::Optional(roots) }
+            }
+        };
+        let roots = match &self.roots {
+            Some(pem) => read(pem).map_err(at(TlsFile::Roots))?,
+            // Without any, this listener only accepts: every server is refused.
+            None => TlsRoots::native().unwrap_or_else(|_| TlsRoots::none()),
+        };
+        Ok(TlsTerms { identities, clients, roots, protocol: self.protocol })
+    }
+
+    /// Reads the files, whose certificates have to be valid at `now`.
+    ///
+    /// # Errors
+    /// As for [`Self::load`], and for a leaf that has expired or is not valid yet.
+    pub fn load_valid(&self, now: UnixTime) -> Result<TlsTerms, TlsFileError> {
+        let terms = self.load()?;
+        for (index, identity) in terms.identities.iter().enumerate() {
+            let file = TlsFile::Certificate(index);
+            identity.check(now).map_err(|error| TlsFileError { file, error })?;
+        }
+        Ok(terms)
+    }
+
+    /// Puts `tls` on new terms each time that the files have changed, for as long as the future lives.
+    ///
+    /// They are looked at every [`TLS_FILES_POLL`], and read once two looks agree: who renews a certificate may write its
+    /// files one after the other. Files that are of no use are reported, counted and left, and the old terms stay.
+    pub async fn follow(self, tls: Tls) {
+        let mut held = self.stamps().await;
+        let mut last = held.clone();
+        loop {
+            sleep(TLS_FILES_POLL).await;
+            let seen = self.stamps().await;
+            if seen == last && seen != held {
+                held = seen.clone();
+                self.reload(&tls).await;
+            }
+            last = seen;
+        }
+    }
+
+    async fn reload(&self, tls: &Tls) {
+        let files = self.clone();
+        let loaded = tokio::task::spawn_blocking(move || files.load_valid(Clock::unix())).await;
+        let Ok(loaded) = loaded else { return };
+        let replaced = loaded.and_then(|terms| {
+            tls.replace(&terms).map_err(|error| TlsFileError { file: TlsFile::ClientCa, error })
+        });
+        tls.meter.reload(replaced.is_ok());
+        match replaced {
+            Ok(()) => tracing::info!(files = ?self.identities, "new TLS certificates"),
+            Err(TlsFileError { file, error }) => {
+                let path = self.path(file);
+                tracing::error!(?path, %error, "the new TLS certificates are of no use: the old ones stay");
+            }
+        }
+    }
+
+    /// The file that an error is about; `None` where it is not in one.
+    pub fn path(&self, file: TlsFile) -> Option<&Path> {
+        let pem = match file {
+            TlsFile::Certificate(index) => self.identities.get(index).map(|(certificate, _)| certificate),
+            TlsFile::Key(index) => self.identities.get(index).map(|(_, key)| key),
+            TlsFile::ClientCa => self.client_ca.as_ref(),
+            TlsFile::Roots => self.roots.as_ref(),
+        };
+        match pem? {
+            Pem::File(path) => Some(path),
+            Pem::Text(_) => None,
+        }
+    }
+
+    /// What tells one state of the files from another.
+    async fn stamps(&self) -> Vec<Option<Stamp>> {
+        let pairs = self.identities.iter().flat_map(|(certificate, key)| [certificate, key]);
+        let all = pairs.chain(&self.client_ca).chain(&self.roots);
+        let paths = all.filter_map(|pem| match pem {
+            Pem::File(path) => Some(path.clone()),
+            Pem::Text(_) => None,
+        });
+        let paths: Vec<_> = paths.collect();
+        let look = move || paths.iter().map(|path| Stamp::of(path)).collect();
+        tokio::task::spawn_blocking(look).await.unwrap_or_default()
+    }
+}
+
+/// One of the files of a [`TlsFiles`]; certificates and keys by their place, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsFile {
+    /// A certificate chain.
+    Certificate(usize),
+    /// The key of the chain at the same place.
+    Key(usize),
+    /// The roots below which clients are believed.
+    ClientCa,
+    /// The roots below which servers are believed.
+    Roots,
+}
+
+/// A file that is of no use.
+#[derive(Debug)]
+pub struct TlsFileError {
+    /// Which.
+    pub file: TlsFile,
+    /// Why.
+    pub error: TlsError,
+}
+
+impl fmt::Display for TlsFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for TlsFileError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
+}
+
+/// When a file was last written, how long it is, and, where files have numbers, which it is: one that is moved into the
+/// place of another is another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stamp {
+    modified: Option<SystemTime>,
+    length: u64,
+    number: u64,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Stamp> {
+        // Through links: it is what they lead to that is read.
+        let metadata = std::fs::metadata(path).ok()?;
+        Some(Stamp { modified: metadata.modified().ok(), length: metadata.len(), number: number(&metadata) })
+    }
+}
+
+#[cfg(unix)]
+fn number(metadata: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(metadata)
+}
+
+#[cfg(not(unix))]
+fn number(_: &Metadata) -> u64 {
+    0
+}
+
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut octets = Vec::new();
+    File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut octets)?;
+    if octets.len() as u64 > MAX_FILE {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {MAX_FILE} octets")));
+    }
+    Ok(octets)
+}
+
+/// How often the files are looked at.
+pub const TLS_FILES_POLL: Duration = Duration::from_secs(2);
+/// The largest file that is read, in octets: a bundle of a few hundred roots.
+const MAX_FILE: u64 = 1024 * 1024;
