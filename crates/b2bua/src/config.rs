@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use attesta_sip::Limits as ReadingLimits;
 use attesta_stir::TelephoneNumber;
-use attesta_transaction::{Config as Transactions, Transport};
+use attesta_transaction::{Config as Transactions, Flow, Transport};
 
 use crate::error::ConfigError;
 use crate::listener::Listener;
@@ -41,18 +41,15 @@ impl Config {
         self.listeners.iter().map(AsRef::as_ref)
     }
 
-    /// The name of the trunk whose source fits a message best, as screening finds it.
+    /// The name of the trunk that a message which came by `flow` belongs to, as screening finds it.
     #[must_use]
-    pub fn trunk_of(&self, transport: Transport, remote: SocketAddr) -> Option<&Arc<str>> {
-        self.screen(transport, remote).map(|entry| entry.trunk.name())
+    pub fn trunk_of(&self, flow: &Flow) -> Option<&Arc<str>> {
+        self.screen(flow).map(|entry| entry.trunk.name())
     }
 
-    /// The trunk whose source fits best; the first of those that fit equally well.
-    pub(crate) fn screen(&self, transport: Transport, remote: SocketAddr) -> Option<&Arc<TrunkEntry>> {
-        let fits = self.trunks.iter().filter_map(|entry| {
-            let best = entry.trunk.sources.iter().filter_map(|source| source.fit(transport, remote)).max()?;
-            Some((best, entry))
-        });
+    /// The trunk that fits best; the first of those that fit equally well.
+    pub(crate) fn screen(&self, flow: &Flow) -> Option<&Arc<TrunkEntry>> {
+        let fits = self.trunks.iter().filter_map(|entry| Some((entry.trunk.fit(flow)?, entry)));
         fits.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, entry)| entry)
     }
 
@@ -362,8 +359,7 @@ impl TrunkEntry {
             ),
             None => the_default(domains),
         };
-        if trunk.inbound_identity == InboundIdentity::Verify && domain.is_none() && !trunk.sources.is_empty()
-        {
+        if trunk.inbound_identity == InboundIdentity::Verify && domain.is_none() && trunk.has_origin() {
             return Err(ConfigError::NoTrust(trunk.name));
         }
         if trunk.outbound_identity == OutboundIdentity::Sign

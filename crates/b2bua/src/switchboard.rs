@@ -159,7 +159,7 @@ impl<P: Policy> Switchboard<P> {
         }
         match DialogId::of_request(&request).and_then(|dialog| self.desk.leg_of(&dialog)) {
             Some(leg) => self.desk.in_dialog(now, leg, id, request),
-            None if self.desk.config.screen(flow.transport, flow.remote).is_none() => {
+            None if self.desk.config.screen(flow).is_none() => {
                 self.desk.dismiss(id, &request, flow, Status::CALL_DOES_NOT_EXIST, Refusal::NoDialog);
             }
             None => {
@@ -171,7 +171,7 @@ impl<P: Policy> Switchboard<P> {
 
     /// Screens a request outside any dialog (RFC 3261 section 8.2): source, method, Request-URI, extensions.
     fn outside(&mut self, now: Now, id: ServerId, request: Request, flow: &Flow) {
-        let trunk = self.desk.config.screen(flow.transport, flow.remote).cloned();
+        let trunk = self.desk.config.screen(flow).cloned();
         let emergency = *request.method() == Method::Invite && is_emergency(&self.desk.config, &request);
         let Some(ingress) = trunk else {
             return self.desk.dismiss(id, &request, flow, Status::FORBIDDEN, Refusal::UnknownSource);

@@ -8,18 +8,19 @@ use std::time::Duration;
 
 use attesta_sip::Status;
 use attesta_stir::{Attestation, DialPlan, TelephoneNumber};
-use attesta_transaction::Transport;
+use attesta_transaction::{Flow, Transport};
 use ipnet::IpNet;
 
 use crate::target::Target;
 
-/// A peer: the addresses its calls come from, the targets that calls to it go to, and the rules for both directions.
+/// A peer: the addresses its calls come from or the domains it proves, the targets that calls to it go to, and the rules for both directions.
 ///
-/// Every setting has a default; a trunk with no sources only sends, one with no targets only receives.
+/// Every setting has a default; a trunk with no sources and no TLS names only sends, one with no targets only receives.
 #[derive(Clone, Debug)]
 pub struct Trunk {
     pub(crate) name: Arc<str>,
     pub(crate) sources: Vec<Source>,
+    pub(crate) tls_names: Vec<Box<str>>,
     pub(crate) targets: Vec<Target>,
     pub(crate) listeners: Vec<Arc<str>>,
     pub(crate) dial_plan: DialPlan,
@@ -45,6 +46,7 @@ impl Trunk {
         Self {
             name: name.into(),
             sources: Vec::new(),
+            tls_names: Vec::new(),
             targets: Vec::new(),
             listeners: Vec::new(),
             dial_plan: DialPlan::default(),
@@ -68,6 +70,15 @@ impl Trunk {
     #[must_use]
     pub fn source(mut self, source: Source) -> Self {
         self.sources.push(source);
+        self
+    }
+
+    /// Adds a domain that its connections prove by their certificate (RFC 5922 section 7.4): one of several is enough. With
+    /// any, calls are this trunk's only if they come over a connection that has proved one, and from one of its sources if
+    /// it has any. A name beats every source without one.
+    #[must_use]
+    pub fn tls_name(mut self, domain: &str) -> Self {
+        self.tls_names.push(domain.trim_end_matches('.').to_ascii_lowercase().into());
         self
     }
 
@@ -184,6 +195,25 @@ impl Trunk {
     pub fn timers(mut self, timers: TrunkTimers) -> Self {
         self.timers = timers;
         self
+    }
+
+    /// Whether calls may come from it at all.
+    pub(crate) fn has_origin(&self) -> bool {
+        !self.sources.is_empty() || !self.tls_names.is_empty()
+    }
+
+    /// How closely it fits a message that came by `flow`, or `None` where it does not.
+    pub(crate) fn fit(&self, flow: &Flow) -> Option<u16> {
+        let source = self.sources.iter().filter_map(|source| source.fit(flow.transport, flow.remote)).max();
+        if self.tls_names.is_empty() {
+            return source;
+        }
+        if source.is_none() && !self.sources.is_empty() {
+            return None;
+        }
+        let mut proved = flow.tls_names.iter().flat_map(|names| names.iter());
+        let named = proved.any(|name| self.tls_names.iter().any(|own| own.eq_ignore_ascii_case(name)));
+        named.then(|| BY_NAME.saturating_add(source.unwrap_or_default()))
     }
 
     /// The name, as configuration and records write it.
@@ -445,6 +475,9 @@ impl Default for TrunkTimers {
         }
     }
 }
+
+/// The fit of a proved name: more than the longest prefix has bits.
+const BY_NAME: u16 = 1_000;
 
 /// E.164 allows fifteen digits; national extensions and dial strings take a few more.
 const MAX_PREFIX: usize = 32;

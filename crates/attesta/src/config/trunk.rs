@@ -7,6 +7,7 @@ use attesta_b2bua::{
     InboundIdentity, Numbers, OnSignFailure, OutboundIdentity, Outcomes, Route, RouteTo, Target, Trunk,
     TrunkTimers, Trusts,
 };
+use attesta_sip::Host;
 use attesta_stir::{Attestation, DialPlan};
 
 use super::identity::TrunkVerify;
@@ -24,7 +25,6 @@ pub(crate) struct TrunkSettings {
 /// Reads one `[[trunk]]`; `outcomes` is what `[verify]` says.
 pub(super) fn read_trunk(section: Section<'_>, names: &Names, outcomes: Outcomes) -> Option<TrunkSettings> {
     section.later(&[
-        "tls_names",
         "digest",
         "limits",
         "failover",
@@ -44,6 +44,10 @@ pub(super) fn read_trunk(section: Section<'_>, names: &Names, outcomes: Outcomes
     );
     for source in sources.into_iter().flatten() {
         trunk = trunk.source(source);
+    }
+    let domains = "domains that the peer's certificate speaks for, such as \"sip.acme.example\"";
+    for domain in section.parsed_list("tls_names", domains, domain).into_iter().flatten() {
+        trunk = trunk.tls_name(&domain);
     }
     let targets = read_targets(&section);
     for (_, target) in &targets {
@@ -66,6 +70,12 @@ pub(super) fn read_trunk(section: Section<'_>, names: &Names, outcomes: Outcomes
     trunk = trunk.outcomes(verify.map_or(outcomes, |verify| verify.outcomes));
     section.close();
     name.map(|_| TrunkSettings { trunk, targets })
+}
+
+/// A domain as a certificate names it, whole: neither a URI nor a wildcard.
+fn domain(text: &str) -> Option<String> {
+    let valid = matches!(Host::parse(text.as_bytes()), Ok(Host::Name(name)) if name.len() == text.len());
+    valid.then(|| text.to_owned())
 }
 
 fn read_targets(section: &Section<'_>) -> Vec<(Text, Target)> {
@@ -174,7 +184,7 @@ fn require_trust_and_signer(
     inbound: InboundIdentity,
     outbound: OutboundIdentity,
 ) {
-    let verifies = inbound == InboundIdentity::Verify && section.has("sources");
+    let verifies = inbound == InboundIdentity::Verify && (section.has("sources") || section.has("tls_names"));
     let without_trust = match names.trust.as_slice() {
         [] | [_] => false,
         several => !section.has("trust") && !several.iter().any(|name| name == DEFAULT_TRUST),

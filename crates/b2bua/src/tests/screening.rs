@@ -1,7 +1,9 @@
 //! What stands against a request before it may become a call: RFC 3261 section 8.2 and the trunks.
 
+use std::sync::Arc;
+
 use attesta_sip::Name;
-use attesta_transaction::Transport;
+use attesta_transaction::{Flow, TlsNames, Transport};
 
 use super::rig::*;
 use crate::{CallEvent, Caps, Cause, Trunk};
@@ -41,8 +43,10 @@ fn the_most_specific_source_names_the_trunk() {
         .trunk(trunk("six", "2001:db8::/32"))
         .build()
         .unwrap();
-    let of =
-        |transport, remote: &str| config.trunk_of(transport, address(remote)).map(|name| name.to_string());
+    let of = |transport, remote: &str| {
+        let flow = Flow { transport, ..Flow::udp(address(ALICE), address(remote)) };
+        config.trunk_of(&flow).map(|name| name.to_string())
+    };
     assert_eq!(of(Transport::Udp, "10.1.2.3:5070").as_deref(), Some("socket"));
     assert_eq!(
         of(Transport::Tcp, "10.1.2.3:5070").as_deref(),
@@ -55,6 +59,35 @@ fn the_most_specific_source_names_the_trunk() {
     assert_eq!(of(Transport::Udp, "[2001:db8::1]:5060").as_deref(), Some("six"));
     assert_eq!(of(Transport::Udp, "[::ffff:10.9.9.9]:5060").as_deref(), Some("wide"));
     assert_eq!(of(Transport::Udp, "11.0.0.1:5060"), None);
+}
+
+#[test]
+fn a_trunk_with_tls_names_is_whoever_proves_one() {
+    let pass = |name: &str| Trunk::new(name).inbound_identity(crate::InboundIdentity::Pass);
+    let (_, bob) = trunks();
+    let config = builder()
+        .trunk(bob)
+        .trunk(pass("by address").source("10.0.0.0/8".parse().unwrap()))
+        .trunk(pass("by name").tls_name("SIP.acme.example.").tls_name("b.example"))
+        .trunk(pass("by both").tls_name("sip.acme.example").source("10.1.0.0/16".parse().unwrap()))
+        .build()
+        .unwrap();
+    let of = |remote: &str, names: &[&str]| {
+        let names = TlsNames::new(names.iter().map(|&name| name.into()).collect());
+        let flow = Flow {
+            transport: Transport::Tls,
+            tls_names: Some(Arc::new(names)),
+            ..Flow::udp(address(ALICE), address(remote))
+        };
+        config.trunk_of(&flow).map(|name| name.to_string())
+    };
+    assert_eq!(of("10.1.2.3:5061", &[]).as_deref(), Some("by address"));
+    assert_eq!(of("10.1.2.3:5061", &["other.example"]).as_deref(), Some("by address"));
+    assert_eq!(of("10.2.2.3:5061", &["x.example", "sip.acme.example"]).as_deref(), Some("by name"));
+    assert_eq!(of("10.1.2.3:5061", &["sip.acme.example"]).as_deref(), Some("by both"));
+    assert_eq!(of("192.0.2.9:5061", &["b.example"]).as_deref(), Some("by name"));
+    assert_eq!(of("192.0.2.9:5061", &["acme.example"]), None);
+    assert_eq!(of("192.0.2.9:5061", &[]), None);
 }
 
 #[test]
