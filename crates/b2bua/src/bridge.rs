@@ -39,6 +39,9 @@ const CROSSINGS: &[(Name, Crossing)] = &[
     // Paths and bindings of a registrar: RFC 3327, RFC 3608.
     (Name::Path, Crossing::Stay),
     (Name::ServiceRoute, Crossing::Stay),
+    // What is at the other end: RFC 3261 sections 20.35 and 20.41.
+    (Name::Server, Crossing::Stay),
+    (Name::UserAgent, Crossing::Stay),
     // Measures one hop: RFC 3261 section 8.2.6.1.
     (Name::Timestamp, Crossing::Stay),
     // RFC 3261 section 20.37.

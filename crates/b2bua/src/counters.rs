@@ -24,6 +24,8 @@ pub struct Counters {
     pub identity_signed: u64,
     /// INVITEs that should have been signed and could not be.
     pub identity_sign_failures: u64,
+    /// Responses that said of an Identity header field of ours that it does not verify (RFC 9410 section 7).
+    pub identity_disputed: u64,
     /// What the transaction layer counts.
     pub transactions: TransactionCounters,
     ended: BTreeMap<&'static str, u64>,

@@ -9,14 +9,15 @@ use crate::counters::Refusal;
 use crate::delivery::{Errand, Parcel};
 use crate::desk::Desk;
 use crate::event::Cause;
+use crate::identity;
 use crate::io::Now;
 use crate::leg::{Side, Stage};
 
 impl Desk {
     /// A BYE ends the call, from either side; of an early dialog from the caller's only (RFC 3261 section 15.1.1).
-    pub(crate) fn bye(&mut self, now: Now, key: Key, id: ServerId, request: Request) {
+    pub(crate) fn bye(&mut self, now: Now, key: Key, id: ServerId, mut request: Request) {
         let Some(leg) = self.legs.get(key) else { return };
-        let (side, stage) = (leg.side, leg.stage);
+        let (side, stage, trusts) = (leg.side, leg.stage, leg.trusts);
         if matches!(stage, Stage::Early(_)) && side == Side::Callee {
             return self.refuse(now.mono, id, &request, Status::CALL_DOES_NOT_EXIST, Refusal::NoDialog);
         }
@@ -29,6 +30,7 @@ impl Desk {
             // Our own BYE has crossed the peer's.
             (Stage::Ending, _) => return self.close_leg(key),
         };
+        identity::disbelieve(request.headers_mut(), trusts);
         self.end_call_of(key, cause, Some(key), Some(request));
     }
 

@@ -8,8 +8,10 @@ use crate::delivery::{Errand, Hop, Parcel};
 use crate::desk::Desk;
 use crate::dialog;
 use crate::event::Cause;
+use crate::identity;
 use crate::io::{Now, Output, ResolveError};
 use crate::leg::{Accepted, Ack, Far, Stage};
+use crate::trunk::Trusts;
 
 impl Desk {
     /// An ACK that arrived on a leg: the peer has our 2xx, and its ACK goes on to the other leg.
@@ -19,27 +21,29 @@ impl Desk {
             return;
         }
         leg.answer = None;
-        let (stage, far) = (leg.stage, leg.far);
+        let (stage, far, trusts) = (leg.stage, leg.far, leg.trusts);
         self.wind(key);
         match (stage, far) {
             (Stage::Ending, _) => self.say_bye(now, key, None),
             (Stage::Early(_) | Stage::Confirmed(_), Far::Leg(other)) => {
-                self.acknowledge(now, other, Some(ack))
+                self.acknowledge(now, other, Some((ack, trusts)))
             }
             (Stage::Early(_) | Stage::Confirmed(_), Far::Callee | Far::Nobody) => {}
         }
     }
 
-    /// Sends the ACK of the 2xx that a leg has received, unless it has one; `model` is the other leg's ACK.
-    pub(crate) fn acknowledge(&mut self, now: Now, key: Key, model: Option<&Request>) {
+    /// Sends the ACK of the 2xx that a leg has received, unless it has one; `model` is the other leg's ACK, and what is
+    /// believed of it.
+    pub(crate) fn acknowledge(&mut self, now: Now, key: Key, model: Option<(&Request, Trusts)>) {
         let Some(leg) = self.legs.get_mut(key) else { return };
         let Some(accepted @ Accepted { ack: Ack::Due, .. }) = &mut leg.invite else { return };
         accepted.ack = Ack::Ready;
         let mut request = leg.dialog.ack(accepted.seq);
         match model {
-            Some(model) => {
+            Some((model, trusts)) => {
                 let forwards = bridge::forwards(model.headers()).unwrap_or(MaxForwards(0));
                 bridge::request(model, &mut request, forwards, &leg.listener.contact());
+                identity::disbelieve(request.headers_mut(), trusts);
             }
             None => request.headers_mut().push(Name::MaxForwards, bridge::MAX_FORWARDS.to_string()),
         }

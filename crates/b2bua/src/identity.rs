@@ -6,7 +6,10 @@
 
 use std::sync::Arc;
 
-use attesta_sip::{Date, Headers, Identity as IdentityHeader, Method, Name, NameAddr, Request, Status};
+use attesta_sip::{
+    Date, Headers, Identity as IdentityHeader, Method, Name, NameAddr, Reason as ReasonHeader, Request,
+    Status,
+};
 use attesta_stir::cert::Snapshot;
 use attesta_stir::{
     Attestation, Facts, Finding as StirFinding, FindingResult, Fingerprint, Identity, IdentityField, OrigId,
@@ -241,12 +244,11 @@ impl Offer {
     /// What a signature is to say. `iat` is the Date, where that is fresh, else the clock (RFC 8224 section 4.1).
     pub(crate) fn claims(&self, attestation: Attestation, origid: OrigId, now: UnixTime) -> Option<Claims> {
         let headers = self.request.headers();
-        let fresh = |date: &UnixTime| date.as_secs().abs_diff(now.as_secs()) <= FRESHNESS;
         Some(Claims {
             attestation,
             orig: judged(headers, self.trunk())?,
             dest: vec![callee(headers, self.trunk())?],
-            issued_at: date_of(headers).filter(fresh).unwrap_or(now),
+            issued_at: date_of(headers).filter(|date| is_fresh(*date, now)).unwrap_or(now),
             origid,
         })
     }
@@ -277,13 +279,17 @@ impl Claims {
     }
 }
 
-/// Sets Date where a request comes without one that can be read (RFC 8224 section 6.1, step 3).
+/// Sets Date where a request comes without one that can be read and is fresh (RFC 8224 section 6.1, step 3).
 pub(crate) fn date(outgoing: &mut Request, now: UnixTime) {
-    if date_of(outgoing.headers()).is_none()
+    if !date_of(outgoing.headers()).is_some_and(|date| is_fresh(date, now))
         && let Some(date) = Date::from_unix(now.as_secs())
     {
         outgoing.headers_mut().set(Name::Date, date.to_string());
     }
+}
+
+fn is_fresh(date: UnixTime, now: UnixTime) -> bool {
+    date.as_secs().abs_diff(now.as_secs()) <= FRESHNESS
 }
 
 /// What an outside signer gave, if it can stand in an Identity header field.
@@ -296,6 +302,7 @@ pub(crate) fn checked(value: Bytes) -> Option<Bytes> {
 pub(crate) fn disbelieve(headers: &mut Headers, trusts: Trusts) {
     headers.retain(|field| match field.name() {
         Some(Name::PAssertedIdentity | Name::PPreferredIdentity) => trusts.asserted_identity,
+        Some(Name::Diversion | Name::HistoryInfo) => trusts.diversion,
         Some(_) => true,
         None if field.is_named(REMOTE_PARTY) => {
             trusts.asserted_identity && (trusts.verstat || !verstat::is_mentioned(field.value()))
@@ -307,6 +314,40 @@ pub(crate) fn disbelieve(headers: &mut Headers, trusts: Trusts) {
         remark(headers, Name::PAssertedIdentity, |_| None);
         remark(headers, Name::PPreferredIdentity, |_| None);
     }
+}
+
+/// Takes out of a response what it says of PASSporTs that the caller did not send: they are ours, and the caller is not to
+/// hear of them (RFC 9410 section 7). Whether there was any.
+pub(crate) fn keep_own_blame(headers: &mut Headers, invite: &Request) -> bool {
+    let is_foreign = |value: &[u8]| {
+        let Ok(reason) = ReasonHeader::parse(value) else { return false };
+        let mut tokens = invite.headers().values(Name::Identity).map(|value| field(value).token);
+        reason.is_protocol("STIR")
+            && match reason.params().value("ppi") {
+                None => tokens.next().is_none(),
+                Some(passport) => {
+                    let signature = signature_of(passport);
+                    !tokens.any(|token| signature_of(token) == signature)
+                }
+            }
+    };
+    if !headers.values(Name::Reason).any(is_foreign) {
+        return false;
+    }
+    let kept: Vec<_> = headers.values(Name::Reason).filter(|value| !is_foreign(value)).collect();
+    let kept = kept.join(&b", "[..]);
+    headers.remove(Name::Reason);
+    if !kept.is_empty() {
+        headers.push(Name::Reason, kept);
+    }
+    true
+}
+
+/// The last part of a PASSporT in full or compact form, with or without quotes around it.
+fn signature_of(passport: &[u8]) -> &[u8] {
+    let bare = passport.strip_prefix(b"\"").unwrap_or(passport);
+    let bare = bare.strip_suffix(b"\"").unwrap_or(bare);
+    bare.rsplit(|octet| *octet == b'.').next().unwrap_or_default()
 }
 
 /// Who calls: the asserted identity where the trunk is trusted with it, a number before other URIs; else From
@@ -371,7 +412,7 @@ fn field(value: &[u8]) -> IdentityField<'_> {
 /// (RFC 9410 section 5).
 fn reason_value(reason: Reason, token: Option<&[u8]>) -> String {
     let mut value = format!("STIR;cause={};text=\"{}\"", reason.code(), reason.phrase());
-    let signature = token.and_then(|token| token.rsplit(|octet| *octet == b'.').next());
+    let signature = token.map(signature_of);
     let is_base64url = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
     if let Some(signature) = signature.filter(|signature| signature.iter().all(is_base64url)) {
         value.push_str(&format!(";ppi=\"..{}\"", String::from_utf8_lossy(signature)));

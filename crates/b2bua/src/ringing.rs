@@ -7,9 +7,10 @@ use attesta_sip::{Name, Response, Status};
 use attesta_transaction::Flow;
 
 use crate::arena::Key;
-use crate::attempt::Progress;
+use crate::attempt::{Dialling, Progress};
 use crate::bridge;
 use crate::call::{Call, State, Turn};
+use crate::counters::Counters;
 use crate::desk::{Desk, reply_tagged};
 use crate::dialog::{self, Dialog, DialogId};
 use crate::event::Cause;
@@ -127,7 +128,7 @@ impl Call {
         }
         let mut back = reply_tagged(dialling.offer.request(), status, &tag);
         bridge::response(response, &mut back, &contact);
-        identity::disbelieve(back.headers_mut(), dialling.trusts);
+        dialling.believe(&mut back, &mut turn.desk.counters);
         self.conclude(turn, back, Cause::Declined(status));
     }
 
@@ -166,7 +167,7 @@ impl Call {
     }
 
     /// The response as the caller gets it.
-    fn back(&mut self, desk: &Desk, response: &Response, fork: Fork) -> Option<Response> {
+    fn back(&mut self, desk: &mut Desk, response: &Response, fork: Fork) -> Option<Response> {
         let contact = self.listener.contact();
         let leg = desk.legs.get(fork.a)?;
         let dialling = self.dialling()?;
@@ -175,8 +176,19 @@ impl Call {
         back.headers_mut().set(Name::To, leg.dialog.local_address());
         bridge::record_route(request, &mut back);
         bridge::response(response, &mut back, &contact);
-        identity::disbelieve(back.headers_mut(), dialling.trusts);
+        dialling.believe(&mut back, &mut desk.counters);
         Some(back)
+    }
+}
+
+impl Dialling {
+    /// Leaves in a response of the target's what the caller is to hear.
+    fn believe(&self, response: &mut Response, counters: &mut Counters) {
+        identity::disbelieve(response.headers_mut(), self.trusts);
+        if identity::keep_own_blame(response.headers_mut(), self.offer.request()) {
+            counters.identity_disputed += 1;
+            tracing::warn!("the target says that an Identity of ours does not verify");
+        }
     }
 }
 

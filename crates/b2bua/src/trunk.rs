@@ -447,11 +447,13 @@ pub struct Trusts {
     pub verstat: bool,
     /// P-Attestation-Indicator and P-Origination-ID. Not believed by default.
     pub attest_headers: bool,
+    /// Diversion and History-Info: by whom the call was diverted (RFC 5806, RFC 7044). Not believed by default.
+    pub diversion: bool,
 }
 
 impl Default for Trusts {
     fn default() -> Self {
-        Self { asserted_identity: true, verstat: false, attest_headers: false }
+        Self { asserted_identity: true, verstat: false, attest_headers: false, diversion: false }
     }
 }
 

@@ -61,6 +61,11 @@ impl Collector for Counted {
             "INVITEs that should have been signed and could not be",
             calls.identity_sign_failures,
         )?;
+        page.counter(
+            "identity_disputed",
+            "Responses that said that an Identity of ours does not verify",
+            calls.identity_disputed,
+        )?;
         page.labelled(
             "identity_verdicts",
             "Verdicts on calls, by verdict and reason",

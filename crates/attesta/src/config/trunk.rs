@@ -104,13 +104,14 @@ fn read_origin(section: &Section<'_>, names: &Names, mut trunk: Trunk) -> Trunk 
     for signer in section.borne_list("signers", "signer", &names.signers) {
         trunk = trunk.vouched_by(signer);
     }
-    if let Some(trusted) = section.choices("trusts", TRUSTS, &["diversion"]) {
-        let mut trusts = Trusts { asserted_identity: false, verstat: false, attest_headers: false };
+    if let Some(trusted) = section.choices("trusts", TRUSTS, &[]) {
+        let mut trusts = Trusts { asserted_identity: false, ..Trusts::default() };
         for statement in trusted {
             match statement {
                 Trusted::AssertedIdentity => trusts.asserted_identity = true,
                 Trusted::Verstat => trusts.verstat = true,
                 Trusted::AttestHeaders => trusts.attest_headers = true,
+                Trusted::Diversion => trusts.diversion = true,
             }
         }
         trunk = trunk.trusts(trusts);
@@ -253,12 +254,14 @@ enum Trusted {
     AssertedIdentity,
     Verstat,
     AttestHeaders,
+    Diversion,
 }
 
 const TRUSTS: &[(&str, Trusted)] = &[
     ("pai", Trusted::AssertedIdentity),
     ("verstat", Trusted::Verstat),
     ("attest-headers", Trusted::AttestHeaders),
+    ("diversion", Trusted::Diversion),
 ];
 const ATTESTATIONS: &[(&str, Option<Attestation>)] =
     &[("A", Some(Attestation::A)), ("B", Some(Attestation::B)), ("C", Some(Attestation::C)), ("none", None)];

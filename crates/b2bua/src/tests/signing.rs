@@ -58,14 +58,15 @@ fn a_call_from_an_own_number_is_fully_attested_and_dated() {
 }
 
 #[test]
-fn a_fresh_date_is_kept_and_a_stale_one_does_not_spoil_the_signature() {
+fn a_fresh_date_is_kept_and_a_stale_one_replaced() {
     let pki = Pki::new();
     for age in [30, 3600] {
         let mut rig = signing(&pki, |alice, bob| (alice, bob));
         let date = Date::from_unix(EPOCH - age).unwrap().to_string();
         rig.invite(&format!("Date: {date}\r\n"));
         let invite = rig.gets_request(BOB, "INVITE");
-        assert_eq!(value(&invite, Name::Date), date);
+        let shown = Date::from_unix(if age == 30 { EPOCH - age } else { EPOCH }).unwrap();
+        assert_eq!(value(&invite, Name::Date), shown.to_string());
         assert_eq!(verdict(&pki, &invite).0, Verdict::Pass);
     }
 }
@@ -98,6 +99,38 @@ fn other_numbers_get_the_attestation_of_the_unknown_or_none() {
     rig.invite("From: <sip:anonymous@anonymous.invalid>;tag=a\r\n");
     assert_eq!(rig.gets_request(BOB, "INVITE").headers().count(Name::Identity), 0);
     assert_eq!(rig.counters().identity_sign_failures, 0);
+}
+
+#[test]
+fn the_caller_does_not_hear_that_our_signature_failed() {
+    let pki = Pki::new();
+    for (reasons, told, disputed) in [
+        ("Reason: STIR;cause=438;text=\"x\"\r\n", None, 1),
+        (
+            "Reason: STIR;cause=437;ppi=\"..sig\", SIP;cause=200\r\nReason: STIR;cause=436\r\n",
+            Some("SIP;cause=200"),
+            1,
+        ),
+        ("Reason: Q.850;cause=16\r\n", Some("Q.850;cause=16"), 0),
+    ] {
+        let mut rig = signing(&pki, |alice, bob| (alice, bob));
+        rig.invite("");
+        let invite = rig.gets_request(BOB, "INVITE");
+        rig.reply(BOB, &invite, 180, "b", &(contact(BOB) + reasons));
+        let ringing = rig.gets_response(ALICE, 180);
+        let reason = ringing.headers().get(Name::Reason).map(String::from_utf8_lossy);
+        assert_eq!(reason.as_deref(), told, "{reasons}");
+        assert_eq!(rig.counters().identity_disputed, disputed);
+    }
+    // Of the caller's own PASSporT it hears.
+    let mut rig = signing(&pki, |alice, bob| (alice, bob));
+    rig.invite("Identity: a.b.c;info=<https://h/x>;ppt=shaken\r\n");
+    let invite = rig.gets_request(BOB, "INVITE");
+    rig.reply(BOB, &invite, 486, "b", "Reason: STIR;cause=438;ppi=\"..c\"\r\nReason: STIR;cause=436\r\n");
+    rig.gets_request(BOB, "ACK");
+    let busy = rig.gets_response(ALICE, 486);
+    assert_eq!(busy.headers().values(Name::Reason).count(), 2);
+    assert_eq!(rig.counters().identity_disputed, 0);
 }
 
 #[test]

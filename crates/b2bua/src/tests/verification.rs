@@ -270,13 +270,44 @@ fn what_an_untrusted_peer_says_of_itself_is_taken_out() {
     assert_eq!(invite.headers().named("P-Origination-ID"), None);
 
     let (alice, bob) = trunks();
-    let trusts = Trusts { asserted_identity: false, verstat: true, attest_headers: true };
+    let trusts =
+        Trusts { asserted_identity: false, verstat: true, attest_headers: true, ..Trusts::default() };
     let mut rig = Rig::new(builder().trunk(alice.trusts(trusts)).trunk(bob).build().unwrap());
     rig.invite(&(from + "P-Attestation-Indicator: A\r\nP-Asserted-Identity: <tel:+1999>\r\n"));
     let invite = rig.gets_request(BOB, "INVITE");
     assert!(value(&invite, Name::From).contains(";verstat=TN-Validation-Passed@"));
     assert_eq!(invite.headers().named("P-Attestation-Indicator"), Some(&b"A"[..]));
     assert_eq!(invite.headers().count(Name::PAssertedIdentity), 0);
+}
+
+#[test]
+fn who_diverted_a_call_is_the_word_of_trusted_peers_only() {
+    let diverted = "Diversion: <tel:+12155550000>;reason=no-answer\r\nHistory-Info: <sip:h>;index=1\r\n";
+    for diversion in [false, true] {
+        let (alice, bob) = trunks();
+        let alice = alice.trusts(Trusts { diversion, ..Trusts::default() });
+        let mut rig = Rig::new(builder().trunk(alice).trunk(bob).build().unwrap());
+        rig.invite(diverted);
+        let invite = rig.gets_request(BOB, "INVITE");
+        for name in [Name::Diversion, Name::HistoryInfo] {
+            assert_eq!(invite.headers().count(name), usize::from(diversion));
+        }
+    }
+}
+
+#[test]
+fn an_ack_and_a_bye_say_no_more_than_their_sender_is_believed() {
+    let mut rig = Rig::plain();
+    rig.invite("");
+    let invite = rig.gets_request(BOB, "INVITE");
+    rig.reply_with(BOB, &invite, 200, "b", &contact(BOB), ANSWER);
+    let talk = Talk { invite, ok: rig.gets_response(ALICE, 200) };
+    for (method, seq) in [("ACK", 1), ("BYE", 2)] {
+        rig.request(ALICE, method, &edge(), &(talk.alice(method, seq) + &claims()), "");
+        let request = rig.gets_request(BOB, method);
+        assert!(!String::from_utf8_lossy(&request.to_bytes()).contains("alidation"), "{method}");
+        assert_eq!(request.headers().named("P-Attestation-Indicator"), None);
+    }
 }
 
 #[test]
