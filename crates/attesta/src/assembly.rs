@@ -116,7 +116,7 @@ fn describe(configuration: &Configuration) -> Builder {
         .emergency(settings.emergency.clone())
         .callee(settings.callee.clone());
     for listen in &settings.listeners {
-        let mut to = Listen::udp(listen.address);
+        let mut to = Listen::udp(listen.address).options(listen.options);
         if let Some(name) = &listen.name {
             to = to.name(Arc::clone(name));
         }

@@ -195,12 +195,13 @@ pub struct Listen {
     name: Option<Arc<str>>,
     address: SocketAddr,
     advertise: Option<SentBy>,
+    options: UdpOptions,
 }
 
 impl Listen {
     /// UDP on `address`; port 0 takes any free one.
     pub fn udp(address: impl Into<SocketAddr>) -> Self {
-        Self { name: None, address: address.into(), advertise: None }
+        Self { name: None, address: address.into(), advertise: None, options: UdpOptions::default() }
     }
 
     /// The name that trunks call the listener by. Default: `udp ` and the address.
@@ -217,8 +218,15 @@ impl Listen {
         self
     }
 
+    /// How the socket is opened: its buffers, and the mark of what it sends. Default: [`UdpOptions::default`].
+    #[must_use]
+    pub fn options(mut self, options: UdpOptions) -> Self {
+        self.options = options;
+        self
+    }
+
     fn bind(&self) -> Result<Udp, BuildError> {
-        Udp::bind(self.address, &UdpOptions::default())
+        Udp::bind(self.address, &self.options)
             .map_err(|error| BuildError::Bind { address: self.address, error })
     }
 

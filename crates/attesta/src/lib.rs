@@ -57,7 +57,9 @@ pub use attesta_b2bua::{
     NamedSigner, Now, Numbers, OnSignFailure, OutboundIdentity, Outcomes, Policy, Prefix, Question, Route,
     RouteTo, Routing, SigningMeans, Source, Target, Token, Trunk, TrunkTimers, Trusts,
 };
-pub use attesta_net::{FetchConfig, FetchCounters, NoRandomness, NoRoots, ShellCounters, Stopped};
+pub use attesta_net::{
+    FetchConfig, FetchCounters, NoRandomness, NoRoots, ShellCounters, Stopped, UdpOptions,
+};
 pub use attesta_stir::cert::{CertificateChain, TrustAnchors};
 pub use attesta_stir::{
     Attestation, DialPlan, Identity, OrigId, Signer, SigningKey, TelephoneNumber, UnixTime, Verdict,

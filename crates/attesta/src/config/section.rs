@@ -162,19 +162,30 @@ impl<'a> Section<'a> {
         let DeValue::Array(entries) = value.get_ref() else {
             return self.wrong_type(value, "a list of integers");
         };
-        let read = |entry: &Spanned<DeValue<'a>>| {
-            let DeValue::Integer(integer) = entry.get_ref() else {
-                return self.wrong_type(entry, "an integer");
-            };
-            let number =
-                u64::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|n| range.contains(n));
-            if number.is_none() {
-                let fault = self.source.fault(&entry.span(), format!("`{key}` is out of range"));
-                self.source.report(fault.help(format!("from {} to {}", range.start(), range.end())));
-            }
-            number
+        Some(entries.iter().filter_map(|entry| self.integer_of(key, entry, &range)).collect())
+    }
+
+    /// An integer within `range`.
+    pub(crate) fn integer(&self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+        self.integer_of(key, self.value(key)?, &range)
+    }
+
+    fn integer_of(
+        &self,
+        key: &'static str,
+        entry: &Spanned<DeValue<'a>>,
+        range: &RangeInclusive<u64>,
+    ) -> Option<u64> {
+        let DeValue::Integer(integer) = entry.get_ref() else {
+            return self.wrong_type(entry, "an integer");
         };
-        Some(entries.iter().filter_map(read).collect())
+        let number =
+            u64::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|n| range.contains(n));
+        if number.is_none() {
+            let fault = self.source.fault(&entry.span(), format!("`{key}` is out of range"));
+            self.source.report(fault.help(format!("from {} to {}", range.start(), range.end())));
+        }
+        number
     }
 
     pub(crate) fn boolean(&self, key: &'static str) -> Option<bool> {
