@@ -6,6 +6,7 @@ mod command_line;
 mod configuration;
 mod demo;
 mod inspect;
+mod matrix;
 mod parse;
 mod pki;
 mod run;

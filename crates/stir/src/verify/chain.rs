@@ -31,7 +31,7 @@ pub(super) fn check(candidates: &mut [Candidate<'_>], facts: &Facts<'_>) {
 }
 
 /// Looks again once the signatures are known: a chain with a link that is not valid is none, and one with a link whose
-/// certificate is awaited waits too.
+/// certificate is awaited waits too, and is not judged without it.
 pub(super) fn confirm(candidates: &mut [Candidate<'_>], facts: &Facts<'_>) {
     let valid = linked(candidates, facts, |candidate| candidate.finding.result == FindingResult::Pass);
     let hoped = linked(candidates, facts, |candidate| candidate.finding.is_alive());
@@ -42,7 +42,7 @@ pub(super) fn confirm(candidates: &mut [Candidate<'_>], facts: &Facts<'_>) {
             continue;
         }
         if hoped && candidate.finding.result == FindingResult::Pass {
-            candidate.finding.result = FindingResult::Waiting(Reason::DivChainIncomplete);
+            candidate.finding.result = FindingResult::Waiting(Reason::CertificateUnavailable);
         } else if !hoped {
             candidate.finding.record(Check::Dest, Err(Reason::DivChainIncomplete));
         }

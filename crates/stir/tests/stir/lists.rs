@@ -10,6 +10,7 @@ use super::support::{self, NOW, authority, now};
 /// A signer of revocation lists under a root of its own, as the STI-PA is.
 pub(crate) struct ListIssuer {
     pub(crate) anchors: TrustAnchors,
+    pub(crate) root_pem: String,
     pub(crate) issuer: Issuer<'static, KeyPair>,
     pub(crate) signer: CertificateDer<'static>,
 }
@@ -18,14 +19,15 @@ impl ListIssuer {
     pub(crate) fn new() -> Self {
         let root_key = KeyPair::generate().unwrap();
         let root = authority("STI-PA ROOT");
-        let anchors = TrustAnchors::from_pem(root.self_signed(&root_key).unwrap().pem().as_bytes()).unwrap();
+        let root_pem = root.self_signed(&root_key).unwrap().pem();
+        let anchors = TrustAnchors::from_pem(root_pem.as_bytes()).unwrap();
         let root = Issuer::new(root, root_key);
         let key = KeyPair::generate().unwrap();
         let mut params = support::params("STI-PA CRL");
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::CrlSign];
         let signer = params.signed_by(&key, &root).unwrap().der().clone();
-        Self { anchors, issuer: Issuer::new(params, key), signer }
+        Self { anchors, root_pem, issuer: Issuer::new(params, key), signer }
     }
 
     /// A list that revokes `revoked`, each entry with its issuer if `named`.

@@ -50,8 +50,15 @@ pub(crate) fn params(name: &str) -> CertificateParams {
     params.distinguished_name.push(DnType::CommonName, name);
     params.not_before = date(NOW - 86_400);
     params.not_after = date(NOW + 86_400);
-    params.serial_number = Some(SerialNumber::from(vec![1; 16]));
+    params.serial_number = Some(SerialNumber::from(serial(name)));
     params
+}
+
+/// A number of 16 octets for each name.
+fn serial(name: &str) -> Vec<u8> {
+    let mut serial = vec![1; 16];
+    serial.iter_mut().skip(1).zip(name.bytes()).for_each(|(octet, own)| *octet = own);
+    serial
 }
 
 pub(crate) fn authority(name: &str) -> CertificateParams {
