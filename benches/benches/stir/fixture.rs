@@ -8,9 +8,12 @@ use attesta_stir::{
     Attestation, DEFAULT_PORTS, Identity, IdentityField, OrigId, Shaken, Signer, SigningKey, TelephoneNumber,
     UnixTime, X5u,
 };
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 
 /// The moment at which everything happens.
 pub(crate) const NOW: u64 = 1_800_000_000;
@@ -32,7 +35,6 @@ pub(crate) struct Fixture {
 
 /// One provider: its key, what its URL serves, and a call that it signed.
 pub(crate) struct Provider {
-    pub(crate) signer: Signer,
     pub(crate) pkcs8: Vec<u8>,
     pub(crate) url: X5u,
     pub(crate) bundle: String,
@@ -56,23 +58,34 @@ impl Fixture {
         Self { root: root_pem, anchors, providers }
     }
 
-    /// The trust anchor and the first provider as text: a run that counts instructions needs the same ones each time.
-    pub(crate) fn to_text(&self) -> String {
-        let provider = self.providers.first().expect("a provider");
-        let key: String = provider.pkcs8.iter().map(|octet| format!("{octet:02x}")).collect();
-        [&*self.root, &*key, provider.url.as_str(), &*provider.bundle, &*provider.value].join("\0")
+    /// The trust anchor and the first providers as text: a run that counts instructions needs the same ones each time.
+    pub(crate) fn to_text(&self, providers: usize) -> String {
+        let mut parts = vec![self.root.clone()];
+        for provider in self.providers.iter().take(providers) {
+            let key: String = provider.pkcs8.iter().map(|octet| format!("{octet:02x}")).collect();
+            parts.extend([key, provider.url.as_str().to_owned()]);
+            parts.extend([provider.bundle.clone(), provider.value.clone()]);
+        }
+        parts.join("\0")
     }
 
     pub(crate) fn from_text(text: &str) -> Self {
-        let parts: [&str; 5] = text.split('\0').collect::<Vec<_>>().try_into().expect("five parts");
-        let [root, key, url, bundle, value] = parts;
+        let mut parts = text.split('\0');
+        let root = parts.next().expect("a root").to_owned();
+        let anchors = TrustAnchors::from_pem(root.as_bytes()).expect("an anchor");
         let octet =
             |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16).expect("digits");
-        let pkcs8: Vec<u8> = key.as_bytes().chunks(2).map(octet).collect();
-        let url = X5u::parse(url, DEFAULT_PORTS).expect("a URL");
-        let anchors = TrustAnchors::from_pem(root.as_bytes()).expect("an anchor");
-        let provider = Provider::from_parts(pkcs8, url, bundle.to_owned(), Some(value.to_owned()));
-        Self { root: root.to_owned(), anchors, providers: vec![provider] }
+        let mut providers = Vec::new();
+        while let Some(key) = parts.next() {
+            let mut next = || parts.next().expect("four parts").to_owned();
+            providers.push(Provider {
+                pkcs8: key.as_bytes().chunks(2).map(octet).collect(),
+                url: X5u::parse(&next(), DEFAULT_PORTS).expect("a URL"),
+                bundle: next(),
+                value: next(),
+            });
+        }
+        Self { root, anchors, providers }
     }
 
     /// What the cache knows once every certificate was fetched.
@@ -96,19 +109,28 @@ impl Provider {
         let bundle = params.signed_by(&key, issuer).expect("a leaf").pem() + above;
         let url =
             X5u::parse(&format!("https://cr.example.net/{place:04}/leaf.pem"), DEFAULT_PORTS).expect("a URL");
-        Self::from_parts(key.serialize_der(), url, bundle, None)
+        let mut provider = Self { pkcs8: key.serialize_der(), url, bundle, value: String::new() };
+        let mut value = Vec::new();
+        let signer = provider.signer();
+        signer.sign_shaken(&claims(&caller(), &[callee()]), &mut value).expect("a signature");
+        provider.value = String::from_utf8(value).expect("ASCII");
+        provider
     }
 
-    fn from_parts(pkcs8: Vec<u8>, url: X5u, bundle: String, value: Option<String>) -> Self {
-        let signing = SigningKey::from_pkcs8_der(&pkcs8).expect("a key");
-        let chain = CertificateChain::parse(bundle.as_bytes()).expect("a chain");
-        let signer = Signer::new(signing, &chain, url.clone(), now()).expect("a signer");
-        let value = value.unwrap_or_else(|| {
-            let mut value = Vec::new();
-            signer.sign_shaken(&claims(&caller(), &[callee()]), &mut value).expect("a signature");
-            String::from_utf8(value).expect("ASCII")
-        });
-        Self { signer, pkcs8, url, bundle, value }
+    pub(crate) fn signer(&self) -> Signer {
+        let key = SigningKey::from_pkcs8_der(&self.pkcs8).expect("a key");
+        let chain = CertificateChain::parse(self.bundle.as_bytes()).expect("a chain");
+        Signer::new(key, &chain, self.url.clone(), now()).expect("a signer")
+    }
+
+    /// A token of any header and payload that this provider signed.
+    pub(crate) fn token_of(&self, header: &str, payload: &str) -> String {
+        let random = SystemRandom::new();
+        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &self.pkcs8, &random);
+        let [header, payload] = [header, payload].map(|json| BASE64_URL_SAFE_NO_PAD.encode(json));
+        let signed = format!("{header}.{payload}");
+        let signature = key.expect("a key").sign(&random, signed.as_bytes()).expect("a signature");
+        format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
     }
 
     /// The Identity header field of the signed call.

@@ -18,7 +18,7 @@ use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use fixture::Fixture;
-use operations::{Bench, Floor};
+use operations::{Bench, Floor, PROVIDERS, Row};
 
 #[global_allocator]
 static ALLOCATIONS: dhat::Alloc = dhat::Alloc;
@@ -45,13 +45,13 @@ fn table() -> ExitCode {
         "{:<28}{:>12}{:>13}{:>9}{:>14}{:>10}{:>8}",
         "operation", "ns", "allocations", "x ring", "instructions", "own", "at most"
     );
-    let bench = Bench::new(Fixture::new(4_000));
+    let bench = Bench::new(Fixture::new(PROVIDERS));
     let mut counts = Counts::new(bench.fixture());
     let mut held = true;
     for row in operations::ROWS {
         let (nanoseconds, floor) = compare(&bench, row.name, row.floor);
         let ratio = floor.map_or_else(|| "-".to_owned(), |floor| format!("{:.3}", nanoseconds / floor));
-        let (instructions, own) = counts.of(row.name, row.floor);
+        let (instructions, own) = counts.of(row);
         let over = matches!((own, row.limit), (Some(own), Some(limit)) if own > limit);
         let allocated = allocations(&bench, row.name);
         held &= !(over || (row.warm && allocated > 0));
@@ -131,38 +131,46 @@ fn allocations(bench: &Bench, name: &str) -> u64 {
 
 /// Counts instructions with cachegrind, if there is one. The operations of the floors come first in the table.
 struct Counts {
-    fixture: std::path::PathBuf,
+    folder: std::path::PathBuf,
     floors: Vec<(&'static str, i64)>,
 }
 
 impl Counts {
     fn new(fixture: &Fixture) -> Self {
-        let path = std::env::temp_dir().join(format!("attesta-bench-{}", std::process::id()));
-        std::fs::write(&path, fixture.to_text()).expect("a file for the fixture");
-        Self { fixture: path, floors: Vec::new() }
+        let folder = std::env::temp_dir().join(format!("attesta-bench-{}", std::process::id()));
+        std::fs::create_dir(&folder).expect("a folder for the fixtures");
+        for providers in [1, PROVIDERS] {
+            let text = fixture.to_text(providers);
+            std::fs::write(folder.join(providers.to_string()), text).expect("a file for the fixture");
+        }
+        Self { folder, floors: Vec::new() }
     }
 
     /// Instructions of an operation, and what is left of them without those of its floor.
-    fn of(&mut self, name: &'static str, floor: Option<Floor>) -> (Option<i64>, Option<i64>) {
-        let Some(whole) = self.per_operation(name) else { return (None, None) };
-        self.floors.push((name, whole));
-        let ring = floor.and_then(|floor| self.floors.iter().find(|(name, _)| *name == floor.name()));
+    fn of(&mut self, row: &Row) -> (Option<i64>, Option<i64>) {
+        let Some(whole) = self.per_operation(row) else { return (None, None) };
+        self.floors.push((row.name, whole));
+        let ring = row.floor.and_then(|floor| self.floors.iter().find(|(name, _)| *name == floor.name()));
         (Some(whole), ring.map(|(_, ring)| whole - ring))
     }
 
-    fn per_operation(&self, name: &str) -> Option<i64> {
+    fn per_operation(&self, row: &Row) -> Option<i64> {
         const FEW: i64 = 10;
         const MORE: i64 = 210;
-        Some((self.executed(name, MORE)? - self.executed(name, FEW)?) / (MORE - FEW))
+        std::thread::scope(|scope| {
+            let [few, more] = [FEW, MORE].map(|rounds| scope.spawn(move || self.executed(row, rounds)));
+            let count = |run: std::thread::ScopedJoinHandle<'_, Option<i64>>| run.join().ok().flatten();
+            Some((count(more)? - count(few)?) / (MORE - FEW))
+        })
     }
 
     /// Instructions of a whole run.
-    fn executed(&self, name: &str, rounds: i64) -> Option<i64> {
+    fn executed(&self, row: &Row, rounds: i64) -> Option<i64> {
         let output = Command::new("valgrind")
             .args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"])
             .arg(std::env::current_exe().ok()?)
-            .args(["--rounds", name, &rounds.to_string()])
-            .arg(&self.fixture)
+            .args(["--rounds", row.name, &rounds.to_string()])
+            .arg(self.folder.join(row.providers.to_string()))
             .output()
             .ok()?;
         let report = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -173,7 +181,7 @@ impl Counts {
 
 impl Drop for Counts {
     fn drop(&mut self) {
-        // A file that stays behind in the temporary folder does no harm.
-        let _ = std::fs::remove_file(&self.fixture);
+        // A folder that stays behind among temporary ones does no harm.
+        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }

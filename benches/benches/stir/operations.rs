@@ -1,12 +1,12 @@
 //! The operations that are measured, and ring's bare ones beneath them.
 
-use std::cell::Cell;
+use std::cell::OnceCell;
 use std::hint::black_box;
 use std::sync::Arc;
 
-use attesta_stir::cert::{Credential, Snapshot};
-use attesta_stir::{Div, Facts, Identity, IdentityField, Verdict, Verifier, VerifyPolicy};
-use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
+use attesta_stir::cert::{Certificate, CertificateChain, Credential, Snapshot};
+use attesta_stir::{Div, Facts, Identity, IdentityField, Signer, Verdict, Verifier, VerifyPolicy};
+use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD, Engine};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use ring::rand::SystemRandom;
 use ring::signature::{
@@ -24,13 +24,45 @@ pub(crate) struct Row {
     pub(crate) limit: Option<i64>,
     /// Whether it must not allocate.
     pub(crate) warm: bool,
+    /// How many providers it is about.
+    pub(crate) providers: usize,
 }
+
+impl Row {
+    const fn new(name: &'static str) -> Self {
+        Self { name, floor: None, limit: None, warm: false, providers: 1 }
+    }
+
+    const fn beside(mut self, floor: Floor) -> Self {
+        self.floor = Some(floor);
+        self
+    }
+
+    const fn at_most(mut self, instructions: i64) -> Self {
+        self.limit = Some(instructions);
+        self
+    }
+
+    const fn warm(mut self) -> Self {
+        self.warm = true;
+        self
+    }
+
+    const fn of(mut self, providers: usize) -> Self {
+        self.providers = providers;
+        self
+    }
+}
+
+/// How many providers a busy verifier hears from.
+pub(crate) const PROVIDERS: usize = 4_000;
 
 /// ring's bare operation beneath another.
 #[derive(Clone, Copy)]
 pub(crate) enum Floor {
     Sign,
     Verify,
+    VerifyMany,
 }
 
 impl Floor {
@@ -38,37 +70,41 @@ impl Floor {
         match self {
             Self::Sign => "ring sign",
             Self::Verify => "ring verify",
+            Self::VerifyMany => "ring verify, 4000 keys",
         }
     }
 }
 
 pub(crate) const ROWS: &[Row] = &[
-    Row { name: "ring sign", floor: None, limit: None, warm: true },
-    Row { name: "sign", floor: Some(Floor::Sign), limit: Some(4_000), warm: true },
-    Row { name: "jsonwebtoken sign", floor: Some(Floor::Sign), limit: None, warm: false },
-    Row { name: "ring verify", floor: None, limit: None, warm: true },
-    Row { name: "verify, one key", floor: Some(Floor::Verify), limit: Some(9_000), warm: true },
-    Row { name: "verify, 4000 keys", floor: Some(Floor::Verify), limit: None, warm: true },
-    Row { name: "verify, div x 3", floor: Some(Floor::Verify), limit: None, warm: false },
-    Row { name: "verify, cold", floor: Some(Floor::Verify), limit: None, warm: false },
-    Row { name: "jsonwebtoken verify", floor: Some(Floor::Verify), limit: None, warm: false },
-    Row { name: "refuse bad base64", floor: None, limit: None, warm: true },
-    Row { name: "refuse wrong dest", floor: None, limit: None, warm: true },
-    Row { name: "refuse stale", floor: None, limit: None, warm: true },
+    Row::new("ring sign").warm(),
+    Row::new("sign").beside(Floor::Sign).at_most(4_000).warm(),
+    Row::new("jsonwebtoken sign").beside(Floor::Sign),
+    Row::new("ring verify").warm(),
+    Row::new("verify, one key").beside(Floor::Verify).at_most(9_000).warm(),
+    Row::new("ring verify, 4000 keys").warm().of(PROVIDERS),
+    Row::new("verify, 4000 keys").beside(Floor::VerifyMany).at_most(9_000).warm().of(PROVIDERS),
+    Row::new("verify, div x 3").beside(Floor::Verify),
+    Row::new("verify, rcd").beside(Floor::Verify),
+    Row::new("verify, cold").beside(Floor::Verify),
+    Row::new("jsonwebtoken verify").beside(Floor::Verify),
+    Row::new("refuse bad base64").warm(),
+    Row::new("refuse wrong dest").warm(),
+    Row::new("refuse stale").warm(),
 ];
 
 /// What the operations work on.
 pub(crate) struct Bench {
     fixture: Fixture,
-    snapshot: Arc<Snapshot>,
+    snapshot: OnceCell<Arc<Snapshot>>,
     verifier: Verifier,
     caller: [Identity; 1],
     callee: [Identity; 1],
     other: [Identity; 1],
     ring: EcdsaKeyPair,
     random: SystemRandom,
-    signed: Vec<u8>,
-    signature: Vec<u8>,
+    signer: Signer,
+    /// The public key of each provider, what it signed and the signature.
+    bare: Vec<(Vec<u8>, Vec<u8>, Vec<u8>)>,
 }
 
 impl Bench {
@@ -77,18 +113,17 @@ impl Bench {
         let random = SystemRandom::new();
         let ring =
             EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &first.pkcs8, &random).expect("a key");
-        let (signed, signature) = first.token().rsplit_once('.').expect("a token");
-        let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).expect("base64url");
+        let signer = first.signer();
         Self {
-            snapshot: fixture.snapshot(),
+            snapshot: OnceCell::new(),
             verifier: Verifier::new(fixture.anchors.clone(), VerifyPolicy::default()),
             caller: [caller()],
             callee: [callee()],
             other: [number("12155559999")],
             ring,
             random,
-            signed: signed.as_bytes().to_vec(),
-            signature,
+            signer,
+            bare: fixture.providers.iter().map(bare).collect(),
             fixture,
         }
     }
@@ -104,24 +139,32 @@ impl Bench {
 
     pub(crate) fn operation(&self, name: &str) -> Option<Box<dyn FnMut() + '_>> {
         Some(match name {
-            "ring sign" => Box::new(|| {
-                black_box(self.ring.sign(&self.random, black_box(&self.signed)).expect("a signature"));
-            }),
-            "ring verify" => Box::new(|| {
-                let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, self.ring.public_key());
-                key.verify(black_box(&self.signed), &self.signature).expect("a valid signature");
-            }),
+            "ring sign" => {
+                let (_, signed, _) = self.bare.first()?;
+                Box::new(|| {
+                    black_box(self.ring.sign(&self.random, black_box(signed)).expect("a signature"));
+                })
+            }
+            "ring verify" => {
+                let bare = self.bare.first()?;
+                Box::new(|| verify_bare(bare))
+            }
+            "ring verify, 4000 keys" => {
+                let mut order = Order::new(self.bare.len());
+                Box::new(move || verify_bare(self.bare.get(order.next()).expect("a provider")))
+            }
             "sign" => self.sign(),
             "verify, one key" => {
                 let field = self.first().field();
-                Box::new(move || self.verify(field, &self.snapshot, Verdict::Pass))
+                Box::new(move || self.verify(field, self.snapshot(), Verdict::Pass))
             }
             "verify, 4000 keys" => self.verify_many(),
             "verify, div x 3" => self.verify_diverted(),
+            "verify, rcd" => self.verify_rich(),
             "verify, cold" => self.verify_cold(),
             "refuse bad base64" => {
                 let field = IdentityField { token: b"e*.e30.AAAA", ..self.first().field() };
-                Box::new(move || self.verify(field, &self.snapshot, Verdict::Fail))
+                Box::new(move || self.verify(field, self.snapshot(), Verdict::Fail))
             }
             "refuse wrong dest" => {
                 let field = self.first().field();
@@ -137,13 +180,18 @@ impl Bench {
         })
     }
 
+    /// What the cache knows; a run that counts ring's instructions does without.
+    fn snapshot(&self) -> &Snapshot {
+        self.snapshot.get_or_init(|| self.fixture.snapshot())
+    }
+
     fn first(&self) -> &Provider {
         self.fixture.providers.first().expect("a provider")
     }
 
     fn sign(&self) -> Box<dyn FnMut() + '_> {
         let [caller] = &self.caller;
-        let signer = &self.first().signer;
+        let signer = &self.signer;
         let mut out = Vec::with_capacity(1024);
         Box::new(move || {
             out.clear();
@@ -163,23 +211,17 @@ impl Bench {
         let facts = Facts::new(&fields).orig(&self.caller).dest(dest);
         let moment = std::time::Duration::from_secs(now().as_secs() + later);
         let verification =
-            self.verifier.verify(&facts, &self.snapshot, attesta_stir::UnixTime::since_unix_epoch(moment));
+            self.verifier.verify(&facts, self.snapshot(), attesta_stir::UnixTime::since_unix_epoch(moment));
         assert_eq!(verification.verdict(), Verdict::Fail);
     }
 
     /// Another provider each time, in an order without pattern.
     fn verify_many(&self) -> Box<dyn FnMut() + '_> {
-        let state = Cell::new(0x2545_f491_4f6c_dd1d_u64);
-        let providers = &self.fixture.providers;
+        let fields: Vec<_> = self.fixture.providers.iter().map(Provider::field).collect();
+        let mut order = Order::new(fields.len());
         Box::new(move || {
-            let mut next = state.get();
-            next ^= next << 13;
-            next ^= next >> 7;
-            next ^= next << 17;
-            state.set(next);
-            let place = usize::try_from(next).unwrap_or_default() % providers.len();
-            let provider = providers.get(place).expect("a provider");
-            self.verify(provider.field(), &self.snapshot, Verdict::Pass);
+            let field = fields.get(order.next()).expect("a provider");
+            self.verify(*field, self.snapshot(), Verdict::Pass);
         })
     }
 
@@ -191,7 +233,7 @@ impl Bench {
         let divert = |from: &Identity, to: &Identity| {
             let mut value = Vec::new();
             let claims = Div { dest: std::slice::from_ref(to), diverted: from, iat: now(), orig: caller };
-            provider.signer.sign_div(&claims, &mut value).expect("a signature");
+            self.signer.sign_div(&claims, &mut value).expect("a signature");
             String::from_utf8(value).expect("ASCII")
         };
         let values: Vec<String> =
@@ -205,7 +247,33 @@ impl Bench {
                 ..provider.field()
             }));
             let facts = Facts::new(black_box(&fields)).orig(&self.caller).dest(&self.callee).target(&target);
-            let verification = self.verifier.verify(&facts, &self.snapshot, now());
+            let verification = self.verifier.verify(&facts, self.snapshot(), now());
+            assert!(verification.findings().iter().all(|finding| finding.reason().is_none()));
+        })
+    }
+
+    /// Rich call data with digests of its name and of its jCard.
+    fn verify_rich(&self) -> Box<dyn FnMut() + '_> {
+        let provider = self.first();
+        let url = &provider.url;
+        let header = format!(r#"{{"alg":"ES256","ppt":"rcd","typ":"passport","x5u":"{url}"}}"#);
+        let (nam, jcd) =
+            (r#""Example""#, r#"["vcard",[["version",{},"text","4.0"],["fn",{},"text","Example"]]]"#);
+        let digest = |json: &str| {
+            let digest = ring::digest::digest(&ring::digest::SHA256, json.as_bytes());
+            format!("sha256-{}", BASE64_STANDARD_NO_PAD.encode(digest))
+        };
+        let payload = format!(
+            r#"{{"crn":"Delivery","dest":{{"tn":["12155551213"]}},"iat":{},"orig":{{"tn":"12155551212"}},"rcd":{{"jcd":{jcd},"nam":{nam}}},"rcdi":{{"/jcd":"{}","/nam":"{}"}}}}"#,
+            now().as_secs(),
+            digest(jcd),
+            digest(nam)
+        );
+        let token = provider.token_of(&header, &payload);
+        Box::new(move || {
+            let fields = [IdentityField { token: token.as_bytes(), ppt: Some("rcd"), ..provider.field() }];
+            let facts = Facts::new(black_box(&fields)).orig(&self.caller).dest(&self.callee);
+            let verification = self.verifier.verify(&facts, self.snapshot(), now());
             assert!(verification.findings().iter().all(|finding| finding.reason().is_none()));
         })
     }
@@ -218,7 +286,7 @@ impl Bench {
             let mut credential = Credential::parse(black_box(provider.bundle.as_bytes())).expect("a chain");
             credential.validate(self.verifier.anchors(), now());
             assert_eq!(credential.path_error(self.verifier.anchors()), None);
-            self.verify(field, &self.snapshot, Verdict::Pass);
+            self.verify(field, self.snapshot(), Verdict::Pass);
         })
     }
 
@@ -244,6 +312,39 @@ impl Bench {
                 jsonwebtoken::decode::<Claims>(black_box(token), &key, &validation).expect("a valid token"),
             );
         })
+    }
+}
+
+/// What ring is to verify of a provider's call: key, octets, signature.
+fn bare(provider: &Provider) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
+    let chain = CertificateChain::parse(provider.bundle.as_bytes()).expect("a chain");
+    let leaf = Certificate::from_der(chain.leaf()).expect("a leaf");
+    let (signed, signature) = provider.token().rsplit_once('.').expect("a token");
+    let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).expect("base64url");
+    (leaf.key().expect("a key").as_point().to_vec(), signed.as_bytes().to_vec(), signature)
+}
+
+fn verify_bare((key, signed, signature): &(Vec<u8>, Vec<u8>, Vec<u8>)) {
+    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key);
+    key.verify(black_box(signed), signature).expect("a valid signature");
+}
+
+/// Places in a list, in an order without pattern that is the same each time.
+struct Order {
+    state: u64,
+    length: usize,
+}
+
+impl Order {
+    fn new(length: usize) -> Self {
+        Self { state: 0x2545_f491_4f6c_dd1d, length }
+    }
+
+    fn next(&mut self) -> usize {
+        self.state ^= self.state << 13;
+        self.state ^= self.state >> 7;
+        self.state ^= self.state << 17;
+        usize::try_from(self.state).unwrap_or_default() % self.length
     }
 }
 

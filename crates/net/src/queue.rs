@@ -41,7 +41,7 @@ pub(crate) struct Queue {
     limits: FetchLimits,
     running: usize,
     waiting: VecDeque<X5u>,
-    hosts: BTreeMap<String, Load>,
+    hosts: BTreeMap<Box<str>, Load>,
 }
 
 /// The fetches from one host.
@@ -58,13 +58,13 @@ impl Queue {
 
     /// Whether a fetch of `url` may be taken in.
     pub(crate) fn has_room(&self, url: &X5u) -> bool {
-        let waiting_for_host = self.hosts.get(&host_of(url)).map_or(0, |host| host.waiting);
+        let waiting_for_host = self.hosts.get(&url.folded_host()).map_or(0, |host| host.waiting);
         self.waiting.len() < self.limits.waiting && waiting_for_host < self.limits.waiting_per_host
     }
 
     /// Takes a fetch in; the caller has asked whether there is room.
     pub(crate) fn push(&mut self, url: X5u) {
-        self.hosts.entry(host_of(&url)).or_default().waiting += 1;
+        self.hosts.entry(url.folded_host()).or_default().waiting += 1;
         self.waiting.push_back(url);
     }
 
@@ -74,10 +74,10 @@ impl Queue {
             return None;
         }
         let has_room = |url: &X5u| {
-            self.hosts.get(&host_of(url)).is_none_or(|host| host.running < self.limits.running_per_host)
+            self.hosts.get(&url.folded_host()).is_none_or(|host| host.running < self.limits.running_per_host)
         };
         let url = self.waiting.iter().position(has_room).and_then(|at| self.waiting.remove(at))?;
-        let host = self.hosts.entry(host_of(&url)).or_default();
+        let host = self.hosts.entry(url.folded_host()).or_default();
         host.waiting -= 1;
         host.running += 1;
         self.running += 1;
@@ -87,18 +87,13 @@ impl Queue {
     /// A fetch that was started is over.
     pub(crate) fn finish(&mut self, url: &X5u) {
         self.running = self.running.saturating_sub(1);
-        if let Some(host) = self.hosts.get_mut(&host_of(url)) {
+        if let Some(host) = self.hosts.get_mut(&url.folded_host()) {
             host.running = host.running.saturating_sub(1);
             if host.running == 0 && host.waiting == 0 {
-                self.hosts.remove(&host_of(url));
+                self.hosts.remove(&url.folded_host());
             }
         }
     }
-}
-
-/// The host that the caps go by, however the URL writes it: as [`X5u::same_host`] compares.
-fn host_of(url: &X5u) -> String {
-    url.host().trim_end_matches('.').to_ascii_lowercase()
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ type Outcome = Result<Document, FetchError>;
 
 impl Steward {
     /// A steward of `cache`, and the handle by which it is asked. Needs tokio's time driver.
-    pub fn new(mut cache: Cache, fetcher: Fetcher, limits: FetchLimits) -> (Steward, Certificates) {
+    pub fn new(cache: Cache, fetcher: Fetcher, limits: FetchLimits) -> (Steward, Certificates) {
         let (ask, requests) = mpsc::channel(REQUESTS);
         let (snapshots, published) = watch::channel(cache.snapshot());
         let mut rounds = interval(ROUND);

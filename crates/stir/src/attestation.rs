@@ -110,32 +110,34 @@ impl FromStr for OrigId {
     /// of version 4.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text: &[u8; 36] = text.as_bytes().try_into().map_err(|_| NotAUuid)?;
-        let mut octets = [0; 16];
-        let mut places = octets.iter_mut();
-        let mut valid = true;
-        for (group, hyphen) in [(0..8, 8), (9..13, 13), (14..18, 18), (19..23, 23), (24..36, 36)] {
-            valid &= text.get(hyphen).is_none_or(|octet| *octet == b'-');
-            for pair in text.get(group).unwrap_or_default().chunks_exact(2) {
-                if let ([high, low], Some(place)) = (pair, places.next()) {
-                    let (high, low) = (nibble(*high), nibble(*low));
-                    valid &= (high | low) < 16;
-                    *place = high << 4 | (low & 0xf);
-                }
+        let hyphens = [8, 13, 18, 23];
+        let (mut value, mut digits) = (0_u128, 0_u8);
+        for (place, octet) in text.iter().enumerate() {
+            if hyphens.contains(&place) {
+                digits |= u8::from(*octet != b'-') << 7;
+            } else {
+                let nibble = NIBBLES.get(usize::from(*octet)).copied().unwrap_or(NO_DIGIT);
+                digits |= nibble;
+                value = value << 4 | u128::from(nibble & 0xf);
             }
         }
-        if valid { Ok(Self(octets)) } else { Err(NotAUuid) }
+        if digits < 16 { Ok(Self(value.to_be_bytes())) } else { Err(NotAUuid) }
     }
 }
 
-/// The value of a hexadecimal digit, 16 or more for anything else.
-fn nibble(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        b'a'..=b'f' => digit - b'a' + 10,
-        b'A'..=b'F' => digit - b'A' + 10,
-        _ => 0xff,
+/// The value of each hexadecimal digit, [`NO_DIGIT`] for any other octet.
+#[expect(clippy::indexing_slicing, reason = "it is evaluated when it is compiled")]
+static NIBBLES: [u8; 256] = {
+    let mut table = [NO_DIGIT; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        table[b"0123456789abcdef"[digit] as usize] = digit as u8;
+        table[b"0123456789ABCDEF"[digit] as usize] = digit as u8;
+        digit += 1;
     }
-}
+    table
+};
+const NO_DIGIT: u8 = 0x80;
 
 /// A text that is no UUID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

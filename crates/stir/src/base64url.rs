@@ -2,6 +2,7 @@
 
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{DecodeSliceError, Engine, alphabet};
+
 /// A place for decoded octets: PASSporTs of ordinary size fit without an allocation.
 pub(crate) struct Scratch {
     inline: [u8; INLINE],
@@ -125,6 +126,11 @@ pub(crate) fn decode_exact<const N: usize>(
 /// Decodes standard base64, padded or not.
 pub(crate) fn decode_standard(text: &[u8], out: &mut Scratch) -> Result<(), Base64Error> {
     decode_with(&STANDARD, text, out).map_err(|()| Base64Error::Malformed)
+}
+
+/// Decodes the text of a PEM block: standard base64, padded (RFC 7468 section 3).
+pub(crate) fn decode_pem(text: &[u8]) -> Option<Vec<u8>> {
+    STANDARD.decode(text).ok()
 }
 
 /// The slow path: says what is wrong, or lets it through if the operator asked for that.

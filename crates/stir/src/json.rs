@@ -40,6 +40,11 @@ pub(crate) struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
+    /// A text without quotes, backslashes and control characters.
+    pub(crate) fn of_plain(raw: &'a str) -> Self {
+        Self { raw, escaped: false }
+    }
+
     /// The text, borrowed when it holds no escape.
     pub(crate) fn decoded(self) -> Cow<'a, str> {
         if self.escaped { Cow::Owned(self.characters().collect()) } else { Cow::Borrowed(self.raw) }

@@ -3,8 +3,10 @@
 use std::fmt;
 
 use der::{Reader, SliceReader};
+use memchr::{memchr_iter, memmem};
 use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
+
+use crate::base64url;
 
 /// A leaf certificate, then the certificates that lead from it to a trust anchor. Nothing is judged here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,11 +24,8 @@ impl CertificateChain {
     /// # Errors
     /// When there is no certificate, when one is broken, or when there are more than 6.
     pub fn parse(octets: &[u8]) -> Result<Self, ChainError> {
-        let certificates = if octets.windows(PEM_BEGIN.len()).any(|window| window == PEM_BEGIN) {
-            read_pem(octets)?
-        } else {
-            read_der(octets)?
-        };
+        let is_pem = memmem::find(octets, PEM_BEGIN).is_some();
+        let certificates = if is_pem { read_pem(octets)? } else { read_der(octets)? };
         match certificates.len() {
             0 => Err(ChainError::Empty),
             1..=MAX_CERTIFICATES => Ok(Self { certificates }),
@@ -76,10 +75,45 @@ impl fmt::Display for ChainError {
 impl std::error::Error for ChainError {}
 
 const PEM_BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+const PEM_END: &[u8] = b"-----END CERTIFICATE-----";
 
-/// Every `CERTIFICATE` block, other blocks passed over.
+/// Every `CERTIFICATE` block (RFC 7468 section 5), whatever stands between them.
 pub(super) fn read_pem(octets: &[u8]) -> Result<Vec<CertificateDer<'static>>, ChainError> {
-    CertificateDer::pem_slice_iter(octets).collect::<Result<_, _>>().map_err(|_| ChainError::Malformed)
+    let mut certificates = Vec::new();
+    let mut rest = octets;
+    while let Some((_, begun)) = cut(rest, PEM_BEGIN) {
+        let (body, after) = cut(begun, PEM_END).ok_or(ChainError::Malformed)?;
+        certificates.push(CertificateDer::from(read_block(body)?));
+        if certificates.len() > MAX_IN_PEM {
+            return Err(ChainError::TooMany);
+        }
+        rest = after;
+    }
+    Ok(certificates)
+}
+
+/// How many certificates are read from a text before it is given up; trust lists hold the most, a few dozen.
+const MAX_IN_PEM: usize = 1024;
+
+/// The octets of one block: base64 in lines, or with white space anywhere in it.
+fn read_block(body: &[u8]) -> Result<Vec<u8>, ChainError> {
+    let mut text = Vec::with_capacity(body.len());
+    let mut begun = 0;
+    for end in memchr_iter(b'\n', body).chain([body.len()]) {
+        text.extend_from_slice(body.get(begun..end).unwrap_or_default().trim_ascii());
+        begun = end + 1;
+    }
+    let octets = base64url::decode_pem(&text).or_else(|| {
+        text.retain(|octet| !octet.is_ascii_whitespace());
+        base64url::decode_pem(&text)
+    });
+    octets.filter(|octets| !octets.is_empty()).ok_or(ChainError::Malformed)
+}
+
+/// What stands before the first `mark` and what stands behind it.
+fn cut<'a>(octets: &'a [u8], mark: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let (before, from) = octets.split_at_checked(memmem::find(octets, mark)?)?;
+    Some((before, from.get(mark.len()..)?))
 }
 
 fn read_der(octets: &[u8]) -> Result<Vec<CertificateDer<'static>>, ChainError> {

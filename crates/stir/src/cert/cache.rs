@@ -10,6 +10,7 @@ use crate::base64url;
 use crate::cert::anchors::{AnchorsId, TrustAnchors};
 use crate::cert::credential::Credential;
 use crate::cert::crl::Revocations;
+use crate::cert::eviction::{Order, Place};
 use crate::cert::freshness::Fetched;
 use crate::cert::snapshot::{FetchFailure, Held, Snapshot};
 use crate::passport::{Ppt, canonical};
@@ -101,7 +102,8 @@ pub struct Cache {
     domains: Vec<TrustAnchors>,
     revocations: Vec<(AnchorsId, Arc<Revocations>)>,
     entries: BTreeMap<X5u, Entry>,
-    published: Option<Arc<Snapshot>>,
+    order: Order,
+    picture: Arc<Snapshot>,
 }
 
 #[derive(Debug)]
@@ -123,7 +125,14 @@ enum State {
 impl Cache {
     /// An empty cache whose credentials are validated for each of `domains`.
     pub fn new(config: CacheConfig, domains: Vec<TrustAnchors>) -> Self {
-        Self { config, domains, revocations: Vec::new(), entries: BTreeMap::new(), published: None }
+        Self {
+            config,
+            domains,
+            revocations: Vec::new(),
+            entries: BTreeMap::new(),
+            order: Order::default(),
+            picture: Arc::default(),
+        }
     }
 
     /// A call needs the certificate behind `url`. At most one fetch of it is asked for at a time.
@@ -131,15 +140,16 @@ impl Cache {
     /// A fresh credential that was fetched a while ago is fetched again, since a verification asks for what it has
     /// only when a signature failed under it: the key may have changed behind the URL.
     pub fn want(&mut self, url: &X5u, now: UnixTime) -> Want {
-        if !self.entries.contains_key(url) && !self.make_room(url) {
+        let is_new = !self.entries.contains_key(url);
+        if is_new && !self.make_room(url) {
             return Want::Failed { until: after(now, self.config.negative) };
         }
-        let entry = self.entries.entry(url.clone()).or_insert_with(|| Entry {
-            state: State::Unknown,
-            in_flight: false,
-            used: now,
-            header: header(url),
-        });
+        let entry = self.entries.entry(url.clone()).or_insert_with(|| Entry::new(url, now));
+        if is_new {
+            self.order.enter(url);
+        } else if !entry.in_flight {
+            self.order.hold(&entry.place(url));
+        }
         entry.used = now;
         let want = match entry.state {
             _ if entry.in_flight => Want::InFlight,
@@ -148,6 +158,9 @@ impl Cache {
             State::Unknown | State::Known { .. } | State::Failed { .. } => Want::Fetch,
         };
         entry.in_flight |= want == Want::Fetch;
+        if !entry.in_flight {
+            self.order.release(entry.place(url));
+        }
         want
     }
 
@@ -164,8 +177,10 @@ impl Cache {
         });
         let retry = after(now, self.config.negative);
         let Some(entry) = self.entries.get_mut(url) else { return };
+        if !entry.in_flight {
+            self.order.hold(&entry.place(url));
+        }
         entry.in_flight = false;
-        self.published = None;
         match (outcome, &mut entry.state) {
             (Ok((credential, revoked, lifetime)), state) => {
                 let refresh_at = after(now, lifetime.mul_f64(REFRESH_AHEAD));
@@ -174,44 +189,45 @@ impl Cache {
             (Err(_), State::Known { tried, refresh_at, .. }) => (*tried, *refresh_at) = (now, retry),
             (Err(failure), state) => *state = State::Failed { until: retry, failure },
         }
+        self.order.release(entry.place(url));
+        if let Some(held) = entry.held(self.config.refetch) {
+            Arc::make_mut(&mut self.picture).entries.insert(url, held);
+        }
     }
 
     /// Goes by `revocations` in the trust domain of `anchors` from now on, for credentials that are already known too.
     pub fn revocations(&mut self, anchors: &TrustAnchors, revocations: Revocations) {
         self.revocations.retain(|(id, _)| *id != anchors.id());
         self.revocations.push((anchors.id(), Arc::new(revocations)));
-        for entry in self.entries.values_mut() {
+        let picture = Arc::make_mut(&mut self.picture);
+        picture.revocations =
+            self.revocations.iter().map(|(id, lists)| (*id, lists.insists_until())).collect();
+        for (url, entry) in &mut self.entries {
             if let State::Known { credential, revoked: known, .. } = &mut entry.state {
                 *known = revoked(credential, &self.revocations);
             }
+            if let Some(held) = entry.held(self.config.refetch) {
+                picture.entries.insert(url, held);
+            }
         }
-        self.published = None;
     }
 
     /// What verifications go by from now on. The same picture is handed out until something changes.
-    pub fn snapshot(&mut self) -> Arc<Snapshot> {
-        let entries = &self.entries;
-        let published = self.published.get_or_insert_with(|| {
-            let refetch = self.config.refetch;
-            let held = entries.iter().filter_map(|(url, entry)| Some((url.clone(), entry.held(refetch)?)));
-            let revocations =
-                self.revocations.iter().map(|(id, lists)| (*id, lists.insists_until())).collect();
-            Arc::new(Snapshot { entries: held.collect(), revocations })
-        });
-        Arc::clone(published)
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.picture)
     }
 
     /// Forgets expired certificates and old failures, and returns the URLs to fetch ahead of time: those of trusted
     /// credentials that have used up four fifths of their lifetime. To be called every minute or so.
     pub fn poll(&mut self, now: UnixTime) -> Vec<X5u> {
-        let before = self.entries.len();
-        self.entries.retain(|_, entry| entry.in_flight || entry.state.is_worth_keeping(now));
-        if self.entries.len() != before {
-            self.published = None;
-        }
+        let gone = |entry: &Entry| !entry.in_flight && !entry.state.is_worth_keeping(now);
+        let gone: Vec<X5u> =
+            self.entries.iter().filter(|(_, entry)| gone(entry)).map(|(url, _)| url.clone()).collect();
+        gone.iter().for_each(|url| self.forget(url));
         let mut due = Vec::new();
         for (url, entry) in &mut self.entries {
             if !entry.in_flight && entry.state.is_due(now) {
+                self.order.hold(&entry.place(url));
                 entry.in_flight = true;
                 due.push(url.clone());
             }
@@ -229,24 +245,32 @@ impl Cache {
     ///
     /// False when every place is taken by a fetch under way.
     fn make_room(&mut self, url: &X5u) -> bool {
-        let of_host = |other: &X5u| other.same_host(url);
-        let host_is_full =
-            self.entries.keys().filter(|other| of_host(other)).count() >= self.config.entries_per_host;
+        let host_is_full = self.order.of_host(url) >= self.config.entries_per_host;
         if !host_is_full && self.entries.len() < self.config.entries {
             return true;
         }
-        let victim = self
-            .entries
-            .iter()
-            .filter(|(other, entry)| !entry.in_flight && (!host_is_full || of_host(other)))
-            .min_by_key(|(_, entry)| (entry.state.rank(), entry.used))
-            .map(|(victim, _)| victim.clone());
-        self.published = None;
-        victim.is_some_and(|victim| self.entries.remove(&victim).is_some())
+        let victim = self.order.first(host_is_full.then_some(url)).cloned();
+        victim.inspect(|victim| self.forget(victim)).is_some()
+    }
+
+    fn forget(&mut self, url: &X5u) {
+        if let Some(entry) = self.entries.remove(url) {
+            self.order.leave(&entry.place(url));
+            Arc::make_mut(&mut self.picture).entries.remove(url.as_str());
+        }
     }
 }
 
 impl Entry {
+    fn new(url: &X5u, now: UnixTime) -> Self {
+        Self { state: State::Unknown, in_flight: false, used: now, header: header(url) }
+    }
+
+    /// Its place among those that may go.
+    fn place(&self, url: &X5u) -> Place {
+        (self.state.rank(), self.used, url.clone())
+    }
+
     fn held(&self, refetch: Duration) -> Option<Held> {
         match &self.state {
             State::Unknown => None,

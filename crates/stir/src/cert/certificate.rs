@@ -2,12 +2,17 @@
 
 use std::fmt;
 
-use der::Decode;
-use der::asn1::ObjectIdentifier;
+use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef};
 use der::oid::AssociatedOid;
+use der::{Decode, Reader, SliceReader, Tag, TagMode, TagNumber, Tagged};
 use rustls_pki_types::UnixTime;
-use x509_cert::ext::Extension;
+use smallvec::SmallVec;
+use x509_cert::Version;
+use x509_cert::certificate::Rfc5280;
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage, KeyUsages};
+use x509_cert::serial_number::SerialNumber;
+use x509_cert::spki::SubjectPublicKeyInfoRef;
+use x509_cert::time::Validity;
 
 use crate::cert::claim_constraints::{ClaimConstraints, ClaimConstraintsError};
 use crate::cert::crl::CertificateName;
@@ -112,39 +117,94 @@ impl Certificate {
     }
 }
 
+/// Reads the fields in place (RFC 5280 section 4.1): a certificate is read with every fetch, and most of it is passed over.
 fn read(der: &[u8]) -> der::Result<Certificate> {
-    let certificate = x509_cert::Certificate::from_der(der)?;
-    let body = certificate.tbs_certificate();
-    let extensions = body.extensions().map(Vec::as_slice).unwrap_or_default();
-    let repeated = |(at, own): (usize, &Extension)| {
-        extensions.iter().skip(at + 1).any(|other| other.extn_id == own.extn_id)
-    };
-    if extensions.iter().enumerate().any(repeated) {
-        return Err(der::Tag::Sequence.value_error().into());
+    let mut reader = SliceReader::new(der)?;
+    let certificate = reader.sequence(|fields| {
+        let certificate = fields.sequence(read_body)?;
+        sequence(fields)?;
+        BitStringRef::decode(fields)?;
+        Ok::<_, der::Error>(certificate)
+    })?;
+    reader.finish()?;
+    Ok(certificate)
+}
+
+fn read_body(body: &mut SliceReader<'_>) -> der::Result<Certificate> {
+    body.context_specific::<Version>(TagNumber(0), TagMode::Explicit)?;
+    let serial = SerialNumber::<Rfc5280>::decode(body)?;
+    sequence(body)?;
+    let issuer = name::text_of_der(body)?;
+    let validity = Validity::<Rfc5280>::decode(body)?;
+    let subject = name::text_of_der(body)?;
+    let public_key = SubjectPublicKeyInfoRef::decode(body)?;
+    let mut extensions = Extensions::new();
+    while !body.is_finished() {
+        let field = AnyRef::decode(body)?;
+        match (field.tag().is_context_specific(), field.tag().number().value()) {
+            (true, 1 | 2) => {}
+            (true, 3) if extensions.is_empty() => extensions = read_extensions(field.value())?,
+            _ => return Err(field.tag().unexpected_error(None).into()),
+        }
     }
-    let public_key = body.subject_public_key_info();
     let p256 = public_key.algorithm.oid == EC_PUBLIC_KEY
-        && public_key.algorithm.parameters.as_ref().is_some_and(|curve| curve.decode_as() == Ok(P256));
+        && public_key.algorithm.parameters.is_some_and(|curve| curve.decode_as() == Ok(P256));
     let key =
         p256.then(|| public_key.subject_public_key.as_bytes()).flatten().and_then(VerifyingKey::from_point);
-    let authority = decoded::<BasicConstraints>(extensions)?.is_some_and(|constraints| constraints.ca);
-    let usage = decoded::<KeyUsage>(extensions)?;
+    let authority = decoded::<BasicConstraints>(&extensions)?.is_some_and(|constraints| constraints.ca);
+    let usage = decoded::<KeyUsage>(&extensions)?;
     Ok(Certificate {
-        subject: name::text(body.subject()).into(),
-        issuer: name::text(body.issuer()).into(),
-        serial: body.serial_number().as_bytes().into(),
-        not_before: seconds(body.validity().not_before),
-        not_after: seconds(body.validity().not_after),
+        subject: subject.into(),
+        issuer: issuer.into(),
+        serial: serial.as_bytes().into(),
+        not_before: seconds(validity.not_before),
+        not_after: seconds(validity.not_after),
         key,
         authority,
         may_sign: usage.is_none_or(|usage| usage.0.contains(KeyUsages::DigitalSignature)),
-        tn_auth_list: content(extensions, TN_AUTH_LIST).map(TnAuthList::from_der),
-        claim_constraints: claim_constraints(extensions),
+        tn_auth_list: content(&extensions, TN_AUTH_LIST).map(TnAuthList::from_der),
+        claim_constraints: claim_constraints(&extensions),
     })
 }
 
+/// The encoded object identifier and the content of each extension.
+type Extensions<'a> = SmallVec<[(&'a [u8], &'a [u8]); 12]>;
+
+/// RFC 5280 section 4.2: none is there twice.
+fn read_extensions(der: &[u8]) -> der::Result<Extensions<'_>> {
+    let mut reader = SliceReader::new(der)?;
+    let mut extensions = Extensions::new();
+    reader.sequence(|list| {
+        while !list.is_finished() {
+            let extension = list.sequence(|fields| {
+                let oid = AnyRef::decode(fields)?;
+                oid.tag().assert_eq(Tag::ObjectIdentifier)?;
+                if Tag::peek(fields)? == Tag::Boolean {
+                    bool::decode(fields)?;
+                }
+                Ok::<_, der::Error>((oid.value(), <&OctetStringRef>::decode(fields)?.as_bytes()))
+            })?;
+            if extensions.len() == MAX_EXTENSIONS || extensions.iter().any(|(oid, _)| *oid == extension.0) {
+                return Err::<(), der::Error>(Tag::Sequence.value_error().into());
+            }
+            extensions.push(extension);
+        }
+        Ok(())
+    })?;
+    reader.finish()?;
+    Ok(extensions)
+}
+
+/// How many extensions a certificate may have. They are compared pair by pair.
+const MAX_EXTENSIONS: usize = 64;
+
+/// Passes over a sequence.
+fn sequence(reader: &mut SliceReader<'_>) -> der::Result<()> {
+    AnyRef::decode(reader)?.tag().assert_eq(Tag::Sequence).map(drop)
+}
+
 /// RFC 9118 section 3: one kind or the other, never both.
-fn claim_constraints(extensions: &[Extension]) -> Result<Option<ClaimConstraints>, ClaimConstraintsError> {
+fn claim_constraints(extensions: &Extensions<'_>) -> Result<Option<ClaimConstraints>, ClaimConstraintsError> {
     match (content(extensions, CLAIM_CONSTRAINTS), content(extensions, ENHANCED_CLAIM_CONSTRAINTS)) {
         (None, None) => Ok(None),
         (Some(der), None) => ClaimConstraints::from_der(der).map(Some),
@@ -154,16 +214,13 @@ fn claim_constraints(extensions: &[Extension]) -> Result<Option<ClaimConstraints
 }
 
 fn decoded<'a, T: Decode<'a, Error = der::Error> + AssociatedOid>(
-    extensions: &'a [Extension],
+    extensions: &Extensions<'a>,
 ) -> der::Result<Option<T>> {
     content(extensions, T::OID).map(T::from_der).transpose()
 }
 
-fn content(extensions: &[Extension], oid: ObjectIdentifier) -> Option<&[u8]> {
-    extensions
-        .iter()
-        .find(|extension| extension.extn_id == oid)
-        .map(|extension| extension.extn_value.as_bytes())
+fn content<'a>(extensions: &Extensions<'a>, wanted: ObjectIdentifier) -> Option<&'a [u8]> {
+    extensions.iter().find(|(oid, _)| *oid == wanted.as_bytes()).map(|(_, content)| *content)
 }
 
 fn seconds(time: x509_cert::time::Time) -> UnixTime {

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use der::asn1::{AnyRef, ObjectIdentifier};
 use der::{Decode, Header, Reader, SliceReader, Tag};
+use memchr::memmem;
 use rustls_pki_types::CertificateDer;
 
 use crate::cert::certificate::TN_AUTH_LIST;
@@ -25,6 +26,9 @@ impl<'a> Shown<'a> {
     /// says what is wrong with it.
     pub(super) fn new(original: &'a CertificateDer<'_>) -> Self {
         let unchanged = Self { certificate: CertificateDer::from_slice(original), signed: None };
+        if !MARKED.iter().any(|mark| memmem::find(original, mark).is_some()) {
+            return unchanged;
+        }
         let Ok(found) = find(original) else { return unchanged };
         let Some(signed) = original.get(found.signed.clone()) else { return unchanged };
         if found.flags.is_empty() {
@@ -54,6 +58,10 @@ impl<'a> Shown<'a> {
 const CERTIFICATE_POLICIES: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.32");
 const HANDLED: [ObjectIdentifier; 2] = [CERTIFICATE_POLICIES, TN_AUTH_LIST];
 const FALSE: u8 = 0;
+
+/// How DER begins an extension that is handled and critical. A certificate without these octets has none.
+const MARKED: [&[u8]; 2] =
+    [b"\x06\x03\x55\x1d\x20\x01\x01\xff", b"\x06\x08\x2b\x06\x01\x05\x05\x07\x01\x1a\x01\x01\xff"];
 
 /// Where the to-be-signed part lies, and the value octets of the critical flags to clear.
 struct Found {

@@ -1,18 +1,17 @@
 //! What is known about certificate URLs at one moment.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
 
 use crate::cert::anchors::AnchorsId;
 use crate::cert::credential::Credential;
-use crate::x5u::X5u;
+use crate::cert::pages::Pages;
 
 /// An immutable picture of the certificate cache, for verifying against. The empty one knows nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    pub(super) entries: BTreeMap<X5u, Held>,
+    pub(super) entries: Pages,
     /// The trust domains with revocation lists, and until when they will do for those that insist on fresh ones.
     pub(super) revocations: Vec<(AnchorsId, Option<UnixTime>)>,
 }
@@ -61,7 +60,7 @@ pub enum FetchFailure {
 impl Snapshot {
     /// How many URLs it knows a credential for.
     pub fn credentials(&self) -> usize {
-        self.entries.values().filter(|held| matches!(held, Held::Known { .. })).count()
+        self.entries.iter().filter(|held| matches!(held, Held::Known { .. })).count()
     }
 
     /// The credential behind `url`, if it is known.

@@ -76,7 +76,7 @@ fn push_identity(json: &mut Json, identity: &Identity) {
     push(json, "{\"");
     push(json, name);
     push(json, "\":\"");
-    push(json, value);
+    json.extend_from_slice(value);
     push(json, "\"}");
 }
 
@@ -90,10 +90,10 @@ fn push_dest(json: &mut Json, dest: &[Identity]) {
         push(json, if separate { ",\"" } else { "\"" });
         push(json, list);
         push(json, "\":[\"");
-        push(json, least);
+        json.extend_from_slice(least);
         while let Some(next) = values.clone().filter(|value| *value > least).min() {
             push(json, "\",\"");
-            push(json, next);
+            json.extend_from_slice(next);
             least = next;
         }
         push(json, "\"]");
@@ -102,10 +102,10 @@ fn push_dest(json: &mut Json, dest: &[Identity]) {
     push(json, "}");
 }
 
-fn parts(identity: &Identity) -> (&'static str, &str) {
+fn parts(identity: &Identity) -> (&'static str, &[u8]) {
     match identity {
-        Identity::Tn(number) => ("tn", number.as_str()),
-        Identity::Uri(uri) => ("uri", uri.as_str()),
+        Identity::Tn(number) => ("tn", number.as_bytes()),
+        Identity::Uri(uri) => ("uri", uri.as_str().as_bytes()),
     }
 }
 

@@ -68,26 +68,65 @@ impl Named<'_> {
     }
 }
 
-/// The `dest` object: arrays of numbers and URIs, already found well formed and not empty.
+/// The `dest` object, already found well formed and not empty.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Dest<'a> {
-    text: &'a str,
-    plain: bool,
+pub(crate) enum Dest<'a> {
+    /// One number and nothing else.
+    Number(Text<'a>),
+    /// Arrays of numbers and URIs.
+    Lists { text: &'a str, plain: bool },
 }
 
 impl<'a> Dest<'a> {
     /// Whether any of the identities satisfies `wanted`.
     pub(crate) fn any(&self, mut wanted: impl FnMut(Named<'a>) -> bool) -> bool {
-        let mut found = false;
-        // The text was scanned before, so that there is no error to meet.
-        let _: Result<(), JsonError> =
-            each(&mut Scanner::again(self.text, self.plain), |named| found |= wanted(named));
-        found
+        match *self {
+            Self::Number(text) => wanted(Named::Tn(text)),
+            Self::Lists { text, plain } => {
+                let mut found = false;
+                // The text was scanned before, so that there is no error to meet.
+                let _: Result<(), JsonError> =
+                    each(&mut Scanner::again(text, plain), |named| found |= wanted(named));
+                found
+            }
+        }
     }
 }
 
 impl<'a> Claims<'a> {
     pub(crate) fn parse(json: &'a [u8]) -> Result<Self, JsonError> {
+        if let Some(claims) = Self::usual(json) {
+            return Ok(claims);
+        }
+        Self::scan(json)
+    }
+
+    /// What nearly every call carries is recognised as it stands: `shaken` in canonical form (RFC 8588 section 8), from one
+    /// number to one number. None for all else, well formed or not.
+    fn usual(json: &'a [u8]) -> Option<Self> {
+        let rest = std::str::from_utf8(json).ok()?.strip_prefix("{\"attest\":\"")?;
+        let (attest, rest) = run(rest, u8::is_ascii_uppercase)?;
+        let (called, rest) = run(rest.strip_prefix("\",\"dest\":{\"tn\":[\"")?, u8::is_ascii_digit)?;
+        let (iat, rest) = run(rest.strip_prefix("\"]},\"iat\":")?, u8::is_ascii_digit)?;
+        let (caller, rest) = run(rest.strip_prefix(",\"orig\":{\"tn\":\"")?, u8::is_ascii_digit)?;
+        let (origid, end) = rest.strip_prefix("\"},\"origid\":\"")?.split_at_checked(36)?;
+        let of_uuid = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-';
+        if end != "\"}" || !origid.bytes().all(of_uuid) || iat.starts_with('0') {
+            return None;
+        }
+        Some(Self {
+            attest: Claim::Is(Text::of_plain(attest)),
+            dest: Claim::Is(Dest::Number(Text::of_plain(called))),
+            div: Claim::Absent,
+            iat: Claim::Is(iat.parse().ok()?),
+            orig: Claim::Is(Named::Tn(Text::of_plain(caller))),
+            origid: Claim::Is(Text::of_plain(origid)),
+            extensions: false,
+            text: json,
+        })
+    }
+
+    fn scan(json: &'a [u8]) -> Result<Self, JsonError> {
         let mut claims = Self { text: json, ..Self::default() };
         let mut scanner = Scanner::new(json)?;
         scanner.object(|name, value| {
@@ -151,6 +190,12 @@ impl<'a> Claims<'a> {
     }
 }
 
+/// The octets at the front of `text` that are of a kind, at least one, and what follows them.
+fn run(text: &str, kind: fn(&u8) -> bool) -> Option<(&str, &str)> {
+    let length = text.as_bytes().iter().position(|octet| !kind(octet))?;
+    if length == 0 { None } else { text.split_at_checked(length) }
+}
+
 fn string<'a>(value: &mut Scanner<'a>) -> Result<Claim<Text<'a>>, JsonError> {
     if value.kind()? == Kind::String {
         return value.string().map(Claim::Is);
@@ -208,7 +253,11 @@ fn dest<'a>(value: &mut Scanner<'a>) -> Result<Claim<Dest<'a>>, JsonError> {
             })
         })
     })?;
-    Ok(if valid && count > 0 { Claim::Is(Dest { text, plain: value.is_plain() }) } else { Claim::Invalid })
+    Ok(if valid && count > 0 {
+        Claim::Is(Dest::Lists { text, plain: value.is_plain() })
+    } else {
+        Claim::Invalid
+    })
 }
 
 /// Calls `visit` with each identity of a `dest` object.
@@ -246,6 +295,35 @@ mod tests {
         assert_eq!(claims.value("other").as_deref(), Some("[1]"));
         assert_eq!(claims.value("attest").as_deref(), Some("A"));
         assert_eq!(claims.value("absent"), None);
+    }
+
+    proptest::proptest! {
+        /// What is recognised as it stands is what the scanner finds in it, whatever a stranger changes in a usual payload.
+        #[test]
+        fn the_usual_payload_is_what_the_scanner_reads(
+            at: proptest::sample::Index, cut in 0..4_usize, put in "[\"{}:,0-9A-Za-z\\\\ ]{0,3}", number in "[0-9]{0,22}",
+        ) {
+            let origid = "de305d54-75b4-431b-adb2-eb6b9e546014";
+            let usual = format!(
+                r#"{{"attest":"A","dest":{{"tn":["{number}"]}},"iat":1443208345,"orig":{{"tn":"12155551212"}},"origid":"{origid}"}}"#
+            );
+            let at = at.index(usual.len());
+            let changed = [&usual[..at], put.as_str(), usual.get(at + cut..).unwrap_or_default()].concat();
+            for json in [usual.as_bytes(), changed.as_bytes()] {
+                let Some(found) = Claims::usual(json) else { continue };
+                let read = Claims::scan(json).unwrap();
+                let words = |claims: &Claims<'_>| {
+                    let mut dest = Vec::new();
+                    claims.dest.get().unwrap().any(|named| {
+                        dest.push(format!("{named:?}"));
+                        false
+                    });
+                    format!("{:?} {dest:?} {:?} {:?} {:?}", claims.attest, claims.iat, claims.orig, claims.origid)
+                };
+                proptest::prop_assert_eq!(words(&found), words(&read));
+                proptest::prop_assert!(!read.extensions && matches!(read.div, Claim::Absent));
+            }
+        }
     }
 
     #[test]

@@ -45,11 +45,16 @@ impl Verifier {
     /// snapshot.
     pub fn verify(&self, facts: &Facts<'_>, snapshot: &Snapshot, now: UnixTime) -> Verification {
         let (fields, excess) = facts.identities.split_at(facts.identities.len().min(MAX_IDENTITIES));
-        let mut scratch: SmallVec<[(Scratch, Scratch); 1]> = SmallVec::new();
-        scratch.resize_with(fields.len(), Default::default);
+        let (mut one, mut several) = (<[(Scratch, Scratch); 1]>::default(), Vec::new());
+        let scratch = if fields.len() > one.len() {
+            several.resize_with(fields.len(), Default::default);
+            several.as_mut_slice()
+        } else {
+            one.as_mut_slice()
+        };
         let mut candidates: SmallVec<[Candidate<'_>; 1]> = fields
             .iter()
-            .zip(&mut scratch)
+            .zip(scratch)
             .map(|(field, scratch)| Candidate::new(field, &self.policy, snapshot, scratch))
             .collect();
         let diverted = check_without_credentials(&mut candidates, facts, &self.policy, now);
