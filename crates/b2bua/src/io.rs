@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use attesta_sip::StreamError;
 use attesta_stir::cert::Snapshot;
 use attesta_stir::{UnixTime, X5u};
 use attesta_transaction::{Flow, Transmit, Transport};
@@ -59,6 +60,14 @@ pub enum Input {
         token: Token,
         /// The answer, which must be of the question's phase.
         decision: Decision,
+    },
+    /// What arrives on this stream cannot be cut into messages any further (RFC 3261 section 18.3): it is answered, if it is
+    /// a request that can be; the shell closes the connection then.
+    Unreadable {
+        /// The stream.
+        flow: Flow,
+        /// What was wrong, with what arrived of the message.
+        error: StreamError,
     },
     /// What was sent on this flow did not leave, or came back as unreachable.
     TransportFailed(Transmit),

@@ -60,6 +60,9 @@ impl<P: Policy> Switchboard<P> {
             Input::Datagram { flow, data } => {
                 self.desk.endpoint.handle_input(now.mono, transaction::Input::Datagram { flow, data });
             }
+            Input::Unreadable { flow, error } => {
+                self.desk.endpoint.handle_input(now.mono, transaction::Input::Unreadable { flow, error });
+            }
             Input::TransportFailed(transmit) => {
                 self.desk.endpoint.handle_input(now.mono, transaction::Input::TransportFailed(transmit));
             }

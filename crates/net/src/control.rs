@@ -6,6 +6,8 @@ use std::sync::Arc;
 use attesta_b2bua::{Config, Counters, Decision, Input, Token};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::streams::StreamCounters;
+
 /// A handle to a running [`Driver`](crate::Driver). Clones reach the same driver.
 #[derive(Clone, Debug)]
 pub struct Control {
@@ -43,8 +45,8 @@ impl Control {
         self.send(Post::Input(Input::Decided { token, decision })).await
     }
 
-    /// Asks the driver to stop: it sends what waits for room in its sockets, then its `run` returns. Calls in progress
-    /// are left as they are.
+    /// Asks the driver to stop: it sends what waits for room in its sockets and connections, closes them, then its `run`
+    /// returns. Calls in progress are left as they are.
     ///
     /// # Errors
     /// [`Stopped`], if it already has.
@@ -96,7 +98,7 @@ pub struct ShellCounters {
     pub datagrams_sent: u64,
     /// Octets of those.
     pub octets_sent: u64,
-    /// Datagrams that could not be sent; the switchboard hears of each.
+    /// Datagrams, and messages for stream connections, that could not be sent; the switchboard hears of each.
     pub send_failures: u64,
     /// Call events for which there was no room: the reader is too slow.
     pub events_dropped: u64,
@@ -104,6 +106,8 @@ pub struct ShellCounters {
     pub questions_dropped: u64,
     /// Certificates that could not be asked for: there is no steward, or its queue is full.
     pub certificates_unasked: u64,
+    /// Of stream connections.
+    pub streams: StreamCounters,
 }
 
 /// What is put into a driver's inbox.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::future::{pending, poll_fn};
 use std::io::{self, ErrorKind};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -19,6 +20,8 @@ use crate::control::{Control, Post, Report, ShellCounters};
 use crate::names::{Names, SystemNames};
 use crate::resolve::Resolution;
 use crate::steward::Certificates;
+use crate::streams::{Ended, Occurrence, StreamLimits, Streams};
+use crate::tcp::Acceptor;
 use crate::udp::{Arrival, Udp};
 
 /// Drives one [`Switchboard`] on the sockets that it owns.
@@ -28,6 +31,7 @@ use crate::udp::{Arrival, Udp};
 pub struct Driver<P: Policy> {
     switchboard: Switchboard<P>,
     sockets: Vec<Udp>,
+    streams: Streams,
     certificates: Option<Certificates>,
     names: Arc<dyn Names>,
     events: Option<mpsc::Sender<CallEvent>>,
@@ -37,6 +41,7 @@ pub struct Driver<P: Policy> {
     batch: Vec<Arrival>,
     /// What was sent earlier and, as the network says, did not arrive.
     lost: Vec<Transmit>,
+    occurrences: Vec<Occurrence>,
     /// A socket had more than was taken from it.
     crowded: bool,
     answers: VecDeque<Input>,
@@ -69,6 +74,7 @@ impl<P: Policy> Driver<P> {
         Driver {
             switchboard,
             sockets,
+            streams: Streams::new(Vec::new(), StreamLimits::default()),
             certificates: None,
             names: Arc::new(SystemNames::default()),
             events: None,
@@ -77,11 +83,19 @@ impl<P: Policy> Driver<P> {
             inbox,
             batch: Vec::new(),
             lost: Vec::new(),
+            occurrences: Vec::new(),
             crowded: false,
             answers: VecDeque::new(),
             alarm: Alarm::new(),
             counters: ShellCounters::default(),
         }
+    }
+
+    /// The addresses at which stream connections arrive, and what connections may cost. Default: none. A transport without
+    /// such an address is not used for opening connections either.
+    pub fn streams(mut self, acceptors: Vec<Acceptor>, limits: StreamLimits) -> Driver<P> {
+        self.streams = Streams::new(acceptors, limits);
+        self
     }
 
     /// Where certificates are asked for. Without it none ever comes, and calls that want one wait out their budget.
@@ -131,14 +145,14 @@ impl<P: Policy> Driver<P> {
 
     /// Waits for the next thing to do. Posts come first since they are few; what is due comes before what arrives.
     async fn wait(&mut self) -> Wake {
-        let sockets = &self.sockets;
+        let (sockets, streams) = (&self.sockets, &mut self.streams);
         tokio::select! {
             biased;
             Some(post) = self.inbox.recv() => Wake::Post(post),
             () = changed(&mut self.certificates) => Wake::Certificates,
             () = self.alarm.rings() => Wake::Alarm,
             () = room(sockets) => Wake::Room,
-            () = arrivals(sockets) => Wake::Sockets,
+            () = arrivals(sockets, streams) => Wake::Sockets,
         }
     }
 
@@ -164,8 +178,10 @@ impl<P: Policy> Driver<P> {
             Wake::Alarm | Wake::Room => Clock::now(),
             Wake::Sockets => {
                 self.receive();
+                self.streams.take(&mut self.occurrences);
                 let now = Clock::now();
                 self.feed_batch(now);
+                self.feed_occurrences(now);
                 now
             }
         };
@@ -200,6 +216,28 @@ impl<P: Policy> Driver<P> {
         for transmit in std::mem::take(&mut self.lost) {
             self.feed(now, Input::TransportFailed(transmit));
         }
+    }
+
+    /// What stream connections have brought.
+    fn feed_occurrences(&mut self, now: Now) {
+        let mut occurrences = std::mem::take(&mut self.occurrences);
+        for occurrence in occurrences.drain(..) {
+            match occurrence {
+                Occurrence::Message { flow, data } => {
+                    tracing::trace!(?flow, octets = data.len(), "received");
+                    self.feed(now, Input::Datagram { flow, data });
+                }
+                Occurrence::Unreadable { flow, error } => {
+                    let connection = flow.connection;
+                    self.feed(now, Input::Unreadable { flow, error });
+                    if let Some(id) = connection {
+                        self.streams.let_go(id, Ended::Framing);
+                    }
+                }
+                Occurrence::Failed(transmit) => self.feed(now, Input::TransportFailed(transmit)),
+            }
+        }
+        self.occurrences = occurrences;
     }
 
     fn learn_certificates(&mut self, now: Now) {
@@ -268,7 +306,12 @@ impl<P: Policy> Driver<P> {
         let octets = payload.len() as u64;
         let socket = match flow.transport {
             Transport::Udp => self.sockets.iter_mut().find(|socket| socket.serves(flow.local)),
-            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => None,
+            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
+                if let Some(transmit) = self.streams.send(transmit) {
+                    self.fail(transmit);
+                }
+                return;
+            }
         };
         let Some(socket) = socket else {
             tracing::debug!(?flow, "no socket for this flow");
@@ -324,8 +367,9 @@ impl<P: Policy> Driver<P> {
         }
     }
 
-    /// Gives the operating system what waits, for as long as it takes any.
+    /// Gives the operating system what waits, for as long as it takes any, and closes connections.
     async fn hand_over_what_waits(&mut self) {
+        self.streams.stop().await;
         let sockets = &mut self.sockets;
         let flushed = async {
             while sockets.iter().any(Udp::is_waiting) {
@@ -338,7 +382,8 @@ impl<P: Policy> Driver<P> {
     }
 
     fn report(&self) -> Report {
-        Report { calls: self.switchboard.counters(), shell: self.counters }
+        let shell = ShellCounters { streams: self.streams.counters(), ..self.counters };
+        Report { calls: self.switchboard.counters(), shell }
     }
 }
 
@@ -349,8 +394,19 @@ fn is_passing(error: &io::Error) -> bool {
         || (cfg!(target_os = "linux") && error.raw_os_error() == Some(LINUX_ENOBUFS))
 }
 
-/// Waits until something has come to any of `sockets`.
-async fn arrivals(sockets: &[Udp]) {
+/// Waits until something has come, to any of `sockets` or by a stream connection. Both are asked each time, so that what
+/// comes by one does not keep the other waiting.
+async fn arrivals(sockets: &[Udp], streams: &mut Streams) {
+    let mut datagrams = pin!(datagrams(sockets));
+    poll_fn(|cx| {
+        let ready = [datagrams.as_mut().poll(cx).is_ready(), streams.poll_ready(cx).is_ready()];
+        if ready.contains(&true) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// Waits until a datagram has come to any of `sockets`.
+async fn datagrams(sockets: &[Udp]) {
     if sockets.iter().any(Udp::is_readable) {
         return;
     }

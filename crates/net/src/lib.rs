@@ -33,7 +33,8 @@
 //! # What is bounded
 //!
 //! Every queue: posts to a driver, events from it, requests to the steward, fetches that wait, datagrams that wait for
-//! room in a socket, name lookups, connections of a [`Repository`]. What finds no room is dropped and counted, or fails
+//! room in a socket, name lookups, connections of a [`Repository`], stream connections and what each may hold
+//! ([`StreamLimits`]). What finds no room is dropped and counted, or fails
 //! with an error of its own. A [`Fetcher`] follows no redirect, and connects to public addresses only, judged after the
 //! name is resolved, unless [`FetchConfig::allow_private`] lists them.
 //!
@@ -57,6 +58,8 @@ mod queue;
 mod repository;
 mod resolve;
 mod steward;
+mod streams;
+mod tcp;
 mod tls;
 mod udp;
 
@@ -70,6 +73,8 @@ pub use names::{Lookup, LookupError, Names, SystemNames};
 pub use queue::FetchLimits;
 pub use repository::{Answer, Repository, RepositoryConfig, RepositoryError};
 pub use steward::{Certificates, FetchCounters, Steward};
+pub use streams::{Ended, StreamCounters, StreamLimits, Unaccepted};
+pub use tcp::Acceptor;
 pub use tls::{
     Pem, Secured, TLS_FILES_POLL, TLS_HANDSHAKE, Tls, TlsClients, TlsCounters, TlsError, TlsFailure, TlsFile,
     TlsFileError, TlsFiles, TlsIdentity, TlsMeter, TlsProtocol, TlsRoots, TlsTerms,

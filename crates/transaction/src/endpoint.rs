@@ -63,6 +63,9 @@ impl Endpoint {
     pub fn handle_input(&mut self, now: Instant, input: Input) {
         match input {
             Input::Datagram { flow, data } => self.receive(now, flow, data),
+            Input::Unreadable { flow, error } => {
+                self.receive_unreadable(now, &flow, error.octets(), error.error());
+            }
             Input::TransportFailed(transmit) => self.transport_failed(now, &transmit),
             Input::Timeout => self.fire_timers(now),
         }

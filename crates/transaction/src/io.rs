@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use attesta_sip::{Request, Response};
+use attesta_sip::{Request, Response, StreamError};
 use bytes::Bytes;
 
 use crate::error::Failure;
@@ -17,6 +17,14 @@ pub enum Input {
         flow: Flow,
         /// Its octets, as received.
         data: Bytes,
+    },
+    /// What arrives on this stream cannot be cut into messages any further (RFC 3261 section 18.3): it is answered, if it is
+    /// a request that can be; whoever owns the connection closes it then.
+    Unreadable {
+        /// The stream.
+        flow: Flow,
+        /// What was wrong, with what arrived of the message.
+        error: StreamError,
     },
     /// What the endpoint asked to transmit could not be sent, or an ICMP error said that it did not arrive
     /// (RFC 3261 section 18.4). The payload may be cut short, as ICMP does, so long as its top Via and CSeq stand in it.

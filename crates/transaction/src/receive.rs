@@ -30,7 +30,8 @@ impl Endpoint {
         }
     }
 
-    /// Finds the machine that sent what could not be delivered (RFC 3261 sections 17.1.4 and 17.2.4).
+    /// Finds the machine that sent what could not be delivered (RFC 3261 sections 17.1.4 and 17.2.4). A response whose
+    /// connection is gone is sent once more, over one to the address where the peer is to be found.
     pub(crate) fn transport_failed(&mut self, now: Instant, transmit: &Transmit) {
         if let Some(request) = Salvage::read(&transmit.payload) {
             let method = if *request.method() == Method::Ack { &Method::Invite } else { request.method() };
@@ -40,6 +41,9 @@ impl Endpoint {
             }
         } else if let Ok(response) = Message::parse(transmit.payload.clone(), self.config.reading_limits()) {
             let Some(marks) = Marks::of(response.headers()) else { return };
+            if let Some(flow) = route::elsewhere(&marks.via, &transmit.flow) {
+                return self.out.resend(&flow, &transmit.payload);
+            }
             // A response has no Request-URI, so that those to RFC 2543 clients are not found.
             let key = self.keyring.server(&marks, b"", marks.cseq.method());
             if let Some(slot) = self.servers.find(key) {
@@ -49,7 +53,7 @@ impl Endpoint {
     }
 
     /// Answers what is broken, if it has a Via; line ends alone are a keep-alive (RFC 5626 section 3.5.1).
-    fn receive_unreadable(&mut self, now: Instant, flow: &Flow, data: &[u8], error: ParseError) {
+    pub(crate) fn receive_unreadable(&mut self, now: Instant, flow: &Flow, data: &[u8], error: ParseError) {
         if error.kind() == ParseErrorKind::Empty {
             return;
         }

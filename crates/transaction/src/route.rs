@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use attesta_sip::{Headers, Name, Via};
 
-use crate::flow::Flow;
+use crate::flow::{Flow, Transport};
 
 /// Writes into the top Via where the request came from: `received` where the sent-by names another host or where the client
 /// asks for `rport`, and the value of that `rport` (RFC 3261 section 18.2.1, RFC 3581 section 4).
@@ -87,6 +87,20 @@ pub(crate) fn back(via: &Via<'_>, source: &Flow) -> Flow {
     flow
 }
 
+/// The flow of a response that did not leave by the connection of its request: a new one, to the address that the request
+/// came from and the port of sent-by (RFC 3261 section 18.2.2). `None` for one that has been tried so, and for peers to whom
+/// no connection can be opened (RFC 7118 section 5).
+pub(crate) fn elsewhere(via: &Via<'_>, failed: &Flow) -> Option<Flow> {
+    failed.connection?;
+    let server_name = match failed.transport {
+        Transport::Tcp => None,
+        Transport::Tls => Some(via.host().to_string().to_ascii_lowercase().into()),
+        Transport::Udp | Transport::Ws | Transport::Wss => return None,
+    };
+    let remote = SocketAddr::new(failed.remote.ip(), sent_by_port(via, failed));
+    Some(Flow { remote, connection: None, tls_names: None, server_name, ..failed.clone() })
+}
+
 fn sent_by_port(via: &Via<'_>, source: &Flow) -> u16 {
     via.port().unwrap_or(source.transport.default_port())
 }
@@ -94,7 +108,7 @@ fn sent_by_port(via: &Via<'_>, source: &Flow) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::Transport;
+    use crate::flow::ConnectionId;
 
     const SOURCE: &str = "192.0.2.9:40000";
 
@@ -125,6 +139,25 @@ mod tests {
             stamp(&mut headers, SOURCE.parse().unwrap());
             let lines: Vec<_> = headers.all(Name::Via).map(String::from_utf8_lossy).collect();
             assert_eq!(lines, [stamped, "SIP/2.0/UDP below"]);
+        }
+    }
+
+    #[test]
+    fn a_response_whose_connection_is_gone_goes_to_the_port_of_sent_by() {
+        let local = "192.0.2.1:5060".parse().unwrap();
+        let via = Via::parse(b"SIP/2.0/TLS Pc.Example:5071;branch=a;received=192.0.2.9").unwrap();
+        for (transport, connection, expected) in [
+            (Transport::Tcp, Some(ConnectionId(7)), Some(None)),
+            (Transport::Tls, Some(ConnectionId(7)), Some(Some("pc.example"))),
+            (Transport::Tcp, None, None),
+            (Transport::Udp, None, None),
+            (Transport::Ws, Some(ConnectionId(7)), None),
+        ] {
+            let failed = Flow { transport, connection, ..Flow::udp(local, SOURCE.parse().unwrap()) };
+            let flow = elsewhere(&via, &failed);
+            let found = flow.as_ref().map(|flow| flow.server_name.as_deref());
+            assert_eq!(found, expected, "{transport}");
+            assert!(flow.is_none_or(|flow| flow.remote.port() == 5071 && flow.connection.is_none()));
         }
     }
 

@@ -5,3 +5,4 @@
 mod certificates;
 mod driver;
 mod phone;
+mod streams;

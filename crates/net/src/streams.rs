@@ -1,0 +1,488 @@
+//! The stream connections of one driver: who has them, which of them leads where, and how many there may be.
+
+mod connection;
+mod ended;
+mod limits;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::io;
+use std::mem;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use attesta_sip::StreamError;
+use attesta_transaction::{ConnectionId, Flow, Transmit, Transport, WorkerId};
+use bytes::Bytes;
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{Sleep, sleep, timeout};
+
+use crate::streams::connection::{Closed, Connection, Link, News, Report, expects_response};
+use crate::streams::wire::Bare;
+use crate::tcp::{self, Acceptor};
+
+pub use crate::streams::ended::{Ended, StreamCounters, Unaccepted};
+pub use crate::streams::limits::StreamLimits;
+
+/// All stream connections of a driver, and the addresses at which more arrive.
+pub(crate) struct Streams {
+    acceptors: Vec<Acceptor>,
+    limits: Arc<StreamLimits>,
+    connections: BTreeMap<ConnectionId, Held>,
+    /// Which connection leads where, of those that may carry requests there.
+    ways: BTreeMap<Way, ConnectionId>,
+    /// How many connections each peer address has opened.
+    peers: BTreeMap<IpAddr, usize>,
+    accepted: usize,
+    ids: u64,
+    tasks: JoinSet<()>,
+    post: mpsc::Sender<Report>,
+    reports: mpsc::Receiver<Report>,
+    /// What has come and is to be looked at in this turn.
+    arrived: Vec<Report>,
+    newcomers: Vec<Newcomer>,
+    /// Nothing is accepted before it ends, where the system had no descriptor left.
+    pause: Option<Pin<Box<Sleep>>>,
+    counters: StreamCounters,
+}
+
+/// What a connection means to the driver.
+#[derive(Debug)]
+pub(crate) enum Occurrence {
+    /// A message arrived.
+    Message { flow: Flow, data: Bytes },
+    /// What arrives on this flow cannot be read: it deserves an answer, and is closed then.
+    Unreadable { flow: Flow, error: StreamError },
+    /// This was not delivered.
+    Failed(Transmit),
+}
+
+/// A connection, as the driver knows it.
+struct Held {
+    /// Our address is that of the listener, whatever port a connection that we opened leaves from.
+    flow: Flow,
+    ours: bool,
+    /// `None` once it has been let go.
+    ends: Option<Ends>,
+    queued: Arc<AtomicUsize>,
+    /// Why it was let go, where that was our decision.
+    why: Option<Ended>,
+    ways: Vec<Way>,
+}
+
+/// What keeps a connection's task going.
+struct Ends {
+    queue: mpsc::Sender<Bytes>,
+    cut: oneshot::Sender<Ended>,
+}
+
+/// Where a connection leads: requests with the same way share it (RFC 3261 section 18, RFC 5923).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Way {
+    transport: Transport,
+    local: SocketAddr,
+    remote: SocketAddr,
+    server_name: Option<Arc<str>>,
+}
+
+impl Way {
+    fn of(flow: &Flow) -> Way {
+        let Flow { transport, local, remote, .. } = *flow;
+        Way { transport, local, remote, server_name: flow.server_name.clone() }
+    }
+}
+
+/// A connection that a peer has opened and nobody has looked at.
+struct Newcomer {
+    stream: TcpStream,
+    remote: SocketAddr,
+    local: SocketAddr,
+    transport: Transport,
+}
+
+impl Streams {
+    /// Must be called within a tokio runtime.
+    pub(crate) fn new(acceptors: Vec<Acceptor>, limits: StreamLimits) -> Streams {
+        let (post, reports) = mpsc::channel(REPORTS);
+        Streams {
+            acceptors,
+            limits: Arc::new(limits),
+            connections: BTreeMap::new(),
+            ways: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            accepted: 0,
+            ids: 0,
+            tasks: JoinSet::new(),
+            post,
+            reports,
+            arrived: Vec::new(),
+            newcomers: Vec::new(),
+            pause: None,
+            counters: StreamCounters::default(),
+        }
+    }
+
+    pub(crate) fn counters(&self) -> StreamCounters {
+        let mut counters = self.counters;
+        counters.live = self.connections.len() as u64;
+        counters
+    }
+
+    /// Ready when connections have arrived or have something to say, which then waits to be taken.
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_accept(cx);
+        if self.arrived.is_empty() {
+            // It never ends, since `post` lives.
+            let _ = self.reports.poll_recv_many(cx, &mut self.arrived, BATCH);
+        }
+        let idle = self.newcomers.is_empty() && self.arrived.is_empty();
+        if idle { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) {
+        if let Some(pause) = &mut self.pause {
+            if pause.as_mut().poll(cx).is_pending() {
+                return;
+            }
+            self.pause = None;
+        }
+        for acceptor in &self.acceptors {
+            while self.newcomers.len() < BATCH {
+                match acceptor.poll_accept(cx) {
+                    Poll::Ready(Ok((stream, remote))) => self.newcomers.push(Newcomer {
+                        stream,
+                        remote,
+                        local: acceptor.local(),
+                        transport: acceptor.transport(),
+                    }),
+                    Poll::Ready(Err(error)) if is_the_peers(&error) => {}
+                    Poll::Ready(Err(error)) => {
+                        tracing::warn!(local = %acceptor.local(), %error, "accept");
+                        self.counters.refuse(Unaccepted::System);
+                        let mut pause = Box::pin(sleep(ACCEPT_PAUSE));
+                        if pause.as_mut().poll(cx).is_pending() {
+                            self.pause = Some(pause);
+                        }
+                        return;
+                    }
+                    Poll::Pending => break,
+                }
+            }
+        }
+    }
+
+    /// What connections have brought, as far as it was collected.
+    pub(crate) fn take(&mut self, occurrences: &mut Vec<Occurrence>) {
+        for newcomer in mem::take(&mut self.newcomers) {
+            self.admit(newcomer);
+        }
+        let mut arrived = mem::take(&mut self.arrived);
+        for Report { id, news } in arrived.drain(..) {
+            self.hear(id, news, occurrences);
+        }
+        self.arrived = arrived;
+        while self.tasks.try_join_next().is_some() {}
+    }
+
+    fn admit(&mut self, newcomer: Newcomer) {
+        let Newcomer { stream, remote, local, transport } = newcomer;
+        let peer = remote.ip().to_canonical();
+        let held = self.peers.get(&peer).copied().unwrap_or_default();
+        let refused = if self.accepted >= self.limits.accepted {
+            Some(Unaccepted::Cap)
+        } else if held >= self.limits.per_peer {
+            Some(Unaccepted::PeerCap)
+        } else {
+            None
+        };
+        if let Some(why) = refused {
+            tracing::debug!(%remote, why = why.as_str(), "connection refused");
+            return self.counters.refuse(why);
+        }
+        tcp::tune(&stream);
+        self.counters.accepted += 1;
+        self.accepted += 1;
+        *self.peers.entry(peer).or_default() += 1;
+        let flow = Flow {
+            transport,
+            local,
+            remote,
+            connection: None,
+            worker: WorkerId::default(),
+            tls_names: None,
+            server_name: None,
+        };
+        let link = self.hold(flow, false);
+        self.tasks.spawn(serve(stream, transport, link));
+    }
+
+    /// Holds a connection from now on, and gives the other end of it. Requests to where it comes from may take it: its far
+    /// end is indexed by its source (RFC 3261 section 18).
+    fn hold(&mut self, mut flow: Flow, ours: bool) -> Link {
+        self.ids += 1;
+        let id = ConnectionId(self.ids);
+        let way = Way::of(&flow);
+        flow.connection = Some(id);
+        let (queue, outgoing) = mpsc::channel(self.limits.queue);
+        let (cut, cut_here) = oneshot::channel();
+        let queued = Arc::new(AtomicUsize::new(0));
+        let held = Held {
+            flow,
+            ours,
+            ends: Some(Ends { queue, cut }),
+            queued: Arc::clone(&queued),
+            why: None,
+            ways: Vec::new(),
+        };
+        self.connections.insert(id, held);
+        self.lead(way, id);
+        let (reports, limits) = (self.post.clone(), Arc::clone(&self.limits));
+        Link { id, queue: outgoing, queued, reports, cut: cut_here, limits, ours }
+    }
+
+    /// Requests to `way` take this connection from now on, unless they have one.
+    fn lead(&mut self, way: Way, id: ConnectionId) {
+        let Some(held) = self.connections.get_mut(&id) else { return };
+        if let std::collections::btree_map::Entry::Vacant(free) = self.ways.entry(way.clone()) {
+            free.insert(id);
+            held.ways.push(way);
+        }
+    }
+
+    /// New requests take this connection no more.
+    fn unlead(&mut self, id: ConnectionId) {
+        let ways = self.connections.get_mut(&id).map(|held| mem::take(&mut held.ways));
+        for way in ways.into_iter().flatten() {
+            self.ways.remove(&way);
+        }
+    }
+
+    /// Sends a message on its connection; where it names none, on one that leads there or that is opened for it. Gives it
+    /// back if there is no way; without its connection if that is at fault, since a peer that does not read is not to be
+    /// tried another way.
+    pub(crate) fn send(&mut self, mut transmit: Transmit) -> Option<Transmit> {
+        let id = match transmit.flow.connection {
+            Some(id) => Some(id),
+            None => self.connection_to(&transmit.flow),
+        };
+        let Some(held) = id.and_then(|id| self.connections.get_mut(&id)) else { return Some(transmit) };
+        let Some(ends) = &held.ends else { return Some(transmit) };
+        let octets = transmit.payload.len();
+        let full = held.queued.fetch_add(octets, Ordering::Relaxed) + octets > self.limits.queued_octets;
+        if full || ends.queue.try_send(transmit.payload.clone()).is_err() {
+            held.queued.fetch_sub(octets, Ordering::Relaxed);
+            tracing::debug!(flow = ?held.flow, "send queue full");
+            if let Some(id) = id {
+                self.cut(id, Ended::QueueFull);
+            }
+            transmit.flow.connection = None;
+            return Some(transmit);
+        }
+        tracing::trace!(flow = ?held.flow, octets, "sent");
+        self.counters.messages_sent += 1;
+        self.counters.octets_sent += octets as u64;
+        None
+    }
+
+    /// The connection that leads where a flow does, opened if there is none.
+    fn connection_to(&mut self, flow: &Flow) -> Option<ConnectionId> {
+        if let Some(id) = self.ways.get(&Way::of(flow)) {
+            return Some(*id);
+        }
+        if flow.remote.port() == 0 || flow.local.is_ipv4() != flow.remote.is_ipv4() {
+            return None;
+        }
+        if self.connections.len() - self.accepted >= self.limits.opened {
+            tracing::debug!(?flow, "too many connections to open one more");
+            self.counters.end(Ended::Cap);
+            return None;
+        }
+        self.counters.opened += 1;
+        let link = self.hold(flow.clone(), true);
+        let id = link.id;
+        self.tasks.spawn(open(flow.clone(), link));
+        Some(id)
+    }
+
+    fn hear(&mut self, id: ConnectionId, news: News, occurrences: &mut Vec<Occurrence>) {
+        let Some(held) = self.connections.get_mut(&id) else { return };
+        match news {
+            News::Open(tls_names) => {
+                tracing::debug!(flow = ?held.flow, ours = held.ours, "connection open");
+                held.flow.tls_names = tls_names;
+            }
+            News::Message { data, alias } => {
+                let flow = held.flow.clone();
+                if let (Some(port), false) = (alias, held.ours) {
+                    self.alias(id, port);
+                }
+                self.counters.messages_received += 1;
+                self.counters.octets_received += data.len() as u64;
+                occurrences.push(Occurrence::Message { flow, data });
+            }
+            News::Unreadable(error) => {
+                let flow = held.flow.clone();
+                self.unlead(id);
+                occurrences.push(Occurrence::Unreadable { flow, error });
+            }
+            News::HalfClosed => self.unlead(id),
+            News::Closed(closed) => self.bury(id, closed, occurrences),
+        }
+    }
+
+    /// A peer that has opened a connection takes requests to its own port on it too (RFC 5923 section 5). Over TLS that
+    /// takes a name which its certificate proves, and which such requests ask for; here there is none.
+    fn alias(&mut self, id: ConnectionId, port: u16) {
+        let Some(held) = self.connections.get(&id).filter(|held| held.ways.len() < ALIASES) else { return };
+        match held.flow.transport {
+            Transport::Tcp => {
+                let mut way = Way::of(&held.flow);
+                way.remote.set_port(port);
+                self.lead(way, id);
+            }
+            Transport::Udp | Transport::Tls | Transport::Ws | Transport::Wss => {}
+        }
+    }
+
+    /// Lets go of a connection: it sends what it has and closes.
+    pub(crate) fn let_go(&mut self, id: ConnectionId, why: Ended) {
+        self.unlead(id);
+        if let Some(held) = self.connections.get_mut(&id) {
+            held.why = held.why.or(Some(why));
+            held.ends = None;
+        }
+    }
+
+    /// Ends a connection at once.
+    fn cut(&mut self, id: ConnectionId, why: Ended) {
+        self.unlead(id);
+        if let Some(ends) = self.connections.get_mut(&id).and_then(|held| held.ends.take()) {
+            // Its task may have ended by itself; its report is then on its way.
+            let _ = ends.cut.send(why);
+        }
+    }
+
+    /// A connection is over. What it did not deliver goes by a new one, once, if it was a request and this one had worked:
+    /// a peer may close at the very moment at which something is sent.
+    fn bury(&mut self, id: ConnectionId, closed: Closed, occurrences: &mut Vec<Occurrence>) {
+        self.unlead(id);
+        let Some(held) = self.connections.remove(&id) else { return };
+        if !held.ours {
+            self.accepted -= 1;
+            let peer = held.flow.remote.ip().to_canonical();
+            if let std::collections::btree_map::Entry::Occupied(mut count) = self.peers.entry(peer) {
+                *count.get_mut() -= 1;
+                if *count.get() == 0 {
+                    count.remove();
+                }
+            }
+        }
+        let why = held.why.unwrap_or(closed.why);
+        tracing::debug!(flow = ?held.flow, ours = held.ours, %why, unsent = closed.unsent.len(), "connection closed");
+        self.counters.end(why);
+        let mut flow = held.flow;
+        let innocent = matches!(why, Ended::ByPeer | Ended::Broken | Ended::Idle);
+        if held.ours || !innocent {
+            flow.connection = None;
+            flow.tls_names = None;
+        }
+        let moves = held.ours && closed.proven && innocent;
+        for payload in closed.unsent {
+            let again = moves && expects_response(&payload);
+            let transmit = Transmit { flow: flow.clone(), payload };
+            let failed = if again { self.send(transmit) } else { Some(transmit) };
+            self.counters.messages_moved += u64::from(failed.is_none());
+            occurrences.extend(failed.map(Occurrence::Failed));
+        }
+    }
+
+    /// Closes every connection, each after what it still has to send.
+    pub(crate) async fn stop(&mut self) {
+        self.acceptors.clear();
+        self.newcomers.clear();
+        self.reports.close();
+        for held in self.connections.values_mut() {
+            held.ends = None;
+        }
+        let tasks = &mut self.tasks;
+        let reports = &mut self.reports;
+        let ended = async {
+            loop {
+                tokio::select! {
+                    ended = tasks.join_next() => if ended.is_none() { break },
+                    // What was on its way makes room for those that wait to say so.
+                    Some(_) = poll_fn(|cx| reports.poll_recv(cx)) => {}
+                }
+            }
+        };
+        // The rest is cut with the runtime's sockets.
+        let _ = timeout(FAREWELL, ended).await;
+        self.connections.clear();
+        self.ways.clear();
+    }
+}
+
+/// A connection that a peer has opened.
+async fn serve(stream: TcpStream, transport: Transport, link: Link) {
+    match transport {
+        Transport::Tcp => {
+            let wire = Bare::new(link.limits.reading);
+            Connection::new(stream, wire, link).run().await;
+        }
+        Transport::Udp | Transport::Tls | Transport::Ws | Transport::Wss => link.fail(Ended::Handshake).await,
+    }
+}
+
+/// A connection that we open.
+async fn open(flow: Flow, mut link: Link) {
+    let connecting = timeout(link.limits.connect, tcp::connect(flow.local, flow.remote));
+    let stream = tokio::select! {
+        connected = connecting => connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+        _ = &mut link.cut => return link.fail(Ended::QueueFull).await,
+    };
+    let stream = match stream {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::debug!(?flow, %error, "connect");
+            return link.fail(Ended::Unreachable).await;
+        }
+    };
+    match flow.transport {
+        Transport::Tcp => {
+            link.report(News::Open(None)).await;
+            let wire = Bare::new(link.limits.reading);
+            Connection::new(stream, wire, link).run().await;
+        }
+        Transport::Udp | Transport::Tls | Transport::Ws | Transport::Wss => link.fail(Ended::Handshake).await,
+    }
+}
+
+/// Whether it is that one connection that failed before it was accepted, and not the listener.
+fn is_the_peers(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
+}
+
+/// Messages of all connections that wait for the driver; when there is no room, nothing more is read.
+const REPORTS: usize = 128;
+
+/// Newcomers, and messages, taken in one pass.
+const BATCH: usize = 64;
+
+/// Ways that lead to one connection: its source, and what the peer calls itself.
+const ALIASES: usize = 4;
+
+/// How long nothing is accepted after the system had no descriptor to give.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long connections may take to send the rest when the driver stops.
+const FAREWELL: Duration = Duration::from_secs(1);

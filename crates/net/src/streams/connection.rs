@@ -1,0 +1,498 @@
+//! One connection: octets in and out, and the times that it keeps.
+
+use std::collections::VecDeque;
+use std::future::{pending, poll_fn};
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use attesta_sip::StreamError;
+use attesta_transaction::{ConnectionId, TlsNames};
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use crate::alarm::Alarm;
+use crate::clock::Clock;
+use crate::streams::ended::Ended;
+use crate::streams::limits::StreamLimits;
+use crate::streams::wire::{Fault, Found, Outgoing, Wire};
+
+/// What a connection tells the driver.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) id: ConnectionId,
+    pub(crate) news: News,
+}
+
+/// The news of one connection, in the order in which it happens.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// It is open; what the peer's certificate proved, where there was one.
+    Open(Option<Arc<TlsNames>>),
+    /// A message.
+    Message { data: Bytes, alias: Option<u16> },
+    /// What arrives cannot be read any further. The connection waits for the answer, if there is one, and then to be let
+    /// go.
+    Unreadable(StreamError),
+    /// The peer sends nothing more; what is on its way to it still leaves.
+    HalfClosed,
+    /// It is over.
+    Closed(Closed),
+}
+
+/// How a connection ended.
+#[derive(Debug)]
+pub(crate) struct Closed {
+    pub(crate) why: Ended,
+    /// What it was given and, as far as can be told, did not bring to the peer.
+    pub(crate) unsent: Vec<Bytes>,
+    /// Whether it had carried a message of the peer's: it worked, and a new one may do so again.
+    pub(crate) proven: bool,
+}
+
+/// The driver's end of a connection, as its task holds it.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) id: ConnectionId,
+    /// What is to be sent. When the driver lets go of the other end, the connection sends what it has and closes.
+    pub(crate) queue: mpsc::Receiver<Bytes>,
+    /// Octets of what is in the queue or was taken from it and is not sent yet.
+    pub(crate) queued: Arc<AtomicUsize>,
+    pub(crate) reports: mpsc::Sender<Report>,
+    /// Closes the connection at once.
+    pub(crate) cut: oneshot::Receiver<Ended>,
+    pub(crate) limits: Arc<StreamLimits>,
+    /// Whether we opened it.
+    pub(crate) ours: bool,
+}
+
+impl Link {
+    /// Tells the driver, once it has room; a driver that is gone needs to know nothing.
+    pub(crate) async fn report(&self, news: News) {
+        let _ = self.reports.send(Report { id: self.id, news }).await;
+    }
+
+    /// The end of a connection that was never open.
+    pub(crate) async fn fail(mut self, why: Ended) {
+        let unsent = drain(&mut self.queue);
+        self.report(News::Closed(Closed { why, unsent, proven: false })).await;
+    }
+}
+
+/// A connection that is open, whatever lies between us and the octets.
+pub(crate) struct Connection<S, W> {
+    stream: S,
+    wire: W,
+    link: Link,
+    outgoing: Outgoing,
+    /// Whether what was written may still be held back by a layer below.
+    unflushed: bool,
+    /// The messages in `outgoing`.
+    batch: Vec<Bytes>,
+    /// Requests that were written since the peer last sent a message: if the connection ends now, it may not have read them.
+    recent: VecDeque<Bytes>,
+    /// Found and not yet taken by the driver: nothing more is read before it is.
+    waiting: Option<News>,
+    alarm: Alarm,
+    times: Times,
+    phase: Phase,
+    proven: bool,
+    /// Whether the peer may have sent more than we read.
+    unread: bool,
+}
+
+/// When what last happened.
+#[derive(Debug)]
+struct Times {
+    /// A message, or a keep-alive on a connection that the peer opened; before the first, the opening.
+    active: Instant,
+    /// The first octet of the message that is arriving.
+    began: Option<Instant>,
+    /// Octets left, or began to wait.
+    written: Instant,
+    /// Our last keep-alive.
+    pinged: Instant,
+    /// Whether it is unanswered.
+    unanswered: bool,
+    /// Whether one was ever answered.
+    answers: bool,
+}
+
+/// How far a connection has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    Open,
+    /// The peer sends nothing more; what we have to say may still be said until then.
+    HalfClosed(Instant),
+    /// What arrives cannot be read; the answer may be sent until then.
+    Unreadable(Instant),
+    /// The driver has let go: what waits is sent, then it closes.
+    Leaving,
+}
+
+/// Why the connection turned.
+enum Event {
+    Read(io::Result<usize>),
+    Wrote(io::Result<usize>),
+    Room,
+    Queue(usize),
+    Alarm,
+    Cut(Ended),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
+    pub(crate) fn new(stream: S, wire: W, link: Link) -> Connection<S, W> {
+        let now = Clock::mono();
+        Connection {
+            stream,
+            wire,
+            link,
+            outgoing: Outgoing::default(),
+            unflushed: false,
+            batch: Vec::new(),
+            recent: VecDeque::new(),
+            waiting: None,
+            alarm: Alarm::new(),
+            times: Times {
+                active: now,
+                began: None,
+                written: now,
+                pinged: now,
+                unanswered: false,
+                answers: false,
+            },
+            phase: Phase::Open,
+            proven: false,
+            unread: false,
+        }
+    }
+
+    /// Carries messages until the connection ends, and reports that as its last.
+    pub(crate) async fn run(mut self) {
+        let why = loop {
+            self.alarm.set(self.deadline());
+            self.alarm.arm();
+            let ended = match self.next().await {
+                Event::Read(Ok(0)) => self.half_close(),
+                Event::Read(Ok(_)) => self.look(),
+                Event::Read(Err(error)) | Event::Wrote(Err(error)) => {
+                    tracing::debug!(id = self.link.id.0, %error, "connection");
+                    Some(Ended::Broken)
+                }
+                Event::Wrote(Ok(octets)) => {
+                    self.wrote(octets);
+                    None
+                }
+                Event::Room => self.look(),
+                Event::Queue(0) => {
+                    self.phase = Phase::Leaving;
+                    None
+                }
+                Event::Queue(_) => {
+                    self.take_batch();
+                    None
+                }
+                Event::Alarm => self.overdue(Clock::mono()),
+                Event::Cut(why) => Some(why),
+            };
+            if let Some(why) = ended {
+                break why;
+            }
+            if self.phase == Phase::Leaving && self.outgoing.is_empty() && !self.unflushed {
+                self.part().await;
+                break Ended::Stopped;
+            }
+        };
+        self.end(why).await;
+    }
+
+    /// Waits for the next thing to do.
+    async fn next(&mut self) -> Event {
+        let reads = self.waiting.is_none()
+            && self.phase == Phase::Open
+            && self.outgoing.octets() <= self.link.limits.queued_octets;
+        let takes = self.outgoing.is_empty() && self.phase != Phase::Leaving;
+        let Connection { stream, wire, outgoing, unflushed, batch, waiting, alarm, link, .. } = self;
+        let Link { queue, reports, cut, id, .. } = link;
+        tokio::select! {
+            event = poll_fn(|cx| poll_stream(stream, wire, outgoing, unflushed, reads, cx)) => event,
+            permit = reports.reserve(), if waiting.is_some() => {
+                if let (Ok(permit), Some(news)) = (permit, waiting.take()) {
+                    permit.send(Report { id: *id, news });
+                }
+                Event::Room
+            }
+            count = queue.recv_many(batch, BATCH), if takes => Event::Queue(count),
+            () = alarm.rings() => Event::Alarm,
+            why = cut_by(cut) => Event::Cut(why),
+        }
+    }
+
+    /// Looks for messages in what has arrived, up to one that the driver has no room for.
+    fn look(&mut self) -> Option<Ended> {
+        if self.phase != Phase::Open {
+            return None;
+        }
+        let now = Clock::mono();
+        while let Some(found) = self.wire.poll(&mut self.outgoing) {
+            let news = match found {
+                Ok(Found::Message { data, alias }) => {
+                    self.times.active = now;
+                    self.times.began = None;
+                    self.proven = true;
+                    self.recent.clear();
+                    News::Message { data, alias }
+                }
+                Ok(Found::KeepAlive) => {
+                    if !self.link.ours {
+                        self.times.active = now;
+                    }
+                    continue;
+                }
+                Ok(Found::Pong) => {
+                    self.times.answers |= self.times.unanswered;
+                    self.times.unanswered = false;
+                    continue;
+                }
+                Err(Fault(error)) => {
+                    self.phase = Phase::Unreadable(now + FAREWELL);
+                    self.unread = true;
+                    News::Unreadable(error)
+                }
+            };
+            let report = Report { id: self.link.id, news };
+            if let Err(refused) = self.link.reports.try_send(report) {
+                let (mpsc::error::TrySendError::Full(report) | mpsc::error::TrySendError::Closed(report)) =
+                    refused;
+                self.waiting = Some(report.news);
+            }
+            if self.waiting.is_some() || self.phase != Phase::Open {
+                break;
+            }
+        }
+        self.times.began = match (self.wire.is_within_message(), self.waiting.is_some()) {
+            // The sender is not slow while it is we who do not read.
+            (true, true) => Some(now),
+            (true, false) => self.times.began.or(Some(now)),
+            (false, _) => None,
+        };
+        None
+    }
+
+    fn half_close(&mut self) -> Option<Ended> {
+        self.phase = Phase::HalfClosed(Clock::mono() + LINGER);
+        self.waiting = Some(News::HalfClosed);
+        self.wire.is_within_message().then_some(Ended::ByPeer)
+    }
+
+    /// Takes what the queue has given.
+    fn take_batch(&mut self) {
+        let now = Clock::mono();
+        self.times.written = now;
+        self.times.active = now;
+        for message in &self.batch {
+            self.wire.write(message.clone(), &mut self.outgoing);
+        }
+    }
+
+    fn wrote(&mut self, octets: usize) {
+        self.times.written = Clock::mono();
+        self.outgoing.advance(octets);
+        if !self.outgoing.is_empty() {
+            return;
+        }
+        for message in self.batch.drain(..) {
+            self.link.queued.fetch_sub(message.len(), Ordering::Relaxed);
+            if expects_response(&message) {
+                if self.recent.len() >= RECENT {
+                    self.recent.pop_front();
+                }
+                self.recent.push_back(message);
+            }
+        }
+        if let Phase::HalfClosed(_) = self.phase {
+            self.phase = Phase::HalfClosed(self.times.written + LINGER);
+        }
+    }
+
+    /// When something is to be done if nothing happens before.
+    fn deadline(&self) -> Option<Instant> {
+        let Times { began, written, .. } = self.times;
+        let limits = &self.link.limits;
+        let reading = match self.phase {
+            Phase::Open if self.waiting.is_some() => None,
+            Phase::Open => Some(began.map_or(self.quiet_until(), |began| began + limits.message)),
+            Phase::HalfClosed(until) | Phase::Unreadable(until) => Some(until),
+            Phase::Leaving => None,
+        };
+        let writing = (!self.outgoing.is_empty()).then(|| written + limits.stalled);
+        [reading, writing, self.next_ping()].into_iter().flatten().min()
+    }
+
+    /// Until when a connection without a message is kept.
+    fn quiet_until(&self) -> Instant {
+        let limits = &self.link.limits;
+        let patience = if self.proven || self.link.ours { limits.idle } else { limits.first_message };
+        self.times.active + patience
+    }
+
+    /// When the next keep-alive is due, or the answer to the last is.
+    fn next_ping(&self) -> Option<Instant> {
+        let interval = self.link.limits.keep_alive.filter(|_| self.link.ours && self.phase == Phase::Open)?;
+        let Times { pinged, unanswered, answers, .. } = self.times;
+        Some(pinged + if unanswered && answers { PONG.min(interval) } else { interval })
+    }
+
+    /// The deadline has come: gives why the connection ends, if it does.
+    fn overdue(&mut self, now: Instant) -> Option<Ended> {
+        if !self.outgoing.is_empty() && self.times.written + self.link.limits.stalled <= now {
+            return Some(Ended::SlowReader);
+        }
+        match self.phase {
+            Phase::Open if self.waiting.is_none() => match self.times.began {
+                Some(began) if began + self.link.limits.message <= now => return Some(Ended::SlowSender),
+                None if self.quiet_until() <= now => {
+                    return Some(if self.proven || self.link.ours { Ended::Idle } else { Ended::Silent });
+                }
+                Some(_) | None => {}
+            },
+            Phase::HalfClosed(until) if until <= now => return Some(Ended::ByPeer),
+            Phase::Unreadable(until) if until <= now => return Some(Ended::Framing),
+            Phase::Open | Phase::HalfClosed(_) | Phase::Unreadable(_) | Phase::Leaving => {}
+        }
+        if self.next_ping().is_some_and(|due| due <= now) {
+            if self.times.unanswered && self.times.answers {
+                return Some(Ended::NoPong);
+            }
+            if self.outgoing.is_empty() {
+                self.times.written = now;
+            }
+            self.wire.ping(&mut self.outgoing);
+            self.times.pinged = now;
+            self.times.unanswered = true;
+        }
+        None
+    }
+
+    /// Closes our side. Where the peer was cut off, what it still sends is read for a while: a socket that is closed on
+    /// unread octets resets the connection, and takes with it the answer that the peer has not read yet.
+    async fn part(&mut self) {
+        let (stream, unread) = (&mut self.stream, self.unread);
+        let parting = async {
+            poll_fn(|cx| Pin::new(&mut *stream).poll_shutdown(cx)).await?;
+            let mut read = 0;
+            while unread && read < UNREAD {
+                match poll_fn(|cx| poll_read(&mut *stream, cx, |_| {})).await? {
+                    0 => break,
+                    octets => read += octets,
+                }
+            }
+            Ok::<_, io::Error>(())
+        };
+        // A peer that neither reads nor closes is left behind.
+        let _ = timeout(FAREWELL, parting).await;
+    }
+
+    /// Reports the end, with what is not known to have arrived.
+    async fn end(mut self, why: Ended) {
+        if let Some(news @ News::Message { .. }) = self.waiting.take() {
+            self.link.report(news).await;
+        }
+        let mut unsent: Vec<_> = self.recent.into();
+        unsent.append(&mut self.batch);
+        unsent.append(&mut drain(&mut self.link.queue));
+        let closed = Closed { why, unsent, proven: self.proven };
+        self.link.report(News::Closed(closed)).await;
+    }
+}
+
+/// Writes what is to be written, else reads: each as far as it goes without waiting.
+fn poll_stream<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    wire: &mut impl Wire,
+    outgoing: &Outgoing,
+    unflushed: &mut bool,
+    reads: bool,
+    cx: &mut Context<'_>,
+) -> Poll<Event> {
+    if !outgoing.is_empty() {
+        let slices = outgoing.slices();
+        if let Poll::Ready(written) = Pin::new(&mut *stream).poll_write_vectored(cx, &slices) {
+            *unflushed = true;
+            return Poll::Ready(Event::Wrote(match written {
+                Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+                other => other,
+            }));
+        }
+    } else if *unflushed && let Poll::Ready(flushed) = Pin::new(&mut *stream).poll_flush(cx) {
+        *unflushed = false;
+        return Poll::Ready(Event::Wrote(flushed.map(|()| 0)));
+    }
+    if reads {
+        return poll_read(stream, cx, |octets| wire.push(octets)).map(Event::Read);
+    }
+    Poll::Pending
+}
+
+/// Reads into a slot on the stack: an idle connection holds no buffer.
+fn poll_read<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    cx: &mut Context<'_>,
+    take: impl FnOnce(&[u8]),
+) -> Poll<io::Result<usize>> {
+    let mut slot = [MaybeUninit::uninit(); SLOT];
+    let mut buffer = ReadBuf::uninit(&mut slot);
+    ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
+    take(buffer.filled());
+    Poll::Ready(Ok(buffer.filled().len()))
+}
+
+/// Ends when the driver cuts the connection. That it lets go of it is heard by the queue.
+async fn cut_by(cut: &mut oneshot::Receiver<Ended>) -> Ended {
+    if cut.is_terminated() {
+        return pending().await;
+    }
+    match cut.await {
+        Ok(why) => why,
+        Err(_) => pending().await,
+    }
+}
+
+fn drain(queue: &mut mpsc::Receiver<Bytes>) -> Vec<Bytes> {
+    queue.close();
+    std::iter::from_fn(|| queue.try_recv().ok()).collect()
+}
+
+/// Whether the peer answers this message: a request other than ACK. What it answers may be sent twice, since the second is
+/// known for the same by its branch (RFC 3261 section 17.2.3).
+pub(crate) fn expects_response(message: &[u8]) -> bool {
+    !message.starts_with(b"SIP/2.0 ") && !message.starts_with(b"ACK ")
+}
+
+/// Octets read at once.
+const SLOT: usize = 16 * 1024;
+
+/// Messages taken from the queue at once.
+const BATCH: usize = 16;
+
+/// Requests that are remembered while the peer has not spoken since.
+const RECENT: usize = 32;
+
+/// How long an answer to the last keep-alive may take (RFC 5626 section 4.4.1).
+const PONG: Duration = Duration::from_secs(10);
+
+/// How long after the peer has closed its side, or after we last wrote, a connection is kept for what we may still have to
+/// say.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// How long a connection that is to be closed goes on sending and reading what is left.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Octets read and thrown away before a connection is closed.
+const UNREAD: usize = 1 << 20;

@@ -1,0 +1,138 @@
+//! What stream connections may cost.
+
+use std::time::Duration;
+
+/// The limits of stream connections. Each that is met closes a connection or refuses one, and is counted by its reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamLimits {
+    pub(crate) accepted: usize,
+    pub(crate) per_peer: usize,
+    pub(crate) opened: usize,
+    pub(crate) connect: Duration,
+    pub(crate) handshake: Duration,
+    pub(crate) first_message: Duration,
+    pub(crate) message: Duration,
+    pub(crate) idle: Duration,
+    pub(crate) stalled: Duration,
+    pub(crate) queue: usize,
+    pub(crate) queued_octets: usize,
+    pub(crate) keep_alive: Option<Duration>,
+    pub(crate) reading: attesta_sip::Limits,
+}
+
+impl Default for StreamLimits {
+    fn default() -> StreamLimits {
+        StreamLimits {
+            accepted: 8_192,
+            per_peer: 1_024,
+            opened: 2_048,
+            connect: Duration::from_secs(3),
+            handshake: Duration::from_secs(5),
+            first_message: Duration::from_secs(30),
+            message: Duration::from_secs(10),
+            idle: Duration::from_secs(15 * 60),
+            stalled: Duration::from_secs(10),
+            queue: 256,
+            queued_octets: 1 << 20,
+            keep_alive: Some(Duration::from_secs(100)),
+            reading: attesta_sip::Limits::default(),
+        }
+    }
+}
+
+impl StreamLimits {
+    /// Connections that peers may hold open at a time; one more is closed as soon as it is accepted. Default: 8,192.
+    ///
+    /// Those that we open count apart, so that a flood of connections takes no call its way out.
+    #[must_use]
+    pub fn accepted(mut self, connections: usize) -> StreamLimits {
+        self.accepted = connections;
+        self
+    }
+
+    /// Connections that one peer address may hold open at a time. Default: 1,024, since a peer may open one for each call.
+    #[must_use]
+    pub fn per_peer(mut self, connections: usize) -> StreamLimits {
+        self.per_peer = connections;
+        self
+    }
+
+    /// Connections that we hold open at a time; beyond, what needs one more fails. Default: 2,048.
+    #[must_use]
+    pub fn opened(mut self, connections: usize) -> StreamLimits {
+        self.opened = connections;
+        self
+    }
+
+    /// The longest that opening a connection takes. Default: 3 s, less than a trunk waits for a response.
+    #[must_use]
+    pub fn connect(mut self, time: Duration) -> StreamLimits {
+        self.connect = time;
+        self
+    }
+
+    /// The longest that a handshake above TCP takes. Default: 5 s.
+    #[must_use]
+    pub fn handshake(mut self, time: Duration) -> StreamLimits {
+        self.handshake = time;
+        self
+    }
+
+    /// The longest that a peer which has opened a connection keeps its first message to itself. Default: 30 s.
+    #[must_use]
+    pub fn first_message(mut self, time: Duration) -> StreamLimits {
+        self.first_message = time;
+        self
+    }
+
+    /// The longest that a message takes from its first octet to its last. Default: 10 s.
+    #[must_use]
+    pub fn message(mut self, time: Duration) -> StreamLimits {
+        self.message = time;
+        self
+    }
+
+    /// The longest that a connection stays open without a message; a keep-alive of the peer's counts as one, ours do not.
+    /// Default: 15 min.
+    #[must_use]
+    pub fn idle(mut self, time: Duration) -> StreamLimits {
+        self.idle = time;
+        self
+    }
+
+    /// The longest that a peer takes none of the octets that wait for it. Default: 10 s.
+    #[must_use]
+    pub fn stalled(mut self, time: Duration) -> StreamLimits {
+        self.stalled = time;
+        self
+    }
+
+    /// Messages that may wait for a peer to read them; one more closes the connection. Default: 256.
+    #[must_use]
+    pub fn queue(mut self, messages: usize) -> StreamLimits {
+        self.queue = messages.max(1);
+        self
+    }
+
+    /// Octets of the messages that may wait for a peer; more close the connection. Default: 1 MiB.
+    #[must_use]
+    pub fn queued_octets(mut self, octets: usize) -> StreamLimits {
+        self.queued_octets = octets;
+        self
+    }
+
+    /// How often a keep-alive is sent on connections that we opened (RFC 5626 section 4.4.1); `None`: never. A peer that has
+    /// answered one and then leaves one without answer for 10 s is taken for dead. Default: 100 s.
+    #[must_use]
+    pub fn keep_alive(mut self, interval: Option<Duration>) -> StreamLimits {
+        self.keep_alive = interval;
+        self
+    }
+
+    /// How large the messages may be that are read.
+    #[must_use]
+    pub fn reading(mut self, limits: attesta_sip::Limits) -> StreamLimits {
+        self.reading = limits;
+        self
+    }
+}

@@ -1,0 +1,219 @@
+//! How messages travel in a stream of octets.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use attesta_sip::{Frame, Framer, Limits, Message, Name, StreamError, Via};
+use bytes::{Buf, Bytes};
+
+/// What turns octets into messages and messages into octets: SIP's own framing by Content-Length, or frames around it.
+pub(crate) trait Wire {
+    /// Takes in octets as they come.
+    fn push(&mut self, octets: &[u8]);
+
+    /// The next thing found in them; what the peer is owed for it at this level is written to `out`. `None` until more
+    /// octets come.
+    fn poll(&mut self, out: &mut Outgoing) -> Option<Result<Found, Fault>>;
+
+    /// Whether a message has begun to arrive and has not ended.
+    fn is_within_message(&self) -> bool;
+
+    /// Writes one message.
+    fn write(&mut self, message: Bytes, out: &mut Outgoing);
+
+    /// Asks the peer whether it is there.
+    fn ping(&mut self, out: &mut Outgoing);
+}
+
+/// What stands in a stream.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// A message.
+    Message {
+        data: Bytes,
+        /// The port of the top Via, where that says that the connection may be used for requests to it (RFC 5923
+        /// section 5).
+        alias: Option<u16>,
+    },
+    /// A sign of life.
+    KeepAlive,
+    /// The answer to a ping of ours, or what looks like one.
+    Pong,
+}
+
+/// The octets are no messages: nothing that follows can be read.
+#[derive(Debug)]
+pub(crate) struct Fault(pub(crate) StreamError);
+
+/// SIP on the bare stream (RFC 3261 section 18.3).
+#[derive(Debug)]
+pub(crate) struct Bare {
+    framer: Framer,
+    limits: Limits,
+}
+
+impl Bare {
+    pub(crate) fn new(limits: Limits) -> Bare {
+        Bare { framer: Framer::new(limits), limits }
+    }
+}
+
+impl Wire for Bare {
+    fn push(&mut self, octets: &[u8]) {
+        self.framer.push(octets);
+    }
+
+    fn poll(&mut self, out: &mut Outgoing) -> Option<Result<Found, Fault>> {
+        let found = match self.framer.poll()? {
+            Ok(Frame::Message(message)) => {
+                let data = message.to_bytes();
+                if self.framer.is_idle() && data.len() > LARGE {
+                    // The buffer has grown with the message; most connections never see another as large.
+                    self.framer = Framer::new(self.limits);
+                }
+                Found::Message { alias: alias(&message), data }
+            }
+            Ok(Frame::Ping) => {
+                out.push(Bytes::from_static(PONG));
+                Found::KeepAlive
+            }
+            Ok(Frame::Pong) => Found::Pong,
+            Err(error) => return Some(Err(Fault(error))),
+        };
+        Some(Ok(found))
+    }
+
+    fn is_within_message(&self) -> bool {
+        !self.framer.is_idle()
+    }
+
+    fn write(&mut self, message: Bytes, out: &mut Outgoing) {
+        out.push(message);
+    }
+
+    fn ping(&mut self, out: &mut Outgoing) {
+        out.push(Bytes::from_static(PING));
+    }
+}
+
+/// The port to which requests may come back on the connection of this request; `None` for most.
+fn alias(message: &Message) -> Option<u16> {
+    let Message::Request(request) = message else { return None };
+    let via = Via::parse(request.headers().values(Name::Via).next()?).ok()?;
+    via.params().has("alias").then(|| via.port().unwrap_or(DEFAULT_PORT))
+}
+
+/// Octets that wait to be written, in the pieces in which they came.
+#[derive(Debug, Default)]
+pub(crate) struct Outgoing {
+    pieces: VecDeque<Bytes>,
+    octets: usize,
+}
+
+impl Outgoing {
+    pub(crate) fn push(&mut self, piece: Bytes) {
+        self.octets += piece.len();
+        if !piece.is_empty() {
+            self.pieces.push_back(piece);
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    pub(crate) fn octets(&self) -> usize {
+        self.octets
+    }
+
+    /// The first pieces, as one system call takes them.
+    pub(crate) fn slices(&self) -> [IoSlice<'_>; VECTOR] {
+        let mut pieces = self.pieces.iter();
+        std::array::from_fn(|_| IoSlice::new(pieces.next().map_or(&[], |piece| piece)))
+    }
+
+    /// Takes away what was written.
+    pub(crate) fn advance(&mut self, mut octets: usize) {
+        self.octets = self.octets.saturating_sub(octets);
+        while let Some(first) = self.pieces.front_mut() {
+            let taken = octets.min(first.len());
+            first.advance(taken);
+            octets -= taken;
+            if !first.is_empty() {
+                return;
+            }
+            self.pieces.pop_front();
+        }
+    }
+}
+
+/// RFC 5626 section 3.5.1.
+const PING: &[u8] = b"\r\n\r\n";
+const PONG: &[u8] = b"\r\n";
+
+/// Of a Via without one (RFC 3261 section 18.2.2).
+const DEFAULT_PORT: u16 = 5060;
+
+/// Octets beyond which a message is rare enough for its buffer not to be kept.
+const LARGE: usize = 16 * 1024;
+
+/// Pieces that are written at once.
+const VECTOR: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(out: &mut Outgoing) -> Vec<u8> {
+        let octets: Vec<u8> = out.slices().iter().flat_map(|slice| slice.to_vec()).collect();
+        out.advance(octets.len());
+        octets
+    }
+
+    #[test]
+    fn a_ping_is_answered_with_one_line_end() {
+        let (mut wire, mut out) = (Bare::new(Limits::default()), Outgoing::default());
+        wire.push(b"\r\n\r\n");
+        assert!(matches!(wire.poll(&mut out), Some(Ok(Found::Pong))) && out.is_empty());
+        assert!(matches!(wire.poll(&mut out), Some(Ok(Found::KeepAlive))));
+        assert_eq!(written(&mut out), b"\r\n");
+        assert!(out.is_empty() && out.octets() == 0);
+    }
+
+    #[test]
+    fn an_alias_is_the_sent_by_port() {
+        for (via, expected) in [
+            ("192.0.2.1:5070;branch=z9hG4bK1;alias", Some(5070)),
+            ("192.0.2.1;alias;branch=z9hG4bK1", Some(5060)),
+            ("192.0.2.1:5070;branch=z9hG4bK1", None),
+        ] {
+            let (mut wire, mut out) = (Bare::new(Limits::default()), Outgoing::default());
+            wire.push(format!("OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/TCP {via}\r\nl: 0\r\n\r\n").as_bytes());
+            let Some(Ok(Found::Message { alias, .. })) = wire.poll(&mut out) else {
+                unreachable!("a message")
+            };
+            assert_eq!(alias, expected, "{via}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_in_part_goes_on_where_it_stopped() {
+        let mut out = Outgoing::default();
+        for piece in ["one", "", "two", "three"] {
+            out.push(Bytes::from_static(piece.as_bytes()));
+        }
+        out.advance(4);
+        assert_eq!(out.octets(), 7);
+        assert_eq!(written(&mut out), b"wothree");
+        assert!(out.is_empty());
+    }
+
+    #[test]
+    fn the_buffer_of_a_large_message_is_not_kept() {
+        let (mut wire, mut out) = (Bare::new(Limits::default()), Outgoing::default());
+        let body = "x".repeat(LARGE);
+        wire.push(format!("OPTIONS sip:a SIP/2.0\r\nl: {LARGE}\r\n\r\n{body}").as_bytes());
+        assert!(matches!(wire.poll(&mut out), Some(Ok(Found::Message { .. }))));
+        assert!(!wire.is_within_message());
+    }
+}

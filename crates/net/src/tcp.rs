@@ -1,0 +1,100 @@
+//! TCP sockets: listening, accepted and opened.
+
+use std::io;
+use std::net::SocketAddr;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use attesta_transaction::Transport;
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+/// A bound address at which stream connections arrive.
+#[derive(Debug)]
+pub struct Acceptor {
+    listener: TcpListener,
+    local: SocketAddr,
+    transport: Transport,
+}
+
+impl Acceptor {
+    /// Listens for SIP over TCP on `address`; port 0 takes any free one, see [`Acceptor::local`].
+    ///
+    /// Must be called within a tokio runtime with its I/O driver enabled.
+    ///
+    /// # Errors
+    /// What the operating system says: the address is taken, is not ours, or needs a privilege.
+    pub fn tcp(address: SocketAddr) -> io::Result<Acceptor> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        if address.is_ipv6() {
+            // As for datagrams: `[::]` beside `0.0.0.0` is the operator's to configure.
+            socket.set_only_v6(true)?;
+        }
+        // Connections that linger from before a restart do not keep the port.
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        let listener = TcpListener::from_std(socket.into())?;
+        let local = listener.local_addr()?;
+        Ok(Acceptor { listener, local, transport: Transport::Tcp })
+    }
+
+    /// The address really bound.
+    pub fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The transport that is spoken on its connections.
+    pub fn transport(&self) -> Transport {
+        self.transport
+    }
+
+    pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        self.listener.poll_accept(cx)
+    }
+}
+
+/// Opens a connection from the address of `local`, at a port of the system's choice.
+pub(crate) async fn connect(local: SocketAddr, remote: SocketAddr) -> io::Result<TcpStream> {
+    let socket = if remote.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
+    if !local.ip().is_unspecified() {
+        socket.bind(SocketAddr::new(local.ip(), 0))?;
+    }
+    let stream = socket.connect(remote).await?;
+    tune(&stream);
+    Ok(stream)
+}
+
+/// Sets what a signalling connection wants: no waiting for more to send, an end to connections whose peer is gone, and no
+/// more of the system's memory than signalling takes, however long a peer does not read.
+pub(crate) fn tune(stream: &TcpStream) {
+    let keep_alive = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_EVERY);
+    let socket = SockRef::from(stream);
+    let set = stream
+        .set_nodelay(true)
+        .and_then(|()| socket.set_tcp_keepalive(&keep_alive))
+        .and_then(|()| socket.set_send_buffer_size(BUFFER))
+        .and_then(|()| socket.set_recv_buffer_size(BUFFER));
+    #[cfg(target_os = "linux")]
+    let set = set.and_then(|()| socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED)));
+    if let Err(error) = set {
+        // It is gone already, and will say so when it is read.
+        tracing::debug!(%error, "socket option");
+    }
+}
+
+/// Connections that wait to be accepted; the system may grant fewer.
+const BACKLOG: i32 = 1024;
+
+/// Octets that the system buffers in each direction of a connection.
+const BUFFER: usize = 128 * 1024;
+
+/// How long a connection is quiet before the system asks whether the peer is still there, and how often it asks.
+const PROBE_AFTER: Duration = Duration::from_secs(60);
+const PROBE_EVERY: Duration = Duration::from_secs(10);
+
+/// The longest that what was sent stays without acknowledgement before the connection breaks: the time after which a
+/// transaction gives up (RFC 3261 section 17.1.1.2).
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(32);
