@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use attesta_sip::{Request, Response};
-use attesta_transaction::{Config, Counters};
+use attesta_transaction::{Config, Counters, Transport};
 
 use super::message::{ACK, Heard, Said};
 use super::network::Network;
@@ -39,6 +39,11 @@ impl Agent {
         self.user.borrow_mut().faces(next_hop);
     }
 
+    /// The agent sends its requests by this transport.
+    pub fn speaks(&self, transport: Transport) {
+        self.user.borrow_mut().speaks(transport);
+    }
+
     /// The agent calls itself so, in From and Contact: a whole URI.
     pub fn is_known_as(&self, uri: &str) {
         self.user.borrow_mut().own_uri = uri.to_owned();
@@ -51,7 +56,7 @@ impl Agent {
 
     /// The agent starts again with these timers and caps, and has forgotten everything.
     pub fn is_configured(&self, config: Config) {
-        self.user.borrow_mut().restart(config);
+        self.user.borrow_mut().start_again(config);
     }
 
     /// The agent acknowledges no 2xx from now on.

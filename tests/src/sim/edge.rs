@@ -58,6 +58,11 @@ impl Edge {
 
 struct Board {
     switchboard: Switchboard<DefaultPolicy>,
+    config: Arc<Config>,
+    place: Place,
+    seed: Seed,
+    /// How often the edge has started again.
+    starts: u64,
     start: Instant,
     certificates: Option<(Arc<Snapshot>, Duration)>,
     /// Answers of the shell that are on their way.
@@ -70,9 +75,14 @@ impl Board {
     fn new(start: Instant, seed: u64, address: SocketAddr, config: Config) -> Self {
         let mut octets = [0x5e; 32];
         octets.iter_mut().zip(seed.to_be_bytes()).for_each(|(slot, octet)| *slot = octet);
-        let place = Place { instance: address.port(), worker: 0 };
+        let (place, seed) = (Place { instance: address.port(), worker: 0 }, Seed::new(octets));
+        let config = Arc::new(config);
         Self {
-            switchboard: Switchboard::new(Arc::new(config), DefaultPolicy, place, &Seed::new(octets)),
+            switchboard: Switchboard::new(config.clone(), DefaultPolicy, place, &seed),
+            config,
+            place,
+            seed,
+            starts: 0,
             start,
             certificates: None,
             answers: BTreeMap::new(),
@@ -113,6 +123,14 @@ impl Node for Board {
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             self.input(now, Input::Timeout);
         }
+    }
+
+    fn restart(&mut self, _now: Instant) {
+        self.starts += 1;
+        let seed = self.seed.fork(self.starts);
+        self.switchboard = Switchboard::new(self.config.clone(), DefaultPolicy, self.place, &seed);
+        self.answers.clear();
+        self.deadline = None;
     }
 
     fn poll(&mut self, now: Instant) -> Effect {

@@ -1,14 +1,19 @@
 //! The picture of what was sent: one column per node, one line per datagram, at the time at which it was sent.
 
+use std::collections::VecDeque;
 use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::message::label;
 
 /// One line of the picture.
 #[derive(Clone, Debug)]
 pub(super) enum Rung {
-    /// A datagram between two columns.
-    Arrow { at: Duration, from: usize, to: usize, label: String, fate: Drawn },
+    /// A datagram between two columns, or a message on a stream.
+    Arrow { at: Duration, from: usize, to: usize, data: Bytes, stream: Option<usize>, fate: Drawn },
     /// A datagram to an address where nobody is.
-    Void { at: Duration, from: usize, label: String },
+    Void { at: Duration, from: usize, data: Bytes },
     /// Something that a node says.
     Note { at: Duration, by: usize, text: String },
 }
@@ -26,15 +31,21 @@ pub(super) enum Drawn {
     Refused,
 }
 
-/// Draws the rungs under the names of the nodes: `>` arrives, `>>` arrives twice, `x` is lost, `!` is unreachable.
-pub(super) fn draw(names: &[String], rungs: &[Rung]) -> String {
+/// Draws the rungs under the names of the nodes: `>` arrives, `>>` arrives twice, `x` is lost, `!` is unreachable. A number in
+/// brackets is that of a stream.
+pub(super) fn draw(names: &[String], rungs: &VecDeque<Rung>) -> String {
     let mut picture = line("", &names.iter().map(|name| format!("{name:<WIDTH$}")).collect::<Vec<_>>(), "");
     for rung in rungs {
         picture.push_str(&match rung {
-            Rung::Arrow { at, from, to, label, fate } => {
-                line(&clock(*at), &arrow(names.len(), *from, *to, label, *fate), "")
+            Rung::Arrow { at, from, to, data, stream, fate } => {
+                let label = match stream {
+                    Some(stream) => format!("{} ({stream})", label(data)),
+                    None => label(data),
+                };
+                line(&clock(*at), &arrow(names.len(), *from, *to, &label, *fate), "")
             }
-            Rung::Void { at, from, label } => {
+            Rung::Void { at, from, data } => {
+                let label = label(data);
                 let mut columns = posts(names.len());
                 if let Some(column) = columns.get_mut(*from) {
                     *column = format!("|{:<rest$}", format!("- {label} -x"), rest = WIDTH - 1);

@@ -16,6 +16,10 @@
 //! assert!(net.ladder().contains("INVITE"));
 //! ```
 //!
+//! Datagrams are lost, doubled, delayed and reordered, by chance or as the test decides; nodes are cut from each other and
+//! joined again ([`Network::cuts`], [`Network::heals`]), and start again without a memory ([`Network::restarts`]). Streams
+//! deliver what they are given, in order, until they break ([`Network::breaks`]).
+//!
 //! [`Network::settles`] runs until nothing is on its way and no timer is set, and fails if any node still holds state. What
 //! the network does by chance follows from its seed alone; a test that fails prints the line that repeats it.
 
@@ -28,15 +32,18 @@ mod network;
 mod node;
 mod probe;
 mod sti;
+mod stream;
 mod user;
+mod world;
 
 pub use agent::Agent;
 pub use edge::{EPOCH, Edge};
 pub use message::{ACK, BYE, CANCEL, Heard, INVITE, MESSAGE, OPTIONS, Said, TIMEOUT, UNREACHABLE};
-pub use network::{Conditions, LATENCY, LONGEST, Network, seeds};
+pub use network::{LONGEST, Network, seeds};
 pub use node::{Effect, Node};
 pub use probe::Probe;
 pub use sti::Sti;
+pub use world::{Conditions, LATENCY, Traffic};
 
 use std::time::Duration;
 

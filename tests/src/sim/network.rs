@@ -1,87 +1,22 @@
-//! The network: virtual time, packets on their way, and what chance does to them.
+//! The network, as a test sees it: virtual time, and what is done to the nodes and to what is between them.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
 use std::env;
-use std::fmt::Write;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::rc::Rc;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use attesta_transaction::{Flow, Transmit};
-use bytes::Bytes;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
-
 use super::agent::Agent;
-use super::ladder::{self, Drawn, Rung};
-use super::message::label;
+use super::ladder::Rung;
 use super::node::{Effect, Node};
 use super::probe::Probe;
-
-/// How long a datagram takes where nothing else is said.
-pub const LATENCY: Duration = Duration::from_millis(10);
-
-/// What the network does to datagrams by chance.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Conditions {
-    /// How many of a hundred are lost.
-    pub loss: u64,
-    /// How many of a hundred arrive twice.
-    pub duplication: u64,
-    /// How long each takes; a wide range reorders.
-    pub delay: Range<Duration>,
-}
-
-impl Default for Conditions {
-    /// A network that delivers each datagram once, after [`LATENCY`].
-    fn default() -> Self {
-        Self { loss: 0, duplication: 0, delay: LATENCY..LATENCY }
-    }
-}
+use super::world::{Conditions, Fate, Packet, SEED, Traffic, World};
 
 /// A handle to one simulated network. Its clones are the same network.
 #[derive(Clone)]
 pub struct Network {
     world: Rc<RefCell<World>>,
-}
-
-struct World {
-    seed: u64,
-    rng: ChaCha8Rng,
-    start: Instant,
-    now: Instant,
-    conditions: Conditions,
-    fates: VecDeque<Fate>,
-    refused: Vec<SocketAddr>,
-    silenced: Vec<SocketAddr>,
-    nodes: Vec<Seat>,
-    packets: BTreeMap<(Instant, u64), Packet>,
-    sent: u64,
-    rungs: Vec<Rung>,
-}
-
-struct Seat {
-    name: String,
-    address: SocketAddr,
-    node: Rc<RefCell<dyn Node>>,
-    deadline: Option<Instant>,
-}
-
-/// What a test has decided for the next datagram.
-#[derive(Clone, Copy)]
-enum Fate {
-    Lost,
-    Doubled,
-    Late(Duration),
-    Spared,
-}
-
-enum Packet {
-    Data { to: usize, flow: Flow, data: Bytes },
-    Undelivered { to: usize, transmit: Transmit },
 }
 
 impl Network {
@@ -92,22 +27,7 @@ impl Network {
         reason = "virtual time has to start at some instant; only differences are seen"
     )]
     pub fn new(seed: u64) -> Self {
-        let start = Instant::now();
-        let world = World {
-            seed,
-            rng: ChaCha8Rng::seed_from_u64(seed),
-            start,
-            now: start,
-            conditions: Conditions::default(),
-            fates: VecDeque::new(),
-            refused: Vec::new(),
-            silenced: Vec::new(),
-            nodes: Vec::new(),
-            packets: BTreeMap::new(),
-            sent: 0,
-            rungs: Vec::new(),
-        };
-        Self { world: Rc::new(RefCell::new(world)) }
+        Self { world: Rc::new(RefCell::new(World::new(seed, Instant::now()))) }
     }
 
     /// What all chance follows from.
@@ -147,8 +67,7 @@ impl Network {
 
     /// Seats a node at an address; columns of the ladder stand in this order.
     pub fn seat(&self, name: &str, address: SocketAddr, node: Rc<RefCell<dyn Node>>) {
-        let seat = Seat { name: name.to_owned(), address, node, deadline: None };
-        self.world.borrow_mut().nodes.push(seat);
+        self.world.borrow_mut().seat(name, address, node);
     }
 
     /// An address where no node sits: 192.0.2.1:5060 and following.
@@ -178,7 +97,7 @@ impl Network {
         self.decide(Fate::Spared);
     }
 
-    /// Datagrams to this address come back as unreachable, as ICMP would say.
+    /// Datagrams to this address come back as unreachable, as ICMP would say, and streams to it are not opened.
     pub fn refuses(&self, address: SocketAddr) {
         self.world.borrow_mut().refused.push(address);
     }
@@ -193,6 +112,51 @@ impl Network {
         let mut world = self.world.borrow_mut();
         world.refused.retain(|refused| *refused != address);
         world.silenced.retain(|silenced| *silenced != address);
+    }
+
+    /// The network falls apart: nothing gets from one of these two nodes to the other until [`Self::heals`]. What is on its
+    /// way arrives.
+    pub fn cuts(&self, one: &str, other: &str) {
+        self.world.borrow_mut().cut(one, other);
+    }
+
+    /// What was cut is whole again.
+    pub fn heals(&self, one: &str, other: &str) {
+        self.world.borrow_mut().heal(one, other);
+    }
+
+    /// The streams between these two nodes are closed, and both find out when they send.
+    pub fn breaks(&self, one: &str, other: &str) {
+        self.world.borrow_mut().break_streams(one, other);
+    }
+
+    /// A node loses all its state and its streams, and comes back at once: what arrives for it finds it new.
+    pub fn restarts(&self, name: &str) {
+        let (index, node) = self.world.borrow_mut().restart(name);
+        node.borrow_mut().restart(self.now());
+        self.drain_seat(index);
+    }
+
+    /// Only this many lines of the ladder are kept, the last ones: for runs that nobody reads as a whole.
+    pub fn keeps_the_last(&self, rungs: usize) {
+        self.world.borrow_mut().kept = rungs;
+    }
+
+    /// What a run that fails prints as the line that repeats it, instead of a call of the test by its name.
+    pub fn is_replayed_by(&self, line: String) {
+        self.world.borrow_mut().replay = Some(line);
+    }
+
+    /// The line that repeats this run, for a shell.
+    #[must_use]
+    pub fn replay(&self) -> String {
+        self.world.borrow().replay()
+    }
+
+    /// What was sent so far.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.world.borrow().traffic
     }
 
     /// The time.
@@ -271,7 +235,7 @@ impl Network {
 
     fn next_event(&self) -> Option<Instant> {
         let world = self.world.borrow();
-        let arrival = world.packets.keys().next().map(|&(at, _)| at);
+        let arrival = world.next_arrival();
         let deadlines = world.nodes.iter().filter_map(|seat| seat.deadline);
         arrival.into_iter().chain(deadlines).min()
     }
@@ -282,8 +246,8 @@ impl Network {
         let mut world = self.world.borrow_mut();
         world.now = world.now.max(at);
         let now = world.now;
-        let index = if world.packets.keys().next().is_some_and(|&(arrival, _)| arrival <= at) {
-            let Some((_, packet)) = world.packets.pop_first() else { return };
+        let index = if world.next_arrival().is_some_and(|arrival| arrival <= at) {
+            let Some(packet) = world.next_packet() else { return };
             let (Packet::Data { to, .. } | Packet::Undelivered { to, .. }) = packet;
             let Some(node) = world.nodes.get(to).map(|seat| Rc::clone(&seat.node)) else { return };
             drop(world);
@@ -316,7 +280,7 @@ impl Network {
                 Effect::Send(transmit) => world.send(index, transmit),
                 Effect::Note(text) => {
                     let at = world.now - world.start;
-                    world.rungs.push(Rung::Note { at, by: index, text });
+                    world.draw(Rung::Note { at, by: index, text });
                 }
                 Effect::Sleep(deadline) => {
                     if let Some(seat) = world.nodes.get_mut(index) {
@@ -329,95 +293,6 @@ impl Network {
     }
 }
 
-impl World {
-    fn send(&mut self, from: usize, transmit: Transmit) {
-        let at = self.now - self.start;
-        let label = label(&transmit.payload);
-        let drawn = self.fate();
-        let fate = if self.silenced.contains(&transmit.flow.remote) { Fate::Lost } else { drawn };
-        let Some(to) = self.seat_at(transmit.flow.remote) else {
-            self.rungs.push(Rung::Void { at, from, label });
-            return;
-        };
-        let refused = self.refused.contains(&transmit.flow.remote);
-        let drawn = match fate {
-            Fate::Lost => Drawn::Lost,
-            Fate::Doubled | Fate::Late(_) | Fate::Spared if refused => Drawn::Refused,
-            Fate::Doubled => Drawn::Twice,
-            Fate::Late(_) | Fate::Spared => Drawn::Whole,
-        };
-        self.rungs.push(Rung::Arrow { at, from, to, label, fate: drawn });
-        if drawn == Drawn::Refused {
-            self.deliver(2 * LATENCY, Packet::Undelivered { to: from, transmit });
-            return;
-        }
-        let flow = Flow::udp(transmit.flow.remote, transmit.flow.local);
-        let packet = || Packet::Data { to, flow: flow.clone(), data: transmit.payload.clone() };
-        match fate {
-            Fate::Lost => {}
-            Fate::Late(delay) => self.deliver(delay, packet()),
-            Fate::Spared => self.deliver_by_chance(packet()),
-            Fate::Doubled => {
-                self.deliver_by_chance(packet());
-                self.deliver_by_chance(packet());
-            }
-        }
-    }
-
-    /// What the test decided, else what chance does.
-    fn fate(&mut self) -> Fate {
-        if let Some(fate) = self.fates.pop_front() {
-            return fate;
-        }
-        let (loss, duplication) = (self.conditions.loss, self.conditions.duplication);
-        let drawn = if loss + duplication == 0 { 100 } else { self.rng.next_u64() % 100 };
-        if drawn < loss {
-            Fate::Lost
-        } else if drawn < loss + duplication {
-            Fate::Doubled
-        } else {
-            Fate::Spared
-        }
-    }
-
-    fn deliver_by_chance(&mut self, packet: Packet) {
-        let Range { start, end } = self.conditions.delay;
-        let span = u64::try_from((end - start).as_micros()).expect("a delay is far below 2^64 microseconds");
-        let extra = if span == 0 { 0 } else { self.rng.next_u64() % span };
-        self.deliver(start + Duration::from_micros(extra), packet);
-    }
-
-    fn deliver(&mut self, delay: Duration, packet: Packet) {
-        self.sent += 1;
-        self.packets.insert((self.now + delay, self.sent), packet);
-    }
-
-    fn seat_at(&self, address: SocketAddr) -> Option<usize> {
-        self.nodes.iter().position(|seat| seat.address == address)
-    }
-
-    fn ladder(&self) -> String {
-        let names: Vec<_> = self.nodes.iter().map(|seat| seat.name.clone()).collect();
-        ladder::draw(&names, &self.rungs)
-    }
-}
-
-impl Drop for World {
-    /// A test that fails leaves behind what it takes to see it fail again.
-    #[expect(clippy::print_stderr, reason = "the test's own output, shown only when it fails")]
-    fn drop(&mut self) {
-        if !thread::panicking() {
-            return;
-        }
-        let mut report = self.ladder();
-        let test = thread::current().name().unwrap_or("TEST").to_owned();
-        let binary = env!("CARGO_PKG_NAME");
-        let written = write!(report, "replay: {SEED}={} cargo test -p {binary} {test} -- --exact", self.seed);
-        debug_assert!(written.is_ok(), "a String takes what is written to it");
-        eprintln!("{report}");
-    }
-}
-
 /// The seeds that a test of chance runs: `count` of them, or the one that a replay line names.
 #[must_use]
 pub fn seeds(count: u64) -> Range<u64> {
@@ -426,8 +301,6 @@ pub fn seeds(count: u64) -> Range<u64> {
         None => 0..count,
     }
 }
-
-const SEED: &str = "ATTESTA_SEED";
 
 /// Longer than any timer of a transaction, and than any sum of those that follow from one request.
 pub const LONGEST: Duration = Duration::from_secs(600);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 /// A participant: takes what arrives, and says what it sends and when it wants to be woken.
 pub trait Node {
-    /// A datagram arrives.
+    /// A datagram arrives, or a message on a stream.
     fn receive(&mut self, now: Instant, flow: Flow, data: Bytes);
 
     /// A datagram of this node's could not be delivered, and the network says so.
@@ -15,6 +15,9 @@ pub trait Node {
 
     /// The time that the last [`Effect::Sleep`] named has come.
     fn wake(&mut self, now: Instant);
+
+    /// The node loses all its state, and comes back as it was at first.
+    fn restart(&mut self, now: Instant);
 
     /// What the node does now; it is asked until it sleeps.
     fn poll(&mut self, now: Instant) -> Effect;
@@ -26,7 +29,7 @@ pub trait Node {
 /// What a node does.
 #[derive(Debug)]
 pub enum Effect {
-    /// Sends a datagram.
+    /// Sends a datagram, or a message on a stream.
     Send(Transmit),
     /// Has its ladder say something.
     Note(String),

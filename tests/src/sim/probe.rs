@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use attesta_sip::{Limits, Message};
-use attesta_transaction::{Flow, Transmit};
+use attesta_transaction::{Flow, Transmit, Transport};
 use bytes::Bytes;
 
 use super::message::label;
@@ -26,7 +26,8 @@ pub struct Probe {
 #[derive(Default)]
 struct Wire {
     outgoing: VecDeque<Transmit>,
-    incoming: VecDeque<Bytes>,
+    incoming: VecDeque<(Flow, Bytes)>,
+    last: Option<Flow>,
 }
 
 impl Probe {
@@ -44,7 +45,17 @@ impl Probe {
 
     /// Sends these octets.
     pub fn sends(&self, to: SocketAddr, data: impl Into<Bytes>) {
-        let transmit = Transmit { flow: Flow::udp(self.address, to), payload: data.into() };
+        self.sends_by(Flow::udp(self.address, to), data);
+    }
+
+    /// Sends these octets on a stream to that address, on a new one if none is open.
+    pub fn streams(&self, to: SocketAddr, data: impl Into<Bytes>) {
+        self.sends_by(Flow { transport: Transport::Tcp, ..Flow::udp(self.address, to) }, data);
+    }
+
+    /// Sends these octets by this flow.
+    pub fn sends_by(&self, flow: Flow, data: impl Into<Bytes>) {
+        let transmit = Transmit { flow, payload: data.into() };
         self.wire.borrow_mut().outgoing.push_back(transmit);
         self.net.wakes(self.address);
     }
@@ -58,9 +69,21 @@ impl Probe {
     pub fn gets(&self, named: &str) -> Message {
         let heard = self.net.run_until(PATIENCE, || !self.wire.borrow().incoming.is_empty());
         assert!(heard, "{} waits for {named}:\n{}", self.name, self.net.ladder());
-        let data = self.wire.borrow_mut().incoming.pop_front().unwrap_or_default();
+        let next = self.wire.borrow_mut().incoming.pop_front();
+        let (flow, data) = next.expect("something has come");
+        self.wire.borrow_mut().last = Some(flow);
         assert_eq!(label(&data), named, "{} hears something else:\n{}", self.name, self.net.ladder());
         Message::parse(data, &Limits::default()).expect("an endpoint sends what can be read")
+    }
+
+    /// The flow by which the message came that [`Self::gets`] gave last.
+    ///
+    /// # Panics
+    ///
+    /// If it gave none.
+    #[must_use]
+    pub fn last_flow(&self) -> Flow {
+        self.wire.borrow().last.clone().expect("the test has seen a message arrive")
     }
 
     /// Whether nothing has arrived that the test has not asked for.
@@ -71,13 +94,17 @@ impl Probe {
 }
 
 impl Node for Wire {
-    fn receive(&mut self, _now: Instant, _flow: Flow, data: Bytes) {
-        self.incoming.push_back(data);
+    fn receive(&mut self, _now: Instant, flow: Flow, data: Bytes) {
+        self.incoming.push_back((flow, data));
     }
 
     fn undelivered(&mut self, _now: Instant, _transmit: Transmit) {}
 
     fn wake(&mut self, _now: Instant) {}
+
+    fn restart(&mut self, _now: Instant) {
+        self.outgoing.clear();
+    }
 
     fn poll(&mut self, _now: Instant) -> Effect {
         self.outgoing.pop_front().map_or(Effect::Sleep(None), Effect::Send)

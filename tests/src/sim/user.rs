@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use attesta_sip::{Method, Request, Response, Status};
 use attesta_transaction::{
     ClientId, Config, Endpoint, Event, Failure, Flow, Input, Minter, Output, Place, Seed, SentBy, ServerId,
-    Transmit,
+    Transmit, Transport,
 };
 use bytes::Bytes;
 
@@ -22,6 +22,10 @@ pub(super) struct User {
     address: SocketAddr,
     next_hop: SocketAddr,
     seed: u64,
+    config: Config,
+    /// How often the user has started again.
+    starts: u64,
+    transport: Transport,
     pub(super) own_uri: String,
     pub(super) peer_uri: String,
     pub(super) acknowledges: bool,
@@ -57,6 +61,11 @@ struct Repeated {
 
 impl User {
     pub(super) fn new(name: &str, address: SocketAddr, seed: u64, config: Config) -> Self {
+        Self::started(name, address, seed, config, 0)
+    }
+
+    /// A user that has started so often before: its chance is another each time.
+    fn started(name: &str, address: SocketAddr, seed: u64, config: Config, starts: u64) -> Self {
         let place = Place { instance: address_number(address), worker: 0 };
         let mut octets = [0; 32];
         for (slot, octet) in
@@ -65,16 +74,20 @@ impl User {
             *slot = octet;
         }
         let seed_of_node = Seed::new(octets);
+        let fresh = |stream| seed_of_node.fork(2 * starts + stream);
         Self {
             name: name.to_owned(),
             address,
             next_hop: address,
             seed,
+            config: config.clone(),
+            starts,
+            transport: Transport::Udp,
             own_uri: format!("sip:{name}@{address}"),
             peer_uri: format!("sip:{address}"),
             acknowledges: true,
-            endpoint: Endpoint::new(config, place, &seed_of_node.fork(0)),
-            minter: Minter::new(place, &seed_of_node.fork(1)),
+            endpoint: Endpoint::new(config, place, &fresh(0)),
+            minter: Minter::new(place, &fresh(1)),
             inbox: VecDeque::new(),
             acks: 0,
             last_request: None,
@@ -90,11 +103,18 @@ impl User {
         }
     }
 
-    /// Starts again, with other timers and without a memory.
-    pub(super) fn restart(&mut self, config: Config) {
-        let fresh = Self::new(&self.name, self.address, self.seed, config);
-        let Self { next_hop, own_uri, peer_uri, .. } = std::mem::replace(self, fresh);
+    /// Starts again with these timers and caps, and without a memory of anything but its settings.
+    pub(super) fn start_again(&mut self, config: Config) {
+        let fresh = Self::started(&self.name, self.address, self.seed, config, self.starts + 1);
+        let Self { next_hop, own_uri, peer_uri, transport, acknowledges, .. } =
+            std::mem::replace(self, fresh);
         (self.next_hop, self.own_uri, self.peer_uri) = (next_hop, own_uri, peer_uri);
+        (self.transport, self.acknowledges) = (transport, acknowledges);
+    }
+
+    /// Sends its requests by this transport.
+    pub(super) fn speaks(&mut self, transport: Transport) {
+        self.transport = transport;
     }
 
     pub(super) fn faces(&mut self, next_hop: SocketAddr) {
@@ -129,7 +149,7 @@ impl User {
 
     /// Sends a request by a transaction.
     pub(super) fn request(&mut self, now: Instant, request: Request) {
-        let (flow, sent_by) = (Flow::udp(self.address, self.next_hop), SentBy::from(self.address));
+        let (flow, sent_by) = (self.way_out(), SentBy::from(self.address));
         let copy = request.clone();
         let id = self.endpoint.request(now, request, flow, &sent_by).expect("a test stays below the cap");
         self.clients.insert(id);
@@ -204,12 +224,16 @@ impl User {
             return self.effects.extend(ack.clone().map(Effect::Send));
         }
         self.inbox.push_back(status.code().into());
+        let (flow, sent_by) = (self.way_out(), SentBy::from(self.address));
         let ack = self.acknowledges.then(|| {
             let call = self.call.insert(Call::confirmed(&invite, &response));
-            let (flow, sent_by) = (Flow::udp(self.address, self.next_hop), SentBy::from(self.address));
             self.endpoint.send(call.ack(), flow, &sent_by)
         });
         self.accepted = Some((tag, ack));
+    }
+
+    fn way_out(&self) -> Flow {
+        Flow { transport: self.transport, ..Flow::udp(self.address, self.next_hop) }
     }
 
     fn fail(&mut self, why: Failure, note: &str) {
@@ -245,6 +269,10 @@ impl Node for User {
             }
         }
         self.endpoint.handle_input(now, Input::Timeout);
+    }
+
+    fn restart(&mut self, _now: Instant) {
+        self.start_again(self.config.clone());
     }
 
     fn poll(&mut self, _now: Instant) -> Effect {
