@@ -207,7 +207,7 @@ fn a_stranger_that_is_dismissed_leaves_nothing_behind() {
     let mut endpoint = endpoint();
     for _ in 0..2 {
         let outputs = hand_in(&mut endpoint, GOOD.into());
-        let [Output::Event(Event::Request { id, request, flow })] = outputs.as_slice() else {
+        let [Output::Event(Event::Request { id, request, flow, .. })] = outputs.as_slice() else {
             panic!("a request: {outputs:?}")
         };
         endpoint.dismiss(*id, Response::to_request(request, Status::FORBIDDEN), flow);

@@ -250,8 +250,14 @@ impl Call {
         let refused = if bridge::octets(&outgoing) > self.config.caps.message {
             Some(Status::MESSAGE_TOO_LARGE)
         } else {
-            let sent_by = &path.listener.sent_by;
-            match turn.desk.endpoint.request(turn.now.mono, outgoing, path.flow.clone(), sent_by) {
+            let (flow, sent_by, endpoint) =
+                (path.flow.clone(), &path.listener.sent_by, &mut turn.desk.endpoint);
+            let sent = if self.arrival.emergency {
+                endpoint.emergency_request(turn.now.mono, outgoing, flow, sent_by)
+            } else {
+                endpoint.request(turn.now.mono, outgoing, flow, sent_by)
+            };
+            match sent {
                 Ok(client) => {
                     tracing::debug!(flow = ?path.flow, "INVITE sent");
                     turn.desk.expect_response(client, Client::Invite(self.key));

@@ -129,7 +129,9 @@ impl<P: Policy> Switchboard<P> {
 
     fn handle_event(&mut self, now: Now, event: Event) {
         match event {
-            Event::Request { id, request, flow } => self.requested(now, id, request, &flow),
+            Event::Request { id, request, flow, on_reserve } => {
+                self.requested(now, id, request, &flow, on_reserve);
+            }
             Event::Ack { request, .. } => {
                 if let Some(leg) = DialogId::of_request(&request).and_then(|id| self.desk.leg_of(&id)) {
                     self.desk.acknowledged(now, leg, &request);
@@ -155,10 +157,10 @@ impl<P: Policy> Switchboard<P> {
     }
 
     /// A request: of a dialog, or one that may begin a call.
-    fn requested(&mut self, now: Now, id: ServerId, request: Request, flow: &Flow) {
+    fn requested(&mut self, now: Now, id: ServerId, request: Request, flow: &Flow, on_reserve: bool) {
         let to = request.headers().get(Name::To).unwrap_or_default();
         if dialog::tag(to).is_none() {
-            return self.outside(now, id, request, flow);
+            return self.outside(now, id, request, flow, on_reserve);
         }
         match DialogId::of_request(&request).and_then(|dialog| self.desk.leg_of(&dialog)) {
             Some(leg) => self.desk.in_dialog(now, leg, id, request),
@@ -173,12 +175,16 @@ impl<P: Policy> Switchboard<P> {
     }
 
     /// Screens a request outside any dialog (RFC 3261 section 8.2): source, method, Request-URI, extensions.
-    fn outside(&mut self, now: Now, id: ServerId, request: Request, flow: &Flow) {
+    /// On the reserve of the transaction layer nothing goes on but emergency calls.
+    fn outside(&mut self, now: Now, id: ServerId, request: Request, flow: &Flow, on_reserve: bool) {
         let trunk = self.desk.config.screen(flow).cloned();
         let emergency = *request.method() == Method::Invite && is_emergency(&self.desk.config, &request);
         let Some(ingress) = trunk else {
             return self.desk.dismiss(id, &request, flow, Status::FORBIDDEN, Refusal::UnknownSource);
         };
+        if on_reserve && !emergency {
+            return self.desk.endpoint.turn_away(now.mono, id, &request, flow);
+        }
         if let Some((status, refusal)) = objection(&request) {
             return self.desk.refuse(now.mono, id, &request, status, refusal);
         }

@@ -14,40 +14,52 @@ pub struct Config {
     t2: Duration,
     t4: Duration,
     max_transactions: usize,
+    max_absorbing: usize,
     retry_after: Duration,
     limits: Limits,
 }
 
 impl Config {
     /// The estimate of the round-trip time, from which most timers follow (RFC 3261 section 17.1.1.1). Default 500 ms, at least
-    /// 1 ms. Less retransmits sooner and gives up sooner.
+    /// 1 ms, at most [`MAX_T1`](Self::MAX_T1). Less retransmits sooner and gives up sooner.
     #[must_use]
     pub fn t1(mut self, t1: Duration) -> Self {
-        self.t1 = t1.max(Duration::from_millis(1));
+        self.t1 = t1.clamp(SHORTEST, Self::MAX_T1);
         self
     }
 
     /// The longest interval between retransmissions of a non-INVITE request or of a final response to an INVITE
-    /// (RFC 3261 section 17.1.2.2). Default 4 s, at least 1 ms.
+    /// (RFC 3261 section 17.1.2.2). Default 4 s, at least 1 ms, at most [`MAX_T2`](Self::MAX_T2).
     #[must_use]
     pub fn t2(mut self, t2: Duration) -> Self {
-        self.t2 = t2.max(Duration::from_millis(1));
+        self.t2 = t2.clamp(SHORTEST, Self::MAX_T2);
         self
     }
 
-    /// How long a message stays in the network (RFC 3261 section 17.1.2.2). Default 5 s.
+    /// How long a message stays in the network (RFC 3261 section 17.1.2.2). Default 5 s, at most [`MAX_T4`](Self::MAX_T4).
     #[must_use]
     pub fn t4(mut self, t4: Duration) -> Self {
-        self.t4 = t4;
+        self.t4 = t4.min(Self::MAX_T4);
         self
     }
 
-    /// How many transactions may live at a time before new work is refused: requests outside a dialog get a 503, while
-    /// those within a dialog are taken up to a quarter more, since most of them end calls. Default 200,000; each costs
-    /// about 700 octets beside its message.
+    /// How many transactions may have work to do at a time before new ones are refused: requests outside a dialog get a 503.
+    /// Those within a dialog are taken up to a quarter more, since most of them end calls; an INVITE that the user knows to be
+    /// an emergency call, up to half as many more. Default 200,000; each costs about 700 octets beside its message.
+    ///
+    /// Those that have had their final response do not count here: see [`max_absorbing`](Self::max_absorbing).
     #[must_use]
     pub fn max_transactions(mut self, max_transactions: usize) -> Self {
         self.max_transactions = max_transactions;
+        self
+    }
+
+    /// How many transactions may wait for Timer D, I, J, K, L or M, only to absorb what comes late. One more ends the one of
+    /// them that is nearest to its end; no request is refused. Default 400,000: about 4,000 answered calls a second, since
+    /// each leaves three such transactions for 32 s and one for 5 s; each costs about 700 octets.
+    #[must_use]
+    pub fn max_absorbing(mut self, max_absorbing: usize) -> Self {
+        self.max_absorbing = max_absorbing;
         self
     }
 
@@ -64,6 +76,15 @@ impl Config {
         self.limits = limits;
         self
     }
+
+    /// The longest T1: what follows from it, 64 T1, is then an hour, and no transaction stays longer without a reason.
+    pub const MAX_T1: Duration = Duration::from_secs(60);
+
+    /// The longest T2.
+    pub const MAX_T2: Duration = Duration::from_secs(300);
+
+    /// The longest T4.
+    pub const MAX_T4: Duration = Duration::from_secs(300);
 
     /// T1, which users need who repeat a 2xx (RFC 3261 section 13.3.1.4).
     #[must_use]
@@ -99,13 +120,19 @@ impl Config {
         intervals.take_while(|interval| *interval < self.t2).sum()
     }
 
-    /// How many transactions may live, for requests within a dialog or outside one.
-    pub(crate) fn cap(&self, in_dialog: bool) -> usize {
-        if in_dialog {
-            self.max_transactions.saturating_add(self.max_transactions / 4)
-        } else {
-            self.max_transactions
-        }
+    /// How many transactions may have work to do when a request of this kind begins one more.
+    pub(crate) fn cap(&self, claim: Claim) -> usize {
+        let reserve = match claim {
+            Claim::Ordinary => 0,
+            Claim::InDialog => self.max_transactions / 4,
+            Claim::Emergency => self.max_transactions / 2,
+        };
+        self.max_transactions.saturating_add(reserve)
+    }
+
+    /// How many transactions may only absorb what comes late.
+    pub(crate) fn absorbing_cap(&self) -> usize {
+        self.max_absorbing
     }
 
     pub(crate) fn retry_after_seconds(&self) -> u64 {
@@ -117,6 +144,17 @@ impl Config {
     }
 }
 
+/// Which part of the cap a request may use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Claim {
+    /// Outside a dialog: none of the reserve.
+    Ordinary,
+    /// Within a dialog.
+    InDialog,
+    /// An emergency call.
+    Emergency,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -124,6 +162,7 @@ impl Default for Config {
             t2: Duration::from_secs(4),
             t4: Duration::from_secs(5),
             max_transactions: 200_000,
+            max_absorbing: 400_000,
             retry_after: Duration::from_secs(5),
             limits: Limits::default(),
         }
@@ -133,6 +172,9 @@ impl Default for Config {
 /// How long the user has for its first response to an INVITE before the endpoint sends 100 (RFC 3261 section 17.2.1).
 pub(crate) const TRYING_AFTER: Duration = Duration::from_millis(200);
 
+/// The shortest T1 and T2.
+const SHORTEST: Duration = Duration::from_millis(1);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,5 +183,19 @@ mod tests {
     fn a_100_to_a_non_invite_waits_until_timer_e_reaches_t2() {
         assert_eq!(Config::default().trying_after(), Duration::from_millis(3500));
         assert_eq!(Config::default().t1(Duration::from_secs(9)).trying_after(), Duration::ZERO);
+    }
+    #[test]
+    fn timers_that_nobody_lives_to_see_are_cut_short() {
+        let config = Config::default().t1(Duration::MAX).t2(Duration::MAX).t4(Duration::MAX);
+        assert_eq!(config.patience(), 64 * Config::MAX_T1);
+        assert_eq!((config.longest_interval(), config.lifetime()), (Config::MAX_T2, Config::MAX_T4));
+    }
+
+    #[test]
+    fn each_kind_of_request_has_its_share_of_the_cap() {
+        let config = Config::default().max_transactions(100);
+        let caps = [Claim::Ordinary, Claim::InDialog, Claim::Emergency].map(|claim| config.cap(claim));
+        assert_eq!(caps, [100, 125, 150]);
+        assert_eq!(Config::default().max_transactions(usize::MAX).cap(Claim::Emergency), usize::MAX);
     }
 }

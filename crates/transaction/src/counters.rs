@@ -5,10 +5,16 @@ use std::fmt;
 /// Plain numbers about one endpoint, summed over workers by whoever reads them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counters {
-    /// Client transactions that live now.
+    /// Client transactions that live now, those that only absorb among them.
     pub live_clients: u64,
-    /// Server transactions that live now.
+    /// Server transactions that live now, those that only absorb among them.
     pub live_servers: u64,
+    /// Of these, those that have had their final response, and only absorb what comes late until Timer D, I, J, K, L or M
+    /// ends them.
+    pub absorbing: u64,
+    /// Absorbing transactions that were ended before their time, since there were more than
+    /// [`Config::max_absorbing`](crate::Config::max_absorbing) allows.
+    pub shed: u64,
     /// Client transactions begun since the start.
     pub clients: u64,
     /// Server transactions begun since the start.
@@ -30,9 +36,9 @@ pub enum Refusal {
     Version,
     /// A request that came by two paths: 482 for the second (RFC 3261 section 8.2.2.2).
     Merged,
-    /// A new request while the cap on live transactions is reached: 503.
+    /// A new request while the cap on transactions with work to do is reached: 503.
     Overloaded,
-    /// A CANCEL whose INVITE is not known: 481 (RFC 3261 section 9.2).
+    /// A CANCEL whose INVITE is not known, or came from another address: 481 (RFC 3261 section 9.2).
     StrayCancel,
     /// A response that no client transaction waits for: dropped (RFC 6026 section 7.2).
     StrayResponse,

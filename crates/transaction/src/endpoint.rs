@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::time::Instant;
 
-use attesta_sip::{Method, Name, Request, Response, Rules, To};
+use attesta_sip::{Method, Name, Request, Response, Rules, Status, To};
 use bytes::Bytes;
 
 use crate::client_invite::Cancel;
-use crate::config::Config;
-use crate::counters::Counters;
+use crate::config::{Claim, Config};
+use crate::counters::{Counters, Refusal};
 use crate::error::Overloaded;
 use crate::flow::{Flow, Transport};
 use crate::hop;
@@ -85,17 +85,44 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// If as many transactions live as the configuration allows. A BYE is always taken: there is one for each dialog, and
-    /// without it the far end would keep a call that is over.
+    /// If as many transactions have work to do as the configuration allows. A BYE is always taken: there is one for each
+    /// dialog, and without it the far end would keep a call that is over.
     pub fn request(
+        &mut self,
+        now: Instant,
+        request: Request,
+        flow: Flow,
+        sent_by: &SentBy,
+    ) -> Result<ClientId, Overloaded> {
+        let claim = if is_in_dialog(&request) { Claim::InDialog } else { Claim::Ordinary };
+        self.begin(now, request, flow, sent_by, claim)
+    }
+
+    /// The same for a request of an emergency call, which may use all of the reserve.
+    ///
+    /// # Errors
+    ///
+    /// If even that is used up.
+    pub fn emergency_request(
+        &mut self,
+        now: Instant,
+        request: Request,
+        flow: Flow,
+        sent_by: &SentBy,
+    ) -> Result<ClientId, Overloaded> {
+        self.begin(now, request, flow, sent_by, Claim::Emergency)
+    }
+
+    fn begin(
         &mut self,
         now: Instant,
         mut request: Request,
         flow: Flow,
         sent_by: &SentBy,
+        claim: Claim,
     ) -> Result<ClientId, Overloaded> {
         debug_assert!(*request.method() != Method::Ack, "an ACK has no transaction");
-        if *request.method() != Method::Bye && self.live() >= self.config.cap(is_in_dialog(&request)) {
+        if *request.method() != Method::Bye && self.live() >= self.config.cap(claim) {
             return Err(Overloaded);
         }
         let branch = self.push_via(&mut request, &flow, sent_by);
@@ -142,12 +169,17 @@ impl Endpoint {
     /// For requests of strangers: whoever forges their source finds neither memory to fill nor a machine that repeats the
     /// answer to a victim.
     pub fn dismiss(&mut self, id: ServerId, response: Response, source: &Flow) {
-        let Some(server) = self.servers.remove(id.0) else { return };
-        if let Some(merged) = server.merged {
-            self.merged.remove(&merged);
+        if self.end_server(id.0) {
+            self.send_stateless(response, source);
         }
-        self.out.tell(Event::ServerTerminated { id });
-        self.send_stateless(response, source);
+    }
+
+    /// Refuses a request that was taken on the reserve and is no emergency call (see [`Event::Request`]): 503 with
+    /// Retry-After, without state, as at the cap.
+    pub fn turn_away(&mut self, now: Instant, id: ServerId, request: &Request, source: &Flow) {
+        if self.end_server(id.0) {
+            self.answer(now, Refusal::Overloaded, Status::SERVICE_UNAVAILABLE, request, source);
+        }
     }
 
     /// What was counted so far.
@@ -156,6 +188,7 @@ impl Endpoint {
         Counters {
             live_clients: self.clients.len() as u64,
             live_servers: self.servers.len() as u64,
+            absorbing: self.absorbing() as u64,
             ..self.out.counters
         }
     }
@@ -166,14 +199,19 @@ impl Endpoint {
         self.clients.is_empty() && self.servers.is_empty() && self.merged.is_empty() && self.out.is_empty()
     }
 
+    /// How many transactions have work to do.
     pub(crate) fn live(&self) -> usize {
-        self.clients.len() + self.servers.len()
+        self.clients.live() + self.servers.live()
+    }
+
+    fn absorbing(&self) -> usize {
+        self.clients.absorbing() + self.servers.absorbing()
     }
 
     pub(crate) fn insert_client(&mut self, key: Key, client: Client) -> Option<Slot> {
         let deadline = client.deadline();
         let slot = self.clients.insert(key, client)?;
-        self.clients.wake_at(slot, deadline);
+        self.clients.wake_at(slot, deadline, false);
         self.out.counters.clients += 1;
         Some(slot)
     }
@@ -181,7 +219,7 @@ impl Endpoint {
     pub(crate) fn insert_server(&mut self, key: Key, server: Server) -> Option<Slot> {
         let (deadline, merged) = (server.deadline(), server.merged);
         let slot = self.servers.insert(key, server)?;
-        self.servers.wake_at(slot, deadline);
+        self.servers.wake_at(slot, deadline, false);
         if let Some(merged) = merged {
             self.merged.insert(merged, slot);
         }
@@ -193,14 +231,12 @@ impl Endpoint {
         let Some(client) = self.clients.get_mut(slot) else { return };
         let cancel = client.step(now, event, ClientId(slot), &self.config, &mut self.out);
         if client.is_terminated() {
-            if client.is_named() {
-                self.out.tell(Event::ClientTerminated { id: ClientId(slot) });
-            }
-            self.clients.remove(slot);
+            self.end_client(slot);
             return;
         }
-        let deadline = client.deadline();
-        self.clients.wake_at(slot, deadline);
+        let (deadline, absorbs) = (client.deadline(), client.absorbs());
+        self.clients.wake_at(slot, deadline, absorbs);
+        self.shed();
         if let Some(cancel) = cancel {
             self.send_cancel(now, slot, &cancel);
         }
@@ -215,18 +251,48 @@ impl Endpoint {
             self.merged.remove(&merged);
         }
         server.step(now, event, ServerId(slot), &self.config, &mut self.out);
-        if !server.is_terminated() {
-            let deadline = server.deadline();
-            self.servers.wake_at(slot, deadline);
+        if server.is_terminated() {
+            self.end_server(slot);
             return;
         }
+        let (deadline, absorbs) = (server.deadline(), server.absorbs());
+        self.servers.wake_at(slot, deadline, absorbs);
+        self.shed();
+    }
+
+    fn end_client(&mut self, slot: Slot) {
+        let Some(client) = self.clients.remove(slot) else { return };
+        if client.is_named() {
+            self.out.tell(Event::ClientTerminated { id: ClientId(slot) });
+        }
+    }
+
+    /// Gives whether the transaction was there.
+    fn end_server(&mut self, slot: Slot) -> bool {
+        let Some(server) = self.servers.remove(slot) else { return false };
         if server.is_named() {
             self.out.tell(Event::ServerTerminated { id: ServerId(slot) });
         }
         if let Some(merged) = server.merged {
             self.merged.remove(&merged);
         }
-        self.servers.remove(slot);
+        true
+    }
+
+    /// Makes room for those that only absorb what comes late: the one that is nearest to its end has absorbed the most.
+    fn shed(&mut self) {
+        while self.absorbing() > self.config.absorbing_cap() {
+            match (self.clients.nearest_end(), self.servers.nearest_end()) {
+                (Some((at, client)), server) if server.is_none_or(|(other, _)| at <= other) => {
+                    self.end_client(client);
+                }
+                (_, Some((_, server))) => {
+                    self.end_server(server);
+                }
+                (_, None) => return,
+            }
+            self.out.counters.shed += 1;
+        }
     }
 
     /// The CANCEL goes where its INVITE went, with its branch (RFC 3261 section 9.1).

@@ -21,7 +21,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// The endpoint holds as many live transactions as its configuration allows: no new one is begun.
+/// The endpoint holds as many transactions with work to do as its configuration allows: no new one is begun.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Overloaded;
 

@@ -71,6 +71,9 @@ pub enum Event {
         request: Request,
         /// Where it came from.
         flow: Flow,
+        /// Whether it was taken though the cap on transactions is reached: an INVITE, which only the user can tell to be an
+        /// emergency call. Any other is to be refused by [`Endpoint::turn_away`](crate::Endpoint::turn_away).
+        on_reserve: bool,
     },
     /// An ACK that the user must see: of a 2xx response.
     Ack {

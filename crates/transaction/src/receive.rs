@@ -9,6 +9,7 @@ use attesta_sip::{
 use bytes::Bytes;
 use tracing::info;
 
+use crate::config::Claim;
 use crate::counters::Refusal;
 use crate::endpoint::Endpoint;
 use crate::flow::Flow;
@@ -77,11 +78,11 @@ impl Endpoint {
             self.place_request(now, &flow, &request, &marks, data)
         };
         match delivery {
-            Delivery::Request(id, stamped) => {
+            Delivery::Request { id, stamped, on_reserve } => {
                 if let Some(via) = stamped {
                     request.headers_mut().set_first(Name::Via, via);
                 }
-                self.out.tell(Event::Request { id, request, flow });
+                self.out.tell(Event::Request { id, request, flow, on_reserve });
             }
             Delivery::AckOf(invite) => self.step_server(now, invite, ServerEvent::Ack(request, flow)),
             Delivery::Ack => self.out.tell(Event::Ack { invite: None, request, flow }),
@@ -112,8 +113,9 @@ impl Endpoint {
             self.answer(now, Refusal::Merged, Status::LOOP_DETECTED, request, flow);
             return Delivery::Done;
         }
-        let in_dialog = merged.is_none();
-        if self.live() >= self.config.cap(in_dialog) {
+        let claim = if merged.is_none() { Claim::InDialog } else { Claim::Ordinary };
+        let on_reserve = self.live() >= self.config.cap(claim);
+        if on_reserve && !self.may_be_emergency(request, claim) {
             self.answer(now, Refusal::Overloaded, Status::SERVICE_UNAVAILABLE, request, flow);
             return Delivery::Done;
         }
@@ -122,7 +124,14 @@ impl Endpoint {
         let server = Server::start(now, request.method(), reply, merged, unanswered, &self.config);
         let stamped = route::stamped(request.headers(), marks.via_text, &marks.via, flow.remote);
         let slot = self.insert_server(key, server);
-        slot.map_or(Delivery::Done, |slot| Delivery::Request(ServerId(slot), stamped))
+        slot.map_or(Delivery::Done, |slot| Delivery::Request { id: ServerId(slot), stamped, on_reserve })
+    }
+
+    /// Whether a request that the cap refuses is for the user to look at: it may be an emergency call, for which there is
+    /// room.
+    fn may_be_emergency(&self, request: &Request, claim: Claim) -> bool {
+        let begins_a_call = *request.method() == Method::Invite && claim == Claim::Ordinary;
+        begins_a_call && self.live() < self.config.cap(Claim::Emergency)
     }
 
     /// An ACK belongs to the INVITE of its branch, if that is one of ours; else its dialog is the user's to find.
@@ -226,7 +235,14 @@ impl Endpoint {
     }
 
     /// Refuses a request, and makes no state for it (RFC 3261 section 8.2.7). No ACK is answered.
-    fn answer(&mut self, now: Instant, reason: Refusal, status: Status, request: &Request, flow: &Flow) {
+    pub(crate) fn answer(
+        &mut self,
+        now: Instant,
+        reason: Refusal,
+        status: Status,
+        request: &Request,
+        flow: &Flow,
+    ) {
         self.refuse(now, reason, flow);
         if *request.method() != Method::Ack {
             self.send_stateless(Response::to_request(request, status), flow);
@@ -273,8 +289,9 @@ fn is_forgiven(request: &Request, fault: &Invalid) -> bool {
 
 /// Where a request goes.
 enum Delivery {
-    /// To the user, as the beginning of a transaction, with this top Via line in place of its own.
-    Request(ServerId, Option<Vec<u8>>),
+    /// To the user, as the beginning of a transaction, with this top Via line in place of its own; `on_reserve` if the cap is
+    /// reached.
+    Request { id: ServerId, stamped: Option<Vec<u8>>, on_reserve: bool },
     /// To the machine of the INVITE that it acknowledges.
     AckOf(Slot),
     /// To the user, which finds its dialog.

@@ -1,4 +1,4 @@
-//! Live transactions: found by key, by id, and by their next deadline.
+//! Transactions: found by key, by id, and by their next deadline.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -15,7 +15,10 @@ use crate::timer::Queue;
 pub(crate) struct Table<T> {
     slab: Slab<Tenant<T>>,
     keys: HashMap<Key, u32, BuildHasherDefault<Digested>>,
-    timers: Queue<u32>,
+    /// The deadlines of those that have work to do.
+    live: Queue<u32>,
+    /// The deadlines of those that only absorb what comes late, each its end.
+    absorbing: Queue<u32>,
     serial: u64,
 }
 
@@ -24,27 +27,32 @@ struct Tenant<T> {
     serial: u64,
     key: Key,
     deadline: Option<Instant>,
+    absorbs: bool,
     transaction: T,
 }
 
 impl<T> Table<T> {
     pub(crate) fn new() -> Self {
-        Self { slab: Slab::new(), keys: HashMap::default(), timers: Queue::new(), serial: 0 }
+        Self {
+            slab: Slab::new(),
+            keys: HashMap::default(),
+            live: Queue::new(),
+            absorbing: Queue::new(),
+            serial: 0,
+        }
     }
 
     /// Takes a transaction in; `None` where the slab has no room left, at 2^32 transactions.
     pub(crate) fn insert(&mut self, key: Key, transaction: T) -> Option<Slot> {
         let index = u32::try_from(self.slab.vacant_key()).ok()?;
         self.serial += 1;
-        self.slab.insert(Tenant { serial: self.serial, key, deadline: None, transaction });
+        self.slab.insert(Tenant { serial: self.serial, key, deadline: None, absorbs: false, transaction });
         self.keys.insert(key, index);
         Some(Slot { serial: self.serial, index })
     }
 
     pub(crate) fn find(&self, key: Key) -> Option<Slot> {
-        let index = *self.keys.get(&key)?;
-        let tenant = self.slab.get(index as usize)?;
-        Some(Slot { serial: tenant.serial, index })
+        self.slot(*self.keys.get(&key)?)
     }
 
     pub(crate) fn get(&self, slot: Slot) -> Option<&T> {
@@ -57,35 +65,54 @@ impl<T> Table<T> {
         (tenant.serial == slot.serial).then_some(&mut tenant.transaction)
     }
 
-    /// Sets when the transaction wants to be woken.
-    pub(crate) fn wake_at(&mut self, slot: Slot, deadline: Option<Instant>) {
-        if let Some(tenant) =
-            self.slab.get_mut(slot.index as usize).filter(|tenant| tenant.serial == slot.serial)
-        {
-            self.timers.replace(slot.index, tenant.deadline, deadline);
-            tenant.deadline = deadline;
+    /// Sets when the transaction wants to be woken, and whether all that it does until then is to absorb what comes late.
+    pub(crate) fn wake_at(&mut self, slot: Slot, deadline: Option<Instant>, absorbs: bool) {
+        let tenant = self.slab.get_mut(slot.index as usize).filter(|tenant| tenant.serial == slot.serial);
+        let Some(tenant) = tenant else { return };
+        let old = tenant.deadline;
+        if tenant.absorbs == absorbs {
+            queue(&mut self.live, &mut self.absorbing, absorbs).replace(slot.index, old, deadline);
+        } else {
+            queue(&mut self.live, &mut self.absorbing, tenant.absorbs).replace(slot.index, old, None);
+            queue(&mut self.live, &mut self.absorbing, absorbs).replace(slot.index, None, deadline);
         }
+        (tenant.deadline, tenant.absorbs) = (deadline, absorbs);
     }
 
     /// Gives a transaction back, its key and its deadline forgotten.
     pub(crate) fn remove(&mut self, slot: Slot) -> Option<T> {
         self.get(slot)?;
         let tenant = self.slab.try_remove(slot.index as usize)?;
-        self.timers.replace(slot.index, tenant.deadline, None);
+        let queue = queue(&mut self.live, &mut self.absorbing, tenant.absorbs);
+        queue.replace(slot.index, tenant.deadline, None);
         self.keys.remove(&tenant.key);
         Some(tenant.transaction)
     }
 
     /// The transaction whose deadline is the soonest of those that have come.
     pub(crate) fn due(&self, now: Instant) -> Option<Slot> {
-        let index = self.timers.due(now)?;
-        let tenant = self.slab.get(index as usize)?;
-        Some(Slot { serial: tenant.serial, index })
+        self.first().filter(|&(at, _)| at <= now).and_then(|(_, index)| self.slot(index))
     }
 
     /// The soonest deadline.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.timers.next()
+        self.first().map(|(at, _)| at)
+    }
+
+    /// Of the transactions that only absorb what comes late, the one whose end is the nearest, and when it is.
+    pub(crate) fn nearest_end(&self) -> Option<(Instant, Slot)> {
+        let (at, index) = self.absorbing.first()?;
+        Some((at, self.slot(index)?))
+    }
+
+    /// How many have work to do.
+    pub(crate) fn live(&self) -> usize {
+        self.slab.len() - self.absorbing.len()
+    }
+
+    /// How many only absorb what comes late.
+    pub(crate) fn absorbing(&self) -> usize {
+        self.absorbing.len()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -94,8 +121,26 @@ impl<T> Table<T> {
 
     /// Whether nothing is left of any transaction.
     pub(crate) fn is_empty(&self) -> bool {
-        self.slab.is_empty() && self.keys.is_empty() && self.timers.is_empty()
+        let timers = self.live.len() + self.absorbing.len();
+        self.slab.is_empty() && self.keys.is_empty() && timers == 0
     }
+
+    fn first(&self) -> Option<(Instant, u32)> {
+        self.live.first().into_iter().chain(self.absorbing.first()).min()
+    }
+
+    fn slot(&self, index: u32) -> Option<Slot> {
+        self.slab.get(index as usize).map(|tenant| Slot { serial: tenant.serial, index })
+    }
+}
+
+/// Where the deadline of a transaction stands.
+fn queue<'a>(
+    live: &'a mut Queue<u32>,
+    absorbing: &'a mut Queue<u32>,
+    absorbs: bool,
+) -> &'a mut Queue<u32> {
+    if absorbs { absorbing } else { live }
 }
 
 /// The hasher of a map whose keys are keyed digests already.
@@ -121,6 +166,8 @@ impl Hasher for Digested {
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
 mod tests {
+    use std::time::Duration;
+
     use attesta_sip::Method;
 
     use super::*;
@@ -143,11 +190,26 @@ mod tests {
     fn a_deadline_goes_with_its_tenant() {
         let (now, mut table) = (Instant::now(), Table::new());
         let slot = table.insert(key("1"), ()).unwrap();
-        table.wake_at(slot, Some(now));
+        table.wake_at(slot, Some(now), false);
         assert_eq!((table.due(now), table.next_deadline()), (Some(slot), Some(now)));
         table.remove(slot);
-        table.wake_at(slot, Some(now));
+        table.wake_at(slot, Some(now), false);
         assert_eq!((table.due(now), table.next_deadline()), (None, None));
+        assert!(table.is_empty());
+    }
+
+    #[test]
+    fn what_only_absorbs_is_counted_apart_and_its_nearest_end_is_known() {
+        let (now, second, mut table) = (Instant::now(), Duration::from_secs(1), Table::new());
+        let [one, two, three] = ["1", "2", "3"].map(|branch| table.insert(key(branch), ()).unwrap());
+        table.wake_at(one, Some(now), false);
+        table.wake_at(two, Some(now + 2 * second), true);
+        table.wake_at(three, Some(now + second), true);
+        assert_eq!((table.live(), table.absorbing(), table.len()), (1, 2, 3));
+        assert_eq!((table.due(now), table.nearest_end()), (Some(one), Some((now + second, three))));
+        table.wake_at(one, Some(now + second), true);
+        assert_eq!((table.live(), table.absorbing(), table.due(now)), (0, 3, None));
+        [one, two, three].map(|slot| table.remove(slot));
         assert!(table.is_empty());
     }
 

@@ -55,18 +55,14 @@ impl<K: Ord + Copy> Queue<K> {
         }
     }
 
-    /// The soonest deadline.
-    pub(crate) fn next(&self) -> Option<Instant> {
-        self.deadlines.first().map(|&(at, _)| at)
+    /// The soonest deadline, and whose it is.
+    pub(crate) fn first(&self) -> Option<(Instant, K)> {
+        self.deadlines.first().copied()
     }
 
-    /// The machine whose deadline is the soonest of those that have come. It stays until its deadline is replaced.
-    pub(crate) fn due(&self, now: Instant) -> Option<K> {
-        self.deadlines.first().filter(|&&(at, _)| at <= now).map(|&(_, key)| key)
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.deadlines.is_empty()
+    /// How many machines have a deadline here.
+    pub(crate) fn len(&self) -> usize {
+        self.deadlines.len()
     }
 }
 
@@ -90,11 +86,10 @@ mod tests {
         let mut queue = Queue::new();
         queue.replace('a', None, Some(now + second));
         queue.replace('b', None, Some(now + 2 * second));
-        assert_eq!(queue.due(now), None);
-        assert_eq!(queue.due(now + second), Some('a'));
+        assert_eq!(queue.first(), Some((now + second, 'a')));
         queue.replace('a', Some(now + second), None);
-        assert_eq!((queue.due(now + second), queue.next()), (None, Some(now + 2 * second)));
+        assert_eq!((queue.first(), queue.len()), (Some((now + 2 * second, 'b')), 1));
         queue.replace('b', Some(now + 2 * second), None);
-        assert!(queue.is_empty());
+        assert_eq!((queue.first(), queue.len()), (None, 0));
     }
 }

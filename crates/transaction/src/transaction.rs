@@ -107,7 +107,7 @@ impl Client {
             }
         }
         trace!(client = id.0.serial, from = before, to = self.state(), "transition");
-        if self.is_answered() {
+        if self.absorbs() {
             self.request = Bytes::new();
         }
         cancel
@@ -121,8 +121,9 @@ impl Client {
         }
     }
 
-    /// Whether a final response has come, after which the request is never sent again.
-    fn is_answered(&self) -> bool {
+    /// Whether a final response has come: the request is never sent again, and what the machine still does is to absorb what
+    /// comes late (Timers D, K and M).
+    pub(crate) fn absorbs(&self) -> bool {
         match &self.machine {
             ClientMachine::Invite(state) => {
                 matches!(
@@ -296,6 +297,21 @@ impl Server {
         match &self.machine {
             ServerMachine::Invite(_) | ServerMachine::Other(_) => true,
             ServerMachine::Cancel(_) => false,
+        }
+    }
+
+    /// Whether what the machine still does is to absorb what comes late (Timers I, J and L).
+    pub(crate) fn absorbs(&self) -> bool {
+        match &self.machine {
+            ServerMachine::Invite(state) => {
+                matches!(
+                    state,
+                    server_invite::State::Accepted { .. } | server_invite::State::Confirmed { .. }
+                )
+            }
+            ServerMachine::Other(state) | ServerMachine::Cancel(state) => {
+                matches!(state, server::State::Completed { .. })
+            }
         }
     }
 
