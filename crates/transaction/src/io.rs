@@ -27,7 +27,11 @@ pub enum Input {
         error: StreamError,
     },
     /// What the endpoint asked to transmit could not be sent, or an ICMP error said that it did not arrive
-    /// (RFC 3261 section 18.4). The payload may be cut short, as ICMP does, so long as its top Via and CSeq stand in it.
+    /// (RFC 3261 section 18.4). The payload may be cut short, as ICMP does, so long as its top Via and CSeq stand in it; that
+    /// of a response over a stream may not.
+    ///
+    /// A response on a connection that is gone is then handed out once more, with a flow without a connection: the shell finds
+    /// or opens one to that address (RFC 3261 section 18.2.2). If that fails too, the user hears of it.
     TransportFailed(Transmit),
     /// The time of the last [`Output::Timeout`] has come.
     Timeout,
@@ -52,7 +56,8 @@ pub enum Output {
 /// One message on its way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transmit {
-    /// From where and to where.
+    /// From where and to where. Over a stream: on the connection that it names, and on no other; where it names none, on one
+    /// that is open to that address, else on a new one.
     pub flow: Flow,
     /// The octets of the message.
     pub payload: Bytes,

@@ -32,7 +32,7 @@ impl Endpoint {
     }
 
     /// Finds the machine that sent what could not be delivered (RFC 3261 sections 17.1.4 and 17.2.4). A response whose
-    /// connection is gone is sent once more, over one to the address where the peer is to be found.
+    /// connection is gone is sent once more, over one to the address where the peer is to be found, and those after it too.
     pub(crate) fn transport_failed(&mut self, now: Instant, transmit: &Transmit) {
         if let Some(request) = Salvage::read(&transmit.payload) {
             let method = if *request.method() == Method::Ack { &Method::Invite } else { request.method() };
@@ -42,12 +42,15 @@ impl Endpoint {
             }
         } else if let Ok(response) = Message::parse(transmit.payload.clone(), self.config.reading_limits()) {
             let Some(marks) = Marks::of(response.headers()) else { return };
-            if let Some(flow) = route::elsewhere(&marks.via, &transmit.flow) {
-                return self.out.resend(&flow, &transmit.payload);
-            }
             // A response has no Request-URI, so that those to RFC 2543 clients are not found.
             let key = self.keyring.server(&marks, b"", marks.cseq.method());
-            if let Some(slot) = self.servers.find(key) {
+            let slot = self.servers.find(key);
+            if let Some(flow) = route::elsewhere(&marks.via, &transmit.flow) {
+                if let Some(server) = slot.and_then(|slot| self.servers.get_mut(slot)) {
+                    server.moves(transmit.flow.connection, &flow);
+                }
+                self.out.resend(&flow, &transmit.payload);
+            } else if let Some(slot) = slot {
                 self.step_server(now, slot, ServerEvent::TransportError);
             }
         }

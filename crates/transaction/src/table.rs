@@ -135,11 +135,7 @@ impl<T> Table<T> {
 }
 
 /// Where the deadline of a transaction stands.
-fn queue<'a>(
-    live: &'a mut Queue<u32>,
-    absorbing: &'a mut Queue<u32>,
-    absorbs: bool,
-) -> &'a mut Queue<u32> {
+fn queue<'a>(live: &'a mut Queue<u32>, absorbing: &'a mut Queue<u32>, absorbs: bool) -> &'a mut Queue<u32> {
     if absorbs { absorbing } else { live }
 }
 

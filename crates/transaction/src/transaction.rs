@@ -9,7 +9,7 @@ use tracing::trace;
 
 use crate::client_invite::Cancel;
 use crate::config::Config;
-use crate::flow::Flow;
+use crate::flow::{ConnectionId, Flow};
 use crate::io::{ClientId, ServerId};
 use crate::key::Key;
 use crate::mint::Branch;
@@ -273,6 +273,13 @@ impl Server {
             }
         }
         trace!(server = id.0.serial, from = before, to = self.state(), "transition");
+    }
+
+    /// The connection is gone: if it is the one that responses take, they take another from now on.
+    pub(crate) fn moves(&mut self, gone: Option<ConnectionId>, elsewhere: &Flow) {
+        if self.flow.connection == gone {
+            self.flow = elsewhere.clone();
+        }
     }
 
     /// When the transaction wants a timer event.

@@ -229,9 +229,10 @@ impl World {
         let listens = self.seat_at(remote).filter(|_| !self.refused.contains(&remote));
         let end = match transmit.flow.connection {
             Some(connection) => self.streams.end(connection, from),
-            None => self.streams.find(from, &transmit.flow).or_else(|| {
-                Some(self.streams.open(from, listens?, &transmit.flow, self.now))
-            }),
+            None => self
+                .streams
+                .find(from, &transmit.flow)
+                .or_else(|| Some(self.streams.open(from, listens?, &transmit.flow, self.now))),
         };
         let Some(end) = end else {
             match self.streams.peer_of(transmit.flow.connection).or_else(|| self.seat_at(remote)) {
@@ -294,7 +295,10 @@ impl World {
     }
 
     fn named(&self, name: &str) -> usize {
-        self.nodes.iter().position(|seat| seat.name == name).expect("the test names a node that it has seated")
+        self.nodes
+            .iter()
+            .position(|seat| seat.name == name)
+            .expect("the test names a node that it has seated")
     }
 }
 
