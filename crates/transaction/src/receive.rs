@@ -167,6 +167,9 @@ impl Endpoint {
 
     /// RFC 3261 section 9.2. A CANCEL is answered whatever it finds; the user hears of it if it may still have an effect.
     ///
+    /// It finds only what came from its own address, be it on another connection: a branch is no secret to those on the way
+    /// behind us, and a CANCEL is challenged by nobody.
+    ///
     /// It takes no notice of the cap: there is at most one for each INVITE, and it ends calls.
     fn place_cancel(
         &mut self,
@@ -184,7 +187,10 @@ impl Endpoint {
         if self.is_faulty(now, request, flow) {
             return Delivery::Done;
         }
-        let Some(invite) = self.servers.find(self.keyring.server(marks, request.uri(), &Method::Invite))
+        let invite = self.servers.find(self.keyring.server(marks, request.uri(), &Method::Invite));
+        let peer = flow.remote.ip();
+        let Some(invite) =
+            invite.filter(|slot| self.servers.get(*slot).is_some_and(|invite| invite.is_from(peer)))
         else {
             self.answer(now, Refusal::StrayCancel, Status::CALL_DOES_NOT_EXIST, request, flow);
             return Delivery::Done;
@@ -252,8 +258,8 @@ impl Endpoint {
         }
     }
 
-    /// Sends a response outside any transaction, to the address that the request came from: not to a `maddr`, by which anyone
-    /// could aim our answers at others. Where the top Via cannot be read, to the port that it came from too.
+    /// Sends a response outside any transaction, to the address that the request came from; where the top Via cannot be read,
+    /// to the port that it came from too.
     pub(crate) fn send_stateless(&mut self, mut response: Response, source: &Flow) {
         route::stamp(response.headers_mut(), source.remote);
         if response.status() == Status::SERVICE_UNAVAILABLE && !response.headers().contains(Name::RetryAfter)
@@ -264,7 +270,7 @@ impl Endpoint {
         let Some(top) = response.headers().values(Name::Via).next() else { return };
         let place = self.minter.place();
         let (tag, reply) = match Via::parse(top) {
-            Ok(via) => (self.keyring.tag(&via, place), route::back(&via, source)),
+            Ok(via) => (self.keyring.tag(&via, place), route::reply(&via, source)),
             Err(_) => (self.keyring.tag_of_text(top, place), source.clone()),
         };
         reply::tag(&mut response, tag.as_bytes());

@@ -65,23 +65,14 @@ fn is_named(piece: &[u8], wanted: &str) -> bool {
 
 /// The flow of the responses to a request with this top Via that arrived by `source`.
 ///
-/// On a stream, the connection of the request. On UDP, from the address that was asked (RFC 3581 section 4) to `maddr`, else
-/// [`back`] (RFC 3261 section 18.2.2).
+/// On a stream, the connection of the request. On UDP, from the address that was asked (RFC 3581 section 4) to the address that
+/// the request came from: at the source port where the client asked for `rport`, else at the port of sent-by (RFC 3261
+/// section 18.2.2). A `maddr` would let whoever sends the request aim the responses at others: it is followed as far as it
+/// names the source, for the port of sent-by.
 pub(crate) fn reply(via: &Via<'_>, source: &Flow) -> Flow {
-    let mut flow = back(via, source);
-    if let Some(address) = via.maddr().and_then(|host| host.address())
-        && !source.transport.reliable()
-    {
-        flow.remote = SocketAddr::new(address, sent_by_port(via, source));
-    }
-    flow
-}
-
-/// The flow back to the address that the request came from: on UDP at the source port where the client asked for `rport`,
-/// else at the port of sent-by.
-pub(crate) fn back(via: &Via<'_>, source: &Flow) -> Flow {
     let mut flow = source.clone();
-    if !source.transport.reliable() && !via.params().has("rport") {
+    let named = || via.maddr().and_then(|host| host.address()) == Some(source.remote.ip().to_canonical());
+    if !source.transport.reliable() && (!via.params().has("rport") || named()) {
         flow.remote.set_port(sent_by_port(via, source));
     }
     flow
@@ -167,7 +158,8 @@ mod tests {
             (Transport::Udp, "SIP/2.0/UDP pc.example;branch=a", "192.0.2.9:5060"),
             (Transport::Udp, "SIP/2.0/UDP pc.example:5070", "192.0.2.9:5070"),
             (Transport::Udp, "SIP/2.0/UDP pc.example:5070;rport", SOURCE),
-            (Transport::Udp, "SIP/2.0/UDP pc.example:5070;rport;maddr=198.51.100.7", "198.51.100.7:5070"),
+            (Transport::Udp, "SIP/2.0/UDP pc.example:5070;rport;maddr=198.51.100.7", SOURCE),
+            (Transport::Udp, "SIP/2.0/UDP pc.example:5070;rport;maddr=192.0.2.9", "192.0.2.9:5070"),
             (Transport::Udp, "SIP/2.0/UDP pc.example;maddr=elsewhere.example", "192.0.2.9:5060"),
             (Transport::Tcp, "SIP/2.0/TCP pc.example:5070", SOURCE),
         ] {

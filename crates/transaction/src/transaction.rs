@@ -1,6 +1,7 @@
 //! One transaction: its machine and what the machine does not change.
 
 use std::mem;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use attesta_sip::{Method, Request, Response, Status};
@@ -273,6 +274,11 @@ impl Server {
             }
         }
         trace!(server = id.0.serial, from = before, to = self.state(), "transition");
+    }
+
+    /// Whether the request came from this address: responses go back to it.
+    pub(crate) fn is_from(&self, peer: IpAddr) -> bool {
+        self.flow.remote.ip().to_canonical() == peer.to_canonical()
     }
 
     /// The connection is gone: if it is the one that responses take, they take another from now on.
