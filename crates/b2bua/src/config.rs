@@ -301,6 +301,9 @@ pub struct Caps {
     pub waiting_per_certificate: usize,
     /// Early dialogs that one call may have at a time; provisional responses of further ones are not relayed. Default: 8.
     pub forks: usize,
+    /// Answers in dialogs of their own that one INVITE is taken to have; a 2xx in one more is dropped. The first makes the call,
+    /// each other is acknowledged and ended. Default: 8.
+    pub answers: usize,
     /// Requests in flight within one dialog; one more gets a 500 with Retry-After. Default: 8.
     pub requests_per_dialog: usize,
     /// Targets, over all destinations they resolve to, that one call tries. Default: 8.
@@ -318,6 +321,7 @@ impl Default for Caps {
             calls: 50_000,
             waiting_per_certificate: 1_000,
             forks: 8,
+            answers: 8,
             requests_per_dialog: 8,
             attempts: 8,
             message: 65_000,

@@ -78,7 +78,7 @@ impl Counters {
     }
 }
 
-/// Why the switchboard refused a request.
+/// Why the switchboard refused a message.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Refusal {
     /// It came from an address that no trunk claims: 403.
@@ -105,11 +105,13 @@ pub enum Refusal {
     RequestCap,
     /// As many calls live as the configuration allows: 503.
     CallCap,
+    /// A 2xx to an INVITE that was answered in as many dialogs as the configuration allows: dropped.
+    AnswerCap,
 }
 
 impl Refusal {
     /// Every reason, in the order in which they are reported.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::UnknownSource,
         Self::Method,
         Self::UnknownMethod,
@@ -122,6 +124,7 @@ impl Refusal {
         Self::Glare,
         Self::RequestCap,
         Self::CallCap,
+        Self::AnswerCap,
     ];
 
     /// The word under which the reason is counted.
@@ -140,6 +143,7 @@ impl Refusal {
             Self::Glare => "glare",
             Self::RequestCap => "request-cap",
             Self::CallCap => "call-cap",
+            Self::AnswerCap => "answer-cap",
         }
     }
 }

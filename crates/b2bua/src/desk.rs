@@ -145,8 +145,9 @@ impl Desk {
 
     /// A 2xx to this INVITE has come, in this dialog.
     pub(crate) fn note_answer(&mut self, id: ClientId, dialog: DialogId) {
+        let cap = self.config.caps.answers;
         let answers = self.answers.entry(id).or_default();
-        if !answers.contains(&dialog) {
+        if answers.len() < cap && !answers.contains(&dialog) {
             answers.push(dialog);
         }
     }
@@ -154,6 +155,11 @@ impl Desk {
     /// Whether a 2xx to this INVITE had come in this dialog before.
     pub(crate) fn has_answer(&self, id: ClientId, dialog: &DialogId) -> bool {
         self.answers.get(&id).is_some_and(|answers| answers.contains(dialog))
+    }
+
+    /// Whether as many 2xx to this INVITE have come, each in another dialog, as are taken.
+    pub(crate) fn is_answered_enough(&self, id: ClientId) -> bool {
+        self.answers.get(&id).is_some_and(|answers| answers.len() >= self.config.caps.answers)
     }
 
     /// No further 2xx to this INVITE can come.

@@ -292,6 +292,9 @@ impl<P: Policy> Switchboard<P> {
         if self.desk.has_answer(client, &id) {
             return tracing::debug!("an answer of a dialog that is over came late");
         }
+        if self.desk.is_answered_enough(client) {
+            return self.desk.counters.refuse(Refusal::AnswerCap);
+        }
         let Ok(dialog) = Dialog::calling(response, || dialog::source(flow)) else { return };
         let Some(listener) = self.desk.listener_at(flow) else { return };
         tracing::debug!("one answer too many is acknowledged and ended");
