@@ -28,6 +28,10 @@ advisories:
 ring:
     ATTESTA_REQUIRE_SIPP=1 cargo test --locked -p attesta-tests --test 'sipp_*'
 
+# Transactions by chance on a bad network: SEEDS runs of TRANSACTIONS each, and how they ended.
+storm seeds="1000" transactions="1000":
+    cargo run --locked --release -p attesta-tests --example storm -- {{seeds}} {{transactions}}
+
 # What a call costs on one core: CALLS in all, RATE per second, and a signing or a verifying edge.
 load calls="20000" rate="500" edge="sign":
     cargo run --locked --release -p attesta-tests --example load -- {{calls}} {{rate}} {{edge}}
@@ -40,9 +44,10 @@ bench:
 instructions:
     cargo bench --locked -p attesta-benches --features valgrind --bench sip_instructions --bench transaction_instructions
 
-# The benchmarks whose figures have ceilings: instructions and allocations, which do not depend on the load of the machine.
+# The benchmarks whose figures have ceilings: instructions, allocations and memory, which do not depend on the load of the
+# machine.
 bench-smoke:
-    cargo bench --locked -p attesta-benches --features valgrind --bench stir --bench sip_instructions --bench transaction_instructions
+    cargo bench --locked -p attesta-benches --features valgrind --bench stir --bench sip_instructions --bench transaction_instructions --bench transaction_memory
 
 # Fuzzes one target for so many seconds; needs nightly and cargo-fuzz.
 fuzz target seconds="600":

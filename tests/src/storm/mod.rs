@@ -1,0 +1,80 @@
+//! Transactions by chance, on a network that loses, doubles, delays and reorders.
+//!
+//! A caller sends INVITE, OPTIONS and MESSAGE requests and cancels some; an answerer answers at random, or not at all. Of each
+//! transaction it is checked, at the instant at which it ends, that it ends by the timer and in the state that the RFCs give
+//! it; and of each timer that fires, that something comes of it.
+
+mod answerer;
+mod caller;
+mod subject;
+mod tally;
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use attesta_transaction::Seed;
+
+use crate::sim::{Conditions, Network};
+use answerer::Answerer;
+use caller::Caller;
+pub use tally::{End, Tally};
+
+/// One run.
+pub struct Storm {
+    /// The network, for whoever wants it worse. Its nodes are called `caller` and `answerer`.
+    pub net: Network,
+    transactions: usize,
+    caller: Rc<RefCell<Caller>>,
+    answerer: Rc<RefCell<Answerer>>,
+}
+
+impl Storm {
+    /// A network of 20 % loss, 10 % duplication and up to 2 s of delay, on which so many requests leave within 20 s.
+    #[must_use]
+    pub fn new(seed: u64, transactions: usize) -> Self {
+        let net = Network::new(seed);
+        net.keeps_the_last(RUNGS);
+        net.suffers(Conditions {
+            loss: 20,
+            duplication: 10,
+            delay: Duration::from_millis(1)..Duration::from_secs(2),
+        });
+        let (from, to) = (SocketAddr::from(([192, 0, 2, 1], 5060)), SocketAddr::from(([192, 0, 2, 2], 5060)));
+        let caller = Rc::new(RefCell::new(Caller::new(seed, transactions, net.now(), from, to)));
+        let answerer = Rc::new(RefCell::new(Answerer::new(seed)));
+        net.seat("caller", from, Rc::clone(&caller) as Rc<RefCell<_>>);
+        net.seat("answerer", to, Rc::clone(&answerer) as Rc<RefCell<_>>);
+        net.wakes(from);
+        Self { net, transactions, caller, answerer }
+    }
+
+    /// Runs until nothing is on its way and no timer is set; gives how the transactions ended.
+    ///
+    /// # Panics
+    ///
+    /// If one of them did not end, ended in another way than the RFCs say, or left something behind.
+    #[must_use]
+    pub fn run(&self) -> Tally {
+        self.net.settles();
+        let (mut caller, answerer) = (self.caller.borrow_mut(), self.answerer.borrow());
+        let mut tally = Tally { runs: 1, simulated: self.net.elapsed(), ..Tally::default() };
+        tally.add(&caller.tally());
+        tally.add(&answerer.tally());
+        tally.traffic = self.net.traffic();
+        let begun = tally.begun();
+        assert_eq!(begun, self.transactions as u64, "some requests never left");
+        tally
+    }
+}
+
+/// The seed of one node of a run.
+fn seed_of(seed: u64, node: u8) -> Seed {
+    let mut octets = [node; 32];
+    octets.iter_mut().zip(seed.to_be_bytes()).for_each(|(slot, octet)| *slot = octet);
+    Seed::new(octets)
+}
+
+/// How much of a run's ladder is kept, to be shown where it fails.
+const RUNGS: usize = 200;

@@ -1,0 +1,59 @@
+//! An endpoint that is watched: each of its timers must do something.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use attesta_transaction::{Config, Counters, Endpoint, Input, Output, Place, Seed};
+
+/// An endpoint, and what it was seen to do.
+pub(super) struct Subject {
+    pub(super) endpoint: Endpoint,
+    ready: VecDeque<Output>,
+    deadline: Option<Instant>,
+    pub(super) timers: u64,
+    pub(super) most: u64,
+}
+
+impl Subject {
+    pub(super) fn new(place: Place, seed: &Seed) -> Self {
+        Self {
+            endpoint: Endpoint::new(Config::default(), place, seed),
+            ready: VecDeque::new(),
+            deadline: None,
+            timers: 0,
+            most: 0,
+        }
+    }
+
+    /// Lets the timer fire that is due, if one is: it sends, tells, ends a transaction of which nobody knows, or leaves one with
+    /// nothing to do but absorb. A timer that did nothing of these would have outlived its machine.
+    pub(super) fn wake(&mut self, now: Instant) {
+        if self.deadline.is_none_or(|deadline| deadline > now) {
+            return;
+        }
+        let before = load(&self.endpoint.counters());
+        self.endpoint.handle_input(now, Input::Timeout);
+        self.timers += 1;
+        match self.endpoint.poll_output() {
+            Output::Timeout(next) => {
+                assert_ne!(load(&self.endpoint.counters()), before, "a timer fired for nothing");
+                self.deadline = next;
+            }
+            output @ (Output::Transmit(_) | Output::Event(_)) => self.ready.push_back(output),
+        }
+    }
+
+    pub(super) fn poll(&mut self) -> Output {
+        let output = self.ready.pop_front().unwrap_or_else(|| self.endpoint.poll_output());
+        if let Output::Timeout(deadline) = &output {
+            self.deadline = *deadline;
+            self.most = self.most.max(load(&self.endpoint.counters()).0);
+        }
+        output
+    }
+}
+
+/// How many transactions there are, and how many of them only absorb.
+fn load(counters: &Counters) -> (u64, u64) {
+    (counters.live_clients + counters.live_servers, counters.absorbing)
+}
