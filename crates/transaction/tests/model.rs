@@ -5,9 +5,11 @@
 
 mod table;
 
-use std::collections::VecDeque;
 use std::env;
+use std::fmt;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use attesta_sip::{CSeq, Limits, Message, Method, Name, Request, Response, Status};
@@ -22,20 +24,32 @@ use table::{Kind, Model};
 
 #[test]
 fn the_endpoint_does_what_the_tables_say() {
-    let wanted = env::var("ATTESTA_HISTORIES").ok().and_then(|count| count.parse().ok()).unwrap_or(10_000);
+    let wanted = env::var("ATTESTA_HISTORIES").ok().and_then(|count| count.parse().ok()).unwrap_or(HISTORIES);
     let seeds = match env::var("ATTESTA_SEED").ok().and_then(|seed| seed.parse::<u64>().ok()) {
         Some(seed) => seed..seed + 1,
         None => 0..wanted,
     };
-    for seed in seeds {
-        let mut history = History::new(seed);
-        for _ in 0..STEPS {
-            history.step();
+    let next = AtomicU64::new(seeds.start);
+    let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
+    thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    History::new(seed).run();
+                }
+            });
         }
-        history.finish();
-    }
+    });
 }
 
+/// How many histories are tried.
+const HISTORIES: u64 = 100_000;
+
+/// How many things happen in one.
 const STEPS: usize = 10;
 
 /// One transaction of one kind on one transport, and what happens to it.
@@ -44,7 +58,8 @@ struct History {
     rng: ChaCha8Rng,
     model: Model,
     subject: Subject,
-    told: Vec<String>,
+    transport: Transport,
+    told: Vec<(Told, Vec<(Duration, String)>)>,
 }
 
 impl History {
@@ -57,11 +72,19 @@ impl History {
             rng,
             model: Model::new(kind, transport.reliable()),
             subject: Subject::new(kind, transport, seed),
-            told: vec![format!("{kind:?} on {transport}")],
+            transport,
+            told: Vec::new(),
         };
         history.subject.begin();
-        history.compare("begin");
+        history.compare(Told::Event("begin"));
         history
+    }
+
+    fn run(mut self) {
+        for _ in 0..STEPS {
+            self.step();
+        }
+        self.finish();
     }
 
     /// Something happens to both, or time passes.
@@ -74,7 +97,7 @@ impl History {
             let event = pick(&mut self.rng, events);
             self.subject.meet(event);
             self.model.meet(event);
-            self.compare(event);
+            self.compare(Told::Event(event));
         }
     }
 
@@ -83,12 +106,12 @@ impl History {
         if matches!(self.model.kind, Kind::InviteServer) {
             self.subject.meet("user failure");
             self.model.meet("user failure");
-            self.compare("user failure");
+            self.compare(Told::Event("user failure"));
         }
         if matches!(self.model.kind, Kind::InviteClient) {
             self.subject.meet("failure");
             self.model.meet("failure");
-            self.compare("failure");
+            self.compare(Told::Event("failure"));
         }
         self.pass(Duration::from_secs(70));
         assert!(self.subject.endpoint.is_idle(), "state is left\n{}", self.story());
@@ -98,21 +121,40 @@ impl History {
     fn pass(&mut self, time: Duration) {
         self.subject.pass(time);
         self.model.pass(time);
-        self.compare(&format!("{time:?} later"));
+        self.compare(Told::Later(time));
     }
 
-    fn compare(&mut self, event: &str) {
+    fn compare(&mut self, event: Told) {
         let (done, wanted) = (std::mem::take(&mut self.subject.done), self.model.take_done());
-        self.told.push(format!("{event}: {wanted:?}"));
-        assert_eq!(done, wanted, "the endpoint (left) differs from the tables (right)\n{}", self.story());
+        let same = done == wanted;
+        self.told.push((event, wanted));
+        assert!(same, "the endpoint differs from the tables in the last line: {done:?}\n{}", self.story());
     }
 
     fn story(&self) -> String {
-        let Self { seed, told, .. } = self;
+        let Self { seed, told, transport, .. } = self;
+        let told: Vec<_> = told.iter().map(|(event, wanted)| format!("{event}: {wanted:?}")).collect();
         format!(
-            "{}\nreplay: ATTESTA_SEED={seed} cargo test -p attesta-transaction --test model",
+            "{:?} on {transport}\n{}\nreplay: ATTESTA_SEED={seed} cargo test -p attesta-transaction --test model",
+            self.model.kind,
             told.join("\n")
         )
+    }
+}
+
+/// What happened.
+#[derive(Clone, Copy)]
+enum Told {
+    Event(&'static str),
+    Later(Duration),
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Event(event) => f.write_str(event),
+            Self::Later(time) => write!(f, "{time:?} later"),
+        }
     }
 }
 
@@ -297,7 +339,6 @@ fn arriving(method: &Method, transport: Transport) -> Bytes {
 }
 
 fn pick<T: Copy>(rng: &mut ChaCha8Rng, from: &[T]) -> T {
-    let mut rotated = VecDeque::from_iter(from.iter().copied());
-    rotated.rotate_left(usize::try_from(rng.next_u64() % from.len() as u64).unwrap_or_default());
-    rotated.pop_front().expect("there is something to pick from")
+    let place = usize::try_from(rng.next_u64() % from.len() as u64).unwrap_or_default();
+    *from.get(place).expect("there is something to pick from")
 }
