@@ -8,7 +8,7 @@ use attesta_sip::Name;
 use attesta_tests::sim::{
     ACK, Agent, BYE, CANCEL, Conditions, INVITE, LATENCY, MESSAGE, Network, OPTIONS, T1, TIMEOUT, UNREACHABLE,
 };
-use attesta_transaction::{Config, Refusal};
+use attesta_transaction::Refusal;
 use insta::assert_snapshot;
 
 fn pair() -> (Network, Agent, Agent) {
@@ -521,38 +521,45 @@ fn a_cancel_without_its_invite_gets_481() {
     bob.hears_no_more();
 }
 
-/// RFC 3261 section 21.5.4.
+/// RFC 3261 section 9.2: a CANCEL from elsewhere is none, though it knows the branch.
 #[test]
-fn at_the_cap_new_requests_get_503_and_old_ones_are_safe() {
+fn a_cancel_from_another_address_gets_481() {
     let (net, alice, bob) = pair();
-    bob.is_configured(Config::default().max_transactions(1).retry_after(Duration::from_secs(7)));
+    let mallory = net.probe("mallory");
     alice.sends(INVITE);
     bob.gets(INVITE);
-    alice.sends(OPTIONS);
-    alice.gets(503);
-    assert_eq!(alice.last_response().headers().get(Name::RetryAfter), Some(&b"7"[..]));
-    bob.sends(486);
-    alice.gets(486);
+    let via = String::from_utf8_lossy(bob.last_request().headers().get(Name::Via).unwrap()).into_owned();
+    mallory.sends(
+        bob.address(),
+        format!(
+            "CANCEL sip:bob@192.0.2.2 SIP/2.0\r\nVia: {via}\r\nFrom: <sip:x@192.0.2.3>;tag=1\r\n\
+             To: <sip:bob@192.0.2.2>\r\nCall-ID: 1\r\nCSeq: 1 CANCEL\r\nMax-Forwards: 70\r\n\
+             Content-Length: 0\r\n\r\n"
+        ),
+    );
+    let answer = mallory.gets("481 CANCEL");
+    assert_eq!(answer.headers().count(Name::Via), 1);
+    bob.sends(200);
+    alice.gets(200);
     bob.gets(ACK);
-    alice.hears_no_more();
-    assert_eq!(bob.counters().refused.of(Refusal::Overloaded), 1);
-    assert_snapshot!(net.ladder());
+    bob.hears_no_more();
+    assert_eq!(bob.counters().refused.of(Refusal::StrayCancel), 1);
 }
 
+/// RFC 4320 section 4.2: what the client sends last, and the network brings late, begins nothing again.
 #[test]
-fn at_the_cap_a_bye_still_leaves() {
+fn f_x7_a_request_that_nobody_answered_does_not_begin_again() {
     let (net, alice, bob) = pair();
-    alice.is_configured(Config::default().max_transactions(1));
-    alice.sends(INVITE);
-    bob.gets(INVITE);
-    bob.sends(200);
-    alice.gets(200);
-    bob.gets(ACK);
-    alice.sends(BYE);
-    bob.gets(BYE);
-    bob.sends(200);
-    alice.gets(200);
-    net.settles();
+    alice.sends(OPTIONS);
+    bob.gets(OPTIONS);
+    net.run_for(31 * Duration::from_secs(1));
+    net.suffers(Conditions {
+        delay: Duration::from_secs(3)..Duration::from_secs(3),
+        ..Conditions::default()
+    });
+    alice.gets(TIMEOUT);
+    bob.hears_no_more();
+    assert_eq!(bob.counters().servers, 1);
 }
 
 /// The response that a probe gives to a request, with a To tag.

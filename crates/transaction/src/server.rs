@@ -16,21 +16,24 @@ use crate::reply::Unanswered;
 /// ```text
 ///                         | request: to the user
 ///       request: absorb   v
-///                +---> Trying ----------------------------------------+
-///                +------/ | \                                         |
-///                         |  \ 200-699 from the user: send it         |
-///                         | no final response by the time at which    | 64 T1 after the
-///                         | the client's Timer E reaches T2: send 100 | request: nobody
-///                         v    \                                      | waits any more
-///    request: +--> Proceeding --\-------------------------------------+
-///  send 100   +------/    |      \                                    |
-///                         | 200-699 from the user: send it            |
-///    request:             v        v                                  |
-///  send response +--> Completed <--+  transport error anywhere:       |
-///                +------/ |           inform the user                 |
-///                         | Timer J                                   |
-///                         +---------> Terminated <--------------------+
+///                +---> Trying
+///                +------/ | \
+///                         |  \ 200-699 from the user: send it
+///                         | no final response by the time at which
+///                         | the client's Timer E reaches T2: send 100
+///                         v    \
+///    request: +--> Proceeding   \
+///  send 100   +------/    |      \
+///                         | 200-699 from the user: send it; 64 T1 after
+///    request:             v        v the request: nobody waits any more
+///  send response +--> Completed <--+
+///                +------/ |           transport error anywhere:
+///                         | Timer J   inform the user
+///                         v
+///                     Terminated
 /// ```
+///
+/// Completed without a response absorbs: what the client sent last is still on its way when its Timer F fires.
 ///
 /// A transport error leaves the machine where it is, as RFC 6026 section 8.8 has it: a client that sends its request again
 /// gets the response again.
@@ -81,14 +84,14 @@ impl State {
                     out.absorb();
                     Self::Trying { request, trying, expires }
                 }
-                Event::Final(response) => tsx.complete(now, Some(response), out),
-                Event::Silence => tsx.complete(now, None, out),
+                Event::Final(response) => tsx.complete(now, response, out),
+                Event::Silence => tsx.silence(expires),
                 Event::Timer => match request.trying(tsx.config) {
                     Some(trying) if now < expires => {
                         out.send(tsx.flow, &trying);
                         Self::Proceeding { trying, expires }
                     }
-                    Some(_) | None => Self::Terminated,
+                    Some(_) | None => tsx.silence(expires),
                 },
                 Event::TransportError => {
                     tsx.inform(out);
@@ -101,9 +104,8 @@ impl State {
                     out.resend(tsx.flow, &trying);
                     Self::Proceeding { trying, expires }
                 }
-                Event::Final(response) => tsx.complete(now, Some(response), out),
-                Event::Silence => tsx.complete(now, None, out),
-                Event::Timer => Self::Terminated,
+                Event::Final(response) => tsx.complete(now, response, out),
+                Event::Silence | Event::Timer => tsx.silence(expires),
                 Event::TransportError => {
                     tsx.inform(out);
                     Self::Proceeding { trying, expires }
@@ -150,14 +152,21 @@ impl State {
 }
 
 impl Context<'_> {
-    fn complete(&self, now: Instant, response: Option<Bytes>, out: &mut Outbox) -> State {
-        if let Some(response) = &response {
-            out.send(self.flow, response);
-        }
+    fn complete(&self, now: Instant, response: Bytes, out: &mut Outbox) -> State {
+        out.send(self.flow, &response);
+        self.linger(Some(response), now)
+    }
+
+    /// There is no response, and the client sends its request until it expires.
+    fn silence(&self, expires: Instant) -> State {
+        self.linger(None, expires)
+    }
+
+    fn linger(&self, response: Option<Bytes>, since: Instant) -> State {
         if self.flow.transport.reliable() {
             State::Terminated
         } else {
-            State::Completed { response, timer_j: now + self.config.patience() }
+            State::Completed { response, timer_j: since + self.config.patience() }
         }
     }
 

@@ -205,7 +205,7 @@ mod tests {
         assert_eq!((table.due(now), table.nearest_end()), (Some(one), Some((now + second, three))));
         table.wake_at(one, Some(now + second), true);
         assert_eq!((table.live(), table.absorbing(), table.due(now)), (0, 3, None));
-        [one, two, three].map(|slot| table.remove(slot));
+        assert_eq!([one, two, three].map(|slot| table.remove(slot)), [Some(()); 3]);
         assert!(table.is_empty());
     }
 

@@ -1,6 +1,7 @@
 //! The reference: four tables and a machine that looks up what they say.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use attesta_sip::Method;
@@ -36,12 +37,13 @@ impl Kind {
         }
     }
 
-    fn table(self) -> &'static str {
+    fn table(self) -> &'static [Row] {
+        let [invite_client, client, invite_server, server] = &*TABLES;
         match self {
-            Self::InviteClient => INVITE_CLIENT,
-            Self::Client => CLIENT,
-            Self::InviteServer => INVITE_SERVER,
-            Self::Server => SERVER,
+            Self::InviteClient => invite_client,
+            Self::Client => client,
+            Self::InviteServer => invite_server,
+            Self::Server => server,
         }
     }
 }
@@ -110,19 +112,19 @@ const INVITE_SERVER: &str = "
 ";
 
 /// `W` is the wait until the client's Timer E is T2 (RFC 4320 section 4.1), `X` the time after which nobody waits for a
-/// response (RFC 4320 section 4.2).
+/// response (RFC 4320 section 4.2), though what the client sent last may still come.
 const SERVER: &str = "
     -          | begin        | tell request              | Trying     | W=3500ms X=64T1
     Trying     | W            | send 100                  | Proceeding | X
     Trying     | user 2xx     | send 2xx                  | Completed  | 0J=64T1
     Trying     | user failure | send failure              | Completed  | 0J=64T1
-    Trying     | user 408     |                           | Silent     | 0J=64T1
+    Trying     | user 408     |                           | Silent     | 0J=X+64T1
     Trying     | error        | tell error                | Trying     |
     Proceeding | request      | send last                 | Proceeding |
     Proceeding | user 2xx     | send 2xx                  | Completed  | 0J=64T1
     Proceeding | user failure | send failure              | Completed  | 0J=64T1
-    Proceeding | user 408     |                           | Silent     | 0J=64T1
-    Proceeding | X            | tell end                  | Terminated |
+    Proceeding | user 408     |                           | Silent     | 0J=X+64T1
+    Proceeding | X            |                           | Silent     | 0J=64T1
     Proceeding | error        | tell error                | Proceeding |
     Completed  | request      | send last                 | Completed  |
     Completed  | error        | tell error                | Completed  |
@@ -174,14 +176,9 @@ impl Model {
         if event == "error" && !self.sent {
             return;
         }
-        let row = self
-            .kind
-            .table()
-            .lines()
-            .map(Row::read)
-            .find(|row| row.state == self.state && row.event == event);
+        let row = self.kind.table().iter().find(|row| row.state == self.state && row.event == event);
         let Some(row) = row else { return };
-        for act in row.acts.split(", ").filter(|act| !act.is_empty()) {
+        for act in &row.acts {
             self.act(act);
         }
         let old = std::mem::take(&mut self.timers);
@@ -192,7 +189,7 @@ impl Model {
             self.last = None;
         }
         self.state = row.next;
-        for timer in row.timers.split_whitespace() {
+        for timer in &row.timers {
             self.start(timer, &old);
         }
     }
@@ -250,6 +247,7 @@ impl Model {
             "T2" => T2,
             "T4" => T4,
             "64T1" => 64 * T1,
+            "X+64T1" => old.get("X").map_or(Duration::ZERO, |expires| expires.at - self.now) + 64 * T1,
             "32s" => Duration::from_secs(32),
             "200ms" => Duration::from_millis(200),
             "3500ms" => Duration::from_millis(3500),
@@ -271,18 +269,25 @@ impl Model {
 struct Row {
     state: &'static str,
     event: &'static str,
-    acts: &'static str,
+    acts: Vec<&'static str>,
     next: &'static str,
-    timers: &'static str,
+    timers: Vec<&'static str>,
 }
 
 impl Row {
     fn read(line: &'static str) -> Self {
         let mut cells = line.split('|').map(str::trim);
         let mut cell = || cells.next().unwrap_or_default();
-        Self { state: cell(), event: cell(), acts: cell(), next: cell(), timers: cell() }
+        let (state, event, acts, next, timers) = (cell(), cell(), cell(), cell(), cell());
+        let acts = acts.split(", ").filter(|act| !act.is_empty()).collect();
+        Self { state, event, acts, next, timers: timers.split_whitespace().collect() }
     }
 }
+
+/// The tables, read once.
+static TABLES: LazyLock<[Vec<Row>; 4]> = LazyLock::new(|| {
+    [INVITE_CLIENT, CLIENT, INVITE_SERVER, SERVER].map(|table| table.lines().map(Row::read).collect())
+});
 
 const T1: Duration = Duration::from_millis(500);
 const T2: Duration = Duration::from_secs(4);
