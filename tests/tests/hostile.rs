@@ -176,6 +176,21 @@ fn a_refusal_cannot_be_aimed_at_others() {
     assert_eq!(refusal.flow.remote, SocketAddr::from(([192, 0, 2, 3], 5060)));
 }
 
+/// Nor does a response of the user's: `maddr` is followed only where it names the asker.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
+fn a_response_cannot_be_aimed_at_others() {
+    let mut endpoint = endpoint();
+    let aimed = GOOD.replace("192.0.2.3:5060;", "192.0.2.3:5060;maddr=203.0.113.9;");
+    let outputs = hand_in(&mut endpoint, aimed.into());
+    let [Output::Event(Event::Request { id, request, .. })] = outputs.as_slice() else {
+        panic!("a request: {outputs:?}")
+    };
+    endpoint.respond(Instant::now(), *id, &Response::to_request(request, Status::BUSY_HERE));
+    let Output::Transmit(response) = endpoint.poll_output() else { panic!("a response") };
+    assert_eq!(response.flow.remote, SocketAddr::from(([192, 0, 2, 3], 5060)));
+}
+
 /// The machine of an INVITE lingers for 32 s behind its final response, and a signed INVITE is large.
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]

@@ -169,6 +169,24 @@ fn one_call_too_many_is_refused() {
 }
 
 #[test]
+fn an_emergency_call_passes_the_cap_on_transactions() {
+    let (alice, bob) = trunks();
+    let transactions = attesta_transaction::Config::default().max_transactions(4);
+    let mut rig = Rig::new(builder().trunk(alice).trunk(bob).transactions(transactions).build().unwrap());
+    for id in ["call-1", "call-2"] {
+        rig.request(ALICE, "INVITE", &uri(CALLEE), &dialog_forming("").replace("call-1", id), OFFER);
+        rig.gets_request(BOB, "INVITE");
+    }
+    rig.request(ALICE, "INVITE", &uri(CALLEE), &dialog_forming("").replace("call-1", "call-3"), OFFER);
+    assert_eq!(header(&rig.gets_response(ALICE, 503), Name::RetryAfter), "5");
+    rig.request(MALLORY, "INVITE", &uri("911"), &dialog_forming("").replace("call-1", "call-4"), OFFER);
+    rig.gets_response(MALLORY, 403);
+    rig.request(ALICE, "INVITE", &uri("911"), &dialog_forming("").replace("call-1", "call-5"), OFFER);
+    rig.gets_request(BOB, "INVITE");
+    assert_eq!((rig.refused("overloaded"), rig.counters().calls_live), (1, 3));
+}
+
+#[test]
 fn emergency_calls_of_a_trunk_are_told_apart_and_those_of_strangers_refused() {
     let mut rig = Rig::plain();
     for (uri, id) in [("urn:service:sos.police", "e1"), ("sip:911@edge.example", "e2")] {

@@ -229,6 +229,22 @@ fn forks_are_limited() {
     assert_eq!(relayed, 9, "eight forks, one of them twice");
 }
 
+/// RFC 3261 section 13.2.2.4, within bounds.
+#[test]
+fn answers_are_limited() {
+    let mut rig = Rig::plain();
+    rig.invite("");
+    let invite = rig.gets_request(BOB, "INVITE");
+    for fork in 0..20 {
+        rig.reply_with(BOB, &invite, 200, &format!("b{fork}"), &contact(BOB), ANSWER);
+    }
+    let byes = std::iter::from_fn(|| rig.gets_if_any(BOB)).filter(|message| {
+        matches!(message, attesta_sip::Message::Request(request) if request.method().as_str() == "BYE")
+    });
+    assert_eq!(byes.count(), 7, "eight answers, one of them the call's");
+    assert_eq!(rig.refused("answer-cap"), 12);
+}
+
 #[test]
 fn a_failure_is_relayed_with_what_it_carries() {
     for status in [404, 486, 488, 600, 603] {
