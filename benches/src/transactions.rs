@@ -1,11 +1,11 @@
-//! Two endpoints with no network between them.
+//! Two endpoints with no network between them, and one with many transactions.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use attesta_sip::{Limits, Message, Method, Name, Request, Response, Status};
 use attesta_transaction::{
-    Config, Endpoint, Event, Flow, Input, Output, Place, Seed, SentBy, ServerId, Transmit,
+    Config, Endpoint, Event, Flow, Input, Output, Place, Seed, SentBy, ServerId, Transmit, Transport,
 };
 use bytes::Bytes;
 
@@ -28,8 +28,7 @@ impl Pair {
     /// millisecond tens of thousands.
     #[must_use]
     pub fn new(now: Instant, pace: Duration) -> Self {
-        let (one, other) =
-            (SocketAddr::from(([192, 0, 2, 1], 5060)), SocketAddr::from(([192, 0, 2, 2], 5060)));
+        let (one, other) = addresses();
         let endpoint = |worker| {
             Endpoint::new(Config::default(), Place { instance: 1, worker }, &Seed::new([worker; 32]))
         };
@@ -116,6 +115,115 @@ impl Pair {
             }
         }
     }
+}
+
+/// An endpoint with many transactions, and how many octets of messages they keep.
+pub struct Crowd {
+    now: Instant,
+    endpoint: Endpoint,
+    messages: usize,
+}
+
+impl Crowd {
+    /// So many OPTIONS on a stream, which wait for nothing but Timer F.
+    #[must_use]
+    pub fn idle(now: Instant, count: usize) -> Self {
+        let mut crowd = Self::new(now);
+        for _ in 0..count {
+            crowd.send(options(), Transport::Tcp);
+        }
+        crowd
+    }
+
+    /// So many INVITEs of ours, unanswered.
+    #[must_use]
+    pub fn calling(now: Instant, count: usize) -> Self {
+        let (mut crowd, invite) = (Self::new(now), request(INVITE));
+        for _ in 0..count {
+            crowd.messages += crowd.send(invite.clone(), Transport::Udp).map_or(0, |sent| sent.payload.len());
+        }
+        crowd
+    }
+
+    /// So many INVITEs of ours, each with this final response. Of a failure the ACK is kept.
+    #[must_use]
+    pub fn answered(now: Instant, count: usize, status: Status) -> Self {
+        let (mut crowd, invite) = (Self::new(now), request(INVITE));
+        for _ in 0..count {
+            let Some(sent) = crowd.send(invite.clone(), Transport::Udp) else { continue };
+            let Ok(Message::Request(sent)) = Message::parse(sent.payload, &Limits::default()) else {
+                continue;
+            };
+            let mut response = Response::to_request(&sent, status);
+            response.headers_mut().set(Name::To, "<sip:+12155551213@192.0.2.2>;tag=callee");
+            crowd.receive(response.to_bytes());
+            crowd.messages += drain(&mut crowd.endpoint).0.first().map_or(0, |ack| ack.payload.len());
+        }
+        crowd
+    }
+
+    /// So many INVITEs of others, each with this response of ours, which is kept unless it is a 2xx.
+    #[must_use]
+    pub fn called(now: Instant, count: usize, status: Status) -> Self {
+        let (mut crowd, mut invite) = (Self::new(now), request(INVITE));
+        for number in 0..count {
+            let via = format!("SIP/2.0/UDP 192.0.2.2:5060;branch=z9hG4bKcrowd{number};rport");
+            invite.headers_mut().remove(Name::Via);
+            invite.headers_mut().push_front(Name::Via, via);
+            invite.headers_mut().set(Name::CallId, format!("crowd-{number}@192.0.2.2"));
+            crowd.receive(invite.to_bytes());
+            let (_, Some((id, request))) = drain(&mut crowd.endpoint) else { continue };
+            crowd.endpoint.respond(now, id, &Response::to_request(&request, status));
+            let sent = drain(&mut crowd.endpoint).0;
+            if !status.is_success() {
+                crowd.messages += sent.first().map_or(0, |response| response.payload.len());
+            }
+        }
+        crowd
+    }
+
+    /// The octets of the messages that the transactions keep.
+    #[must_use]
+    pub const fn messages(&self) -> usize {
+        self.messages
+    }
+
+    /// How many transactions there are.
+    #[must_use]
+    pub fn live(&self) -> u64 {
+        self.endpoint.counters().live_clients + self.endpoint.counters().live_servers
+    }
+
+    /// A timeout at which nothing is due.
+    pub fn wakes(&mut self) {
+        self.endpoint.handle_input(self.now, Input::Timeout);
+        debug_assert!(matches!(self.endpoint.poll_output(), Output::Timeout(Some(_))), "nothing is due");
+    }
+
+    fn new(now: Instant) -> Self {
+        Self {
+            now,
+            endpoint: Endpoint::new(Config::default(), Place::default(), &Seed::new([9; 32])),
+            messages: 0,
+        }
+    }
+
+    fn send(&mut self, request: Request, transport: Transport) -> Option<Transmit> {
+        let (local, remote) = addresses();
+        let flow = Flow { transport, ..Flow::udp(local, remote) };
+        let begun = self.endpoint.request(self.now, request, flow, &SentBy::from(local));
+        debug_assert!(begun.is_ok(), "a crowd is below the cap");
+        drain(&mut self.endpoint).0.pop()
+    }
+
+    fn receive(&mut self, data: Bytes) {
+        let (local, remote) = addresses();
+        self.endpoint.handle_input(self.now, Input::Datagram { flow: Flow::udp(local, remote), data });
+    }
+}
+
+fn addresses() -> (SocketAddr, SocketAddr) {
+    (SocketAddr::from(([192, 0, 2, 1], 5060)), SocketAddr::from(([192, 0, 2, 2], 5060)))
 }
 
 fn drain(side: &mut Endpoint) -> (Vec<Transmit>, Option<(ServerId, Request)>) {
