@@ -15,7 +15,7 @@ use crate::delivery::RESOLVE_BUDGET;
 use crate::desk::{Client, Desk, reply_tagged};
 use crate::event::Cause;
 use crate::identity::Offer;
-use crate::io::{Destination, Output, ResolveError, SignError};
+use crate::io::{Destination, ResolveError, SignError};
 use crate::listener::Listener;
 use crate::policy::Policy;
 use crate::ringing::{Fork, close};
@@ -149,17 +149,18 @@ impl Call {
     /// Asks where the next target can be reached; ends the call where none is left.
     pub(crate) fn next_attempt<P: Policy>(&mut self, turn: &mut Turn<'_, P>) {
         let cap = self.config.caps.attempts;
+        let config = self.config.clone();
         let Some(dialling) = self.dialling() else { return };
         dialling.destinations.clear();
         let stop = if dialling.attempts < cap { dialling.stops.pop_front() } else { None };
         match stop {
             Some(stop) => {
                 let target = stop.target.clone();
+                let transports = config.transports(&stop.egress.trunk.listeners);
                 tracing::debug!(%target, "next target");
                 dialling.progress = Progress::Resolving { stop, until: turn.now.mono + RESOLVE_BUDGET };
-                let token = turn.desk.token();
+                let token = turn.desk.resolve(target, transports);
                 self.await_answer(turn, token);
-                turn.desk.emit(Output::Resolve { token, target });
             }
             None => self.exhausted(turn),
         }

@@ -11,6 +11,7 @@ use attesta_transaction::{Config as Transactions, Flow, Transport};
 
 use crate::error::ConfigError;
 use crate::listener::Listener;
+use crate::transports::Transports;
 use crate::trunk::{InboundIdentity, OutboundIdentity, Prefix, Trunk};
 use crate::trust::{NamedSigner, TrustDomain};
 
@@ -96,6 +97,12 @@ impl Config {
         let mut fitting = self.listeners.iter().filter(fits);
         let first = fitting.clone().next();
         fitting.find(near).or(first)
+    }
+
+    /// What a message may leave by: the transports of the listeners named, of all where none is.
+    pub(crate) fn transports(&self, names: &[Arc<str>]) -> Transports {
+        let named = self.listeners.iter().filter(|each| names.is_empty() || names.contains(&each.name));
+        named.fold(Transports::none(), |all, listener| all.with(listener.transport, listener.address.ip()))
     }
 
     /// Whether the built-in callee answers this number.

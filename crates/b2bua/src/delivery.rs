@@ -7,7 +7,7 @@ use attesta_transaction::{Failure, Flow};
 
 use crate::arena::Key;
 use crate::desk::{Client, Desk, Waiter};
-use crate::io::{Destination, Now, Output, ResolveError, Token};
+use crate::io::{Destination, Now, ResolveError, Token};
 use crate::leg::Ack;
 
 /// Where the requests of a leg are sent.
@@ -58,13 +58,13 @@ impl Desk {
             Hop::Asked { parcels, .. } => parcels.push(parcel),
             Hop::Unknown => match leg.dialog.next_hop() {
                 Some(target) => {
-                    let token = self.token();
+                    let transports = self.config.transports(&[]);
+                    let token = self.resolve(target, transports);
                     self.wait(token, Waiter::Leg(key));
                     let until = now.mono + RESOLVE_BUDGET;
                     if let Some(leg) = self.legs.get_mut(key) {
                         leg.hop = Hop::Asked { token, until, parcels: vec![parcel] };
                     }
-                    self.emit(Output::Resolve { token, target });
                     self.wind(key);
                 }
                 None => self.undeliverable(now, key, parcel.errand),

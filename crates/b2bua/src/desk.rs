@@ -19,6 +19,8 @@ use crate::io::{Output, Token};
 use crate::leg::{Far, Leg};
 use crate::listener::Listener;
 use crate::relay::Relay;
+use crate::target::Target;
+use crate::transports::Transports;
 
 /// The shared state of a switchboard, apart from the calls themselves, so that a call can work on it.
 #[derive(Debug)]
@@ -40,6 +42,8 @@ pub(crate) struct Desk {
     servers: BTreeMap<ServerId, Server>,
     waiters: BTreeMap<Token, Waiter>,
     tokens: u64,
+    /// The chance by which servers are chosen.
+    names: Seed,
 }
 
 /// What has a deadline.
@@ -106,7 +110,16 @@ impl Desk {
             servers: BTreeMap::new(),
             waiters: BTreeMap::new(),
             tokens: 0,
+            names: seed.fork(NAMES),
         }
+    }
+
+    /// Asks where a target can be reached; the answer bears the token.
+    pub(crate) fn resolve(&mut self, target: Target, transports: Transports) -> Token {
+        let token = self.token();
+        let seed = self.names.fork(token.0);
+        self.emit(Output::Resolve { token, target, transports, seed });
+        token
     }
 
     /// A token that was never used.
@@ -299,6 +312,7 @@ pub(crate) fn reply_tagged(request: &Request, status: Status, tag: &Tag) -> Resp
 /// The streams of the seed.
 const ENDPOINT: u64 = 0;
 const CALLS: u64 = 1;
+const NAMES: u64 = 2;
 
 /// When a caller that met the cap on calls should come again, in seconds.
 const RETRY_AFTER_CAP: &str = "5";

@@ -8,7 +8,7 @@ use std::time::Instant;
 use attesta_sip::StreamError;
 use attesta_stir::cert::Snapshot;
 use attesta_stir::{UnixTime, X5u};
-use attesta_transaction::{Flow, Transmit, Transport};
+use attesta_transaction::{Flow, Seed, Transmit, Transport};
 use bytes::Bytes;
 
 use crate::config::Config;
@@ -16,6 +16,7 @@ use crate::event::CallEvent;
 use crate::identity::Claims;
 use crate::policy::{Decision, Question};
 use crate::target::Target;
+use crate::transports::Transports;
 
 /// The two readings of the clock that an input carries: they are taken together, once per batch of inputs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,6 +87,10 @@ pub enum Output {
         token: Token,
         /// What is looked for.
         target: Target,
+        /// What it may be reached by: records of other transports are of no use.
+        transports: Transports,
+        /// What the choice among servers of one priority is drawn from (RFC 2782).
+        seed: Seed,
     },
     /// Have this certificate fetched into the cache, and publish the result with [`Input::Certificates`].
     FetchCertificate(X5u),

@@ -95,6 +95,7 @@ mod switchboard;
 mod target;
 #[cfg(test)]
 mod tests;
+mod transports;
 mod trunk;
 mod trust;
 mod verstat;
@@ -111,6 +112,7 @@ pub use policy::{
 };
 pub use switchboard::Switchboard;
 pub use target::{InvalidTarget, Target};
+pub use transports::Transports;
 pub use trunk::{
     Consequence, InboundIdentity, InvalidPrefix, InvalidSource, Numbers, OnSignFailure, OutboundIdentity,
     Outcomes, Prefix, Source, Trunk, TrunkTimers, Trusts,

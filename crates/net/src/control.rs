@@ -6,6 +6,7 @@ use std::sync::Arc;
 use attesta_b2bua::{Config, Counters, Decision, Input, Token};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::resolve::Found;
 use crate::streams::StreamCounters;
 
 /// A handle to a running [`Driver`](crate::Driver). Clones reach the same driver.
@@ -104,6 +105,10 @@ pub struct ShellCounters {
     pub events_dropped: u64,
     /// Questions of the policy for which there was nobody, or no room.
     pub questions_dropped: u64,
+    /// Targets that were searched for in DNS: those that name an address are not.
+    pub resolutions: u64,
+    /// Of those, the ones that led to more names or addresses than are looked at.
+    pub resolutions_cut: u64,
     /// Certificates that could not be asked for: there is no steward, or its queue is full.
     pub certificates_unasked: u64,
     /// Of stream connections.
@@ -115,6 +120,8 @@ pub struct ShellCounters {
 pub(crate) enum Post {
     /// For the switchboard.
     Input(Input),
+    /// What a target led to.
+    Found(Token, Found),
     /// For whom the counters are wanted.
     Count(oneshot::Sender<Report>),
     /// The end.

@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use attesta_b2bua::{CallEvent, Input, Now, Output, Policy, Question, SignError, Switchboard, Token};
-use attesta_transaction::{Flow, Transmit, Transport};
+use attesta_transaction::{Flow, Seed, Transmit, Transport};
 use tokio::sync::mpsc;
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
@@ -17,8 +17,8 @@ use tokio::time::{sleep, timeout};
 use crate::alarm::Alarm;
 use crate::clock::Clock;
 use crate::control::{Control, Post, Report, ShellCounters};
-use crate::names::{Names, SystemNames};
-use crate::resolve::Resolution;
+use crate::names::{Directory, Names};
+use crate::resolve::{Found, Lookup, Resolution};
 use crate::steward::Certificates;
 use crate::streams::{Ended, Occurrence, StreamLimits, Streams};
 use crate::tcp::Acceptor;
@@ -33,7 +33,7 @@ pub struct Driver<P: Policy> {
     sockets: Vec<Udp>,
     streams: Streams,
     certificates: Option<Certificates>,
-    names: Arc<dyn Names>,
+    names: Option<Arc<dyn Names>>,
     events: Option<mpsc::Sender<CallEvent>>,
     questions: Option<mpsc::Sender<(Token, Question)>>,
     post: mpsc::Sender<Post>,
@@ -76,7 +76,7 @@ impl<P: Policy> Driver<P> {
             sockets,
             streams: Streams::new(Vec::new(), StreamLimits::default()),
             certificates: None,
-            names: Arc::new(SystemNames::default()),
+            names: None,
             events: None,
             questions: None,
             post,
@@ -104,9 +104,9 @@ impl<P: Policy> Driver<P> {
         self
     }
 
-    /// Who resolves host names. Default: the operating system.
+    /// Who resolves names. Default: a [`Directory`] of its own that asks the system's name servers.
     pub fn names(mut self, names: Arc<dyn Names>) -> Driver<P> {
-        self.names = names;
+        self.names = Some(names);
         self
     }
 
@@ -168,6 +168,13 @@ impl<P: Policy> Driver<P> {
             Wake::Post(Post::Input(input)) => {
                 let now = Clock::now();
                 self.feed(now, input);
+                now
+            }
+            Wake::Post(Post::Found(token, Found { result, cut })) => {
+                self.counters.resolutions += 1;
+                self.counters.resolutions_cut += u64::from(cut);
+                let now = Clock::now();
+                self.feed(now, Input::Resolved { token, result });
                 now
             }
             Wake::Certificates => {
@@ -265,17 +272,14 @@ impl<P: Policy> Driver<P> {
         loop {
             match self.switchboard.poll_output() {
                 Output::Transmit(transmit) => self.transmit(transmit),
-                Output::Resolve { token, target } => match Resolution::of(target) {
-                    Resolution::Known(result) => self.answers.push_back(Input::Resolved { token, result }),
-                    Resolution::Lookup(lookup) => {
-                        let (names, post) = (Arc::clone(&self.names), self.post.clone());
-                        tokio::spawn(async move {
-                            let result = lookup.run(&*names).await;
-                            // A driver that has stopped needs no answer.
-                            let _ = post.send(Post::Input(Input::Resolved { token, result })).await;
-                        });
+                Output::Resolve { token, target, transports, seed } => {
+                    match Resolution::of(target, transports) {
+                        Resolution::Known(result) => {
+                            self.answers.push_back(Input::Resolved { token, result });
+                        }
+                        Resolution::Lookup(lookup) => self.look_up(token, lookup, seed),
                     }
-                },
+                }
                 Output::FetchCertificate(url) => {
                     let asked = self.certificates.as_ref().is_some_and(|certificates| certificates.want(url));
                     self.counters.certificates_unasked += u64::from(!asked);
@@ -298,6 +302,16 @@ impl<P: Policy> Driver<P> {
                 }
             }
         }
+    }
+
+    fn look_up(&mut self, token: Token, lookup: Lookup, seed: Seed) {
+        let names = Arc::clone(self.names.get_or_insert_with(|| Arc::new(Directory::system())));
+        let post = self.post.clone();
+        tokio::spawn(async move {
+            let found = lookup.run(names, seed).await;
+            // A driver that has stopped needs no answer.
+            let _ = post.send(Post::Found(token, found)).await;
+        });
     }
 
     /// Puts a message in line; what stands in line leaves at the end of the turn, by as few system calls as there can be.

@@ -32,7 +32,7 @@ use tokio_rustls::client::TlsStream;
 use crate::address::{AddressPolicy, RefusedAddress};
 use crate::clock::Clock;
 use crate::document::Document;
-use crate::names::{LookupError, Names, SystemNames};
+use crate::names::{Directory, LookupError, Names};
 
 /// What a fetch may do.
 #[derive(Clone, Debug)]
@@ -109,12 +109,13 @@ pub struct Fetcher {
 }
 
 impl Fetcher {
-    /// A fetcher that asks the system's resolver. Reads the system's roots, so it may block for a moment.
+    /// A fetcher that asks the system's name servers. Reads the system's roots, so it may block for a moment. Must be called
+    /// within a tokio runtime.
     ///
     /// # Errors
     /// [`NoRoots`] when there is no root of the web to trust: no fetch could ever succeed.
     pub fn new(config: FetchConfig) -> Result<Fetcher, NoRoots> {
-        Fetcher::with_names(config, Arc::new(SystemNames::default()))
+        Fetcher::with_names(config, Arc::new(Directory::system()))
     }
 
     /// A fetcher that asks `names`.

@@ -69,7 +69,7 @@ pub use control::{Control, Report, ShellCounters, Stopped};
 pub use document::Document;
 pub use driver::Driver;
 pub use fetch::{FetchConfig, FetchError, Fetcher, NoRoots};
-pub use names::{Lookup, LookupError, Names, SystemNames};
+pub use names::{Directory, Lookup, LookupError, NameCounters, Names, Naptr, Srv};
 pub use queue::FetchLimits;
 pub use repository::{Answer, Repository, RepositoryConfig, RepositoryError};
 pub use steward::{Certificates, FetchCounters, Steward};

@@ -1,122 +1,152 @@
-//! Host names to addresses, off the loop: what the drivers and the fetcher ask.
+//! Names to what stands in DNS for them, off the loop: what the drivers and the fetcher ask.
+
+mod book;
+mod cache;
+mod directory;
+mod dns;
 
 use std::fmt;
-use std::future::Future;
-use std::io;
-use std::net::{IpAddr, ToSocketAddrs};
+use std::future::{Future, ready};
+use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
+pub use book::NameCounters;
+pub use directory::Directory;
 
-/// Finds the addresses of a host name.
+/// Finds what stands in DNS for a name.
 ///
-/// The edge uses [`SystemNames`]; an embedder or a test may bring its own.
+/// The edge uses a [`Directory`]; an embedder or a test may bring its own.
 pub trait Names: Send + Sync + 'static {
     /// Looks up the A and AAAA records of `host`, in the order in which they should be tried.
     fn lookup(&self, host: &str) -> Lookup;
+
+    /// Looks up the SRV records of `service`, such as `_sip._udp.example.com`. Default: there are none.
+    fn services(&self, service: &str) -> Lookup<Srv> {
+        let _ = service;
+        Box::pin(ready(Err(LookupError::NotFound)))
+    }
+
+    /// Looks up the NAPTR records of `domain`. Default: there are none.
+    fn pointers(&self, domain: &str) -> Lookup<Naptr> {
+        let _ = domain;
+        Box::pin(ready(Err(LookupError::NotFound)))
+    }
 }
 
 /// A lookup under way. Dropping it gives the lookup up.
-pub type Lookup = Pin<Box<dyn Future<Output = Result<Vec<IpAddr>, LookupError>> + Send>>;
+pub type Lookup<T = IpAddr> = Pin<Box<dyn Future<Output = Result<Vec<T>, LookupError>> + Send>>;
 
-/// Why a name gave no address.
+/// A server of a service (RFC 2782).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Srv {
+    /// Servers of the lowest number are tried first.
+    pub priority: u16,
+    /// The share of the calls that it is to get among those of its priority.
+    pub weight: u16,
+    /// Where it listens; never 0, but where the target is `.`.
+    pub port: u16,
+    /// Its name. `.`: the service is decidedly not offered.
+    pub target: Box<str>,
+}
+
+/// A rule that leads from a domain to one of its services (RFC 3403 section 4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Naptr {
+    /// Rules of the lowest number that fit are the only ones that count.
+    pub order: u16,
+    /// Which of those is tried first: the lowest number.
+    pub preference: u16,
+    /// What the replacement is: `s`, the name of SRV records. Other flags are of no use to SIP.
+    pub flags: Box<str>,
+    /// The protocol and the service, such as `SIP+D2U` (RFC 3263 section 4.1).
+    pub services: Box<str>,
+    /// Whether it rewrites by an expression, which rules of SIP do not.
+    pub rewrites: bool,
+    /// Where it leads.
+    pub replacement: Box<str>,
+}
+
+/// Why a name led to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LookupError {
-    /// There is no such name, it has no address, or no name server could be asked.
+    /// There is no such name, or it has no record of this kind.
     NotFound,
+    /// The name servers could not say, or none could be asked.
+    Failed,
     /// No answer came in time.
     Timeout,
+    /// Too many names are being looked up.
+    Busy,
+}
+
+impl LookupError {
+    /// The word for this result in `attesta_dns_lookups_total{result}`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LookupError::NotFound => "not-found",
+            LookupError::Failed => "failed",
+            LookupError::Timeout => "timeout",
+            LookupError::Busy => "busy",
+        }
+    }
 }
 
 impl fmt::Display for LookupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             LookupError::NotFound => "the name has no address",
+            LookupError::Failed => "the name servers could not resolve the name",
             LookupError::Timeout => "the name was not resolved in time",
+            LookupError::Busy => "too many names are being resolved",
         })
     }
 }
 
 impl std::error::Error for LookupError {}
 
-/// The operating system's resolver, so that `/etc/hosts` and the like hold.
-///
-/// It blocks, therefore each lookup takes a thread of tokio's blocking pool, and of these only so many: a name server
-/// that does not answer keeps its threads until the system gives up, long after the caller has. Others wait their turn.
-#[derive(Clone, Debug)]
-pub struct SystemNames {
-    threads: Arc<Semaphore>,
-    patience: Duration,
+/// What is asked of a name server, in lower case.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Wanted {
+    pub(crate) kind: Kind,
+    pub(crate) name: Box<str>,
 }
 
-impl SystemNames {
-    /// At most `concurrent` lookups at once, each answered within `patience`, the wait for its turn included.
-    pub fn new(concurrent: usize, patience: Duration) -> SystemNames {
-        SystemNames { threads: Arc::new(Semaphore::new(concurrent)), patience }
-    }
+/// The records that are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// A and AAAA.
+    Addresses,
+    /// SRV.
+    Services,
+    /// NAPTR.
+    Pointers,
 }
 
-impl Default for SystemNames {
-    /// 32 lookups at once, each answered within 2 s.
-    fn default() -> SystemNames {
-        SystemNames::new(32, Duration::from_secs(2))
-    }
-}
-
-impl Names for SystemNames {
-    fn lookup(&self, host: &str) -> Lookup {
-        let (threads, host, patience) = (Arc::clone(&self.threads), host.to_owned(), self.patience);
-        Box::pin(async move {
-            let lookup = async {
-                let permit = threads.acquire_owned().await;
-                let blocking = tokio::task::spawn_blocking(move || {
-                    // Held by the thread, not by the caller: a caller that gave up has not freed the thread.
-                    let _permit = permit;
-                    system_lookup(&host)
-                });
-                blocking.await
-            };
-            match timeout(patience, lookup).await {
-                Ok(Ok(Ok(addresses))) if !addresses.is_empty() => Ok(addresses),
-                Ok(Ok(Ok(_) | Err(_)) | Err(_)) => Err(LookupError::NotFound),
-                Err(_) => Err(LookupError::Timeout),
-            }
-        })
+impl Wanted {
+    pub(crate) fn new(kind: Kind, name: &str) -> Wanted {
+        Wanted { kind, name: name.to_ascii_lowercase().into_boxed_str() }
     }
 }
 
-fn system_lookup(host: &str) -> io::Result<Vec<IpAddr>> {
-    let mut addresses = Vec::new();
-    for address in (host, 0).to_socket_addrs()? {
-        if !addresses.contains(&address.ip()) {
-            addresses.push(address.ip());
-        }
-    }
-    Ok(addresses)
+/// The records that answer a [`Wanted`], at most [`RECORDS`] of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Records {
+    Addresses(Vec<IpAddr>),
+    Services(Vec<Srv>),
+    Pointers(Vec<Naptr>),
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn localhost_is_found_by_the_system() {
-        let addresses = SystemNames::default().lookup("localhost").await.unwrap();
-        assert!(addresses.iter().all(IpAddr::is_loopback), "{addresses:?}");
-    }
-
-    #[tokio::test]
-    async fn a_name_that_cannot_exist_has_no_address() {
-        // RFC 6761: `.invalid` never resolves; a machine without a name server may take its time to say so.
-        assert!(SystemNames::default().lookup("host.invalid").await.is_err());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_lookup_waits_for_its_turn_as_long_as_for_its_answer() {
-        let names = SystemNames::new(0, Duration::from_secs(1));
-        assert_eq!(names.lookup("localhost").await, Err(LookupError::Timeout));
-    }
+/// What a name server said, fit to be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reply {
+    pub(crate) records: Result<Records, LookupError>,
+    /// How long it holds, as the zone has it.
+    pub(crate) ttl: std::time::Duration,
+    /// Records that were beyond [`RECORDS`].
+    pub(crate) surplus: usize,
+    /// SRV records that name port 0.
+    pub(crate) portless: usize,
 }
+
+/// The records of one answer that are looked at; a zone that has more is cut short.
+pub(crate) const RECORDS: usize = 64;

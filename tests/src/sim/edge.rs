@@ -137,7 +137,7 @@ impl Node for Board {
         loop {
             match self.switchboard.poll_output() {
                 Output::Transmit(transmit) => return Effect::Send(transmit),
-                Output::Resolve { token, target } => {
+                Output::Resolve { token, target, .. } => {
                     self.input(now, Input::Resolved { token, result: literal(&target) });
                 }
                 Output::FetchCertificate(_) => {

@@ -121,10 +121,10 @@ impl<P: Policy> Rig<P> {
                     self.last = Some(transmit.clone());
                     self.wire.push_back(transmit);
                 }
-                Output::Resolve { token, target } if self.holds_names => {
+                Output::Resolve { token, target, .. } if self.holds_names => {
                     self.names.push_back((token, target));
                 }
-                Output::Resolve { token, target } => {
+                Output::Resolve { token, target, .. } => {
                     let result = literal(&target);
                     self.board.handle_input(self.now, Input::Resolved { token, result });
                 }

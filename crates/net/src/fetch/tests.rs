@@ -176,7 +176,7 @@ fn each_failure_has_a_word_of_its_own() {
     assert_eq!(words, RESULTS);
 }
 
-#[test]
-fn no_roots_is_an_error_at_the_start() {
+#[tokio::test]
+async fn no_roots_is_an_error_at_the_start() {
     assert_eq!(Fetcher::new(FetchConfig::default().native_roots(false)).unwrap_err(), NoRoots);
 }

@@ -1,0 +1,236 @@
+//! Which names are looked up, which wait, and what is known already.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use super::cache::{Answer, Cache};
+use super::{LookupError, Reply, Wanted};
+
+/// The bounds of a [`Directory`](super::Directory).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Lookups at once.
+    pub(super) running: usize,
+    /// Names that wait for their turn.
+    pub(super) waiting: usize,
+    /// Who waits for one name.
+    pub(super) askers: usize,
+    /// Answers that are kept.
+    pub(super) kept: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { running: 32, waiting: 1024, askers: 4096, kept: 4096 }
+    }
+}
+
+/// What a directory has counted since its start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NameCounters {
+    /// Lookups that name servers were asked for, by the word of their result.
+    results: BTreeMap<&'static str, u64>,
+    /// Questions that were answered from what was known.
+    pub known: u64,
+    /// Questions that joined a lookup that was under way or waited.
+    pub joined: u64,
+    /// Records that were ignored since their answer held more than are looked at.
+    pub surplus_records: u64,
+    /// SRV records that were ignored since they name port 0.
+    pub portless_records: u64,
+    /// Answers that are kept now.
+    pub kept: u64,
+}
+
+impl NameCounters {
+    /// Lookups by result: `ok`, and the words of [`LookupError`].
+    pub fn results(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let count = |word| (word, self.results.get(word).copied().unwrap_or_default());
+        RESULTS.into_iter().map(count)
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(mut self, other: &NameCounters) -> NameCounters {
+        for (word, count) in &other.results {
+            *self.results.entry(word).or_default() += count;
+        }
+        self.known += other.known;
+        self.joined += other.joined;
+        self.surplus_records += other.surplus_records;
+        self.portless_records += other.portless_records;
+        self.kept += other.kept;
+        self
+    }
+
+    /// The same with questions that never reached the book.
+    pub(super) fn turned_away(mut self, questions: u64) -> NameCounters {
+        *self.results.entry(LookupError::Busy.as_str()).or_default() += questions;
+        self
+    }
+
+    fn count(&mut self, result: &'static str) {
+        *self.results.entry(result).or_default() += 1;
+    }
+}
+
+/// Who asked.
+pub(super) type Asker = oneshot::Sender<Answer>;
+
+/// The state of a directory: what it knows, and for whom it finds out the rest, each name once.
+#[derive(Debug)]
+pub(super) struct Book {
+    limits: Limits,
+    cache: Cache,
+    running: usize,
+    waiting: VecDeque<Wanted>,
+    askers: BTreeMap<Wanted, Vec<Asker>>,
+    counters: NameCounters,
+}
+
+impl Book {
+    pub(super) fn new(limits: Limits) -> Book {
+        Book {
+            limits,
+            cache: Cache::new(limits.kept),
+            running: 0,
+            waiting: VecDeque::new(),
+            askers: BTreeMap::new(),
+            counters: NameCounters::default(),
+        }
+    }
+
+    /// Answers at once what is known; else `asker` waits.
+    pub(super) fn ask(&mut self, now: Instant, wanted: Wanted, asker: Asker) {
+        if let Some(answer) = self.cache.get(now, &wanted) {
+            self.counters.known += 1;
+            // An asker that has gone away needs no answer, here and below.
+            let _ = asker.send(answer);
+            return;
+        }
+        if let Some(askers) = self.askers.get_mut(&wanted) {
+            if askers.len() < self.limits.askers {
+                self.counters.joined += 1;
+                return askers.push(asker);
+            }
+        } else if self.waiting.len() < self.limits.waiting {
+            self.waiting.push_back(wanted.clone());
+            self.askers.insert(wanted, vec![asker]);
+            return;
+        }
+        self.counters.count(LookupError::Busy.as_str());
+        let _ = asker.send(Err(LookupError::Busy));
+    }
+
+    /// The next lookup that may start, which now counts as running. One that nobody waits for any more is forgotten.
+    pub(super) fn start(&mut self) -> Option<Wanted> {
+        while self.running < self.limits.running {
+            let wanted = self.waiting.pop_front()?;
+            if self.askers.get(&wanted).is_some_and(|askers| askers.iter().any(|asker| !asker.is_closed())) {
+                self.running += 1;
+                return Some(wanted);
+            }
+            self.askers.remove(&wanted);
+        }
+        None
+    }
+
+    /// A lookup is over: all who wait for it are answered.
+    pub(super) fn finish(&mut self, now: Instant, wanted: &Wanted, reply: Reply) {
+        self.running = self.running.saturating_sub(1);
+        self.counters.count(reply.records.as_ref().map_or_else(|error| error.as_str(), |_| OK));
+        self.counters.surplus_records += reply.surplus as u64;
+        self.counters.portless_records += reply.portless as u64;
+        let answer = reply.records.map(Arc::new);
+        self.cache.put(now, wanted, answer.clone(), reply.ttl);
+        for asker in self.askers.remove(wanted).into_iter().flatten() {
+            let _ = asker.send(answer.clone());
+        }
+    }
+
+    pub(super) fn counters(&self) -> NameCounters {
+        NameCounters { kept: self.cache.len() as u64, ..self.counters.clone() }
+    }
+}
+
+const OK: &str = "ok";
+const RESULTS: [&str; 5] = [OK, "not-found", "failed", "timeout", "busy"];
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::{Kind, Records};
+    use super::*;
+
+    fn wanted(name: &str) -> Wanted {
+        Wanted::new(Kind::Addresses, name)
+    }
+
+    fn reply() -> Reply {
+        let records = Ok(Records::Addresses(vec![[192, 0, 2, 1].into()]));
+        Reply { records, ttl: Duration::from_secs(10), surplus: 0, portless: 0 }
+    }
+
+    struct Clerk {
+        book: Book,
+        now: Instant,
+    }
+
+    impl Clerk {
+        #[expect(clippy::disallowed_methods, reason = "there is no other instant to start from")]
+        fn new(limits: Limits) -> Clerk {
+            Clerk { book: Book::new(limits), now: Instant::now() }
+        }
+
+        fn ask(&mut self, name: &str) -> oneshot::Receiver<Answer> {
+            let (asker, answer) = oneshot::channel();
+            self.book.ask(self.now, wanted(name), asker);
+            answer
+        }
+    }
+
+    #[test]
+    fn one_lookup_answers_all_who_ask_for_a_name_until_its_time_is_over() {
+        let mut clerk = Clerk::new(Limits::default());
+        let (mut one, mut other) = (clerk.ask("a.example"), clerk.ask("A.EXAMPLE"));
+        assert_eq!(clerk.book.start(), Some(wanted("a.example")));
+        assert_eq!(clerk.book.start(), None);
+        clerk.book.finish(clerk.now, &wanted("a.example"), reply());
+        assert!(one.try_recv().unwrap().is_ok() && other.try_recv().unwrap().is_ok());
+        assert!(clerk.ask("a.example").try_recv().unwrap().is_ok(), "from the cache");
+        clerk.now += Duration::from_secs(10);
+        assert!(clerk.ask("a.example").try_recv().is_err(), "waits for a new lookup");
+        let counters = clerk.book.counters();
+        assert_eq!((counters.joined, counters.known, counters.kept), (1, 1, 1));
+        assert_eq!(counters.results().find(|(word, _)| *word == "ok"), Some(("ok", 1)));
+    }
+
+    #[test]
+    fn so_many_run_so_many_wait_and_the_rest_is_turned_away() {
+        let mut clerk = Clerk::new(Limits { running: 2, waiting: 3, askers: 2, kept: 8 });
+        let mut running: Vec<_> = ["a", "b"].map(|name| clerk.ask(name)).into();
+        assert!(clerk.book.start().is_some() && clerk.book.start().is_some());
+        running.extend(["c", "d", "e"].map(|name| clerk.ask(name)));
+        assert_eq!(clerk.ask("f").try_recv(), Ok(Err(LookupError::Busy)), "no room to wait");
+        let _joins = clerk.ask("a");
+        assert_eq!(clerk.ask("a").try_recv(), Ok(Err(LookupError::Busy)), "too many want the same");
+        assert_eq!(clerk.book.start(), None);
+        clerk.book.finish(clerk.now, &wanted("b"), reply());
+        assert_eq!(clerk.book.start(), Some(wanted("c")));
+        assert_eq!(clerk.book.counters().results().find(|(word, _)| *word == "busy"), Some(("busy", 2)));
+    }
+
+    #[test]
+    fn what_nobody_waits_for_any_more_is_not_looked_up() {
+        let mut clerk = Clerk::new(Limits::default());
+        drop(clerk.ask("a.example"));
+        let _patient = clerk.ask("b.example");
+        assert_eq!(clerk.book.start(), Some(wanted("b.example")));
+        assert_eq!(clerk.book.start(), None);
+        assert_eq!(clerk.book.askers.len(), 1);
+    }
+}

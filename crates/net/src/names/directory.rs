@@ -1,0 +1,218 @@
+//! The directory: one task that owns what is known of names and asks name servers for the rest.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::book::{Asker, Book, Limits, NameCounters};
+use super::cache::Answer;
+use super::dns::{PATIENCE, Servers, Source};
+use super::{Kind, Lookup, LookupError, Names, Naptr, Records, Reply, Srv, Wanted};
+use crate::clock::Clock;
+
+/// Resolves names by DNS and `/etc/hosts`, and remembers the answers for as long as they hold, those that say that there is
+/// nothing too. Clones ask the same directory.
+///
+/// A name is looked up once for all who ask at a time. At most 32 lookups run at once, each for at most 2.5 s; 1,024 more
+/// wait, and what comes beyond is refused. The 4,096 answers that hold longest are kept.
+#[derive(Clone)]
+pub struct Directory {
+    asks: mpsc::Sender<Ask>,
+    /// Questions for which the task had no room.
+    turned_away: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+enum Ask {
+    Find(Wanted, Asker),
+    Count(oneshot::Sender<NameCounters>),
+}
+
+impl Directory {
+    /// A directory that asks the name servers of the system (`/etc/resolv.conf`). Where there are none it knows `/etc/hosts`
+    /// alone.
+    ///
+    /// Like [`Directory::of`], it must be called within a tokio runtime, on which its task runs until the last clone is
+    /// dropped.
+    pub fn system() -> Directory {
+        Directory::spawn(Arc::new(Servers::system()), Limits::default())
+    }
+
+    /// A directory that asks these name servers, by UDP and where an answer is too long for that by TCP.
+    pub fn of(servers: &[SocketAddr]) -> Directory {
+        Directory::spawn(Arc::new(Servers::at(servers)), Limits::default())
+    }
+
+    /// What was counted so far; `None` where the runtime of the directory has ended.
+    pub async fn counters(&self) -> Option<NameCounters> {
+        let (asker, answer) = oneshot::channel();
+        self.asks.send(Ask::Count(asker)).await.ok()?;
+        let counters = answer.await.ok()?;
+        Some(counters.turned_away(self.turned_away.load(Ordering::Relaxed)))
+    }
+
+    fn spawn(source: Arc<dyn Source>, limits: Limits) -> Directory {
+        let (asks, inbox) = mpsc::channel(INBOX);
+        tokio::spawn(run(source, limits, inbox));
+        Directory { asks, turned_away: Arc::default() }
+    }
+
+    /// Asks, and takes out of the answer the records of the kind that was asked for.
+    fn find<T>(&self, wanted: Wanted, take: fn(&Records) -> Option<Vec<T>>) -> Lookup<T>
+    where
+        T: Send + 'static,
+    {
+        let (asker, answer) = oneshot::channel();
+        let asked = self.asks.try_send(Ask::Find(wanted, asker));
+        self.turned_away.fetch_add(u64::from(asked.is_err()), Ordering::Relaxed);
+        Box::pin(async move {
+            asked.map_err(|_| LookupError::Busy)?;
+            let answer: Answer = answer.await.map_err(|_| LookupError::Failed)?;
+            take(&*answer?).ok_or(LookupError::NotFound)
+        })
+    }
+}
+
+impl Names for Directory {
+    fn lookup(&self, host: &str) -> Lookup {
+        self.find(Wanted::new(Kind::Addresses, host), |records| match records {
+            Records::Addresses(addresses) => Some(addresses.clone()),
+            Records::Services(_) | Records::Pointers(_) => None,
+        })
+    }
+
+    fn services(&self, service: &str) -> Lookup<Srv> {
+        self.find(Wanted::new(Kind::Services, service), |records| match records {
+            Records::Services(services) => Some(services.clone()),
+            Records::Addresses(_) | Records::Pointers(_) => None,
+        })
+    }
+
+    fn pointers(&self, domain: &str) -> Lookup<Naptr> {
+        self.find(Wanted::new(Kind::Pointers, domain), |records| match records {
+            Records::Pointers(pointers) => Some(pointers.clone()),
+            Records::Addresses(_) | Records::Services(_) => None,
+        })
+    }
+}
+
+impl fmt::Debug for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Directory").finish_non_exhaustive()
+    }
+}
+
+/// The task: it ends with the last handle.
+async fn run(source: Arc<dyn Source>, limits: Limits, mut inbox: mpsc::Receiver<Ask>) {
+    let mut book = Book::new(limits);
+    let mut lookups: JoinSet<(Wanted, Reply)> = JoinSet::new();
+    loop {
+        tokio::select! {
+            ask = inbox.recv() => match ask {
+                Some(Ask::Find(wanted, asker)) => book.ask(Clock::mono(), wanted, asker),
+                Some(Ask::Count(asker)) => {
+                    let _ = asker.send(book.counters());
+                }
+                None => return,
+            },
+            Some(done) = lookups.join_next() => {
+                // A lookup that panics would be a fault of the resolver's; who waits for it runs into its own deadline.
+                if let Ok((wanted, reply)) = done {
+                    tracing::debug!(?wanted, records = ?reply.records, "looked up");
+                    book.finish(Clock::mono(), &wanted, reply);
+                }
+            }
+        }
+        while let Some(wanted) = book.start() {
+            let answer = source.ask(wanted.clone());
+            lookups.spawn(async move {
+                let reply = timeout(PATIENCE, answer).await;
+                (wanted, reply.unwrap_or_else(|_| Reply::failed(LookupError::Timeout)))
+            });
+        }
+    }
+}
+
+/// Questions that wait to be looked at.
+const INBOX: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+    use std::net::Ipv4Addr;
+    use std::sync::atomic::AtomicUsize;
+    use std::time::Duration;
+
+    use super::super::dns::Answering;
+    use super::*;
+
+    /// Knows one address for each name but those that begin with `silent`, which it never answers, and counts.
+    #[derive(Default)]
+    struct Fixed(AtomicUsize);
+
+    impl Source for Fixed {
+        fn ask(&self, wanted: Wanted) -> Answering {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            if wanted.name.starts_with("silent") {
+                return Box::pin(pending());
+            }
+            let records = Ok(Records::Addresses(vec![Ipv4Addr::LOCALHOST.into()]));
+            let ttl = Duration::from_secs(30);
+            Box::pin(ready(Reply { records, ttl, surplus: 0, portless: 0 }))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_name_costs_one_lookup_for_as_long_as_its_answer_holds() {
+        let source = Arc::new(Fixed::default());
+        let directory = Directory::spawn(source.clone(), Limits::default());
+        for _ in 0..100 {
+            assert_eq!(directory.lookup("a.example").await, Ok(vec![Ipv4Addr::LOCALHOST.into()]));
+        }
+        assert_eq!(source.0.load(Ordering::Relaxed), 1);
+        tokio::time::advance(Duration::from_secs(31)).await;
+        assert!(directory.lookup("a.example").await.is_ok());
+        assert_eq!(source.0.load(Ordering::Relaxed), 2);
+        assert_eq!(directory.counters().await.unwrap().known, 99);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silent_servers_hold_up_a_bounded_number_of_names_for_a_bounded_time() {
+        let limits = Limits { running: 2, waiting: 1, ..Limits::default() };
+        let directory = Directory::spawn(Arc::new(Fixed::default()), limits);
+        let silent: Vec<_> = ["silent1", "silent2"].map(|name| directory.lookup(name)).into();
+        tokio::task::yield_now().await;
+        let (waits, refused) = (directory.lookup("a.example"), directory.lookup("b.example"));
+        assert_eq!(refused.await, Err(LookupError::Busy));
+        for lookup in silent {
+            assert_eq!(lookup.await, Err(LookupError::Timeout));
+        }
+        assert!(waits.await.is_ok(), "its turn has come");
+    }
+
+    #[tokio::test]
+    async fn localhost_is_found_without_asking_anybody() {
+        let directory = Directory::of(&[]);
+        let addresses = directory.lookup("localhost").await.unwrap();
+        assert!(addresses.iter().all(std::net::IpAddr::is_loopback), "{addresses:?}");
+        assert_eq!(directory.services("_sip._udp.localhost").await, Err(LookupError::NotFound));
+        assert_eq!(directory.pointers("localhost").await, Err(LookupError::NotFound));
+    }
+
+    #[tokio::test]
+    async fn a_name_that_cannot_exist_has_no_address() {
+        // RFC 6761: `.invalid` never resolves.
+        assert_eq!(Directory::of(&[]).lookup("host.invalid").await, Err(LookupError::NotFound));
+        assert_eq!(Directory::of(&[]).lookup("not..a.name").await, Err(LookupError::NotFound));
+    }
+
+    #[tokio::test]
+    async fn without_a_name_server_a_lookup_fails_at_once() {
+        assert_eq!(Directory::of(&[]).lookup("carrier.example").await, Err(LookupError::Failed));
+    }
+}

@@ -1,0 +1,264 @@
+//! What name servers and the hosts file say. The only use of hickory.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::time::Duration;
+
+use hickory_resolver::config::{
+    ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::Query;
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
+use hickory_resolver::{Hosts, TokioResolver};
+
+use super::{Kind, LookupError, Naptr, RECORDS, Records, Reply, Srv, Wanted};
+
+/// Who answers what a directory does not know.
+pub(super) trait Source: Send + Sync + 'static {
+    fn ask(&self, wanted: Wanted) -> Answering;
+}
+
+/// An answer on its way.
+pub(super) type Answering = Pin<Box<dyn Future<Output = Reply> + Send>>;
+
+/// Name servers, and what the hosts file knows without them.
+pub(super) struct Servers {
+    /// `None` where no resolver could be made, and no name is known.
+    resolver: Option<TokioResolver>,
+    hosts: Hosts,
+}
+
+impl Servers {
+    /// Those of `/etc/resolv.conf`.
+    pub(super) fn system() -> Servers {
+        match TokioResolver::builder_tokio() {
+            Ok(builder) => Servers::new(builder),
+            Err(error) => {
+                tracing::warn!(%error, "the system names no name server");
+                Servers::at(&[])
+            }
+        }
+    }
+
+    /// Those at `servers`.
+    pub(super) fn at(servers: &[SocketAddr]) -> Servers {
+        let config = ResolverConfig::from_name_servers(servers.iter().copied().map(name_server).collect());
+        Servers::new(TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()))
+    }
+
+    fn new(mut builder: hickory_resolver::ResolverBuilder<TokioRuntimeProvider>) -> Servers {
+        adapt(builder.options_mut());
+        let resolver = builder.build();
+        if let Err(error) = &resolver {
+            tracing::error!(%error, "no names can be resolved");
+        }
+        Servers { resolver: resolver.ok(), hosts: Hosts::from_system().unwrap_or_default() }
+    }
+
+    /// Whether the hosts file has the host: its records are not for DNS to say then.
+    fn is_local(&self, host: &Name) -> bool {
+        let known = |kind| self.hosts.lookup_static_host(&Query::query(host.clone(), kind)).is_some();
+        known(RecordType::A) || known(RecordType::AAAA)
+    }
+}
+
+impl Source for Servers {
+    fn ask(&self, wanted: Wanted) -> Answering {
+        let (Some(resolver), Some(name)) = (self.resolver.clone(), parsed(&wanted.name)) else {
+            return Box::pin(std::future::ready(Reply::failed(LookupError::NotFound)));
+        };
+        if wanted.kind != Kind::Addresses && self.is_local(&host_of(&name)) {
+            return Box::pin(std::future::ready(Reply::failed(LookupError::NotFound)));
+        }
+        Box::pin(async move {
+            let found = match wanted.kind {
+                Kind::Addresses => resolver.lookup_ip(name).await.map(|found| found.as_lookup().clone()),
+                Kind::Services => resolver.lookup(name, RecordType::SRV).await,
+                Kind::Pointers => resolver.lookup(name, RecordType::NAPTR).await,
+            };
+            match found {
+                Ok(found) => read(wanted.kind, found.answers()),
+                Err(error) => absence(&error),
+            }
+        })
+    }
+}
+
+impl Reply {
+    /// Nothing was found, and no zone says for how long that holds.
+    pub(super) fn failed(why: LookupError) -> Reply {
+        Reply { records: Err(why), ttl: Duration::ZERO, surplus: 0, portless: 0 }
+    }
+}
+
+/// The records of a kind among the answers: aliases may stand beside them.
+fn read(kind: Kind, answers: &[Record]) -> Reply {
+    let ttl = answers.iter().map(|record| record.ttl).min().unwrap_or_default();
+    let data = answers.iter().map(|record| &record.data);
+    let (mut surplus, mut portless) = (0, 0);
+    let records = match kind {
+        Kind::Addresses => {
+            let mut addresses = Vec::new();
+            for address in data.filter_map(RData::ip_addr) {
+                if addresses.len() >= RECORDS {
+                    surplus += 1;
+                } else if !addresses.contains(&address) {
+                    addresses.push(address);
+                }
+            }
+            Records::Addresses(addresses)
+        }
+        Kind::Services => {
+            let mut services: Vec<_> = data.filter_map(service).collect();
+            let all = services.len();
+            services.retain(|service| service.port != 0 || &*service.target == ".");
+            portless = all - services.len();
+            surplus = services.len().saturating_sub(RECORDS);
+            // A cut that keeps the order of priorities loses the servers that are wanted least.
+            services.sort_by_key(|service| service.priority);
+            services.truncate(RECORDS);
+            Records::Services(services)
+        }
+        Kind::Pointers => {
+            let mut pointers: Vec<_> = data.filter_map(pointer).collect();
+            surplus = pointers.len().saturating_sub(RECORDS);
+            pointers.sort_by_key(|pointer| (pointer.order, pointer.preference));
+            pointers.truncate(RECORDS);
+            Records::Pointers(pointers)
+        }
+    };
+    let empty = match &records {
+        Records::Addresses(addresses) => addresses.is_empty(),
+        Records::Services(services) => services.is_empty(),
+        Records::Pointers(pointers) => pointers.is_empty(),
+    };
+    let records = if empty { Err(LookupError::NotFound) } else { Ok(records) };
+    Reply { records, ttl: Duration::from_secs(ttl.into()), surplus, portless }
+}
+
+fn service(data: &RData) -> Option<Srv> {
+    let RData::SRV(srv) = data else { return None };
+    let target = srv.target.to_ascii().into_boxed_str();
+    Some(Srv { priority: srv.priority, weight: srv.weight, port: srv.port, target })
+}
+
+fn pointer(data: &RData) -> Option<Naptr> {
+    let RData::NAPTR(naptr) = data else { return None };
+    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned().into_boxed_str();
+    Some(Naptr {
+        order: naptr.order,
+        preference: naptr.preference,
+        flags: text(&naptr.flags),
+        services: text(&naptr.services),
+        rewrites: !naptr.regexp.is_empty(),
+        replacement: naptr.replacement.to_ascii().into_boxed_str(),
+    })
+}
+
+fn absence(error: &NetError) -> Reply {
+    tracing::debug!(%error, "lookup");
+    if let NetError::Dns(DnsError::NoRecordsFound(absent)) = error {
+        let ttl = Duration::from_secs(absent.negative_ttl.unwrap_or_default().into());
+        return Reply { ttl, ..Reply::failed(LookupError::NotFound) };
+    }
+    let timed_out = matches!(error, NetError::Timeout);
+    Reply::failed(if timed_out { LookupError::Timeout } else { LookupError::Failed })
+}
+
+/// The name as DNS has it. One of several labels is whole as it stands: nothing of the system's search list is put behind it.
+fn parsed(text: &str) -> Option<Name> {
+    let mut name = Name::from_ascii(text).ok()?;
+    if name.num_labels() > 1 {
+        name.set_fqdn(true);
+    }
+    Some(name)
+}
+
+/// The name without the labels of a service, such as `_sip._udp`.
+fn host_of(name: &Name) -> Name {
+    let of_the_service = name.iter().take_while(|label| label.starts_with(b"_")).count();
+    name.trim_to(usize::from(name.num_labels()).saturating_sub(of_the_service))
+}
+
+fn name_server(address: SocketAddr) -> NameServerConfig {
+    let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
+        connection.port = address.port();
+        connection
+    });
+    NameServerConfig::new(address.ip(), true, connections.into())
+}
+
+/// Bounds what one lookup costs. The answers are kept above, where their number and size are bounded.
+fn adapt(options: &mut ResolverOpts) {
+    options.timeout = TRY;
+    options.attempts = RETRIES;
+    options.cache_size = 0;
+    options.use_hosts_file = ResolveHosts::Always;
+    options.ip_strategy = LookupIpStrategy::Ipv6AndIpv4;
+}
+
+/// The longest that one lookup may take, retries and aliases included.
+pub(super) const PATIENCE: Duration = Duration::from_millis(2_500);
+/// The longest that a name server may take for one answer.
+const TRY: Duration = Duration::from_millis(800);
+const RETRIES: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use hickory_resolver::proto::rr::rdata::{A, CNAME, SRV};
+
+    use super::*;
+
+    fn record(ttl: u32, data: RData) -> Record {
+        Record::from_rdata(Name::from_ascii("a.example.").unwrap(), ttl, data)
+    }
+
+    fn srv(priority: u16, port: u16, target: &str) -> Record {
+        record(60, RData::SRV(SRV::new(priority, 1, port, Name::from_ascii(target).unwrap())))
+    }
+
+    #[test]
+    fn the_shortest_ttl_of_a_chain_holds_for_all_of_it() {
+        let alias = record(5, RData::CNAME(CNAME(Name::from_ascii("b.example.").unwrap())));
+        let reply = read(Kind::Addresses, &[alias, record(60, RData::A(A::new(192, 0, 2, 1)))]);
+        assert_eq!(reply.records, Ok(Records::Addresses(vec![[192, 0, 2, 1].into()])));
+        assert_eq!(reply.ttl, Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_thousand_records_are_cut_to_the_ones_that_are_wanted_most() {
+        let records: Vec<_> = (0..1000).rev().map(|n| srv(n, 5060, "s.example.")).collect();
+        let reply = read(Kind::Services, &records);
+        assert_eq!(reply.surplus, 1000 - RECORDS);
+        let Ok(Records::Services(services)) = reply.records else { unreachable!("services") };
+        assert!(services.iter().map(|service| usize::from(service.priority)).eq(0..RECORDS));
+    }
+
+    #[test]
+    fn a_server_at_port_0_is_no_server_and_a_dot_is_kept() {
+        let reply = read(Kind::Services, &[srv(0, 0, "s.example."), srv(1, 5070, "t.example.")]);
+        assert_eq!(reply.portless, 1);
+        let Ok(Records::Services(services)) = reply.records else { unreachable!("services") };
+        assert_eq!(services.iter().map(|service| &*service.target).collect::<Vec<_>>(), ["t.example."]);
+        let reply = read(Kind::Services, &[srv(0, 0, ".")]);
+        assert_eq!((reply.portless, reply.records.is_ok()), (0, true));
+        assert_eq!(read(Kind::Services, &[srv(0, 0, "s.example.")]).records, Err(LookupError::NotFound));
+    }
+
+    #[test]
+    fn the_host_of_a_service_is_what_follows_its_labels() {
+        let host = |name: &str| host_of(&Name::from_ascii(name).unwrap()).to_ascii();
+        assert_eq!(host("_sip._udp.carrier.example."), "carrier.example.");
+        assert_eq!(host("carrier.example."), "carrier.example.");
+        assert_eq!(host("_sip._udp.carrier"), "carrier.");
+    }
+
+    #[test]
+    fn only_a_single_label_is_looked_for_in_the_search_list() {
+        assert!(parsed("carrier.example").unwrap().is_fqdn() && parsed("carrier.").unwrap().is_fqdn());
+        assert!(!parsed("carrier").unwrap().is_fqdn());
+    }
+}

@@ -1,0 +1,333 @@
+//! RFC 3263 section 4: from a target to destinations, by way of what is asked of DNS.
+//!
+//! ```text
+//! literal address --------------------------------------------------> done
+//! a port ---------------------------------------------> A, AAAA ----> done
+//! a transport ------------------> SRV ----------------> A, AAAA ----> done
+//! neither ----------> NAPTR ----> SRV ----------------> A, AAAA ----> done
+//!                       none: one SRV question for each transport
+//!                                 none: the host itself, at the default port
+//! ```
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use attesta_b2bua::{Destination, ResolveError, Target, Transports};
+use attesta_transaction::Transport;
+
+use super::order::order;
+use crate::names::{Kind, LookupError, Naptr, Records, Wanted};
+
+/// The search for one target.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Search {
+    target: Target,
+    /// What the edge can send by.
+    transports: Transports,
+    stage: Stage,
+    /// The transport that the URI names, or NAPTR records do.
+    chosen: Option<Transport>,
+    /// Lookups that may still be asked for.
+    lookups: usize,
+    /// Some answer did not come: that nothing was found says little then.
+    late: bool,
+    cut: bool,
+}
+
+/// What was asked last.
+#[derive(Debug, PartialEq, Eq)]
+enum Stage {
+    /// The NAPTR records of the target.
+    Pointers,
+    /// The SRV records of these services.
+    Services(Vec<Service>),
+    /// The addresses of these hosts.
+    Hosts(Vec<Host>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Service {
+    transport: Transport,
+    name: Box<str>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Host {
+    transport: Transport,
+    name: Box<str>,
+    port: u16,
+}
+
+/// What the search wants next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The answers to these, in their order, by [`Search::answered`].
+    Ask(Vec<Wanted>),
+    /// Nothing: it is over.
+    Done(Found),
+}
+
+/// What a search came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Where the target can be reached, best first.
+    pub(crate) result: Result<Vec<Destination>, ResolveError>,
+    /// Whether there was more than a search looks at: [`LOOKUPS`], [`DESTINATIONS`].
+    pub(crate) cut: bool,
+}
+
+/// What was learned of one question.
+pub(super) type Answer = Result<Records, LookupError>;
+
+impl Search {
+    /// Begins the search for `target` by the transports that the edge has.
+    pub(super) fn begin(target: Target, transports: Transports) -> (Search, Step) {
+        let mut search = Search {
+            target,
+            transports,
+            stage: Stage::Pointers,
+            chosen: None,
+            lookups: LOOKUPS,
+            late: false,
+            cut: false,
+        };
+        let step = search.first();
+        (search, step)
+    }
+
+    /// Section 4.1, and the short cuts of section 4.2.
+    fn first(&mut self) -> Step {
+        let Some(transport) = self.transport() else { return self.done(Err(ResolveError::Unsupported)) };
+        if let Some(address) = literal(&self.target.host) {
+            let port = self.target.port.unwrap_or(transport.default_port());
+            let destination = self.destination(transport, SocketAddr::new(address, port));
+            return self.done(Ok(vec![destination]));
+        }
+        if self.target.port.is_some() {
+            return self.ask_hosts(vec![self.itself(transport)]);
+        }
+        if self.target.transport.is_some() {
+            self.chosen = Some(transport);
+            return match self.service(transport) {
+                Some(service) => self.ask_services(vec![service]),
+                None => self.ask_hosts(vec![self.itself(transport)]),
+            };
+        }
+        self.stage = Stage::Pointers;
+        self.ask(vec![Wanted::new(Kind::Pointers, &self.target.host)])
+    }
+
+    /// Takes in the answers to the last [`Step::Ask`].
+    pub(super) fn answered(&mut self, answers: Vec<Answer>, chance: &mut dyn FnMut() -> u64) -> Step {
+        self.late |= answers.iter().any(|answer| {
+            matches!(answer, Err(LookupError::Timeout | LookupError::Failed | LookupError::Busy))
+        });
+        match std::mem::replace(&mut self.stage, Stage::Pointers) {
+            Stage::Pointers => self.pointed(answers),
+            Stage::Services(services) => self.served(&services, answers, chance),
+            Stage::Hosts(hosts) => self.housed(&hosts, &answers),
+        }
+    }
+
+    /// The NAPTR records: of those that fit, the ones of the lowest order (RFC 3403 section 4.1), by preference.
+    fn pointed(&mut self, answers: Vec<Answer>) -> Step {
+        let mut pointers = match answers.into_iter().next() {
+            Some(Ok(Records::Pointers(pointers))) => pointers,
+            Some(Ok(Records::Addresses(_) | Records::Services(_)) | Err(_)) | None => Vec::new(),
+        };
+        pointers.sort_by_key(|pointer| (pointer.order, pointer.preference));
+        let mut fitting = pointers.iter().filter_map(|pointer| {
+            let transport = self.offered(pointer)?;
+            Some((pointer.order, Service { transport, name: pointer.replacement.clone() }))
+        });
+        let first = fitting.next();
+        let order = first.as_ref().map(|(order, _)| *order);
+        let services: Vec<_> = first
+            .into_iter()
+            .chain(fitting.take_while(|(next, _)| Some(*next) == order))
+            .map(|(_, service)| service)
+            .collect();
+        if let Some(best) = services.first() {
+            self.chosen = Some(best.transport);
+            return self.ask_services(services);
+        }
+        let guessed = if self.target.secure { &[Transport::Tls][..] } else { &GUESSED };
+        let guessed = guessed.iter().filter(|transport| self.transports.has(**transport));
+        let services = guessed.filter_map(|transport| self.service(*transport)).collect();
+        self.ask_services(services)
+    }
+
+    /// The SRV records of the services, in the order of RFC 2782 within each.
+    fn served(
+        &mut self,
+        services: &[Service],
+        answers: Vec<Answer>,
+        chance: &mut dyn FnMut() -> u64,
+    ) -> Step {
+        let mut hosts = Vec::new();
+        let mut known = false;
+        for (service, answer) in services.iter().zip(answers) {
+            let Ok(Records::Services(servers)) = answer else { continue };
+            known = true;
+            // RFC 2782: a target of "." says that the service is decidedly not there.
+            let servers = servers.into_iter().filter(|server| &*server.target != ".").collect();
+            let servers = order(servers, chance).into_iter();
+            hosts.extend(servers.map(|server| Host {
+                transport: service.transport,
+                name: server.target,
+                port: server.port,
+            }));
+        }
+        if !known {
+            // Section 4.2: no SRV records, so the host itself.
+            hosts.extend(self.chosen.or_else(|| self.transport()).map(|transport| self.itself(transport)));
+        }
+        self.ask_hosts(hosts)
+    }
+
+    /// The addresses of the hosts.
+    fn housed(&mut self, hosts: &[Host], answers: &[Answer]) -> Step {
+        let names = distinct(hosts);
+        let mut destinations = Vec::new();
+        for host in hosts {
+            let answer = names.iter().position(|name| *name == &*host.name).and_then(|at| answers.get(at));
+            let Some(Ok(Records::Addresses(addresses))) = answer else { continue };
+            for address in addresses {
+                if !self.transports.reach(host.transport, *address) {
+                    continue;
+                }
+                let destination = self.destination(host.transport, SocketAddr::new(*address, host.port));
+                if destinations.contains(&destination) {
+                    continue;
+                }
+                if destinations.len() >= DESTINATIONS {
+                    self.cut = true;
+                    break;
+                }
+                destinations.push(destination);
+            }
+        }
+        match (destinations.is_empty(), self.late) {
+            (false, _) => self.done(Ok(destinations)),
+            (true, true) => self.done(Err(ResolveError::Timeout)),
+            (true, false) => self.done(Err(ResolveError::NotFound)),
+        }
+    }
+
+    /// The transport where no record says one (section 4.1). `sips` asks for TLS over whatever it names, which datagrams do
+    /// not carry (RFC 3261 section 26.2.2). `None`: the edge does not have it.
+    fn transport(&self) -> Option<Transport> {
+        let has = |transport: &Transport| self.transports.has(*transport);
+        match (self.target.secure, self.target.transport) {
+            (false, Some(named)) => Some(named).filter(has),
+            (false, None) => GUESSED.into_iter().find(has),
+            (true, Some(Transport::Udp)) => None,
+            (true, Some(Transport::Ws | Transport::Wss)) => Some(Transport::Wss).filter(has),
+            (true, Some(Transport::Tcp | Transport::Tls) | None) => Some(Transport::Tls).filter(has),
+        }
+    }
+
+    /// The transport of a rule that may be followed: one of ours, and for `sips` a secure one.
+    fn offered(&self, pointer: &Naptr) -> Option<Transport> {
+        if !pointer.flags.eq_ignore_ascii_case("s") || pointer.rewrites || &*pointer.replacement == "." {
+            return None;
+        }
+        let (_, transport) = SERVICES.iter().find(|(name, _)| pointer.services.eq_ignore_ascii_case(name))?;
+        let secure = matches!(transport, Transport::Tls | Transport::Wss);
+        (self.transports.has(*transport) && (secure || !self.target.secure)).then_some(*transport)
+    }
+
+    /// The service of the target by a transport. RFC 7118 gives WebSocket none of its own.
+    fn service(&self, transport: Transport) -> Option<Service> {
+        let labels = match transport {
+            Transport::Udp => "_sip._udp.",
+            Transport::Tcp => "_sip._tcp.",
+            Transport::Tls => "_sips._tcp.",
+            Transport::Ws | Transport::Wss => return None,
+        };
+        Some(Service { transport, name: format!("{labels}{}", self.target.host).into() })
+    }
+
+    /// The host that the target names.
+    fn itself(&self, transport: Transport) -> Host {
+        let port = self.target.port.unwrap_or(transport.default_port());
+        Host { transport, name: self.target.host.clone(), port }
+    }
+
+    fn ask_services(&mut self, mut services: Vec<Service>) -> Step {
+        self.cut |= services.len() > self.lookups;
+        services.truncate(self.lookups);
+        let questions = services.iter().map(|service| Wanted::new(Kind::Services, &service.name)).collect();
+        self.stage = Stage::Services(services);
+        self.ask(questions)
+    }
+
+    fn ask_hosts(&mut self, hosts: Vec<Host>) -> Step {
+        let mut names = distinct(&hosts);
+        self.cut |= names.len() > self.lookups;
+        names.truncate(self.lookups);
+        let questions: Vec<_> = names.into_iter().map(|name| Wanted::new(Kind::Addresses, name)).collect();
+        if questions.is_empty() {
+            return self.done(Err(ResolveError::NotFound));
+        }
+        self.stage = Stage::Hosts(hosts);
+        self.ask(questions)
+    }
+
+    fn ask(&mut self, questions: Vec<Wanted>) -> Step {
+        self.lookups = self.lookups.saturating_sub(questions.len());
+        Step::Ask(questions)
+    }
+
+    fn destination(&self, transport: Transport, address: SocketAddr) -> Destination {
+        let server_name = match transport {
+            Transport::Udp | Transport::Tcp | Transport::Ws => None,
+            Transport::Tls | Transport::Wss => Some(Arc::from(&*self.target.host)),
+        };
+        Destination { transport, address, server_name }
+    }
+
+    fn done(&self, result: Result<Vec<Destination>, ResolveError>) -> Step {
+        Step::Done(Found { result, cut: self.cut })
+    }
+}
+
+/// The names of the hosts, each once, in order.
+fn distinct(hosts: &[Host]) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for host in hosts {
+        if !names.contains(&&*host.name) {
+            names.push(&host.name);
+        }
+    }
+    names
+}
+
+/// An address written out: IPv6 stands in brackets (RFC 3261 section 25.1).
+fn literal(host: &str) -> Option<IpAddr> {
+    match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+        None => host.parse().ok(),
+    }
+}
+
+/// The services of NAPTR records (RFC 3263 section 9, RFC 7118 section 5.5).
+const SERVICES: [(&str, Transport); 5] = [
+    ("SIP+D2U", Transport::Udp),
+    ("SIP+D2T", Transport::Tcp),
+    ("SIPS+D2T", Transport::Tls),
+    ("SIP+D2W", Transport::Ws),
+    ("SIPS+D2W", Transport::Wss),
+];
+
+/// Whose SRV records are asked for where no NAPTR record chooses, in the order in which they are then tried.
+const GUESSED: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
+
+/// Questions of one search, A and AAAA of a name taken as one.
+const LOOKUPS: usize = 24;
+
+/// Destinations that one search comes to.
+const DESTINATIONS: usize = 32;
+
+#[cfg(test)]
+mod tests;
