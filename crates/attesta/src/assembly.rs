@@ -115,6 +115,9 @@ fn describe(configuration: &Configuration) -> Builder {
         .budget(settings.verify.budget)
         .emergency(settings.emergency.clone())
         .callee(settings.callee.clone());
+    if let Some(servers) = &settings.dns {
+        builder = builder.name_servers(servers.clone());
+    }
     for listen in &settings.listeners {
         let mut to = Listen::udp(listen.address).options(listen.options);
         if let Some(name) = &listen.name {

@@ -18,7 +18,7 @@ use attesta_stir::cert::{Cache, CacheConfig, Revocations, TrustAnchors};
 use attesta_stir::{Signer, Verifier, VerifyPolicy};
 use attesta_transaction::{Place, Seed, SentBy, Transport};
 
-use crate::edge::{Edge, Room};
+use crate::edge::{Directories, Edge, Room};
 
 /// An [`Edge`] in the making. The order of the calls does not matter, but for listeners, trunks and routes, which are
 /// asked in the order in which they are added.
@@ -29,6 +29,7 @@ pub struct Builder<P: Policy = DefaultPolicy> {
     anchors: Vec<TrustAnchors>,
     revocations: Vec<(TrustAnchors, Revocations)>,
     fetch: FetchConfig,
+    name_servers: Option<Vec<SocketAddr>>,
     room: Room,
     policy: P,
 }
@@ -41,6 +42,7 @@ impl Builder {
             anchors: Vec::new(),
             revocations: Vec::new(),
             fetch: FetchConfig::default(),
+            name_servers: None,
             room: Room::default(),
             policy: DefaultPolicy,
         }
@@ -113,6 +115,14 @@ impl<P: Policy> Builder<P> {
         self
     }
 
+    /// The name servers by which targets and the hosts of certificates are found. Default: those of the system. Either way
+    /// `/etc/hosts` comes first.
+    #[must_use]
+    pub fn name_servers(mut self, servers: Vec<SocketAddr>) -> Self {
+        self.name_servers = Some(servers);
+        self
+    }
+
     /// The emergency numbers, as dialled. Default: none.
     #[must_use]
     pub fn emergency(mut self, numbers: Vec<Prefix>) -> Self {
@@ -145,8 +155,8 @@ impl<P: Policy> Builder<P> {
     /// Who decides about calls. Default: the configuration alone.
     #[must_use]
     pub fn policy<Q: Policy>(self, policy: Q) -> Builder<Q> {
-        let Self { config, listen, anchors, revocations, fetch, room, policy: _ } = self;
-        Builder { config, listen, anchors, revocations, fetch, room, policy }
+        let Self { config, listen, anchors, revocations, fetch, name_servers, room, policy: _ } = self;
+        Builder { config, listen, anchors, revocations, fetch, name_servers, room, policy }
     }
 
     /// Checks the whole without binding anything: a dry run.
@@ -168,7 +178,7 @@ impl<P: Policy> Builder<P> {
     /// An address cannot be bound, the parts do not fit together, there are no roots of the web to fetch certificates
     /// by, or the system gives no randomness.
     pub fn build(self) -> Result<Edge<P>, BuildError> {
-        let Self { mut config, listen, anchors, revocations, fetch, room, policy } = self;
+        let Self { mut config, listen, anchors, revocations, fetch, name_servers, room, policy } = self;
         let mut sockets = Vec::with_capacity(listen.len());
         for listen in listen {
             let socket = listen.bind()?;
@@ -176,7 +186,9 @@ impl<P: Policy> Builder<P> {
             sockets.push(socket);
         }
         let config = config.build().map_err(BuildError::Config)?;
-        let fetcher = Fetcher::new(fetch).map_err(BuildError::NoRoots)?;
+        let names = Directories::new(name_servers.as_deref());
+        let fetcher = Fetcher::with_names(fetch, Arc::new(names.fetches.clone()));
+        let fetcher = fetcher.map_err(BuildError::NoRoots)?;
         let mut cache = Cache::new(CacheConfig::default(), anchors);
         for (anchors, revocations) in revocations {
             cache.revocations(&anchors, revocations);
@@ -185,7 +197,7 @@ impl<P: Policy> Builder<P> {
         let seed = Seed::new(random().map_err(BuildError::NoRandomness)?);
         let switchboard = Switchboard::new(Arc::new(config), policy, place, &seed);
         let steward = Steward::new(cache, fetcher, FetchLimits::default());
-        Ok(Edge::new(switchboard, sockets, steward, room))
+        Ok(Edge::new(switchboard, sockets, steward, names, room))
     }
 }
 

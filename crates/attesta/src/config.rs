@@ -12,6 +12,7 @@ mod source;
 mod trunk;
 mod value;
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use attesta_b2bua::{Prefix, Route};
@@ -53,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) emergency: Vec<Prefix>,
     /// What the built-in callee answers.
     pub(crate) callee: Vec<Prefix>,
+    /// The name servers that are asked; `None`: those of the system.
+    pub(crate) dns: Option<Vec<SocketAddr>>,
     /// Where health and counters are served; `None`: nowhere.
     pub(crate) admin: Option<AdminSettings>,
     pub(crate) log: LogSettings,
@@ -108,7 +111,7 @@ impl Settings {
     }
 
     fn of(root: Section<'_>) -> Self {
-        root.later(&["include", "list", "dns", "cdr", "state", "workers"]);
+        root.later(&["include", "list", "cdr", "state", "workers"]);
         let verify = root.section("verify").map(VerifySettings::read).unwrap_or_default();
 
         let listen = root.sections("listen");
@@ -140,6 +143,7 @@ impl Settings {
                 .section("emergency")
                 .map_or_else(service::emergency_numbers, service::read_emergency),
             callee: root.section("callee").map(service::read_callee).unwrap_or_default(),
+            dns: root.section("dns").and_then(service::read_dns),
             admin: root.section("admin").map_or(Some(AdminSettings::default()), AdminSettings::read),
             log: root.section("log").map(LogSettings::read).unwrap_or_default(),
         };

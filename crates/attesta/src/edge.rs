@@ -8,7 +8,10 @@ use std::sync::Arc;
 use attesta_b2bua::{
     CallEvent, Config, Counters, Decision, DefaultPolicy, Policy, Question, Switchboard, Token,
 };
-use attesta_net::{Certificates, Control, Driver, FetchCounters, ShellCounters, Steward, Stopped, Udp};
+use attesta_net::{
+    Certificates, Control, Directory, Driver, FetchCounters, NameCounters, ShellCounters, Steward, Stopped,
+    Udp,
+};
 use attesta_stir::cert::{Revocations, TrustAnchors};
 use attesta_transaction::Transport;
 use tokio::sync::mpsc;
@@ -24,6 +27,7 @@ pub struct Edge<P: Policy = DefaultPolicy> {
     driver: Driver<P>,
     steward: Steward,
     certificates: Certificates,
+    names: Directories,
     listeners: Vec<(Transport, SocketAddr)>,
     events: Option<Events>,
     questions: Option<Questions>,
@@ -41,11 +45,14 @@ impl<P: Policy> Edge<P> {
         switchboard: Switchboard<P>,
         sockets: Vec<Udp>,
         steward: (Steward, Certificates),
+        names: Directories,
         room: Room,
     ) -> Self {
         let listeners = sockets.iter().map(|socket| (Transport::Udp, socket.local())).collect();
         let (steward, certificates) = steward;
-        let mut driver = Driver::new(switchboard, sockets).certificates(certificates.clone());
+        let mut driver = Driver::new(switchboard, sockets)
+            .certificates(certificates.clone())
+            .names(Arc::new(names.targets.clone()));
         let events = room.events.map(|room| {
             let (sender, receiver) = mpsc::channel(room.get());
             (Events(receiver), sender)
@@ -62,7 +69,7 @@ impl<P: Policy> Edge<P> {
         if let Some(sender) = sender {
             driver = driver.questions(sender);
         }
-        Self { driver, steward, certificates, listeners, events, questions }
+        Self { driver, steward, certificates, names, listeners, events, questions }
     }
 
     /// The addresses really bound, in the order in which they were asked for.
@@ -72,7 +79,8 @@ impl<P: Policy> Edge<P> {
 
     /// What reaches the edge while it runs. It may be cloned, and dropped without effect.
     pub fn handle(&self) -> Handle {
-        Handle { control: self.driver.control(), certificates: self.certificates.clone() }
+        let (certificates, names) = (self.certificates.clone(), self.names.clone());
+        Handle { control: self.driver.control(), certificates, names }
     }
 
     /// What happens in calls, from now on. `None` the second time, and where [`Builder::events`] asked for no room.
@@ -96,11 +104,11 @@ impl<P: Policy + Send + 'static> Edge<P> {
     ///
     /// Dropping the future ends it at once. Either way calls in progress are left as they are.
     pub async fn run(self) -> Report {
-        let Self { driver, steward, certificates, .. } = self;
+        let Self { driver, steward, certificates, names, .. } = self;
         let _steward = Task::of(steward.run());
         let report = Task::of(driver.run()).ends().await;
         let fetches = certificates.counters().await.unwrap_or_default();
-        Report { calls: report.calls, shell: report.shell, fetches }
+        Report { calls: report.calls, shell: report.shell, fetches, names: names.counters().await }
     }
 }
 
@@ -115,6 +123,7 @@ impl<P: Policy> fmt::Debug for Edge<P> {
 pub struct Handle {
     control: Control,
     certificates: Certificates,
+    names: Directories,
 }
 
 impl Handle {
@@ -125,7 +134,8 @@ impl Handle {
     pub async fn report(&self) -> Result<Report, Stopped> {
         let report = self.control.report().await?;
         let fetches = self.certificates.counters().await?;
-        Ok(Report { calls: report.calls, shell: report.shell, fetches })
+        let names = self.names.counters().await;
+        Ok(Report { calls: report.calls, shell: report.shell, fetches, names })
     }
 
     /// Puts new calls under `config`, whose listeners must be those that the edge has; calls in progress keep theirs.
@@ -199,6 +209,28 @@ pub struct Report {
     pub shell: ShellCounters,
     /// Of certificate fetches.
     pub fetches: FetchCounters,
+    /// Of lookups in DNS, for targets and for fetches.
+    pub names: NameCounters,
+}
+
+/// Who resolves names. A fetch goes where a stranger's call says: its lookups, however slow, do not hold up those of targets.
+#[derive(Clone, Debug)]
+pub(crate) struct Directories {
+    pub(crate) targets: Directory,
+    pub(crate) fetches: Directory,
+}
+
+impl Directories {
+    /// By these name servers, or by those of the system.
+    pub(crate) fn new(servers: Option<&[SocketAddr]>) -> Self {
+        let directory = || servers.map_or_else(Directory::system, Directory::of);
+        Self { targets: directory(), fetches: directory() }
+    }
+
+    async fn counters(&self) -> NameCounters {
+        let fetches = self.fetches.counters().await.unwrap_or_default();
+        self.targets.counters().await.unwrap_or_default().plus(&fetches)
+    }
 }
 
 /// A task that ends with its owner.

@@ -58,7 +58,7 @@ pub use attesta_b2bua::{
     RouteTo, Routing, SigningMeans, Source, Target, Token, Trunk, TrunkTimers, Trusts,
 };
 pub use attesta_net::{
-    FetchConfig, FetchCounters, NoRandomness, NoRoots, ShellCounters, Stopped, UdpOptions,
+    FetchConfig, FetchCounters, NameCounters, NoRandomness, NoRoots, ShellCounters, Stopped, UdpOptions,
 };
 pub use attesta_stir::cert::{CertificateChain, TrustAnchors};
 pub use attesta_stir::{

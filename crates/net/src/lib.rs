@@ -2,7 +2,7 @@
 //!
 //! A [`Driver`] owns the sockets and one [`Switchboard`](attesta_b2bua::Switchboard), and is one future: it takes a
 //! batch of datagrams, reads the clock once, hands them in, and does what the switchboard asks. What takes time happens
-//! beside it: names are resolved by [`Names`], certificates are fetched by a [`Steward`], which owns their cache and
+//! beside it: targets are found by RFC 3263 with the help of [`Names`], certificates are fetched by a [`Steward`], which owns their cache and
 //! shows the drivers immutable snapshots of it. The driver waits for neither; the call does, for as long as its budget.
 //!
 //! ```
@@ -72,6 +72,7 @@ pub use fetch::{FetchConfig, FetchError, Fetcher, NoRoots};
 pub use names::{Directory, Lookup, LookupError, NameCounters, Names, Naptr, Srv};
 pub use queue::FetchLimits;
 pub use repository::{Answer, Repository, RepositoryConfig, RepositoryError};
+pub use resolve::locate;
 pub use steward::{Certificates, FetchCounters, Steward};
 pub use streams::{Ended, StreamCounters, StreamLimits, Unaccepted};
 pub use tcp::Acceptor;

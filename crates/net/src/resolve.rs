@@ -16,6 +16,23 @@ pub(crate) use self::search::Found;
 use self::search::{Answer, Search, Step};
 use crate::names::{Kind, LookupError, Names, Records, Wanted};
 
+/// Finds where a target can be reached by one of `transports`, best first (RFC 3263). The choice among servers of one
+/// priority is drawn from `seed` (RFC 2782).
+///
+/// # Errors
+/// [`ResolveError`]; after 3.5 s at the latest.
+pub async fn locate(
+    target: Target,
+    transports: Transports,
+    names: Arc<dyn Names>,
+    seed: Seed,
+) -> Result<Vec<Destination>, ResolveError> {
+    match Resolution::of(target, transports) {
+        Resolution::Known(result) => result,
+        Resolution::Lookup(lookup) => lookup.run(names, seed).await.result,
+    }
+}
+
 /// What finding a target takes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Resolution {

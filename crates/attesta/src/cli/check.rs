@@ -1,11 +1,13 @@
 //! `attesta check`: would this configuration run?
 
 use std::io::Write;
-use std::net::IpAddr;
+use std::sync::Arc;
 
-use attesta_net::{Fetcher, Names, SystemNames};
+use attesta_b2bua::Transports;
+use attesta_net::{Directory, Fetcher, Names, locate};
 use attesta_stir::Signer;
 use attesta_stir::cert::{Certificate, CertificateChain};
+use attesta_transaction::Seed;
 use serde_json::json;
 
 use super::screen::Screen;
@@ -26,7 +28,7 @@ pub(super) fn check(args: &Check, screen: &Screen) -> Result<Outcome, Failure> {
     let runtime = runtime()?;
     let mut assembly = runtime.block_on(assembling).map_err(Failure::Faults)?;
     assembly.alarms.extend(runtime.block_on(unresolved(&configuration)));
-    assembly.alarms.extend(runtime.block_on(unserved(&assembly)));
+    assembly.alarms.extend(runtime.block_on(unserved(&configuration, &assembly)));
     for alarm in &assembly.alarms {
         screen.warn(alarm);
     }
@@ -46,23 +48,34 @@ fn targets(trunk: &TrunkSettings) -> Vec<&str> {
     trunk.targets.iter().map(|(text, _)| text.as_str()).collect()
 }
 
-/// Targets whose host is a name that leads nowhere: said, and no reason to refuse, since names come and go.
+/// Targets that lead nowhere: said, and no reason to refuse, since names come and go.
 async fn unresolved(configuration: &Configuration) -> Vec<Fault> {
-    let names = SystemNames::default();
+    let settings = &configuration.settings;
+    let names: Arc<dyn Names> = Arc::new(directory(configuration));
+    let listeners = settings.listeners.iter();
+    let transports =
+        listeners.fold(Transports::none(), |all, listen| all.with(listen.transport, listen.address.ip()));
     let mut faults = Vec::new();
-    for (text, target) in configuration.settings.trunks.iter().flat_map(|trunk| &trunk.targets) {
-        let literal = target.host.starts_with('[') || target.host.parse::<IpAddr>().is_ok();
-        if let Err(error) = if literal { Ok(Vec::new()) } else { names.lookup(&target.host).await } {
+    for (text, target) in settings.trunks.iter().flat_map(|trunk| &trunk.targets) {
+        // Any seed will do: which server comes first is of no interest here.
+        let found = locate(target.clone(), transports, names.clone(), Seed::new([0; 32])).await;
+        if let Err(error) = found {
             let fault = configuration.source.fault(text.span(), format!("{}: {error}", target.host));
-            faults.push(fault.help("calls to it fail until the name has an address"));
+            faults.push(fault.help("calls to it fail until it leads somewhere"));
         }
     }
     faults
 }
 
+/// By the name servers that the file says.
+fn directory(configuration: &Configuration) -> Directory {
+    configuration.settings.dns.as_deref().map_or_else(Directory::system, Directory::of)
+}
+
 /// Signers whose certificate is not to be had where they say: calls go out all the same, and nobody can verify them.
-async fn unserved(assembly: &Assembly) -> Vec<Fault> {
-    let fetcher = match Fetcher::new(assembly.fetch.clone()) {
+async fn unserved(configuration: &Configuration, assembly: &Assembly) -> Vec<Fault> {
+    let names = Arc::new(directory(configuration));
+    let fetcher = match Fetcher::with_names(assembly.fetch.clone(), names) {
         Ok(fetcher) => fetcher,
         Err(error) => {
             return vec![

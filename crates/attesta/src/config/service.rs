@@ -1,4 +1,4 @@
-//! `[emergency]`, `[callee]`, `[admin]` and `[log]`.
+//! `[emergency]`, `[callee]`, `[dns]`, `[admin]` and `[log]`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -26,6 +26,27 @@ pub(super) fn read_callee(section: Section<'_>) -> Vec<Prefix> {
         section.parsed_list("numbers", "number prefixes, such as [\"+120255501\"]", |text| text.parse().ok());
     section.close();
     numbers.unwrap_or_default()
+}
+
+/// The name servers of `[dns]`; `None`: those of the system.
+pub(super) fn read_dns(section: Section<'_>) -> Option<Vec<SocketAddr>> {
+    let read = |text: &str| {
+        let alone = || text.parse().ok().map(|address: IpAddr| SocketAddr::new(address, DNS));
+        text.parse().ok().or_else(alone).filter(|server: &SocketAddr| server.port() != 0)
+    };
+    let what = "addresses of name servers, such as [\"10.1.0.53\", \"127.0.0.1:5353\"]";
+    let texts = section.texts("servers");
+    if let Some(texts) = &texts
+        && !(1..=MAX_SERVERS).contains(&texts.len())
+    {
+        let text = format!("`servers` names {} name servers", texts.len());
+        let fault = section.source().fault(section.span(), text);
+        section.report(fault.help(format!("name 1 to {MAX_SERVERS}, or leave the key out")));
+    }
+    let servers =
+        texts.map(|texts| texts.iter().filter_map(|text| section.understood(text, what, read)).collect());
+    section.close();
+    servers
 }
 
 /// `[admin]`: where health and counters are served.
@@ -94,3 +115,7 @@ impl LogSettings {
         settings
     }
 }
+
+/// The port of DNS (RFC 1035 section 4.2).
+const DNS: u16 = 53;
+const MAX_SERVERS: usize = 8;
