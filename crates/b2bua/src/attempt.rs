@@ -14,6 +14,8 @@ use crate::call::{Call, State, Turn};
 use crate::delivery::RESOLVE_BUDGET;
 use crate::desk::{Client, Desk, reply_tagged};
 use crate::event::Cause;
+use crate::failover::Failing;
+use crate::health::Standing;
 use crate::identity::Offer;
 use crate::io::{Destination, ResolveError, SignError};
 use crate::listener::Listener;
@@ -35,8 +37,16 @@ pub(crate) struct Dialling {
     progress: Progress,
     /// What is believed when the target of the attempt says it.
     pub(crate) trusts: Trusts,
+    /// Targets that are set aside, for the case that no other is left.
+    pub(crate) aside: VecDeque<(Stop, Path)>,
+    /// When the first of those may be tried that asked to be left alone.
+    pub(crate) rest: Option<Instant>,
+    /// Whether any target was tried.
+    pub(crate) tried: bool,
+    /// Whether targets that are set aside are tried now.
+    pub(crate) resorts: bool,
     /// What the caller is told when no target is left.
-    pub(crate) failure: (Status, Cause),
+    pub(crate) failure: Failing,
 }
 
 /// How far an attempt has come.
@@ -96,7 +106,11 @@ impl Dialling {
             forks: Vec::new(),
             progress: Progress::Idle,
             trusts: Trusts::default(),
-            failure: (Status::SERVER_INTERNAL_ERROR, Cause::Unreachable),
+            aside: VecDeque::new(),
+            rest: None,
+            tried: false,
+            resorts: false,
+            failure: Failing::default(),
         }
     }
 
@@ -162,16 +176,8 @@ impl Call {
                 let token = turn.desk.resolve(target, transports);
                 self.await_answer(turn, token);
             }
-            None => self.exhausted(turn),
+            None => self.last_resort(turn),
         }
-    }
-
-    fn exhausted<P>(&mut self, turn: &mut Turn<'_, P>) {
-        let tag = self.tag;
-        let Some(dialling) = self.dialling() else { return };
-        let (status, cause) = dialling.failure;
-        let response = reply_tagged(dialling.offer.request(), status, &tag);
-        self.conclude(turn, response, cause);
     }
 
     /// The answer to where the target can be reached.
@@ -189,7 +195,7 @@ impl Call {
                     Err(why) => {
                         tracing::debug!(%why, "no way to the target");
                         if why == ResolveError::Timeout {
-                            dialling.failure = (Status::SERVER_TIMEOUT, Cause::Unreachable);
+                            dialling.failure = Failing::With(Status::SERVER_TIMEOUT, Cause::Unreachable);
                         }
                     }
                 }
@@ -202,29 +208,48 @@ impl Call {
 
     /// Tries the next address of a target, or the next target.
     pub(crate) fn next_destination<P: Policy>(&mut self, turn: &mut Turn<'_, P>, stop: Stop) {
-        let config = self.config.clone();
+        let (config, emergency) = (self.config.clone(), self.arrival.emergency);
         while let Some(dialling) = self.dialling() {
             if dialling.attempts >= config.caps.attempts {
                 break;
             }
             let Some(destination) = dialling.destinations.pop_front() else { break };
             let Destination { transport, address, .. } = destination;
-            dialling.attempts += 1;
             if config.is_own(transport, address) {
                 // It would come straight back: nobody of that name lives here.
-                dialling.failure = (Status::NOT_FOUND, Cause::Refused(Status::NOT_FOUND));
+                dialling.attempts += 1;
+                dialling.failure = Failing::With(Status::NOT_FOUND, Cause::Refused(Status::NOT_FOUND));
                 continue;
             }
             let names = &stop.egress.trunk.listeners;
             let Some(listener) = config.listener_towards(names, transport, address).cloned() else {
                 tracing::warn!(%transport, %address, "no listener reaches the target");
+                dialling.attempts += 1;
                 continue;
             };
-            dialling.trusts = stop.egress.trunk.trusts;
             let flow = listener.flow_to(&destination);
-            return self.attest(turn, stop, Path { listener, flow });
+            let path = Path { listener, flow };
+            match turn.desk.standing(turn.now, &path) {
+                Standing::Well => return self.approach(turn, stop, path),
+                Standing::Resting(until) if !emergency => {
+                    dialling.rest = Some(dialling.rest.map_or(until, |first| first.min(until)));
+                }
+                Standing::Failed | Standing::Resting(_) if dialling.aside.len() < config.caps.attempts => {
+                    dialling.aside.push_back((stop.clone(), path));
+                }
+                Standing::Failed | Standing::Resting(_) => {}
+            }
         }
         self.next_attempt(turn);
+    }
+
+    /// Begins an attempt at one address.
+    pub(crate) fn approach<P: Policy>(&mut self, turn: &mut Turn<'_, P>, stop: Stop, path: Path) {
+        let Some(dialling) = self.dialling() else { return };
+        dialling.attempts += 1;
+        dialling.tried = true;
+        dialling.trusts = stop.egress.trunk.trusts;
+        self.attest(turn, stop, path);
     }
 
     /// The INVITE as it leaves towards a target, but for its Identity.
@@ -262,7 +287,9 @@ impl Call {
                 Ok(client) => {
                     tracing::debug!(flow = ?path.flow, "INVITE sent");
                     turn.desk.expect_response(client, Client::Invite(self.key));
-                    let until = turn.now.mono + stop.egress.trunk.timers.no_response;
+                    let wait = stop.egress.trunk.timers.no_response;
+                    turn.desk.peer_tried(turn.now, &path, wait);
+                    let until = turn.now.mono + wait;
                     self.set_progress(Progress::Inviting { stop, path, client, until });
                     None
                 }
@@ -279,14 +306,10 @@ impl Call {
     pub(crate) fn invite_failed<P: Policy>(&mut self, turn: &mut Turn<'_, P>, why: Failure) {
         tracing::debug!(%why, "attempt failed");
         match self.take_progress() {
-            Some(Progress::Inviting { stop, .. } | Progress::Ringing { stop, .. }) => {
+            Some(Progress::Inviting { stop, path, .. } | Progress::Ringing { stop, path, .. }) => {
                 let Some(dialling) = self.dialling() else { return };
                 close(turn, &std::mem::take(&mut dialling.forks));
-                dialling.failure = match why {
-                    Failure::Timeout => (Status::REQUEST_TIMEOUT, Cause::Unreachable),
-                    Failure::Transport => (Status::SERVER_INTERNAL_ERROR, Cause::Unreachable),
-                };
-                self.next_destination(turn, stop);
+                self.failed_at(turn, stop, &path, why);
             }
             Some(other) => self.set_progress(other),
             None => {}

@@ -315,6 +315,8 @@ pub struct Caps {
     pub requests_per_dialog: usize,
     /// Targets, over all destinations they resolve to, that one call tries. Default: 8.
     pub attempts: usize,
+    /// Targets that are remembered as set aside; at the cap those whose time ends first are tried again. Default: 4,096.
+    pub set_aside: usize,
     /// Octets of an INVITE that leaves, but for its start line and Via; a call whose INVITE grew beyond gets a 513.
     /// Default: 65,000, which leaves room for both in a UDP datagram.
     pub message: usize,
@@ -331,6 +333,7 @@ impl Default for Caps {
             answers: 8,
             requests_per_dialog: 8,
             attempts: 8,
+            set_aside: 4_096,
             message: 65_000,
             messages: ReadingLimits::default(),
         }

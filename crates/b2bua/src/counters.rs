@@ -16,6 +16,8 @@ pub struct Counters {
     pub dialogs_live: u64,
     /// Transactions that live now.
     pub transactions_live: u64,
+    /// Targets that were set aside and have not answered since.
+    pub targets_aside: u64,
     /// Calls begun since the start.
     pub calls: u64,
     /// Calls answered since the start.
@@ -26,6 +28,8 @@ pub struct Counters {
     pub identity_sign_failures: u64,
     /// Responses that said of an Identity header field of ours that it does not verify (RFC 9410 section 7).
     pub identity_disputed: u64,
+    /// Targets set aside since the start: silent, not to be reached, or by their own wish (503 with Retry-After).
+    pub targets_set_aside: u64,
     /// What the transaction layer counts.
     pub transactions: TransactionCounters,
     ended: BTreeMap<&'static str, u64>,

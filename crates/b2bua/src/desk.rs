@@ -15,6 +15,7 @@ use crate::counters::{Counters, Refusal};
 use crate::delivery::Hop;
 use crate::dialog::{self, DialogId};
 use crate::event::Cause;
+use crate::health::Health;
 use crate::io::{Output, Token};
 use crate::leg::{Far, Leg};
 use crate::listener::Listener;
@@ -33,6 +34,8 @@ pub(crate) struct Desk {
     pub(crate) relays: Arena<Relay>,
     pub(crate) alarms: Alarms<Sleeper>,
     pub(crate) counters: Counters,
+    /// How the targets of calls do.
+    pub(crate) health: Health,
     /// Calls that are over for a reason that one of their legs found.
     pub(crate) over: Vec<Over>,
     dialogs: BTreeMap<DialogId, Key>,
@@ -103,6 +106,7 @@ impl Desk {
             relays: Arena::new(),
             alarms: Alarms::new(),
             counters: Counters::default(),
+            health: Health::default(),
             over: Vec::new(),
             dialogs: BTreeMap::new(),
             clients: BTreeMap::new(),
@@ -279,7 +283,9 @@ impl Desk {
 
     /// The counters, the gauges among them read now.
     pub(crate) fn counters(&self, calls: usize) -> Counters {
-        self.counters.read(calls, self.legs.len(), self.endpoint.counters())
+        let mut counters = self.counters.read(calls, self.legs.len(), self.endpoint.counters());
+        counters.targets_aside = self.health.len() as u64;
+        counters
     }
 
     pub(crate) fn emit(&mut self, output: Output) {

@@ -7,7 +7,7 @@ use attesta_sip::{Name, Response, Status};
 use attesta_transaction::Flow;
 
 use crate::arena::Key;
-use crate::attempt::{Dialling, Progress};
+use crate::attempt::{Dialling, Path, Progress};
 use crate::bridge;
 use crate::call::{Call, State, Turn};
 use crate::counters::Counters;
@@ -48,6 +48,7 @@ impl Call {
             }
             None => return false,
         };
+        turn.desk.peer_answered(&path);
         let status = response.status();
         if status.is_provisional() {
             let listener = path.listener.clone();
@@ -60,7 +61,7 @@ impl Call {
             self.picked_up(turn, response, flow, &path.listener, max_call);
         } else {
             turn.desk.forget_client(client);
-            self.declined(turn, response, stop);
+            self.declined(turn, response, &stop, &path);
         }
         true
     }
@@ -113,23 +114,21 @@ impl Call {
         self.answered(turn, dialling.offer.request(), back, fork.a, Some(fork.b), max_call);
     }
 
-    /// A final failure: another target may do better after a 503 (RFC 3263 section 4.3), all else is relayed.
-    fn declined<P: Policy>(&mut self, turn: &mut Turn<'_, P>, response: &Response, stop: Stop) {
+    /// A final failure: another target may do better after a 503 (RFC 3263 section 4.3) and what the trunk lists beside, all
+    /// else is relayed.
+    fn declined<P: Policy>(&mut self, turn: &mut Turn<'_, P>, response: &Response, stop: &Stop, path: &Path) {
         let status = response.status();
         tracing::debug!(status = status.code(), "declined");
         let tag = self.tag;
         let contact = self.listener.contact();
         let Some(dialling) = self.dialling() else { return };
         close(turn, &std::mem::take(&mut dialling.forks));
-        if status == Status::SERVICE_UNAVAILABLE {
-            // RFC 3261 section 16.7: upstream is not to take a 503 for one of ours.
-            dialling.failure = (Status::SERVER_INTERNAL_ERROR, Cause::Declined(status));
-            return self.next_destination(turn, stop);
-        }
         let mut back = reply_tagged(dialling.offer.request(), status, &tag);
         bridge::response(response, &mut back, &contact);
         dialling.believe(&mut back, &mut turn.desk.counters);
-        self.conclude(turn, back, Cause::Declined(status));
+        if !self.fails_over(turn, (stop, path), response, &back) {
+            self.conclude(turn, back, Cause::Declined(status));
+        }
     }
 
     /// The early dialogs of a response, made where it is the first in them.

@@ -37,6 +37,8 @@ pub struct Trunk {
     pub(crate) budget: Option<Duration>,
     pub(crate) trusts: Trusts,
     pub(crate) timers: TrunkTimers,
+    pub(crate) failover: Vec<Status>,
+    pub(crate) resume: Duration,
 }
 
 impl Trunk {
@@ -63,6 +65,8 @@ impl Trunk {
             budget: None,
             trusts: Trusts::default(),
             timers: TrunkTimers::default(),
+            failover: Vec::new(),
+            resume: Duration::from_secs(60),
         }
     }
 
@@ -195,6 +199,36 @@ impl Trunk {
     pub fn timers(mut self, timers: TrunkTimers) -> Self {
         self.timers = timers;
         self
+    }
+
+    /// The final responses of a target after which the next is tried, beside 503, which always is one (RFC 3263 section 4.3).
+    /// Those for which [`may_fail_over`](Self::may_fail_over) says no are not. Default: none.
+    #[must_use]
+    pub fn failover(mut self, codes: Vec<Status>) -> Self {
+        self.failover = codes;
+        self
+    }
+
+    /// How long a target is set aside that cannot be reached, or does not respond in
+    /// [`no_response`](TrunkTimers::no_response): calls go to the others, and to it only where no other is left. Then one call
+    /// finds out whether it is back. Default: 60 s.
+    #[must_use]
+    pub fn resume(mut self, resume: Duration) -> Self {
+        self.resume = resume;
+        self
+    }
+
+    /// Whether a call that was answered so may be tried elsewhere: a callee who is busy or declines is not dialled around,
+    /// nor is a challenge.
+    #[must_use]
+    pub fn may_fail_over(status: Status) -> bool {
+        (400..600).contains(&status.code()) && !NEVER_AROUND.contains(&status.code())
+    }
+
+    /// Whether this response of a target sends the call to the next.
+    pub(crate) fn fails_over(&self, status: Status) -> bool {
+        status == Status::SERVICE_UNAVAILABLE
+            || (Self::may_fail_over(status) && self.failover.contains(&status))
     }
 
     /// Whether calls may come from it at all.
@@ -483,3 +517,6 @@ const BY_NAME: u16 = 1_000;
 
 /// E.164 allows fifteen digits; national extensions and dial strings take a few more.
 const MAX_PREFIX: usize = 32;
+
+/// Unauthorized, Proxy Authentication Required, Busy Here, Request Terminated.
+const NEVER_AROUND: [u16; 4] = [401, 407, 486, 487];

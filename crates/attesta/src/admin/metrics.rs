@@ -26,11 +26,17 @@ struct Counted(Report);
 
 impl Collector for Counted {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let Report { calls, shell, fetches } = &self.0;
+        let Report { calls, shell, fetches, names } = &self.0;
         let mut page = Page(encoder);
         page.gauge("calls_live", "Calls that live now", calls.calls_live)?;
         page.gauge("dialogs_live", "Dialogs that live now", calls.dialogs_live)?;
         page.gauge("transactions_live", "Transactions that live now", calls.transactions_live)?;
+        page.gauge(
+            "targets_aside",
+            "Targets that were set aside and have not answered since",
+            calls.targets_aside,
+        )?;
+        page.counter("targets_set_aside", "Targets set aside", calls.targets_set_aside)?;
         page.counter("calls", "Calls begun", calls.calls)?;
         page.counter("calls_answered", "Calls answered", calls.answered)?;
         page.labelled(
@@ -77,6 +83,27 @@ impl Collector for Counted {
             "Fetches of certificates, by result",
             ["result"],
             fetches.iter().map(|(result, count)| ([result], count)),
+        )?;
+        page.labelled(
+            "dns_lookups",
+            "Lookups that name servers were asked for, by result",
+            ["result"],
+            names.results().map(|(result, count)| ([result], count)),
+        )?;
+        page.counter("dns_known", "Questions answered from what was known", names.known)?;
+        page.counter("dns_joined", "Questions that joined a lookup under way", names.joined)?;
+        page.gauge("dns_kept", "Answers kept now", names.kept)?;
+        page.labelled(
+            "dns_records_ignored",
+            "Records of answers that were ignored, by reason",
+            ["reason"],
+            [(["surplus"], names.surplus_records), (["port-0"], names.portless_records)].into_iter(),
+        )?;
+        page.counter("resolutions", "Targets that were searched for in DNS", shell.resolutions)?;
+        page.counter(
+            "resolutions_cut",
+            "Targets that led to more names or addresses than are looked at",
+            shell.resolutions_cut,
         )?;
         page.counter("datagrams_received", "Datagrams received", shell.datagrams_received)?;
         page.counter("datagrams_sent", "Datagrams sent", shell.datagrams_sent)?;

@@ -196,3 +196,41 @@ fn the_last_trunk_takes_the_verify_table() {
     assert_eq!(settings.trunks.len(), 1);
     assert_eq!(settings.verify.outcomes.failed, attesta_b2bua::Consequence::Reject);
 }
+
+#[test]
+fn name_servers_are_addresses_with_a_port_or_without() {
+    assert_eq!(settings("").dns, None);
+    assert_eq!(settings("[dns]\n").dns, None);
+    let servers = settings("[dns]\nservers = [\"127.0.0.1:5353\", \"2001:db8::53\"]\n").dns.unwrap();
+    assert_eq!(servers, ["127.0.0.1:5353".parse().unwrap(), "[2001:db8::53]:53".parse().unwrap()]);
+    assert_eq!(
+        faults("[dns]\nservers = [\"dns.example\"]\n"),
+        ["2:12 `dns.example` is not what is asked for here | write addresses of name servers, such as \
+          [\"10.1.0.53\", \"127.0.0.1:5353\"]"]
+    );
+    assert_eq!(
+        faults("[dns]\nservers = []\n"),
+        ["1:1 `servers` names 0 name servers | name 1 to 8, or leave the key out"]
+    );
+}
+
+#[test]
+fn failover_and_health_of_a_trunk_are_read() {
+    let trunk = |keys: &str| {
+        format!(
+            "[[trunk]]\nname = \"b\"\noutbound_identity = \"pass\"\ntargets = \"sip:a.example\"\n{keys}\n"
+        )
+    };
+    settings(&trunk("failover = { codes = [500, 502, 503, 504] }\nhealth = { resume = \"30s\" }"));
+    assert_eq!(
+        faults(&trunk("failover = { codes = [500, 486] }")),
+        [
+            "5:12 486 does not lead to another target | a callee who is busy or declines is not dialled around: \
+          400 to 599 but for 401, 407, 486 and 487"
+        ]
+    );
+    assert_eq!(
+        faults(&trunk("health = { resume = \"0s\" }")),
+        ["5:21 `resume` is out of range | from 1s to 3600s"]
+    );
+}

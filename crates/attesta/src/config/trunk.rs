@@ -7,7 +7,7 @@ use attesta_b2bua::{
     InboundIdentity, Numbers, OnSignFailure, OutboundIdentity, Outcomes, Route, RouteTo, Target, Trunk,
     TrunkTimers, Trusts,
 };
-use attesta_sip::Host;
+use attesta_sip::{Host, Status};
 use attesta_stir::{Attestation, DialPlan};
 
 use super::identity::TrunkVerify;
@@ -24,16 +24,7 @@ pub(crate) struct TrunkSettings {
 
 /// Reads one `[[trunk]]`; `outcomes` is what `[verify]` says.
 pub(super) fn read_trunk(section: Section<'_>, names: &Names, outcomes: Outcomes) -> Option<TrunkSettings> {
-    section.later(&[
-        "digest",
-        "limits",
-        "failover",
-        "health",
-        "oversize",
-        "media",
-        "headers_in",
-        "headers_out",
-    ]);
+    section.later(&["digest", "limits", "oversize", "media", "headers_in", "headers_out"]);
     let name = section.text("name");
     let mut trunk = Trunk::new(name.as_ref().map_or("", Text::as_str));
 
@@ -134,7 +125,31 @@ fn read_egress(section: &Section<'_>, names: &Names, mut trunk: Trunk) -> Trunk 
     if let Some(consequence) = section.choice("on_sign_failure", ON_SIGN_FAILURE, &[]) {
         trunk = trunk.on_sign_failure(consequence);
     }
+    if let Some(failover) = section.section("failover") {
+        trunk = trunk.failover(read_failover(failover));
+    }
+    if let Some(health) = section.section("health") {
+        health.later(&["options"]);
+        if let Some(resume) = health.duration("resume", RESUME) {
+            trunk = trunk.resume(resume);
+        }
+        health.close();
+    }
     trunk
+}
+
+/// The responses after which the next target is tried.
+fn read_failover(section: Section<'_>) -> Vec<Status> {
+    let codes = section.integers("codes", 100..=699).unwrap_or_default();
+    let statuses = codes.into_iter().filter_map(|code| Status::new(u16::try_from(code).ok()?));
+    let (may, never): (Vec<_>, Vec<_>) = statuses.partition(|status| Trunk::may_fail_over(*status));
+    for status in never {
+        let text = format!("{} does not lead to another target", status.code());
+        let help = "a callee who is busy or declines is not dialled around: 400 to 599 but for 401, 407, 486 and 487";
+        section.report(section.source().fault(section.span(), text).help(help));
+    }
+    section.close();
+    may
 }
 
 /// How numbers are dialled where its calls come from.
@@ -278,3 +293,4 @@ const NO_RESPONSE: std::ops::RangeInclusive<Duration> = Duration::from_millis(50
 const RING: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
 const MAX_CALL: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(7 * 24 * 3600);
+const RESUME: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);

@@ -2,6 +2,7 @@
 
 mod configuration;
 mod ending;
+mod failover;
 mod histories;
 mod in_dialog;
 mod pki;

@@ -1,0 +1,156 @@
+//! What becomes of a call when a target fails, and of the target: RFC 3263 section 4.3, RFC 3261 sections 16.7 and 21.5.4.
+
+use std::time::Duration;
+
+use attesta_sip::{Name, Response, RetryAfter, Status};
+use attesta_transaction::Failure;
+
+use crate::attempt::Path;
+use crate::call::{Call, Turn};
+use crate::desk::{Desk, reply_tagged};
+use crate::event::Cause;
+use crate::health::{Peer, Standing};
+use crate::io::Now;
+use crate::policy::Policy;
+use crate::route::Stop;
+
+/// What the caller is told when no target is left.
+#[derive(Debug)]
+pub(crate) enum Failing {
+    /// This status: there is no response that could be relayed, or none that should be.
+    With(Status, Cause),
+    /// The response of the target that failed last.
+    As(Box<Response>, Cause),
+}
+
+impl Call {
+    /// No target is left that is well. Those that failed before are tried rather than that the call is refused untried; an
+    /// emergency call tries every one.
+    pub(crate) fn last_resort<P: Policy>(&mut self, turn: &mut Turn<'_, P>) {
+        let (emergency, cap) = (self.arrival.emergency, self.config.caps.attempts);
+        let Some(dialling) = self.dialling() else { return };
+        dialling.resorts |= emergency || !dialling.tried;
+        if !dialling.resorts || dialling.attempts >= cap {
+            return self.exhausted(turn);
+        }
+        match dialling.aside.pop_front() {
+            Some((stop, path)) => {
+                tracing::debug!(flow = ?path.flow, "no other target is left: one that is set aside is tried");
+                self.approach(turn, stop, path);
+            }
+            None => self.exhausted(turn),
+        }
+    }
+
+    fn exhausted<P>(&mut self, turn: &mut Turn<'_, P>) {
+        let (tag, now) = (self.tag, turn.now.mono);
+        let Some(dialling) = self.dialling() else { return };
+        let rest = dialling.rest.filter(|_| !dialling.tried);
+        let (response, cause) = match std::mem::take(&mut dialling.failure) {
+            Failing::As(response, cause) => (*response, cause),
+            Failing::With(status, cause) => {
+                let mut response = reply_tagged(dialling.offer.request(), status, &tag);
+                if let Some(until) = rest {
+                    // Every target has asked to be left alone for longer.
+                    let seconds = until.saturating_duration_since(now).as_millis().div_ceil(1000);
+                    response.headers_mut().push(Name::RetryAfter, seconds.to_string());
+                }
+                (response, cause)
+            }
+        };
+        self.conclude(turn, response, cause);
+    }
+
+    /// A target has failed the call: it is remembered, and the next one is tried.
+    pub(crate) fn failed_at<P: Policy>(
+        &mut self,
+        turn: &mut Turn<'_, P>,
+        stop: Stop,
+        path: &Path,
+        why: Failure,
+    ) {
+        let cap = self.config.caps.set_aside;
+        turn.desk.peer_failed(turn.now, path, &stop, cap);
+        let Some(dialling) = self.dialling() else { return };
+        let status = match why {
+            Failure::Timeout => Status::REQUEST_TIMEOUT,
+            Failure::Transport => Status::SERVER_INTERNAL_ERROR,
+        };
+        dialling.failure = Failing::With(status, Cause::Unreachable);
+        self.next_destination(turn, stop);
+    }
+
+    /// Whether a final response sends the call to the next target; if so, it is on its way there. `back` is what the caller
+    /// gets if there is none.
+    pub(crate) fn fails_over<P: Policy>(
+        &mut self,
+        turn: &mut Turn<'_, P>,
+        (stop, path): (&Stop, &Path),
+        response: &Response,
+        back: &Response,
+    ) -> bool {
+        let status = response.status();
+        if !stop.egress.trunk.fails_over(status) {
+            return false;
+        }
+        let cap = self.config.caps.set_aside;
+        let Some(dialling) = self.dialling() else { return false };
+        if status == Status::SERVICE_UNAVAILABLE {
+            // RFC 3261 section 16.7: upstream is not to take a 503 for one of ours.
+            dialling.failure = Failing::With(Status::SERVER_INTERNAL_ERROR, Cause::Declined(status));
+            turn.desk.peer_rests(turn.now, path, response, cap);
+        } else {
+            dialling.failure = Failing::As(Box::new(back.clone()), Cause::Declined(status));
+        }
+        self.next_destination(turn, stop.clone());
+        true
+    }
+}
+
+impl Default for Failing {
+    fn default() -> Self {
+        Self::With(Status::SERVER_INTERNAL_ERROR, Cause::Unreachable)
+    }
+}
+
+impl Desk {
+    /// Something came back from where a call was sent.
+    pub(crate) fn peer_answered(&mut self, path: &Path) {
+        if self.health.answered(Peer::of(&path.flow)) {
+            tracing::info!(flow = ?path.flow, "a target that was set aside is back");
+        }
+    }
+
+    fn peer_failed(&mut self, now: Now, path: &Path, stop: &Stop, cap: usize) {
+        let trunk = &stop.egress.trunk;
+        if self.health.failed(now.mono, Peer::of(&path.flow), trunk.resume, cap) {
+            self.counters.targets_set_aside += 1;
+            tracing::warn!(trunk = %trunk.name, flow = ?path.flow, resume = ?trunk.resume, "a target is set aside");
+        }
+    }
+
+    /// A 503: without a Retry-After it is taken for a 500, and says nothing of the next call (RFC 3261 section 21.5.4).
+    fn peer_rests(&mut self, now: Now, path: &Path, response: &Response, cap: usize) {
+        let value = response.headers().get(Name::RetryAfter);
+        let Some(Ok(retry_after)) = value.map(RetryAfter::parse) else { return };
+        let span = Duration::from_secs(retry_after.seconds().into()).min(LONGEST_REST);
+        if !span.is_zero() {
+            self.counters.targets_set_aside += 1;
+            tracing::warn!(flow = ?path.flow, ?span, "a target asks to be left alone");
+            self.health.rests(now.mono, Peer::of(&path.flow), span, cap);
+        }
+    }
+
+    /// How a target stands: one that may not be tried waits for the case that no other is left.
+    pub(crate) fn standing(&self, now: Now, path: &Path) -> Standing {
+        self.health.standing(now.mono, Peer::of(&path.flow))
+    }
+
+    /// A call is sent to a target, and will know within `wait` whether it is there.
+    pub(crate) fn peer_tried(&mut self, now: Now, path: &Path, wait: Duration) {
+        self.health.tried(now.mono, Peer::of(&path.flow), wait);
+    }
+}
+
+/// The longest that a Retry-After of a target's is believed: one slip of its is not to cost the trunk a day.
+const LONGEST_REST: Duration = Duration::from_secs(3600);

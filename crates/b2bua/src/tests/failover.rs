@@ -1,0 +1,222 @@
+//! Targets that fail, are set aside, and come back: RFC 3263 section 4.3, RFC 3261 section 21.5.4.
+
+use std::time::Duration;
+
+use attesta_sip::{Name, Request, Status};
+
+use super::rig::*;
+use crate::{Cause, Trunk, TrunkTimers};
+
+/// Bob's trunk with two targets, Bob and Carol.
+fn trunk() -> Trunk {
+    let (_, bob) = trunks();
+    let timers = TrunkTimers { no_response: Duration::from_secs(2), ..TrunkTimers::default() };
+    bob.target("sip:192.0.2.3:5060".parse().unwrap()).timers(timers)
+}
+
+fn rig(bob: Trunk) -> Rig {
+    let (alice, _) = trunks();
+    Rig::new(builder().trunk(alice).trunk(bob).build().unwrap())
+}
+
+/// Alice's next call.
+fn call(rig: &mut Rig, number: u32) {
+    call_to(rig, number, CALLEE);
+}
+
+fn call_to(rig: &mut Rig, number: u32, callee: &str) {
+    rig.clear();
+    let headers = dialog_forming("").replace("call-1", &format!("call-{number}"));
+    rig.request(ALICE, "INVITE", &uri(callee), &headers, OFFER);
+}
+
+fn declines(rig: &mut Rig, at: &str, invite: &Request, status: u16, rest: &str) {
+    rig.reply(at, invite, status, "x", rest);
+    rig.gets_request(at, "ACK");
+}
+
+fn aside(rig: &Rig) -> (u64, u64) {
+    let counters = rig.counters();
+    (counters.targets_aside, counters.targets_set_aside)
+}
+
+/// Bob is set aside since nothing reaches him, and Carol takes the first call.
+fn without_bob() -> Rig {
+    let mut rig = rig(trunk());
+    call(&mut rig, 1);
+    rig.fails_to_reach(BOB);
+    let invite = rig.gets_request(CAROL, "INVITE");
+    declines(&mut rig, CAROL, &invite, 486, "");
+    assert_eq!(aside(&rig), (1, 1));
+    rig
+}
+
+#[test]
+fn a_target_that_cannot_be_reached_is_passed_by() {
+    let mut rig = without_bob();
+    for number in 2..5 {
+        call(&mut rig, number);
+        let invite = rig.gets_request(CAROL, "INVITE");
+        declines(&mut rig, CAROL, &invite, 486, "");
+        assert!(rig.gets_if_any(BOB).is_none());
+    }
+}
+
+#[test]
+fn a_silent_target_is_passed_by_after_no_response() {
+    let mut rig = rig(trunk());
+    call(&mut rig, 1);
+    rig.gets_request(BOB, "INVITE");
+    rig.run_for(Duration::from_millis(1_999));
+    assert!(rig.gets_if_any(CAROL).is_none());
+    rig.run_for(Duration::from_millis(1));
+    let invite = rig.gets_request(CAROL, "INVITE");
+    declines(&mut rig, CAROL, &invite, 486, "");
+    call(&mut rig, 2);
+    rig.gets_request(CAROL, "INVITE");
+    assert!(rig.gets_if_any(BOB).is_none());
+}
+
+#[test]
+fn a_target_that_rings_is_there_however_long_it_rings() {
+    let mut rig = rig(trunk());
+    call(&mut rig, 1);
+    let invite = rig.gets_request(BOB, "INVITE");
+    rig.reply(BOB, &invite, 100, "", "");
+    rig.run_for(Duration::from_secs(120));
+    rig.gets_response(ALICE, 100);
+    rig.gets_response(ALICE, 480);
+    assert_eq!(aside(&rig), (0, 0));
+}
+
+#[test]
+fn one_call_finds_out_whether_a_target_is_back_and_the_others_do_not_wait() {
+    let mut rig = without_bob();
+    rig.run_for(Duration::from_secs(60));
+    call(&mut rig, 2);
+    let invite = rig.gets_request(BOB, "INVITE");
+    call(&mut rig, 3);
+    let other = rig.gets_request(CAROL, "INVITE");
+    assert!(rig.gets_if_any(BOB).is_none());
+    declines(&mut rig, CAROL, &other, 486, "");
+    declines(&mut rig, BOB, &invite, 486, "");
+    assert_eq!(aside(&rig), (0, 1), "he answered");
+    call(&mut rig, 4);
+    rig.gets_request(BOB, "INVITE");
+}
+
+#[test]
+fn a_target_that_is_still_dead_is_set_aside_again() {
+    let mut rig = without_bob();
+    rig.run_for(Duration::from_secs(60));
+    call(&mut rig, 2);
+    rig.fails_to_reach(BOB);
+    let invite = rig.gets_request(CAROL, "INVITE");
+    declines(&mut rig, CAROL, &invite, 486, "");
+    rig.run_for(Duration::from_secs(59));
+    call(&mut rig, 3);
+    rig.gets_request(CAROL, "INVITE");
+    assert_eq!(aside(&rig), (1, 1), "no news");
+}
+
+#[test]
+fn where_all_are_set_aside_they_are_tried_rather_than_that_the_call_is_refused() {
+    let mut rig = without_bob();
+    call(&mut rig, 2);
+    rig.fails_to_reach(CAROL);
+    rig.gets_response(ALICE, 500);
+    assert_eq!(aside(&rig), (2, 2));
+    call(&mut rig, 3);
+    let invite = rig.gets_request(BOB, "INVITE");
+    declines(&mut rig, BOB, &invite, 486, "");
+    assert_eq!(rig.cause(), Some(Cause::Declined(Status::BUSY_HERE)));
+    assert_eq!(aside(&rig), (1, 2), "Bob is back");
+    call(&mut rig, 4);
+    rig.gets_request(BOB, "INVITE");
+}
+
+#[test]
+fn an_ordinary_call_does_not_wait_for_the_dead_once_the_living_have_failed() {
+    let mut rig = without_bob();
+    call(&mut rig, 2);
+    let invite = rig.gets_request(CAROL, "INVITE");
+    declines(&mut rig, CAROL, &invite, 503, "");
+    rig.gets_response(ALICE, 500);
+    rig.is_silent();
+}
+
+#[test]
+fn an_emergency_call_tries_every_target() {
+    let mut rig = without_bob();
+    call_to(&mut rig, 2, "911");
+    let invite = rig.gets_request(CAROL, "INVITE");
+    declines(&mut rig, CAROL, &invite, 503, "Retry-After: 600\n");
+    let invite = rig.gets_request(BOB, "INVITE");
+    declines(&mut rig, BOB, &invite, 503, "Retry-After: 600\n");
+    call_to(&mut rig, 3, "911");
+    let invite = rig.gets_request(BOB, "INVITE");
+    declines(&mut rig, BOB, &invite, 503, "");
+    rig.gets_request(CAROL, "INVITE");
+}
+
+#[test]
+fn a_target_that_asks_to_be_left_alone_is_for_that_time() {
+    let mut rig = rig(trunk());
+    call(&mut rig, 1);
+    let invite = rig.gets_request(BOB, "INVITE");
+    declines(&mut rig, BOB, &invite, 503, "Retry-After: 120 (in maintenance)\n");
+    let invite = rig.gets_request(CAROL, "INVITE");
+    declines(&mut rig, CAROL, &invite, 486, "");
+    for (wait, at) in [(0, CAROL), (118, CAROL), (2, BOB)] {
+        rig.run_for(Duration::from_secs(wait));
+        call(&mut rig, wait as u32 + 10);
+        let invite = rig.gets_request(at, "INVITE");
+        declines(&mut rig, at, &invite, 486, "");
+    }
+}
+
+#[test]
+fn where_all_ask_to_be_left_alone_none_is_tried_and_the_caller_learns_for_how_long() {
+    let mut rig = rig(trunk());
+    call(&mut rig, 1);
+    let invite = rig.gets_request(BOB, "INVITE");
+    declines(&mut rig, BOB, &invite, 503, "Retry-After: 120\n");
+    let invite = rig.gets_request(CAROL, "INVITE");
+    declines(&mut rig, CAROL, &invite, 503, "Retry-After: 90\n");
+    rig.run_for(Duration::from_secs(30));
+    call(&mut rig, 2);
+    let response = rig.gets_response(ALICE, 500);
+    assert_eq!(header(&response, Name::RetryAfter), "60");
+    rig.is_silent();
+}
+
+#[test]
+fn a_503_without_retry_after_says_nothing_of_the_next_call() {
+    let mut rig = rig(trunk());
+    for number in 1..3 {
+        call(&mut rig, number);
+        let invite = rig.gets_request(BOB, "INVITE");
+        declines(&mut rig, BOB, &invite, 503, "");
+        let invite = rig.gets_request(CAROL, "INVITE");
+        declines(&mut rig, CAROL, &invite, 486, "");
+    }
+    assert_eq!(aside(&rig), (0, 0));
+}
+
+#[test]
+fn the_codes_of_a_trunk_lead_to_the_next_target_and_the_last_response_is_relayed() {
+    let codes = [500, 504, 486].map(|code| Status::new(code).unwrap());
+    let mut rig = rig(trunk().failover(codes.into()));
+    call(&mut rig, 1);
+    let invite = rig.gets_request(BOB, "INVITE");
+    declines(&mut rig, BOB, &invite, 500, "");
+    let invite = rig.gets_request(CAROL, "INVITE");
+    declines(&mut rig, CAROL, &invite, 504, "Reason: Q.850;cause=34\n");
+    let response = rig.gets_response(ALICE, 504);
+    assert_eq!(header(&response, Name::Reason), "Q.850;cause=34");
+    call(&mut rig, 2);
+    let invite = rig.gets_request(BOB, "INVITE");
+    declines(&mut rig, BOB, &invite, 486, "");
+    assert!(rig.gets_if_any(CAROL).is_none(), "a busy callee is not dialled around, whatever is listed");
+    rig.ends_clean(Cause::Declined(Status::BUSY_HERE));
+}
