@@ -122,7 +122,7 @@ enum Command {
     Sign(Sign),
     /// Verify every Identity header field of SIP messages, offline
     Verify(Verify),
-    /// Decode an Identity header field, a PASSporT, an STI certificate or a SIP message, without judging it
+    /// Explain an Identity header field, a PASSporT, certificates, a CRL, a trust list or SIP messages, without judging them
     Inspect(Inspect),
     /// Make a throw-away STI hierarchy to try things with
     #[command(subcommand)]

@@ -20,17 +20,34 @@ pub(super) fn decode(token: &[u8]) -> Option<Map<String, Value>> {
         passport.insert("form".into(), json!("compact"));
     } else {
         passport.insert("form".into(), json!("full"));
-        passport.insert("header".into(), part(header)?);
-        passport.insert("payload".into(), part(payload)?);
+        let (header, payload) = (part(header)?, part(payload)?);
+        let canonical = header.canonical && payload.canonical;
+        passport.insert("header".into(), header.value);
+        passport.insert("payload".into(), payload.value);
+        if !canonical {
+            passport.insert("canonical".into(), json!(false));
+        }
     }
     passport.insert("signature".into(), json!({ "octets": signature.len() }));
     Some(passport)
 }
 
+struct Part {
+    value: Value,
+    canonical: bool,
+}
+
 /// The JSON of one part, members in their order; as text where it is no JSON.
-fn part(encoded: &[u8]) -> Option<Value> {
+fn part(encoded: &[u8]) -> Option<Part> {
     let octets = BASE64URL.decode(encoded).ok()?;
-    Some(serde_json::from_slice(&octets).unwrap_or_else(|_| json!(String::from_utf8_lossy(&octets))))
+    Some(match serde_json::from_slice::<Value>(&octets) {
+        Ok(value) => {
+            let mut sorted = value.clone();
+            sorted.sort_all_objects();
+            Part { canonical: serde_json::to_vec(&sorted).is_ok_and(|text| text == octets), value }
+        }
+        Err(_) => Part { value: json!(String::from_utf8_lossy(&octets)), canonical: false },
+    })
 }
 
 /// Padding is shown the same as none: nothing is judged here.

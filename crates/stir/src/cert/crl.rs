@@ -94,8 +94,7 @@ impl Crl {
     ) -> Result<Self, CrlError> {
         let from_pem = CertificateRevocationListDer::from_pem_slice(octets);
         let der = from_pem.as_ref().map_or(octets, |list| list.as_ref());
-        let list = CertificateList::<x509_cert::certificate::Rfc5280>::from_der(der)
-            .map_err(|_| CrlError::Malformed)?;
+        let list = decode(der)?;
         let crl = Self::interpret(&list)?;
         if crl.this_update > now {
             return Err(CrlError::NotYetValid);
@@ -103,6 +102,21 @@ impl Crl {
         let signed = signed_part(der).map_err(|_| CrlError::Malformed)?;
         check_signature(&list, signed, signers, anchors, now)?;
         Ok(crl)
+    }
+
+    /// Reads a list in PEM or DER that anybody may have signed: to be shown, never to be gone by.
+    ///
+    /// # Errors
+    /// When it is malformed, or has a critical extension that is not understood.
+    pub fn dangerous_read_unsigned(octets: &[u8]) -> Result<Self, CrlError> {
+        let from_pem = CertificateRevocationListDer::from_pem_slice(octets);
+        Self::interpret(&decode(from_pem.as_ref().map_or(octets, |list| list.as_ref()))?)
+    }
+
+    /// The certificates it revokes: the issuer of each, as RFC 4514 writes it, in lower case, and its serial number without
+    /// leading zeros.
+    pub fn revoked(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.revoked.iter().map(|name| (&*name.issuer, &*name.serial))
     }
 
     /// Its issuer, as RFC 4514 writes it, in lower case.
@@ -299,6 +313,10 @@ fn leads_to_anchor(
             .iter()
             .filter_map(|der| x509_cert::Certificate::from_der(der).ok())
             .any(issued_by)
+}
+
+fn decode(der: &[u8]) -> Result<CertificateList, CrlError> {
+    CertificateList::<x509_cert::certificate::Rfc5280>::from_der(der).map_err(|_| CrlError::Malformed)
 }
 
 /// The first element of the outer sequence, as it was received.

@@ -1,0 +1,132 @@
+//! An Identity header field, or a PASSporT alone: what it says, and what can be seen to be wrong without the call.
+
+use attesta_sip::{Identity, Name};
+use attesta_stir::{Check, Facts, IdentityField, Reason, UnixTime, VerifyPolicy, examine};
+use serde_json::{Map, Value, json};
+
+use super::super::passport;
+use super::finding::Findings;
+use super::{time, typed};
+
+/// The value of an Identity header field that stands alone, with its name or without.
+pub(super) fn read(text: &str, now: UnixTime) -> Option<Value> {
+    let named =
+        text.split_once(':').filter(|(name, _)| Name::parse(name.trim().as_bytes()) == Some(Name::Identity));
+    let value = named.map_or(text, |(_, value)| value.trim());
+    let one_line = !value.contains(['\r', '\n']);
+    let identity = one_line.then(|| Identity::parse(value.as_bytes()).ok()).flatten();
+    let Some(identity) = identity else {
+        // Somebody calls it one, and it is none.
+        let broken = named.filter(|_| one_line)?;
+        let mut object = Map::new();
+        object.insert("value".into(), json!(broken.1.trim()));
+        let mut findings = Findings::default();
+        findings.reason(Reason::TokenMalformed);
+        findings.put(&mut object);
+        return Some(typed("identity", object));
+    };
+    // A bare token has no parameters: it is a PASSporT, and shown as one.
+    (named.is_some() || identity.info().is_some()).then(|| alone(&identity, now))
+}
+
+/// A PASSporT without its header field.
+pub(super) fn read_passport(text: &str, now: UnixTime) -> Option<Value> {
+    let mut object = passport::decode(text.as_bytes())?;
+    let url = object.get("header").and_then(|header| header.get("x5u")).and_then(Value::as_str);
+    let url = url.map(str::to_owned);
+    let field = IdentityField { token: text.as_bytes(), info: url.as_deref(), alg: None, ppt: None };
+    let mut findings = Findings::default();
+    let found = examine_alone(&field, now);
+    // Without a field there is no `info`, whose place `x5u` takes.
+    let without_url = found.checks().reason(Check::Info) == Some(Reason::InfoMissing);
+    let mut without = BY_THE_CALL.to_vec();
+    without.extend(without_url.then_some(Check::Info));
+    findings.checks(&found, &without);
+    if without_url {
+        findings.reason(Reason::X5uMissing);
+    }
+    remark(&object, &mut findings, now);
+    findings.put(&mut object);
+    Some(typed("passport", object))
+}
+
+/// A field without the request around it.
+pub(super) fn alone(identity: &Identity<'_>, now: UnixTime) -> Value {
+    let field = IdentityField {
+        token: identity.token(),
+        info: identity.info(),
+        alg: identity.alg(),
+        ppt: identity.ppt(),
+    };
+    let mut findings = Findings::default();
+    findings.checks(&examine_alone(&field, now), &BY_THE_CALL);
+    value(identity, findings, Some(now))
+}
+
+/// A field with what was found about it. Its age is remarked upon only where the request does not tell when it was.
+pub(super) fn value(identity: &Identity<'_>, mut findings: Findings, now: Option<UnixTime>) -> Value {
+    let mut object = Map::new();
+    for (key, value) in [("info", identity.info()), ("alg", identity.alg()), ("ppt", identity.ppt())] {
+        if let Some(value) = value {
+            object.insert(key.into(), json!(value));
+        }
+    }
+    let token = identity.token();
+    match passport::decode(token) {
+        Some(decoded) => {
+            match now {
+                Some(now) => remark(&decoded, &mut findings, now),
+                None => remark_on_form(&decoded, &mut findings),
+            }
+            object.insert("passport".into(), decoded.into());
+        }
+        None => {
+            object.insert("passport".into(), json!(String::from_utf8_lossy(token)));
+        }
+    }
+    findings.put(&mut object);
+    typed("identity", object)
+}
+
+fn examine_alone(field: &IdentityField<'_>, now: UnixTime) -> attesta_stir::Finding {
+    let fields = [*field];
+    let facts = Facts::new(&fields);
+    let found = examine(&facts, &VerifyPolicy::default(), now);
+    found.into_iter().next().expect("one field, one finding")
+}
+
+/// What is worth knowing of a token, and fails nothing by itself.
+fn remark(decoded: &Map<String, Value>, findings: &mut Findings, now: UnixTime) {
+    remark_on_form(decoded, findings);
+    let iat = decoded.get("payload").and_then(|payload| payload.get("iat")).and_then(Value::as_u64);
+    if let Some(iat) = iat {
+        let issued = time::display(time::unix(iat));
+        let age = i128::from(now.as_secs()) - i128::from(iat);
+        let text = match age {
+            0.. => format!("It was issued at {issued}, {age} s ago; verifiers take what is 60 s old."),
+            _ => format!("It is dated {issued}, {} s ahead; verifiers take what is 60 s ahead.", -age),
+        };
+        if age.abs() > FRESHNESS {
+            findings.note(if age > 0 { "iat-stale" } else { "iat-in-future" }, text);
+        }
+    }
+}
+
+fn remark_on_form(decoded: &Map<String, Value>, findings: &mut Findings) {
+    if decoded.get("canonical") == Some(&json!(false)) {
+        let text = "Its JSON is not in the canonical form of RFC 8225 section 9: verifiers that put a token together again refuse it.";
+        findings.note("not-canonical", text);
+    }
+    let payload = decoded.get("payload");
+    let number = |claim: &str| payload?.get(claim)?.get("tn")?.as_str();
+    let odd =
+        |number: &str| !number.bytes().all(|octet| octet.is_ascii_digit() || matches!(octet, b'*' | b'#'));
+    if ["orig", "div"].into_iter().filter_map(number).any(odd) {
+        let text = "A number is not in the form of RFC 8224 section 8.3: digits, * and # alone.";
+        findings.note("number-not-canonical", text);
+    }
+}
+
+/// What only the request can tell.
+const BY_THE_CALL: [Check; 3] = [Check::Orig, Check::Dest, Check::Freshness];
+const FRESHNESS: i128 = 60;
