@@ -77,10 +77,7 @@ fn keys_are_not_shown() {
 fn findings(value: &Value) -> Vec<String> {
     let found = value["findings"].as_array().map(Vec::as_slice).unwrap_or_default();
     let word = |finding: &Value| {
-        assert!(
-            finding["text"].as_str().unwrap().ends_with('.')
-                || finding["text"].as_str().unwrap().contains("line ")
-        );
+        assert!(!finding["text"].as_str().unwrap().is_empty(), "{finding}");
         format!("{} {}", finding["grade"].as_str().unwrap(), finding["finding"].as_str().unwrap())
     };
     found.iter().map(word).collect()
