@@ -37,6 +37,16 @@ impl Collector for Counted {
             calls.targets_aside,
         )?;
         page.counter("targets_set_aside", "Targets set aside", calls.targets_set_aside)?;
+        page.gauge(
+            "transactions_absorbing",
+            "Transactions of these that have had their final response",
+            calls.transactions.absorbing,
+        )?;
+        page.counter(
+            "transactions_shed",
+            "Transactions with their final response that were ended before their time",
+            calls.transactions.shed,
+        )?;
         page.counter("calls", "Calls begun", calls.calls)?;
         page.counter("calls_answered", "Calls answered", calls.answered)?;
         page.labelled(
