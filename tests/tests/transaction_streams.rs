@@ -74,6 +74,19 @@ fn f_x3_a_failure_is_acknowledged_on_a_stream() {
     assert_eq!(lives(&bob), 0);
 }
 
+/// F-X7: RFC 4320 section 4.1: over a stream too there is a 100 in the end, once.
+#[test]
+fn f_x7_a_slow_request_gets_one_100_on_a_stream() {
+    let (net, alice, bob) = pair();
+    alice.sends(OPTIONS);
+    bob.gets(OPTIONS);
+    net.run_for(Duration::from_secs(20));
+    bob.sends(200);
+    alice.gets(200);
+    alice.hears_no_more();
+    assert_snapshot!(net.ladder());
+}
+
 /// RFC 3261 section 18.2.2: on the connection of the request, whatever its Via says.
 #[test]
 fn a_response_goes_on_the_connection_of_its_request() {

@@ -366,6 +366,26 @@ fn f_x5_one_branch_of_two_clients_is_two_transactions() {
     assert_snapshot!(net.ladder());
 }
 
+/// F-X5: RFC 3261 section 17.1.3: a response is matched by its branch and the method in its CSeq.
+#[test]
+fn f_x5_a_response_is_matched_by_branch_and_method() {
+    let net = Network::new(1);
+    let alice = net.agent("alice");
+    let proxy = net.probe("proxy");
+    alice.faces(proxy.address());
+    alice.sends(INVITE);
+    let invite = proxy.gets("INVITE");
+    let other_method = respond(&invite, "486 Busy Here").replace("CSeq: 1 INVITE", "CSeq: 1 OPTIONS");
+    proxy.sends(alice.address(), other_method);
+    let other_branch = respond(&invite, "486 Busy Here").replace("branch=z9hG4bK-at", "branch=z9hG4bK-ax");
+    proxy.sends(alice.address(), other_branch);
+    proxy.sends(alice.address(), respond(&invite, "404 Not Found"));
+    assert_eq!(proxy.gets("ACK").headers().count(Name::Via), 1);
+    alice.gets(404);
+    alice.hears_no_more();
+    assert_eq!(alice.counters().refused.of(Refusal::StrayResponse), 2);
+}
+
 /// F-X5: RFC 4475 section 3.2.1: a branch that is only the cookie names nothing.
 #[test]
 fn f_x5_a_branch_without_an_identifier_does_not_join_two_requests() {
