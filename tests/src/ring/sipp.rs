@@ -97,12 +97,9 @@ impl Sipp {
     #[must_use]
     pub fn start(self, ring: &Ring) -> SippParty {
         let side = if self.remote.is_some() { "caller" } else { "callee" };
-        let stem = ring.directory().join(format!(
-            "sipp-{side}-{}-{}-{}",
-            self.scenario,
-            self.local.ip(),
-            self.local.port()
-        ));
+        // Without dots, behind the last of which a file's extension would be taken to stand.
+        let place = self.local.to_string().replace(['.', ':'], "-");
+        let stem = ring.directory().join(format!("sipp-{side}-{}-{place}", self.scenario));
         let mut command = self.core.map_or_else(
             || Command::new("sipp"),
             |core| {
