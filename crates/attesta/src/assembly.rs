@@ -1,15 +1,17 @@
 //! From what a configuration says to an edge: keys, certificates and anchors are read and tried here.
 
+mod tls;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use attesta::{
-    Builder, Edge, Ephemeral, FetchConfig, Listen, NamedSigner, SigningMeans, TrustAnchors, VerifyPolicy,
-};
+use attesta::{Builder, Edge, Ephemeral, FetchConfig, NamedSigner, SigningMeans, TrustAnchors, VerifyPolicy};
 use attesta_stir::cert::CertificateChain;
 use attesta_stir::{Signer, SignerError, SigningKey, UnixTime, X5u};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+
+pub(crate) use tls::TlsState;
 
 use crate::config::{
     Configuration, DEFAULT_TRUST, RevocationSettings, SignerMeans, SignerSettings, Source, Text,
@@ -24,6 +26,8 @@ pub(crate) struct Assembly {
     /// Must live as long as the edge: they serve the certificates that it signs with.
     pub(crate) ephemeral: Vec<Ephemeral>,
     pub(crate) signers: Vec<SignerState>,
+    /// The certificates of listeners.
+    pub(crate) tls: Vec<TlsState>,
     pub(crate) domains: Vec<DomainState>,
     pub(crate) revocations: Vec<RevocationLists>,
     /// How the edge will fetch certificates.
@@ -71,7 +75,9 @@ pub(crate) async fn assemble(
     let mut reader = Reader { configuration, ephemeral: Vec::new(), now, strictness, alarms: Vec::new() };
     reader.start_ephemeral().await?;
     let fetch = reader.fetch_config();
-    let mut builder = describe(configuration).fetch(fetch.clone());
+    let (listeners, tls) = reader.listeners();
+    let builder = listeners.into_iter().fold(Edge::builder(), Builder::listen);
+    let mut builder = describe(configuration, builder).fetch(fetch.clone());
     let mut signers = Vec::new();
     for signer in &settings.signers {
         let Some((means, state)) = reader.signer(signer) else { continue };
@@ -105,28 +111,18 @@ pub(crate) async fn assemble(
         return Err(faults);
     }
     let ephemeral = ephemeral.into_iter().map(|(_, ephemeral)| ephemeral).collect();
-    Ok(Assembly { builder, ephemeral, signers, domains, revocations, fetch, alarms })
+    Ok(Assembly { builder, ephemeral, signers, tls, domains, revocations, fetch, alarms })
 }
 
 /// What needs no reading of anything else.
-fn describe(configuration: &Configuration) -> Builder {
+fn describe(configuration: &Configuration, mut builder: Builder) -> Builder {
     let settings = &configuration.settings;
-    let mut builder = Edge::builder()
+    builder = builder
         .budget(settings.verify.budget)
         .emergency(settings.emergency.clone())
         .callee(settings.callee.clone());
     if let Some(servers) = &settings.dns {
         builder = builder.name_servers(servers.clone());
-    }
-    for listen in &settings.listeners {
-        let mut to = Listen::udp(listen.address).options(listen.options);
-        if let Some(name) = &listen.name {
-            to = to.name(Arc::clone(name));
-        }
-        if let Some(advertise) = &listen.advertise {
-            to = to.advertise(advertise.clone());
-        }
-        builder = builder.listen(to);
     }
     builder = settings.trunks.iter().fold(builder, |builder, trunk| builder.trunk(trunk.trunk.clone()));
     settings.routes.iter().fold(builder, |builder, route| builder.route(route.clone()))

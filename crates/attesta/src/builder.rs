@@ -8,17 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use attesta_b2bua::{
-    Config, ConfigError, DefaultPolicy, Listener, NamedSigner, Policy, Prefix, Route, SigningMeans,
-    Switchboard, Trunk, TrustDomain,
+    Config, ConfigError, DefaultPolicy, NamedSigner, Policy, Prefix, Route, SigningMeans, Switchboard, Trunk,
+    TrustDomain,
 };
-use attesta_net::{
-    FetchConfig, FetchLimits, Fetcher, NoRandomness, NoRoots, Steward, Udp, UdpOptions, random,
-};
+use attesta_net::{FetchConfig, FetchLimits, Fetcher, NoRandomness, NoRoots, Steward, TlsError, random};
 use attesta_stir::cert::{Cache, CacheConfig, Revocations, TrustAnchors};
 use attesta_stir::{Signer, Verifier, VerifyPolicy};
-use attesta_transaction::{Place, Seed, SentBy, Transport};
+use attesta_transaction::{Place, Seed};
 
 use crate::edge::{Directories, Edge, Room};
+use crate::listen::{Doors, Listen};
 
 /// An [`Edge`] in the making. The order of the calls does not matter, but for listeners, trunks and routes, which are
 /// asked in the order in which they are added.
@@ -179,11 +178,9 @@ impl<P: Policy> Builder<P> {
     /// by, or the system gives no randomness.
     pub fn build(self) -> Result<Edge<P>, BuildError> {
         let Self { mut config, listen, anchors, revocations, fetch, name_servers, room, policy } = self;
-        let mut sockets = Vec::with_capacity(listen.len());
+        let mut doors = Doors::default();
         for listen in listen {
-            let socket = listen.bind()?;
-            config = config.listener(listen.listener(socket.local()));
-            sockets.push(socket);
+            config = config.listener(listen.open(&mut doors)?);
         }
         let config = config.build().map_err(BuildError::Config)?;
         let names = Directories::new(name_servers.as_deref());
@@ -197,65 +194,7 @@ impl<P: Policy> Builder<P> {
         let seed = Seed::new(random().map_err(BuildError::NoRandomness)?);
         let switchboard = Switchboard::new(Arc::new(config), policy, place, &seed);
         let steward = Steward::new(cache, fetcher, FetchLimits::default());
-        Ok(Edge::new(switchboard, sockets, steward, names, room))
-    }
-}
-
-/// An address to listen on.
-#[derive(Clone, Debug)]
-pub struct Listen {
-    name: Option<Arc<str>>,
-    address: SocketAddr,
-    advertise: Option<SentBy>,
-    options: UdpOptions,
-}
-
-impl Listen {
-    /// UDP on `address`; port 0 takes any free one.
-    pub fn udp(address: impl Into<SocketAddr>) -> Self {
-        Self { name: None, address: address.into(), advertise: None, options: UdpOptions::default() }
-    }
-
-    /// The name that trunks call the listener by. Default: `udp ` and the address.
-    #[must_use]
-    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// What Via and Contact carry in place of the address.
-    #[must_use]
-    pub fn advertise(mut self, sent_by: SentBy) -> Self {
-        self.advertise = Some(sent_by);
-        self
-    }
-
-    /// How the socket is opened: its buffers, and the mark of what it sends. Default: [`UdpOptions::default`].
-    #[must_use]
-    pub fn options(mut self, options: UdpOptions) -> Self {
-        self.options = options;
-        self
-    }
-
-    fn bind(&self) -> Result<Udp, BuildError> {
-        Udp::bind(self.address, &self.options)
-            .map_err(|error| BuildError::Bind { address: self.address, error })
-    }
-
-    /// The listener once its socket is bound to `local`.
-    fn listener(self, local: SocketAddr) -> Listener {
-        let name = self.name.unwrap_or_else(|| format!("udp {local}").into());
-        let listener = Listener::new(name, Transport::Udp, local);
-        match self.advertise {
-            Some(sent_by) => listener.advertise(sent_by),
-            None => listener,
-        }
-    }
-}
-
-impl<A: Into<SocketAddr>> From<A> for Listen {
-    fn from(address: A) -> Self {
-        Self::udp(address)
+        Ok(Edge::new(switchboard, doors, steward, names, room))
     }
 }
 
@@ -269,6 +208,13 @@ pub enum BuildError {
         /// Why.
         error: io::Error,
     },
+    /// The certificates of a listener are of no use.
+    Tls {
+        /// The address of the listener.
+        address: SocketAddr,
+        /// Why.
+        error: TlsError,
+    },
     /// The parts do not fit together.
     Config(ConfigError),
     /// There are no roots of the web, so no certificate could be fetched.
@@ -281,6 +227,7 @@ impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bind { address, error } => write!(f, "cannot listen on {address}: {error}"),
+            Self::Tls { address, error } => write!(f, "the certificate or key of {address} {error}"),
             Self::Config(error) => error.fmt(f),
             Self::NoRoots(error) => error.fmt(f),
             Self::NoRandomness(error) => error.fmt(f),
@@ -292,6 +239,7 @@ impl std::error::Error for BuildError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Bind { error, .. } => Some(error),
+            Self::Tls { error, .. } => Some(error),
             Self::Config(error) => Some(error),
             Self::NoRoots(error) => Some(error),
             Self::NoRandomness(error) => Some(error),

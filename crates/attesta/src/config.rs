@@ -21,7 +21,7 @@ use toml::de::DeTable;
 pub(crate) use identity::{
     FetchSettings, RevocationSettings, SignerMeans, SignerSettings, TrustSettings, VerifySettings,
 };
-pub(crate) use listen::ListenSettings;
+pub(crate) use listen::{ListenSettings, TlsSettings};
 pub(crate) use names::DEFAULT_TRUST;
 pub(crate) use service::{AdminSettings, LogFormat, LogSettings};
 pub(crate) use source::Source;
@@ -44,6 +44,8 @@ pub(crate) struct Configuration {
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) listeners: Vec<ListenSettings>,
+    /// The roots below which SIP servers are believed; `None`: the system's.
+    pub(crate) tls_roots: Option<Text>,
     pub(crate) trust: Vec<TrustSettings>,
     pub(crate) signers: Vec<SignerSettings>,
     pub(crate) trunks: Vec<TrunkSettings>,
@@ -121,11 +123,12 @@ impl Settings {
         let names = Names::collect(&listen, &trust, &signer, &trunk, verify.anchors.is_some());
 
         let listeners = match listen.len() {
-            0 => vec![ListenSettings::default()],
+            0 => ListenSettings::default_pair(),
             _ => listen.into_iter().flat_map(|section| ListenSettings::read(section)).collect(),
         };
         let settings = Self {
             listeners,
+            tls_roots: root.section("tls").and_then(listen::read_tls_roots),
             trust: trust.into_iter().filter_map(|section| TrustSettings::read(section)).collect(),
             signers: signer.into_iter().filter_map(|section| SignerSettings::read(section, &names)).collect(),
             trunks: trunk

@@ -10,7 +10,7 @@ use attesta_b2bua::{
 };
 use attesta_net::{
     Certificates, Control, Directory, Driver, FetchCounters, NameCounters, ShellCounters, Steward, Stopped,
-    Udp,
+    StreamLimits, Tls, TlsCounters, TlsFiles, TlsMeter, WsCounters, WsMeter,
 };
 use attesta_stir::cert::{Revocations, TrustAnchors};
 use attesta_transaction::Transport;
@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::builder::Builder;
+use crate::listen::Doors;
 
 /// A back-to-back user agent that is bound to its addresses and ready to run.
 ///
@@ -29,6 +30,8 @@ pub struct Edge<P: Policy = DefaultPolicy> {
     certificates: Certificates,
     names: Directories,
     listeners: Vec<(Transport, SocketAddr)>,
+    followed: Vec<(TlsFiles, Tls)>,
+    meters: Meters,
     events: Option<Events>,
     questions: Option<Questions>,
 }
@@ -43,14 +46,16 @@ impl Edge {
 impl<P: Policy> Edge<P> {
     pub(crate) fn new(
         switchboard: Switchboard<P>,
-        sockets: Vec<Udp>,
+        doors: Doors,
         steward: (Steward, Certificates),
         names: Directories,
         room: Room,
     ) -> Self {
-        let listeners = sockets.iter().map(|socket| (Transport::Udp, socket.local())).collect();
+        let Doors { listeners, sockets, acceptors, followed, tls, ws } = doors;
+        let meters = Meters { tls, ws };
         let (steward, certificates) = steward;
         let mut driver = Driver::new(switchboard, sockets)
+            .streams(acceptors, StreamLimits::default())
             .certificates(certificates.clone())
             .names(Arc::new(names.targets.clone()));
         let events = room.events.map(|room| {
@@ -69,7 +74,7 @@ impl<P: Policy> Edge<P> {
         if let Some(sender) = sender {
             driver = driver.questions(sender);
         }
-        Self { driver, steward, certificates, names, listeners, events, questions }
+        Self { driver, steward, certificates, names, listeners, followed, meters, events, questions }
     }
 
     /// The addresses really bound, in the order in which they were asked for.
@@ -79,8 +84,12 @@ impl<P: Policy> Edge<P> {
 
     /// What reaches the edge while it runs. It may be cloned, and dropped without effect.
     pub fn handle(&self) -> Handle {
-        let (certificates, names) = (self.certificates.clone(), self.names.clone());
-        Handle { control: self.driver.control(), certificates, names }
+        Handle {
+            control: self.driver.control(),
+            certificates: self.certificates.clone(),
+            names: self.names.clone(),
+            meters: self.meters.clone(),
+        }
     }
 
     /// What happens in calls, from now on. `None` the second time, and where [`Builder::events`] asked for no room.
@@ -104,11 +113,13 @@ impl<P: Policy + Send + 'static> Edge<P> {
     ///
     /// Dropping the future ends it at once. Either way calls in progress are left as they are.
     pub async fn run(self) -> Report {
-        let Self { driver, steward, certificates, names, .. } = self;
+        let Self { driver, steward, certificates, names, followed, meters, .. } = self;
         let _steward = Task::of(steward.run());
+        let _followed: Vec<_> =
+            followed.into_iter().map(|(files, tls)| Task::of(files.follow(tls))).collect();
         let report = Task::of(driver.run()).ends().await;
         let fetches = certificates.counters().await.unwrap_or_default();
-        Report { calls: report.calls, shell: report.shell, fetches, names: names.counters().await }
+        meters.report(report, fetches, names.counters().await)
     }
 }
 
@@ -124,6 +135,7 @@ pub struct Handle {
     control: Control,
     certificates: Certificates,
     names: Directories,
+    meters: Meters,
 }
 
 impl Handle {
@@ -135,7 +147,7 @@ impl Handle {
         let report = self.control.report().await?;
         let fetches = self.certificates.counters().await?;
         let names = self.names.counters().await;
-        Ok(Report { calls: report.calls, shell: report.shell, fetches, names })
+        Ok(self.meters.report(report, fetches, names))
     }
 
     /// Puts new calls under `config`, whose listeners must be those that the edge has; calls in progress keep theirs.
@@ -211,6 +223,24 @@ pub struct Report {
     pub fetches: FetchCounters,
     /// Of lookups in DNS, for targets and for fetches.
     pub names: NameCounters,
+    /// Of TLS handshakes and certificate files.
+    pub tls: TlsCounters,
+    /// Of WebSockets.
+    pub ws: WsCounters,
+}
+
+/// What counts beside the driver.
+#[derive(Clone, Debug)]
+struct Meters {
+    tls: TlsMeter,
+    ws: WsMeter,
+}
+
+impl Meters {
+    fn report(&self, report: attesta_net::Report, fetches: FetchCounters, names: NameCounters) -> Report {
+        let (tls, ws) = (self.tls.counters(), self.ws.counters());
+        Report { calls: report.calls, shell: report.shell, fetches, names, tls, ws }
+    }
 }
 
 /// Who resolves names. A fetch goes where a stranger's call says: its lookups, however slow, do not hold up those of targets.

@@ -49,6 +49,7 @@
 mod builder;
 mod edge;
 mod ephemeral;
+mod listen;
 pub mod pki;
 
 pub use attesta_b2bua::{
@@ -58,7 +59,8 @@ pub use attesta_b2bua::{
     RouteTo, Routing, SigningMeans, Source, Target, Token, Trunk, TrunkTimers, Trusts,
 };
 pub use attesta_net::{
-    FetchConfig, FetchCounters, NameCounters, NoRandomness, NoRoots, ShellCounters, Stopped, UdpOptions,
+    FetchConfig, FetchCounters, NameCounters, NoRandomness, NoRoots, Pem, ShellCounters, Stopped,
+    TlsCounters, TlsError, TlsFile, TlsFileError, TlsFiles, UdpOptions, WsCounters,
 };
 pub use attesta_stir::cert::{CertificateChain, TrustAnchors};
 pub use attesta_stir::{
@@ -66,6 +68,7 @@ pub use attesta_stir::{
     Verification, VerifyPolicy, Verstat, VerstatProfile, X5u,
 };
 pub use attesta_transaction::{SentBy, Transport};
-pub use builder::{BuildError, Builder, Listen};
+pub use builder::{BuildError, Builder};
 pub use edge::{Edge, Events, Handle, Questions, Report};
 pub use ephemeral::{Ephemeral, EphemeralError};
+pub use listen::Listen;

@@ -230,10 +230,10 @@ impl Builder {
         if self.listeners.is_empty() {
             return Err(ConfigError::NoListener);
         }
-        unique(self.listeners.iter().map(|listener| &listener.name))?;
-        unique(self.trunks.iter().map(|trunk| &trunk.name))?;
-        unique(self.domains.iter().map(|domain| &domain.name))?;
-        unique(self.signers.iter().map(|signer| &signer.name))?;
+        unique(self.listeners.iter().map(|listener| (&listener.name, listener.transport)))?;
+        unique(self.trunks.iter().map(|trunk| (&trunk.name, ())))?;
+        unique(self.domains.iter().map(|domain| (&domain.name, ())))?;
+        unique(self.signers.iter().map(|signer| (&signer.name, ())))?;
 
         let listeners: Vec<_> = self.listeners.into_iter().map(Arc::new).collect();
         let domains: Vec<_> = self.domains.into_iter().map(Arc::new).collect();
@@ -443,10 +443,11 @@ fn the_default(domains: &[Arc<TrustDomain>]) -> Option<Arc<TrustDomain>> {
     }
 }
 
-fn unique<'a>(names: impl Iterator<Item = &'a Arc<str>>) -> Result<(), ConfigError> {
+/// Each name is borne once; listeners of several transports may share one.
+fn unique<'a, T: Ord>(names: impl Iterator<Item = (&'a Arc<str>, T)>) -> Result<(), ConfigError> {
     let mut seen = BTreeSet::new();
-    for name in names {
-        if !seen.insert(name) {
+    for (name, kind) in names {
+        if !seen.insert((name, kind)) {
             return Err(ConfigError::NameTwice(name.clone()));
         }
     }

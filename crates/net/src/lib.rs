@@ -62,6 +62,7 @@ mod streams;
 mod tcp;
 mod tls;
 mod udp;
+mod ws;
 
 pub use address::{RefusedAddress, SpecialUse};
 pub use clock::{Clock, NoRandomness, random};
@@ -77,7 +78,8 @@ pub use steward::{Certificates, FetchCounters, Steward};
 pub use streams::{Ended, StreamCounters, StreamLimits, Unaccepted};
 pub use tcp::Acceptor;
 pub use tls::{
-    Pem, Secured, TLS_FILES_POLL, TLS_HANDSHAKE, Tls, TlsClients, TlsCounters, TlsError, TlsFailure, TlsFile,
-    TlsFileError, TlsFiles, TlsIdentity, TlsMeter, TlsProtocol, TlsRoots, TlsTerms,
+    Pem, Secured, TLS_FILES_POLL, Tls, TlsClients, TlsCounters, TlsError, TlsFailure, TlsFile, TlsFileError,
+    TlsFiles, TlsIdentity, TlsMeter, TlsProtocol, TlsRoots, TlsTerms,
 };
 pub use udp::{Udp, UdpOptions};
+pub use ws::{WS_HEADER_OCTETS, WS_HEADERS, WsCounters, WsFailure, WsMeter};

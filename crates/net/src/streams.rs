@@ -19,6 +19,7 @@ use std::time::Duration;
 use attesta_sip::StreamError;
 use attesta_transaction::{ConnectionId, Flow, Transmit, Transport, WorkerId};
 use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -26,7 +27,9 @@ use tokio::time::{Sleep, sleep, timeout};
 
 use crate::streams::connection::{Closed, Connection, Link, News, Report, expects_response};
 use crate::streams::wire::Bare;
-use crate::tcp::{self, Acceptor};
+use crate::tcp::{self, Acceptor, Layer};
+use crate::tls::Secured;
+use crate::ws::{self, Frames, WsFailure, WsMeter};
 
 pub use crate::streams::ended::{Ended, StreamCounters, Unaccepted};
 pub use crate::streams::limits::StreamLimits;
@@ -104,7 +107,7 @@ struct Newcomer {
     stream: TcpStream,
     remote: SocketAddr,
     local: SocketAddr,
-    transport: Transport,
+    layer: Layer,
 }
 
 impl Streams {
@@ -160,7 +163,7 @@ impl Streams {
                         stream,
                         remote,
                         local: acceptor.local(),
-                        transport: acceptor.transport(),
+                        layer: acceptor.layer().clone(),
                     }),
                     Poll::Ready(Err(error)) if is_the_peers(&error) => {}
                     Poll::Ready(Err(error)) => {
@@ -192,7 +195,7 @@ impl Streams {
     }
 
     fn admit(&mut self, newcomer: Newcomer) {
-        let Newcomer { stream, remote, local, transport } = newcomer;
+        let Newcomer { stream, remote, local, layer } = newcomer;
         let peer = remote.ip().to_canonical();
         let held = self.peers.get(&peer).copied().unwrap_or_default();
         let refused = if self.accepted >= self.limits.accepted {
@@ -211,7 +214,7 @@ impl Streams {
         self.accepted += 1;
         *self.peers.entry(peer).or_default() += 1;
         let flow = Flow {
-            transport,
+            transport: layer.transport(),
             local,
             remote,
             connection: None,
@@ -220,7 +223,7 @@ impl Streams {
             server_name: None,
         };
         let link = self.hold(flow, false);
-        self.tasks.spawn(serve(stream, transport, link));
+        self.tasks.spawn(serve(stream, layer, link));
     }
 
     /// Holds a connection from now on, and gives the other end of it. Requests to where it comes from may take it: its far
@@ -299,6 +302,9 @@ impl Streams {
         if flow.remote.port() == 0 || flow.local.is_ipv4() != flow.remote.is_ipv4() {
             return None;
         }
+        let serves =
+            |acceptor: &&Acceptor| acceptor.transport() == flow.transport && acceptor.local() == flow.local;
+        let layer = self.acceptors.iter().find(serves).map(Acceptor::layer)?.clone();
         if self.connections.len() - self.accepted >= self.limits.opened {
             tracing::debug!(?flow, "too many connections to open one more");
             self.counters.end(Ended::Cap);
@@ -307,7 +313,7 @@ impl Streams {
         self.counters.opened += 1;
         let link = self.hold(flow.clone(), true);
         let id = link.id;
-        self.tasks.spawn(open(flow.clone(), link));
+        self.tasks.spawn(open(flow.clone(), layer, link));
         Some(id)
     }
 
@@ -337,17 +343,21 @@ impl Streams {
         }
     }
 
-    /// A peer that has opened a connection takes requests to its own port on it too (RFC 5923 section 5). Over TLS that
-    /// takes a name which its certificate proves, and which such requests ask for; here there is none.
+    /// A peer that has opened a connection takes requests to its own port on it too (RFC 5923 section 5). Over TLS these
+    /// are the requests to a domain that its certificate proves.
     fn alias(&mut self, id: ConnectionId, port: u16) {
         let Some(held) = self.connections.get(&id).filter(|held| held.ways.len() < ALIASES) else { return };
+        let mut way = Way::of(&held.flow);
+        way.remote.set_port(port);
         match held.flow.transport {
-            Transport::Tcp => {
-                let mut way = Way::of(&held.flow);
-                way.remote.set_port(port);
-                self.lead(way, id);
+            Transport::Tcp => self.lead(way, id),
+            Transport::Tls => {
+                let names = held.flow.tls_names.clone();
+                for name in names.iter().flat_map(|names| names.iter()).take(ALIASES) {
+                    self.lead(Way { server_name: Some(name.into()), ..way.clone() }, id);
+                }
             }
-            Transport::Udp | Transport::Tls | Transport::Ws | Transport::Wss => {}
+            Transport::Udp | Transport::Ws | Transport::Wss => {}
         }
     }
 
@@ -430,18 +440,51 @@ impl Streams {
 }
 
 /// A connection that a peer has opened.
-async fn serve(stream: TcpStream, transport: Transport, link: Link) {
-    match transport {
-        Transport::Tcp => {
-            let wire = Bare::new(link.limits.reading);
+async fn serve(stream: TcpStream, layer: Layer, link: Link) {
+    let handshake = link.limits.handshake;
+    match layer {
+        Layer::Bare => carry(stream, link).await,
+        Layer::Tls(tls) => match tls.accept(stream, handshake).await {
+            Ok(Secured { stream, names }) => {
+                link.report(News::Open(names)).await;
+                carry(stream, link).await;
+            }
+            Err(_) => link.fail(Ended::Handshake).await,
+        },
+        Layer::Ws(meter) => serve_ws(stream, meter, link).await,
+        Layer::Wss(tls, meter) => match tls.accept(stream, handshake).await {
+            Ok(Secured { stream, names }) => {
+                link.report(News::Open(names)).await;
+                serve_ws(stream, meter, link).await;
+            }
+            Err(_) => link.fail(Ended::Handshake).await,
+        },
+    }
+}
+
+async fn carry<S: AsyncRead + AsyncWrite + Unpin>(stream: S, link: Link) {
+    let wire = Bare::new(link.limits.reading);
+    Connection::new(stream, wire, link).run().await;
+}
+
+async fn serve_ws<S: AsyncRead + AsyncWrite + Unpin>(stream: S, meter: WsMeter, link: Link) {
+    let accepted = timeout(link.limits.handshake, ws::accept(stream)).await;
+    match accepted.unwrap_or(Err(WsFailure::Timeout)) {
+        Ok((stream, early)) => {
+            meter.opened();
+            let mut wire = Frames::new(link.limits.reading.largest(), meter);
+            wire.push(&early);
             Connection::new(stream, wire, link).run().await;
         }
-        Transport::Udp | Transport::Tls | Transport::Ws | Transport::Wss => link.fail(Ended::Handshake).await,
+        Err(failure) => {
+            meter.failed(failure);
+            link.fail(Ended::Handshake).await;
+        }
     }
 }
 
 /// A connection that we open.
-async fn open(flow: Flow, mut link: Link) {
+async fn open(flow: Flow, layer: Layer, mut link: Link) {
     let connecting = timeout(link.limits.connect, tcp::connect(flow.local, flow.remote));
     let stream = tokio::select! {
         connected = connecting => connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
@@ -454,13 +497,30 @@ async fn open(flow: Flow, mut link: Link) {
             return link.fail(Ended::Unreachable).await;
         }
     };
-    match flow.transport {
-        Transport::Tcp => {
+    match layer {
+        Layer::Bare => {
             link.report(News::Open(None)).await;
-            let wire = Bare::new(link.limits.reading);
-            Connection::new(stream, wire, link).run().await;
+            carry(stream, link).await;
         }
-        Transport::Udp | Transport::Tls | Transport::Ws | Transport::Wss => link.fail(Ended::Handshake).await,
+        Layer::Tls(tls) => {
+            // Without a name the peer has to prove its address.
+            let address = flow.remote.ip().to_string();
+            let name = flow.server_name.as_deref().unwrap_or(&address);
+            let connecting = tls.connect(name, stream, link.limits.handshake);
+            let connected = tokio::select! {
+                connected = connecting => connected,
+                _ = &mut link.cut => return link.fail(Ended::QueueFull).await,
+            };
+            match connected {
+                Ok(Secured { stream, names }) => {
+                    link.report(News::Open(names)).await;
+                    carry(stream, link).await;
+                }
+                Err(_) => link.fail(Ended::Handshake).await,
+            }
+        }
+        // A WebSocket is opened by the client alone (RFC 7118 section 5).
+        Layer::Ws(_) | Layer::Wss(..) => link.fail(Ended::Unreachable).await,
     }
 }
 

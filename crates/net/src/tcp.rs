@@ -9,12 +9,35 @@ use attesta_transaction::Transport;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
+use crate::tls::Tls;
+use crate::ws::WsMeter;
+
 /// A bound address at which stream connections arrive.
 #[derive(Debug)]
 pub struct Acceptor {
     listener: TcpListener,
     local: SocketAddr,
-    transport: Transport,
+    layer: Layer,
+}
+
+/// What lies between TCP and SIP.
+#[derive(Clone, Debug)]
+pub(crate) enum Layer {
+    Bare,
+    Tls(Tls),
+    Ws(WsMeter),
+    Wss(Tls, WsMeter),
+}
+
+impl Layer {
+    pub(crate) fn transport(&self) -> Transport {
+        match self {
+            Layer::Bare => Transport::Tcp,
+            Layer::Tls(_) => Transport::Tls,
+            Layer::Ws(_) => Transport::Ws,
+            Layer::Wss(..) => Transport::Wss,
+        }
+    }
 }
 
 impl Acceptor {
@@ -25,6 +48,34 @@ impl Acceptor {
     /// # Errors
     /// What the operating system says: the address is taken, is not ours, or needs a privilege.
     pub fn tcp(address: SocketAddr) -> io::Result<Acceptor> {
+        Acceptor::bind(address, Layer::Bare)
+    }
+
+    /// Listens for SIP over TLS, as for [`Acceptor::tcp`].
+    ///
+    /// # Errors
+    /// As for [`Acceptor::tcp`].
+    pub fn tls(address: SocketAddr, tls: Tls) -> io::Result<Acceptor> {
+        Acceptor::bind(address, Layer::Tls(tls))
+    }
+
+    /// Listens for SIP over WebSocket (RFC 7118), counted by `meter`, as for [`Acceptor::tcp`].
+    ///
+    /// # Errors
+    /// As for [`Acceptor::tcp`].
+    pub fn ws(address: SocketAddr, meter: WsMeter) -> io::Result<Acceptor> {
+        Acceptor::bind(address, Layer::Ws(meter))
+    }
+
+    /// Listens for SIP over WebSocket over TLS, as for [`Acceptor::ws`].
+    ///
+    /// # Errors
+    /// As for [`Acceptor::tcp`].
+    pub fn wss(address: SocketAddr, tls: Tls, meter: WsMeter) -> io::Result<Acceptor> {
+        Acceptor::bind(address, Layer::Wss(tls, meter))
+    }
+
+    fn bind(address: SocketAddr, layer: Layer) -> io::Result<Acceptor> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         if address.is_ipv6() {
             // As for datagrams: `[::]` beside `0.0.0.0` is the operator's to configure.
@@ -37,7 +88,7 @@ impl Acceptor {
         socket.listen(BACKLOG)?;
         let listener = TcpListener::from_std(socket.into())?;
         let local = listener.local_addr()?;
-        Ok(Acceptor { listener, local, transport: Transport::Tcp })
+        Ok(Acceptor { listener, local, layer })
     }
 
     /// The address really bound.
@@ -47,7 +98,11 @@ impl Acceptor {
 
     /// The transport that is spoken on its connections.
     pub fn transport(&self) -> Transport {
-        self.transport
+        self.layer.transport()
+    }
+
+    pub(crate) fn layer(&self) -> &Layer {
+        &self.layer
     }
 
     pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {

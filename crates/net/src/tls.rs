@@ -68,6 +68,11 @@ impl TlsTerms {
         self
     }
 
+    /// The certificates that are shown.
+    pub fn identities(&self) -> &[TlsIdentity] {
+        &self.identities
+    }
+
     fn server_config(&self) -> Result<ServerConfig, TlsError> {
         let provider = Arc::new(ring::default_provider());
         let verifier = match &self.clients {
@@ -183,11 +188,12 @@ impl Tls {
         Ok(())
     }
 
-    /// The server's side of a handshake, and what the client's certificate proved, if it showed one.
+    /// The server's side of a handshake, which has to be over `within` that time, and what the client's certificate proved,
+    /// if it showed one.
     ///
     /// # Errors
     /// [`TlsFailure`]; it is counted, and the connection is of no more use.
-    pub async fn accept<S>(&self, stream: S) -> Result<Secured<S>, TlsFailure>
+    pub async fn accept<S>(&self, stream: S, within: Duration) -> Result<Secured<S>, TlsFailure>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -196,15 +202,20 @@ impl Tls {
             let stream = TlsAcceptor::from(config).accept(stream).await;
             stream.map(TlsStream::Server)
         };
-        self.settle(Side::Accept, timeout(TLS_HANDSHAKE, handshake).await)
+        self.settle(Side::Accept, timeout(within, handshake).await)
     }
 
-    /// The client's side of a handshake with the server of `domain`, and what the server's certificate proved: that name
-    /// among others.
+    /// The client's side of a handshake with the server of `domain`, which has to be over `within` that time, and what the
+    /// server's certificate proved: that name among others.
     ///
     /// # Errors
     /// [`TlsFailure`]; it is counted, and the connection is of no more use.
-    pub async fn connect<S>(&self, domain: &str, stream: S) -> Result<Secured<S>, TlsFailure>
+    pub async fn connect<S>(
+        &self,
+        domain: &str,
+        stream: S,
+        within: Duration,
+    ) -> Result<Secured<S>, TlsFailure>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -217,7 +228,7 @@ impl Tls {
             let stream = TlsConnector::from(config).connect(name, stream).await;
             stream.map(TlsStream::Client)
         };
-        self.settle(Side::Connect, timeout(TLS_HANDSHAKE, handshake).await)
+        self.settle(Side::Connect, timeout(within, handshake).await)
     }
 
     fn settle<S, E>(
@@ -296,6 +307,3 @@ fn covers(certificate: &CertificateDer<'_>, name: &str) -> bool {
     };
     certificate.verify_is_valid_for_subject_name(&name).is_ok()
 }
-
-/// The longest that a TLS handshake may take, from the first octet to the last.
-pub const TLS_HANDSHAKE: Duration = Duration::from_secs(10);

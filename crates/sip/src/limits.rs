@@ -29,6 +29,12 @@ impl Limits {
         self
     }
 
+    /// The largest whole message that is read, in octets.
+    #[must_use]
+    pub const fn largest(&self) -> usize {
+        self.message
+    }
+
     /// Header lines of a message. Default 256; more deserve 513.
     ///
     /// Up to 32 lines cost no allocation; beyond that each line costs 16 octets.

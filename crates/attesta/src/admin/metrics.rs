@@ -26,7 +26,7 @@ struct Counted(Report);
 
 impl Collector for Counted {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let Report { calls, shell, fetches, names } = &self.0;
+        let Report { calls, shell, fetches, names, tls, ws } = &self.0;
         let mut page = Page(encoder);
         page.gauge("calls_live", "Calls that live now", calls.calls_live)?;
         page.gauge("dialogs_live", "Dialogs that live now", calls.dialogs_live)?;
@@ -124,7 +124,26 @@ impl Collector for Counted {
         )?;
         page.counter("network_errors", "ICMP errors for datagrams sent", shell.receive_errors)?;
         page.counter("send_failures", "Datagrams that could not be sent", shell.send_failures)?;
-        page.counter("events_dropped", "Call events for which there was no room", shell.events_dropped)
+        page.counter("events_dropped", "Call events for which there was no room", shell.events_dropped)?;
+        page.labelled(
+            "tls_handshakes",
+            "TLS handshakes, by side and result",
+            ["side", "result"],
+            tls.handshakes().map(|(side, result, count)| ([side, result], count)),
+        )?;
+        page.labelled(
+            "tls_reloads",
+            "New certificate files, by what became of them",
+            ["result"],
+            [(["loaded"], tls.reloaded), (["refused"], tls.reloads_refused)].into_iter(),
+        )?;
+        page.counter("websockets_opened", "WebSockets whose handshake was done", ws.opened)?;
+        page.labelled(
+            "websocket_failures",
+            "WebSockets that failed, by reason",
+            ["reason"],
+            ws.failures().map(|(reason, count)| ([reason], count)),
+        )
     }
 }
 

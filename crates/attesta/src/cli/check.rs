@@ -12,8 +12,8 @@ use serde_json::json;
 
 use super::screen::Screen;
 use super::{Check, Outcome, runtime, time};
-use crate::assembly::{Assembly, Strictness, assemble};
-use crate::config::{self, Configuration, TrunkSettings};
+use crate::assembly::{Assembly, Strictness, TlsState, assemble};
+use crate::config::{self, Configuration, ListenSettings, TrunkSettings};
 use crate::fault::{Failure, Fault};
 
 pub(super) fn check(args: &Check, screen: &Screen) -> Result<Outcome, Failure> {
@@ -108,13 +108,24 @@ fn serves(served: &[u8], signer: &Signer) -> bool {
     })
 }
 
+/// The certificates of the listener at a place among the settings.
+fn certificates(assembly: &Assembly, place: usize) -> impl Iterator<Item = &TlsState> {
+    assembly.tls.iter().filter(move |state| state.listener == place)
+}
+
 fn json_report(configuration: &Configuration, assembly: &Assembly) -> String {
     let settings = &configuration.settings;
-    let listeners: Vec<_> = settings
-        .listeners
-        .iter()
-        .map(|listen| json!({ "transport": listen.transport.as_str().to_ascii_lowercase(), "address": listen.address.to_string() }))
-        .collect();
+    let listener = |(place, listen): (usize, &ListenSettings)| {
+        let certificate =
+            |state: &TlsState| json!({ "names": state.names, "not_after": time::display(state.not_after) });
+        let certificates: Vec<_> = certificates(assembly, place).map(certificate).collect();
+        json!({
+            "transport": listen.transport.as_str().to_ascii_lowercase(),
+            "address": listen.address.to_string(),
+            "certificates": certificates,
+        })
+    };
+    let listeners: Vec<_> = settings.listeners.iter().enumerate().map(listener).collect();
     let signers: Vec<_> = assembly
         .signers
         .iter()
@@ -161,9 +172,12 @@ fn text_report(configuration: &Configuration, assembly: &Assembly, screen: &Scre
                 .to_owned(),
         );
     };
-    for listen in &settings.listeners {
+    for (place, listen) in settings.listeners.iter().enumerate() {
         let address = format!("{} {}", listen.transport.as_str().to_ascii_lowercase(), listen.address);
         line("listen", &address, listen.name.as_deref().unwrap_or_default());
+        for state in certificates(assembly, place) {
+            line("", &state.names.join(", "), &format!("until {}", time::display(state.not_after)));
+        }
     }
     for domain in &assembly.domains {
         line("trust", &domain.name, &domain.anchors.join("; "));

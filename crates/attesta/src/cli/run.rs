@@ -62,13 +62,22 @@ async fn serve(configuration: &Configuration, screen: &Screen) -> Result<Outcome
 
 /// Why there is no edge, with the place of the address where it is one.
 fn unbuilt(configuration: &Configuration, error: &BuildError) -> Fault {
-    let BuildError::Bind { address, .. } = error else { return Fault::new(error.to_string()) };
+    let (address, help) = match error {
+        BuildError::Bind { address, .. } => (
+            address,
+            "is something listening there already? give another address, or port 0 for any free one",
+        ),
+        BuildError::Tls { address, error } => (address, error.remedy()),
+        BuildError::Config(_) | BuildError::NoRoots(_) | BuildError::NoRandomness(_) => {
+            return Fault::new(error.to_string());
+        }
+    };
     let listen = configuration.settings.listeners.iter().find(|listen| listen.address == *address);
     let fault = match listen {
         Some(listen) => configuration.source.fault(&listen.span, error.to_string()),
         None => Fault::new(error.to_string()),
     };
-    fault.help("is something listening there already? give another address, or port 0 for any free one")
+    fault.help(help)
 }
 
 /// One line per listener with the port really bound, then `ready` alone. A reader that went away is no reason to stop.

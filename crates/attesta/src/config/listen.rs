@@ -9,6 +9,7 @@ use attesta_transaction::{SentBy, Transport};
 
 use super::section::Section;
 use super::source::Span;
+use super::value::Text;
 
 /// One address and one transport; a `[[listen]]` with several transports makes several.
 #[derive(Clone, Debug)]
@@ -18,7 +19,19 @@ pub(crate) struct ListenSettings {
     pub(crate) address: SocketAddr,
     pub(crate) advertise: Option<SentBy>,
     pub(crate) options: UdpOptions,
+    /// Of `tls` and `wss`, and of no other.
+    pub(crate) tls: Option<TlsSettings>,
     pub(crate) span: Span,
+}
+
+/// What a `tls` or `wss` listener shows, and whom it asks for a certificate.
+#[derive(Clone, Debug)]
+pub(crate) struct TlsSettings {
+    /// Chains and their keys, as files or PEM.
+    pub(crate) identities: Vec<(Text, Text)>,
+    pub(crate) client_ca: Option<Text>,
+    /// Whether a client that shows no certificate is refused.
+    pub(crate) client_required: bool,
 }
 
 impl Default for ListenSettings {
@@ -30,14 +43,20 @@ impl Default for ListenSettings {
             address: DEFAULT_ADDRESS,
             advertise: None,
             options: UdpOptions::default(),
+            tls: None,
             span: 0..0,
         }
     }
 }
 
 impl ListenSettings {
+    /// UDP and TCP on 127.0.0.1:5060.
+    pub(super) fn default_pair() -> Vec<Self> {
+        let of = |transport| Self { transport, ..Self::default() };
+        [Transport::Udp, Transport::Tcp].map(of).into()
+    }
+
     pub(super) fn read(section: Section<'_>) -> Vec<Self> {
-        section.later(&["certificate", "key", "client_ca"]);
         // The other treatment comes later, so there is nothing to keep of this one.
         let _ = section.choice("unknown_source", &[("reject", ())], &["drop"]);
         let address =
@@ -57,10 +76,15 @@ impl ListenSettings {
             ..Self::default()
         };
         let transports =
-            section.choices("transport", &[("udp", Transport::Udp)], &["tcp", "tls", "ws", "wss"]);
+            section.choices("transport", TRANSPORTS, &[]).unwrap_or_else(|| vec![Transport::Udp]);
+        one_stream_per_port(&section, &transports, shared.address);
+        let tls = TlsSettings::read(&section, transports.iter().any(|transport| is_secure(*transport)));
         section.close();
-        let of = |transport| Self { transport, ..shared.clone() };
-        transports.unwrap_or(vec![Transport::Udp]).into_iter().map(of).collect()
+        let of = |transport| {
+            let tls = tls.clone().filter(|_| is_secure(transport));
+            Self { transport, tls, ..shared.clone() }
+        };
+        transports.into_iter().map(of).collect()
     }
 }
 
@@ -92,6 +116,68 @@ fn code_point(text: &str) -> Option<u8> {
     }
     if text == "ef" { Some(46) } else { text.parse().ok().filter(|number| *number < 64) }
 }
+
+impl TlsSettings {
+    /// `None` where no transport of the listener is TLS, or where something is missing, which is reported.
+    fn read(section: &Section<'_>, secure: bool) -> Option<Self> {
+        let certificates = section.texts("certificate");
+        let keys = section.texts("key");
+        let client_ca = section.text("client_ca");
+        let client_auth = section.choice("client_auth", &[("required", true), ("optional", false)], &[]);
+        if !secure {
+            for text in certificates.iter().chain(&keys).flatten().chain(&client_ca) {
+                let help = "take it out, or add \"tls\" or \"wss\" to transport";
+                section.refuse(text, "only TLS has certificates, and this listener has no TLS", help);
+            }
+            return None;
+        }
+        section.require("certificate");
+        section.require("key");
+        let (certificates, keys) = (certificates?, keys?);
+        if let (true, Some(first)) = (certificates.len() != keys.len(), certificates.first()) {
+            let (certificates, keys) = (certificates.len(), keys.len());
+            section.refuse(
+                first,
+                format!("{certificates} certificates and {keys} keys"),
+                "give each its own key, in the same order",
+            );
+        }
+        if client_auth.is_some() && client_ca.is_none() {
+            let fault = section.source().fault(section.span(), "`client_auth` without `client_ca`");
+            section.report(fault.help("add client_ca = \"...\": the roots of client certificates"));
+        }
+        let identities = certificates.into_iter().zip(keys).collect();
+        Some(Self { identities, client_ca, client_required: client_auth.unwrap_or(true) })
+    }
+}
+
+/// `[tls]`: the roots below which servers are believed, in place of the system's.
+pub(super) fn read_tls_roots(section: Section<'_>) -> Option<Text> {
+    let roots = section.text("roots");
+    section.close();
+    roots
+}
+
+const fn is_secure(transport: Transport) -> bool {
+    matches!(transport, Transport::Tls | Transport::Wss)
+}
+
+/// Beside UDP one transport can have a port to itself.
+fn one_stream_per_port(section: &Section<'_>, transports: &[Transport], address: SocketAddr) {
+    let streams = transports.iter().filter(|transport| **transport != Transport::Udp).count();
+    if streams > 1 && address.port() != 0 {
+        let fault = section.source().fault(section.span(), "tcp, tls, ws and wss cannot share a port");
+        section.report(fault.help("give each its own [[listen]], or all port 0"));
+    }
+}
+
+const TRANSPORTS: &[(&str, Transport)] = &[
+    ("udp", Transport::Udp),
+    ("tcp", Transport::Tcp),
+    ("tls", Transport::Tls),
+    ("ws", Transport::Ws),
+    ("wss", Transport::Wss),
+];
 
 /// A host, with a port or without.
 fn sent_by(text: &str) -> Option<SentBy> {

@@ -19,7 +19,8 @@ fn settings(text: &str) -> Settings {
 #[test]
 fn the_default_is_well_formed() {
     let settings = Configuration::open(None).unwrap().settings;
-    assert_eq!(settings.listeners.len(), 1);
+    let transports: Vec<_> = settings.listeners.iter().map(|listen| listen.transport.as_str()).collect();
+    assert_eq!(transports, ["UDP", "TCP"]);
     assert_eq!(settings.signers.len(), 1);
     assert_eq!((settings.trunks.len(), settings.routes.len()), (1, 1));
     assert_eq!(settings.callee.len(), 1);
@@ -29,8 +30,11 @@ fn the_default_is_well_formed() {
 #[test]
 fn what_the_default_shows_as_default_is_the_default() {
     let (shown, empty) = (settings(DEFAULT), settings(""));
-    assert_eq!(shown.listeners[0].address, empty.listeners[0].address);
-    assert_eq!(shown.listeners[0].transport, empty.listeners[0].transport);
+    let listens = |settings: &Settings| {
+        let all = settings.listeners.iter().map(|listen| (listen.transport, listen.address));
+        all.collect::<Vec<_>>()
+    };
+    assert_eq!(listens(&shown), listens(&empty));
     assert_eq!(shown.verify.freshness, empty.verify.freshness);
     assert_eq!(shown.verify.budget, empty.verify.budget);
     assert_eq!(shown.verify.verstat_profile, empty.verify.verstat_profile);
@@ -73,10 +77,6 @@ fn what_comes_later_is_refused_as_such() {
     assert_eq!(
         faults("[cdr]\npath = \"x\"\n"),
         ["1:2 `cdr` in the file is not there yet | take the key out: this version cannot do what it asks"]
-    );
-    assert_eq!(
-        faults("[[listen]]\ntransport = [\"udp\", \"tls\"]\n"),
-        ["2:21 `transport = \"tls\"` is not there yet | use udp"]
     );
     assert_eq!(
         faults("[[trunk]]\nname = \"a\"\ndigest = { username = \"u\", password = \"hunter2\" }\n"),
@@ -233,4 +233,42 @@ fn failover_and_health_of_a_trunk_are_read() {
         faults(&trunk("health = { resume = \"0s\" }")),
         ["5:21 `resume` is out of range | from 1s to 3600s"]
     );
+}
+
+#[test]
+fn a_listener_with_tls_has_a_certificate_and_no_other_has() {
+    let listen = |rest: &str| faults(&format!("[[listen]]\n{rest}"));
+    assert_eq!(
+        listen("transport = \"tls\"\n"),
+        [
+            "1:1 [[listen]] needs `certificate` | add `certificate = \"...\"`",
+            "1:1 [[listen]] needs `key` | add `key = \"...\"`"
+        ]
+    );
+    assert_eq!(
+        listen("transport = \"tcp\"\nkey = \"k.pem\"\n"),
+        [
+            "3:7 only TLS has certificates, and this listener has no TLS | take it out, or add \"tls\" or \"wss\" to \
+             transport"
+        ]
+    );
+    assert_eq!(
+        listen("transport = \"wss\"\ncertificate = [\"a.pem\", \"b.pem\"]\nkey = \"a.key.pem\"\n"),
+        ["3:16 2 certificates and 1 keys | give each its own key, in the same order"]
+    );
+    assert_eq!(
+        listen("transport = \"tls\"\ncertificate = \"a\"\nkey = \"b\"\nclient_auth = \"optional\"\n"),
+        ["1:1 `client_auth` without `client_ca` | add client_ca = \"...\": the roots of client certificates"]
+    );
+}
+
+#[test]
+fn streams_of_two_kinds_do_not_share_a_port() {
+    assert_eq!(
+        faults("[[listen]]\ntransport = [\"udp\", \"tcp\", \"ws\"]\n"),
+        ["1:1 tcp, tls, ws and wss cannot share a port | give each its own [[listen]], or all port 0"]
+    );
+    let settings =
+        settings("[[listen]]\naddress = \"127.0.0.1:0\"\ntransport = [\"udp\", \"tcp\", \"ws\"]\n");
+    assert_eq!(settings.listeners.len(), 3);
 }

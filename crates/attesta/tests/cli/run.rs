@@ -92,7 +92,7 @@ fn default_on_free_ports(folder: &tempfile::TempDir) -> String {
 fn the_edge_is_ready_answers_and_stops() {
     let folder = tempfile::tempdir().unwrap();
     let edge = Edge::start(&["--config", &default_on_free_ports(&folder)]);
-    assert_eq!(edge.ready.len(), 3, "{:?}", edge.ready);
+    assert_eq!(edge.ready.len(), 4, "udp, tcp, admin and the word alone: {:?}", edge.ready);
     assert_ne!(edge.address("udp").port(), 0, "the port really bound");
 
     assert_eq!(edge.get("/health").0, 200);

@@ -132,8 +132,8 @@ enum Phase {
     HalfClosed(Instant),
     /// What arrives cannot be read; the answer may be sent until then.
     Unreadable(Instant),
-    /// The driver has let go: what waits is sent, then it closes.
-    Leaving,
+    /// Nothing more comes in, and nothing is taken from the queue: what waits is sent, then it closes, for this reason.
+    Leaving(Ended),
 }
 
 /// Why the connection turned.
@@ -175,6 +175,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
 
     /// Carries messages until the connection ends, and reports that as its last.
     pub(crate) async fn run(mut self) {
+        // A handshake may have read more than its own.
+        self.look();
         let why = loop {
             self.alarm.set(self.deadline());
             self.alarm.arm();
@@ -191,7 +193,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
                 }
                 Event::Room => self.look(),
                 Event::Queue(0) => {
-                    self.phase = Phase::Leaving;
+                    self.phase = Phase::Leaving(Ended::Stopped);
                     None
                 }
                 Event::Queue(_) => {
@@ -204,9 +206,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
             if let Some(why) = ended {
                 break why;
             }
-            if self.phase == Phase::Leaving && self.outgoing.is_empty() && !self.unflushed {
+            if let Phase::Leaving(why) = self.phase
+                && self.outgoing.is_empty()
+                && !self.unflushed
+            {
                 self.part().await;
-                break Ended::Stopped;
+                break why;
             }
         };
         self.end(why).await;
@@ -217,7 +222,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
         let reads = self.waiting.is_none()
             && self.phase == Phase::Open
             && self.outgoing.octets() <= self.link.limits.queued_octets;
-        let takes = self.outgoing.is_empty() && self.phase != Phase::Leaving;
+        let takes = self.outgoing.is_empty() && !matches!(self.phase, Phase::Leaving(_));
         let Connection { stream, wire, outgoing, unflushed, batch, waiting, alarm, link, .. } = self;
         let Link { queue, reports, cut, id, .. } = link;
         tokio::select! {
@@ -256,11 +261,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
                     continue;
                 }
                 Ok(Found::Pong) => {
+                    if !self.link.ours {
+                        self.times.active = now;
+                    }
                     self.times.answers |= self.times.unanswered;
                     self.times.unanswered = false;
                     continue;
                 }
-                Err(Fault(error)) => {
+                Ok(Found::Goodbye) => {
+                    self.phase = Phase::Leaving(Ended::ByPeer);
+                    break;
+                }
+                Err(Fault::Frames) => {
+                    self.phase = Phase::Leaving(Ended::Framing);
+                    self.unread = true;
+                    break;
+                }
+                Err(Fault::Message(error)) => {
                     self.phase = Phase::Unreadable(now + FAREWELL);
                     self.unread = true;
                     News::Unreadable(error)
@@ -329,7 +346,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
             Phase::Open if self.waiting.is_some() => None,
             Phase::Open => Some(began.map_or(self.quiet_until(), |began| began + limits.message)),
             Phase::HalfClosed(until) | Phase::Unreadable(until) => Some(until),
-            Phase::Leaving => None,
+            Phase::Leaving(_) => None,
         };
         let writing = (!self.outgoing.is_empty()).then(|| written + limits.stalled);
         [reading, writing, self.next_ping()].into_iter().flatten().min()
@@ -344,7 +361,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
 
     /// When the next keep-alive is due, or the answer to the last is.
     fn next_ping(&self) -> Option<Instant> {
-        let interval = self.link.limits.keep_alive.filter(|_| self.link.ours && self.phase == Phase::Open)?;
+        let asks = self.link.ours || self.wire.pings_callers();
+        let interval = self.link.limits.keep_alive.filter(|_| asks && self.phase == Phase::Open)?;
         let Times { pinged, unanswered, answers, .. } = self.times;
         Some(pinged + if unanswered && answers { PONG.min(interval) } else { interval })
     }
@@ -364,7 +382,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
             },
             Phase::HalfClosed(until) if until <= now => return Some(Ended::ByPeer),
             Phase::Unreadable(until) if until <= now => return Some(Ended::Framing),
-            Phase::Open | Phase::HalfClosed(_) | Phase::Unreadable(_) | Phase::Leaving => {}
+            Phase::Open | Phase::HalfClosed(_) | Phase::Unreadable(_) | Phase::Leaving(_) => {}
         }
         if self.next_ping().is_some_and(|due| due <= now) {
             if self.times.unanswered && self.times.answers {

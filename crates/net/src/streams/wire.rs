@@ -6,6 +6,8 @@ use std::io::IoSlice;
 use attesta_sip::{Frame, Framer, Limits, Message, Name, StreamError, Via};
 use bytes::{Buf, Bytes};
 
+use crate::ws::{Framed, Frames};
+
 /// What turns octets into messages and messages into octets: SIP's own framing by Content-Length, or frames around it.
 pub(crate) trait Wire {
     /// Takes in octets as they come.
@@ -23,6 +25,11 @@ pub(crate) trait Wire {
 
     /// Asks the peer whether it is there.
     fn ping(&mut self, out: &mut Outgoing);
+
+    /// Whether a peer that opened the connection is asked too, since it cannot ask or be reached by another.
+    fn pings_callers(&self) -> bool {
+        false
+    }
 }
 
 /// What stands in a stream.
@@ -39,11 +46,18 @@ pub(crate) enum Found {
     KeepAlive,
     /// The answer to a ping of ours, or what looks like one.
     Pong,
+    /// The peer's goodbye: it neither sends nor reads any more.
+    Goodbye,
 }
 
 /// The octets are no messages: nothing that follows can be read.
 #[derive(Debug)]
-pub(crate) struct Fault(pub(crate) StreamError);
+pub(crate) enum Fault {
+    /// They are no SIP, to which SIP has an answer.
+    Message(StreamError),
+    /// They are no frames, which the wire has told the peer.
+    Frames,
+}
 
 /// SIP on the bare stream (RFC 3261 section 18.3).
 #[derive(Debug)]
@@ -78,7 +92,7 @@ impl Wire for Bare {
                 Found::KeepAlive
             }
             Ok(Frame::Pong) => Found::Pong,
-            Err(error) => return Some(Err(Fault(error))),
+            Err(error) => return Some(Err(Fault::Message(error))),
         };
         Some(Ok(found))
     }
@@ -93,6 +107,44 @@ impl Wire for Bare {
 
     fn ping(&mut self, out: &mut Outgoing) {
         out.push(Bytes::from_static(PING));
+    }
+}
+
+impl Wire for Frames {
+    fn push(&mut self, octets: &[u8]) {
+        Frames::push(self, octets);
+    }
+
+    fn poll(&mut self, out: &mut Outgoing) -> Option<Result<Found, Fault>> {
+        let found = Frames::poll(self);
+        out.push(self.outward());
+        let found = match found? {
+            Ok(Framed::Message(data)) => Found::Message { data, alias: None },
+            Ok(Framed::KeepAlive) => Found::KeepAlive,
+            Ok(Framed::Pong) => Found::Pong,
+            Ok(Framed::Goodbye) => Found::Goodbye,
+            Err(_) => return Some(Err(Fault::Frames)),
+        };
+        Some(Ok(found))
+    }
+
+    fn is_within_message(&self) -> bool {
+        Frames::is_within_message(self)
+    }
+
+    fn write(&mut self, message: Bytes, out: &mut Outgoing) {
+        Frames::write(self, message);
+        out.push(self.outward());
+    }
+
+    fn ping(&mut self, out: &mut Outgoing) {
+        Frames::ping(self);
+        out.push(self.outward());
+    }
+
+    /// A browser cannot ping, and nobody can open a connection to it.
+    fn pings_callers(&self) -> bool {
+        true
     }
 }
 

@@ -10,7 +10,7 @@ use rustls::{CertificateError, Error};
 /// Why a TLS handshake failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsFailure {
-    /// It was not over in [`TLS_HANDSHAKE`](crate::TLS_HANDSHAKE).
+    /// It was not over in time.
     Timeout,
     /// The connection broke, or the peer went away without a word.
     Closed,

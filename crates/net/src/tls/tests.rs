@@ -9,6 +9,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use super::*;
 use crate::clock::Clock;
 
+/// How long a handshake may take.
+const TIME: Duration = Duration::from_secs(5);
+
 /// A root and what it vouches for.
 struct Authority {
     pem: String,
@@ -57,8 +60,8 @@ type Outcome = Result<Secured<DuplexStream>, TlsFailure>;
 /// A handshake of `client`, which wants `domain`, with `server`.
 async fn meet(server: &Tls, client: &Tls, domain: &str) -> (Outcome, Outcome) {
     let (near, far) = duplex(64 * 1024);
-    tokio::join!(server.accept(near), async {
-        let mut outcome = client.connect(domain, far).await;
+    tokio::join!(server.accept(near, TIME), async {
+        let mut outcome = client.connect(domain, far, TIME).await;
         // In TLS 1.3 the client is done before the server has judged it: what the server says of it is read here.
         if let Ok(secured) = &mut outcome {
             let mut octet = [0];
@@ -183,14 +186,14 @@ async fn a_handshake_that_does_not_end_is_ended() {
     let (near, mut far) = duplex(1024);
     far.write_all(&[0x16, 0x03, 0x01, 0x01, 0x00]).await.unwrap();
     let begun = Clock::mono();
-    assert_eq!(server.accept(near).await.unwrap_err(), TlsFailure::Timeout);
-    assert_eq!(Clock::mono() - begun, TLS_HANDSHAKE);
+    assert_eq!(server.accept(near, TIME).await.unwrap_err(), TlsFailure::Timeout);
+    assert_eq!(Clock::mono() - begun, TIME);
     assert_eq!(count(&server.meter, "accept", "timeout"), 1);
 
     let (near, far) = duplex(1024);
     let begun = Clock::mono();
-    assert_eq!(server.connect("a.example", near).await.unwrap_err(), TlsFailure::Timeout);
-    assert_eq!(Clock::mono() - begun, TLS_HANDSHAKE);
+    assert_eq!(server.connect("a.example", near, TIME).await.unwrap_err(), TlsFailure::Timeout);
+    assert_eq!(Clock::mono() - begun, TIME);
     drop(far);
 }
 
@@ -200,11 +203,11 @@ async fn what_is_no_tls_is_counted_as_such() {
     let server = tls(&authority.terms("sip.a.example"));
     let (near, mut far) = duplex(1024);
     far.write_all(b"OPTIONS sip:a.example SIP/2.0\r\n\r\n").await.unwrap();
-    assert_eq!(server.accept(near).await.unwrap_err(), TlsFailure::NotTls);
+    assert_eq!(server.accept(near, TIME).await.unwrap_err(), TlsFailure::NotTls);
     let (near, far) = duplex(1024);
     drop(far);
-    assert_eq!(server.accept(near).await.unwrap_err(), TlsFailure::Closed);
-    assert_eq!(server.connect("no name", duplex(1).0).await.unwrap_err(), TlsFailure::Name);
+    assert_eq!(server.accept(near, TIME).await.unwrap_err(), TlsFailure::Closed);
+    assert_eq!(server.connect("no name", duplex(1).0, TIME).await.unwrap_err(), TlsFailure::Name);
 }
 
 #[test]

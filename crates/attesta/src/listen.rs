@@ -1,0 +1,148 @@
+//! Addresses to listen on: what is asked for, and what the system gave.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use attesta_b2bua::Listener;
+use attesta_net::{Acceptor, Tls, TlsFiles, TlsMeter, TlsProtocol, Udp, UdpOptions, WsMeter};
+use attesta_transaction::{SentBy, Transport};
+
+use crate::builder::BuildError;
+
+/// An address to listen on.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    name: Option<Arc<str>>,
+    transport: Transport,
+    pub(crate) address: SocketAddr,
+    advertise: Option<SentBy>,
+    options: UdpOptions,
+    tls: Option<TlsFiles>,
+}
+
+impl Listen {
+    fn new(transport: Transport, address: SocketAddr) -> Self {
+        let options = UdpOptions::default();
+        Self { name: None, transport, address, advertise: None, options, tls: None }
+    }
+
+    /// UDP on `address`; port 0 takes any free one, here and below.
+    pub fn udp(address: impl Into<SocketAddr>) -> Self {
+        Self::new(Transport::Udp, address.into())
+    }
+
+    /// TCP on `address`.
+    pub fn tcp(address: impl Into<SocketAddr>) -> Self {
+        Self::new(Transport::Tcp, address.into())
+    }
+
+    /// TLS on `address`, with what stands in `files`; they are read again when they change, and open connections stay.
+    pub fn tls(address: impl Into<SocketAddr>, files: TlsFiles) -> Self {
+        let tls = Some(files.protocol(TlsProtocol::Sip));
+        Self { tls, ..Self::new(Transport::Tls, address.into()) }
+    }
+
+    /// WebSocket (RFC 7118) on `address`, without TLS: behind something that brings it, or to try things with.
+    pub fn ws(address: impl Into<SocketAddr>) -> Self {
+        Self::new(Transport::Ws, address.into())
+    }
+
+    /// WebSocket (RFC 7118) over TLS on `address`, as for [`Self::tls`].
+    pub fn wss(address: impl Into<SocketAddr>, files: TlsFiles) -> Self {
+        let tls = Some(files.protocol(TlsProtocol::WebSocket));
+        Self { tls, ..Self::new(Transport::Wss, address.into()) }
+    }
+
+    /// The name that trunks call the listener by, which others of other transports may share. Default: the transport and
+    /// the address.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// What Via and Contact carry in place of the address.
+    #[must_use]
+    pub fn advertise(mut self, sent_by: SentBy) -> Self {
+        self.advertise = Some(sent_by);
+        self
+    }
+
+    /// How the socket of a UDP listener is opened: its buffers, and the mark of what it sends. Default:
+    /// [`UdpOptions::default`].
+    #[must_use]
+    pub fn options(mut self, options: UdpOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Binds it, and gives it its place in `doors`.
+    pub(crate) fn open(self, doors: &mut Doors) -> Result<Listener, BuildError> {
+        let address = self.address;
+        let refused = |error| BuildError::Bind { address, error };
+        let ws = doors.ws.clone();
+        let (tls, acceptor) = match (self.transport, &self.tls) {
+            (Transport::Udp, _) => {
+                let socket = Udp::bind(address, &self.options).map_err(refused)?;
+                let local = socket.local();
+                doors.sockets.push(socket);
+                doors.listeners.push((Transport::Udp, local));
+                return Ok(self.listener(local));
+            }
+            (Transport::Tcp, _) | (Transport::Tls, None) => (None, Acceptor::tcp(address)),
+            (Transport::Ws, _) | (Transport::Wss, None) => (None, Acceptor::ws(address, ws)),
+            (Transport::Tls, Some(files)) => {
+                let tls = doors.tls(address, files)?;
+                (Some(tls.clone()), Acceptor::tls(address, tls))
+            }
+            (Transport::Wss, Some(files)) => {
+                let tls = doors.tls(address, files)?;
+                (Some(tls.clone()), Acceptor::wss(address, tls, ws))
+            }
+        };
+        let acceptor = acceptor.map_err(refused)?;
+        let local = acceptor.local();
+        doors.listeners.push((self.transport, local));
+        doors.acceptors.push(acceptor);
+        if let (Some(tls), Some(files)) = (tls, self.tls.clone()) {
+            doors.followed.push((files, tls));
+        }
+        Ok(self.listener(local))
+    }
+
+    /// The listener once it is bound to `local`.
+    pub(crate) fn listener(self, local: SocketAddr) -> Listener {
+        let word = self.transport.as_str().to_ascii_lowercase();
+        let name = self.name.unwrap_or_else(|| format!("{word} {local}").into());
+        let listener = Listener::new(name, self.transport, local);
+        match self.advertise {
+            Some(sent_by) => listener.advertise(sent_by),
+            None => listener,
+        }
+    }
+}
+
+impl<A: Into<SocketAddr>> From<A> for Listen {
+    fn from(address: A) -> Self {
+        Self::udp(address)
+    }
+}
+
+/// What was bound, in the order in which it was asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Doors {
+    pub(crate) listeners: Vec<(Transport, SocketAddr)>,
+    pub(crate) sockets: Vec<Udp>,
+    pub(crate) acceptors: Vec<Acceptor>,
+    /// Files whose changes have to be followed, and where to.
+    pub(crate) followed: Vec<(TlsFiles, Tls)>,
+    pub(crate) tls: TlsMeter,
+    pub(crate) ws: WsMeter,
+}
+
+impl Doors {
+    fn tls(&self, address: SocketAddr, files: &TlsFiles) -> Result<Tls, BuildError> {
+        let terms = files.load().map_err(|error| BuildError::Tls { address, error: error.error })?;
+        Tls::new(&terms, self.tls.clone()).map_err(|error| BuildError::Tls { address, error })
+    }
+}
