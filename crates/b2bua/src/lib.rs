@@ -57,6 +57,13 @@
 //! certificate, a name, a signature or a decision does so for a bounded time, and holds up no other. Emergency calls are
 //! refused by none of these.
 //!
+//! # Targets
+//!
+//! A target that cannot be reached, is silent for [`no_response`](TrunkTimers::no_response), or answers 503 (or what
+//! [`Trunk::failover`] lists) sends the call to the next, with a new branch. One that is dead is set aside for
+//! [`Trunk::resume`], one that asks for it by Retry-After for that time; calls go to the others. Where none is left, those that
+//! failed are tried rather than that a call is refused untried, and an emergency call tries every one.
+//!
 //! # Requests within a dialog
 //!
 //! They are relayed to the other side, whatever their method, and the responses back. A BYE, a lost dialog, a missing ACK or

@@ -48,7 +48,7 @@ impl Call {
             }
             None => return false,
         };
-        turn.desk.peer_answered(&path);
+        turn.desk.peer_answered(turn.now, &path, self.config.caps.set_aside);
         let status = response.status();
         if status.is_provisional() {
             let listener = path.listener.clone();
