@@ -69,6 +69,12 @@
 //! They are relayed to the other side, whatever their method, and the responses back. A BYE, a lost dialog, a missing ACK or
 //! the trunk's longest call end both sides. Nothing lives without a timer that ends it.
 //!
+//! # A MESSAGE outside any dialog
+//!
+//! It is screened, admitted and routed as an INVITE is, and relayed as a transaction of its own (RFC 3428). Its Identity
+//! passes, or is stripped where a trunk says so; it is neither verified nor signed. Where nobody answers in time it gets no
+//! answer (RFC 4320).
+//!
 //! # Telephone numbers and URIs
 //!
 //! They are personal data: the types that hold them mask themselves in `Debug`, and so does everything that is logged.
@@ -95,10 +101,12 @@ mod identity;
 mod io;
 mod leg;
 mod listener;
+mod page;
 mod policy;
 mod relay;
 mod ringing;
 mod route;
+mod screening;
 mod signing;
 mod switchboard;
 mod target;
@@ -119,6 +127,7 @@ pub use listener::Listener;
 pub use policy::{
     Admission, Answer, DECISION_BUDGET, Decision, DefaultPolicy, Later, Policy, Question, Routing,
 };
+pub use screening::answer_alone;
 pub use switchboard::Switchboard;
 pub use target::{InvalidTarget, Target};
 pub use transports::Transports;
