@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use attesta::pki::Scope;
-use attesta_stir::{OrigId, TelephoneNumber, UnixTime};
+use attesta_stir::{Identity, OrigId, UnixTime};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::fault::{Failure, Fault};
@@ -122,7 +122,7 @@ enum Command {
     Sign(Sign),
     /// Verify every Identity header field of SIP messages, offline
     Verify(Verify),
-    /// Explain an Identity header field, a PASSporT, certificates, a CRL, a trust list or SIP messages, without judging them
+    /// Explain an Identity header field, a PASSporT, certificates, a CRL, a trust list, SIP messages or a capture, without judging them
     Inspect(Inspect),
     /// Make a throw-away STI hierarchy to try things with
     #[command(subcommand)]
@@ -163,18 +163,18 @@ struct Parse {
 
 #[derive(Debug, Args)]
 struct Sign {
-    /// The signing key: PKCS #8 PEM, P-256
+    /// The signing key: PKCS #8 or SEC 1 PEM, P-256
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
     /// Where verifiers find the certificate
     #[arg(long, value_name = "URL")]
     x5u: String,
-    /// The calling number
-    #[arg(long, value_name = "TN")]
-    orig: TelephoneNumber,
-    /// The called number; may be given again
-    #[arg(long, value_name = "TN", required = true)]
-    dest: Vec<TelephoneNumber>,
+    /// The calling number, with or without visual separators, or a tel: or sip: URI
+    #[arg(long, value_name = "TN", value_parser = sign::caller)]
+    orig: Identity,
+    /// The called number, or a tel:, sip: or urn: URI; may be given again
+    #[arg(long, value_name = "TN", required = true, value_parser = sign::callee)]
+    dest: Vec<Identity>,
     /// How well the signer knows the caller
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = Attest::A)]
     attest: Attest,
@@ -209,13 +209,13 @@ struct Verify {
     /// What a fetch of URL would give: a certificate chain, PEM or DER; may be given again
     #[arg(long, value_name = "URL=FILE", value_parser = verify::certificate)]
     cert: Vec<(String, PathBuf)>,
-    /// A revocation list, PEM or DER, direct or indirect; may be given again
+    /// A revocation list, PEM or DER, direct or indirect; may be given again [default: those of --config]
     #[arg(long, value_name = "FILE")]
     crl: Vec<PathBuf>,
-    /// The roots below which the lists are signed, PEM [default: the anchors]
-    #[arg(long, value_name = "PEM", requires = "crl")]
+    /// The roots below which the lists are signed, PEM [default: those of --config, or else the anchors]
+    #[arg(long, value_name = "PEM")]
     crl_anchors: Option<PathBuf>,
-    /// What holds when a list is out of date, or there is none [default: soft]
+    /// What holds when a list is out of date, or there is none [default: that of --config, or else soft]
     #[arg(long, value_name = "POLICY", value_enum)]
     crl_stale: Option<Stale>,
     /// Take [verify] and the trust domain "default" from this configuration file

@@ -3,7 +3,10 @@
 use std::io::Write;
 
 use attesta_net::random;
-use attesta_stir::{Attestation, DEFAULT_PORTS, Identity, OrigId, Shaken, SigningKey, X5u, X5uError};
+use attesta_stir::{
+    Attestation, DEFAULT_PORTS, DialPlan, Identity, IdentityError, OrigId, Shaken, SigningKey,
+    TelephoneNumber, X5u, X5uError,
+};
 use serde_json::json;
 
 use super::screen::Screen;
@@ -18,12 +21,11 @@ pub(super) fn sign(args: &Sign, screen: &Screen) -> Result<Outcome, Failure> {
         Some(origid) => origid,
         None => OrigId::from_random(random().map_err(|error| Fault::new(error.to_string()))?),
     };
-    let dest: Vec<_> = args.dest.iter().map(|number| Identity::Tn(*number)).collect();
     let claims = Shaken {
         attest: args.attest.into(),
-        dest: &dest,
+        dest: &args.dest,
         iat: args.at.unwrap_or_else(time::now),
-        orig: &Identity::Tn(args.orig),
+        orig: &args.orig,
         origid,
     };
     let mut identity = Vec::new();
@@ -39,9 +41,35 @@ pub(super) fn sign(args: &Sign, screen: &Screen) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
+/// Reads who calls: a number, or a URI with one or without.
+pub(super) fn caller(text: &str) -> Result<Identity, String> {
+    identity(text, &["sip", "sips", "tel"], Identity::caller)
+}
+
+/// Reads who is called, which may be a service such as `urn:service:sos` (RFC 9027 section 3).
+pub(super) fn callee(text: &str) -> Result<Identity, String> {
+    identity(text, &["sip", "sips", "tel", "urn"], Identity::callee)
+}
+
+/// Numbers are put into the form of RFC 8224 section 8.3, URIs into that of section 8.5.
+fn identity(
+    text: &str,
+    schemes: &[&str],
+    of_uri: fn(&[u8], &DialPlan) -> Result<Identity, IdentityError>,
+) -> Result<Identity, String> {
+    let read = match text.split_once(':') {
+        Some((scheme, _)) if schemes.iter().any(|own| own.eq_ignore_ascii_case(scheme)) => {
+            of_uri(text.as_bytes(), &DialPlan::default()).map_err(|error| error.to_string())
+        }
+        Some((scheme, _)) => Err(format!("nobody is called by {scheme}:")),
+        None => TelephoneNumber::parse(text).map(Identity::Tn).map_err(|error| error.to_string()),
+    };
+    read.map_err(|error| format!("{error}; write +12155551212, or a URI such as tel:+12155551212"))
+}
+
 fn read_key(args: &Sign) -> Result<SigningKey, Fault> {
     let fault = |text: String| {
-        Fault::in_file(args.key.display(), text).help("give a P-256 private key as PKCS #8 PEM after --key")
+        Fault::in_file(args.key.display(), text).help("give a P-256 private key as PEM, PKCS #8 or SEC 1")
     };
     let pem =
         files::read_bounded(&args.key, MAX_KEY).map_err(|error| fault(format!("cannot be read: {error}")))?;

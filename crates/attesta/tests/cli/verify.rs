@@ -194,9 +194,69 @@ fn a_list_that_cannot_be_used_is_status_2_and_says_why() {
         ),
         (&["--crl", "/nonexistent", "--crl-anchors", &signer], "/nonexistent: cannot be read"),
         (&["--crl", &list, "--crl-anchors", &signer, "--at", "2001-01-01T00:00:00Z"], "dated in the future"),
-        (&["--crl-anchors", &signer], "--crl <FILE>"),
     ] {
         let refused = desk.verify(&[&identity], args).expect(2);
+        assert!(refused.stdout.is_empty() && refused.stderr.contains(complaint), "{}", refused.stderr);
+    }
+}
+
+#[test]
+fn the_lists_may_stand_in_the_configuration() {
+    let desk = Desk::new();
+    let identity = desk.sign(&[]);
+    let file = desk.pki.path().join("edge.toml");
+    let verify = |list: &str, more: &[&str]| {
+        let text = format!(
+            "[verify]\nanchors = \"sti-roots.pem\"\ncrl = \"{list}\"\ncrl_anchors = \"sti-pa-root.pem\"\ncrl_stale = \"hard\"\n"
+        );
+        fs::write(&file, text).unwrap();
+        let cert = format!("{URL}={}", desk.file("leaf.chain.pem"));
+        let args = ["verify", "--config", path(&file), "--cert", &cert, "-"];
+        attesta_reading(args.iter().chain(more), invite(&[&identity]).as_bytes())
+    };
+    verify("crl.pem", &[]).expect(0);
+    assert_eq!(verify("crl-revoking-leaf.pem", &[]).expect(1).json()["reason"], "certificate-revoked");
+    let other = desk.file("crl.pem");
+    verify("crl-revoking-leaf.pem", &["--crl", &other]).expect(0);
+    assert!(
+        verify("sti-roots.pem", &[])
+            .expect(2)
+            .stderr
+            .contains("sti-roots.pem: the revocation list is neither")
+    );
+}
+
+#[test]
+fn numbers_are_signed_in_their_canonical_form() {
+    let desk = Desk::new();
+    let key = desk.file("leaf.key.pem");
+    for (orig, dest) in [
+        ("+1 (215) 555-1212", "1.215.555.1213"),
+        ("tel:+1-215-555-1212", "sip:+12155551213@example.net;user=phone"),
+        ("sip:+12155551212;npdi;rn=+12155550000@example.net;user=phone", "tel:+12155551213"),
+    ] {
+        let args = ["sign", "--key", &key, "--x5u", URL, "--orig", orig, "--dest", dest, "--json"];
+        let signed = attesta(args).expect(0).json();
+        desk.verify(&[signed["identity"].as_str().unwrap()], &[]).expect(0);
+    }
+    let args = ["sign", "--key", &key, "--x5u", URL, "--orig", CALLER, "--dest", "urn:service:sos"];
+    let emergency =
+        attesta_reading(["inspect", "-"], attesta(args).expect(0).stdout.as_bytes()).expect(0).json();
+    assert_eq!(emergency["passport"]["payload"]["dest"]["uri"][0], "urn:service:sos");
+    for (option, wrong, complaint) in [
+        ("--orig", "", "write +12155551212"),
+        ("--orig", "mailto:a@b", "write +12155551212"),
+        ("--dest", "+1215x", "write +12155551212"),
+        ("--attest", "D", "possible values"),
+        ("--origid", "7", "--origid"),
+        ("--at", "yesterday", "write 2026-11-22T12:00:00Z"),
+    ] {
+        let mut args = vec!["sign", "--key", &key, "--x5u", URL];
+        for (name, value) in [("--orig", CALLER), ("--dest", CALLEE)] {
+            args.extend((name != option).then_some([name, value]).into_iter().flatten());
+        }
+        args.extend([option, wrong]);
+        let refused = attesta(args).expect(2);
         assert!(refused.stdout.is_empty() && refused.stderr.contains(complaint), "{}", refused.stderr);
     }
 }

@@ -2,16 +2,17 @@
 
 use std::path::Path;
 
-use attesta_stir::cert::{Cache, CacheConfig, Crl, CrlError, Fetched, Revocations, TrustAnchors};
+use attesta_stir::cert::{Cache, CacheConfig, CrlError, Fetched, Revocations, TrustAnchors};
 use attesta_stir::{UnixTime, VerifyPolicy, X5u};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 
 use super::super::screen::Screen;
 use super::super::{Stale, Verify, time};
-use crate::config::{Configuration, FetchSettings, VerifySettings};
+use crate::config::{
+    Configuration, DEFAULT_TRUST, FetchSettings, RevocationSettings, Source, Text, VerifySettings,
+};
 use crate::fault::{Failure, Fault};
 use crate::files;
+use crate::revocation::{self, MAX_LIST};
 
 /// What is believed, and how strictly.
 pub(super) struct Rules {
@@ -50,7 +51,10 @@ impl Rules {
             }
             (None, None) => return Err(Fault::new("no anchors to believe").help("give --anchors").into()),
         };
-        let revocations = read_lists(args, &anchors, at, screen)?;
+        let configured = configuration.as_ref().and_then(|configuration| {
+            Some((&configuration.source, configuration.settings.revocation(DEFAULT_TRUST)?))
+        });
+        let revocations = read_lists(args, configured, &anchors, at, screen)?;
         Ok(Self { anchors, policy, freshness: verify.freshness, ports, revocations })
     }
 
@@ -74,42 +78,68 @@ impl Rules {
     }
 }
 
-/// The lists of `--crl`, each signed below `--crl-anchors`; None without any, unless the policy insists on them.
+/// The lists of `--crl`, or else of the configuration, each signed below their anchors; None without any, unless the policy
+/// insists on them.
 fn read_lists(
     args: &Verify,
+    configured: Option<(&Source, &RevocationSettings)>,
     anchors: &TrustAnchors,
     at: UnixTime,
     screen: &Screen,
 ) -> Result<Option<Revocations>, Fault> {
-    let hard = args.crl_stale == Some(Stale::Hard);
-    if args.crl.is_empty() && !hard {
+    let hard = match args.crl_stale {
+        Some(policy) => policy == Stale::Hard,
+        None => configured.is_some_and(|(_, settings)| settings.hard),
+    };
+    let files = match configured {
+        Some((source, settings)) if args.crl.is_empty() => {
+            settings.lists.iter().map(|text| content(source, text)).collect::<Result<Vec<_>, _>>()?
+        }
+        Some(_) | None => args.crl.iter().map(|path| read_file(path)).collect::<Result<Vec<_>, _>>()?,
+    };
+    if files.is_empty() && !hard {
         return Ok(None);
     }
-    let signed_below = match &args.crl_anchors {
-        Some(path) => read_anchors(path, "give the roots below which the lists are signed as PEM")?,
-        None => anchors.clone(),
+    let help = "give the roots below which the lists are signed as PEM";
+    let named = configured.and_then(|(source, settings)| Some((source, settings.anchors.as_ref()?)));
+    let signed_below = match (&args.crl_anchors, named) {
+        (Some(path), _) => read_anchors(path, help)?,
+        (None, Some((source, text))) => {
+            let (name, pem) = content(source, text)?;
+            TrustAnchors::from_pem(&pem)
+                .map_err(|error| Fault::in_file(name, error.to_string()).help(help))?
+        }
+        (None, None) => anchors.clone(),
     };
     let mut lists = Vec::new();
-    for path in &args.crl {
-        let octets = files::read_bounded(path, MAX_LIST)
-            .map_err(|error| Fault::in_file(path.display(), format!("cannot be read: {error}")))?;
-        let list = read_list(&octets, &signed_below, at)
-            .map_err(|error| Fault::in_file(path.display(), error.to_string()).help(remedy(error)))?;
+    for (name, octets) in files {
+        let list = revocation::read(&octets, &signed_below, at)
+            .map_err(|error| Fault::in_file(&name, error.to_string()).help(remedy(error)))?;
         if let Some(due) = list.next_update().filter(|due| *due < at) {
             let text = format!("the revocation list is out of date since {}", time::display(due));
             let help =
                 if hard { "fetch a newer one" } else { "what it revokes stays revoked; fetch a newer one" };
-            screen.warn(&Fault::in_file(path.display(), text).help(help));
+            screen.warn(&Fault::in_file(name, text).help(help));
         }
         lists.push(list);
     }
     Ok(Some(Revocations::new(lists).hard(hard)))
 }
 
-/// Certificates that stand beside a list in PEM may lead from its signer to the anchors.
-fn read_list(octets: &[u8], anchors: &TrustAnchors, at: UnixTime) -> Result<Crl, CrlError> {
-    let signers: Vec<_> = CertificateDer::pem_slice_iter(octets).flatten().collect();
-    Crl::read(octets, &signers, anchors, at)
+/// What a value of the configuration stands for, with a name for it: a file, or PEM that `${...}` brought.
+fn content(source: &Source, text: &Text) -> Result<(String, Vec<u8>), Fault> {
+    if text.as_str().trim_start().starts_with("-----BEGIN ") {
+        return Ok(("the configuration".to_owned(), text.as_str().as_bytes().to_vec()));
+    }
+    read_file(&source.resolve(text.as_str()))
+}
+
+fn read_file(path: &Path) -> Result<(String, Vec<u8>), Fault> {
+    let name = path.display().to_string();
+    match files::read_bounded(path, MAX_LIST) {
+        Ok(octets) => Ok((name, octets)),
+        Err(error) => Err(Fault::in_file(name, format!("cannot be read: {error}"))),
+    }
 }
 
 fn remedy(error: CrlError) -> &'static str {
@@ -134,5 +164,3 @@ fn read_anchors(path: &Path, help: &str) -> Result<TrustAnchors, Fault> {
 
 const ANCHORS_HELP: &str = "give the STI roots as PEM";
 const MAX_PEM: u64 = 1024 * 1024;
-/// The STI-PA's list grows with every certificate that is revoked.
-const MAX_LIST: u64 = 16 * 1024 * 1024;
