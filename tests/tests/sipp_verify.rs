@@ -1,7 +1,8 @@
 //! Two edges: one signs, the other verifies; between them a relay that can change one octet.
 
 use attesta_tests::ring::{
-    Edge, Mood, Pki, Relay, Report, Repository, Ring, Seen, Sipp, SippParty, Way, configuration, until,
+    Edge, Mood, Pki, Relay, Report, Repository, Ring, Seen, Sipp, SippParty, Way, configuration,
+    sign_identities, until,
 };
 use std::net::UdpSocket;
 use std::time::Duration;
@@ -99,6 +100,34 @@ fn a_new_revocation_list_is_gone_by_though_the_certificate_is_cached() {
     assert_eq!(path.repository.requests(), 1, "nothing was fetched for it");
 }
 
+#[test]
+fn what_another_program_signs_is_verified() {
+    let Some(ring) = Ring::enter("foreign", 40) else { return };
+    let pki = Pki::new(&ring, "pki");
+    let repository = Repository::start(ring.host(4), pki.chain_octets(), Mood::Serves);
+    let there = ring.free(3);
+    let config = configuration::verifying(&ring, 1, &pki, &repository, ring.host(2), there, "");
+    let edge = Edge::start(&ring, "verifying", 1, &config);
+    let (numbers, fields) = (("+12155550111", "+12025550143"), ring.directory().join("fields.csv"));
+    sign_identities(&pki.key(), &repository.x5u(), numbers, FOREIGN, &fields);
+    let mut callee = Sipp::callee("callee_answers", there).calls(FOREIGN, 10).start(&ring);
+    let mut caller = Sipp::caller("caller_brings_identity", ring.free(2), edge.udp())
+        .numbers(numbers.0, numbers.1)
+        .fields(fields)
+        .calls(FOREIGN, 10)
+        .start(&ring);
+    for report in [caller.finish(LIMIT), callee.finish(LIMIT)] {
+        report.assert_successful();
+    }
+    let invites = callee.requests("INVITE");
+    assert_eq!(invites.len(), FOREIGN as usize);
+    for invite in &invites {
+        assert_eq!(verstat(invite).as_deref(), Some("TN-Validation-Passed"), "{}", invite.text);
+    }
+    let passed = edge.metrics().sum("attesta_identity_verdicts_total", &["verdict=\"pass\""]);
+    assert_eq!(passed, f64::from(FOREIGN));
+}
+
 /// Caller, signing edge, relay, verifying edge, callee.
 struct Path<'a> {
     ring: &'a Ring,
@@ -172,3 +201,5 @@ fn is_reason_438(line: &str) -> bool {
 }
 
 const LIMIT: Duration = Duration::from_secs(60);
+/// Half of them signed by Python's cryptography, half by the openssl command.
+const FOREIGN: u32 = 20;

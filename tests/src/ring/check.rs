@@ -26,3 +26,18 @@ pub fn check_identities(log: &Path, check: Check<'_>) -> usize {
     assert!(output.status.success(), "the independent checker: {said}{complained}");
     said.split(' ').next().and_then(|count| count.parse().ok()).expect("the checker says how many it checked")
 }
+
+/// Signs `calls` calls between two numbers by a program that shares no code with Attesta, `tests/scripts/sign_identity.py`;
+/// what SIPp is to send is written to `fields`.
+pub fn sign_identities(key: &Path, x5u: &str, numbers: (&str, &str), calls: u32, fields: &Path) {
+    let output = Command::new("python3")
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/sign_identity.py"))
+        .arg("--key")
+        .arg(key)
+        .args(["--x5u", x5u, "--orig", numbers.0, "--dest", numbers.1, "--count", &calls.to_string()])
+        .arg(fields)
+        .output()
+        .expect("python3 is installed");
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "the independent signer: {complained}");
+}

@@ -20,7 +20,7 @@ mod repository;
 mod sipp;
 mod wait;
 
-pub use self::check::{Check, check_identities};
+pub use self::check::{Check, check_identities, sign_identities};
 pub use self::edge::{Edge, Usage};
 pub use self::messages::{Direction, Seen, read_log};
 pub use self::metrics::Metrics;

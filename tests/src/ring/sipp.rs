@@ -23,6 +23,7 @@ pub struct Sipp {
     pause: Duration,
     messages: bool,
     core: Option<usize>,
+    fields: Option<PathBuf>,
 }
 
 impl Sipp {
@@ -41,6 +42,7 @@ impl Sipp {
             pause: Duration::ZERO,
             messages: true,
             core: None,
+            fields: None,
         }
     }
 
@@ -93,6 +95,13 @@ impl Sipp {
         self
     }
 
+    /// A file with the fields that the scenario takes, a line for each call.
+    #[must_use]
+    pub fn fields(mut self, file: PathBuf) -> Self {
+        self.fields = Some(file);
+        self
+    }
+
     /// Starts it. A callee is ready when this returns.
     #[must_use]
     pub fn start(self, ring: &Ring) -> SippParty {
@@ -125,6 +134,9 @@ impl Sipp {
             .arg("-trace_err")
             .arg("-error_file")
             .arg(stem.with_extension("err"));
+        if let Some(fields) = &self.fields {
+            command.arg("-inf").arg(fields);
+        }
         if self.messages {
             command.arg("-trace_msg").arg("-message_file").arg(stem.with_extension("log"));
         }
