@@ -306,12 +306,10 @@ impl Call {
     pub(crate) fn invite_failed<P: Policy>(&mut self, turn: &mut Turn<'_, P>, why: Failure) {
         tracing::debug!(%why, "attempt failed");
         match self.take_progress() {
-            Some(
-                Progress::Inviting { stop, path, until, .. } | Progress::Ringing { stop, path, until, .. },
-            ) => {
+            Some(Progress::Inviting { stop, path, .. } | Progress::Ringing { stop, path, .. }) => {
                 let Some(dialling) = self.dialling() else { return };
                 close(turn, &std::mem::take(&mut dialling.forks));
-                self.failed_at(turn, stop, &path, why, until);
+                self.failed_at(turn, stop, &path, why);
             }
             Some(other) => self.set_progress(other),
             None => {}

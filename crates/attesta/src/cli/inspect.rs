@@ -1,5 +1,6 @@
 //! `attesta inspect`: what is in it, without judging it, and what a judge would trip over.
 
+mod capture;
 mod certificate;
 mod crl;
 mod finding;
@@ -21,8 +22,17 @@ use crate::fault::{Failure, Fault};
 pub(super) fn inspect(args: &Inspect, screen: &Screen) -> Result<Outcome, Failure> {
     let input = Input::new(&args.path);
     let now = time::now();
-    let octets = input.read(MAX_FILE)?;
+    let octets = input.read(MAX_CAPTURE)?;
     let mut page = Page { screen, out: screen.out(), shown: 0 };
+    if capture::is_capture(&octets) {
+        let found = capture::show(&octets, &mut page)?;
+        page.out.flush()?;
+        return Ok(if found { Outcome::Done } else { Outcome::Nothing });
+    }
+    if octets.len() > MAX_FILE {
+        let fault = Fault::in_file(input.name(), format!("larger than {MAX_FILE} octets"));
+        return Err(fault.help("only captures may be larger").into());
+    }
     if input.is_stream() {
         stream(&octets, &mut page)?;
     } else {
@@ -37,7 +47,7 @@ pub(super) fn inspect(args: &Inspect, screen: &Screen) -> Result<Outcome, Failur
     }
     let fault = Fault::in_file(input.name(), "nothing that can be decoded");
     screen.warn(&fault.help(
-        "an Identity header field, a PASSporT, STI certificates, a CRL, a trust list or a SIP message",
+        "an Identity header field, a PASSporT, STI certificates, a CRL, a trust list, a SIP message or a capture",
     ));
     Ok(Outcome::Nothing)
 }
@@ -103,5 +113,7 @@ fn typed(name: &str, members: Map<String, Value>) -> Value {
 }
 
 /// Room for a revocation list of all authorities.
-const MAX_FILE: u64 = 16 * 1024 * 1024;
+const MAX_FILE: usize = 16 * 1024 * 1024;
+/// A capture is held in memory.
+const MAX_CAPTURE: u64 = 256 * 1024 * 1024;
 const STREAM_PIECE: usize = 64 * 1024;

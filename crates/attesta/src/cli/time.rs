@@ -29,6 +29,13 @@ pub(crate) fn display(time: UnixTime) -> String {
         .map_or_else(|| format!("{} s after the epoch", time.as_secs()), |timestamp| timestamp.to_string())
 }
 
+/// `2026-11-22T12:00:00.5Z`, from the time since the epoch.
+pub(super) fn display_exact(since: Duration) -> String {
+    let exact = i64::try_from(since.as_secs()).ok().zip(i32::try_from(since.subsec_nanos()).ok());
+    let timestamp = exact.and_then(|(seconds, nanoseconds)| Timestamp::new(seconds, nanoseconds).ok());
+    timestamp.map_or_else(|| display(unix(since.as_secs())), |timestamp| timestamp.to_string())
+}
+
 pub(crate) fn unix(seconds: u64) -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(seconds))
 }

@@ -1,0 +1,210 @@
+//! A capture of packets, pcap or pcapng: every SIP message in it, over UDP or TCP, explained one by one.
+//!
+//! Nothing in the file is believed: lengths are held against what is there, and what waits for more of itself (fragments,
+//! segments out of order) is bounded by constants.
+
+mod file;
+mod fragments;
+mod packet;
+mod stream;
+
+use std::borrow::Cow;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use attesta_sip::{Limits, Message};
+use bytes::Bytes;
+use etherparse::{TcpSlice, UdpSlice};
+use serde_json::{Map, Value, json};
+
+use self::file::{Packet, Packets};
+use self::fragments::Fragments;
+use self::packet::Datagram;
+use self::stream::{Found, Streams};
+use super::finding::Findings;
+use super::{Page, message, time, typed};
+use crate::fault::Failure;
+
+pub(super) use self::file::is_capture;
+
+/// Shows every message, and at last what was passed over. Whether there was a message.
+pub(super) fn show<W: Write>(octets: &[u8], page: &mut Page<'_, W>) -> Result<bool, Failure> {
+    let mut packets = Packets::new(octets);
+    let mut reading = Reading {
+        page: &mut *page,
+        fragments: Fragments::default(),
+        streams: Streams::default(),
+        tally: Tally::default(),
+    };
+    let mut broken = None;
+    while let Some(packet) = packets.next() {
+        match packet {
+            Ok(packet) => reading.packet(&packet)?,
+            Err(text) => {
+                broken = Some(text);
+                break;
+            }
+        }
+    }
+    let Reading { tally, .. } = reading;
+    page.show(&tally.value(packets.format(), broken))?;
+    Ok(tally.messages > 0)
+}
+
+struct Reading<'a, 'p, W> {
+    page: &'a mut Page<'p, W>,
+    fragments: Fragments,
+    streams: Streams,
+    tally: Tally,
+}
+
+/// What was met.
+#[derive(Debug, Default)]
+struct Tally {
+    packets: u64,
+    messages: u64,
+    /// Neither IPv4 nor IPv6, or broken there.
+    not_ip: u64,
+    /// A part of a datagram that is not whole yet; most become whole.
+    fragments: u64,
+    /// Of another protocol than UDP and TCP.
+    other: u64,
+    not_sip: u64,
+}
+
+impl<W: Write> Reading<'_, '_, W> {
+    fn packet(&mut self, packet: &Packet<'_>) -> Result<(), Failure> {
+        self.tally.packets += 1;
+        let Some(datagram) = packet::read(packet.link, packet.data) else {
+            self.tally.not_ip += 1;
+            return Ok(());
+        };
+        let payload = match &datagram.fragment {
+            None => Cow::Borrowed(datagram.payload),
+            Some(fragment) => match self.fragments.add(&datagram, fragment) {
+                Some(whole) => Cow::Owned(whole),
+                None => {
+                    self.tally.fragments += 1;
+                    return Ok(());
+                }
+            },
+        };
+        match datagram.protocol {
+            UDP => self.udp(packet, &datagram, &payload),
+            TCP => self.tcp(packet, &datagram, &payload),
+            _ => {
+                self.tally.other += 1;
+                Ok(())
+            }
+        }
+    }
+
+    fn udp(&mut self, packet: &Packet<'_>, datagram: &Datagram<'_>, payload: &[u8]) -> Result<(), Failure> {
+        let Ok(udp) = UdpSlice::from_slice_lax(payload) else {
+            self.tally.other += 1;
+            return Ok(());
+        };
+        let route = Route {
+            transport: "udp",
+            source: SocketAddr::new(datagram.source, udp.source_port()),
+            destination: SocketAddr::new(datagram.destination, udp.destination_port()),
+        };
+        let content = udp.payload();
+        if !message::looks_like_sip(content) {
+            self.tally.not_sip += 1;
+            return Ok(());
+        }
+        match Message::parse(Bytes::copy_from_slice(content), &Limits::default()) {
+            Ok(found) => self.message(packet, &route, &message::value(&found, packet.unix())),
+            Err(error) => self.message(packet, &route, &message::unreadable(content, error)),
+        }
+    }
+
+    fn tcp(&mut self, packet: &Packet<'_>, datagram: &Datagram<'_>, payload: &[u8]) -> Result<(), Failure> {
+        let Ok(tcp) = TcpSlice::from_slice(payload) else {
+            self.tally.other += 1;
+            return Ok(());
+        };
+        let route = Route {
+            transport: "tcp",
+            source: SocketAddr::new(datagram.source, tcp.source_port()),
+            destination: SocketAddr::new(datagram.destination, tcp.destination_port()),
+        };
+        let found = self.streams.segment((route.source, route.destination), &tcp);
+        if found.is_empty()
+            && !tcp.payload().is_empty()
+            && !self.streams.listens((route.source, route.destination))
+        {
+            self.tally.not_sip += 1;
+        }
+        for found in found {
+            let value = match found {
+                Found::Message(found) => message::value(&found, packet.unix()),
+                Found::Broken(error) => message::unreadable(error.octets(), error.error()),
+            };
+            self.message(packet, &route, &value)?;
+        }
+        Ok(())
+    }
+
+    /// A message, with where and when it was seen before all else.
+    fn message(&mut self, packet: &Packet<'_>, route: &Route, value: &Value) -> Result<(), Failure> {
+        self.tally.messages += 1;
+        let mut object = Map::new();
+        object.insert("packet".into(), json!(self.tally.packets));
+        if let Some(at) = packet.at {
+            object.insert("time".into(), json!(time::display_exact(at)));
+        }
+        object.insert("transport".into(), json!(route.transport));
+        object.insert("source".into(), json!(route.source.to_string()));
+        object.insert("destination".into(), json!(route.destination.to_string()));
+        let members = value.as_object().into_iter().flatten().filter(|(key, _)| *key != "type");
+        object.extend(members.map(|(key, value)| (key.clone(), value.clone())));
+        self.page.show(&typed("message", object))
+    }
+}
+
+struct Route {
+    transport: &'static str,
+    source: SocketAddr,
+    destination: SocketAddr,
+}
+
+impl Packet<'_> {
+    fn unix(&self) -> Option<attesta_stir::UnixTime> {
+        self.at.map(|at: Duration| time::unix(at.as_secs()))
+    }
+}
+
+impl Tally {
+    fn value(&self, format: &str, broken: Option<String>) -> Value {
+        let mut object = Map::new();
+        object.insert("format".into(), json!(format));
+        object.insert("packets".into(), json!(self.packets));
+        object.insert("messages".into(), json!(self.messages));
+        let passed_over = [
+            ("not_ip", self.not_ip),
+            ("fragments", self.fragments),
+            ("not_udp_or_tcp", self.other),
+            ("not_sip", self.not_sip),
+        ];
+        let passed_over: Map<String, Value> = passed_over
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(name, count)| (name.to_owned(), json!(count)))
+            .collect();
+        if !passed_over.is_empty() {
+            object.insert("passed_over".into(), passed_over.into());
+        }
+        let mut findings = Findings::default();
+        if let Some(text) = broken {
+            findings.error("capture-broken", text);
+        }
+        findings.put(&mut object);
+        typed("capture", object)
+    }
+}
+
+const UDP: u8 = 17;
+const TCP: u8 = 6;
