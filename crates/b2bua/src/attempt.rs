@@ -306,10 +306,12 @@ impl Call {
     pub(crate) fn invite_failed<P: Policy>(&mut self, turn: &mut Turn<'_, P>, why: Failure) {
         tracing::debug!(%why, "attempt failed");
         match self.take_progress() {
-            Some(Progress::Inviting { stop, path, .. } | Progress::Ringing { stop, path, .. }) => {
+            Some(
+                Progress::Inviting { stop, path, until, .. } | Progress::Ringing { stop, path, until, .. },
+            ) => {
                 let Some(dialling) = self.dialling() else { return };
                 close(turn, &std::mem::take(&mut dialling.forks));
-                self.failed_at(turn, stop, &path, why);
+                self.failed_at(turn, stop, &path, why, until);
             }
             Some(other) => self.set_progress(other),
             None => {}

@@ -93,7 +93,9 @@ pub(crate) fn forwards(headers: &Headers) -> Result<MaxForwards, TooManyHops> {
 pub(crate) fn request(from: &Request, to: &mut Request, forwards: MaxForwards, contact: &str) {
     let headers = to.headers_mut();
     headers.push(Name::MaxForwards, forwards.to_string());
-    if from.headers().contains(Name::Contact) || *from.method() == Method::Invite {
+    // A MESSAGE has none (RFC 3428 section 4).
+    let named = from.headers().contains(Name::Contact) && *from.method() != Method::Message;
+    if named || *from.method() == Method::Invite {
         headers.push(Name::Contact, contact);
     }
     carry(from.headers(), headers);

@@ -233,10 +233,15 @@ impl Call {
 
     /// The built-in callee rings and answers at once.
     fn answer_as_callee<P: Policy>(&mut self, turn: &mut Turn<'_, P>, offer: &Offer) {
-        let Ok(dialog) = Dialog::answering(offer.request(), &self.tag) else {
+        let origin = || dialog::source(self.listener.transport, self.arrival.source);
+        let Ok(dialog) = Dialog::answering(offer.request(), &self.tag, origin) else {
             let response = reply_tagged(offer.request(), Status::BAD_REQUEST, &self.tag);
             return self.refuse(turn, response);
         };
+        if let Some(mut response) = callee::objection(offer.request()) {
+            response.set_to_tag(self.tag.as_str());
+            return self.refuse(turn, response);
+        }
         let mut ringing = reply_tagged(offer.request(), Status::RINGING, &self.tag);
         bridge::record_route(offer.request(), &mut ringing);
         ringing.headers_mut().push(Name::Contact, self.listener.contact());

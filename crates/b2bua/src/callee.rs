@@ -1,6 +1,6 @@
 //! The built-in test callee: an application that answers calls itself, in place of a B leg.
 
-use attesta_sip::{Method, Name, Request, Status};
+use attesta_sip::{Method, Name, Request, Response, Rules, Status};
 use attesta_transaction::ServerId;
 use bytes::Bytes;
 
@@ -22,6 +22,9 @@ impl Desk {
             let (status, refusal) = not_taken(request.method());
             return self.refuse(now.mono, id, request, status, refusal);
         }
+        if let Some(refusal) = objection(request) {
+            return self.endpoint.respond(now.mono, id, &refusal);
+        }
         let mut response = self.reply(request, Status::OK);
         let headers = response.headers_mut();
         headers.push(Name::Allow, bridge::allow());
@@ -41,6 +44,13 @@ impl Desk {
         self.endpoint.respond(now.mono, id, &response);
         self.wind(key);
     }
+}
+
+/// The refusal of a request whose body the callee does not understand, or that takes none that it could send (RFC 3261
+/// section 8.2.3).
+pub(crate) fn objection(request: &Request) -> Option<Response> {
+    let rules = Rules::default().media_types([SDP]);
+    rules.answer(request, &rules.request(request).err()?)
 }
 
 /// The session description of the callee's 2xx: an answer to the offer, or an offer where there is none (RFC 3264

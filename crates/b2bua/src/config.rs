@@ -315,7 +315,8 @@ pub struct Caps {
     pub requests_per_dialog: usize,
     /// Targets, over all destinations they resolve to, that one call tries. Default: 8.
     pub attempts: usize,
-    /// Targets that are remembered as set aside; at the cap those whose time ends first are tried again. Default: 4,096.
+    /// Targets that are remembered as set aside; at the cap those whose time ends first are tried again. As many are
+    /// remembered as heard of late. Default: 4,096.
     pub set_aside: usize,
     /// Octets of an INVITE that leaves, but for its start line and Via; a call whose INVITE grew beyond gets a 513.
     /// Default: 65,000, which leaves room for both in a UDP datagram.

@@ -22,6 +22,8 @@ pub struct Counters {
     pub calls: u64,
     /// Calls answered since the start.
     pub answered: u64,
+    /// MESSAGEs outside any dialog that were sent on since the start.
+    pub messages: u64,
     /// Identity header fields that we made.
     pub identity_signed: u64,
     /// INVITEs that should have been signed and could not be.
@@ -97,7 +99,7 @@ pub enum Refusal {
     Extension,
     /// Its Max-Forwards is used up: 483.
     MaxForwards,
-    /// It lacks what a dialog is made of, a Contact above all: 400.
+    /// Its Contact names no place to which a dialog could go: 400.
     NoContact,
     /// It belongs to a dialog that does not exist: 481.
     NoDialog,
@@ -107,15 +109,17 @@ pub enum Refusal {
     Glare,
     /// As many requests are in flight in its dialog, or in all, as the configuration allows: 500 with Retry-After.
     RequestCap,
-    /// As many calls live as the configuration allows: 503.
+    /// As many calls live as the configuration allows, or as many MESSAGEs are on their way: 503.
     CallCap,
     /// A 2xx to an INVITE that was answered in as many dialogs as the configuration allows: dropped.
     AnswerCap,
+    /// A MESSAGE that policy or the routes send nowhere: 404, or what policy says.
+    NotRouted,
 }
 
 impl Refusal {
     /// Every reason, in the order in which they are reported.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::UnknownSource,
         Self::Method,
         Self::UnknownMethod,
@@ -129,6 +133,7 @@ impl Refusal {
         Self::RequestCap,
         Self::CallCap,
         Self::AnswerCap,
+        Self::NotRouted,
     ];
 
     /// The word under which the reason is counted.
@@ -148,6 +153,7 @@ impl Refusal {
             Self::RequestCap => "request-cap",
             Self::CallCap => "call-cap",
             Self::AnswerCap => "answer-cap",
+            Self::NotRouted => "not-routed",
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::health::Health;
 use crate::io::{Output, Token};
 use crate::leg::{Far, Leg};
 use crate::listener::Listener;
+use crate::page::Page;
 use crate::relay::Relay;
 use crate::target::Target;
 use crate::transports::Transports;
@@ -32,6 +33,7 @@ pub(crate) struct Desk {
     pub(crate) outbox: VecDeque<Output>,
     pub(crate) legs: Arena<Leg>,
     pub(crate) relays: Arena<Relay>,
+    pub(crate) pages: Arena<Page>,
     pub(crate) alarms: Alarms<Sleeper>,
     pub(crate) counters: Counters,
     /// How the targets of calls do.
@@ -55,6 +57,7 @@ pub(crate) enum Sleeper {
     Call(Key),
     Leg(Key),
     Relay(Key),
+    Page(Key),
 }
 
 /// Whose request a client transaction carries.
@@ -66,6 +69,8 @@ pub(crate) enum Client {
     Bye(Key),
     /// A request of one leg on its way to the other.
     Relay(Key),
+    /// A MESSAGE outside any dialog.
+    Page(Key),
 }
 
 /// Whose answer a server transaction waits for.
@@ -82,6 +87,7 @@ pub(crate) enum Server {
 pub(crate) enum Waiter {
     Call(Key),
     Leg(Key),
+    Page(Key),
 }
 
 /// The end of a call, as a leg found it.
@@ -104,6 +110,7 @@ impl Desk {
             outbox: VecDeque::new(),
             legs: Arena::new(),
             relays: Arena::new(),
+            pages: Arena::new(),
             alarms: Alarms::new(),
             counters: Counters::default(),
             health: Health::default(),

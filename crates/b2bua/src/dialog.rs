@@ -1,7 +1,9 @@
 //! Dialogs: RFC 3261 section 12.
 
+use std::net::SocketAddr;
+
 use attesta_sip::{CSeq, Headers, Method, Name, NameAddr, Params, Request, Response};
-use attesta_transaction::{Flow, Tag};
+use attesta_transaction::{Tag, Transport};
 use bytes::Bytes;
 
 use crate::target::Target;
@@ -59,19 +61,28 @@ pub(crate) struct NoDialog;
 pub(crate) struct OutOfOrder;
 
 impl Dialog {
-    /// The dialog that our response with `local_tag` to `request` makes (RFC 3261 section 12.1.1).
-    pub(crate) fn answering(request: &Request, local_tag: &Tag) -> Result<Self, NoDialog> {
+    /// The dialog that our response with `local_tag` to `request` makes (RFC 3261 section 12.1.1). A tag that To has already
+    /// stays (RFC 3261 section 8.2.6.2). Where the peer gives no Contact, `fallback` is the target.
+    pub(crate) fn answering(
+        request: &Request,
+        local_tag: &Tag,
+        fallback: impl FnOnce() -> Bytes,
+    ) -> Result<Self, NoDialog> {
         let headers = request.headers();
         let to = headers.get(Name::To).ok_or(NoDialog)?;
         let from = headers.get(Name::From).ok_or(NoDialog)?;
         let cseq = headers.get(Name::CSeq).and_then(|value| CSeq::parse(value).ok()).ok_or(NoDialog)?;
+        let local = match tag(to) {
+            Some(tag) => Party { address: owned(to), tag },
+            None => Party { address: tagged(to, local_tag), tag: owned(local_tag.as_bytes()) },
+        };
         Ok(Self {
             call_id: owned(headers.get(Name::CallId).ok_or(NoDialog)?),
-            local: Party { address: tagged(to, local_tag), tag: owned(local_tag.as_bytes()) },
+            local,
             remote: Party { address: owned(from), tag: tag(from).unwrap_or_default() },
             local_seq: FIRST_SEQ - 1,
             remote_seq: Some(cseq.number()),
-            target: contact(headers).ok_or(NoDialog)?,
+            target: contact(headers).unwrap_or_else(fallback),
             route_set: headers.values(Name::RecordRoute).map(owned).collect(),
         })
     }
@@ -230,9 +241,10 @@ pub(crate) fn pieces(params: &[u8]) -> impl Iterator<Item = &[u8]> {
     params.split(outside_quotes).filter(|piece| !piece.trim_ascii().is_empty())
 }
 
-/// The URI of where a response came from: the remote target of a peer that names none.
-pub(crate) fn source(flow: &Flow) -> Bytes {
-    Bytes::from(format!("sip:{};transport={}", flow.remote, flow.transport.as_str().to_ascii_lowercase()))
+/// The URI of where a message came from: the remote target of a peer that names none, as one of RFC 2543 may not. It is taken
+/// rather than the URI in From, which need not lead back to the peer.
+pub(crate) fn source(transport: Transport, remote: SocketAddr) -> Bytes {
+    Bytes::from(format!("sip:{remote};transport={}", transport.as_str().to_ascii_lowercase()))
 }
 
 fn address_uri(address: &[u8]) -> Option<Bytes> {

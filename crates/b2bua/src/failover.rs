@@ -1,6 +1,6 @@
 //! What becomes of a call when a target fails, and of the target: RFC 3263 section 4.3, RFC 3261 sections 16.7 and 21.5.4.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use attesta_sip::{Name, Response, RetryAfter, Status};
 use attesta_transaction::Failure;
@@ -61,16 +61,22 @@ impl Call {
         self.conclude(turn, response, cause);
     }
 
-    /// A target has failed the call: it is remembered, and the next one is tried.
+    /// A target has failed the call, to which it was to respond until `until`: it is remembered, and the next one is tried.
     pub(crate) fn failed_at<P: Policy>(
         &mut self,
         turn: &mut Turn<'_, P>,
         stop: Stop,
         path: &Path,
         why: Failure,
+        until: Instant,
     ) {
         let cap = self.config.caps.set_aside;
-        turn.desk.peer_failed(turn.now, path, &stop, cap);
+        let sent = until.checked_sub(stop.egress.trunk.timers.no_response);
+        let silent_to_this_call_only =
+            why == Failure::Timeout && sent.is_some_and(|sent| turn.desk.peer_heard(sent, path));
+        if !silent_to_this_call_only {
+            turn.desk.peer_failed(turn.now, path, &stop, cap);
+        }
         let Some(dialling) = self.dialling() else { return };
         let status = match why {
             Failure::Timeout => Status::REQUEST_TIMEOUT,
@@ -115,10 +121,14 @@ impl Default for Failing {
 
 impl Desk {
     /// Something came back from where a call was sent.
-    pub(crate) fn peer_answered(&mut self, path: &Path) {
-        if self.health.answered(Peer::of(&path.flow)) {
+    pub(crate) fn peer_answered(&mut self, now: Now, path: &Path, cap: usize) {
+        if self.health.answered(now.mono, Peer::of(&path.flow), cap) {
             tracing::info!(flow = ?path.flow, "a target that was set aside is back");
         }
+    }
+
+    fn peer_heard(&self, since: Instant, path: &Path) -> bool {
+        self.health.heard_since(since, Peer::of(&path.flow))
     }
 
     fn peer_failed(&mut self, now: Now, path: &Path, stop: &Stop, cap: usize) {

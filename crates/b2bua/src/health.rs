@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use attesta_transaction::{Flow, Transport};
 
+use crate::io::Destination;
+
 /// A place that calls are sent to, however its name was found.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Peer {
@@ -16,6 +18,10 @@ pub(crate) struct Peer {
 impl Peer {
     pub(crate) const fn of(flow: &Flow) -> Self {
         Self { transport: flow.transport, address: flow.remote }
+    }
+
+    pub(crate) const fn at(destination: &Destination) -> Self {
+        Self { transport: destination.transport, address: destination.address }
     }
 }
 
@@ -30,13 +36,15 @@ pub(crate) enum Standing {
     Resting(Instant),
 }
 
-/// The peers that are set aside. A peer of which nothing is known is well.
+/// The peers that are set aside, and those that have answered of late. A peer of which nothing is known is well.
 ///
 /// It knows of outcomes and answers for standings, and nothing of calls or trunks.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     aside: BTreeMap<Peer, Aside>,
     ends: BTreeSet<(Instant, Peer)>,
+    /// When each peer was last heard.
+    heard: BTreeMap<Peer, Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -78,8 +86,20 @@ impl Health {
     }
 
     /// It answered. Gives whether it was aside.
-    pub(crate) fn answered(&mut self, peer: Peer) -> bool {
+    pub(crate) fn answered(&mut self, now: Instant, peer: Peer, cap: usize) -> bool {
+        if self.heard.len() >= cap && !self.heard.contains_key(&peer) {
+            self.heard.retain(|_, at| now < *at + OF_LATE);
+        }
+        if self.heard.len() < cap || self.heard.contains_key(&peer) {
+            self.heard.insert(peer, now);
+        }
         self.forget(peer)
+    }
+
+    /// Whether it has answered anything since then: that it is silent to one call does not mean that it is gone. A caller
+    /// could else have a target set aside by a call that it does not understand.
+    pub(crate) fn heard_since(&self, then: Instant, peer: Peer) -> bool {
+        self.heard.get(&peer).is_some_and(|at| *at > then)
     }
 
     /// How many peers have been set aside and have not answered since.
@@ -113,6 +133,9 @@ impl Health {
 
 const FORGOTTEN: Duration = Duration::from_secs(3600);
 
+/// No call waits longer than this to hear from a target.
+const OF_LATE: Duration = Duration::from_secs(32);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,7 +164,7 @@ mod tests {
         assert_eq!(health.standing(later, peer(1)), Standing::Failed, "others pass it by meanwhile");
         assert_eq!(health.standing(later + WAIT, peer(1)), Standing::Well, "the call came to nothing");
         assert!(!health.failed(later, peer(1), RESUME, 8), "no news");
-        assert!(health.answered(peer(1)) && !health.answered(peer(1)));
+        assert!(health.answered(later, peer(1), 8) && !health.answered(later, peer(1), 8));
         assert_eq!((health.standing(later, peer(1)), health.len()), (Standing::Well, 0));
     }
 
@@ -154,6 +177,19 @@ mod tests {
         health.tried(start, peer(1), WAIT);
         assert_eq!(health.standing(start, peer(1)), Standing::Resting(until));
         assert_eq!(health.standing(until, peer(1)), Standing::Well);
+    }
+
+    #[test]
+    fn what_was_heard_of_late_is_remembered_of_so_many() {
+        let (mut health, start) = (Health::default(), start());
+        for port in 0..100 {
+            health.answered(start, peer(port), 10);
+        }
+        assert_eq!(health.heard.len(), 10);
+        let later = start + OF_LATE;
+        health.answered(later, peer(99), 10);
+        assert!(health.heard_since(start, peer(99)) && !health.heard_since(later, peer(99)));
+        assert_eq!(health.heard.len(), 1, "what is too long ago made room");
     }
 
     #[test]

@@ -178,7 +178,7 @@ impl Offer {
         &self.request
     }
 
-    /// The INVITE that leaves (RFC 3261 section 8.1.1): everything of ours is new, all else is bridged. From, To and
+    /// The INVITE or MESSAGE that leaves (RFC 3261 section 8.1.1): everything of ours is new, all else is bridged. From, To and
     /// P-Asserted-Identity stay what they were, but for the `verstat`.
     pub(crate) fn leave(
         &self,
@@ -189,13 +189,14 @@ impl Offer {
         strips: bool,
     ) -> Request {
         let received = self.request.headers();
-        let mut outgoing = Request::new(Method::Invite, uri);
+        let method = self.request.method();
+        let mut outgoing = Request::new(method.clone(), uri);
         let headers = outgoing.headers_mut();
         let from = received.get(Name::From).unwrap_or_default();
         headers.push(Name::From, dialog::tagged(from, tag));
         headers.push(Name::To, dialog::untagged(received.get(Name::To).unwrap_or_default()));
         headers.push(Name::CallId, call_id);
-        headers.push(Name::CSeq, format!("{} INVITE", dialog::FIRST_SEQ));
+        headers.push(Name::CSeq, format!("{} {method}", dialog::FIRST_SEQ));
         let forwards = bridge::forwards(received).unwrap_or(attesta_sip::MaxForwards(0));
         bridge::request(&self.request, &mut outgoing, forwards, contact);
         self.vouch(outgoing.headers_mut(), strips);

@@ -57,10 +57,23 @@
 //! certificate, a name, a signature or a decision does so for a bounded time, and holds up no other. Emergency calls are
 //! refused by none of these.
 //!
+//! # Targets
+//!
+//! A target that cannot be reached, is silent for [`no_response`](TrunkTimers::no_response), or answers 503 (or what
+//! [`Trunk::failover`] lists) sends the call to the next, with a new branch. One that is dead is set aside for
+//! [`Trunk::resume`], one that asks for it by Retry-After for that time; calls go to the others. Where none is left, those that
+//! failed are tried rather than that a call is refused untried, and an emergency call tries every one.
+//!
 //! # Requests within a dialog
 //!
 //! They are relayed to the other side, whatever their method, and the responses back. A BYE, a lost dialog, a missing ACK or
 //! the trunk's longest call end both sides. Nothing lives without a timer that ends it.
+//!
+//! # A MESSAGE outside any dialog
+//!
+//! It is screened, admitted and routed as an INVITE is, and relayed as a transaction of its own (RFC 3428). Its Identity
+//! passes, or is stripped where a trunk says so; it is neither verified nor signed. Where nobody answers in time it gets no
+//! answer (RFC 4320).
 //!
 //! # Telephone numbers and URIs
 //!
@@ -88,10 +101,12 @@ mod identity;
 mod io;
 mod leg;
 mod listener;
+mod page;
 mod policy;
 mod relay;
 mod ringing;
 mod route;
+mod screening;
 mod signing;
 mod switchboard;
 mod target;
@@ -112,6 +127,7 @@ pub use listener::Listener;
 pub use policy::{
     Admission, Answer, DECISION_BUDGET, Decision, DefaultPolicy, Later, Policy, Question, Routing,
 };
+pub use screening::answer_alone;
 pub use switchboard::Switchboard;
 pub use target::{InvalidTarget, Target};
 pub use transports::Transports;

@@ -48,7 +48,7 @@ impl Call {
             }
             None => return false,
         };
-        turn.desk.peer_answered(&path);
+        turn.desk.peer_answered(turn.now, &path, self.config.caps.set_aside);
         let status = response.status();
         if status.is_provisional() {
             let listener = path.listener.clone();
@@ -139,7 +139,7 @@ impl Call {
         flow: &Flow,
         listener: &Arc<Listener>,
     ) -> Option<Fork> {
-        let (key, tag, own) = (self.key, self.tag, self.listener.clone());
+        let (key, tag, own, source) = (self.key, self.tag, self.listener.clone(), self.arrival.source);
         let believed_of_caller = self.ingress.trunk.trusts;
         let dialling = self.dialling()?;
         let trusts = dialling.trusts;
@@ -150,8 +150,14 @@ impl Call {
         // A dialog of the same tag may live on from an earlier attempt of this call.
         let tag =
             if dialling.attempts == 1 && dialling.forks.is_empty() { tag } else { turn.desk.minter.tag() };
-        let callee = Dialog::calling(response, || dialog::source(flow)).ok()?;
-        let caller = Dialog::answering(dialling.offer.request(), &tag).ok()?;
+        let callee = Dialog::calling(response, || dialog::source(flow.transport, flow.remote)).ok()?;
+        let caller =
+            Dialog::answering(dialling.offer.request(), &tag, || dialog::source(own.transport, source))
+                .ok()?;
+        // The caller named the dialog itself: it can have no other.
+        if turn.desk.leg_of(&caller.id()).is_some() {
+            return None;
+        }
         let b = turn.desk.open_leg(Leg::new(callee, Side::Callee, Stage::Early(key), listener.clone()));
         let a = turn.desk.open_leg(Leg::new(caller, Side::Caller, Stage::Early(key), own));
         for (one, other, trusts) in [(a, b, believed_of_caller), (b, a, trusts)] {

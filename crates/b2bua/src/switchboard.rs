@@ -1,6 +1,6 @@
 //! The top object: inputs in, outputs out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,14 +16,16 @@ use crate::bridge;
 use crate::call::{Call, State, Turn};
 use crate::certificates::Certificates;
 use crate::config::{Config, TrunkEntry};
-use crate::counters::{Counters, Refusal, not_taken};
+use crate::counters::{Counters, Refusal};
 use crate::desk::{Client, Desk, Server, Sleeper, Waiter};
 use crate::dialog::{self, Dialog, DialogId};
 use crate::event::{Arrival, CallNumber};
 use crate::identity;
-use crate::io::{Input, Now, Output, Token};
+use crate::io::{Input, Now, Output, ResolveError, Token};
 use crate::leg::{Accepted, Ack, Leg, Side, Stage};
-use crate::policy::{DefaultPolicy, Policy};
+use crate::policy::{Admission, Answer, DefaultPolicy, Later, Policy};
+use crate::route::{self, Stop};
+use crate::screening::{self, Purpose};
 
 /// The back-to-back user agent of one worker.
 ///
@@ -76,6 +78,7 @@ impl<P: Policy> Switchboard<P> {
                     self.with_call(now, key, |call, turn| call.resolved(turn, result));
                 }
                 Some(Waiter::Leg(key)) => self.desk.leg_resolved(now, key, result),
+                Some(Waiter::Page(key)) => self.desk.page_resolved(now, key, result),
                 None => {}
             },
             Input::Certificates(snapshot) => self.learn(now, snapshot),
@@ -158,12 +161,9 @@ impl<P: Policy> Switchboard<P> {
 
     /// A request: of a dialog, or one that may begin a call.
     fn requested(&mut self, now: Now, id: ServerId, request: Request, flow: &Flow, on_reserve: bool) {
-        let to = request.headers().get(Name::To).unwrap_or_default();
-        if dialog::tag(to).is_none() {
-            return self.outside(now, id, request, flow, on_reserve);
-        }
         match DialogId::of_request(&request).and_then(|dialog| self.desk.leg_of(&dialog)) {
             Some(leg) => self.desk.in_dialog(now, leg, id, request),
+            None if screening::is_outside(&request) => self.outside(now, id, request, flow, on_reserve),
             None if self.desk.config.screen(flow).is_none() => {
                 self.desk.dismiss(id, &request, flow, Status::CALL_DOES_NOT_EXIST, Refusal::NoDialog);
             }
@@ -185,23 +185,18 @@ impl<P: Policy> Switchboard<P> {
         if on_reserve && !emergency {
             return self.desk.endpoint.turn_away(now.mono, id, &request, flow);
         }
-        if let Some((status, refusal)) = objection(&request) {
-            return self.desk.refuse(now.mono, id, &request, status, refusal);
+        match screening::screen(&request) {
+            Err((status, refusal)) => self.desk.refuse(now.mono, id, &request, status, refusal),
+            Ok(Purpose::Query) => self.answer_options(now, id, &request),
+            Ok(Purpose::Page) => self.page(now, id, request, flow, ingress),
+            Ok(Purpose::Call) => {
+                if self.calls.len() >= self.desk.config.caps.calls && !emergency {
+                    let status = Status::SERVICE_UNAVAILABLE;
+                    return self.desk.refuse(now.mono, id, &request, status, Refusal::CallCap);
+                }
+                self.begin(now, id, request, flow, ingress, emergency);
+            }
         }
-        if *request.method() == Method::Options {
-            return self.answer_options(now, id, &request);
-        }
-        if bridge::forwards(request.headers()).is_err() {
-            return self.desk.refuse(now.mono, id, &request, Status::TOO_MANY_HOPS, Refusal::MaxForwards);
-        }
-        if dialog::contact(request.headers()).is_none() {
-            return self.desk.refuse(now.mono, id, &request, Status::BAD_REQUEST, Refusal::NoContact);
-        }
-        if self.calls.len() >= self.desk.config.caps.calls && !emergency {
-            let status = Status::SERVICE_UNAVAILABLE;
-            return self.desk.refuse(now.mono, id, &request, status, Refusal::CallCap);
-        }
-        self.begin(now, id, request, flow, ingress, emergency);
     }
 
     /// An OPTIONS to us (RFC 3261 section 11.2).
@@ -224,18 +219,7 @@ impl<P: Policy> Switchboard<P> {
         emergency: bool,
     ) {
         let Some(listener) = self.desk.listener_at(flow) else { return };
-        self.numbers += 1;
-        let headers = request.headers();
-        let arrival = Arc::new(Arrival {
-            call: CallNumber(self.numbers),
-            trunk: ingress.trunk.name().clone(),
-            source: flow.remote,
-            call_id: Bytes::copy_from_slice(headers.get(Name::CallId).unwrap_or_default()),
-            caller: identity::judged(headers, &ingress.trunk),
-            callee: identity::callee(headers, &ingress.trunk),
-            destination: Identity::callee(request.uri(), &ingress.trunk.dial_plan).ok(),
-            emergency,
-        });
+        let arrival = self.arrival(&request, flow, &ingress, emergency);
         let (config, tag) = (self.desk.config.clone(), self.desk.minter.tag());
         let span = tracing::debug_span!("call", id = arrival.call.get());
         let key = self.calls.insert_with(|key| Call {
@@ -253,6 +237,66 @@ impl<P: Policy> Switchboard<P> {
             span,
         });
         self.with_call(now, key, |call, turn| call.begin(turn, request));
+    }
+
+    /// A MESSAGE to somebody beyond us (RFC 3428). Policy has its say at once: a MESSAGE waits for no decision.
+    fn page(&mut self, now: Now, id: ServerId, request: Request, flow: &Flow, ingress: Arc<TrunkEntry>) {
+        if self.desk.pages.len() >= self.desk.config.caps.calls {
+            let status = Status::SERVICE_UNAVAILABLE;
+            return self.desk.refuse(now.mono, id, &request, status, Refusal::CallCap);
+        }
+        let arrival = self.arrival(&request, flow, &ingress, false);
+        match self.stops(now, &request, &ingress, &arrival) {
+            Ok(stops) => self.desk.page(now, id, request, &ingress, stops),
+            Err(status) => self.desk.refuse(now.mono, id, &request, status, Refusal::NotRouted),
+        }
+    }
+
+    /// Where a MESSAGE may go, by policy and routes. The built-in callee takes none.
+    fn stops(
+        &mut self,
+        now: Now,
+        request: &Request,
+        ingress: &Arc<TrunkEntry>,
+        arrival: &Arc<Arrival>,
+    ) -> Result<VecDeque<Stop>, Status> {
+        let later = Later(self.desk.token());
+        match self.policy.admit(now, arrival, later) {
+            Answer::Now(Admission::Admit) => {}
+            Answer::Now(Admission::Refuse(status)) => return Err(status),
+            Answer::Pending(_) => return Err(Status::SERVICE_UNAVAILABLE),
+        }
+        let called = arrival.destination.as_ref().and_then(Identity::tn);
+        if called.is_some_and(|number| self.desk.config.is_callee(number)) {
+            return Err(Status::METHOD_NOT_ALLOWED);
+        }
+        let later = Later(self.desk.token());
+        match self.policy.route(now, arrival, later) {
+            Answer::Now(routing) => route::plan(&self.desk.config, ingress, arrival, request.uri(), &routing),
+            Answer::Pending(_) => Err(Status::SERVICE_UNAVAILABLE),
+        }
+    }
+
+    /// What policy and routes are told of a request.
+    fn arrival(
+        &mut self,
+        request: &Request,
+        flow: &Flow,
+        ingress: &TrunkEntry,
+        emergency: bool,
+    ) -> Arc<Arrival> {
+        self.numbers += 1;
+        let headers = request.headers();
+        Arc::new(Arrival {
+            call: CallNumber(self.numbers),
+            trunk: ingress.trunk.name().clone(),
+            source: flow.remote,
+            call_id: Bytes::copy_from_slice(headers.get(Name::CallId).unwrap_or_default()),
+            caller: identity::judged(headers, &ingress.trunk),
+            callee: identity::callee(headers, &ingress.trunk),
+            destination: Identity::callee(request.uri(), &ingress.trunk.dial_plan).ok(),
+            emergency,
+        })
     }
 
     fn responded(&mut self, now: Now, id: ClientId, response: &Response, flow: &Flow) {
@@ -275,6 +319,12 @@ impl<P: Policy> Switchboard<P> {
                     self.desk.close_leg(leg);
                 }
             }
+            Some(Client::Page(key)) => {
+                if response.status().is_final() {
+                    self.desk.forget_client(id);
+                    self.desk.page_answered(now, key, response);
+                }
+            }
             None => self.answered_again(now, id, response, flow),
         }
         if let Some((dialog, _)) = answer(response) {
@@ -295,7 +345,9 @@ impl<P: Policy> Switchboard<P> {
         if self.desk.is_answered_enough(client) {
             return self.desk.counters.refuse(Refusal::AnswerCap);
         }
-        let Ok(dialog) = Dialog::calling(response, || dialog::source(flow)) else { return };
+        let Ok(dialog) = Dialog::calling(response, || dialog::source(flow.transport, flow.remote)) else {
+            return;
+        };
         let Some(listener) = self.desk.listener_at(flow) else { return };
         tracing::debug!("one answer too many is acknowledged and ended");
         let mut leg = Leg::new(dialog, Side::Callee, Stage::Ending, listener);
@@ -313,6 +365,7 @@ impl<P: Policy> Switchboard<P> {
             }
             Some(Client::Relay(key)) => self.desk.relay_failed(now, key, why),
             Some(Client::Bye(leg)) => self.desk.close_leg(leg),
+            Some(Client::Page(key)) => self.desk.page_failed(now, key, why),
             None => {}
         }
     }
@@ -354,6 +407,7 @@ impl<P: Policy> Switchboard<P> {
                 }
                 Sleeper::Leg(key) => self.desk.leg_alarm(now, key),
                 Sleeper::Relay(key) => self.desk.relay_overdue(now, key),
+                Sleeper::Page(key) => self.desk.page_resolved(now, key, Err(ResolveError::Timeout)),
             }
             self.settle(now);
         }
@@ -368,26 +422,6 @@ impl<P: Policy> Switchboard<P> {
             }
         }
     }
-}
-
-/// What stands against a request outside a dialog, whoever sends it, in the order of RFC 3261 section 8.2.
-fn objection(request: &Request) -> Option<(Status, Refusal)> {
-    let method = request.method();
-    if matches!(method, Method::Bye | Method::Prack | Method::Update | Method::Info | Method::Notify) {
-        return Some((Status::CALL_DOES_NOT_EXIST, Refusal::NoDialog));
-    }
-    if !matches!(method, Method::Invite | Method::Options) {
-        return Some(not_taken(method));
-    }
-    let served = match request.parsed_uri() {
-        Ok(Uri::Sip(_) | Uri::Tel(_)) => true,
-        Ok(Uri::Absolute(uri)) => uri.is_emergency(),
-        Err(_) => false,
-    };
-    if !served {
-        return Some((Status::UNSUPPORTED_URI_SCHEME, Refusal::Scheme));
-    }
-    bridge::unsupported(request).map(|_| (Status::BAD_EXTENSION, Refusal::Extension))
 }
 
 /// The dialog of a 2xx to an INVITE, and the number in its CSeq; `None` for any other response.

@@ -55,6 +55,7 @@ impl Collector for Counted {
             ["cause"],
             calls.ended().map(|(c, n)| ([c], n)),
         )?;
+        page.counter("pages_relayed", "MESSAGEs outside any dialog that were sent on", calls.messages)?;
         page.labelled(
             "messages_refused",
             "Messages refused, by reason",

@@ -11,7 +11,7 @@ use attesta_sip::{
 use bytes::Bytes;
 use serde::Serialize;
 
-use self::answer::{answer, rules};
+use self::answer::answer;
 use super::input::Input;
 use super::screen::{Palette, Progress, Screen};
 use super::{Outcome, Parse};
@@ -20,7 +20,7 @@ use crate::fault::Failure;
 pub(super) fn parse(args: &Parse, screen: &Screen) -> Result<Outcome, Failure> {
     let inputs = Input::all(&args.paths)?;
     let mut progress = Progress::new(inputs.len());
-    let mut judge = Judge { rules: rules(), screen, out: screen.out(), outcome: Outcome::Nothing };
+    let mut judge = Judge { rules: Rules::default(), screen, out: screen.out(), outcome: Outcome::Nothing };
     for input in &inputs {
         progress.step();
         if input.is_stream() {
@@ -167,11 +167,13 @@ impl<'a> Line<'a> {
 
     /// Judges a message that could be read; `octets` are those that it is made of.
     fn judge(self, message: &Message, octets: &[u8], round_trip: bool, rules: &Rules) -> Self {
-        // What is not supported here is well formed all the same.
-        let fault = Rules::default().check(message).err().filter(Invalid::is_malformed);
+        let fault = rules.check(message).err();
+        let answer = answer(message, fault.as_ref()).map(Status::code);
+        // Another version of SIP is well formed all the same.
+        let fault = fault.filter(Invalid::is_malformed);
         let line = Self {
             result: if fault.is_some() { Judgement::Reject } else { Judgement::Accept },
-            answer: answer(rules, message).map(Status::code),
+            answer,
             error: fault.map(|fault| Wrong::of(&fault, message, octets)),
             round_trip: Some(round_trip),
             ..self

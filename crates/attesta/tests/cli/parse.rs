@@ -20,7 +20,7 @@ fn a_good_request_is_accepted() {
     assert_eq!(
         line,
         "{\"file\":\"-\",\"result\":\"accept\",\"kind\":\"request\",\"method\":\"OPTIONS\",\
-         \"uri\":\"sip:example.com\",\"round_trip\":true}\n"
+         \"uri\":\"sip:example.com\",\"answer\":200,\"round_trip\":true}\n"
     );
 }
 

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use attesta_sip::{Name, Request, Status};
+use attesta_transaction::Transport;
 
 use super::rig::*;
-use crate::{Cause, Trunk, TrunkTimers};
+use crate::{Cause, Destination, Input, Trunk, TrunkTimers};
 
 /// Bob's trunk with two targets, Bob and Carol.
 fn trunk() -> Trunk {
@@ -75,6 +76,22 @@ fn a_silent_target_is_passed_by_after_no_response() {
     call(&mut rig, 2);
     rig.gets_request(CAROL, "INVITE");
     assert!(rig.gets_if_any(BOB).is_none());
+}
+
+#[test]
+fn a_target_that_answers_others_is_not_set_aside_for_one_call_that_it_passes_over() {
+    let mut rig = rig(trunk());
+    call(&mut rig, 1);
+    rig.gets_request(BOB, "INVITE");
+    rig.run_for(Duration::from_secs(1));
+    call(&mut rig, 2);
+    let other = rig.gets_request(BOB, "INVITE");
+    declines(&mut rig, BOB, &other, 486, "");
+    rig.run_for(Duration::from_secs(1));
+    rig.gets_request(CAROL, "INVITE");
+    assert_eq!(aside(&rig), (0, 0));
+    call(&mut rig, 3);
+    rig.gets_request(BOB, "INVITE");
 }
 
 #[test]
@@ -219,4 +236,20 @@ fn the_codes_of_a_trunk_lead_to_the_next_target_and_the_last_response_is_relayed
     declines(&mut rig, BOB, &invite, 486, "");
     assert!(rig.gets_if_any(CAROL).is_none(), "a busy callee is not dialled around, whatever is listed");
     rig.ends_clean(Cause::Declined(Status::BUSY_HERE));
+}
+
+#[test]
+fn requests_in_a_dialog_go_to_an_address_of_their_peer_that_is_not_set_aside() {
+    let mut rig = without_bob();
+    call(&mut rig, 2);
+    let invite = rig.gets_request(CAROL, "INVITE");
+    rig.holds_names = true;
+    rig.reply_with(CAROL, &invite, 200, "c", "Contact: <sip:pool.example>\n", ANSWER);
+    rig.gets_response(ALICE, 200);
+    rig.run_for(Duration::from_secs(32));
+    let (token, _) = rig.names.iter().find(|(_, target)| &*target.host == "pool.example").cloned().unwrap();
+    let at = |text| Destination { transport: Transport::Udp, address: address(text), server_name: None };
+    rig.input(Input::Resolved { token, result: Ok(vec![at(BOB), at(CAROL)]) });
+    rig.gets_request(CAROL, "ACK");
+    assert!(rig.gets_if_any(BOB).is_none());
 }

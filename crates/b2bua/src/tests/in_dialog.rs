@@ -148,7 +148,7 @@ fn requests_out_of_order_and_of_no_dialog_are_refused() {
     rig.gets_response(ALICE, 500);
     assert_eq!(rig.refused("out-of-order"), 1);
     for method in ["INFO", "BYE", "INVITE", "FROB"] {
-        let headers = talk.alice(method, 20).replace("tag=a", "tag=z");
+        let headers = talk.alice(method, 20).replace("tag=a\r\n", "tag=z\r\n");
         rig.request(ALICE, method, &edge(), &headers, "");
         rig.gets_response(ALICE, 481);
     }

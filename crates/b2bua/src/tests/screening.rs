@@ -93,21 +93,16 @@ fn a_trunk_with_tls_names_is_whoever_proves_one() {
 #[test]
 fn methods_that_begin_nothing_here_are_refused_each_in_its_way() {
     let mut rig = Rig::plain();
-    for (method, status) in [
-        ("REGISTER", 405),
-        ("SUBSCRIBE", 405),
-        ("MESSAGE", 405),
-        ("FROB", 501),
-        ("BYE", 481),
-        ("UPDATE", 481),
-    ] {
+    for (method, status) in
+        [("REGISTER", 405), ("SUBSCRIBE", 405), ("FROB", 501), ("BYE", 481), ("UPDATE", 481)]
+    {
         let headers = dialog_forming("").replace("INVITE", method).replace("call-1", method);
         rig.request(ALICE, method, &uri(CALLEE), &headers, "");
         let response = rig.gets_response(ALICE, status);
         assert_eq!(response.headers().contains(Name::Allow), status != 481, "{method}");
         assert!(header(&response, Name::To).contains(";tag="));
     }
-    assert_eq!((rig.refused("method"), rig.refused("unknown-method")), (3, 1));
+    assert_eq!((rig.refused("method"), rig.refused("unknown-method")), (2, 1));
 }
 
 #[test]
@@ -137,9 +132,8 @@ fn extensions_schemes_and_hops_are_checked() {
         OFFER,
     );
     rig.gets_response(ALICE, 483);
-    let without =
-        dialog_forming("").replace(&format!("Contact: <sip:{ALICE}>\r\n"), "").replace("call-1", "c");
-    rig.request(ALICE, "INVITE", &uri(CALLEE), &without, OFFER);
+    let everywhere = dialog_forming("Contact: *\r\n").replace("call-1", "c");
+    rig.request(ALICE, "INVITE", &uri(CALLEE), &everywhere, OFFER);
     rig.gets_response(ALICE, 400);
     rig.is_silent();
     let counts = ["extension", "scheme", "max-forwards", "no-contact"].map(|reason| rig.refused(reason));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use attesta_sip::Name;
+use attesta_sip::{Message, Name};
 
 use super::rig::*;
 use crate::{CallEvent, Cause, Destination, Input, Target, Trunk};
@@ -238,9 +238,8 @@ fn answers_are_limited() {
     for fork in 0..20 {
         rig.reply_with(BOB, &invite, 200, &format!("b{fork}"), &contact(BOB), ANSWER);
     }
-    let byes = std::iter::from_fn(|| rig.gets_if_any(BOB)).filter(|message| {
-        matches!(message, attesta_sip::Message::Request(request) if request.method().as_str() == "BYE")
-    });
+    let byes = std::iter::from_fn(|| rig.gets_if_any(BOB))
+        .filter(|message| matches!(message, Message::Request(request) if request.method().as_str() == "BYE"));
     assert_eq!(byes.count(), 7, "eight answers, one of them the call's");
     assert_eq!(rig.refused("answer-cap"), 12);
 }
@@ -471,7 +470,7 @@ fn the_built_in_callee_rings_answers_and_takes_part() {
         ALICE,
         "INVITE",
         &edge(),
-        &(in_dialog("INVITE", 2) + &format!("Contact: <sip:{ALICE}>\r\n")),
+        &(in_dialog("INVITE", 2) + &format!("Contact: <sip:{ALICE}>\r\nContent-Type: application/sdp\r\n")),
         OFFER,
     );
     assert!(!rig.gets_response(ALICE, 200).body().is_empty());
@@ -491,4 +490,70 @@ fn a_message_that_grew_too_large_is_not_sent() {
     let mut rig = Rig::new(builder().trunk(alice).trunk(bob).caps(caps).build().unwrap());
     rig.invite(&format!("X-Long: {}\r\n", "x".repeat(600)));
     rig.gets_response(ALICE, 513);
+}
+
+#[test]
+fn the_callee_says_which_bodies_it_understands() {
+    let (alice, bob) = trunks();
+    let config = builder().trunk(alice).trunk(bob).callee(vec!["+120255501".parse().unwrap()]).build();
+    let mut rig = Rig::new(config.unwrap());
+    let mut call = |id: &str, headers: &str| {
+        let headers = dialog_forming(headers).replace("call-1", id);
+        rig.request(ALICE, "INVITE", &uri("+12025550100"), &headers, OFFER);
+        let Message::Response(response) = rig.gets(ALICE) else { panic!("a response") };
+        assert!(header(&response, Name::To).contains(";tag="));
+        let said = header(&response, Name::Accept) + &header(&response, Name::AcceptEncoding);
+        (response.status().code(), said)
+    };
+    let unknown = call("c1", "Content-Type: application/unknownformat\r\n");
+    assert_eq!(unknown, (415, "application/sdp".to_owned()));
+    assert_eq!(call("c2", "Content-Encoding: gzip\r\n"), (415, "identity".to_owned()));
+    assert_eq!(call("c3", "Accept: text/nobodyKnowsThis\r\n").0, 406);
+    assert_eq!(call("c4", "Accept: application/*\r\n").0, 180);
+}
+
+#[test]
+fn a_caller_of_rfc_2543_is_answered_where_it_called_from() {
+    let mut rig = Rig::plain();
+    let headers = dialog_forming("From: <sip:a@ift.example>\r\n");
+    let headers = headers.replace(&format!("Contact: <sip:{ALICE}>\r\n"), "");
+    let invite = request(ALICE, "INVITE", &uri(CALLEE), "1", &headers, OFFER);
+    rig.receives(ALICE, invite.replace(";branch=1;rport", "").replace("Max-Forwards: 70\r\n", ""));
+    let invite = rig.gets_request(BOB, "INVITE");
+    rig.reply_with(BOB, &invite, 200, "b", &contact(BOB), ANSWER);
+    let ok = rig.gets_response(ALICE, 200);
+    let ack = in_dialog(&header(&ok, Name::From), &header(&ok, Name::To), "call-1", "ACK", 1);
+    rig.request(ALICE, "ACK", &edge(), &ack, "");
+    rig.gets_request(BOB, "ACK");
+    let talk = Talk { invite, ok };
+    rig.request(BOB, "BYE", &edge(), &talk.bob("BYE", 2), "");
+    rig.gets_response(BOB, 200);
+    let bye = rig.gets_request(ALICE, "BYE");
+    assert_eq!(bye.uri(), format!("sip:{ALICE};transport=udp").as_bytes());
+    rig.reply(ALICE, &bye, 200, "", "");
+    rig.ends_clean(Cause::CalleeHungUp);
+}
+
+#[test]
+fn a_to_tag_that_no_edge_made_stays_through_the_call() {
+    let mut rig = Rig::plain();
+    rig.invite(&format!("To: <{}>;tag=1918181833n\r\n", uri(CALLEE)));
+    let invite = rig.gets_request(BOB, "INVITE");
+    assert!(!value(&invite, Name::To).contains("tag="));
+    rig.reply_with(BOB, &invite, 180, "b", &contact(BOB), "");
+    assert!(header(&rig.gets_response(ALICE, 180), Name::To).ends_with(";tag=1918181833n"));
+    // The caller named the one dialog that it can have: a fork finds no other.
+    rig.reply_with(BOB, &invite, 180, "fork", &contact(BOB), "");
+    rig.is_silent();
+    rig.reply_with(BOB, &invite, 200, "b", &contact(BOB), ANSWER);
+    let ok = rig.gets_response(ALICE, 200);
+    assert!(header(&ok, Name::To).ends_with(";tag=1918181833n"));
+    let talk = Talk { invite, ok };
+    rig.request(ALICE, "ACK", &edge(), &talk.alice("ACK", 1), "");
+    rig.gets_request(BOB, "ACK");
+    rig.request(ALICE, "BYE", &edge(), &talk.alice("BYE", 2), "");
+    rig.gets_response(ALICE, 200);
+    let bye = rig.gets_request(BOB, "BYE");
+    rig.reply(BOB, &bye, 200, "", "");
+    rig.ends_clean(Cause::CallerHungUp);
 }
