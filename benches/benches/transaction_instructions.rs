@@ -31,7 +31,7 @@ fn table() -> bool {
 
 /// A transaction of each kind, and a timeout at which nothing is due, with few idle transactions and with many.
 const CEILINGS: [(&str, u64); 4] =
-    [("invite", 105_000), ("options", 56_000), ("timeout 1", 500), ("timeout 100000", 500)];
+    [("invite", 95_000), ("options", 52_000), ("timeout 1", 250), ("timeout 100000", 250)];
 
 #[expect(clippy::disallowed_methods, reason = "a measurement has to start at some instant")]
 fn measured(words: &[String], rounds: u32) {

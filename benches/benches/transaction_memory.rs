@@ -13,7 +13,7 @@ static HEAP: dhat::Alloc = dhat::Alloc;
 
 const LIVE: usize = 100_000;
 /// Octets that a transaction may take beside its message.
-const MOST: usize = 1_000;
+const MOST: usize = 850;
 
 #[expect(clippy::print_stdout, reason = "the table is what the program is for")]
 #[expect(clippy::disallowed_methods, reason = "a measurement has to start at some instant")]

@@ -1,4 +1,4 @@
-//! Tests across crates: the simulated network, ladders, and the SIPp ring.
+//! Tests across crates: the simulated network, the storms on it, and the SIPp ring.
 
 pub mod ring;
 pub mod sim;
