@@ -23,6 +23,14 @@ impl Scratch {
         place.get(..self.length).unwrap_or_default()
     }
 
+    /// Holds a copy of `octets`.
+    pub(crate) fn fill(&mut self, octets: &[u8]) {
+        for (place, octet) in self.place(octets.len()).iter_mut().zip(octets) {
+            *place = *octet;
+        }
+        self.length = octets.len();
+    }
+
     /// Room for `length` octets.
     fn place(&mut self, length: usize) -> &mut [u8] {
         self.spilled.clear();

@@ -5,7 +5,7 @@
 mod anchor;
 
 use attesta_stir::cert::Snapshot;
-use attesta_stir::{DialPlan, Facts, Identity, IdentityField, Verdict, Verifier, VerifyPolicy};
+use attesta_stir::{DialPlan, Facts, Fingerprint, Identity, IdentityField, Verdict, Verifier, VerifyPolicy};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
@@ -16,7 +16,9 @@ fuzz_target!(|input: &[u8]| {
     let caller = text().unwrap_or("tel:+12155551212").as_bytes();
     let Ok(caller) = Identity::caller(caller, &DialPlan::default()) else { return };
     let (fields, orig) = ([field, field], [caller]);
-    let facts = Facts::new(&fields).orig(&orig).dest(&orig).body(token).fingerprints(&[]);
+    let fingerprints = [Fingerprint { alg: "sha-256", digest: "02:1A" }];
+    let facts = Facts::new(&fields).orig(&orig).dest(&orig).date(anchor::now()).resource_priority(&["ets.0"]);
+    let facts = facts.body(token).fingerprints(&fingerprints);
     let verifier = Verifier::new(anchor::anchors(), VerifyPolicy::default());
     let verification = verifier.verify(&facts, &Snapshot::default(), anchor::now()).give_up();
     assert_ne!(verification.verdict(), Verdict::Pass, "nothing is known that could be believed");

@@ -128,6 +128,8 @@ lints! {
     PoliciesMultiple = "policies-multiple", Warning;
     /// The certificate policy is none that is known for SHAKEN.
     PoliciesUnknown = "policies-unknown", Warning;
+    /// The certificate policy is that of a version before 1.4.
+    PoliciesOld = "policies-old", Note;
     /// A root has a certificate policy.
     PoliciesInRoot = "policies-in-root", Warning;
     /// There is no distribution point of revocation lists.
@@ -136,6 +138,8 @@ lints! {
     CrlMultiple = "crl-multiple", Warning;
     /// The distribution point is no http or https URL.
     CrlNotHttp = "crl-not-http", Warning;
+    /// The distribution point is none at which the STI-PA is known to publish its list.
+    CrlElsewhere = "crl-elsewhere", Note;
     /// The distribution point does not name the issuer of the list.
     CrlWithoutIssuer = "crl-without-issuer", Warning;
     /// There is no TNAuthList.
@@ -314,6 +318,8 @@ impl<'a> Report<'a> {
         };
         let unknown = policies.iter().any(|policy| !known(&policy.policy_identifier));
         self.add(unknown, Lint::PoliciesUnknown);
+        let old = policies.iter().any(|policy| OLD_POLICIES.contains(&policy.policy_identifier));
+        self.add(old, Lint::PoliciesOld);
         Ok(())
     }
 
@@ -335,6 +341,11 @@ impl<'a> Report<'a> {
             Some(DistributionPointName::NameRelativeToCRLIssuer(_)) | None => false,
         };
         self.add(!points.iter().all(fetchable), Lint::CrlNotHttp);
+        let known = |point: &DistributionPoint| match &point.distribution_point {
+            Some(DistributionPointName::FullName(names)) => names.iter().all(is_of_administrator),
+            Some(DistributionPointName::NameRelativeToCRLIssuer(_)) | None => false,
+        };
+        self.add(!points.iter().all(known), Lint::CrlElsewhere);
         self.add(points.iter().any(|point| point.crl_issuer.is_none()), Lint::CrlWithoutIssuer);
         Ok(())
     }
@@ -390,6 +401,26 @@ fn is_http(name: &GeneralName) -> bool {
         _ => false,
     }
 }
+
+/// Whether it is a URL of the STI-PA, for production or for tests.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds of names are not ours")]
+fn is_of_administrator(name: &GeneralName) -> bool {
+    match name {
+        GeneralName::UniformResourceIdentifier(url) => {
+            let rest = url.as_str().split_once("://").map_or("", |(_, rest)| rest);
+            let host = rest.split(['/', ':', '?', '#']).next().unwrap_or_default();
+            host.starts_with("authenticate-api") && host.ends_with(".iconectiv.com")
+        }
+        _ => false,
+    }
+}
+
+/// Versions 1.1 to 1.3 of the US policy.
+const OLD_POLICIES: &[ObjectIdentifier] = &[
+    ObjectIdentifier::new_unwrap("2.16.840.1.114569.1.1.1"),
+    ObjectIdentifier::new_unwrap("2.16.840.1.114569.1.1.2"),
+    ObjectIdentifier::new_unwrap("2.16.840.1.114569.1.1.3"),
+];
 
 /// The US policies by version, and those of France.
 const KNOWN_POLICIES: &[&str] = &["2.16.840.1.114569.1.1.", "1.2.250.1.695.1.1."];

@@ -49,6 +49,36 @@ pub(crate) fn base(dest: &[Identity], iat: UnixTime, orig: &Identity, json: &mut
     push(json, "}");
 }
 
+/// The payload of a base PASSporT that may have `mky`: the algorithms and digests of a session description, without colons,
+/// each once and in order (RFC 8225 section 5.2.2).
+pub(crate) fn rebuilt(
+    dest: &[Identity],
+    iat: UnixTime,
+    keys: &[(&str, &str)],
+    orig: &Identity,
+    json: &mut Json,
+) {
+    push(json, "{");
+    push_dest(json, dest);
+    push(json, ",\"iat\":");
+    push_number(json, iat.as_secs());
+    let plain = |text: &str| text.bytes().all(|octet| octet.is_ascii_graphic() && !b"\"\\".contains(&octet));
+    let mut entries: Vec<(&str, String)> = keys
+        .iter()
+        .filter(|(alg, dig)| plain(alg) && plain(dig))
+        .map(|(alg, dig)| (*alg, dig.replace(':', "")))
+        .collect();
+    entries.sort();
+    entries.dedup();
+    for (place, (alg, dig)) in entries.iter().enumerate() {
+        push(json, if place == 0 { ",\"mky\":[" } else { "," });
+        push(json, &format!("{{\"alg\":\"{alg}\",\"dig\":\"{dig}\"}}"));
+    }
+    push(json, if entries.is_empty() { ",\"orig\":" } else { "],\"orig\":" });
+    push_identity(json, orig);
+    push(json, "}");
+}
+
 /// The payload of a `div` PASSporT (RFC 8946 section 3).
 pub(crate) fn div(dest: &[Identity], diverted: &Identity, iat: UnixTime, orig: &Identity, json: &mut Json) {
     push(json, "{");

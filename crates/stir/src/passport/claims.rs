@@ -166,6 +166,12 @@ impl<'a> Claims<'a> {
         found
     }
 
+    /// The text of the claim `wanted`, if it is a string.
+    pub(crate) fn string(&self, wanted: &str) -> Option<Cow<'a, str>> {
+        self.json(wanted).filter(|json| json.starts_with('"'))?;
+        self.value(wanted)
+    }
+
     /// The value of the claim `wanted`: the text of a string, else the JSON as it was received.
     pub(crate) fn value(&self, wanted: &str) -> Option<Cow<'a, str>> {
         let mut found = None;

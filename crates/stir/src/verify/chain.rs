@@ -19,11 +19,13 @@ use crate::verify::verification::FindingResult;
 pub(super) fn check(candidates: &mut [Candidate<'_>], facts: &Facts<'_>) {
     let linked = linked(candidates, facts, |candidate| !candidate.finding.is_settled());
     for (candidate, linked) in candidates.iter_mut().zip(linked) {
-        let Some(passport) = &candidate.passport else { continue };
+        if candidate.passport.is_none() {
+            continue;
+        }
         let outcome = match candidate.finding.ppt {
             _ if linked => Ok(()),
             Some(Ppt::Div) => Err(Reason::DivChainIncomplete),
-            Some(_) if passport.names(facts.dest) => Ok(()),
+            Some(_) if candidate.names_callee(facts) => Ok(()),
             Some(_) | None => Err(Reason::DestMismatch),
         };
         candidate.finding.record(Check::Dest, outcome);
@@ -36,8 +38,10 @@ pub(super) fn confirm(candidates: &mut [Candidate<'_>], facts: &Facts<'_>) {
     let valid = linked(candidates, facts, |candidate| candidate.finding.result == FindingResult::Pass);
     let hoped = linked(candidates, facts, |candidate| candidate.finding.is_alive());
     for ((candidate, valid), hoped) in candidates.iter_mut().zip(valid).zip(hoped) {
-        let Some(passport) = &candidate.passport else { continue };
-        let stands_alone = candidate.finding.ppt != Some(Ppt::Div) && passport.names(facts.dest);
+        if candidate.passport.is_none() {
+            continue;
+        }
+        let stands_alone = candidate.finding.ppt != Some(Ppt::Div) && candidate.names_callee(facts);
         if valid || stands_alone {
             continue;
         }
@@ -55,7 +59,7 @@ fn linked(
     facts: &Facts<'_>,
     sound: impl Fn(&Candidate<'_>) -> bool,
 ) -> SmallVec<[bool; 8]> {
-    let target = facts.target.map_or(facts.dest, std::slice::from_ref);
+    let target = facts.target_or_dest();
     let links: SmallVec<[Option<Link<'_>>; 8]> = candidates
         .iter()
         .map(|candidate| {

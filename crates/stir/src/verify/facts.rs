@@ -86,6 +86,13 @@ impl<'a> Facts<'a> {
     }
 }
 
+impl<'a> Facts<'a> {
+    /// Where the request goes; the callee when that is not said.
+    pub(super) fn target_or_dest(&self) -> &'a [Identity] {
+        self.target.map_or(self.dest, std::slice::from_ref)
+    }
+}
+
 /// One `a=fingerprint` line of a session description (RFC 8122 section 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint<'a> {

@@ -27,6 +27,7 @@ impl<'a> Candidate<'a> {
     /// Decodes the token, into the scratch where it needs room.
     pub(super) fn new(
         field: &'a IdentityField<'a>,
+        facts: &Facts<'_>,
         policy: &VerifyPolicy,
         snapshot: &'a Snapshot,
         scratch: &'a mut (Scratch, Scratch),
@@ -41,7 +42,7 @@ impl<'a> Candidate<'a> {
                 return candidate;
             }
         }
-        match Passport::decode(field, policy, held.and_then(Held::canonical_header), scratch) {
+        match Passport::decode(field, facts, policy, held.and_then(Held::canonical_header), scratch) {
             Ok(passport) => {
                 finding.checks.record(Check::Token, Ok(()));
                 finding.ppt = finding.ppt.or_else(|| passport.ppt());
@@ -75,13 +76,35 @@ impl<'a> Candidate<'a> {
 
     /// Whether `dest` names the callee.
     pub(super) fn check_dest(&mut self, facts: &Facts<'_>) {
-        let Some(passport) = &self.passport else { return };
-        let named = passport.names(facts.dest);
-        self.finding.record(Check::Dest, if named { Ok(()) } else { Err(Reason::DestMismatch) });
+        if self.passport.is_some() {
+            let named = self.names_callee(facts);
+            self.finding.record(Check::Dest, if named { Ok(()) } else { Err(Reason::DestMismatch) });
+        }
+    }
+
+    /// Whether `dest` names whom the call is for: To, and for a `div-o` where the request goes.
+    pub(super) fn names_callee(&self, facts: &Facts<'_>) -> bool {
+        let callees = if self.finding.ppt == Some(Ppt::DivO) { facts.target_or_dest() } else { facts.dest };
+        self.passport.as_ref().is_some_and(|passport| passport.names(callees))
     }
 
     /// Everything that needs the certificate, if nothing else is wrong. One that must be fetched is added to `wanted`.
     pub(super) fn check_credential(
+        &mut self,
+        verifier: &Verifier,
+        facts: &Facts<'_>,
+        snapshot: &Snapshot,
+        now: UnixTime,
+        wanted: &mut Vec<X5u>,
+    ) {
+        if self.finding.ppt == Some(Ppt::DivO) {
+            self.check_nested(MAX_NESTED, verifier, facts, snapshot, now, wanted);
+        } else {
+            self.check_own_credential(verifier, snapshot, now, wanted);
+        }
+    }
+
+    pub(super) fn check_own_credential(
         &mut self,
         verifier: &Verifier,
         snapshot: &Snapshot,
@@ -97,11 +120,13 @@ impl<'a> Candidate<'a> {
     }
 }
 
+/// How deep PASSporTs may be nested in a `div-o`.
+const MAX_NESTED: usize = 4;
+
 /// The types whose rules are known.
 fn is_supported(ppt: Ppt) -> bool {
     match ppt {
-        Ppt::Base | Ppt::Shaken | Ppt::Div | Ppt::Rcd | Ppt::Rph | Ppt::Msg => true,
-        Ppt::DivO => false,
+        Ppt::Base | Ppt::Shaken | Ppt::Div | Ppt::DivO | Ppt::Rcd | Ppt::Rph | Ppt::Msg => true,
     }
 }
 
@@ -187,7 +212,7 @@ impl Finding {
         if self.is_settled() {
             return;
         }
-        let signed = leaf.key().is_some_and(|key| key.verify(passport.signed, &passport.signature));
+        let signed = leaf.key().is_some_and(|key| key.verify(&passport.signed, &passport.signature));
         if !signed && now >= settled_until {
             // The key may have changed behind its URL since it was fetched.
             return self.wait(Reason::SignatureInvalid, url, &verifier.policy, wanted);
@@ -229,7 +254,8 @@ impl Finding {
                 Some(Ok(_)) => Ok(()),
             },
         );
-        self.record(Check::Authority, passport.check_authority(self.ppt.unwrap_or(Ppt::Base), leaf));
+        let ppt = self.ppt.unwrap_or(Ppt::Base);
+        self.record(Check::Authority, passport.check_authority(ppt, leaf, &verifier.policy));
         self.record(Check::Constraints, passport.check_constraints(leaf));
     }
 

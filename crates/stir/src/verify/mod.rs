@@ -5,6 +5,7 @@ mod check;
 mod extension;
 mod facts;
 mod field;
+mod nested;
 mod passport;
 mod reason;
 mod verification;
@@ -55,12 +56,12 @@ impl Verifier {
         let mut candidates: SmallVec<[Candidate<'_>; 1]> = fields
             .iter()
             .zip(scratch)
-            .map(|(field, scratch)| Candidate::new(field, &self.policy, snapshot, scratch))
+            .map(|(field, scratch)| Candidate::new(field, facts, &self.policy, snapshot, scratch))
             .collect();
         let diverted = check_without_credentials(&mut candidates, facts, &self.policy, now);
         let mut wanted = Vec::new();
         for candidate in &mut candidates {
-            candidate.check_credential(self, snapshot, now, &mut wanted);
+            candidate.check_credential(self, facts, snapshot, now, &mut wanted);
         }
         if diverted {
             chain::confirm(&mut candidates, facts);
@@ -88,7 +89,7 @@ pub fn examine(facts: &Facts<'_>, policy: &VerifyPolicy, now: UnixTime) -> Vec<F
     let (fields, excess) = facts.identities.split_at(facts.identities.len().min(MAX_IDENTITIES));
     let (snapshot, mut scratch) = (Snapshot::default(), Vec::new());
     scratch.resize_with(fields.len(), Default::default);
-    let decode = |(field, scratch)| Candidate::new(field, policy, &snapshot, scratch);
+    let decode = |(field, scratch)| Candidate::new(field, facts, policy, &snapshot, scratch);
     let mut candidates: Vec<_> = fields.iter().zip(&mut scratch).map(decode).collect();
     check_without_credentials(&mut candidates, facts, policy, now);
     let findings = candidates.iter().map(|candidate| candidate.finding);
@@ -125,6 +126,8 @@ pub struct VerifyPolicy {
     profile: VerstatProfile,
     ports: Vec<u16>,
     tolerance: Tolerance,
+    compact: bool,
+    provider_codes: bool,
 }
 
 impl VerifyPolicy {
@@ -163,6 +166,20 @@ impl VerifyPolicy {
         self.tolerance.padding = tolerate;
         self
     }
+
+    /// Whether base PASSporTs may be in compact form, so that what was signed is put together from the request (RFC 8224
+    /// section 4). All other types are in full form (RFC 8588 section 3). Default: yes.
+    pub fn compact_form(mut self, allowed: bool) -> Self {
+        self.compact = allowed;
+        self
+    }
+
+    /// Whether `shaken` is believed only under a certificate that names a service provider: one that names numbers alone is a
+    /// delegate's, which vouches with base PASSporTs towards its provider (ATIS-1000092). Default: yes.
+    pub fn require_provider_code(mut self, required: bool) -> Self {
+        self.provider_codes = required;
+        self
+    }
 }
 
 impl Default for VerifyPolicy {
@@ -173,6 +190,8 @@ impl Default for VerifyPolicy {
             profile: VerstatProfile::default(),
             ports: DEFAULT_PORTS.to_vec(),
             tolerance: Tolerance::default(),
+            compact: true,
+            provider_codes: true,
         }
     }
 }

@@ -1,15 +1,16 @@
 //! A decoded PASSporT and the checks that need no certificate to begin with.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 
 use crate::attestation::{Attestation, OrigId};
-use crate::base64url::{Base64Error, Scratch};
+use crate::base64url::{self, Base64Error, Scratch};
 use crate::cert::Certificate;
 use crate::identity::Identity;
 use crate::json::JsonError;
-use crate::passport::{Claim, Claims, Form, Header, Named, Ppt, Token, TokenError, decode_part};
+use crate::passport::{Claim, Claims, Form, Header, Named, Ppt, Token, TokenError, canonical, decode_part};
 use crate::tn::TelephoneNumber;
 use crate::verify::VerifyPolicy;
 use crate::verify::facts::{Facts, IdentityField};
@@ -17,43 +18,90 @@ use crate::verify::reason::Reason;
 use crate::verify::verification::Finding;
 use crate::x5u::{self, X5uError};
 
-/// A token in full form, decoded.
+/// A decoded token.
 pub(super) struct Passport<'a> {
-    /// None when it is the canonical one for `shaken` and the URL in `info`, whose rules were checked before.
-    header: Option<Header<'a>>,
+    header: Headers<'a>,
     pub(super) claims: Claims<'a>,
-    pub(super) signed: &'a [u8],
+    /// What the signature covers: the octets that were received, or in compact form those that were put together.
+    pub(super) signed: Cow<'a, [u8]>,
     pub(super) signature: [u8; 64],
+}
+
+/// Where the header of a token comes from.
+enum Headers<'a> {
+    /// From the token.
+    Received(Header<'a>),
+    /// From the token too: it is the canonical one for `shaken` and the URL in `info`, whose rules were checked before.
+    Canonical,
+    /// It was put together from the field.
+    Rebuilt,
 }
 
 impl<'a> Passport<'a> {
     pub(super) fn decode(
         field: &IdentityField<'a>,
+        facts: &Facts<'_>,
         policy: &VerifyPolicy,
         canonical: Option<&[u8]>,
         (header, payload): &'a mut (Scratch, Scratch),
     ) -> Result<Self, Reason> {
         let token = Token::split(field.token)?;
         let Form::Full { signed, header: encoded_header, payload: encoded_payload } = token.form() else {
-            return Err(Reason::CompactForm);
+            return Self::rebuild(&token, field, facts, policy, payload);
         };
         let header = if canonical == Some(encoded_header) {
-            None
+            Headers::Canonical
         } else {
             decode_part(encoded_header, policy.tolerance, header)?;
             let header = Header::parse(header.as_slice());
-            Some(header.map_err(|error| json_reason(error, Reason::HeaderMalformed))?)
+            Headers::Received(header.map_err(|error| json_reason(error, Reason::HeaderMalformed))?)
         };
         decode_part(encoded_payload, policy.tolerance, payload)?;
         let signature = token.signature(policy.tolerance)?;
         let claims = Claims::parse(payload.as_slice());
         let claims = claims.map_err(|error| json_reason(error, Reason::PayloadMalformed))?;
-        Ok(Self { header, claims, signed, signature })
+        Ok(Self { header, claims, signed: Cow::Borrowed(signed), signature })
+    }
+
+    /// What the signer of a compact form has signed, if it went by the same request: a base PASSporT from the caller to the
+    /// To, dated as the request is, with the fingerprints of its session description (RFC 8224 section 4.1). Where the
+    /// facts have more than one caller or callee, the first counts.
+    fn rebuild(
+        token: &Token<'_>,
+        field: &IdentityField<'_>,
+        facts: &Facts<'_>,
+        policy: &VerifyPolicy,
+        payload: &'a mut Scratch,
+    ) -> Result<Self, Reason> {
+        if !policy.compact || field.ppt.is_some() {
+            return Err(Reason::CompactForm);
+        }
+        let signature = token.signature(policy.tolerance)?;
+        let orig = facts.orig.first().ok_or(Reason::NoNumber)?;
+        let dest = facts.dest.get(..1).ok_or(Reason::DestMismatch)?;
+        let date = facts.date.ok_or(Reason::DateMissing)?;
+        let info = field.info.ok_or(Reason::InfoMissing)?;
+        x5u::check(info, &policy.ports)?;
+        let keys: Vec<_> =
+            facts.fingerprints.unwrap_or_default().iter().map(|own| (own.alg, own.digest)).collect();
+        let (mut json, mut signed) = (Vec::new(), Vec::new());
+        canonical::rebuilt(dest, date, &keys, orig, &mut json);
+        base64url::encode(&canonical::header(Ppt::Base, info), &mut signed);
+        signed.push(b'.');
+        base64url::encode(&json, &mut signed);
+        payload.fill(&json);
+        let claims = Claims::parse(payload.as_slice());
+        let claims = claims.map_err(|error| json_reason(error, Reason::PayloadMalformed))?;
+        Ok(Self { header: Headers::Rebuilt, claims, signed: Cow::Owned(signed), signature })
     }
 
     /// The type by the token alone, None when it is not known.
     pub(super) fn ppt(&self) -> Option<Ppt> {
-        let Some(header) = &self.header else { return Some(Ppt::Shaken) };
+        let header = match &self.header {
+            Headers::Received(header) => header,
+            Headers::Canonical => return Some(Ppt::Shaken),
+            Headers::Rebuilt => return Some(Ppt::Base),
+        };
         match header.ppt {
             Claim::Absent => Some(Ppt::Base),
             Claim::Invalid => None,
@@ -71,7 +119,7 @@ impl<'a> Passport<'a> {
 
     /// RFC 8225 section 4; RFC 8224 section 4.1 for the parameters that repeat the header.
     pub(super) fn check_header(&self, field: &IdentityField<'_>, ppt: Ppt) -> Result<(), Reason> {
-        if let Some(header) = &self.header {
+        if let Headers::Received(header) = &self.header {
             check_members(header)?;
         }
         if field.alg.is_some_and(|alg| alg != "ES256") {
@@ -82,7 +130,7 @@ impl<'a> Passport<'a> {
 
     /// RFC 8224 section 4.1: `info` and `x5u` are the same text; ATIS-1000074 for its form.
     pub(super) fn check_info(&self, field: &IdentityField<'_>, policy: &VerifyPolicy) -> Result<(), Reason> {
-        let Some(header) = &self.header else { return Ok(()) };
+        let Headers::Received(header) = &self.header else { return Ok(()) };
         let info = field.info.ok_or(Reason::InfoMissing)?;
         x5u::check(info, &policy.ports)?;
         match header.x5u {
@@ -102,8 +150,11 @@ impl<'a> Passport<'a> {
             finding.attestation.ok_or(Reason::AttestInvalid)?;
             finding.origid.ok_or(Reason::OrigidInvalid)?;
         }
-        if ppt == Ppt::Div {
+        if matches!(ppt, Ppt::Div | Ppt::DivO) {
             required(&self.claims.div, Reason::DivMissing, Reason::DivInvalid)?;
+        }
+        if ppt == Ppt::DivO && self.claims.string("opt").is_none() {
+            return Err(Reason::ExtensionInvalid);
         }
         Ok(())
     }
@@ -160,9 +211,14 @@ impl<'a> Passport<'a> {
     /// A certificate that names numbers speaks for those only, and for no URI. One that names a provider speaks for the provider's
     /// numbers, which no certificate lists. A diversion is vouched for by whom the call was for, not by the caller
     /// (RFC 8946 section 4.1).
-    pub(super) fn check_authority(&self, ppt: Ppt, certificate: &Certificate) -> Result<(), Reason> {
+    pub(super) fn check_authority(
+        &self,
+        ppt: Ppt,
+        certificate: &Certificate,
+        policy: &VerifyPolicy,
+    ) -> Result<(), Reason> {
         let Some(Ok(list)) = certificate.tn_auth_list() else { return Ok(()) };
-        let vouched = if ppt == Ppt::Div { self.claims.div } else { self.claims.orig };
+        let vouched = if matches!(ppt, Ppt::Div | Ppt::DivO) { self.claims.div } else { self.claims.orig };
         let covered = match vouched.get() {
             None => true,
             Some(_) if list.spcs().next().is_some() => true,
@@ -171,7 +227,11 @@ impl<'a> Passport<'a> {
             }
             Some(Named::Uri(_)) => false,
         };
-        if covered { Ok(()) } else { Err(Reason::NumberNotCovered) }
+        if !covered {
+            return Err(Reason::NumberNotCovered);
+        }
+        let unnamed = ppt == Ppt::Shaken && policy.provider_codes && list.spcs().next().is_none();
+        if unnamed { Err(Reason::ProviderMissing) } else { Ok(()) }
     }
 }
 

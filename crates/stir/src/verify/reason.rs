@@ -138,6 +138,8 @@ reasons! {
     SignatureMalformed = "signature-malformed", InvalidIdentity, Judged;
     /// The compact form is used where only the full form may be.
     CompactForm = "compact-form", InvalidIdentity, Judged;
+    /// The compact form is used, and the request has no Date that `iat` could be taken from.
+    DateMissing = "date-missing", InvalidIdentity, Judged;
     /// The header of the token is not a JSON object.
     HeaderMalformed = "header-malformed", InvalidIdentity, Judged;
     /// The payload of the token is not a JSON object.
@@ -202,6 +204,10 @@ reasons! {
     DivInvalid = "div-invalid", InvalidPassport, Judged;
     /// A `div` PASSporT has an `opt`, which belongs to `div-o`.
     DivWithOpt = "div-with-opt", InvalidPassport, Judged;
+    /// The PASSporT inside a `div-o` is not in full form, or is nested deeper than four.
+    NestedMalformed = "nested-malformed", InvalidPassport, Judged;
+    /// The PASSporT inside a `div-o` has another `orig`, or its `dest` does not name whom the call was diverted from.
+    NestedMismatch = "nested-mismatch", InvalidIdentity, Judged;
     /// A claim that the type adds is missing or not of its type.
     ExtensionInvalid = "extension-invalid", InvalidPassport, Judged;
     /// `rcdi` does not fit the rich call data.
@@ -268,6 +274,8 @@ reasons! {
     ConstraintsViolated = "constraints-violated", InvalidIdentity, Judged;
     /// The certificate names numbers, and the one it vouches for is not among them.
     NumberNotCovered = "number-not-covered", UnsupportedCredential, Judged;
+    /// The certificate names no service provider, and a `shaken` PASSporT is signed by one.
+    ProviderMissing = "provider-missing", UnsupportedCredential, Judged;
     /// The signature is not that of the certificate's key over the token.
     SignatureInvalid = "signature-invalid", InvalidIdentity, Forged;
 }

@@ -190,7 +190,7 @@ fn vouched(findings: &[Finding]) -> Option<&Finding> {
     let passed = |ppt: Ppt| {
         findings.iter().find(move |finding| finding.result == FindingResult::Pass && finding.ppt == Some(ppt))
     };
-    passed(Ppt::Shaken).or_else(|| passed(Ppt::Div)).or_else(|| passed(Ppt::Base))
+    [Ppt::Shaken, Ppt::Div, Ppt::DivO, Ppt::Base].into_iter().find_map(passed)
 }
 
 /// One valid field that vouches for the caller is enough, and one of another type where none else was judged: what rides

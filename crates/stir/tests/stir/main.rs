@@ -13,6 +13,7 @@ mod detached;
 mod diversion;
 mod documentation;
 mod forge;
+mod forms;
 mod lists;
 mod matrix;
 mod real_certificates;

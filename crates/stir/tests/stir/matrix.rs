@@ -226,7 +226,7 @@ fn parameters_of_the_field() {
         (IdentityField { alg: None, ppt: None, ..valid }, None),
         (IdentityField { alg: Some("ES384"), ..valid }, Some(Reason::AlgUnsupported)),
         (IdentityField { ppt: Some("rsp"), ..valid }, Some(Reason::UnsupportedPpt)),
-        (IdentityField { ppt: Some("div-o"), ..valid }, Some(Reason::UnsupportedPpt)),
+        (IdentityField { ppt: Some("div-o"), ..valid }, Some(Reason::PptMismatch)),
         (IdentityField { ppt: Some("rph"), ..valid }, Some(Reason::PptMismatch)),
         (IdentityField { info: None, ..valid }, Some(Reason::InfoMissing)),
         (IdentityField { info: Some(""), ..valid }, Some(Reason::InfoMalformed)),

@@ -36,7 +36,7 @@ pub(super) fn cases() -> Vec<Case> {
         world
             .call("a delegate that signs shaken, which the profile has not")
             .served(&world.pki.bundle(&numbers, &world.key))
-            .expect("Passed A"),
+            .expect("Failed 437 provider-missing"),
     );
     let mut both = leaf("SHAKEN 1234", &spc("1234"));
     for oid in [JWT_CLAIM_CONSTRAINTS, ENHANCED] {

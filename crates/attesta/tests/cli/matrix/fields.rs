@@ -49,7 +49,7 @@ const PARAMETERS: &[(&str, &str)] = &[
     (";info=<https://cr.example.net/leaf.pem>;ppt=div", "Failed 438 ppt-mismatch"),
     (";info=<https://cr.example.net/leaf.pem>;ppt=rcd", "Failed 438 ppt-mismatch"),
     (";info=<https://cr.example.net/leaf.pem>;ppt=rsp", "None 428 unsupported-ppt"),
-    (";info=<https://cr.example.net/leaf.pem>;ppt=div-o", "None 428 unsupported-ppt"),
+    (";info=<https://cr.example.net/leaf.pem>;ppt=div-o", "Failed 438 ppt-mismatch"),
     (";info=<https://cr.example.net/leaf.pem>;ppt=\"\"", "None 428 unsupported-ppt"),
     (";alg=ES256;ppt=shaken", "Failed 436 info-missing"),
     (";info=<>;ppt=shaken", "Failed 436 info-malformed"),

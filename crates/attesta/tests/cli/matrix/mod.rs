@@ -13,6 +13,7 @@ mod extensions;
 mod fields;
 #[path = "../../../../stir/tests/stir/forge.rs"]
 mod forge;
+mod forms;
 #[path = "../../../../stir/tests/stir/lists.rs"]
 #[expect(dead_code, reason = "what only the library's own tests need")]
 mod lists;
@@ -42,6 +43,11 @@ fn claims_and_headers() {
 #[test]
 fn fields() {
     run(fields::cases());
+}
+
+#[test]
+fn forms() {
+    run(forms::cases());
 }
 
 #[test]
@@ -82,10 +88,11 @@ fn several() {
 /// Every reason is reached but those that no message can bring about.
 #[test]
 fn the_matrix_reaches_every_reason() {
-    let groups: [fn() -> Vec<Case>; 10] = [
+    let groups: [fn() -> Vec<Case>; 11] = [
         tokens::cases,
         claims::cases,
         fields::cases,
+        forms::cases,
         callers::cases,
         certificates::cases,
         revocation::cases,

@@ -1,0 +1,224 @@
+//! What is put together from the request, and what is nested: compact form and `div-o`.
+
+use attesta_stir::{
+    Attestation, Facts, Fingerprint, IdentityField, Reason, Verdict, Verification, Verifier, VerifyPolicy,
+};
+use rcgen::KeyPair;
+
+use crate::forge;
+use crate::support::{CALLEE, CALLER, NOW, Pki, URL, at, identity, leaf, now, snapshot, spc};
+
+const TARGET: &str = "tel:+12155551214";
+const FINGERPRINTS: &[Fingerprint<'static>] = &[
+    Fingerprint { alg: "sha-256", digest: "02:1A:CC" },
+    Fingerprint { alg: "sha-1", digest: "4A:AD:B9" },
+    Fingerprint { alg: "sha-256", digest: "02:1A:CC" },
+];
+
+/// What the request says.
+#[derive(Clone, Copy)]
+struct Said {
+    orig: &'static str,
+    dest: &'static str,
+    target: &'static str,
+    date: u64,
+    fingerprints: Option<&'static [Fingerprint<'static>]>,
+}
+
+const SAID: Said = Said { orig: CALLER, dest: CALLEE, target: TARGET, date: NOW, fingerprints: None };
+
+/// A provider whose key is at hand, and a request to judge.
+struct Call {
+    pki: Pki,
+    key: KeyPair,
+    bundle: String,
+    policy: VerifyPolicy,
+}
+
+impl Call {
+    fn new() -> Self {
+        Self::with(&spc("1234"))
+    }
+
+    fn with(tn_auth_list: &[u8]) -> Self {
+        let (pki, key) = (Pki::new(), KeyPair::generate().unwrap());
+        let bundle = pki.bundle(&leaf("SHAKEN 1234", tn_auth_list), &key);
+        Self { pki, key, bundle, policy: VerifyPolicy::default() }
+    }
+
+    fn judge(&self, token: &str, ppt: Option<&str>, said: Said) -> Verification {
+        let fields = [IdentityField { token: token.as_bytes(), info: Some(URL), alg: None, ppt }];
+        let known = snapshot(&self.pki.anchors(), &[(URL, &self.bundle)]);
+        let [orig, dest, target] = [said.orig, said.dest, said.target].map(|uri| [identity(uri)]);
+        let facts = Facts::new(&fields).orig(&orig).dest(&dest).target(&target[0]).date(at(said.date));
+        let facts = match said.fingerprints {
+            Some(fingerprints) => facts.fingerprints(fingerprints),
+            None => facts,
+        };
+        Verifier::new(self.pki.anchors(), self.policy.clone()).verify(&facts, &known, now())
+    }
+
+    /// The compact form of a base PASSporT with this payload.
+    fn compact(&self, payload: &str) -> String {
+        let header = format!(r#"{{"alg":"ES256","typ":"passport","x5u":"{URL}"}}"#);
+        let token = forge::token(&self.key, &header, payload);
+        format!("..{}", token.rsplit_once('.').unwrap().1)
+    }
+
+    fn token(&self, ppt: &str, payload: &str) -> String {
+        let header = format!(r#"{{"alg":"ES256","ppt":"{ppt}","typ":"passport","x5u":"{URL}"}}"#);
+        forge::token(&self.key, &header, payload)
+    }
+
+    fn diverted(&self, dest: &str, div: &str, opt: &str) -> String {
+        self.token(
+            "div-o",
+            &format!(
+                r#"{{"dest":{{"tn":["{dest}"]}},"div":{{"tn":"{div}"}},"iat":{NOW},"opt":"{opt}","orig":{{"tn":"12155551212"}}}}"#
+            ),
+        )
+    }
+}
+
+fn base(more: &str) -> String {
+    format!(r#"{{"dest":{{"tn":["12155551213"]}},"iat":{NOW}{more},"orig":{{"tn":"12155551212"}}}}"#)
+}
+
+const MKY: &str = r#","mky":[{"alg":"sha-1","dig":"4AADB9"},{"alg":"sha-256","dig":"021ACC"}]"#;
+
+#[test]
+fn a_compact_form_is_put_together_from_the_request() {
+    let call = Call::new();
+    let plain = call.compact(&base(""));
+    let keyed = call.compact(&base(MKY));
+    let verdict = |verification: Verification| (verification.verdict(), verification.reason());
+    let passed = (Verdict::Pass, None);
+    assert_eq!(verdict(call.judge(&plain, None, SAID)), passed);
+    assert_eq!(verdict(call.judge(&keyed, None, Said { fingerprints: Some(FINGERPRINTS), ..SAID })), passed);
+    let wrong = (Verdict::Fail, Some(Reason::SignatureInvalid));
+    assert_eq!(verdict(call.judge(&keyed, None, Said { fingerprints: Some(&[]), ..SAID })), wrong);
+    assert_eq!(verdict(call.judge(&plain, None, Said { fingerprints: Some(FINGERPRINTS), ..SAID })), wrong);
+    assert_eq!(verdict(call.judge(&plain, None, Said { dest: TARGET, ..SAID })), wrong);
+    assert_eq!(verdict(call.judge(&plain, None, Said { orig: TARGET, ..SAID })), wrong);
+    assert_eq!(verdict(call.judge(&plain, None, Said { date: NOW - 1, ..SAID })), wrong);
+}
+
+#[test]
+fn a_compact_form_has_its_limits() {
+    let mut call = Call::new();
+    let plain = call.compact(&base(""));
+    let reason = |call: &Call, ppt| call.judge(&plain, ppt, SAID).reason();
+    assert_eq!(reason(&call, Some("shaken")), Some(Reason::CompactForm), "RFC 8588 section 3");
+    let stale = call.judge(&plain, None, Said { date: NOW - 61, ..SAID }).reason();
+    assert_eq!(stale, Some(Reason::DateStale));
+    let fields = [IdentityField { token: plain.as_bytes(), info: Some(URL), ..IdentityField::default() }];
+    let (orig, dest) = ([identity(CALLER)], [identity(CALLEE)]);
+    let known = snapshot(&call.pki.anchors(), &[(URL, &call.bundle)]);
+    let verifier = Verifier::new(call.pki.anchors(), VerifyPolicy::default());
+    let reason_of = |facts: Facts<'_>| verifier.verify(&facts, &known, now()).reason();
+    assert_eq!(reason_of(Facts::new(&fields).orig(&orig).dest(&dest)), Some(Reason::DateMissing));
+    let without_info = [IdentityField { info: None, ..fields[0] }];
+    let facts = Facts::new(&without_info).orig(&orig).dest(&dest).date(now());
+    assert_eq!(reason_of(facts), Some(Reason::InfoMissing));
+    let elsewhere = [IdentityField { info: Some("http://cr.example.net/leaf.pem"), ..fields[0] }];
+    let facts = Facts::new(&elsewhere).orig(&orig).dest(&dest).date(now());
+    assert_eq!(reason_of(facts), Some(Reason::InfoNotHttps));
+    call.policy = VerifyPolicy::default().compact_form(false);
+    assert_eq!(reason(&call, None), Some(Reason::CompactForm), "the knob");
+}
+
+#[test]
+fn a_nested_diversion_is_judged_with_what_is_inside() {
+    let call = Call::new();
+    let inner = forge::token(&call.key, &forge::header(), &forge::payload());
+    let once = call.diverted("12155551214", "12155551213", &inner);
+    let twice = call.diverted("12155551215", "12155551214", &once);
+    let verification = call.judge(&once, Some("div-o"), SAID);
+    assert_eq!((verification.verdict(), verification.attestation()), (Verdict::Pass, Some(Attestation::A)));
+    assert!(verification.origid().is_some());
+    let verification = call.judge(&twice, Some("div-o"), Said { target: "tel:+12155551215", ..SAID });
+    assert_eq!((verification.verdict(), verification.reason()), (Verdict::Pass, None));
+    let verification = call.judge(&once, Some("div-o"), Said { target: "tel:+12155551215", ..SAID });
+    assert_eq!(verification.reason(), Some(Reason::DestMismatch), "it leads elsewhere");
+}
+
+#[test]
+fn what_is_wrong_inside_is_wrong_outside() {
+    let call = Call::new();
+    let reason = |call: &Call, inner: &str| {
+        let token = call.diverted("12155551214", "12155551213", inner);
+        call.judge(&token, Some("div-o"), SAID).reason()
+    };
+    let shaken = |payload: String| forge::token(&call.key, &forge::header(), &payload);
+    let good = shaken(forge::payload());
+    let signature = good.rsplit_once('.').unwrap().1;
+    let stranger = forge::token(&KeyPair::generate().unwrap(), &forge::header(), &forge::payload());
+    let mut deep = good.clone();
+    for _ in 0..6 {
+        deep = call.diverted("12155551213", "12155551213", &deep);
+    }
+    let div = call.token(
+        "div",
+        &format!(r#"{{"dest":{{"tn":["12155551213"]}},"div":{{"tn":"1"}},"iat":{NOW},"orig":{{"tn":"12155551212"}}}}"#),
+    );
+    for (inner, expected) in [
+        (stranger, Reason::SignatureInvalid),
+        (format!("..{signature}"), Reason::NestedMalformed),
+        ("x".to_owned(), Reason::TokenMalformed),
+        (deep, Reason::NestedMalformed),
+        (div, Reason::DivChainIncomplete),
+        (shaken(forge::payload().replace("12155551213", "12155551219")), Reason::NestedMismatch),
+        (shaken(forge::payload().replace("12155551212", "12155551219")), Reason::OrigMismatch),
+        (shaken(forge::payload().replace("\"A\"", "\"D\"")), Reason::AttestInvalid),
+        (shaken(forge::payload().replace(&NOW.to_string(), &(NOW - 61).to_string())), Reason::IatStale),
+        (call.token("new", &forge::payload()), Reason::UnsupportedPpt),
+        (call.token("rcd", &base(r#","rcd":{"nam":"x"}"#)), Reason::UnsupportedPpt),
+    ] {
+        assert_eq!(reason(&call, &inner), Some(expected), "{inner}");
+    }
+    assert_eq!(reason(&call, &good), None);
+    let lacking = call.token("div-o", &forge::payload());
+    let verification = call.judge(&lacking, Some("div-o"), SAID);
+    assert_eq!(verification.reason(), Some(Reason::DivMissing));
+}
+
+/// All certificates are asked for at once.
+#[test]
+fn the_certificates_of_all_that_is_nested_are_wanted() {
+    let call = Call::new();
+    let elsewhere = forge::header().replace("leaf.pem", "other.pem");
+    let inner = forge::token(&call.key, &elsewhere, &forge::payload());
+    let token = call.diverted("12155551214", "12155551213", &inner);
+    let target = identity(TARGET);
+    let fields = [IdentityField {
+        token: token.as_bytes(),
+        info: Some(URL),
+        ppt: Some("div-o"),
+        ..IdentityField::default()
+    }];
+    let (orig, dest) = ([identity(CALLER)], [identity(CALLEE)]);
+    let facts = Facts::new(&fields).orig(&orig).dest(&dest).target(&target);
+    let verifier = Verifier::new(call.pki.anchors(), VerifyPolicy::default());
+    let verification = verifier.verify(&facts, &Default::default(), now());
+    let wanted: Vec<_> = verification.wanted().iter().map(|url| url.as_str()).collect();
+    assert_eq!(wanted, ["https://cr.example.net/other.pem", URL]);
+    assert_eq!(verification.give_up().reason(), Some(Reason::CertificateUnavailable));
+    let known = snapshot(&call.pki.anchors(), &[(URL, &call.bundle)]);
+    let verification = verifier.verify(&facts, &known, now());
+    assert!(!verification.is_final() && verification.verdict() != Verdict::Pass);
+}
+
+/// RFC 9060 and ATIS-1000092: a delegate vouches for its numbers with base PASSporTs, and its provider signs `shaken`.
+#[test]
+fn a_delegate_does_not_sign_shaken() {
+    let one = [&[0x30, 15, 0xa2, 13, 0x16, 11][..], b"12155551212"].concat();
+    let mut call = Call::with(&one);
+    let shaken = forge::token(&call.key, &forge::header(), &forge::payload());
+    let header = format!(r#"{{"alg":"ES256","typ":"passport","x5u":"{URL}"}}"#);
+    let delegate = forge::token(&call.key, &header, &base(""));
+    let reason = |call: &Call, token: &str| call.judge(token, None, SAID).reason();
+    assert_eq!(reason(&call, &delegate), None);
+    assert_eq!(reason(&call, &shaken), Some(Reason::ProviderMissing));
+    call.policy = VerifyPolicy::default().require_provider_code(false);
+    assert_eq!(reason(&call, &shaken), None, "the knob");
+}
