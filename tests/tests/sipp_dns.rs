@@ -3,8 +3,9 @@
 use attesta_sip::{Limits, Message, Name, Request, Response, Status};
 use attesta_tests::ring::{Edge, NameServer, Ring, Sipp, SippParty, until};
 use std::collections::BTreeSet;
-use std::fmt::Write;
-use std::net::{SocketAddr, UdpSocket};
+use std::fmt::Write as _;
+use std::io::{Read, Write as _};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::time::{Duration, Instant};
 
 /// A caller on the test's address 2, an edge on 1 that asks `dns`, and trunks: a prefix of called numbers, a target and further
@@ -111,6 +112,53 @@ fn a_server_that_refuses_costs_one_call_no_time_and_the_others_nothing() {
     let report = caller.finish(Duration::from_secs(15));
     report.assert_successful();
     assert_eq!(invites(&callee), 20);
+    assert!(edge.metrics().sum("attesta_targets_set_aside_total", &[]) >= 1.0);
+}
+
+#[test]
+fn a_connection_that_is_reset_leads_to_the_next_server_at_once() {
+    let Some(ring) = enter("dns-reset", 65) else { return };
+    let (dead, alive) = (ring.free(3), ring.free(4));
+    let listener = TcpListener::bind(alive).expect("the address is free");
+    let dns = name_server(
+        &ring,
+        format!(
+            "@ NAPTR 1 1 \"s\" \"SIP+D2T\" \"\" _sip._tcp.dns.test.\n@ NAPTR 2 1 \"s\" \"SIP+D2U\" \"\" _sip._udp.dns.test.\n\
+             _sip._tcp SRV 1 0 {} dead\n_sip._tcp SRV 2 0 {} alive\ndead A {}\nalive A {}\n",
+            dead.port(),
+            alive.port(),
+            dead.ip(),
+            alive.ip()
+        ),
+    );
+    let keys = "timers = { no_response = \"20s\" }";
+    let tcp = format!("[[listen]]\naddress = \"{}:0\"\ntransport = \"tcp\"\n", ring.host(1));
+    let config = format!("{tcp}{}", config(&ring, &dns, &[("+1", "sip:dns.test", keys)]));
+    let edge = Edge::start(&ring, "edge", 1, &config);
+    let callee = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("the edge connects");
+        stream.set_read_timeout(Some(LIMIT)).expect("a socket can be given a timeout");
+        let mut octets = vec![0; 65_536];
+        let mut length = 0;
+        let invite = loop {
+            length += stream.read(octets.get_mut(length..).expect("room")).expect("the edge sends");
+            match Message::parse(octets[..length].to_vec().into(), &Limits::default()) {
+                Ok(Message::Request(request)) => break request,
+                Ok(Message::Response(_)) | Err(_) => {}
+            }
+        };
+        let busy = Response::to_request(&invite, Status::BUSY_HERE);
+        stream.write_all(&busy.to_bytes()).expect("the edge reads");
+        // Open until the edge has acknowledged.
+        let _ = stream.read(&mut octets);
+        invite
+    });
+    let mut caller = calls(&ring, &edge, "caller_is_refused", "+12025550143", 1, 1);
+    caller.finish(Duration::from_secs(15)).assert_successful();
+    assert_eq!(caller.responses(486).len(), 1);
+    let invite = callee.join().expect("the callee has its call");
+    let via = invite.headers().get(Name::Via).unwrap_or_default();
+    assert!(via.starts_with(b"SIP/2.0/TCP"), "NAPTR prefers TCP");
     assert!(edge.metrics().sum("attesta_targets_set_aside_total", &[]) >= 1.0);
 }
 

@@ -233,8 +233,8 @@ impl Search {
             return None;
         }
         let (_, transport) = SERVICES.iter().find(|(name, _)| pointer.services.eq_ignore_ascii_case(name))?;
-        let secure = matches!(transport, Transport::Tls | Transport::Wss);
-        (self.transports.has(*transport) && (secure || !self.target.secure)).then_some(*transport)
+        let secure_enough = *transport == Transport::Tls || !self.target.secure;
+        (self.transports.has(*transport) && secure_enough).then_some(*transport)
     }
 
     /// The service of the target by a transport. RFC 7118 gives WebSocket none of its own.
@@ -282,7 +282,10 @@ impl Search {
     fn destination(&self, transport: Transport, address: SocketAddr) -> Destination {
         let server_name = match transport {
             Transport::Udp | Transport::Tcp | Transport::Ws => None,
-            Transport::Tls | Transport::Wss => Some(Arc::from(&*self.target.host)),
+            Transport::Tls | Transport::Wss => Some(match literal(&self.target.host) {
+                Some(address) => address.to_string().into(),
+                None => Arc::from(&*self.target.host),
+            }),
         };
         Destination { transport, address, server_name }
     }
@@ -311,14 +314,10 @@ fn literal(host: &str) -> Option<IpAddr> {
     }
 }
 
-/// The services of NAPTR records (RFC 3263 section 9, RFC 7118 section 5.5).
-const SERVICES: [(&str, Transport); 5] = [
-    ("SIP+D2U", Transport::Udp),
-    ("SIP+D2T", Transport::Tcp),
-    ("SIPS+D2T", Transport::Tls),
-    ("SIP+D2W", Transport::Ws),
-    ("SIPS+D2W", Transport::Wss),
-];
+/// The services of NAPTR records (RFC 3263 section 9). Those of RFC 7118 section 5.5 are not among them: the edge takes
+/// WebSocket connections and opens none.
+const SERVICES: [(&str, Transport); 3] =
+    [("SIP+D2U", Transport::Udp), ("SIP+D2T", Transport::Tcp), ("SIPS+D2T", Transport::Tls)];
 
 /// Whose SRV records are asked for where no NAPTR record chooses, in the order in which they are then tried.
 const GUESSED: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];

@@ -205,15 +205,26 @@ fn rules_of_the_lowest_order_that_fits_are_tried_by_preference() {
 }
 
 #[test]
-fn websocket_servers_are_found_by_naptr() {
+fn rules_of_websocket_are_passed_over_since_the_edge_opens_none() {
     let mut zone = Zone::default()
-        .naptr("a.example", &[(1, 1, "SIPS+D2W", "_wss.a.example."), (2, 1, "SIP+D2W", "_ws.a.example.")])
+        .naptr("a.example", &[(1, 1, "SIPS+D2W", "_wss.a.example."), (2, 1, "SIP+D2U", "_udp.a.example.")])
         .srv("_wss.a.example.", &[(0, 0, 8443, "a.example.")])
-        .srv("_ws.a.example.", &[(0, 0, 8080, "a.example.")])
+        .srv("_udp.a.example.", &[(0, 0, 5070, "a.example.")])
         .host("a.example.", &["192.0.2.1"]);
-    assert_eq!(zone.find("sip:a.example"), ok(&["WSS 192.0.2.1:8443"]));
-    let found = zone.find_by("sip:a.example", v4(&[Transport::Ws, Transport::Udp])).result.unwrap();
-    assert_eq!((found[0].transport, found[0].address.port()), (Transport::Ws, 8080));
+    assert_eq!(zone.find("sip:a.example"), ok(&["UDP 192.0.2.1:5070"]));
+}
+
+#[test]
+fn a_tls_peer_has_to_prove_the_host_of_the_target() {
+    for (uri, name) in [
+        ("sips:192.0.2.4", "192.0.2.4"),
+        ("sips:[2001:db8::1]", "2001:db8::1"),
+        ("sip:a.example:5061;transport=tls", "a.example"),
+    ] {
+        let mut zone = Zone::default().host("a.example", &["192.0.2.1"]);
+        let found = zone.find_by(uri, everything()).result.unwrap();
+        assert_eq!(found[0].server_name.as_deref(), Some(name));
+    }
 }
 
 #[test]
