@@ -43,9 +43,18 @@ impl Tree {
         self.members(out, value, depth + 1)
     }
 
-    /// A header field on one line; anything else behind a dash, or below it.
+    /// A header field or a finding on one line; anything else behind a dash, or below it.
     fn item(&self, out: &mut impl Write, item: &Value, depth: usize) -> io::Result<()> {
         let (name, dim) = (self.palette.name, self.palette.dim);
+        let word = |key: &str| item.get(key).and_then(Value::as_str);
+        if let (Some(grade), Some(finding), Some(text)) = (word("grade"), word("finding"), item.get("text")) {
+            let style = match grade {
+                "error" => self.palette.bad,
+                "warning" => self.palette.warn,
+                _ => dim,
+            };
+            return self.line(out, &format!("{style}{grade}{style:#} {finding}: "), text, depth);
+        }
         if let (Some(key), Some(value)) = (item.get("name").and_then(Value::as_str), item.get("value")) {
             return self.line(out, &format!("{name}{key}:{name:#} "), value, depth);
         }
@@ -114,6 +123,13 @@ mod tests {
         let payload =
             json!({ "attest": "A", "dest": { "tn": ["1", "2"] }, "iat": 7, "more": { "a": 1, "b": 2 } });
         assert_eq!(written(&payload), "attest  A\ndest    tn 1, 2\niat     7\nmore\n  a  1\n  b  2\n");
+    }
+
+    #[test]
+    fn findings_stand_on_lines_of_their_own() {
+        let found =
+            json!({ "findings": [{ "grade": "note", "finding": "iat-stale", "text": "It is old." }] });
+        assert_eq!(written(&found), "findings\n  note iat-stale: It is old.\n");
     }
 
     #[test]

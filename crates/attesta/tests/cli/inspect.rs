@@ -114,6 +114,20 @@ fn certificates_are_held_to_the_profile() {
 }
 
 #[test]
+fn der_is_read_like_pem() {
+    let pki = throw_away_pki(&[]);
+    for name in ["leaf.chain.pem", "crl.pem"] {
+        let pem = fs::read(pki.path().join(name)).unwrap();
+        let first = pem::parse_many(&pem).unwrap().into_iter().next().unwrap();
+        let (of_pem, of_der) =
+            (attesta_reading(["inspect", "-"], &pem), attesta_reading(["inspect", "-"], first.contents()));
+        let (of_pem, of_der) = (of_pem.expect(0).json(), of_der.expect(0).json());
+        assert_eq!((&of_pem["type"], &of_pem["issuer"]), (&of_der["type"], &of_der["issuer"]));
+        assert_eq!(of_pem["certificates"][0], of_der["certificates"][0]);
+    }
+}
+
+#[test]
 fn certificates_from_the_field_are_decoded() {
     let Some(folder) = shared("vectors/zlint-shaken-certs") else { return };
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -144,8 +144,11 @@ impl JudgedIdentity {
                 CheckOutcome::Fail => palette.bad,
                 CheckOutcome::Skipped => palette.dim,
             };
-            let reason = check.reason.unwrap_or_default();
-            writeln!(out, "    {:<14}{style}{}{style:#}  {reason}", check.check, check.result)?;
+            write!(out, "    {:<14}{style}{}{style:#}", check.check, check.result)?;
+            match check.reason {
+                Some(reason) => writeln!(out, "  {reason}")?,
+                None => writeln!(out)?,
+            }
         }
         Ok(())
     }
