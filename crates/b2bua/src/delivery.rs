@@ -7,7 +7,6 @@ use attesta_transaction::{Failure, Flow};
 
 use crate::arena::Key;
 use crate::desk::{Client, Desk, Waiter};
-use crate::health::{Peer, Standing};
 use crate::io::{Destination, Now, ResolveError, Token};
 use crate::leg::Ack;
 
@@ -83,7 +82,10 @@ impl Desk {
         let Some(leg) = self.legs.get_mut(key) else { return };
         let Hop::Asked { token, parcels, .. } = std::mem::replace(&mut leg.hop, Hop::Unknown) else { return };
         self.forget_token(token);
-        let found = result.ok().and_then(|destinations| self.flow_towards(now, key, &destinations));
+        let found = result.ok().and_then(|destinations| {
+            let destinations = self.well_first(now, destinations);
+            self.flow_towards(key, &destinations)
+        });
         if let (Some(flow), Some(leg)) = (&found, self.legs.get_mut(key)) {
             leg.hop = Hop::Known(flow.clone());
         }
@@ -96,11 +98,8 @@ impl Desk {
         }
     }
 
-    /// The flow to the first of the destinations that a listener of ours can reach, preferring the leg's own. Those that are
-    /// set aside come last.
-    fn flow_towards(&mut self, now: Now, key: Key, destinations: &[Destination]) -> Option<Flow> {
-        let mut destinations: Vec<_> = destinations.iter().collect();
-        destinations.sort_by_key(|each| self.health.standing(now.mono, Peer::at(each)) != Standing::Well);
+    /// The flow to the first of the destinations that a listener of ours can reach, preferring the leg's own.
+    fn flow_towards(&mut self, key: Key, destinations: &[Destination]) -> Option<Flow> {
         let leg = self.legs.get_mut(key)?;
         for destination in destinations {
             let Destination { transport, address, .. } = destination;

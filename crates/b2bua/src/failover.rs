@@ -10,7 +10,7 @@ use crate::call::{Call, Turn};
 use crate::desk::{Desk, reply_tagged};
 use crate::event::Cause;
 use crate::health::{Peer, Standing};
-use crate::io::Now;
+use crate::io::{Destination, Now};
 use crate::policy::Policy;
 use crate::route::Stop;
 
@@ -154,6 +154,12 @@ impl Desk {
     /// How a target stands: one that may not be tried waits for the case that no other is left.
     pub(crate) fn standing(&self, now: Now, path: &Path) -> Standing {
         self.health.standing(now.mono, Peer::of(&path.flow))
+    }
+
+    /// The same places, those that are set aside last.
+    pub(crate) fn well_first(&self, now: Now, mut destinations: Vec<Destination>) -> Vec<Destination> {
+        destinations.sort_by_key(|each| self.health.standing(now.mono, Peer::at(each)) != Standing::Well);
+        destinations
     }
 
     /// A call is sent to a target, and will know within `wait` whether it is there.

@@ -104,6 +104,7 @@ impl Desk {
         key: Key,
         result: Result<Vec<Destination>, ResolveError>,
     ) {
+        let result = result.map(|destinations| self.well_first(now, destinations));
         let Some(page) = self.pages.get_mut(key) else { return };
         match std::mem::replace(&mut page.step, Step::Idle) {
             Step::Resolving { stop, token } => {
