@@ -2,16 +2,20 @@
 
 use std::fmt;
 use std::io;
+use std::mem::take;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU8, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
 use attesta_b2bua::{
-    Config, ConfigError, DefaultPolicy, NamedSigner, Policy, Prefix, Route, SigningMeans, Switchboard, Trunk,
-    TrustDomain,
+    Config, ConfigError, DefaultPolicy, Listener, NamedSigner, Policy, Prefix, Route, SigningMeans,
+    Switchboard, Trunk, TrustDomain,
 };
-use attesta_net::{FetchConfig, FetchLimits, Fetcher, NoRandomness, NoRoots, Steward, TlsError, random};
+use attesta_net::{
+    Certificates, Driver, FetchConfig, FetchLimits, Fetcher, NoRandomness, NoRoots, Steward, StreamLimits,
+    TieLines, TlsError, Worker, random,
+};
 use attesta_stir::cert::{Cache, CacheConfig, Revocations, TrustAnchors};
 use attesta_stir::{Signer, Verifier, VerifyPolicy};
 use attesta_transaction::{Place, Seed};
@@ -177,12 +181,54 @@ impl<P: Policy> Builder<P> {
     /// An address cannot be bound, the parts do not fit together, there are no roots of the web to fetch certificates
     /// by, or the system gives no randomness.
     pub fn build(self) -> Result<Edge<P>, BuildError> {
-        let Self { mut config, listen, anchors, revocations, fetch, name_servers, room, policy } = self;
         let mut doors = Doors::default();
-        for listen in listen {
-            config = config.listener(listen.open(&mut doors)?);
+        let listeners = open(self.listen.iter(), &mut doors)?;
+        let (plan, policy) = self.plan(listeners)?;
+        let driver = plan.driver(0, policy, &mut doors)?;
+        Ok(plan.edge(vec![(driver, None)], doors))
+    }
+
+    /// The same on threads of its own, each with a share of the calls: `workers` of them, and the runtime of the caller for
+    /// what they have in common. Each has a copy of the policy.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build), and where the system gives no threads.
+    pub fn build_on_threads(mut self, workers: NonZeroU8) -> Result<Edge<P>, BuildError>
+    where
+        P: Clone,
+    {
+        if workers.get() > 1 {
+            self.listen.iter_mut().try_for_each(Listen::share)?;
         }
-        let config = config.build().map_err(BuildError::Config)?;
+        let first = Worker::new("worker 0").map_err(BuildError::NoThreads)?;
+        let mut doors = Doors::default();
+        let listeners = first.within(|| open(self.listen.iter(), &mut doors))?;
+        let shared: Vec<_> = self.listen.iter().filter(|listen| listen.is_datagram()).cloned().collect();
+        let (plan, policy) = self.plan(listeners)?;
+
+        let mut lines = TieLines::between(workers, INSTANCE).map_err(BuildError::NoRandomness)?.into_iter();
+        let mut man = |number, worker: Worker, doors: &mut Doors| {
+            let mut driver = worker.within(|| plan.driver(number, policy.clone(), doors))?;
+            if let Some(lines) = lines.next().filter(|_| workers.get() > 1) {
+                driver = driver.tie_lines(lines);
+            }
+            Ok((driver, Some(worker)))
+        };
+        let mut drivers = vec![man(0, first, &mut doors)?];
+        for number in 1..workers.get() {
+            let worker = Worker::new(format!("worker {number}")).map_err(BuildError::NoThreads)?;
+            let mut doors = Doors::default();
+            worker.within(|| open(shared.iter(), &mut doors))?;
+            drivers.push(man(number, worker, &mut doors)?);
+        }
+        Ok(plan.edge(drivers, doors))
+    }
+
+    /// What all workers have in common, once the listeners are open; and the policy.
+    fn plan(self, listeners: Vec<Listener>) -> Result<(Plan, P), BuildError> {
+        let Self { config, listen: _, anchors, revocations, fetch, name_servers, room, policy } = self;
+        let config = listeners.into_iter().fold(config, attesta_b2bua::Builder::listener);
+        let config = Arc::new(config.build().map_err(BuildError::Config)?);
         let names = Directories::new(name_servers.as_deref());
         let fetcher = Fetcher::with_names(fetch, Arc::new(names.fetches.clone()));
         let fetcher = fetcher.map_err(BuildError::NoRoots)?;
@@ -190,13 +236,44 @@ impl<P: Policy> Builder<P> {
         for (anchors, revocations) in revocations {
             cache.revocations(&anchors, revocations);
         }
-        let place = Place { instance: 0, worker: 0 };
-        let seed = Seed::new(random().map_err(BuildError::NoRandomness)?);
-        let switchboard = Switchboard::new(Arc::new(config), policy, place, &seed);
         let steward = Steward::new(cache, fetcher, FetchLimits::default());
-        Ok(Edge::new(switchboard, doors, steward, names, room))
+        Ok((Plan { config, steward, names, room }, policy))
     }
 }
+
+/// An edge but for its workers.
+struct Plan {
+    config: Arc<Config>,
+    steward: (Steward, Certificates),
+    names: Directories,
+    room: Room,
+}
+
+impl Plan {
+    /// The driver of one worker, with the sockets of `doors`.
+    fn driver<P: Policy>(&self, worker: u8, policy: P, doors: &mut Doors) -> Result<Driver<P>, BuildError> {
+        let place = Place { instance: INSTANCE, worker };
+        let seed = Seed::new(random().map_err(BuildError::NoRandomness)?);
+        let switchboard = Switchboard::new(Arc::clone(&self.config), policy, place, &seed);
+        let (sockets, acceptors) = (take(&mut doors.sockets), take(&mut doors.acceptors));
+        Ok(Driver::new(switchboard, sockets).streams(acceptors, StreamLimits::default()))
+    }
+
+    fn edge<P: Policy>(self, drivers: Vec<(Driver<P>, Option<Worker>)>, doors: Doors) -> Edge<P> {
+        Edge::new(drivers, doors, self.steward, self.names, self.room)
+    }
+}
+
+/// Opens what is asked for.
+fn open<'a>(
+    listen: impl Iterator<Item = &'a Listen>,
+    doors: &mut Doors,
+) -> Result<Vec<Listener>, BuildError> {
+    listen.map(|listen| listen.clone().open(doors)).collect()
+}
+
+/// Edges that share calls do not exist yet, so each is the first.
+const INSTANCE: u16 = 0;
 
 /// Why an edge could not be built.
 #[derive(Debug)]
@@ -221,6 +298,8 @@ pub enum BuildError {
     NoRoots(NoRoots),
     /// The system gives no randomness.
     NoRandomness(NoRandomness),
+    /// The system gives no threads.
+    NoThreads(io::Error),
 }
 
 impl fmt::Display for BuildError {
@@ -231,6 +310,7 @@ impl fmt::Display for BuildError {
             Self::Config(error) => error.fmt(f),
             Self::NoRoots(error) => error.fmt(f),
             Self::NoRandomness(error) => error.fmt(f),
+            Self::NoThreads(error) => write!(f, "no threads for the workers: {error}"),
         }
     }
 }
@@ -243,6 +323,7 @@ impl std::error::Error for BuildError {
             Self::Config(error) => Some(error),
             Self::NoRoots(error) => Some(error),
             Self::NoRandomness(error) => Some(error),
+            Self::NoThreads(error) => Some(error),
         }
     }
 }

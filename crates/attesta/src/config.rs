@@ -13,6 +13,7 @@ mod trunk;
 mod value;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU8;
 use std::path::Path;
 
 use attesta_b2bua::{Prefix, Route};
@@ -61,6 +62,8 @@ pub(crate) struct Settings {
     /// Where health and counters are served; `None`: nowhere.
     pub(crate) admin: Option<AdminSettings>,
     pub(crate) log: LogSettings,
+    /// Threads that carry calls.
+    pub(crate) workers: NonZeroU8,
 }
 
 impl Configuration {
@@ -113,7 +116,7 @@ impl Settings {
     }
 
     fn of(root: Section<'_>) -> Self {
-        root.later(&["include", "list", "cdr", "state", "workers"]);
+        root.later(&["include", "list", "cdr", "state"]);
         let verify = root.section("verify").map(VerifySettings::read).unwrap_or_default();
 
         let listen = root.sections("listen");
@@ -149,6 +152,10 @@ impl Settings {
             dns: root.section("dns").and_then(service::read_dns),
             admin: root.section("admin").map_or(Some(AdminSettings::default()), AdminSettings::read),
             log: root.section("log").map(LogSettings::read).unwrap_or_default(),
+            workers: root
+                .section("workers")
+                .and_then(service::read_workers)
+                .unwrap_or_else(service::all_cores),
         };
         root.close();
         settings

@@ -1,31 +1,31 @@
 //! The edge: sockets, switchboard, certificates, under one roof.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use attesta_b2bua::{
-    CallEvent, Config, Counters, Decision, DefaultPolicy, Policy, Question, Switchboard, Token,
-};
+use attesta_b2bua::{CallEvent, Config, Counters, Decision, DefaultPolicy, Policy, Question, Token};
 use attesta_net::{
-    Certificates, Control, Directory, Driver, FetchCounters, NameCounters, ShellCounters, Steward, Stopped,
-    StreamLimits, Tls, TlsCounters, TlsFiles, TlsMeter, WsCounters, WsMeter,
+    Certificates, Control, Directory, Driver, FetchCounters, NameCounters, Report as WorkerReport,
+    ShellCounters, Steward, Stopped, Tls, TlsCounters, TlsFiles, TlsMeter, Worker, WsCounters, WsMeter,
 };
 use attesta_stir::cert::{Revocations, TrustAnchors};
 use attesta_transaction::Transport;
 use tokio::sync::mpsc;
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::{JoinError, JoinSet};
 
 use crate::builder::Builder;
 use crate::listen::Doors;
 
 /// A back-to-back user agent that is bound to its addresses and ready to run.
 ///
-/// It runs inside [`Edge::run`], on the tokio runtime of the caller, and nowhere else: it starts no runtime and installs
-/// no subscriber and no provider of cryptography.
+/// It runs inside [`Edge::run`], on the tokio runtime of the caller and, where it was built so, on threads of its own. It
+/// installs no subscriber and no provider of cryptography.
 pub struct Edge<P: Policy = DefaultPolicy> {
-    driver: Driver<P>,
+    /// A driver without a worker runs on the runtime of the caller.
+    drivers: Vec<(Driver<P>, Option<Worker>)>,
     steward: Steward,
     certificates: Certificates,
     names: Directories,
@@ -45,36 +45,37 @@ impl Edge {
 
 impl<P: Policy> Edge<P> {
     pub(crate) fn new(
-        switchboard: Switchboard<P>,
+        drivers: Vec<(Driver<P>, Option<Worker>)>,
         doors: Doors,
         steward: (Steward, Certificates),
         names: Directories,
         room: Room,
     ) -> Self {
-        let Doors { listeners, sockets, acceptors, followed, tls, ws } = doors;
+        let Doors { listeners, followed, tls, ws, .. } = doors;
         let meters = Meters { tls, ws };
         let (steward, certificates) = steward;
-        let mut driver = Driver::new(switchboard, sockets)
-            .streams(acceptors, StreamLimits::default())
-            .certificates(certificates.clone())
-            .names(Arc::new(names.targets.clone()));
         let events = room.events.map(|room| {
             let (sender, receiver) = mpsc::channel(room.get());
             (Events(receiver), sender)
         });
-        let (events, sender) = events.unzip();
-        if let Some(sender) = sender {
-            driver = driver.events(sender);
-        }
+        let (events, told) = events.unzip();
         let questions = room.questions.map(|room| {
             let (sender, receiver) = mpsc::channel(room.get());
             (Questions(receiver), sender)
         });
-        let (questions, sender) = questions.unzip();
-        if let Some(sender) = sender {
-            driver = driver.questions(sender);
-        }
-        Self { driver, steward, certificates, names, listeners, followed, meters, events, questions }
+        let (questions, asked) = questions.unzip();
+        let attach = |(mut driver, worker): (Driver<P>, _)| {
+            driver = driver.certificates(certificates.clone()).names(Arc::new(names.targets.clone()));
+            if let Some(told) = &told {
+                driver = driver.events(told.clone());
+            }
+            if let Some(asked) = &asked {
+                driver = driver.questions(asked.clone());
+            }
+            (driver, worker)
+        };
+        let drivers = drivers.into_iter().map(attach).collect();
+        Self { drivers, steward, certificates, names, listeners, followed, meters, events, questions }
     }
 
     /// The addresses really bound, in the order in which they were asked for.
@@ -85,7 +86,7 @@ impl<P: Policy> Edge<P> {
     /// What reaches the edge while it runs. It may be cloned, and dropped without effect.
     pub fn handle(&self) -> Handle {
         Handle {
-            control: self.driver.control(),
+            controls: self.drivers.iter().map(|(driver, _)| driver.control()).collect(),
             certificates: self.certificates.clone(),
             names: self.names.clone(),
             meters: self.meters.clone(),
@@ -113,13 +114,35 @@ impl<P: Policy + Send + 'static> Edge<P> {
     ///
     /// Dropping the future ends it at once. Either way calls in progress are left as they are.
     pub async fn run(self) -> Report {
-        let Self { driver, steward, certificates, names, followed, meters, .. } = self;
-        let _steward = Task::of(steward.run());
-        let _followed: Vec<_> =
-            followed.into_iter().map(|(files, tls)| Task::of(files.follow(tls))).collect();
-        let report = Task::of(driver.run()).ends().await;
+        let Self { drivers, steward, certificates, names, followed, meters, .. } = self;
+        let mut background = JoinSet::new();
+        background.spawn(steward.run());
+        for (files, tls) in followed {
+            background.spawn(files.follow(tls));
+        }
+        // Tasks, since on a runtime of several threads whatever is awaited in `main` stays on the main thread, and each
+        // datagram would cross over to it from the thread that waits for the sockets.
+        let mut running = JoinSet::new();
+        for (number, (driver, worker)) in drivers.into_iter().enumerate() {
+            let driving = async move {
+                match worker {
+                    Some(worker) => worker.run(driver).await,
+                    None => driver.run().await,
+                }
+            };
+            running.spawn(async move { (number, driving.await) });
+        }
+        let mut reports = BTreeMap::new();
+        while let Some(ended) = running.join_next().await {
+            match ended.map_err(JoinError::try_into_panic) {
+                Ok((number, report)) => drop(reports.insert(number, report)),
+                Err(Ok(panic)) => std::panic::resume_unwind(panic),
+                // The runtime is being shut down, and this future with it.
+                Err(Err(_)) => std::future::pending().await,
+            }
+        }
         let fetches = certificates.counters().await.unwrap_or_default();
-        meters.report(report, fetches, names.counters().await)
+        meters.report(reports.into_values().collect(), fetches, names.counters().await)
     }
 }
 
@@ -132,7 +155,8 @@ impl<P: Policy> fmt::Debug for Edge<P> {
 /// Reaches a running [`Edge`] from anywhere. Dropping it stops nothing.
 #[derive(Clone, Debug)]
 pub struct Handle {
-    control: Control,
+    /// By worker.
+    controls: Arc<[Control]>,
     certificates: Certificates,
     names: Directories,
     meters: Meters,
@@ -144,10 +168,13 @@ impl Handle {
     /// # Errors
     /// The edge has stopped.
     pub async fn report(&self) -> Result<Report, Stopped> {
-        let report = self.control.report().await?;
+        let mut workers = Vec::with_capacity(self.controls.len());
+        for control in &*self.controls {
+            workers.push(control.report().await?);
+        }
         let fetches = self.certificates.counters().await?;
         let names = self.names.counters().await;
-        Ok(self.meters.report(report, fetches, names))
+        Ok(self.meters.report(workers, fetches, names))
     }
 
     /// Puts new calls under `config`, whose listeners must be those that the edge has; calls in progress keep theirs.
@@ -155,7 +182,10 @@ impl Handle {
     /// # Errors
     /// The edge has stopped.
     pub async fn configure(&self, config: Arc<Config>) -> Result<(), Stopped> {
-        self.control.configure(config).await
+        for control in &*self.controls {
+            control.configure(Arc::clone(&config)).await?;
+        }
+        Ok(())
     }
 
     /// Goes by `revocations` in the trust domain of `anchors` from now on, for certificates that are known already too.
@@ -171,7 +201,8 @@ impl Handle {
     /// # Errors
     /// The edge has stopped.
     pub async fn decide(&self, token: Token, decision: Decision) -> Result<(), Stopped> {
-        self.control.decide(token, decision).await
+        let control = self.controls.get(usize::from(token.worker().0)).ok_or(Stopped)?;
+        control.decide(token, decision).await
     }
 
     /// Asks the edge to stop; [`Edge::run`] then returns.
@@ -179,7 +210,11 @@ impl Handle {
     /// # Errors
     /// The edge has stopped already.
     pub async fn stop(&self) -> Result<(), Stopped> {
-        self.control.stop().await
+        let mut outcome = Ok(());
+        for control in &*self.controls {
+            outcome = outcome.and(control.stop().await);
+        }
+        outcome
     }
 }
 
@@ -227,6 +262,8 @@ pub struct Report {
     pub tls: TlsCounters,
     /// Of WebSockets.
     pub ws: WsCounters,
+    /// Each worker's part of calls and shell, in the order of their numbers.
+    pub workers: Vec<WorkerReport>,
 }
 
 /// What counts beside the driver.
@@ -237,9 +274,14 @@ struct Meters {
 }
 
 impl Meters {
-    fn report(&self, report: attesta_net::Report, fetches: FetchCounters, names: NameCounters) -> Report {
+    fn report(&self, workers: Vec<WorkerReport>, fetches: FetchCounters, names: NameCounters) -> Report {
+        let (mut calls, mut shell) = (Counters::default(), ShellCounters::default());
+        for worker in &workers {
+            calls.add(&worker.calls);
+            shell.add(&worker.shell);
+        }
         let (tls, ws) = (self.tls.counters(), self.ws.counters());
-        Report { calls: report.calls, shell: report.shell, fetches, names, tls, ws }
+        Report { calls, shell, fetches, names, tls, ws, workers }
     }
 }
 
@@ -260,33 +302,5 @@ impl Directories {
     async fn counters(&self) -> NameCounters {
         let fetches = self.fetches.counters().await.unwrap_or_default();
         self.targets.counters().await.unwrap_or_default().plus(&fetches)
-    }
-}
-
-/// A task that ends with its owner.
-///
-/// The driver is one, since on a runtime of several threads whatever is awaited in `main` stays on the main thread, and
-/// each datagram would cross over to it from the thread that waits for the sockets.
-struct Task<T>(JoinHandle<T>);
-
-impl<T: Send + 'static> Task<T> {
-    fn of(work: impl Future<Output = T> + Send + 'static) -> Self {
-        Self(tokio::spawn(work))
-    }
-
-    /// Waits for its end. A panic in it is one here.
-    async fn ends(mut self) -> T {
-        match (&mut self.0).await.map_err(JoinError::try_into_panic) {
-            Ok(result) => result,
-            Err(Ok(panic)) => std::panic::resume_unwind(panic),
-            // The runtime is being shut down, and this future with it.
-            Err(Err(_)) => std::future::pending().await,
-        }
-    }
-}
-
-impl<T> Drop for Task<T> {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }

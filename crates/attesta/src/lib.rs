@@ -31,8 +31,8 @@
 //!
 //! # Whose runtime, whose process
 //!
-//! An edge runs on the tokio runtime of whoever calls [`Edge::run`]. It starts no runtime of its own, installs no global
-//! subscriber and no provider of cryptography, and keeps nothing in statics: two edges in one program do not know of each
+//! An edge runs on the tokio runtime of whoever calls [`Edge::run`]; [`Builder::build_on_threads`] gives it threads of its
+//! own, over which calls are spread. It installs no global subscriber and no provider of cryptography, and keeps nothing in statics: two edges in one program do not know of each
 //! other. A [`Handle`] stops it and reads its counters; dropping the handle ends no call.
 //!
 //! # What happens in calls, and who decides
@@ -59,8 +59,8 @@ pub use attesta_b2bua::{
     RouteTo, Routing, SigningMeans, Source, Target, Token, Trunk, TrunkTimers, Trusts,
 };
 pub use attesta_net::{
-    FetchConfig, FetchCounters, NameCounters, NoRandomness, NoRoots, Pem, ShellCounters, Stopped,
-    TlsCounters, TlsError, TlsFile, TlsFileError, TlsFiles, UdpOptions, WsCounters,
+    FetchConfig, FetchCounters, NameCounters, NoRandomness, NoRoots, Pem, Report as WorkerReport,
+    ShellCounters, Stopped, TlsCounters, TlsError, TlsFile, TlsFileError, TlsFiles, UdpOptions, WsCounters,
 };
 pub use attesta_stir::cert::{CertificateChain, TrustAnchors};
 pub use attesta_stir::{

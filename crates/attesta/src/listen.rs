@@ -76,6 +76,23 @@ impl Listen {
         self
     }
 
+    /// Whether each worker has a socket of its own there, and not the first alone.
+    pub(crate) fn is_datagram(&self) -> bool {
+        self.transport == Transport::Udp
+    }
+
+    /// Finds out the port and whether the address is free, which sockets that share an address do not, and has it shared.
+    pub(crate) fn share(&mut self) -> Result<(), BuildError> {
+        if self.is_datagram() {
+            let address = self.address;
+            let found =
+                Udp::bind(address, &self.options).map_err(|error| BuildError::Bind { address, error })?;
+            self.address = found.local();
+            self.options = self.options.shared(true);
+        }
+        Ok(())
+    }
+
     /// Binds it, and gives it its place in `doors`.
     pub(crate) fn open(self, doors: &mut Doors) -> Result<Listener, BuildError> {
         let address = self.address;

@@ -60,6 +60,43 @@ impl Counters {
         self.verdicts.iter().map(|((verdict, reason), count)| (*verdict, *reason, *count))
     }
 
+    /// Adds what another switchboard counted.
+    pub fn add(&mut self, other: &Self) {
+        // Taken apart, so that no counter is forgotten.
+        let Self {
+            calls_live,
+            dialogs_live,
+            transactions_live,
+            targets_aside,
+            calls,
+            messages,
+            answered,
+            identity_signed,
+            identity_sign_failures,
+            identity_disputed,
+            targets_set_aside,
+            transactions,
+            ended,
+            refused,
+            verdicts,
+        } = other;
+        self.calls_live += calls_live;
+        self.dialogs_live += dialogs_live;
+        self.transactions_live += transactions_live;
+        self.targets_aside += targets_aside;
+        self.calls += calls;
+        self.messages += messages;
+        self.answered += answered;
+        self.identity_signed += identity_signed;
+        self.identity_sign_failures += identity_sign_failures;
+        self.identity_disputed += identity_disputed;
+        self.targets_set_aside += targets_set_aside;
+        self.transactions.add(transactions);
+        add(&mut self.ended, ended);
+        add(&mut self.refused, refused);
+        add(&mut self.verdicts, verdicts);
+    }
+
     /// The same with the gauges as they are now.
     pub(crate) fn read(&self, calls: usize, dialogs: usize, transactions: TransactionCounters) -> Self {
         Self {
@@ -81,6 +118,12 @@ impl Counters {
 
     pub(crate) fn judge(&mut self, verdict: &'static str, reason: &'static str) {
         *self.verdicts.entry((verdict, reason)).or_default() += 1;
+    }
+}
+
+fn add<K: Copy + Ord>(counts: &mut BTreeMap<K, u64>, more: &BTreeMap<K, u64>) {
+    for (key, count) in more {
+        *counts.entry(*key).or_default() += count;
     }
 }
 

@@ -120,7 +120,7 @@ impl Desk {
             answers: BTreeMap::new(),
             servers: BTreeMap::new(),
             waiters: BTreeMap::new(),
-            tokens: 0,
+            tokens: first_number(place),
             names: seed.fork(NAMES),
         }
     }
@@ -320,6 +320,11 @@ pub(crate) fn reply_tagged(request: &Request, status: Status, tag: &Tag) -> Resp
         response.headers_mut().set(Name::To, dialog::tagged(to, tag));
     }
     response
+}
+
+/// What the numbers of a worker start after, so that no two workers of an edge number alike.
+pub(crate) fn first_number(place: Place) -> u64 {
+    u64::from_be_bytes([0, place.worker, 0, 0, 0, 0, 0, 0])
 }
 
 /// The streams of the seed.

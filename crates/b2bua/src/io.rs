@@ -8,7 +8,7 @@ use std::time::Instant;
 use attesta_sip::StreamError;
 use attesta_stir::cert::Snapshot;
 use attesta_stir::{UnixTime, X5u};
-use attesta_transaction::{Flow, Seed, Transmit, Transport};
+use attesta_transaction::{Flow, Seed, Transmit, Transport, WorkerId};
 use bytes::Bytes;
 
 use crate::config::Config;
@@ -119,6 +119,15 @@ pub enum Output {
 /// Ties an answer to its question. Tokens are not used twice.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Token(pub(crate) u64);
+
+impl Token {
+    /// The worker whose switchboard asked, and to which the answer belongs.
+    #[must_use]
+    pub const fn worker(self) -> WorkerId {
+        let [_, worker, ..] = self.0.to_be_bytes();
+        WorkerId(worker)
+    }
+}
 
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -17,7 +17,7 @@ use crate::call::{Call, State, Turn};
 use crate::certificates::Certificates;
 use crate::config::{Config, TrunkEntry};
 use crate::counters::{Counters, Refusal};
-use crate::desk::{Client, Desk, Server, Sleeper, Waiter};
+use crate::desk::{Client, Desk, Server, Sleeper, Waiter, first_number};
 use crate::dialog::{self, Dialog, DialogId};
 use crate::event::{Arrival, CallNumber};
 use crate::identity;
@@ -51,7 +51,7 @@ impl<P: Policy> Switchboard<P> {
             desk: Desk::new(config, place, seed),
             certificates: Certificates::default(),
             calls: Arena::new(),
-            numbers: 0,
+            numbers: first_number(place),
             endpoint_deadline: None,
         }
     }

@@ -113,6 +113,59 @@ pub struct ShellCounters {
     pub certificates_unasked: u64,
     /// Of stream connections.
     pub streams: StreamCounters,
+    /// Messages that went to another worker, since they belong to it.
+    pub handed_over: u64,
+    /// Messages that should have, and found its queue full: lost as on the wire.
+    pub handovers_dropped: u64,
+}
+
+impl Report {
+    /// Adds what another worker counted.
+    pub fn add(&mut self, other: &Report) {
+        self.calls.add(&other.calls);
+        self.shell.add(&other.shell);
+    }
+}
+
+impl ShellCounters {
+    /// Adds what another driver counted.
+    pub fn add(&mut self, other: &ShellCounters) {
+        // Taken apart, so that no counter is forgotten.
+        let ShellCounters {
+            datagrams_received,
+            octets_received,
+            keepalives,
+            receive_errors,
+            datagrams_dropped,
+            datagrams_sent,
+            octets_sent,
+            send_failures,
+            events_dropped,
+            questions_dropped,
+            certificates_unasked,
+            resolutions,
+            resolutions_cut,
+            streams,
+            handed_over,
+            handovers_dropped,
+        } = other;
+        self.datagrams_received += datagrams_received;
+        self.octets_received += octets_received;
+        self.keepalives += keepalives;
+        self.receive_errors += receive_errors;
+        self.datagrams_dropped += datagrams_dropped;
+        self.datagrams_sent += datagrams_sent;
+        self.octets_sent += octets_sent;
+        self.send_failures += send_failures;
+        self.events_dropped += events_dropped;
+        self.questions_dropped += questions_dropped;
+        self.certificates_unasked += certificates_unasked;
+        self.resolutions += resolutions;
+        self.resolutions_cut += resolutions_cut;
+        self.streams.add(streams);
+        self.handed_over += handed_over;
+        self.handovers_dropped += handovers_dropped;
+    }
 }
 
 /// What is put into a driver's inbox.

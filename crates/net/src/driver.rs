@@ -9,7 +9,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use attesta_b2bua::{CallEvent, Input, Now, Output, Policy, Question, SignError, Switchboard, Token};
-use attesta_transaction::{Flow, Seed, Transmit, Transport};
+use attesta_transaction::{Bearing, Flow, Seed, Transmit, Transport, WorkerId};
+use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
@@ -22,6 +23,7 @@ use crate::resolve::{Found, Lookup, Resolution};
 use crate::steward::Certificates;
 use crate::streams::{Ended, Occurrence, StreamLimits, Streams};
 use crate::tcp::Acceptor;
+use crate::tie_lines::{Handed, TieLines};
 use crate::udp::{Arrival, Udp};
 
 /// Drives one [`Switchboard`] on the sockets that it owns.
@@ -32,6 +34,7 @@ pub struct Driver<P: Policy> {
     switchboard: Switchboard<P>,
     sockets: Vec<Udp>,
     streams: Streams,
+    tie_lines: Option<TieLines>,
     certificates: Option<Certificates>,
     names: Option<Arc<dyn Names>>,
     events: Option<mpsc::Sender<CallEvent>>,
@@ -42,6 +45,8 @@ pub struct Driver<P: Policy> {
     /// What was sent earlier and, as the network says, did not arrive.
     lost: Vec<Transmit>,
     occurrences: Vec<Occurrence>,
+    /// What other workers have handed over.
+    handed: Vec<Handed>,
     /// A socket had more than was taken from it.
     crowded: bool,
     answers: VecDeque<Input>,
@@ -75,6 +80,7 @@ impl<P: Policy> Driver<P> {
             switchboard,
             sockets,
             streams: Streams::new(Vec::new(), StreamLimits::default()),
+            tie_lines: None,
             certificates: None,
             names: None,
             events: None,
@@ -84,6 +90,7 @@ impl<P: Policy> Driver<P> {
             batch: Vec::new(),
             lost: Vec::new(),
             occurrences: Vec::new(),
+            handed: Vec::new(),
             crowded: false,
             answers: VecDeque::new(),
             alarm: Alarm::new(),
@@ -95,6 +102,14 @@ impl<P: Policy> Driver<P> {
     /// such an address is not used for opening connections either.
     pub fn streams(mut self, acceptors: Vec<Acceptor>, limits: StreamLimits) -> Driver<P> {
         self.streams = Streams::new(acceptors, limits);
+        self
+    }
+
+    /// The lines to the other workers of an edge whose drivers run side by side. Each has a switchboard whose place bears
+    /// the number of its lines, and sockets at the same addresses ([`UdpOptions::shared`](crate::UdpOptions::shared)).
+    /// Default: there are no others.
+    pub fn tie_lines(mut self, lines: TieLines) -> Driver<P> {
+        self.tie_lines = Some(lines);
         self
     }
 
@@ -146,12 +161,14 @@ impl<P: Policy> Driver<P> {
     /// Waits for the next thing to do. Posts come first since they are few; what is due comes before what arrives.
     async fn wait(&mut self) -> Wake {
         let (sockets, streams) = (&self.sockets, &mut self.streams);
+        let (tie_lines, handed) = (&mut self.tie_lines, &mut self.handed);
         tokio::select! {
             biased;
             Some(post) = self.inbox.recv() => Wake::Post(post),
             () = changed(&mut self.certificates) => Wake::Certificates,
             () = self.alarm.rings() => Wake::Alarm,
             () = room(sockets) => Wake::Room,
+            () = hand_overs(tie_lines, handed) => Wake::Sockets,
             () = arrivals(sockets, streams) => Wake::Sockets,
         }
     }
@@ -189,6 +206,7 @@ impl<P: Policy> Driver<P> {
                 let now = Clock::now();
                 self.feed_batch(now);
                 self.feed_occurrences(now);
+                self.take_over(now);
                 now
             }
         };
@@ -215,14 +233,53 @@ impl<P: Policy> Driver<P> {
     fn feed_batch(&mut self, now: Now) {
         let mut batch = std::mem::take(&mut self.batch);
         for Arrival { local, remote, data } in batch.drain(..) {
-            let flow = Flow::udp(local, remote);
-            tracing::trace!(?flow, octets = data.len(), "received");
-            self.feed(now, Input::Datagram { flow, data });
+            self.arrived(now, Flow::udp(local, remote), data);
         }
         self.batch = batch;
         for transmit in std::mem::take(&mut self.lost) {
-            self.feed(now, Input::TransportFailed(transmit));
+            self.did_not_arrive(transmit);
         }
+    }
+
+    /// A message that came to this worker goes to the one that it belongs to.
+    fn arrived(&mut self, now: Now, flow: Flow, data: Bytes) {
+        tracing::trace!(?flow, octets = data.len(), "received");
+        match self.other_worker(|lines| lines.owner(&Bearing::of_received(&data))) {
+            Some(other) => drop(self.hand(other, Handed::Message(flow, data))),
+            None => self.feed(now, Input::Datagram { flow, data }),
+        }
+    }
+
+    /// What the other workers have handed over.
+    fn take_over(&mut self, now: Now) {
+        let mut handed = std::mem::take(&mut self.handed);
+        for handed in handed.drain(..) {
+            match handed {
+                Handed::Message(flow, data) => self.feed(now, Input::Datagram { flow, data }),
+                Handed::Transmit(transmit) => self.transmit(transmit),
+                Handed::Failed(transmit) => self.feed(now, Input::TransportFailed(transmit)),
+            }
+        }
+        self.handed = handed;
+    }
+
+    /// The worker that `find` finds, where it is another one.
+    fn other_worker(&self, find: impl FnOnce(&TieLines) -> WorkerId) -> Option<WorkerId> {
+        let lines = self.tie_lines.as_ref()?;
+        Some(find(lines)).filter(|worker| *worker != lines.own())
+    }
+
+    /// Hands something to another worker; what finds no room is lost, and given back.
+    fn hand(&mut self, to: WorkerId, handed: Handed) -> Option<Handed> {
+        let back = match &self.tie_lines {
+            Some(lines) => lines.hand(to, handed),
+            None => Some(handed),
+        };
+        match &back {
+            None => self.counters.handed_over += 1,
+            Some(_) => self.counters.handovers_dropped += 1,
+        }
+        back
     }
 
     /// What stream connections have brought.
@@ -230,10 +287,7 @@ impl<P: Policy> Driver<P> {
         let mut occurrences = std::mem::take(&mut self.occurrences);
         for occurrence in occurrences.drain(..) {
             match occurrence {
-                Occurrence::Message { flow, data } => {
-                    tracing::trace!(?flow, octets = data.len(), "received");
-                    self.feed(now, Input::Datagram { flow, data });
-                }
+                Occurrence::Message { flow, data } => self.arrived(now, flow, data),
                 Occurrence::Unreadable { flow, error } => {
                     let connection = flow.connection;
                     self.feed(now, Input::Unreadable { flow, error });
@@ -241,7 +295,7 @@ impl<P: Policy> Driver<P> {
                         self.streams.let_go(id, Ended::Framing);
                     }
                 }
-                Occurrence::Failed(transmit) => self.feed(now, Input::TransportFailed(transmit)),
+                Occurrence::Failed(transmit) => self.did_not_arrive(transmit),
             }
         }
         self.occurrences = occurrences;
@@ -316,6 +370,12 @@ impl<P: Policy> Driver<P> {
 
     /// Puts a message in line; what stands in line leaves at the end of the turn, by as few system calls as there can be.
     fn transmit(&mut self, transmit: Transmit) {
+        if let Some(owner) = self.other_worker(|lines| owner_of(&transmit.flow, lines.own())) {
+            if let Some(Handed::Transmit(transmit)) = self.hand(owner, Handed::Transmit(transmit)) {
+                self.fail(transmit);
+            }
+            return;
+        }
         let Transmit { flow, payload } = &transmit;
         let octets = payload.len() as u64;
         let socket = match flow.transport {
@@ -353,7 +413,15 @@ impl<P: Policy> Driver<P> {
 
     fn fail(&mut self, transmit: Transmit) {
         self.counters.send_failures += 1;
-        self.answers.push_back(Input::TransportFailed(transmit));
+        self.did_not_arrive(transmit);
+    }
+
+    /// Whoever sent it hears of it.
+    fn did_not_arrive(&mut self, transmit: Transmit) {
+        match self.other_worker(|lines| lines.owner(&Bearing::of_sent(&transmit.payload))) {
+            Some(other) => drop(self.hand(other, Handed::Failed(transmit))),
+            None => self.answers.push_back(Input::TransportFailed(transmit)),
+        }
     }
 
     /// Sends what stands in line, and what comes of its failures.
@@ -401,6 +469,17 @@ impl<P: Policy> Driver<P> {
     }
 }
 
+/// The worker by which a message leaves: each has a socket for datagrams, while a connection has one owner, and the first
+/// worker opens them, so that all find the one that there is.
+fn owner_of(flow: &Flow, own: WorkerId) -> WorkerId {
+    match flow.transport {
+        Transport::Udp => own,
+        Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
+            flow.connection.map_or_else(WorkerId::default, |_| flow.worker)
+        }
+    }
+}
+
 /// Whether there was no room, which soon there is: the datagram is lost as on the wire, and what sent it sends it again. To
 /// take the transport for broken would end calls that a retransmission saves (RFC 3261 section 17.1.1.2).
 fn is_passing(error: &io::Error) -> bool {
@@ -430,6 +509,14 @@ async fn datagrams(sockets: &[Udp]) {
         if ready { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
+}
+
+/// Waits until another worker hands something over; forever where there is none.
+async fn hand_overs(lines: &mut Option<TieLines>, handed: &mut Vec<Handed>) {
+    match lines {
+        Some(lines) => lines.arrivals(handed).await,
+        None => pending().await,
+    }
 }
 
 /// Waits a little where something waits for room in the send buffer, and forever where nothing does. The system's own word

@@ -60,8 +60,10 @@ mod resolve;
 mod steward;
 mod streams;
 mod tcp;
+mod tie_lines;
 mod tls;
 mod udp;
+mod worker;
 mod ws;
 
 pub use address::{RefusedAddress, SpecialUse};
@@ -77,9 +79,11 @@ pub use resolve::locate;
 pub use steward::{Certificates, FetchCounters, Steward};
 pub use streams::{Ended, StreamCounters, StreamLimits, Unaccepted};
 pub use tcp::Acceptor;
+pub use tie_lines::TieLines;
 pub use tls::{
     Pem, Secured, TLS_FILES_POLL, Tls, TlsClients, TlsCounters, TlsError, TlsFailure, TlsFile, TlsFileError,
     TlsFiles, TlsIdentity, TlsMeter, TlsProtocol, TlsRoots, TlsTerms,
 };
 pub use udp::{Udp, UdpOptions};
+pub use worker::Worker;
 pub use ws::{WS_HEADER_OCTETS, WS_HEADERS, WsCounters, WsFailure, WsMeter};

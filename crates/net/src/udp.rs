@@ -19,13 +19,14 @@ pub struct UdpOptions {
     receive_buffer: usize,
     send_buffer: usize,
     dscp: u8,
+    shared: bool,
 }
 
 impl Default for UdpOptions {
     /// 4 MiB for receiving, 2 MiB for sending: a second of a busy edge. An unprivileged process is granted no more than
     /// `net.core.rmem_max` and `net.core.wmem_max`. Datagrams are marked as class selector 3.
     fn default() -> UdpOptions {
-        UdpOptions { receive_buffer: 4 << 20, send_buffer: 2 << 20, dscp: 24 }
+        UdpOptions { receive_buffer: 4 << 20, send_buffer: 2 << 20, dscp: 24, shared: false }
     }
 }
 
@@ -39,6 +40,14 @@ impl UdpOptions {
     /// Octets that the operating system is asked to buffer towards the network.
     pub fn send_buffer(mut self, octets: usize) -> UdpOptions {
         self.send_buffer = octets;
+        self
+    }
+
+    /// Whether other sockets of this process may be bound to the same address, each with a share of the peers. Default: no.
+    ///
+    /// Where it is not supported, which is not so on Unix, a second socket is refused.
+    pub fn shared(mut self, shared: bool) -> UdpOptions {
+        self.shared = shared;
         self
     }
 
@@ -109,6 +118,8 @@ impl Udp {
         } else {
             socket.set_tos_v4(traffic_class)?;
         }
+        #[cfg(unix)]
+        socket.set_reuse_port(options.shared)?;
         socket.set_nonblocking(true)?;
         // Larger than the system allows is not an error: the system gives what it allows.
         socket.set_recv_buffer_size(options.receive_buffer)?;

@@ -27,6 +27,35 @@ pub struct Counters {
     pub refused: Refused,
 }
 
+impl Counters {
+    /// Adds what another endpoint counted.
+    pub fn add(&mut self, other: &Self) {
+        // Taken apart, so that no counter is forgotten.
+        let Self {
+            live_clients,
+            live_servers,
+            absorbing,
+            shed,
+            clients,
+            servers,
+            retransmissions_sent,
+            retransmissions_absorbed,
+            refused,
+        } = other;
+        self.live_clients += live_clients;
+        self.live_servers += live_servers;
+        self.absorbing += absorbing;
+        self.shed += shed;
+        self.clients += clients;
+        self.servers += servers;
+        self.retransmissions_sent += retransmissions_sent;
+        self.retransmissions_absorbed += retransmissions_absorbed;
+        for (count, more) in self.refused.0.iter_mut().zip(refused.0) {
+            *count += more;
+        }
+    }
+}
+
 /// Why a received message was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Refusal {

@@ -18,7 +18,7 @@ pub struct Flow {
     pub remote: SocketAddr,
     /// The connection, on a stream that is open; `None` for datagrams and for a stream that is yet to be opened.
     pub connection: Option<ConnectionId>,
-    /// The worker that owns the socket or the connection.
+    /// The worker that owns the connection. Of datagrams it says nothing, since each worker has a socket at each address.
     pub worker: WorkerId,
     /// What the peer's TLS certificate proved, where there was one.
     pub tls_names: Option<Arc<TlsNames>>,

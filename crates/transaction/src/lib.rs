@@ -40,8 +40,10 @@
 //!
 //! # Identifiers
 //!
-//! Branches, tags and Call-IDs are made by a [`Minter`] and carry the [`Place`] that made them: see [`Place::of`].
+//! Branches, tags and Call-IDs are made by a [`Minter`] and carry the [`Place`] that made them: see [`Place::of`]. Of
+//! a message that has just arrived, [`Bearing`] tells without parsing it to which place it belongs.
 
+mod bearing;
 mod client;
 mod client_invite;
 mod config;
@@ -66,6 +68,7 @@ mod throttle;
 mod timer;
 mod transaction;
 
+pub use bearing::Bearing;
 pub use config::Config;
 pub use counters::{Counters, Refusal, Refused};
 pub use endpoint::Endpoint;

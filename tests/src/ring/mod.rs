@@ -32,7 +32,7 @@ pub use self::sipp::{Report, Sipp, SippParty};
 pub use self::wait::until;
 
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -100,6 +100,15 @@ impl Ring {
             .find(is_free)
             .expect("a loopback address has a free port")
     }
+}
+
+/// A port that is free now for UDP and TCP on the IPv6 loopback address; `None`: there is no such address here.
+///
+/// IPv6 has one loopback address, so that these are the ports that the system hands out.
+#[must_use]
+pub fn free_v6() -> Option<SocketAddr> {
+    let address = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).ok()?.local_addr().ok()?;
+    TcpListener::bind(address).ok().map(|_| address)
 }
 
 impl Drop for Ring {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use attesta::Report;
+use attesta::{Report, WorkerReport};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode as encode_text;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -26,7 +26,7 @@ struct Counted(Report);
 
 impl Collector for Counted {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let Report { calls, shell, fetches, names, tls, ws } = &self.0;
+        let Report { calls, shell, fetches, names, tls, ws, workers } = &self.0;
         let mut page = Page(encoder);
         page.gauge("calls_live", "Calls that live now", calls.calls_live)?;
         page.gauge("dialogs_live", "Dialogs that live now", calls.dialogs_live)?;
@@ -144,6 +144,21 @@ impl Collector for Counted {
             "WebSockets that failed, by reason",
             ["reason"],
             ws.failures().map(|(reason, count)| ([reason], count)),
+        )?;
+        page.counter(
+            "handovers_dropped",
+            "Messages for another worker for which its queue had no room",
+            shell.handovers_dropped,
+        )?;
+        page.workers("worker_calls", "Calls begun, by worker", workers, |worker| worker.calls.calls)?;
+        page.workers("worker_datagrams_received", "Datagrams received, by worker", workers, |worker| {
+            worker.shell.datagrams_received
+        })?;
+        page.workers(
+            "worker_handed_over",
+            "Messages given to the worker that they belong to, by who received them",
+            workers,
+            |worker| worker.shell.handed_over,
         )
     }
 }
@@ -160,6 +175,22 @@ impl Page<'_> {
     fn counter(&mut self, name: &str, help: &str, value: u64) -> Result<(), fmt::Error> {
         let encoder = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
         ConstCounter::new(value).encode(encoder)
+    }
+
+    /// A counter for each worker.
+    fn workers(
+        &mut self,
+        name: &str,
+        help: &str,
+        workers: &[WorkerReport],
+        read: impl Fn(&WorkerReport) -> u64,
+    ) -> Result<(), fmt::Error> {
+        let mut encoder = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (number, worker) in workers.iter().enumerate() {
+            let set = [("worker", number)];
+            ConstCounter::new(read(worker)).encode(encoder.encode_family(&set)?)?;
+        }
+        Ok(())
     }
 
     /// A counter for each set of label values.

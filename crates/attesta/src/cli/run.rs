@@ -30,7 +30,9 @@ async fn serve(configuration: &Configuration, screen: &Screen) -> Result<Outcome
     for alarm in &alarms {
         error!(help = alarm.help, "{alarm}");
     }
-    let edge = builder.build().map_err(|error| unbuilt(configuration, &error))?;
+    let edge = builder
+        .build_on_threads(configuration.settings.workers)
+        .map_err(|error| unbuilt(configuration, &error))?;
     let mut background = JoinSet::new();
     let mut admin_address = None;
     if let Some(settings) = &configuration.settings.admin {
@@ -68,7 +70,10 @@ fn unbuilt(configuration: &Configuration, error: &BuildError) -> Fault {
             "is something listening there already? give another address, or port 0 for any free one",
         ),
         BuildError::Tls { address, error } => (address, error.remedy()),
-        BuildError::Config(_) | BuildError::NoRoots(_) | BuildError::NoRandomness(_) => {
+        BuildError::Config(_)
+        | BuildError::NoRoots(_)
+        | BuildError::NoRandomness(_)
+        | BuildError::NoThreads(_) => {
             return Fault::new(error.to_string());
         }
     };

@@ -1,6 +1,7 @@
-//! `[emergency]`, `[callee]`, `[dns]`, `[admin]` and `[log]`.
+//! `[emergency]`, `[callee]`, `[dns]`, `[admin]`, `[log]` and `[workers]`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::{NonZero, NonZeroU8};
 
 use attesta_b2bua::Prefix;
 use tracing_subscriber::EnvFilter;
@@ -119,3 +120,24 @@ impl LogSettings {
 /// The port of DNS (RFC 1035 section 4.2).
 const DNS: u16 = 53;
 const MAX_SERVERS: usize = 8;
+
+/// One worker for each core that the process may use.
+pub(super) fn all_cores() -> NonZeroU8 {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    u8::try_from(cores.min(MOST_WORKERS)).ok().and_then(NonZeroU8::new).unwrap_or(NonZeroU8::MIN)
+}
+
+/// `[workers] count`: a number, or `"auto"` for one on each core.
+pub(super) fn read_workers(section: Section<'_>) -> Option<NonZeroU8> {
+    let count = if section.plain_text("count").is_some() {
+        section.choice("count", &[("auto", all_cores())], &[])
+    } else {
+        let count = section.integer("count", 1..=MOST_WORKERS as u64);
+        count.and_then(|count| u8::try_from(count).ok()).and_then(NonZeroU8::new)
+    };
+    section.close();
+    count
+}
+
+/// Each worker has a queue from each other.
+const MOST_WORKERS: usize = 64;

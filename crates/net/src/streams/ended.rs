@@ -138,6 +138,33 @@ impl StreamCounters {
         Unaccepted::ALL.into_iter().zip(self.unaccepted)
     }
 
+    /// Adds what another worker counted.
+    pub fn add(&mut self, other: &StreamCounters) {
+        // Taken apart, so that no counter is forgotten.
+        let StreamCounters {
+            live,
+            accepted,
+            opened,
+            messages_received,
+            octets_received,
+            messages_sent,
+            octets_sent,
+            messages_moved,
+            ended,
+            unaccepted,
+        } = other;
+        self.live += live;
+        self.accepted += accepted;
+        self.opened += opened;
+        self.messages_received += messages_received;
+        self.octets_received += octets_received;
+        self.messages_sent += messages_sent;
+        self.octets_sent += octets_sent;
+        self.messages_moved += messages_moved;
+        self.ended.iter_mut().zip(ended).for_each(|(count, more)| *count += more);
+        self.unaccepted.iter_mut().zip(unaccepted).for_each(|(count, more)| *count += more);
+    }
+
     pub(crate) fn end(&mut self, why: Ended) {
         if let Some((_, count)) = Ended::ALL.into_iter().zip(&mut self.ended).find(|(each, _)| *each == why) {
             *count += 1;

@@ -6,3 +6,4 @@ mod certificates;
 mod driver;
 mod phone;
 mod streams;
+mod workers;

@@ -1,0 +1,192 @@
+//! What leads from each worker of an edge to each other.
+
+use std::future::poll_fn;
+use std::hash::Hasher;
+use std::num::NonZeroU8;
+use std::task::Poll;
+
+use attesta_transaction::{Bearing, Flow, Transmit, WorkerId};
+use bytes::Bytes;
+use siphasher::sip::SipHasher13;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use crate::clock::{NoRandomness, random};
+
+/// One worker's lines to the other workers of its edge, and what it needs to know which of them a message belongs to.
+///
+/// All datagrams of one peer reach one socket of those that share an address, and a connection has one owner. So whoever
+/// receives a message hands it to the worker that has its call: the one named in our branch or tag, and for a request that
+/// bears neither the one that its Call-ID hashes to, under a key that nobody outside knows. That is settled before anything
+/// is kept of the message, so that retransmissions, CANCELs and merged requests meet the INVITE.
+#[derive(Debug)]
+pub struct TieLines {
+    own: WorkerId,
+    instance: u16,
+    hasher: SipHasher13,
+    /// By worker; to itself a worker has none.
+    outgoing: Vec<Option<mpsc::Sender<Handed>>>,
+    incoming: Vec<mpsc::Receiver<Handed>>,
+}
+
+/// What one worker hands to another.
+#[derive(Debug)]
+pub(crate) enum Handed {
+    /// A message from the network that concerns a call of the other's, or may begin one there.
+    Message(Flow, Bytes),
+    /// A message to be sent on a connection that the other owns.
+    Transmit(Transmit),
+    /// A message of the other's that did not arrive.
+    Failed(Transmit),
+}
+
+impl TieLines {
+    /// The lines of `workers` workers of this instance, in the order of their numbers. The endpoints of worker `n` bear the
+    /// [`Place`](attesta_transaction::Place) of `instance` and `n`.
+    ///
+    /// # Errors
+    /// The operating system gives no random octets for the key.
+    pub fn between(workers: NonZeroU8, instance: u16) -> Result<Vec<TieLines>, NoRandomness> {
+        let hasher = SipHasher13::new_with_key(&random()?);
+        let mut all: Vec<_> = (0..workers.get())
+            .map(|own| TieLines {
+                own: WorkerId(own),
+                instance,
+                hasher,
+                outgoing: Vec::new(),
+                incoming: Vec::new(),
+            })
+            .collect();
+        for to in 0..workers.get() {
+            for from in &mut all {
+                from.outgoing.push(None);
+            }
+            let mut lines = Vec::new();
+            for from in all.iter_mut().filter(|from| from.own != WorkerId(to)) {
+                let (sender, receiver) = mpsc::channel(LINE);
+                if let Some(last) = from.outgoing.last_mut() {
+                    *last = Some(sender);
+                }
+                lines.push(receiver);
+            }
+            if let Some(to) = all.get_mut(usize::from(to)) {
+                to.incoming = lines;
+            }
+        }
+        Ok(all)
+    }
+
+    /// The worker whose lines these are.
+    pub(crate) fn own(&self) -> WorkerId {
+        self.own
+    }
+
+    /// The worker that a message belongs to; this one where nothing tells.
+    pub(crate) fn owner(&self, bearing: &Bearing<'_>) -> WorkerId {
+        let named = bearing.place.filter(|place| {
+            place.instance == self.instance && usize::from(place.worker) < self.outgoing.len()
+        });
+        if let Some(place) = named {
+            return WorkerId(place.worker);
+        }
+        let Some(call_id) = bearing.call_id else { return self.own };
+        let mut hasher = self.hasher;
+        hasher.write(call_id);
+        // Less than the number of workers, of which there are 255 at most.
+        let worker = hasher.finish().checked_rem(self.outgoing.len() as u64);
+        worker.and_then(|worker| u8::try_from(worker).ok()).map_or(self.own, WorkerId)
+    }
+
+    /// Hands something to another worker; gives back what finds no room on the line.
+    pub(crate) fn hand(&self, to: WorkerId, handed: Handed) -> Option<Handed> {
+        let Some(Some(line)) = self.outgoing.get(usize::from(to.0)) else { return Some(handed) };
+        line.try_send(handed).err().map(TrySendError::into_inner)
+    }
+
+    /// Waits for what the others hand over, and puts it into `taken`. Dropping the future loses nothing.
+    pub(crate) async fn arrivals(&mut self, taken: &mut Vec<Handed>) {
+        let incoming = &mut self.incoming;
+        poll_fn(|cx| {
+            let before = taken.len();
+            for line in incoming.iter_mut() {
+                // The line of a worker that has stopped stays silent.
+                let _ = line.poll_recv_many(cx, taken, TAKEN);
+            }
+            if taken.len() > before { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+}
+
+/// What may wait on one line: a few batches of datagrams.
+const LINE: usize = 1024;
+
+/// What is taken from one line in one turn.
+const TAKEN: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use attesta_transaction::Place;
+
+    use super::*;
+
+    fn lines(workers: u8) -> Vec<TieLines> {
+        TieLines::between(NonZeroU8::new(workers).unwrap(), 5).unwrap()
+    }
+
+    fn of_place(instance: u16, worker: u8) -> Bearing<'static> {
+        Bearing { place: Some(Place { instance, worker }), call_id: Some(b"c") }
+    }
+
+    fn message() -> Handed {
+        let loopback = "127.0.0.1:5060".parse().unwrap();
+        Handed::Message(Flow::udp(loopback, loopback), Bytes::from_static(b"SIP"))
+    }
+
+    #[test]
+    fn all_workers_agree_on_who_owns_a_message() {
+        let lines = lines(4);
+        for worker in 0..4 {
+            assert!(lines.iter().all(|line| line.owner(&of_place(5, worker)) == WorkerId(worker)));
+        }
+        let by_call_id = Bearing { place: None, call_id: Some(b"c") };
+        // A place of another instance, or of a worker that there is not, says nothing.
+        for bearing in [by_call_id, of_place(6, 1), of_place(5, 4)] {
+            let owner = lines[0].owner(&by_call_id);
+            assert!(lines.iter().all(|line| line.owner(&bearing) == owner));
+        }
+        assert!(lines.iter().all(|line| line.owner(&Bearing::default()) == line.own()));
+    }
+
+    #[test]
+    fn calls_are_spread_evenly() {
+        let lines = lines(4);
+        let mut counts = [0; 4];
+        for call in 0..4000 {
+            let call_id = format!("{call}@192.0.2.1");
+            let bearing = Bearing { place: None, call_id: Some(call_id.as_bytes()) };
+            counts[usize::from(lines[0].owner(&bearing).0)] += 1;
+        }
+        assert!(counts.iter().all(|count| (900..1100).contains(count)), "{counts:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_handed_over_arrives_in_its_order_and_a_full_line_gives_it_back() {
+        let mut lines = lines(3);
+        for worker in [0, 1] {
+            assert!(lines[worker].hand(WorkerId(2), message()).is_none());
+        }
+        let mut taken = Vec::new();
+        lines[2].arrivals(&mut taken).await;
+        assert_eq!(taken.len(), 2);
+        for _ in 0..LINE {
+            assert!(lines[0].hand(WorkerId(1), message()).is_none());
+        }
+        assert!(lines[0].hand(WorkerId(1), message()).is_some());
+        assert!(
+            lines[0].hand(WorkerId(0), message()).is_some()
+                && lines[0].hand(WorkerId(3), message()).is_some()
+        );
+        assert!(lines[2].hand(WorkerId(1), message()).is_none(), "each pair has a line of its own");
+    }
+}

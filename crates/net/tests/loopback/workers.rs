@@ -1,0 +1,188 @@
+//! Two workers at one address: calls are spread, and what belongs to a call finds it, whoever receives it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::num::NonZeroU8;
+use std::sync::Arc;
+use std::time::Duration;
+
+use attesta_b2bua::{DefaultPolicy, InboundIdentity, Listener, Switchboard};
+use attesta_net::{Control, Driver, Report, TieLines, Udp, UdpOptions, Worker, random};
+use attesta_transaction::{Place, Seed, Transport};
+use tokio::net::UdpSocket;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::phone::{hears, passing};
+
+/// Workers with sockets at one address.
+struct Crew {
+    address: SocketAddr,
+    controls: Vec<Control>,
+    running: JoinSet<Report>,
+}
+
+impl Crew {
+    fn start(count: u8) -> Crew {
+        let shared = UdpOptions::default().shared(true);
+        let mut address = "127.0.0.1:0".parse().unwrap();
+        let (mut controls, mut running) = (Vec::new(), JoinSet::new());
+        for (number, lines) in (0..).zip(TieLines::between(NonZeroU8::new(count).unwrap(), 0).unwrap()) {
+            let worker = Worker::new(format!("worker {number}")).unwrap();
+            let socket = worker.within(|| Udp::bind(address, &shared)).unwrap();
+            address = socket.local();
+            let config = passing(InboundIdentity::Pass).callee(vec!["+120255501".parse().unwrap()]);
+            let config = config.listener(Listener::new("here", Transport::Udp, address)).build().unwrap();
+            let (place, seed) = (Place { instance: 0, worker: number }, Seed::new(random().unwrap()));
+            let switchboard = Switchboard::new(Arc::new(config), DefaultPolicy, place, &seed);
+            let driver = worker.within(|| Driver::new(switchboard, vec![socket]).tie_lines(lines));
+            controls.push(driver.control());
+            running.spawn(worker.run(driver));
+        }
+        Crew { address, controls, running }
+    }
+
+    async fn stop(mut self) -> Vec<Report> {
+        for control in &self.controls {
+            control.stop().await.unwrap();
+        }
+        let mut reports = Vec::new();
+        while let Some(report) = self.running.join_next().await {
+            reports.push(report.unwrap());
+        }
+        reports
+    }
+}
+
+/// A phone that makes calls from one address and port.
+struct Caller {
+    socket: UdpSocket,
+    edge: SocketAddr,
+}
+
+impl Caller {
+    async fn tells(&self, method: &str, uri: &str, call: usize, seq: u32, branch: &str, to_tag: &str) {
+        let phone = self.socket.local_addr().unwrap();
+        let request = format!(
+            "{method} {uri} SIP/2.0\r\n\
+             Via: SIP/2.0/UDP {phone};branch=z9hG4bK{call}{branch};rport\r\n\
+             Max-Forwards: 70\r\n\
+             From: <sip:+12155550121@phone.example;user=phone>;tag=phone{call}\r\n\
+             To: <sip:+12025550101@edge.example;user=phone>{to_tag}\r\n\
+             Call-ID: {call}@phone.example\r\n\
+             CSeq: {seq} {method}\r\n\
+             Contact: <sip:phone@{phone}>\r\n\
+             Content-Length: 0\r\n\r\n"
+        );
+        self.socket.send_to(request.as_bytes(), self.edge).await.unwrap();
+    }
+
+    /// Hears until each of `calls` has its final response of this status to this method; its To tag by call.
+    async fn gets(&self, status: &str, method: &str, calls: usize) -> BTreeMap<usize, String> {
+        let mut tags = BTreeMap::new();
+        while tags.len() < calls {
+            let (message, from) = timeout(Duration::from_secs(20), hears(&self.socket)).await.unwrap();
+            assert_eq!(from, self.edge);
+            let line = |name: &str| message.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim();
+            if message.starts_with("SIP/2.0 1") || !line("CSeq:").ends_with(method) {
+                continue;
+            }
+            assert!(message.starts_with(&format!("SIP/2.0 {status}")), "{message}");
+            let call = line("Call-ID:").split('@').next().unwrap().parse().unwrap();
+            let tag = line("To:").split_once('>').unwrap().1.to_owned();
+            if let Some(before) = tags.insert(call, tag.clone()) {
+                assert_eq!(before, tag, "one INVITE made two calls");
+            }
+        }
+        tags
+    }
+}
+
+#[tokio::test]
+async fn the_calls_of_one_peer_are_spread_and_their_messages_find_them() {
+    let crew = Crew::start(2);
+    let caller = Caller { socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(), edge: crew.address };
+    let uri = "sip:+12025550101@edge.example";
+    for batch in 0..CALLS / BATCH {
+        let calls = batch * BATCH..(batch + 1) * BATCH;
+        for call in calls.clone() {
+            // Twice: a retransmission meets its INVITE.
+            caller.tells("INVITE", uri, call, 1, "invite", "").await;
+            caller.tells("INVITE", uri, call, 1, "invite", "").await;
+        }
+        let tags = caller.gets("200", "INVITE", BATCH).await;
+        for call in calls {
+            caller.tells("ACK", uri, call, 1, "ack", &tags[&call]).await;
+            caller.tells("BYE", uri, call, 2, "bye", &tags[&call]).await;
+        }
+        caller.gets("200", "BYE", BATCH).await;
+    }
+    let reports = crew.stop().await;
+    assert_eq!(reports.iter().map(|report| report.calls.calls).sum::<u64>(), CALLS as u64);
+    for report in &reports {
+        assert!(report.calls.calls > CALLS as u64 / 3, "{:?}", report.calls);
+        assert_eq!(report.calls.refused().map(|(_, count)| count).sum::<u64>(), 0);
+    }
+    // The system gave all that one peer sends to one socket.
+    assert!(reports.iter().any(|report| report.shell.datagrams_received == 0));
+    assert!(reports.iter().all(|report| report.shell.handovers_dropped == 0));
+}
+
+#[tokio::test]
+async fn what_cancels_or_answers_a_call_finds_it() {
+    let crew = Crew::start(2);
+    let caller = Caller { socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(), edge: crew.address };
+    let callee = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("sip:+12025550777@{}", callee.local_addr().unwrap());
+    for call in 0..BATCH {
+        caller.tells("INVITE", &uri, call, 1, "invite", "").await;
+    }
+    // All INVITEs arrive at the callee from one address; each is ringing before it is cancelled.
+    let mut rung = BTreeMap::new();
+    while rung.len() < BATCH {
+        let (invite, from) = hears(&callee).await;
+        callee.send_to(crate::phone::response(&invite, "180 Ringing").as_bytes(), from).await.unwrap();
+        rung.insert(invite.lines().find(|line| line.starts_with("Call-ID")).unwrap().to_owned(), invite);
+    }
+    for call in 0..BATCH {
+        caller.tells("CANCEL", &uri, call, 1, "invite", "").await;
+    }
+    let mut cancelled = 0;
+    while cancelled < BATCH {
+        let (message, from) = hears(&callee).await;
+        if message.starts_with("CANCEL ") {
+            callee.send_to(crate::phone::response(&message, "200 OK").as_bytes(), from).await.unwrap();
+            let id = message.lines().find(|line| line.starts_with("Call-ID")).unwrap();
+            let gone = crate::phone::response(&rung[id], "487 Request Terminated");
+            callee.send_to(gone.as_bytes(), from).await.unwrap();
+            cancelled += usize::from(rung.remove(id).is_some());
+        }
+    }
+    let tags = caller.gets("487", "INVITE", BATCH).await;
+    for (call, tag) in tags {
+        caller.tells("ACK", &uri, call, 1, "invite", &tag).await;
+    }
+    let reports = crew.stop().await;
+    for report in &reports {
+        assert!(report.calls.calls > 0);
+        assert_eq!(report.calls.refused().map(|(_, count)| count).sum::<u64>(), 0, "{:?}", report.calls);
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_is_let_go_frees_its_port() {
+    let crew = Crew::start(2);
+    let address = crew.address;
+    drop(crew);
+    let bound = async {
+        while UdpSocket::bind(address).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    assert!(timeout(Duration::from_secs(20), bound).await.is_ok());
+}
+
+const CALLS: usize = 120;
+
+/// Calls at once.
+const BATCH: usize = 20;

@@ -1,0 +1,202 @@
+//! Where a message belongs, read from it before it is parsed.
+
+use attesta_sip::{Name, To, Via};
+
+use crate::mint::Place;
+
+/// What the text of a message says of the worker whose state it concerns.
+///
+/// A response and a request within a dialog name the [`Place`] that made their branch or tag. A request that carries no tag
+/// of ours has its Call-ID, by which an INVITE, its retransmissions, its CANCEL and the same request by another path come
+/// together. This is a look at a few lines: it allocates nothing, and takes time in the length of the header at most.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Bearing<'a> {
+    /// Who made the branch of a response, or the To tag of a request, if we did.
+    pub place: Option<Place>,
+    /// The Call-ID, of a request or of a response that we sent.
+    pub call_id: Option<&'a [u8]>,
+}
+
+impl<'a> Bearing<'a> {
+    /// Of a message that we received: a response bears our branch, a request our tag where it is in a dialog of ours.
+    #[must_use]
+    pub fn of_received(message: &'a [u8]) -> Self {
+        Self::read(message, is_response(message))
+    }
+
+    /// Of a message that we sent, or of its first part, as it comes back from the network: a request bears our branch, a
+    /// response our tag.
+    #[must_use]
+    pub fn of_sent(message: &'a [u8]) -> Self {
+        Self::read(message, !is_response(message))
+    }
+
+    fn read(message: &'a [u8], ours_by_branch: bool) -> Self {
+        let (mut to, mut call_id) = (None, None);
+        for line in Lines(start(message)).skip(1) {
+            // Of the letters that the names here begin with, in their long and compact forms.
+            if !matches!(line.first(), Some(b'v' | b'V' | b't' | b'T' | b'c' | b'C' | b'i' | b'I')) {
+                continue;
+            }
+            let Some((name, value)) = split(line) else { continue };
+            match Name::parse(name) {
+                Some(Name::Via) if ours_by_branch => {
+                    let branch = Via::parse(top(value)).ok().and_then(|via| via.branch());
+                    return Self { place: branch.and_then(Place::of), call_id: None };
+                }
+                Some(Name::To) if to.is_none() => to = Some(value),
+                Some(Name::CallId) if call_id.is_none() => call_id = Some(value),
+                _ => {}
+            }
+            if to.is_some() && call_id.is_some() {
+                break;
+            }
+        }
+        if ours_by_branch {
+            return Self::default();
+        }
+        let to = to.and_then(|to| To::parse(to).ok());
+        Self { place: to.and_then(|to| Place::of(to.tag()?)), call_id }
+    }
+}
+
+/// The lines of a header, each with the lines that continue it (RFC 3261 section 7.3.1).
+struct Lines<'a>(&'a [u8]);
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let Self(rest) = *self;
+        let mut end = 0;
+        loop {
+            let Some(feed) = rest.get(end..)?.iter().position(|octet| *octet == b'\n') else {
+                // The last line of a message that is cut short may be cut itself.
+                *self = Self(&[]);
+                return None;
+            };
+            end += feed + 1;
+            // The first line is the empty one that ends the header.
+            if end <= 2 && rest.get(..end)?.trim_ascii().is_empty() {
+                return None;
+            }
+            if !matches!(rest.get(end), Some(b' ' | b'\t')) {
+                break;
+            }
+        }
+        let (line, rest) = rest.split_at_checked(end)?;
+        *self = Self(rest);
+        Some(line.trim_ascii_end())
+    }
+}
+
+/// The message without line ends before it (RFC 3261 section 7.5).
+fn start(message: &[u8]) -> &[u8] {
+    let at = message.iter().position(|octet| !matches!(octet, b'\r' | b'\n')).unwrap_or(message.len());
+    message.get(at..).unwrap_or_default()
+}
+
+fn is_response(message: &[u8]) -> bool {
+    start(message).get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"SIP/"))
+}
+
+fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = line.iter().position(|octet| *octet == b':')?;
+    let (name, value) = line.split_at_checked(colon)?;
+    Some((name.trim_ascii_end(), value.get(1..)?.trim_ascii()))
+}
+
+/// The first of the values of a line, as far as a Via of ours goes: it has no comma of its own.
+fn top(value: &[u8]) -> &[u8] {
+    value.split(|octet| *octet == b',').next().unwrap_or_default().trim_ascii()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mint::{Minter, Seed};
+
+    const PLACE: Place = Place { instance: 7, worker: 3 };
+
+    fn minter() -> Minter {
+        Minter::new(PLACE, &Seed::new([9; 32]))
+    }
+
+    fn here(call_id: Option<&'static str>) -> Bearing<'static> {
+        Bearing { place: Some(PLACE), call_id: call_id.map(str::as_bytes) }
+    }
+
+    #[test]
+    fn a_response_goes_where_its_top_branch_was_made() {
+        let branch = minter().branch();
+        for via in ["Via:", "v :", "VIA:\r\n "] {
+            let response = format!(
+                "SIP/2.0 200 OK\r\nCall-ID: c\r\n{via} SIP/2.0/UDP a;branch={branch};rport=5, SIP/2.0/UDP b;branch=z9hG4bK1\r\n\
+                 To: <sip:b>;tag=theirs\r\n\r\n"
+            );
+            assert_eq!(Bearing::of_received(response.as_bytes()), here(None), "{via}");
+        }
+        let stray = b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nCall-ID: c\r\n\r\n";
+        assert_eq!(Bearing::of_received(stray), Bearing::default());
+    }
+
+    #[test]
+    fn a_request_in_a_dialog_goes_where_its_to_tag_was_made() {
+        let tag = minter().tag();
+        for to in [
+            format!("To: \"a;tag=x\" <sip:b;tag=y>;tag={tag}"),
+            format!("t\t:\r\n\t<sip:b>\r\n ;x=y;TAG={tag}"),
+        ] {
+            let request = format!(
+                "\r\n\r\nBYE sip:b SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\n{to}\r\nI: c\r\n\r\n"
+            );
+            assert_eq!(Bearing::of_received(request.as_bytes()), here(Some("c")), "{to}");
+        }
+    }
+
+    #[test]
+    fn a_request_without_a_tag_of_ours_has_its_call_id() {
+        let branch = minter().branch();
+        for to in ["<sip:b>", "<sip:b>;tag=theirs", "\"unfinished"] {
+            let request = format!(
+                "INVITE sip:b SIP/2.0\nv: SIP/2.0/UDP a;branch={branch}\nCALL-ID : 1@c \nTo: {to}\n\nCall-ID: body\n"
+            );
+            let bearing = Bearing { place: None, call_id: Some(b"1@c") };
+            assert_eq!(Bearing::of_received(request.as_bytes()), bearing, "{to}");
+        }
+        assert_eq!(
+            Bearing::of_received(b"INVITE sip:b SIP/2.0\r\n\r\nCall-ID: body\r\n"),
+            Bearing::default()
+        );
+    }
+
+    #[test]
+    fn what_we_sent_comes_back_to_who_sent_it() {
+        let (branch, tag) = (minter().branch(), minter().tag());
+        let request =
+            format!("INVITE sip:b SIP/2.0\r\nVia: SIP/2.0/UDP a;branch={branch};rport\r\nFrom: <si");
+        assert_eq!(Bearing::of_sent(request.as_bytes()), here(None));
+        let response = format!(
+            "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nTo: <sip:b>;tag={tag}\r\nCall-ID: c\r\nCSe"
+        );
+        assert_eq!(Bearing::of_sent(response.as_bytes()), here(Some("c")));
+    }
+
+    #[test]
+    fn no_octets_are_too_odd() {
+        let odd: [&[u8]; 8] = [
+            b"",
+            b"\r\n",
+            b"\n",
+            b"SIP/",
+            b"\r\n \r\n \r\n",
+            b"X\r\n:\r\nv\r\nv:\r\nt:\r\n",
+            b"\xff\n\xff:\xff\n",
+            b"a\n\n",
+        ];
+        for message in odd {
+            assert_eq!(Bearing::of_received(message), Bearing::default());
+            assert_eq!(Bearing::of_sent(message), Bearing::default());
+        }
+    }
+}

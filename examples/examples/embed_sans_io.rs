@@ -1,0 +1,115 @@
+//! The switchboard inside a program without any runtime: one socket of the standard library, one thread, one loop.
+//!
+//! Try it: `cargo run --example embed_sans_io`, then call `sip:+12025550100@127.0.0.1:5060`.
+
+use std::collections::VecDeque;
+use std::error::Error;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use attesta_b2bua::{
+    CallEvent, Config, DefaultPolicy, InboundIdentity, Input, Listener, Now, OutboundIdentity, Output,
+    ResolveError, Route, RouteTo, SignError, Switchboard, Trunk,
+};
+use attesta_stir::UnixTime;
+use attesta_transaction::{Flow, Place, Seed, Transport};
+use bytes::Bytes;
+
+#[expect(clippy::print_stdout, reason = "an example shows what happens")]
+fn main() -> Result<(), Box<dyn Error>> {
+    let socket = UdpSocket::bind("127.0.0.1:5060")?;
+    println!("listening on UDP {}", socket.local_addr()?);
+    serve(&socket, |event| {
+        println!("{event:?}");
+        true
+    })
+}
+
+/// Answers calls that come to `socket`, until `hear` says of what happens in them that it is enough.
+pub(crate) fn serve(
+    socket: &UdpSocket,
+    mut hear: impl FnMut(CallEvent) -> bool,
+) -> Result<(), Box<dyn Error>> {
+    let here = socket.local_addr()?;
+    let mut switchboard = switchboard(Listener::new("here", Transport::Udp, here))?;
+    let mut slot = vec![0; 65_536];
+    let mut deadline: Option<Instant> = None;
+    let mut goes_on = true;
+    while goes_on {
+        let mut inputs = VecDeque::new();
+        socket.set_read_timeout(deadline.map(until))?;
+        match socket.recv_from(&mut slot) {
+            Ok((length, remote)) => {
+                let data = Bytes::copy_from_slice(slot.get(..length).unwrap_or_default());
+                inputs.push_back(Input::Datagram { flow: Flow::udp(here, remote), data });
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let now = now();
+        if deadline.is_some_and(|deadline| deadline <= now.mono) {
+            inputs.push_back(Input::Timeout);
+        }
+        // Each input is followed by all outputs that it leads to; some of them are answered by further inputs.
+        while let Some(input) = inputs.pop_front() {
+            switchboard.handle_input(now, input);
+            deadline = loop {
+                match switchboard.poll_output() {
+                    Output::Transmit(transmit) => {
+                        if socket.send_to(&transmit.payload, transmit.flow.remote).is_err() {
+                            inputs.push_back(Input::TransportFailed(transmit));
+                        }
+                    }
+                    // Whoever calls out looks names up here. This program only answers.
+                    Output::Resolve { token, .. } => {
+                        inputs.push_back(Input::Resolved { token, result: Err(ResolveError::NotFound) });
+                    }
+                    Output::Sign { token, .. } => {
+                        inputs.push_back(Input::Signed { token, result: Err(SignError::Unavailable) });
+                    }
+                    // Nothing is verified here, and the policy decides at once.
+                    Output::FetchCertificate(_) | Output::Decide { .. } => {}
+                    Output::Event(event) => goes_on &= hear(event),
+                    Output::Timeout(deadline) => break deadline,
+                }
+            };
+        }
+    }
+    Ok(())
+}
+
+/// Calls from this machine to the numbers from +12025550100 to +12025550199 are answered, others refused.
+fn switchboard(listener: Listener) -> Result<Switchboard, Box<dyn Error>> {
+    let callers = Trunk::new("callers")
+        .source("127.0.0.0/8".parse()?)
+        .inbound_identity(InboundIdentity::Pass)
+        .outbound_identity(OutboundIdentity::Pass);
+    let config = Config::builder()
+        .listener(listener)
+        .trunk(callers)
+        .route(Route::new(RouteTo::RequestUri))
+        .callee(vec!["+120255501".parse()?])
+        .build()?;
+    Ok(Switchboard::new(Arc::new(config), DefaultPolicy, Place::default(), &seed()?))
+}
+
+/// Tags, branches and Call-IDs are made of it, so that nobody may guess it.
+fn seed() -> io::Result<Seed> {
+    let mut octets = [0; 32];
+    File::open("/dev/urandom")?.read_exact(&mut octets)?;
+    Ok(Seed::new(octets))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the program has the clock, the switchboard has none")]
+fn now() -> Now {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Now { mono: Instant::now(), unix: UnixTime::since_unix_epoch(unix) }
+}
+
+/// How long to wait for a datagram; a socket takes no wait of zero.
+fn until(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(now().mono).max(Duration::from_millis(1))
+}
