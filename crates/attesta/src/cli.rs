@@ -175,6 +175,9 @@ struct Sign {
     /// The called number, or a tel:, sip: or urn: URI; may be given again
     #[arg(long, value_name = "TN", required = true, value_parser = sign::callee)]
     dest: Vec<Identity>,
+    /// The type of the PASSporT: a provider's, or one of a delegate of numbers, which has neither --attest nor --origid
+    #[arg(long, value_name = "TYPE", value_enum, default_value_t = SignedType::Shaken)]
+    ppt: SignedType,
     /// How well the signer knows the caller
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = Attest::A)]
     attest: Attest,
@@ -184,6 +187,15 @@ struct Sign {
     /// The time of signing: RFC 3339 or seconds since the epoch [default: now]
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     at: Option<UnixTime>,
+}
+
+/// The types that are signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum SignedType {
+    /// RFC 8588
+    Shaken,
+    /// RFC 8225, without a type
+    Base,
 }
 
 /// The attestation levels of SHAKEN (RFC 8588 section 4).

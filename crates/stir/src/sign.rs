@@ -279,6 +279,23 @@ impl SigningKey {
         }
         Frame::new(Ppt::Shaken, x5u).sign(self, out, |json| claims.write(json))
     }
+
+    /// Appends the value of an Identity header field as [`Signer::sign_base`] does, without the certificate at hand.
+    ///
+    /// # Errors
+    /// When nothing was signed; `out` is then as it was.
+    pub fn dangerous_sign_base(
+        &self,
+        x5u: &X5u,
+        claims: &Base<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SignError> {
+        if claims.dest.is_empty() {
+            return Err(SignError::NoDestination);
+        }
+        let payload = |json: &mut Json| canonical::base(claims.dest, claims.iat, claims.orig, json);
+        Frame::new(Ppt::Base, x5u).sign(self, out, payload)
+    }
 }
 
 impl Frame {

@@ -4,32 +4,39 @@ use std::io::Write;
 
 use attesta_net::random;
 use attesta_stir::{
-    Attestation, DEFAULT_PORTS, DialPlan, Identity, IdentityError, OrigId, Shaken, SigningKey,
+    Attestation, Base, DEFAULT_PORTS, DialPlan, Identity, IdentityError, OrigId, Shaken, SigningKey,
     TelephoneNumber, X5u, X5uError,
 };
 use serde_json::json;
 
 use super::screen::Screen;
-use super::{Attest, Outcome, Sign, time};
+use super::{Attest, Outcome, Sign, SignedType, time};
 use crate::fault::{Failure, Fault};
 use crate::files;
 
 pub(super) fn sign(args: &Sign, screen: &Screen) -> Result<Outcome, Failure> {
     let key = read_key(args)?;
     let x5u = read_url(args, screen)?;
-    let origid = match args.origid {
-        Some(origid) => origid,
-        None => OrigId::from_random(random().map_err(|error| Fault::new(error.to_string()))?),
-    };
-    let claims = Shaken {
-        attest: args.attest.into(),
-        dest: &args.dest,
-        iat: args.at.unwrap_or_else(time::now),
-        orig: &args.orig,
-        origid,
-    };
     let mut identity = Vec::new();
-    key.dangerous_sign_shaken(&x5u, &claims, &mut identity).map_err(|error| Fault::new(error.to_string()))?;
+    let iat = args.at.unwrap_or_else(time::now);
+    let signed = match args.ppt {
+        SignedType::Shaken => {
+            let origid = match args.origid {
+                Some(origid) => origid,
+                None => OrigId::from_random(random().map_err(|error| Fault::new(error.to_string()))?),
+            };
+            let (attest, dest, orig) = (args.attest.into(), &args.dest, &args.orig);
+            key.dangerous_sign_shaken(&x5u, &Shaken { attest, dest, iat, orig, origid }, &mut identity)
+        }
+        SignedType::Base if args.origid.is_some() => {
+            let fault = Fault::new("--origid: a base PASSporT has none");
+            return Err(fault.help("leave it out, or sign with --ppt shaken").into());
+        }
+        SignedType::Base => {
+            key.dangerous_sign_base(&x5u, &Base { dest: &args.dest, iat, orig: &args.orig }, &mut identity)
+        }
+    };
+    signed.map_err(|error| Fault::new(error.to_string()))?;
     let identity = String::from_utf8_lossy(&identity);
     let mut out = screen.out();
     if screen.json() {

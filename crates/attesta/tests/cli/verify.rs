@@ -227,6 +227,25 @@ fn the_lists_may_stand_in_the_configuration() {
 }
 
 #[test]
+fn a_delegate_vouches_for_its_numbers_alone() {
+    let desk = Desk::new();
+    let (key, anchors) = (desk.file("delegate.key.pem"), desk.file("sti-roots.pem"));
+    let cert = format!("{URL}={}", desk.file("delegate.chain.pem"));
+    for (ppt, orig, status, reason) in [
+        ("base", CALLER, 0, Value::Null),
+        ("base", "+18005551212", 1, "number-not-covered".into()),
+        ("shaken", CALLER, 1, "provider-missing".into()),
+    ] {
+        let args = ["sign", "--key", &key, "--x5u", URL, "--ppt", ppt, "--orig", orig, "--dest", CALLEE];
+        let identity = attesta(args).expect(0).stdout;
+        let message = invite(&[identity.trim_end()]).replace(CALLER, orig);
+        let args = ["verify", "--anchors", &anchors, "--cert", &cert, "-"];
+        let judgement = attesta_reading(args, message.as_bytes()).expect(status).json();
+        assert_eq!((&judgement["reason"], judgement.get("attest")), (&reason, None), "{ppt} {orig}");
+    }
+}
+
+#[test]
 fn numbers_are_signed_in_their_canonical_form() {
     let desk = Desk::new();
     let key = desk.file("leaf.key.pem");
