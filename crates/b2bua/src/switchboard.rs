@@ -107,6 +107,12 @@ impl<P: Policy> Switchboard<P> {
         self.desk.counters(self.calls.len())
     }
 
+    /// Whether a trunk claims the address that a message of this flow comes from: only such peers begin calls.
+    #[must_use]
+    pub fn knows(&self, flow: &Flow) -> bool {
+        self.desk.config.screen(flow).is_some()
+    }
+
     /// The policy.
     pub const fn policy_mut(&mut self) -> &mut P {
         &mut self.policy

@@ -113,6 +113,8 @@ pub struct ShellCounters {
     pub certificates_unasked: u64,
     /// Of stream connections.
     pub streams: StreamCounters,
+    /// Datagrams from addresses that no trunk claims, of no call of ours, that came too fast and were dropped unread.
+    pub strangers_dropped: u64,
     /// Messages that went to another worker, since they belong to it.
     pub handed_over: u64,
     /// Messages that should have, and found its queue full: lost as on the wire.
@@ -146,6 +148,7 @@ impl ShellCounters {
             resolutions,
             resolutions_cut,
             streams,
+            strangers_dropped,
             handed_over,
             handovers_dropped,
         } = other;
@@ -163,6 +166,7 @@ impl ShellCounters {
         self.resolutions += resolutions;
         self.resolutions_cut += resolutions_cut;
         self.streams.add(streams);
+        self.strangers_dropped += strangers_dropped;
         self.handed_over += handed_over;
         self.handovers_dropped += handovers_dropped;
     }

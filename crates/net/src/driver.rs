@@ -21,6 +21,7 @@ use crate::control::{Control, Post, Report, ShellCounters};
 use crate::names::{Directory, Names};
 use crate::resolve::{Found, Lookup, Resolution};
 use crate::steward::Certificates;
+use crate::strangers::Strangers;
 use crate::streams::{Ended, Occurrence, StreamLimits, Streams};
 use crate::tcp::Acceptor;
 use crate::tie_lines::{Handed, TieLines};
@@ -35,6 +36,7 @@ pub struct Driver<P: Policy> {
     sockets: Vec<Udp>,
     streams: Streams,
     tie_lines: Option<TieLines>,
+    strangers: Strangers,
     certificates: Option<Certificates>,
     names: Option<Arc<dyn Names>>,
     events: Option<mpsc::Sender<CallEvent>>,
@@ -81,6 +83,7 @@ impl<P: Policy> Driver<P> {
             sockets,
             streams: Streams::new(Vec::new(), StreamLimits::default()),
             tie_lines: None,
+            strangers: Strangers::default(),
             certificates: None,
             names: None,
             events: None,
@@ -233,12 +236,24 @@ impl<P: Policy> Driver<P> {
     fn feed_batch(&mut self, now: Now) {
         let mut batch = std::mem::take(&mut self.batch);
         for Arrival { local, remote, data } in batch.drain(..) {
-            self.arrived(now, Flow::udp(local, remote), data);
+            let flow = Flow::udp(local, remote);
+            if self.is_too_much(now, &flow, &data) {
+                self.counters.strangers_dropped += 1;
+            } else {
+                self.arrived(now, flow, data);
+            }
         }
         self.batch = batch;
         for transmit in std::mem::take(&mut self.lost) {
             self.did_not_arrive(transmit);
         }
+    }
+
+    /// Whether it comes from a stranger, of whom there is too much, and is of no call of ours.
+    fn is_too_much(&mut self, now: Now, flow: &Flow, data: &[u8]) -> bool {
+        !self.switchboard.knows(flow)
+            && Bearing::of_received(data).place.is_none()
+            && !self.strangers.admits(now.mono)
     }
 
     /// A message that came to this worker goes to the one that it belongs to.

@@ -58,6 +58,7 @@ mod queue;
 mod repository;
 mod resolve;
 mod steward;
+mod strangers;
 mod streams;
 mod tcp;
 mod tie_lines;

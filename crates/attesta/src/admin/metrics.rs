@@ -146,6 +146,11 @@ impl Collector for Counted {
             ws.failures().map(|(reason, count)| ([reason], count)),
         )?;
         page.counter(
+            "strangers_dropped",
+            "Datagrams from addresses that no trunk claims, dropped unread since they came too fast",
+            shell.strangers_dropped,
+        )?;
+        page.counter(
             "handovers_dropped",
             "Messages for another worker for which its queue had no room",
             shell.handovers_dropped,

@@ -75,6 +75,13 @@ impl ListenSettings {
             span: section.span().clone(),
             ..Self::default()
         };
+        if shared.address.ip().is_unspecified() && shared.advertise.is_none() {
+            let fault =
+                section.source().fault(section.span(), "this listens on all addresses and names none");
+            section.report(
+                fault.help("add advertise = \"203.0.113.5:5060\": the address by which peers reach it"),
+            );
+        }
         let transports =
             section.choices("transport", TRANSPORTS, &[]).unwrap_or_else(|| vec![Transport::Udp]);
         one_stream_per_port(&section, &transports, shared.address);

@@ -60,6 +60,17 @@ fn every_key_that_the_default_comments_out_is_known() {
 }
 
 #[test]
+fn a_listener_on_all_addresses_says_by_which_it_is_reached() {
+    assert_eq!(
+        faults("[[listen]]\naddress = \"0.0.0.0:5060\"\n"),
+        [
+            "1:1 this listens on all addresses and names none | add advertise = \"203.0.113.5:5060\": the address by \
+             which peers reach it"
+        ]
+    );
+}
+
+#[test]
 fn an_unknown_key_is_told_with_its_place_and_the_likely_word() {
     assert_eq!(
         faults("[[listen]]\nadress = \"127.0.0.1:5060\"\n"),

@@ -7,9 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use attesta_b2bua::{DefaultPolicy, InboundIdentity, Listener, Switchboard};
-use attesta_net::{Control, Driver, Report, TieLines, Udp, UdpOptions, Worker, random};
+use attesta_net::{
+    Acceptor, Control, Driver, Report, StreamLimits, TieLines, Udp, UdpOptions, Worker, random,
+};
 use attesta_transaction::{Place, Seed, Transport};
-use tokio::net::UdpSocket;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -18,6 +21,8 @@ use crate::phone::{hears, passing};
 /// Workers with sockets at one address.
 struct Crew {
     address: SocketAddr,
+    /// Where the first takes connections.
+    tcp: SocketAddr,
     controls: Vec<Control>,
     running: JoinSet<Report>,
 }
@@ -26,20 +31,30 @@ impl Crew {
     fn start(count: u8) -> Crew {
         let shared = UdpOptions::default().shared(true);
         let mut address = "127.0.0.1:0".parse().unwrap();
+        let mut tcp = address;
         let (mut controls, mut running) = (Vec::new(), JoinSet::new());
         for (number, lines) in (0..).zip(TieLines::between(NonZeroU8::new(count).unwrap(), 0).unwrap()) {
             let worker = Worker::new(format!("worker {number}")).unwrap();
             let socket = worker.within(|| Udp::bind(address, &shared)).unwrap();
             address = socket.local();
             let config = passing(InboundIdentity::Pass).callee(vec!["+120255501".parse().unwrap()]);
-            let config = config.listener(Listener::new("here", Transport::Udp, address)).build().unwrap();
+            let acceptor = (number == 0)
+                .then(|| worker.within(|| Acceptor::tcp("127.0.0.1:0".parse().unwrap()).unwrap()));
+            tcp = acceptor.as_ref().map_or(tcp, Acceptor::local);
+            let config = config
+                .listener(Listener::new("udp", Transport::Udp, address))
+                .listener(Listener::new("tcp", Transport::Tcp, tcp))
+                .build()
+                .unwrap();
             let (place, seed) = (Place { instance: 0, worker: number }, Seed::new(random().unwrap()));
             let switchboard = Switchboard::new(Arc::new(config), DefaultPolicy, place, &seed);
+            let acceptors = acceptor.into_iter().collect();
             let driver = worker.within(|| Driver::new(switchboard, vec![socket]).tie_lines(lines));
+            let driver = driver.streams(acceptors, StreamLimits::default());
             controls.push(driver.control());
             running.spawn(worker.run(driver));
         }
-        Crew { address, controls, running }
+        Crew { address, tcp, controls, running }
     }
 
     async fn stop(mut self) -> Vec<Report> {
@@ -166,6 +181,31 @@ async fn what_cancels_or_answers_a_call_finds_it() {
     for report in &reports {
         assert!(report.calls.calls > 0);
         assert_eq!(report.calls.refused().map(|(_, count)| count).sum::<u64>(), 0, "{:?}", report.calls);
+    }
+}
+
+#[tokio::test]
+async fn the_calls_of_one_connection_are_spread_and_answered_on_it() {
+    let crew = Crew::start(2);
+    let mut phone = TcpStream::connect(crew.tcp).await.unwrap();
+    let here = phone.local_addr().unwrap();
+    for call in 0..BATCH {
+        let invite = format!(
+            "INVITE sip:+12025550101@edge.example SIP/2.0\r\nVia: SIP/2.0/TCP {here};branch=z9hG4bKtcp{call}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:+12155550121@phone.example>;tag=phone\r\n\
+             To: <sip:+12025550101@edge.example>\r\nCall-ID: {call}@tcp.example\r\nCSeq: 1 INVITE\r\n\
+             Contact: <sip:phone@{here};transport=tcp>\r\nContent-Length: 0\r\n\r\n"
+        );
+        phone.write_all(invite.as_bytes()).await.unwrap();
+    }
+    let (mut heard, mut slot) = (String::new(), vec![0; 65_536]);
+    while heard.matches("SIP/2.0 200").count() < BATCH {
+        let length = timeout(Duration::from_secs(20), phone.read(&mut slot)).await.unwrap().unwrap();
+        assert!(length > 0, "{heard}");
+        heard.push_str(&String::from_utf8_lossy(&slot[..length]));
+    }
+    for report in crew.stop().await {
+        assert!(report.calls.calls > 0 && report.shell.handed_over > 0, "{:?}", report.shell);
     }
 }
 
