@@ -103,6 +103,7 @@ impl Collector for Counted {
         )?;
         page.counter("dns_known", "Questions answered from what was known", names.known)?;
         page.counter("dns_joined", "Questions that joined a lookup under way", names.joined)?;
+        page.counter("dns_stale", "Questions answered by records whose time was over", names.stale)?;
         page.gauge("dns_kept", "Answers kept now", names.kept)?;
         page.labelled(
             "dns_records_ignored",

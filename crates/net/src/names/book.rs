@@ -37,6 +37,8 @@ pub struct NameCounters {
     pub known: u64,
     /// Questions that joined a lookup that was under way or waited.
     pub joined: u64,
+    /// Questions that were answered by records whose time was over, since nothing newer was to be had.
+    pub stale: u64,
     /// Records that were ignored since their answer held more than are looked at.
     pub surplus_records: u64,
     /// SRV records that were ignored since they name port 0.
@@ -60,6 +62,7 @@ impl NameCounters {
         }
         self.known += other.known;
         self.joined += other.joined;
+        self.stale += other.stale;
         self.surplus_records += other.surplus_records;
         self.portless_records += other.portless_records;
         self.kept += other.kept;
@@ -111,6 +114,14 @@ impl Book {
             let _ = asker.send(answer);
             return;
         }
+        if self.running >= self.limits.running
+            && let Some(answer) = self.cache.stale(now, &wanted)
+        {
+            // Whatever holds up the others, perhaps names that a caller chose, does not hold up a target that is known.
+            self.counters.stale += 1;
+            let _ = asker.send(answer);
+            return;
+        }
         if let Some(askers) = self.askers.get_mut(&wanted) {
             if askers.len() < self.limits.askers {
                 self.counters.joined += 1;
@@ -144,11 +155,26 @@ impl Book {
         self.counters.count(reply.records.as_ref().map_or_else(|error| error.as_str(), |_| OK));
         self.counters.surplus_records += reply.surplus as u64;
         self.counters.portless_records += reply.portless as u64;
-        let answer = reply.records.map(Arc::new);
-        self.cache.put(now, wanted, answer.clone(), reply.ttl);
-        for asker in self.askers.remove(wanted).into_iter().flatten() {
+        let askers = self.askers.remove(wanted).unwrap_or_default();
+        let failed = matches!(reply.records, Err(LookupError::Failed | LookupError::Timeout));
+        let answer = match self.prolonged(now, wanted, failed) {
+            Some(answer) => {
+                self.counters.stale += askers.len() as u64;
+                answer
+            }
+            None => {
+                let answer = reply.records.map(Arc::new);
+                self.cache.put(now, wanted, answer.clone(), reply.ttl);
+                answer
+            }
+        };
+        for asker in askers {
             let _ = asker.send(answer.clone());
         }
+    }
+
+    fn prolonged(&mut self, now: Instant, wanted: &Wanted, failed: bool) -> Option<Answer> {
+        if failed { self.cache.prolong(now, wanted) } else { None }
     }
 
     pub(super) fn counters(&self) -> NameCounters {
@@ -222,6 +248,27 @@ mod tests {
         clerk.book.finish(clerk.now, &wanted("b"), reply());
         assert_eq!(clerk.book.start(), Some(wanted("c")));
         assert_eq!(clerk.book.counters().results().find(|(word, _)| *word == "busy"), Some(("busy", 2)));
+    }
+
+    #[test]
+    fn a_target_that_is_known_is_held_up_neither_by_dead_servers_nor_by_other_names() {
+        let mut clerk = Clerk::new(Limits { running: 1, ..Limits::default() });
+        let mut first = clerk.ask("a.example");
+        assert!(clerk.book.start().is_some());
+        clerk.book.finish(clerk.now, &wanted("a.example"), reply());
+        assert!(first.try_recv().unwrap().is_ok());
+        clerk.now += Duration::from_secs(10);
+        let mut second = clerk.ask("a.example");
+        assert!(clerk.book.start().is_some(), "its time is over");
+        let dead = Reply { records: Err(LookupError::Timeout), ttl: Duration::ZERO, ..reply() };
+        clerk.book.finish(clerk.now, &wanted("a.example"), dead);
+        assert!(second.try_recv().unwrap().is_ok(), "the records of before");
+        clerk.now += Duration::from_secs(10);
+        let _slow = clerk.ask("slow.example");
+        assert!(clerk.book.start().is_some());
+        assert!(clerk.ask("a.example").try_recv().unwrap().is_ok(), "and no wait for its turn");
+        assert!(clerk.ask("b.example").try_recv().is_err(), "as others have to");
+        assert_eq!(clerk.book.counters().stale, 2);
     }
 
     #[test]

@@ -13,8 +13,16 @@ pub(crate) type Answer = Result<Arc<Records>, LookupError>;
 #[derive(Debug)]
 pub(super) struct Cache {
     cap: usize,
-    answers: BTreeMap<Wanted, (Instant, Answer)>,
+    answers: BTreeMap<Wanted, Kept>,
     ends: BTreeSet<(Instant, Wanted)>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    until: Instant,
+    /// When its zone had it end.
+    ended: Instant,
+    answer: Answer,
 }
 
 impl Cache {
@@ -24,8 +32,24 @@ impl Cache {
 
     /// The answer that holds now.
     pub(super) fn get(&self, now: Instant, wanted: &Wanted) -> Option<Answer> {
-        let (until, answer) = self.answers.get(wanted)?;
-        (*until > now).then(|| answer.clone())
+        let kept = self.answers.get(wanted)?;
+        (kept.until > now).then(|| kept.answer.clone())
+    }
+
+    /// The records that held until not long ago, for when nothing newer is to be had.
+    pub(super) fn stale(&self, now: Instant, wanted: &Wanted) -> Option<Answer> {
+        let kept = self.answers.get(wanted).filter(|kept| now < kept.ended + STALE)?;
+        kept.answer.is_ok().then(|| kept.answer.clone())
+    }
+
+    /// Nothing newer was to be had: the records that held until not long ago hold a little longer. `None`: there are none.
+    pub(super) fn prolong(&mut self, now: Instant, wanted: &Wanted) -> Option<Answer> {
+        let answer = self.stale(now, wanted)?;
+        let kept = self.answers.get_mut(wanted)?;
+        self.ends.remove(&(kept.until, wanted.clone()));
+        kept.until = now + FAILURE;
+        self.ends.insert((kept.until, wanted.clone()));
+        Some(answer)
     }
 
     /// Keeps an answer, whose zone has it hold for `ttl`, for as long as [`held`] says.
@@ -33,7 +57,7 @@ impl Cache {
         let until = now + held(&answer, ttl);
         self.remove(wanted);
         self.ends.insert((until, wanted.clone()));
-        self.answers.insert(wanted.clone(), (until, answer));
+        self.answers.insert(wanted.clone(), Kept { until, ended: until, answer });
         while self.answers.len() > self.cap {
             let Some((_, oldest)) = self.ends.first().cloned() else { break };
             self.remove(&oldest);
@@ -45,8 +69,8 @@ impl Cache {
     }
 
     fn remove(&mut self, wanted: &Wanted) {
-        if let Some((until, _)) = self.answers.remove(wanted) {
-            self.ends.remove(&(until, wanted.clone()));
+        if let Some(kept) = self.answers.remove(wanted) {
+            self.ends.remove(&(kept.until, wanted.clone()));
         }
     }
 }
@@ -67,6 +91,8 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// RFC 2308 section 5 finds one to three hours sensible; a target that was misspelt in its zone is to work sooner.
 const LONGEST_ABSENCE: Duration = Duration::from_secs(5 * 60);
 const FAILURE: Duration = Duration::from_secs(2);
+/// How long records are better than none after their zone had them end: an outage of DNS is not to be one of calls.
+const STALE: Duration = Duration::from_secs(60 * 60);
 
 #[cfg(test)]
 mod tests {
@@ -117,6 +143,21 @@ mod tests {
             ["a.example", "b.example", "c.example"].map(|name| cache.get(start, &wanted(name)).is_some());
         assert_eq!(kept, [true, false, true]);
         assert_eq!((cache.len(), cache.ends.len()), (2, 2));
+    }
+
+    #[test]
+    fn records_outlive_their_time_for_so_long_where_nothing_newer_is_to_be_had() {
+        let (mut cache, start, name) = (Cache::new(2), start(), wanted("a.example"));
+        cache.put(start, &name, found(), seconds(30));
+        let later = start + seconds(31);
+        assert_eq!((cache.get(later, &name), cache.stale(later, &name)), (None, Some(found())));
+        assert_eq!(cache.prolong(later, &name), Some(found()));
+        assert_eq!(cache.get(later + seconds(1), &name), Some(found()));
+        assert_eq!(cache.get(later + FAILURE, &name), None);
+        assert_eq!(cache.stale(start + seconds(30) + STALE, &name), None, "however often it was prolonged");
+        cache.put(later, &name, Err(LookupError::NotFound), seconds(30));
+        assert_eq!(cache.stale(later, &name), None, "the zone says that it is gone");
+        assert_eq!((cache.len(), cache.ends.len()), (1, 1));
     }
 
     #[test]

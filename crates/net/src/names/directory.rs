@@ -19,7 +19,8 @@ use crate::clock::Clock;
 /// nothing too. Clones ask the same directory.
 ///
 /// A name is looked up once for all who ask at a time. At most 32 lookups run at once, each for at most 2.5 s; 1,024 more
-/// wait, and what comes beyond is refused. The 4,096 answers that hold longest are kept.
+/// wait, and what comes beyond is refused. The 4,096 answers that hold longest are kept; records whose time is over stand in
+/// for an hour where name servers fail or too many lookups run.
 #[derive(Clone)]
 pub struct Directory {
     asks: mpsc::Sender<Ask>,
