@@ -9,10 +9,10 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::time::{Duration, Instant};
 
 /// A caller on the test's address 2, an edge on 1 that asks `dns`, and trunks: a prefix of called numbers, a target and further
-/// keys, each.
+/// keys, each. One worker: each finds out for itself which targets are dead.
 fn config(ring: &Ring, dns: &NameServer, trunks: &[(&str, &str, &str)]) -> String {
     let mut config = format!(
-        "[[listen]]\naddress = \"{}:0\"\n[[listen]]\naddress = \"[::1]:0\"\n[dns]\nservers = [\"{}\"]\n\
+        "[[listen]]\naddress = \"{}:0\"\n[[listen]]\naddress = \"[::1]:0\"\n[dns]\nservers = [\"{}\"]\n[workers]\ncount = 1\n\
          [[trunk]]\nname = \"inside\"\nsources = [\"{}\"]\ninbound_identity = \"pass\"\noutbound_identity = \"pass\"\n",
         ring.host(1),
         dns.address(),
@@ -192,10 +192,10 @@ fn a_silent_server_is_passed_by_after_no_response_and_found_again_when_it_is_bac
     let branch = String::from_utf8_lossy(&via(&lost).expect("an INVITE has a Via")).into_owned();
     assert!(!taken.text.contains(&branch), "a new transaction has a new branch: {branch}");
     // While it is aside nothing is sent to it, and calls take no time.
-    drain(&silent);
     calls(&ring, &edge, "caller_hangs_up", "+12025550143", 5, 50).finish(LIMIT).assert_successful();
     assert_eq!(invites(&callee), 6);
-    assert_eq!(drain(&silent), 0, "set aside");
+    let others = drain(&silent).into_iter().filter(|invite| !invite.contains(&branch)).count();
+    assert_eq!(others, 0, "set aside: it gets the first call's INVITE again, and nothing else");
     // It comes back, and gets calls once its time aside is over.
     drop(silent);
     let back = answering(&ring, first);
@@ -229,7 +229,7 @@ fn addresses_of_both_kinds_are_tried_one_after_the_other() {
     caller.finish(LIMIT).assert_successful();
     drain(&six);
     calls(&ring, &edge, "caller_hangs_up", "+12025550143", 1, 1).finish(LIMIT).assert_successful();
-    assert_eq!((invites(&callee), drain(&six)), (2, 0));
+    assert_eq!((invites(&callee), drain(&six).len()), (2, 0));
 }
 
 #[test]
@@ -303,13 +303,16 @@ fn receives(socket: &UdpSocket) -> (Request, SocketAddr) {
     })
 }
 
-/// Takes what has arrived, and counts the INVITEs in it.
-fn drain(socket: &UdpSocket) -> usize {
+/// Takes what has arrived, and gives the INVITEs in it.
+fn drain(socket: &UdpSocket) -> Vec<String> {
     socket.set_nonblocking(true).expect("a socket can be told not to block");
     let mut octets = vec![0; 65_536];
-    let mut invites = 0;
-    while let Ok((_, _)) = socket.recv_from(&mut octets) {
-        invites += usize::from(octets.starts_with(b"INVITE "));
+    let mut invites = Vec::new();
+    while let Ok((length, _)) = socket.recv_from(&mut octets) {
+        let text = String::from_utf8_lossy(octets.get(..length).unwrap_or_default()).into_owned();
+        if text.starts_with("INVITE ") {
+            invites.push(text);
+        }
     }
     invites
 }
