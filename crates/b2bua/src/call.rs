@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use attesta_sip::{Name, Request, Response, Status};
 use attesta_stir::{Identity, Reason};
-use attesta_transaction::{ServerId, Tag};
+use attesta_transaction::{Flow, ServerId, Tag};
 
 use crate::arena::Key;
 use crate::attempt::Dialling;
@@ -16,6 +16,7 @@ use crate::bridge;
 use crate::callee;
 use crate::certificates::Certificates;
 use crate::config::{Config, TrunkEntry};
+use crate::delivery::Hop;
 use crate::desk::{Desk, Over, Server, Sleeper, Waiter, reply_tagged};
 use crate::dialog::{self, Dialog};
 use crate::event::{Arrival, CallEvent, CallNumber, Cause};
@@ -38,6 +39,8 @@ pub(crate) struct Call {
     pub(crate) arrival: Arc<Arrival>,
     pub(crate) ingress: Arc<TrunkEntry>,
     pub(crate) listener: Arc<Listener>,
+    /// The one way back to a caller to whom no connection can be opened.
+    pub(crate) way: Option<Flow>,
     /// The caller's INVITE.
     pub(crate) invite: ServerId,
     /// Our tag in responses that make no dialog, and in the first dialog that one makes.
@@ -256,9 +259,16 @@ impl Call {
             ok.set_body(sdp);
         }
         let mut leg = Leg::new(dialog, Side::Caller, Stage::Early(self.key), self.listener.clone());
+        leg.hop = self.way_back();
         leg.far = Far::Callee;
         let a = turn.desk.open_leg(leg);
         self.answered(turn, offer.request(), ok, a, None, self.ingress.trunk.timers.max_call);
+    }
+
+    /// Where requests to the caller go: along its WebSocket, whose other end has no address (RFC 7118 appendix B.1), else
+    /// where its Contact and its routes say.
+    pub(crate) fn way_back(&self) -> Hop {
+        self.way.clone().map_or(Hop::Unknown, Hop::Known)
     }
 
     /// Sends a provisional response, with the Reasons that are owed.

@@ -41,9 +41,10 @@ impl Listener {
     pub(crate) fn contact(&self) -> String {
         match self.transport {
             Transport::Udp => format!("<sip:{}>", self.sent_by),
-            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
-                format!("<sip:{};transport={}>", self.sent_by, self.transport.as_str().to_ascii_lowercase())
-            }
+            Transport::Tcp => format!("<sip:{};transport=tcp>", self.sent_by),
+            Transport::Tls => format!("<sip:{};transport=tls>", self.sent_by),
+            // One word for both (RFC 7118 section 5.2).
+            Transport::Ws | Transport::Wss => format!("<sip:{};transport=ws>", self.sent_by),
         }
     }
 

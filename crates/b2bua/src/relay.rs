@@ -211,7 +211,7 @@ impl Desk {
     fn refresh(&mut self, key: Key, contact: Option<Bytes>) {
         if let (Some(leg), Some(contact)) = (self.legs.get_mut(key), contact)
             && leg.dialog.refresh(contact)
-            && matches!(leg.hop, Hop::Known(_))
+            && matches!(&leg.hop, Hop::Known(flow) if !flow.transport.is_websocket())
         {
             leg.hop = Hop::Unknown;
         }

@@ -141,6 +141,7 @@ impl Call {
     ) -> Option<Fork> {
         let (key, tag, own, source) = (self.key, self.tag, self.listener.clone(), self.arrival.source);
         let believed_of_caller = self.ingress.trunk.trusts;
+        let way_back = self.way_back();
         let dialling = self.dialling()?;
         let trusts = dialling.trusts;
         let known = DialogId::of_response(response).and_then(|id| turn.desk.leg_of(&id));
@@ -159,7 +160,9 @@ impl Call {
             return None;
         }
         let b = turn.desk.open_leg(Leg::new(callee, Side::Callee, Stage::Early(key), listener.clone()));
-        let a = turn.desk.open_leg(Leg::new(caller, Side::Caller, Stage::Early(key), own));
+        let mut a = Leg::new(caller, Side::Caller, Stage::Early(key), own);
+        a.hop = way_back;
+        let a = turn.desk.open_leg(a);
         for (one, other, trusts) in [(a, b, believed_of_caller), (b, a, trusts)] {
             if let Some(leg) = turn.desk.legs.get_mut(one) {
                 leg.far = Far::Leg(other);

@@ -228,12 +228,14 @@ impl<P: Policy> Switchboard<P> {
         let arrival = self.arrival(&request, flow, &ingress, emergency);
         let (config, tag) = (self.desk.config.clone(), self.desk.minter.tag());
         let span = tracing::debug_span!("call", id = arrival.call.get());
+        let way = flow.transport.is_websocket().then(|| flow.clone());
         let key = self.calls.insert_with(|key| Call {
             key,
             config,
             arrival,
             ingress,
             listener,
+            way,
             invite: id,
             tag,
             state: State::Over,

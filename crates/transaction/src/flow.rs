@@ -74,6 +74,15 @@ impl Transport {
         }
     }
 
+    /// Whether it is WebSocket, with TLS or without: then a peer is reached by the connection that it opened, and by no other.
+    #[must_use]
+    pub const fn is_websocket(self) -> bool {
+        match self {
+            Self::Ws | Self::Wss => true,
+            Self::Udp | Self::Tcp | Self::Tls => false,
+        }
+    }
+
     /// The port that holds where none is written (RFC 3261 section 19.1.2, RFC 7118 section 5).
     #[must_use]
     pub const fn default_port(self) -> u16 {

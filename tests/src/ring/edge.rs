@@ -44,8 +44,24 @@ impl Edge {
     /// Where it takes SIP over UDP.
     #[must_use]
     pub fn udp(&self) -> SocketAddr {
-        let found = self.listeners.iter().find(|(transport, _)| transport == "udp");
-        found.expect("the configuration has a UDP listener").1
+        self.listener("udp")
+    }
+
+    /// Where it takes SIP over TCP.
+    #[must_use]
+    pub fn tcp(&self) -> SocketAddr {
+        self.listener("tcp")
+    }
+
+    fn listener(&self, wanted: &str) -> SocketAddr {
+        let found = self.listeners.iter().find(|(transport, _)| transport == wanted);
+        found.expect("the configuration has such a listener").1
+    }
+
+    /// Where it takes SIP over `transport`, as its ready lines write it.
+    #[must_use]
+    pub fn address(&self, transport: &str) -> SocketAddr {
+        self.listener(transport)
     }
 
     /// Its process id.

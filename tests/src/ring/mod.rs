@@ -18,6 +18,8 @@ mod pki;
 mod relay;
 mod repository;
 mod sipp;
+mod stunnel;
+mod tls_authority;
 mod wait;
 
 pub use self::check::{Check, check_identities, sign_identities};
@@ -29,6 +31,8 @@ pub use self::pki::Pki;
 pub use self::relay::{Relay, Way};
 pub use self::repository::{Mood, Repository};
 pub use self::sipp::{Report, Sipp, SippParty};
+pub use self::stunnel::{Stunnel, StunnelEnd};
+pub use self::tls_authority::TlsAuthority;
 pub use self::wait::until;
 
 use std::io::Write;
@@ -132,6 +136,26 @@ impl Drop for Ring {
             }
         }
     }
+}
+
+/// Whether `program`, which Debian has in `package`, runs with `arguments`; if not, the test named `test` skips.
+///
+/// # Panics
+///
+/// If it does not, and the tests of the ring are required.
+#[must_use]
+#[expect(clippy::panic, reason = "a test that cannot run fails where it is required")]
+pub fn is_installed(test: &str, program: &str, arguments: &[&str], package: &str) -> bool {
+    let runs = Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success());
+    if !runs && std::env::var_os("ATTESTA_REQUIRE_SIPP").is_some() {
+        panic!(
+            "{test}: ATTESTA_REQUIRE_SIPP is set and {program} does not run (Debian: apt-get install {package})"
+        );
+    }
+    if !runs {
+        skips(test, &format!("{program} does not run (Debian: {package})"));
+    }
+    runs
 }
 
 /// Says that the test named `test` does not run, and why: not by a macro, since what those print, a test that passes

@@ -24,6 +24,7 @@ pub struct Sipp {
     messages: bool,
     core: Option<usize>,
     fields: Option<PathBuf>,
+    transport: &'static str,
 }
 
 impl Sipp {
@@ -43,6 +44,7 @@ impl Sipp {
             messages: true,
             core: None,
             fields: None,
+            transport: "u1",
         }
     }
 
@@ -88,6 +90,20 @@ impl Sipp {
         self
     }
 
+    /// Speaks TCP, over one connection.
+    #[must_use]
+    pub fn over_tcp(mut self) -> Self {
+        self.transport = "t1";
+        self
+    }
+
+    /// Speaks TCP, over a connection for each call.
+    #[must_use]
+    pub fn over_tcp_per_call(mut self) -> Self {
+        self.transport = "tn";
+        self
+    }
+
     /// Pins the process to one processor core.
     #[must_use]
     pub fn on_core(mut self, core: usize) -> Self {
@@ -129,6 +145,7 @@ impl Sipp {
             .args(["-m", &self.calls.to_string(), "-r", &self.rate.to_string()])
             .args(["-d", &self.pause.as_millis().to_string()])
             .args(["-s", &self.called, "-key", "caller", &self.caller, "-key", "target", &target.to_string()])
+            .args(["-t", self.transport, "-max_socket", "5000"])
             .args(["-trace_stat", "-fd", "1", "-stf"])
             .arg(stem.with_extension("csv"))
             .arg("-trace_err")
@@ -153,7 +170,7 @@ impl Sipp {
             .expect("sipp starts");
         let party = SippParty { child, stem, calls: self.calls, scenario: self.scenario };
         if self.remote.is_none() {
-            party.listens(self.local);
+            party.listens(self.local, if self.transport == "u1" { "udp" } else { "tcp" });
         }
         party
     }
@@ -214,12 +231,19 @@ impl SippParty {
             .collect()
     }
 
-    /// Waits until `local` is bound: the kernel's table of UDP sockets shows it.
-    fn listens(&self, local: SocketAddr) {
-        let SocketAddr::V4(v4) = local else { return };
-        let entry = format!("{:08X}:{:04X}", u32::from_ne_bytes(v4.ip().octets()), v4.port());
+    /// Waits until `local` is bound: the kernel's table of sockets shows it.
+    fn listens(&self, local: SocketAddr, protocol: &str) {
+        let (octets, table) = match local {
+            SocketAddr::V4(v4) => (v4.ip().octets().to_vec(), format!("/proc/net/{protocol}")),
+            SocketAddr::V6(v6) => (v6.ip().octets().to_vec(), format!("/proc/net/{protocol}6")),
+        };
+        let word = |octets: &[u8]| {
+            octets.try_into().map(u32::from_ne_bytes).map_or(String::new(), |word| format!("{word:08X}"))
+        };
+        let address: String = octets.chunks(4).map(word).collect();
+        let entry = format!("{address}:{:04X}", local.port());
         until(Duration::from_secs(10), &format!("sipp {} listens on {local}", self.scenario), || {
-            std::fs::read_to_string("/proc/net/udp").ok()?.contains(&entry).then_some(())
+            std::fs::read_to_string(&table).ok()?.contains(&entry).then_some(())
         });
     }
 }
