@@ -1,7 +1,7 @@
-//! UDP on both families and over two workers, a thousand calls each.
+//! UDP on both families and over two workers, a thousand calls each; and a peer that sends as fast as it can.
 
-use attesta_tests::ring::{Edge, Ring, Sipp, free_v6, skips};
-use std::net::SocketAddr;
+use attesta_tests::ring::{Edge, Metrics, Ring, Sipp, free_v6, skips, until};
+use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 #[test]
@@ -47,6 +47,66 @@ fn a_thousand_calls(ring: &Ring, host: &str, caller: SocketAddr, callee: SocketA
     edge.wait_until_idle(LIMIT);
 }
 
+#[test]
+fn a_peer_that_sends_as_fast_as_it_can_takes_no_memory_and_no_calls() {
+    let Some(ring) = Ring::enter("udp-flood", 32) else { return };
+    let (caller, callee) = (ring.free(2), ring.free(3));
+    let mut edge = Edge::start(&ring, "edge", 1, &passing(&ring.host(1).to_string(), caller, callee));
+    let target = edge.udp();
+    let mut said = Sipp::callee("callee_answers", callee).calls(BESIDE, 20).quiet().start(&ring);
+    let mut heard = Sipp::caller("caller_hangs_up", caller, target)
+        .calls(BESIDE, 20)
+        .pause(Duration::from_secs(1))
+        .quiet()
+        .start(&ring);
+
+    let stranger = UdpSocket::bind((ring.host(9), 0)).expect("a loopback address has a free port");
+    let flood = std::thread::spawn(move || flood(&stranger, target));
+    // Whatever the flood makes the edge take, it has taken by then.
+    until(LIMIT, "the flood is felt", || (unread(&edge.metrics()) > 1000.0).then_some(()));
+    let before = edge.usage().resident;
+    flood.join().expect("a flood does not panic");
+    let after = edge.usage().resident;
+    assert!(after < before + GROWTH_KIB, "{before} KiB before, {after} KiB after");
+    // What the system had no room for, the parties send again.
+    heard.finish(LIMIT).assert_successful();
+    said.finish(LIMIT).assert_successful();
+
+    edge.assert_alive();
+    let metrics = edge.metrics();
+    let dropped = metrics.sum("attesta_datagrams_dropped_total", &[]);
+    let unread = unread(&metrics);
+    let answered = refused(&metrics);
+    assert!(
+        unread > answered,
+        "{FLOOD} sent, {answered} answered, {unread} unread, {dropped} dropped by the system"
+    );
+    assert_eq!(metrics.sum("attesta_worker_calls_total", &[]), f64::from(BESIDE));
+    edge.wait_until_idle(LIMIT);
+}
+
+fn refused(metrics: &Metrics) -> f64 {
+    metrics.sum("attesta_messages_refused_total", &["reason=\"unknown-source\""])
+}
+
+fn unread(metrics: &Metrics) -> f64 {
+    metrics.sum("attesta_strangers_dropped_total", &[])
+}
+
+/// INVITEs of a stranger, each a call of its own, as fast as they can be sent.
+fn flood(stranger: &UdpSocket, target: SocketAddr) {
+    let from = stranger.local_addr().expect("a bound socket has an address");
+    for call in 0..FLOOD {
+        let invite = format!(
+            "INVITE sip:+12025550143@{target} SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bKflood{call}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:+12155550111@{from}>;tag={call}\r\nTo: <sip:+12025550143@{target}>\r\n\
+             Call-ID: flood-{call}@{from}\r\nCSeq: 1 INVITE\r\nContact: <sip:{from}>\r\nContent-Length: 0\r\n\r\n"
+        );
+        // A full buffer is the sender's own affair.
+        let _ = stranger.send_to(invite.as_bytes(), target);
+    }
+}
+
 /// An edge on `host` that passes calls of `caller` on to `callee`, unsigned, on two workers.
 fn passing(host: &str, caller: SocketAddr, callee: SocketAddr) -> String {
     format!(
@@ -64,6 +124,7 @@ inbound_identity = "pass"
 name = "callees"
 sources = ["{callee}"]
 targets = ["sip:{callee};transport=udp"]
+timers = {{ no_response = "30s" }}
 inbound_identity = "pass"
 outbound_identity = "pass"
 
@@ -80,4 +141,10 @@ level = "warn"
 }
 
 const CALLS: u32 = 1000;
+/// What one stranger sends.
+const FLOOD: u32 = 100_000;
+/// Calls beside the flood.
+const BESIDE: u32 = 200;
 const LIMIT: Duration = Duration::from_secs(120);
+/// What the calls themselves may add, and what the allocator keeps of them.
+const GROWTH_KIB: u64 = 16 * 1024;
