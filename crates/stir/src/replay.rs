@@ -37,11 +37,12 @@ impl ReplaySet {
         Self { window, capacity: capacity.max(1), calls: BTreeMap::new(), order: VecDeque::new() }
     }
 
-    /// Notes `token` (in full form) on the call with the Call-ID `call`, and says whether it was seen before.
+    /// Notes `token` on the call with the Call-ID `call`, and says whether it was seen before.
     pub fn observe(&mut self, token: &[u8], call: &[u8], now: UnixTime) -> Sighting {
         self.forget(now);
         let signed = token.iter().rposition(|octet| *octet == b'.').and_then(|end| token.get(..end));
-        let (token, call) = (sha256(signed.unwrap_or(token)), sha256(call));
+        let signed = signed.filter(|signed| *signed != COMPACT).unwrap_or(token);
+        let (token, call) = (sha256(signed), sha256(call));
         match self.calls.get(&token) {
             Some(known) if *known == call => Sighting::Again,
             Some(_) => Sighting::Replayed,
@@ -75,6 +76,9 @@ impl ReplaySet {
     }
 }
 
+/// What stands before the signature in compact form, but for the period between them (RFC 8225 section 7).
+const COMPACT: &[u8] = b".";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +95,9 @@ mod tests {
         assert_eq!(set.observe(b"a.b.c", b"call-2", at(102)), Sighting::Replayed);
         assert_eq!(set.observe(b"a.b.other", b"call-2", at(102)), Sighting::Replayed, "another signature");
         assert_eq!(set.observe(b"a.d.c", b"call-2", at(102)), Sighting::First);
+        assert_eq!(set.observe(b"..x", b"call-3", at(102)), Sighting::First, "compact");
+        assert_eq!(set.observe(b"..y", b"call-4", at(102)), Sighting::First, "compact, of another call");
+        assert_eq!(set.observe(b"..y", b"call-5", at(102)), Sighting::Replayed);
         assert_eq!(set.observe(b"a.b.c", b"call-2", at(161)), Sighting::First, "forgotten after its time");
     }
 
