@@ -200,8 +200,11 @@ impl Cache {
         self.revocations.retain(|(id, _)| *id != anchors.id());
         self.revocations.push((anchors.id(), Arc::new(revocations)));
         let picture = Arc::make_mut(&mut self.picture);
-        picture.revocations =
-            self.revocations.iter().map(|(id, lists)| (*id, lists.insists_until())).collect();
+        picture.revocations = self
+            .revocations
+            .iter()
+            .map(|(id, lists)| (*id, lists.insists_until(), Arc::clone(lists)))
+            .collect();
         for (url, entry) in &mut self.entries {
             if let State::Known { credential, revoked: known, .. } = &mut entry.state {
                 *known = revoked(credential, &self.revocations);

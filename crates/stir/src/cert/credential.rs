@@ -131,6 +131,11 @@ impl Credential {
         path.is_some_and(|path| self.along(path).any(|certificate| revocations.revoke(certificate)))
     }
 
+    /// Whether the answer for `anchors` was found when the credential was validated.
+    pub(crate) fn keeps_path(&self, anchors: &TrustAnchors) -> bool {
+        self.known_path(anchors).is_some()
+    }
+
     fn known_path(&self, anchors: &TrustAnchors) -> Option<&Result<Path, PathError>> {
         self.paths.iter().find(|(id, _)| *id == anchors.id()).map(|(_, path)| path)
     }

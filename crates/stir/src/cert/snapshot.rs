@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
 
-use crate::cert::anchors::AnchorsId;
+use crate::cert::anchors::{AnchorsId, TrustAnchors};
 use crate::cert::credential::Credential;
+use crate::cert::crl::Revocations;
 use crate::cert::pages::Pages;
 
 /// An immutable picture of the certificate cache, for verifying against. The empty one knows nothing.
@@ -13,7 +14,7 @@ use crate::cert::pages::Pages;
 pub struct Snapshot {
     pub(super) entries: Pages,
     /// The trust domains with revocation lists, and until when they will do for those that insist on fresh ones.
-    pub(super) revocations: Vec<(AnchorsId, Option<UnixTime>)>,
+    pub(super) revocations: Vec<(AnchorsId, Option<UnixTime>, Arc<Revocations>)>,
 }
 
 /// What is known about one URL.
@@ -81,8 +82,25 @@ impl Snapshot {
 
     /// Whether the revocation lists of a trust domain will do at `now`; None when it has none.
     pub(crate) fn revocations_will_do(&self, anchors: AnchorsId, now: UnixTime) -> Option<bool> {
-        let (_, until) = self.revocations.iter().find(|(id, _)| *id == anchors)?;
+        let (_, until, _) = self.revocations.iter().find(|(id, ..)| *id == anchors)?;
         Some(until.is_none_or(|until| now <= until))
+    }
+
+    /// Whether the lists of a trust domain revoke a certificate of a path that the credential does not keep, so that the cache
+    /// could not say: it was not valid yet when it was fetched, or the domain is one that the cache was not made for.
+    pub(crate) fn revokes_unkept(
+        &self,
+        credential: &Credential,
+        anchors: &TrustAnchors,
+        now: UnixTime,
+    ) -> bool {
+        let lists = self.revocations.iter().find(|(id, ..)| *id == anchors.id());
+        lists.is_some_and(|(.., lists)| {
+            !credential.keeps_path(anchors)
+                && credential
+                    .path(anchors, now)
+                    .is_ok_and(|path| credential.along(&path).any(|certificate| lists.revoke(certificate)))
+        })
     }
 
     pub(crate) fn held(&self, url: &str) -> Option<&Held> {

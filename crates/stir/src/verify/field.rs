@@ -202,7 +202,10 @@ impl Finding {
         self.judge_certificate(verifier, passport, credential, leaf, now);
         let anchors = verifier.anchors.id();
         match snapshot.revocations_will_do(anchors, now) {
-            Some(_) if revoked.contains(&anchors) => {
+            Some(_)
+                if revoked.contains(&anchors)
+                    || snapshot.revokes_unkept(credential, &verifier.anchors, now) =>
+            {
                 self.record(Check::Revocation, Err(Reason::CertificateRevoked));
             }
             Some(false) => self.record(Check::Revocation, Err(Reason::RevocationUnknown)),

@@ -235,6 +235,16 @@ fn an_indirect_list_revokes_at_once_what_is_cached_already() {
         assert_eq!(verification.reason(), reason, "{} entries", revoked.len());
         assert!(reason.is_none_or(|reason| reason.code() == 437));
     }
+    // A trust domain that the cache was not made for finds its path with each call, and its lists count all the same.
+    let url = X5u::parse(URL, DEFAULT_PORTS).unwrap();
+    let mut strange = Cache::new(CacheConfig::default(), Vec::new());
+    strange.want(&url, now());
+    strange.fetched(&url, now(), Ok(Fetched::new(bundle.as_bytes())));
+    let crl = lists.read(&lists.list(&[(&leaf_issuer[..], true, &leaf)], &[indirect()], &own)).unwrap();
+    assert_eq!(verifier.verify(&facts, &strange.snapshot(), now()).verdict(), Verdict::Pass);
+    strange.revocations(&pki.anchors(), Revocations::new(vec![crl]));
+    let verification = verifier.verify(&facts, &strange.snapshot(), now());
+    assert_eq!(verification.reason(), Some(Reason::CertificateRevoked));
     let crl = lists.read(&lists.list(&[], &[indirect()], &own)).unwrap();
     cache.revocations(&pki.anchors(), Revocations::new(vec![crl.clone()]).hard(true));
     assert_eq!(verifier.verify(&facts, &cache.snapshot(), now()).verdict(), Verdict::Pass);
