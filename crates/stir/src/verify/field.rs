@@ -62,14 +62,17 @@ impl<'a> Candidate<'a> {
     pub(super) fn check_alone(&mut self, facts: &Facts<'_>, policy: &VerifyPolicy, now: UnixTime) {
         let (Some(passport), Some(ppt)) = (&self.passport, self.finding.ppt) else { return };
         let finding = &mut self.finding;
-        finding.attestation = passport.attestation();
-        finding.origid = passport.origid();
+        if ppt == Ppt::Shaken {
+            // In a PASSporT of any other type they are nobody's word: a delegate may sign one of those.
+            finding.attestation = passport.attestation();
+            finding.origid = passport.origid();
+        }
         finding.record(Check::Header, passport.check_header(self.field, ppt));
         finding.record(Check::Info, passport.check_info(self.field, policy));
         finding.record(Check::Claims, passport.check_claims(ppt, finding));
         finding.record(Check::Orig, passport.check_orig(facts));
         finding.record(Check::Freshness, passport.check_freshness(facts, policy, now));
-        if passport.claims.has_extensions() {
+        if passport.claims.has_extensions() || matches!(ppt, Ppt::Rcd | Ppt::Rph) {
             finding.record(Check::Extension, passport.check_extensions(ppt, facts));
         }
     }

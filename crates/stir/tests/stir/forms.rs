@@ -222,3 +222,20 @@ fn a_delegate_does_not_sign_shaken() {
     call.policy = VerifyPolicy::default().require_provider_code(false);
     assert_eq!(reason(&call, &shaken), None, "the knob");
 }
+
+/// `attest` means something in `shaken` only, whose signer is a provider: no other type lends it to a delegate.
+#[test]
+fn no_other_type_attests() {
+    let one = [&[0x30, 15, 0xa2, 13, 0x16, 11][..], b"12155551212"].concat();
+    let (delegate, provider) = (Call::with(&one), Call::new());
+    let header = format!(r#"{{"alg":"ES256","typ":"passport","x5u":"{URL}"}}"#);
+    let claimed = |call: &Call| forge::token(&call.key, &header, &forge::payload());
+    let attested = |verification: Verification| {
+        let of_finding = verification.findings()[0].attestation();
+        (verification.verdict(), verification.attestation().or(of_finding), verification.origid())
+    };
+    let silent = (Verdict::Pass, None, None);
+    assert_eq!(attested(delegate.judge(&claimed(&delegate), None, SAID)), silent);
+    let nested = provider.diverted("12155551214", "12155551213", &claimed(&provider));
+    assert_eq!(attested(provider.judge(&nested, Some("div-o"), SAID)), silent);
+}

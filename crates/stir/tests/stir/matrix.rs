@@ -384,6 +384,10 @@ fn priorities_messages_and_fingerprints() {
     );
     assert_eq!(judge("rph", r#""rph":["ets.0"]"#, &|facts| facts), Some(Reason::ExtensionInvalid));
     assert_eq!(judge("rph", r#""x":1"#, &|facts| facts), Some(Reason::ExtensionInvalid));
+    for ppt in ["rph", "rcd"] {
+        let lacking = judge(ppt, r#""attest":"A""#, &|facts| facts.resource_priority(&["ets.0"]));
+        assert_eq!(lacking, Some(Reason::ExtensionInvalid), "{ppt} without the claim that it is for");
+    }
     let sph = r#""rph":{"auth":["esnet.0"]},"sph":"psap-callback""#;
     assert_eq!(judge("rph", sph, &|facts| facts.priority("psap-callback")), None);
     assert_eq!(judge("rph", sph, &|facts| facts.priority("urgent")), Some(Reason::PriorityMismatch));
