@@ -7,6 +7,7 @@
 use smallvec::SmallVec;
 
 use crate::passport::Ppt;
+use crate::verify::MAX_IDENTITIES;
 use crate::verify::check::Check;
 use crate::verify::facts::Facts;
 use crate::verify::field::Candidate;
@@ -67,14 +68,29 @@ fn linked(
             Some(Link { passport, diversion: candidate.finding.ppt == Some(Ppt::Div) })
         })
         .collect();
-    let mut linked: SmallVec<[bool; 8]> = SmallVec::from_elem(false, links.len());
-    for (place, link) in links.iter().enumerate() {
-        if link.as_ref().is_some_and(|link| link.diversion && link.passport.names(target)) {
-            follow(&links, place, &mut SmallVec::new(), &mut linked);
+    // Each pair is compared once: how many ways there are is the sender's choice, and grows faster than its fields do.
+    let earlier: SmallVec<[u8; 8]> = links.iter().map(|link| Link::earlier(link.as_ref(), &links)).collect();
+    let every = |holds: &dyn Fn(&Link<'_>) -> bool| {
+        let held = links.iter().map(|link| link.as_ref().is_some_and(holds));
+        held.zip(BITS).fold(0, |set, (holds, bit)| if holds { set | bit } else { set })
+    };
+    let (mut begun, mut ended) =
+        (every(&|link| link.diversion && link.passport.names(target)), every(&|link| !link.diversion));
+    for _ in &links {
+        for (earlier, bit) in earlier.iter().zip(BITS) {
+            if begun & bit != 0 {
+                begun |= earlier;
+            }
+            if earlier & ended != 0 {
+                ended |= bit;
+            }
         }
     }
-    linked
+    links.iter().zip(BITS).map(|(_, bit)| begun & ended & bit != 0).collect()
 }
+
+/// One for each field that is looked at.
+const BITS: [u8; MAX_IDENTITIES] = [1, 2, 4, 8, 16, 32, 64, 128];
 
 /// A field that may be part of a chain.
 struct Link<'a> {
@@ -83,6 +99,13 @@ struct Link<'a> {
 }
 
 impl Link<'_> {
+    /// The places of what `link` carries on, none for what is no diversion.
+    fn earlier(link: Option<&Self>, links: &[Option<Self>]) -> u8 {
+        let Some(link) = link.filter(|link| link.diversion) else { return 0 };
+        let carried_on = links.iter().map(|earlier| earlier.as_ref().is_some_and(|own| link.carries_on(own)));
+        carried_on.zip(BITS).fold(0, |set, (carried_on, bit)| if carried_on { set | bit } else { set })
+    }
+
     /// Whether this diversion carries on what `earlier` says: the same caller, and whom `earlier` was for.
     fn carries_on(&self, earlier: &Self) -> bool {
         let (own, other) = (&self.passport.claims, &earlier.passport.claims);
@@ -90,28 +113,4 @@ impl Link<'_> {
         let diverted = own.div.get().zip(other.dest.get());
         same_caller && diverted.is_some_and(|(div, dest)| dest.any(|named| named.same(&div)))
     }
-}
-
-/// Walks back from `place` to every PASSporT that is no diversion, and marks the links of the ways that arrive. `way`
-/// is how it came here, so that a circle ends.
-fn follow(links: &[Option<Link<'_>>], place: usize, way: &mut SmallVec<[usize; 8]>, linked: &mut [bool]) {
-    let Some(Some(link)) = links.get(place) else { return };
-    if way.contains(&place) {
-        return;
-    }
-    way.push(place);
-    if link.diversion {
-        for (next, earlier) in links.iter().enumerate() {
-            if earlier.as_ref().is_some_and(|earlier| link.carries_on(earlier)) {
-                follow(links, next, way, linked);
-            }
-        }
-    } else {
-        for step in way.iter() {
-            if let Some(mark) = linked.get_mut(*step) {
-                *mark = true;
-            }
-        }
-    }
-    way.pop();
 }

@@ -1,9 +1,11 @@
 //! What a type adds to the base claims, compared with the request: `rph`, `msg`, `rcd`, and `mky` of any type.
 
+use std::collections::BTreeSet;
+
 use crate::digest::Algorithm;
 use crate::json::{JsonError, Kind, Scanner};
 use crate::passport::Ppt;
-use crate::verify::facts::{Facts, Fingerprint};
+use crate::verify::facts::Facts;
 use crate::verify::passport::Passport;
 use crate::verify::reason::Reason;
 
@@ -24,11 +26,9 @@ impl Passport<'_> {
     fn check_priority(&self, facts: &Facts<'_>) -> Result<(), Reason> {
         let rph = self.claims.json("rph").ok_or(Reason::ExtensionInvalid)?;
         let allowed = strings_in(rph, "auth").ok_or(Reason::ExtensionInvalid)?;
-        if facts
-            .resource_priority
-            .iter()
-            .any(|value| !allowed.iter().any(|own| own.eq_ignore_ascii_case(value)))
-        {
+        // Strangers write both: a list is searched in order, not from its front.
+        let allowed: BTreeSet<String> = allowed.iter().map(|own| own.to_ascii_lowercase()).collect();
+        if facts.resource_priority.iter().any(|value| !allowed.contains(&value.to_ascii_lowercase())) {
             return Err(Reason::PriorityMismatch);
         }
         match self.claims.value("sph") {
@@ -78,12 +78,10 @@ impl Passport<'_> {
             return Ok(());
         };
         let listed = fingerprints(mky).ok_or(Reason::ExtensionInvalid)?;
-        let same = |own: &Fingerprint<'_>, (alg, digest): &(String, String)| {
-            own.alg.eq_ignore_ascii_case(alg) && digits(own.digest).eq(digits(digest))
-        };
-        let complete = expected.iter().all(|own| listed.iter().any(|entry| same(own, entry)))
-            && listed.iter().all(|entry| expected.iter().any(|own| same(own, entry)));
-        if complete { Ok(()) } else { Err(Reason::MkyMismatch) }
+        let key = |alg: &str, digest: &str| (alg.to_ascii_lowercase(), digits(digest).collect::<Vec<u8>>());
+        let listed: BTreeSet<_> = listed.iter().map(|(alg, digest)| key(alg, digest)).collect();
+        let expected: BTreeSet<_> = expected.iter().map(|own| key(own.alg, own.digest)).collect();
+        if listed == expected { Ok(()) } else { Err(Reason::MkyMismatch) }
     }
 }
 

@@ -5,7 +5,8 @@ use attesta_stir::{
     VerifyPolicy, Verstat,
 };
 
-use crate::support::{self, CALLEE, CALLER, Pki, URL, field, identity, now, signed, snapshot};
+use crate::forge;
+use crate::support::{self, CALLEE, CALLER, NOW, Pki, URL, field, identity, now, signed, snapshot};
 
 const SECOND: &str = "tel:+12155551214";
 const THIRD: &str = "tel:+12155551215";
@@ -154,7 +155,7 @@ fn opt_belongs_to_another_type() {
     let pki = Pki::new();
     let key = rcgen::KeyPair::generate().unwrap();
     let bundle = pki.bundle(&support::leaf("SHAKEN 1234", &support::spc("1234")), &key);
-    let header = crate::forge::header().replace("shaken", "div");
+    let header = forge::header().replace("shaken", "div");
     let base = r#"{"dest":{"tn":["12155551214"]},"div":{"tn":"12155551213"},"iat":1800000000,"orig":{"tn":"12155551212"}}"#;
     for (from, to, reason) in [
         ("", "", Reason::DivChainIncomplete),
@@ -167,11 +168,32 @@ fn opt_belongs_to_another_type() {
             Reason::DivChainIncomplete,
         ),
     ] {
-        let token =
-            crate::forge::token(&key, &header, &base.replacen(from, to, usize::from(!from.is_empty())));
+        let token = forge::token(&key, &header, &base.replacen(from, to, usize::from(!from.is_empty())));
         let fields =
             [IdentityField { token: token.as_bytes(), info: Some(URL), alg: None, ppt: Some("div") }];
         let known = snapshot(&pki.anchors(), &[(URL, &bundle)]);
         assert_eq!(support::verify(&pki.anchors(), &fields, &known).reason(), Some(reason), "{to}");
     }
+}
+
+/// Whoever sends eight diversions that all carry on each other is refused at once: the ways through them are not walked one
+/// by one, least of all before a certificate is wanted.
+#[test]
+fn diversions_that_all_lead_to_each_other_are_cheap() {
+    let (call, key) = (Call::new(), rcgen::KeyPair::generate().unwrap());
+    let header = forge::header().replace("shaken", "div");
+    let mut numbers: Vec<String> = (0..8).map(|place| format!("\"1215555121{place}\"")).collect();
+    numbers.extend(std::iter::repeat_n("\"1\"".to_owned(), 2000));
+    let dest = numbers.join(",");
+    let tokens: Vec<String> = (0..8)
+        .map(|place| {
+            let payload = format!(
+                r#"{{"dest":{{"tn":[{dest}]}},"div":{{"tn":"1215555121{place}"}},"iat":{NOW},"orig":{{"tn":"12155551212"}}}}"#
+            );
+            format!("{};info=<{URL}>;ppt=div", forge::token(&key, &header, &payload))
+        })
+        .collect();
+    let values: Vec<&str> = tokens.iter().map(String::as_str).collect();
+    let verification = call.verify(&values, CALLEE, CALLEE);
+    assert_eq!(results(&verification), [Some(Reason::DivChainIncomplete); 8]);
 }
