@@ -4,6 +4,7 @@
 //! verification, or the trunk's word that there is none, turns it into an [`Offer`], from which the INVITE that leaves is
 //! made.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use attesta_sip::{
@@ -320,22 +321,23 @@ pub(crate) fn disbelieve(headers: &mut Headers, trusts: Trusts) {
 /// Takes out of a response what it says of PASSporTs that the caller did not send: they are ours, and the caller is not to
 /// hear of them (RFC 9410 section 7). Whether there was any.
 pub(crate) fn keep_own_blame(headers: &mut Headers, invite: &Request) -> bool {
-    let is_foreign = |value: &[u8]| {
-        let Ok(reason) = ReasonHeader::parse(value) else { return false };
-        let mut tokens = invite.headers().values(Name::Identity).map(|value| field(value).token);
-        reason.is_protocol("STIR")
-            && match reason.params().value("ppi") {
-                None => tokens.next().is_none(),
-                Some(passport) => {
-                    let signature = signature_of(passport);
-                    !tokens.any(|token| signature_of(token) == signature)
+    // Both sides choose how many values there are, so each is looked at once.
+    let own: BTreeSet<&[u8]> =
+        invite.headers().values(Name::Identity).map(|value| signature_of(field(value).token)).collect();
+    let is_foreign = |value: &&[u8]| {
+        ReasonHeader::parse(value).is_ok_and(|reason| {
+            reason.is_protocol("STIR")
+                && match reason.params().value("ppi") {
+                    None => own.is_empty(),
+                    Some(passport) => !own.contains(signature_of(passport)),
                 }
-            }
+        })
     };
-    if !headers.values(Name::Reason).any(is_foreign) {
+    let told = headers.values(Name::Reason).count();
+    let kept: Vec<_> = headers.values(Name::Reason).filter(|value| !is_foreign(value)).collect();
+    if kept.len() == told {
         return false;
     }
-    let kept: Vec<_> = headers.values(Name::Reason).filter(|value| !is_foreign(value)).collect();
     let kept = kept.join(&b", "[..]);
     headers.remove(Name::Reason);
     if !kept.is_empty() {
