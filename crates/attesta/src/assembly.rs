@@ -119,6 +119,7 @@ fn describe(configuration: &Configuration, mut builder: Builder) -> Builder {
     let settings = &configuration.settings;
     builder = builder
         .budget(settings.verify.budget)
+        .streams(settings.streams)
         .emergency(settings.emergency.clone())
         .callee(settings.callee.clone());
     if let Some(servers) = &settings.dns {

@@ -29,6 +29,7 @@ use crate::listen::{Doors, Listen};
 pub struct Builder<P: Policy = DefaultPolicy> {
     config: attesta_b2bua::Builder,
     listen: Vec<Listen>,
+    streams: StreamLimits,
     anchors: Vec<TrustAnchors>,
     revocations: Vec<(TrustAnchors, Revocations)>,
     fetch: FetchConfig,
@@ -42,6 +43,7 @@ impl Builder {
         Self {
             config: Config::builder(),
             listen: Vec::new(),
+            streams: StreamLimits::default(),
             anchors: Vec::new(),
             revocations: Vec::new(),
             fetch: FetchConfig::default(),
@@ -57,6 +59,13 @@ impl<P: Policy> Builder<P> {
     #[must_use]
     pub fn listen(mut self, listen: impl Into<Listen>) -> Self {
         self.listen.push(listen.into());
+        self
+    }
+
+    /// What the stream connections of one worker may cost. Default: [`StreamLimits::default`].
+    #[must_use]
+    pub fn streams(mut self, limits: StreamLimits) -> Self {
+        self.streams = limits;
         self
     }
 
@@ -158,8 +167,9 @@ impl<P: Policy> Builder<P> {
     /// Who decides about calls. Default: the configuration alone.
     #[must_use]
     pub fn policy<Q: Policy>(self, policy: Q) -> Builder<Q> {
-        let Self { config, listen, anchors, revocations, fetch, name_servers, room, policy: _ } = self;
-        Builder { config, listen, anchors, revocations, fetch, name_servers, room, policy }
+        let Self { config, listen, streams, anchors, revocations, fetch, name_servers, room, policy: _ } =
+            self;
+        Builder { config, listen, streams, anchors, revocations, fetch, name_servers, room, policy }
     }
 
     /// Checks the whole without binding anything: a dry run.
@@ -226,7 +236,8 @@ impl<P: Policy> Builder<P> {
 
     /// What all workers have in common, once the listeners are open; and the policy.
     fn plan(self, listeners: Vec<Listener>) -> Result<(Plan, P), BuildError> {
-        let Self { config, listen: _, anchors, revocations, fetch, name_servers, room, policy } = self;
+        let Self { config, listen: _, streams, anchors, revocations, fetch, name_servers, room, policy } =
+            self;
         let config = listeners.into_iter().fold(config, attesta_b2bua::Builder::listener);
         let config = Arc::new(config.build().map_err(BuildError::Config)?);
         let names = Directories::new(name_servers.as_deref());
@@ -237,13 +248,14 @@ impl<P: Policy> Builder<P> {
             cache.revocations(&anchors, revocations);
         }
         let steward = Steward::new(cache, fetcher, FetchLimits::default());
-        Ok((Plan { config, steward, names, room }, policy))
+        Ok((Plan { config, streams, steward, names, room }, policy))
     }
 }
 
 /// An edge but for its workers.
 struct Plan {
     config: Arc<Config>,
+    streams: StreamLimits,
     steward: (Steward, Certificates),
     names: Directories,
     room: Room,
@@ -256,7 +268,7 @@ impl Plan {
         let seed = Seed::new(random().map_err(BuildError::NoRandomness)?);
         let switchboard = Switchboard::new(Arc::clone(&self.config), policy, place, &seed);
         let (sockets, acceptors) = (take(&mut doors.sockets), take(&mut doors.acceptors));
-        Ok(Driver::new(switchboard, sockets).streams(acceptors, StreamLimits::default()))
+        Ok(Driver::new(switchboard, sockets).streams(acceptors, self.streams))
     }
 
     fn edge<P: Policy>(self, drivers: Vec<(Driver<P>, Option<Worker>)>, doors: Doors) -> Edge<P> {

@@ -5,10 +5,12 @@
 
 mod identity;
 mod listen;
+
 mod names;
 mod section;
 mod service;
 mod source;
+mod streams;
 mod trunk;
 mod value;
 
@@ -16,6 +18,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU8;
 use std::path::Path;
 
+use attesta::StreamLimits;
 use attesta_b2bua::{Prefix, Route};
 use toml::de::DeTable;
 
@@ -47,6 +50,7 @@ pub(crate) struct Settings {
     pub(crate) listeners: Vec<ListenSettings>,
     /// The roots below which SIP servers are believed; `None`: the system's.
     pub(crate) tls_roots: Option<Text>,
+    pub(crate) streams: StreamLimits,
     pub(crate) trust: Vec<TrustSettings>,
     pub(crate) signers: Vec<SignerSettings>,
     pub(crate) trunks: Vec<TrunkSettings>,
@@ -132,6 +136,7 @@ impl Settings {
         let settings = Self {
             listeners,
             tls_roots: root.section("tls").and_then(listen::read_tls_roots),
+            streams: root.section("streams").map(streams::read).unwrap_or_default(),
             trust: trust.into_iter().filter_map(|section| TrustSettings::read(section)).collect(),
             signers: signer.into_iter().filter_map(|section| SignerSettings::read(section, &names)).collect(),
             trunks: trunk

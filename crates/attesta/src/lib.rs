@@ -55,12 +55,13 @@ pub mod pki;
 pub use attesta_b2bua::{
     Admission, Answer, Arrival, CallEvent, CallNumber, Cause, Config, ConfigError, Consequence, Counters,
     Decision, DefaultPolicy, InboundIdentity, InvalidPrefix, InvalidSource, InvalidTarget, Later,
-    NamedSigner, Now, Numbers, OnSignFailure, OutboundIdentity, Outcomes, Policy, Prefix, Question, Route,
-    RouteTo, Routing, SigningMeans, Source, Target, Token, Trunk, TrunkTimers, Trusts,
+    NamedSigner, Now, Numbers, OnSignFailure, OutboundIdentity, Outcomes, Oversize, Policy, Prefix, Question,
+    Route, RouteTo, Routing, SigningMeans, Source, Target, Token, Trunk, TrunkTimers, Trusts,
 };
 pub use attesta_net::{
     FetchConfig, FetchCounters, NameCounters, NoRandomness, NoRoots, Pem, Report as WorkerReport,
-    ShellCounters, Stopped, TlsCounters, TlsError, TlsFile, TlsFileError, TlsFiles, UdpOptions, WsCounters,
+    ShellCounters, Stopped, StreamCounters, StreamLimits, TlsCounters, TlsError, TlsFile, TlsFileError,
+    TlsFiles, UdpOptions, WsCounters,
 };
 pub use attesta_stir::cert::{CertificateChain, TrustAnchors};
 pub use attesta_stir::{

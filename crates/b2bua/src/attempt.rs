@@ -17,8 +17,9 @@ use crate::event::Cause;
 use crate::failover::Failing;
 use crate::health::Standing;
 use crate::identity::Offer;
-use crate::io::{Destination, ResolveError, SignError};
+use crate::io::{Destination, ResolveError, SignError, Unreachable};
 use crate::listener::Listener;
+use crate::oversize::Reaching;
 use crate::policy::Policy;
 use crate::ringing::{Fork, close};
 use crate::route::Stop;
@@ -73,6 +74,8 @@ pub(crate) enum Progress {
         stamp: Stamp,
         until: Instant,
     },
+    /// The shell opens a connection for an INVITE that is too large for a datagram.
+    Reaching(Reaching),
     /// The INVITE is sent; nothing has come back.
     Inviting {
         stop: Stop,
@@ -120,6 +123,7 @@ impl Dialling {
             Progress::Resolving { until, .. }
             | Progress::Attesting { until, .. }
             | Progress::Signing { until, .. }
+            | Progress::Reaching(Reaching { until, .. })
             | Progress::Inviting { until, .. }
             | Progress::Ringing { until, .. } => Some(*until),
         }
@@ -131,7 +135,8 @@ impl Dialling {
             Progress::Idle
             | Progress::Resolving { .. }
             | Progress::Attesting { .. }
-            | Progress::Signing { .. } => None,
+            | Progress::Signing { .. }
+            | Progress::Reaching(_) => None,
         }
     }
 }
@@ -272,6 +277,20 @@ impl Call {
         outgoing: Option<Request>,
     ) {
         let outgoing = outgoing.unwrap_or_else(|| self.outgoing(turn.desk, &stop, &path));
+        match self.way_of_the_large(turn, &stop, &path, &outgoing) {
+            Some(over) => self.reach(turn, stop, path, over, outgoing),
+            None => self.dispatch(turn, stop, path, outgoing),
+        }
+    }
+
+    /// Sends the INVITE, which is complete but for its Via.
+    pub(crate) fn dispatch<P: Policy>(
+        &mut self,
+        turn: &mut Turn<'_, P>,
+        stop: Stop,
+        path: Path,
+        outgoing: Request,
+    ) {
         let tag = self.tag;
         let refused = if bridge::octets(&outgoing) > self.config.caps.message {
             Some(Status::MESSAGE_TOO_LARGE)
@@ -339,6 +358,10 @@ impl Call {
             Some(progress @ Progress::Signing { .. }) => {
                 self.set_progress(progress);
                 self.signed(turn, Err(SignError::Unavailable));
+            }
+            Some(progress @ Progress::Reaching(_)) => {
+                self.set_progress(progress);
+                self.reached(turn, Err(Unreachable));
             }
             Some(Progress::Inviting { client, stop, path, until }) => {
                 turn.desk.forget_client(client);

@@ -26,6 +26,8 @@ pub struct Counters {
     pub messages: u64,
     /// Identity header fields that we made.
     pub identity_signed: u64,
+    /// Connections for INVITEs too large for a datagram that targets did not take.
+    pub connections_refused: u64,
     /// INVITEs that should have been signed and could not be.
     pub identity_sign_failures: u64,
     /// Responses that said of an Identity header field of ours that it does not verify (RFC 9410 section 7).
@@ -71,6 +73,7 @@ impl Counters {
             calls,
             messages,
             answered,
+            connections_refused,
             identity_signed,
             identity_sign_failures,
             identity_disputed,
@@ -87,6 +90,7 @@ impl Counters {
         self.calls += calls;
         self.messages += messages;
         self.answered += answered;
+        self.connections_refused += connections_refused;
         self.identity_signed += identity_signed;
         self.identity_sign_failures += identity_sign_failures;
         self.identity_disputed += identity_disputed;

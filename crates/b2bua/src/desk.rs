@@ -38,6 +38,8 @@ pub(crate) struct Desk {
     pub(crate) counters: Counters,
     /// How the targets of calls do.
     pub(crate) health: Health,
+    /// Of these addresses, who takes no connection.
+    pub(crate) connections: Health,
     /// Calls that are over for a reason that one of their legs found.
     pub(crate) over: Vec<Over>,
     dialogs: BTreeMap<DialogId, Key>,
@@ -114,6 +116,7 @@ impl Desk {
             alarms: Alarms::new(),
             counters: Counters::default(),
             health: Health::default(),
+            connections: Health::default(),
             over: Vec::new(),
             dialogs: BTreeMap::new(),
             clients: BTreeMap::new(),

@@ -48,6 +48,13 @@ pub enum Input {
     },
     /// The certificate cache has changed: this is what is known from now on.
     Certificates(Arc<Snapshot>),
+    /// The answer to [`Output::Reach`].
+    Reached {
+        /// The question's token.
+        token: Token,
+        /// Whether there is a connection.
+        result: Result<(), Unreachable>,
+    },
     /// The answer to [`Output::Sign`].
     Signed {
         /// The question's token.
@@ -91,6 +98,14 @@ pub enum Output {
         transports: Transports,
         /// What the choice among servers of one priority is drawn from (RFC 2782).
         seed: Seed,
+    },
+    /// Have a connection ready along this flow: find one or open it, send nothing, and answer with [`Input::Reached`]. An
+    /// answer that takes too long is not waited for.
+    Reach {
+        /// Stands in the answer.
+        token: Token,
+        /// From where and to where.
+        flow: Flow,
     },
     /// Have this certificate fetched into the cache, and publish the result with [`Input::Certificates`].
     FetchCertificate(X5u),
@@ -169,6 +184,18 @@ impl fmt::Display for ResolveError {
 }
 
 impl std::error::Error for ResolveError {}
+
+/// No connection could be opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Unreachable;
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no connection could be opened")
+    }
+}
+
+impl std::error::Error for Unreachable {}
 
 /// Why an outside signer gave no Identity.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

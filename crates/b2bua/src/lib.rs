@@ -39,7 +39,8 @@
 //!     match board.poll_output() {
 //!         Output::Transmit(transmit) => assert!(transmit.payload.starts_with(b"SIP/2.0 200 OK")),
 //!         // What the switchboard needs from outside is an output, and the answer is an input.
-//!         Output::Resolve { .. } | Output::FetchCertificate(_) | Output::Sign { .. } | Output::Decide { .. } => {}
+//!         Output::Resolve { .. } | Output::Reach { .. } | Output::FetchCertificate(_) => {}
+//!         Output::Sign { .. } | Output::Decide { .. } => {}
 //!         Output::Event(event) => println!("{event:?}"),
 //!         Output::Timeout(deadline) => break deadline,
 //!     }
@@ -101,6 +102,7 @@ mod identity;
 mod io;
 mod leg;
 mod listener;
+mod oversize;
 mod page;
 mod policy;
 mod relay;
@@ -122,8 +124,9 @@ pub use counters::{Counters, Refusal};
 pub use error::ConfigError;
 pub use event::{Arrival, CallEvent, CallNumber, Cause};
 pub use identity::{Claims, examine, verify};
-pub use io::{Destination, Input, Now, Output, ResolveError, SignError, Token};
+pub use io::{Destination, Input, Now, Output, ResolveError, SignError, Token, Unreachable};
 pub use listener::Listener;
+pub use oversize::Oversize;
 pub use policy::{
     Admission, Answer, DECISION_BUDGET, Decision, DefaultPolicy, Later, Policy, Question, Routing,
 };

@@ -81,6 +81,9 @@ impl<P: Policy> Switchboard<P> {
                 Some(Waiter::Page(key)) => self.desk.page_resolved(now, key, result),
                 None => {}
             },
+            Input::Reached { token, result } => {
+                self.answer(now, token, |call, turn| call.reached(turn, result));
+            }
             Input::Certificates(snapshot) => self.learn(now, snapshot),
             Input::Signed { token, result } => {
                 self.answer(now, token, |call, turn| call.signed(turn, result));

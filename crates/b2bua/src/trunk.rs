@@ -11,6 +11,7 @@ use attesta_stir::{Attestation, DialPlan, TelephoneNumber};
 use attesta_transaction::{Flow, Transport};
 use ipnet::IpNet;
 
+use crate::oversize::Oversize;
 use crate::target::Target;
 
 /// A peer: the addresses its calls come from or the domains it proves, the targets that calls to it go to, and the rules for both directions.
@@ -38,6 +39,7 @@ pub struct Trunk {
     pub(crate) trusts: Trusts,
     pub(crate) timers: TrunkTimers,
     pub(crate) failover: Vec<Status>,
+    pub(crate) oversize: Oversize,
     pub(crate) resume: Duration,
 }
 
@@ -66,6 +68,7 @@ impl Trunk {
             trusts: Trusts::default(),
             timers: TrunkTimers::default(),
             failover: Vec::new(),
+            oversize: Oversize::default(),
             resume: Duration::from_secs(60),
         }
     }
@@ -248,6 +251,13 @@ impl Trunk {
         let mut proved = flow.tls_names.iter().flat_map(|names| names.iter());
         let named = proved.any(|name| self.tls_names.iter().any(|own| own.eq_ignore_ascii_case(name)));
         named.then(|| BY_NAME.saturating_add(source.unwrap_or_default()))
+    }
+
+    /// What is done with INVITEs towards it that are too large for a datagram. Default: [`Oversize::Tcp`].
+    #[must_use]
+    pub fn oversize(mut self, treatment: Oversize) -> Self {
+        self.oversize = treatment;
+        self
     }
 
     /// The name, as configuration and records write it.

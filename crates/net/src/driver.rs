@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use attesta_b2bua::{CallEvent, Input, Now, Output, Policy, Question, SignError, Switchboard, Token};
+use attesta_b2bua::{
+    CallEvent, Input, Now, Output, Policy, Question, SignError, Switchboard, Token, Unreachable,
+};
 use attesta_transaction::{Bearing, Flow, Seed, Transmit, Transport, WorkerId};
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -273,6 +275,8 @@ impl<P: Policy> Driver<P> {
                 Handed::Message(flow, data) => self.feed(now, Input::Datagram { flow, data }),
                 Handed::Transmit(transmit) => self.transmit(transmit),
                 Handed::Failed(transmit) => self.feed(now, Input::TransportFailed(transmit)),
+                Handed::Reach(asker, token, flow) => self.have_ready(asker, token, &flow),
+                Handed::Reached(token, result) => self.feed(now, Input::Reached { token, result }),
             }
         }
         self.handed = handed;
@@ -311,6 +315,7 @@ impl<P: Policy> Driver<P> {
                     }
                 }
                 Occurrence::Failed(transmit) => self.did_not_arrive(transmit),
+                Occurrence::Reached((asker, token), result) => self.reached(asker, token, result),
             }
         }
         self.occurrences = occurrences;
@@ -349,6 +354,7 @@ impl<P: Policy> Driver<P> {
                         Resolution::Lookup(lookup) => self.look_up(token, lookup, seed),
                     }
                 }
+                Output::Reach { token, flow } => self.reach(token, flow),
                 Output::FetchCertificate(url) => {
                     let asked = self.certificates.as_ref().is_some_and(|certificates| certificates.want(url));
                     self.counters.certificates_unasked += u64::from(!asked);
@@ -413,6 +419,33 @@ impl<P: Policy> Driver<P> {
                 self.counters.octets_sent += octets;
             }
             Err(error) => self.unsent(transmit, &error),
+        }
+    }
+
+    /// Has a connection ready, at the worker that owns connections of this kind.
+    fn reach(&mut self, token: Token, flow: Flow) {
+        let own = self.tie_lines.as_ref().map_or(WorkerId::default(), TieLines::own);
+        match self.other_worker(|lines| owner_of(&flow, lines.own())) {
+            Some(owner) => {
+                if self.hand(owner, Handed::Reach(own, token, flow)).is_some() {
+                    self.reached(own, token, Err(Unreachable));
+                }
+            }
+            None => self.have_ready(own, token, &flow),
+        }
+    }
+
+    fn have_ready(&mut self, asker: WorkerId, token: Token, flow: &Flow) {
+        if let Some(result) = self.streams.reach((asker, token), flow) {
+            self.reached(asker, token, result);
+        }
+    }
+
+    /// Tells the worker that asked. One that has no room to hear it goes on without the connection when its time is over.
+    fn reached(&mut self, asker: WorkerId, token: Token, result: Result<(), Unreachable>) {
+        match self.other_worker(|_| asker) {
+            Some(other) => drop(self.hand(other, Handed::Reached(token, result))),
+            None => self.answers.push_back(Input::Reached { token, result }),
         }
     }
 

@@ -80,6 +80,8 @@ pub use resolve::locate;
 pub use steward::{Certificates, FetchCounters, Steward};
 pub use streams::{Ended, StreamCounters, StreamLimits, Unaccepted};
 pub use tcp::Acceptor;
+#[cfg(target_os = "linux")]
+pub use tcp::raise_descriptor_limit;
 pub use tie_lines::TieLines;
 pub use tls::{
     Pem, Secured, TLS_FILES_POLL, Tls, TlsClients, TlsCounters, TlsError, TlsFailure, TlsFile, TlsFileError,

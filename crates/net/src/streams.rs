@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use attesta_b2bua::{Token, Unreachable};
 use attesta_sip::StreamError;
 use attesta_transaction::{ConnectionId, Flow, Transmit, Transport, WorkerId};
 use bytes::Bytes;
@@ -65,6 +66,8 @@ pub(crate) enum Occurrence {
     Unreadable { flow: Flow, error: StreamError },
     /// This was not delivered.
     Failed(Transmit),
+    /// The connection that was asked for is there, or will not be.
+    Reached((WorkerId, Token), Result<(), Unreachable>),
 }
 
 /// A connection, as the driver knows it.
@@ -78,6 +81,10 @@ struct Held {
     /// Why it was let go, where that was our decision.
     why: Option<Ended>,
     ways: Vec<Way>,
+    /// Whether it has been opened.
+    open: bool,
+    /// Who wants to know when it is.
+    waiters: Vec<(WorkerId, Token)>,
 }
 
 /// What keeps a connection's task going.
@@ -243,6 +250,8 @@ impl Streams {
             queued: Arc::clone(&queued),
             why: None,
             ways: Vec::new(),
+            open: !ours,
+            waiters: Vec::new(),
         };
         self.connections.insert(id, held);
         self.lead(way, id);
@@ -317,12 +326,28 @@ impl Streams {
         Some(id)
     }
 
+    /// Has a connection ready that leads where `flow` does. Gives what is known at once; else `asker` hears of it.
+    pub(crate) fn reach(&mut self, asker: (WorkerId, Token), flow: &Flow) -> Option<Result<(), Unreachable>> {
+        let held = self.connection_to(flow).and_then(|id| self.connections.get_mut(&id));
+        match held {
+            Some(held) if held.open => Some(Ok(())),
+            Some(held) => {
+                held.waiters.push(asker);
+                None
+            }
+            None => Some(Err(Unreachable)),
+        }
+    }
+
     fn hear(&mut self, id: ConnectionId, news: News, occurrences: &mut Vec<Occurrence>) {
         let Some(held) = self.connections.get_mut(&id) else { return };
         match news {
             News::Open(tls_names) => {
                 tracing::debug!(flow = ?held.flow, ours = held.ours, "connection open");
                 held.flow.tls_names = tls_names;
+                held.open = true;
+                let reached = |asker| Occurrence::Reached(asker, Ok(()));
+                occurrences.extend(held.waiters.drain(..).map(reached));
             }
             News::Message { data, alias } => {
                 let flow = held.flow.clone();
@@ -394,6 +419,8 @@ impl Streams {
                 }
             }
         }
+        let unreachable = |asker| Occurrence::Reached(asker, Err(Unreachable));
+        occurrences.extend(held.waiters.into_iter().map(unreachable));
         let why = held.why.unwrap_or(closed.why);
         tracing::debug!(flow = ?held.flow, ours = held.ours, %why, unsent = closed.unsent.len(), "connection closed");
         self.counters.end(why);

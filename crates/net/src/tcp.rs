@@ -6,6 +6,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use attesta_transaction::Transport;
+#[cfg(target_os = "linux")]
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -119,6 +121,18 @@ pub(crate) async fn connect(local: SocketAddr, remote: SocketAddr) -> io::Result
     let stream = socket.connect(remote).await?;
     tune(&stream);
     Ok(stream)
+}
+
+/// Lets this process have as many descriptors as the system grants it, and gives that number: each connection takes one, and
+/// what a shell grants by default is few. For programs to call at their start; a library leaves it to them.
+///
+/// # Errors
+/// What the operating system says; the limit then stays as it was.
+#[cfg(target_os = "linux")]
+pub fn raise_descriptor_limit() -> io::Result<u64> {
+    let (_, granted) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, granted, granted)?;
+    Ok(granted)
 }
 
 /// Sets what a signalling connection wants: no waiting for more to send, an end to connections whose peer is gone, and no

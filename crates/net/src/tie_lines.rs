@@ -5,6 +5,7 @@ use std::hash::Hasher;
 use std::num::NonZeroU8;
 use std::task::Poll;
 
+use attesta_b2bua::{Token, Unreachable};
 use attesta_transaction::{Bearing, Flow, Transmit, WorkerId};
 use bytes::Bytes;
 use siphasher::sip::SipHasher13;
@@ -38,6 +39,10 @@ pub(crate) enum Handed {
     Transmit(Transmit),
     /// A message of the other's that did not arrive.
     Failed(Transmit),
+    /// A connection that this worker wants to have ready at the other.
+    Reach(WorkerId, Token, Flow),
+    /// What became of the connection that the other wanted.
+    Reached(Token, Result<(), Unreachable>),
 }
 
 impl TieLines {

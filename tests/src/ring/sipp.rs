@@ -25,6 +25,7 @@ pub struct Sipp {
     core: Option<usize>,
     fields: Option<PathBuf>,
     transport: &'static str,
+    padding: usize,
 }
 
 impl Sipp {
@@ -45,6 +46,7 @@ impl Sipp {
             core: None,
             fields: None,
             transport: "u1",
+            padding: 1,
         }
     }
 
@@ -87,6 +89,13 @@ impl Sipp {
     #[must_use]
     pub fn quiet(mut self) -> Self {
         self.messages = false;
+        self
+    }
+
+    /// Makes its INVITEs larger by so many octets.
+    #[must_use]
+    pub fn padded(mut self, octets: usize) -> Self {
+        self.padding = octets;
         self
     }
 
@@ -146,6 +155,7 @@ impl Sipp {
             .args(["-d", &self.pause.as_millis().to_string()])
             .args(["-s", &self.called, "-key", "caller", &self.caller, "-key", "target", &target.to_string()])
             .args(["-t", self.transport, "-max_socket", "5000"])
+            .args(["-key", "padding", &"x".repeat(self.padding)])
             .args(["-trace_stat", "-fd", "1", "-stf"])
             .arg(stem.with_extension("csv"))
             .arg("-trace_err")

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use attesta_b2bua::{
     CallEvent, Config, Counters, DefaultPolicy, Destination, Input, Now, Output, ResolveError, Switchboard,
-    Target,
+    Target, Unreachable,
 };
 use attesta_stir::UnixTime;
 use attesta_stir::cert::Snapshot;
@@ -149,6 +149,10 @@ impl Node for Board {
                     if let Some(note) = note(&event) {
                         return Effect::Note(note);
                     }
+                }
+                // A simulated network has datagrams only.
+                Output::Reach { token, .. } => {
+                    self.input(now, Input::Reached { token, result: Err(Unreachable) });
                 }
                 // Only an outside signer and a policy that answers later ask these.
                 Output::Sign { .. } | Output::Decide { .. } => {}

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use attesta::{Report, WorkerReport};
+use attesta::{Report, StreamCounters, WorkerReport};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode as encode_text;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -125,7 +125,13 @@ impl Collector for Counted {
             shell.datagrams_dropped,
         )?;
         page.counter("network_errors", "ICMP errors for datagrams sent", shell.receive_errors)?;
-        page.counter("send_failures", "Datagrams that could not be sent", shell.send_failures)?;
+        page.counter("send_failures", "Messages that could not be sent", shell.send_failures)?;
+        page.streams(&shell.streams)?;
+        page.counter(
+            "oversize_refused",
+            "Connections for INVITEs too large for a datagram that targets did not take",
+            calls.connections_refused,
+        )?;
         page.counter("events_dropped", "Call events for which there was no room", shell.events_dropped)?;
         page.labelled(
             "tls_handshakes",
@@ -172,6 +178,31 @@ impl Collector for Counted {
 struct Page<'a>(DescriptorEncoder<'a>);
 
 impl Page<'_> {
+    fn streams(&mut self, streams: &StreamCounters) -> Result<(), fmt::Error> {
+        self.gauge("connections_live", "Stream connections that live now", streams.live)?;
+        self.counter("connections_accepted", "Stream connections accepted", streams.accepted)?;
+        self.counter("connections_opened", "Stream connections that we set out to open", streams.opened)?;
+        self.labelled(
+            "connections_refused",
+            "Stream connections closed as soon as they were accepted, by reason",
+            ["reason"],
+            streams.unaccepted().map(|(reason, count)| ([reason.as_str()], count)),
+        )?;
+        self.labelled(
+            "connections_closed",
+            "Stream connections that came to their end, by reason",
+            ["reason"],
+            streams.ended().map(|(reason, count)| ([reason.as_str()], count)),
+        )?;
+        self.counter("stream_messages_received", "Messages received on streams", streams.messages_received)?;
+        self.counter("stream_messages_sent", "Messages sent on streams", streams.messages_sent)?;
+        self.counter(
+            "stream_messages_moved",
+            "Messages sent again since their connection was closed under them",
+            streams.messages_moved,
+        )
+    }
+
     fn gauge(&mut self, name: &str, help: &str, value: u64) -> Result<(), fmt::Error> {
         let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
         let encoder = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;

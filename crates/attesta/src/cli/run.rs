@@ -18,6 +18,10 @@ use crate::{revocation, telemetry};
 pub(super) fn run(args: &Run, screen: &Screen) -> Result<Outcome, Failure> {
     let configuration = Configuration::open(args.config.as_deref()).map_err(Failure::Faults)?;
     let _log = telemetry::start(&configuration.settings.log, screen);
+    #[cfg(target_os = "linux")]
+    if let Err(error) = attesta_net::raise_descriptor_limit() {
+        tracing::warn!(%error, "the limit on open files stays as it is: few connections may find room");
+    }
     runtime()?.block_on(serve(&configuration, screen))
 }
 

@@ -46,6 +46,18 @@ fn what_the_default_shows_as_default_is_the_default() {
 }
 
 #[test]
+fn the_limits_of_streams_that_the_default_shows_are_the_defaults() {
+    let section = DEFAULT.lines().skip_while(|line| !line.starts_with("# [streams]"));
+    let section: Vec<_> = section.map_while(|line| line.strip_prefix("# ")).collect();
+    assert_eq!(settings(&section.join("\n")).streams, StreamLimits::default());
+    assert_eq!(
+        settings("[streams]\nidle = \"1m\"\nper_peer = 7\nkeep_alive = \"off\"\n").streams,
+        StreamLimits::default().idle(std::time::Duration::from_secs(60)).per_peer(7).keep_alive(None)
+    );
+    assert_eq!(section.len(), 12, "every key is shown");
+}
+
+#[test]
 fn every_key_that_the_default_comments_out_is_known() {
     let mut uncommented = String::new();
     for line in DEFAULT.lines() {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use attesta_b2bua::{
-    InboundIdentity, Numbers, OnSignFailure, OutboundIdentity, Outcomes, Route, RouteTo, Target, Trunk,
-    TrunkTimers, Trusts,
+    InboundIdentity, Numbers, OnSignFailure, OutboundIdentity, Outcomes, Oversize, Route, RouteTo, Target,
+    Trunk, TrunkTimers, Trusts,
 };
 use attesta_sip::{Host, Status};
 use attesta_stir::{Attestation, DialPlan};
@@ -24,7 +24,7 @@ pub(crate) struct TrunkSettings {
 
 /// Reads one `[[trunk]]`; `outcomes` is what `[verify]` says.
 pub(super) fn read_trunk(section: Section<'_>, names: &Names, outcomes: Outcomes) -> Option<TrunkSettings> {
-    section.later(&["digest", "limits", "oversize", "media", "headers_in", "headers_out"]);
+    section.later(&["digest", "limits", "media", "headers_in", "headers_out"]);
     let name = section.text("name");
     let mut trunk = Trunk::new(name.as_ref().map_or("", Text::as_str));
 
@@ -127,6 +127,9 @@ fn read_egress(section: &Section<'_>, names: &Names, mut trunk: Trunk) -> Trunk 
     }
     if let Some(failover) = section.section("failover") {
         trunk = trunk.failover(read_failover(failover));
+    }
+    if let Some(treatment) = section.choice("oversize", OVERSIZE, &[]) {
+        trunk = trunk.oversize(treatment);
     }
     if let Some(health) = section.section("health") {
         health.later(&["options"]);
@@ -287,6 +290,7 @@ const INBOUND: &[(&str, InboundIdentity)] = &[
 ];
 const OUTBOUND: &[(&str, OutboundIdentity)] =
     &[("sign", OutboundIdentity::Sign), ("pass", OutboundIdentity::Pass), ("strip", OutboundIdentity::Strip)];
+const OVERSIZE: &[(&str, Oversize)] = &[("tcp", Oversize::Tcp), ("datagram", Oversize::Datagram)];
 const ON_SIGN_FAILURE: &[(&str, OnSignFailure)] =
     &[("continue", OnSignFailure::Continue), ("reject", OnSignFailure::Reject)];
 const NO_RESPONSE: std::ops::RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(32);

@@ -5,6 +5,7 @@ mod ending;
 mod failover;
 mod histories;
 mod in_dialog;
+mod oversize;
 mod page;
 mod pki;
 mod policy;

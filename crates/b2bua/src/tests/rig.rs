@@ -73,7 +73,9 @@ pub(super) struct Rig<P = DefaultPolicy> {
     /// Whether names are left unresolved, so that the test answers.
     pub(super) holds_names: bool,
     pub(super) names: VecDeque<(Token, Target)>,
-    wire: VecDeque<Transmit>,
+    /// The connections that are wanted; the test answers.
+    pub(super) reaches: VecDeque<(Token, Flow)>,
+    pub(super) wire: VecDeque<Transmit>,
     last: Option<Transmit>,
     deadline: Option<Instant>,
     branches: u32,
@@ -102,6 +104,7 @@ impl<P: Policy> Rig<P> {
             to_sign: VecDeque::new(),
             holds_names: false,
             names: VecDeque::new(),
+            reaches: VecDeque::new(),
             wire: VecDeque::new(),
             last: None,
             deadline: None,
@@ -128,6 +131,7 @@ impl<P: Policy> Rig<P> {
                     let result = literal(&target);
                     self.board.handle_input(self.now, Input::Resolved { token, result });
                 }
+                Output::Reach { token, flow } => self.reaches.push_back((token, flow)),
                 Output::FetchCertificate(url) => self.fetches.push(url),
                 Output::Sign { token, signer, claims } => self.to_sign.push_back((token, signer, claims)),
                 Output::Decide { token, question } => self.questions.push_back((token, question)),

@@ -1,0 +1,127 @@
+//! INVITEs that are too large for a datagram: RFC 3261 section 18.1.1.
+
+use attesta_sip::{Limits, Message, Name};
+use attesta_transaction::{Flow, Transport};
+
+use super::rig::*;
+use crate::{Input, Listener, Oversize, Trunk, Unreachable};
+
+const TCP: &str = "192.0.2.100:5060";
+
+/// Alice's edge with a TCP listener beside its UDP one.
+fn rig(adjust: impl FnOnce(Trunk) -> Trunk) -> Rig {
+    let (alice, bob) = trunks();
+    let tcp = Listener::new("edge", Transport::Tcp, address(TCP));
+    Rig::new(builder().listener(tcp).trunk(alice).trunk(adjust(bob)).build().unwrap())
+}
+
+/// Alice calls with so many octets more than an INVITE needs.
+fn calls(rig: &mut Rig, octets: usize, call: u32) {
+    let headers = dialog_forming(&format!("Subject: {}\r\n", "x".repeat(octets)));
+    let headers = headers.replacen("call-1", &format!("call-{call}"), 1);
+    rig.request(ALICE, "INVITE", &uri(CALLEE), &headers, OFFER);
+}
+
+/// What the INVITE to Bob says of its transport, and how it left.
+fn leaves(rig: &mut Rig) -> (Flow, usize) {
+    let at = rig.wire.iter().position(|transmit| transmit.flow.remote == address(BOB)).unwrap();
+    let transmit = rig.wire.remove(at).unwrap();
+    let octets = transmit.payload.len();
+    let Message::Request(invite) = Message::parse(transmit.payload, &Limits::default()).unwrap() else {
+        panic!("a request")
+    };
+    let over_tcp = transmit.flow.transport == Transport::Tcp;
+    let (via, contact) = (value(&invite, Name::Via), value(&invite, Name::Contact));
+    assert_eq!(via.starts_with("SIP/2.0/TCP 192.0.2.100:5060"), over_tcp, "{via}");
+    assert_eq!(contact == "<sip:192.0.2.100:5060;transport=tcp>", over_tcp, "{contact}");
+    assert_eq!(invite.headers().count(Name::Contact), 1);
+    (transmit.flow, octets)
+}
+
+#[test]
+fn beyond_1300_octets_it_goes_by_tcp() {
+    let mut rig = rig(|bob| bob);
+    calls(&mut rig, 0, 1);
+    let (_, bare) = leaves(&mut rig);
+    for (octets, expected) in [(1300, Transport::Udp), (1301, Transport::Tcp)] {
+        rig.clear();
+        calls(&mut rig, octets - bare, u32::try_from(octets).unwrap());
+        if let Some((token, flow)) = rig.reaches.pop_front() {
+            assert_eq!((flow.transport, flow.remote, flow.connection), (Transport::Tcp, address(BOB), None));
+            assert!(rig.gets_if_any(BOB).is_none(), "nothing leaves before it is known how");
+            rig.input(Input::Reached { token, result: Ok(()) });
+        }
+        assert_eq!(leaves(&mut rig).0.transport, expected, "{octets}");
+    }
+}
+
+#[test]
+fn a_target_without_tcp_gets_a_datagram_and_is_not_asked_again_for_a_while() {
+    let mut rig = rig(|bob| bob);
+    calls(&mut rig, 1300, 1);
+    let (token, _) = rig.reaches.pop_front().unwrap();
+    rig.input(Input::Reached { token, result: Err(Unreachable) });
+    assert_eq!(leaves(&mut rig).0.transport, Transport::Udp);
+    calls(&mut rig, 1300, 2);
+    assert!(rig.reaches.is_empty());
+    assert_eq!(leaves(&mut rig).0.transport, Transport::Udp);
+    assert_eq!(rig.counters().connections_refused, 1);
+    rig.run_for(std::time::Duration::from_secs(301));
+    rig.clear();
+    calls(&mut rig, 1300, 3);
+    let (token, _) = rig.reaches.pop_front().unwrap();
+    rig.input(Input::Reached { token, result: Ok(()) });
+    assert_eq!(leaves(&mut rig).0.transport, Transport::Tcp);
+}
+
+#[test]
+fn a_firewall_that_drops_costs_one_call_half_a_second() {
+    let mut rig = rig(|bob| bob);
+    calls(&mut rig, 1300, 1);
+    let (token, _) = rig.reaches.pop_front().unwrap();
+    calls(&mut rig, 1300, 2);
+    rig.run_for(std::time::Duration::from_millis(499));
+    let first = rig.gets_if_any(BOB).is_some();
+    rig.run_for(std::time::Duration::from_millis(1));
+    assert!(!first);
+    assert_eq!(leaves(&mut rig).0.transport, Transport::Udp);
+    // What comes too late changes nothing.
+    rig.input(Input::Reached { token, result: Ok(()) });
+    rig.clear();
+    calls(&mut rig, 1300, 3);
+    assert!(rig.reaches.len() <= 1, "two calls came before it was known");
+    assert_eq!(leaves(&mut rig).0.transport, Transport::Udp);
+}
+
+#[test]
+fn a_caller_who_gives_up_meanwhile_sends_nothing() {
+    let mut rig = rig(|bob| bob);
+    calls(&mut rig, 1300, 1);
+    let (token, _) = rig.reaches.pop_front().unwrap();
+    let cancel = "Call-ID: call-1\r\nCSeq: 1 CANCEL\r\nFrom: <sip:a@h>;tag=a\r\nTo: <sip:b@h>\r\n";
+    let cancel = request(ALICE, "CANCEL", &uri(CALLEE), "z9hG4bK1", cancel, "");
+    rig.receives(ALICE, cancel);
+    rig.input(Input::Reached { token, result: Ok(()) });
+    assert!(rig.gets_if_any(BOB).is_none());
+}
+
+#[test]
+fn nobody_is_asked_where_the_configuration_or_the_target_says_so() {
+    let udp = |bob: Trunk| {
+        let (_, other) = trunks();
+        let _ = bob;
+        let mut bare = other;
+        bare.targets = vec!["sip:192.0.2.2:5060;transport=udp".parse().unwrap()];
+        bare
+    };
+    for adjust in [udp as fn(Trunk) -> Trunk, |bob| bob.oversize(Oversize::Datagram)] {
+        let mut rig = rig(adjust);
+        calls(&mut rig, 3000, 1);
+        assert!(rig.reaches.is_empty());
+        assert_eq!(leaves(&mut rig).0.transport, Transport::Udp);
+    }
+    let mut rig = Rig::plain();
+    calls(&mut rig, 3000, 1);
+    assert!(rig.reaches.is_empty(), "an edge without a TCP listener opens no connections");
+    assert_eq!(leaves(&mut rig).0.transport, Transport::Udp);
+}
