@@ -125,6 +125,9 @@ fn beside(test: &str, subnet: u8, streams: &str, attack: impl FnOnce(&Edge)) {
     let (near, far) = (ring.free(2), ring.free(3));
     let config = format!(
         r#"
+[workers]
+count = 1
+
 [[listen]]
 address = "{}:0"
 transport = "tcp"

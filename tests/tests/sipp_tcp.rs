@@ -143,6 +143,9 @@ fn calls(ring: &Ring, listen: &str, caller: SocketAddr, callee: SocketAddr, tcp:
 fn config(listen: &str, caller: SocketAddr, callee: SocketAddr) -> String {
     format!(
         r#"
+[workers]
+count = 1
+
 [[listen]]
 address = "{listen}"
 transport = "tcp"
@@ -170,5 +173,5 @@ to = "far"
 }
 
 const CALLS: u32 = 1000;
-const RATE: u32 = 100;
+const RATE: u32 = 50;
 const LIMIT: Duration = Duration::from_secs(120);
