@@ -78,7 +78,10 @@ impl TnAuthList {
     /// Whether the list names `number`, alone or in a range. Which numbers belong to a service provider code is not
     /// known to a certificate, so codes count for nothing here.
     pub fn covers(&self, number: &TelephoneNumber) -> bool {
-        Block::of_number(number).is_some_and(|block| self.covers_block(block)) || self.names(number)
+        match Block::of_number(number) {
+            Some(wanted) => self.entries.iter().filter_map(Block::of_entry).any(|own| own.holds(wanted)),
+            None => self.names(number),
+        }
     }
 
     /// Whether all that `other` names is within this list, as a delegate certificate needs (RFC 9060 section 4.1).
@@ -87,12 +90,13 @@ impl TnAuthList {
     /// database could tell.
     pub fn encompasses(&self, other: &Self) -> bool {
         let has_code = self.spcs().next().is_some();
+        let own = if has_code { Vec::new() } else { self.blocks() };
+        let within = |wanted: Option<Block>| wanted.is_some_and(|wanted| is_within(&own, wanted));
         other.entries.iter().all(|entry| match entry {
             TnEntry::Spc(code) => self.spcs().any(|own| own == &**code),
-            TnEntry::One(number) => has_code || self.covers(number),
-            TnEntry::Range { start, count } => {
-                has_code || Block::new(start, *count).is_some_and(|block| self.covers_block(block))
-            }
+            TnEntry::One(_) | TnEntry::Range { .. } if has_code => true,
+            TnEntry::One(number) if Block::of_number(number).is_none() => self.names(number),
+            TnEntry::One(_) | TnEntry::Range { .. } => within(Block::of_entry(entry)),
         })
     }
 
@@ -101,24 +105,27 @@ impl TnAuthList {
         self.entries.iter().any(|entry| matches!(entry, TnEntry::One(own) if own == number))
     }
 
-    /// Walks up from the first number of `wanted`, entry by entry, until its end is reached.
-    fn covers_block(&self, wanted: Block) -> bool {
-        let mut next = wanted.first;
-        while next < wanted.end {
-            let reached = self
-                .entries
-                .iter()
-                .filter_map(Block::of_entry)
-                .filter(|own| own.digits == wanted.digits && (own.first..own.end).contains(&next))
-                .map(|own| own.end)
-                .max();
-            match reached {
-                Some(end) => next = end,
-                None => return false,
+    /// All numbers of the list but those with `*` or `#`, in order, with what adjoins or overlaps put together.
+    fn blocks(&self) -> Vec<Block> {
+        let mut blocks: Vec<Block> = self.entries.iter().filter_map(Block::of_entry).collect();
+        blocks.sort_unstable_by_key(|block| (block.digits, block.first));
+        let mut joined: Vec<Block> = Vec::new();
+        for block in blocks {
+            match joined.last_mut() {
+                Some(last) if last.digits == block.digits && block.first <= last.end => {
+                    last.end = last.end.max(block.end);
+                }
+                Some(_) | None => joined.push(block),
             }
         }
-        true
+        joined
     }
+}
+
+/// Whether one of the blocks, which are in order, holds `wanted`.
+fn is_within(blocks: &[Block], wanted: Block) -> bool {
+    let behind = blocks.partition_point(|own| (own.digits, own.first) <= (wanted.digits, wanted.first));
+    behind.checked_sub(1).and_then(|place| blocks.get(place)).is_some_and(|own| own.holds(wanted))
 }
 
 /// The entries, separated by commas.
@@ -245,6 +252,10 @@ struct Block {
 }
 
 impl Block {
+    fn holds(self, other: Self) -> bool {
+        self.digits == other.digits && self.first <= other.first && other.end <= self.end
+    }
+
     /// None when the range runs out of its digits: start + count < 10^digits (RFC 8226 section 9).
     fn new(start: &TelephoneNumber, count: u64) -> Option<Self> {
         let first: u64 = start.as_str().parse().ok()?;
@@ -341,6 +352,18 @@ mod tests {
         assert!(!parent.encompasses(&list(&[TnEntry::Spc("1234".into())])));
         let provider = list(&[TnEntry::Spc("1234".into())]);
         assert!(provider.encompasses(&list(&[range("12125551150", 100)])));
+        let starred = list(&[TnEntry::One(number("*67"))]);
+        assert!(starred.encompasses(&starred) && !parent.encompasses(&starred));
         assert!(!provider.encompasses(&list(&[TnEntry::Spc("5678".into())])));
+    }
+
+    /// Whoever may issue delegates chooses both lists.
+    #[test]
+    fn long_lists_are_compared_in_one_walk() {
+        let start = |place: u64| (12_125_000_000 + 2 * place).to_string();
+        let parent = list(&(0..3000).rev().map(|place| range(&start(place), 2)).collect::<Vec<_>>());
+        let child = list(&(0..3000).map(|place| range(&start(place), 6000 - 2 * place)).collect::<Vec<_>>());
+        assert!(parent.encompasses(&child));
+        assert!(!parent.encompasses(&list(&[range(&start(1), 6000)])));
     }
 }
