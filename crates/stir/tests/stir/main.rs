@@ -16,6 +16,7 @@ mod forge;
 mod forms;
 mod lists;
 mod matrix;
+mod published;
 mod real_certificates;
 mod shared;
 mod sign_verify;

@@ -26,6 +26,8 @@ fn every_real_certificate_is_read_and_its_numbers_are_those_of_the_manifest() {
             Some(Err(error)) => {
                 assert_eq!(error, TnAuthListError::Malformed, "{hash}");
                 assert!(entries.iter().all(|entry| entry.get("tag").is_some()), "{hash}");
+                let findings = cert::lint(&base64(str(item, "der_b64"))).unwrap();
+                assert!(findings.contains(&cert::Lint::TnAuthListMalformed), "{hash}");
                 malformed += 1;
             }
         }

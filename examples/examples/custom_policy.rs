@@ -1,0 +1,49 @@
+//! A policy of one's own: stricter and laxer than the default, and an answer that goes by the reason:
+//! `cargo run --example custom_policy`.
+
+use std::time::{Duration, SystemTime};
+
+use attesta::pki::{Scope, ThrowAwayPki};
+use attesta_stir::cert::{Snapshot, TrustAnchors};
+use attesta_stir::{
+    Facts, Identity, IdentityField, Reason, TelephoneNumber, UnixTime, Verdict, Verification, Verifier,
+    VerifyPolicy, VerstatProfile,
+};
+
+/// What becomes of a call.
+enum Treatment {
+    Connect,
+    Reject(u16, &'static str),
+}
+
+/// Calls whose token is wrong are refused; those that nobody could judge are not.
+fn treatment(verification: &Verification) -> Treatment {
+    match (verification.verdict(), verification.reason()) {
+        (Verdict::Fail, Some(reason)) if reason != Reason::CertificateExpired => {
+            Treatment::Reject(reason.code(), reason.phrase())
+        }
+        (Verdict::Pass | Verdict::Fail | Verdict::None, _) => Treatment::Connect,
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "an example shows what it found")]
+#[expect(clippy::disallowed_methods, reason = "a program has a clock, the library has none")]
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let now = UnixTime::since_unix_epoch(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?);
+    let pki = ThrowAwayPki::generate(&[Scope::provider("1234")?], now, now)?;
+    let policy = VerifyPolicy::default()
+        .freshness(Duration::from_secs(15))
+        .verstat_profile(VerstatProfile::Atis1000082)
+        .tolerate_base64_padding(true)
+        .compact_form(false);
+    let verifier = Verifier::new(TrustAnchors::from_pem(pki.root_pem().as_bytes())?, policy);
+
+    let fields = [IdentityField { token: b"..c2lnbmF0dXJl", ..IdentityField::default() }];
+    let number = [Identity::Tn(TelephoneNumber::parse("+1 215 555 1212")?)];
+    let facts = Facts::new(&fields).orig(&number).dest(&number);
+    match treatment(&verifier.verify(&facts, &Snapshot::default(), now)) {
+        Treatment::Connect => println!("the call goes on"),
+        Treatment::Reject(code, phrase) => println!("{code} {phrase}"),
+    }
+    Ok(())
+}
