@@ -28,9 +28,10 @@ fn treatment(verification: &Verification) -> Treatment {
 
 #[expect(clippy::print_stdout, reason = "an example shows what it found")]
 #[expect(clippy::disallowed_methods, reason = "a program has a clock, the library has none")]
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     let now = UnixTime::since_unix_epoch(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?);
-    let pki = ThrowAwayPki::generate(&[Scope::provider("1234")?], now, now)?;
+    let tomorrow = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs() + 24 * 60 * 60));
+    let pki = ThrowAwayPki::generate(&[Scope::provider("1234")?], now, tomorrow)?;
     let policy = VerifyPolicy::default()
         .freshness(Duration::from_secs(15))
         .verstat_profile(VerstatProfile::Atis1000082)

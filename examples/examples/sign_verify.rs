@@ -11,7 +11,7 @@ use attesta_stir::{
 
 #[expect(clippy::print_stdout, reason = "an example shows what it found")]
 #[expect(clippy::disallowed_methods, reason = "a program has a clock, the library has none")]
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     let now = UnixTime::since_unix_epoch(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?);
     let tomorrow = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs() + 86_400));
     let pki = ThrowAwayPki::generate(&[Scope::provider("1234")?], now, tomorrow)?;
