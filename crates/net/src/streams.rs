@@ -163,8 +163,10 @@ impl Streams {
             }
             self.pause = None;
         }
+        // Each address has its share, so that a flood at one keeps none from the others.
+        let share = BATCH.div_ceil(self.acceptors.len().max(1));
         for acceptor in &self.acceptors {
-            while self.newcomers.len() < BATCH {
+            for _ in 0..share {
                 match acceptor.poll_accept(cx) {
                     Poll::Ready(Ok((stream, remote))) => self.newcomers.push(Newcomer {
                         stream,
@@ -282,12 +284,14 @@ impl Streams {
     pub(crate) fn send(&mut self, mut transmit: Transmit) -> Option<Transmit> {
         let id = match transmit.flow.connection {
             Some(id) => Some(id),
+            None if self.is_closed_to(&transmit) => None,
             None => self.connection_to(&transmit.flow),
         };
         let Some(held) = id.and_then(|id| self.connections.get_mut(&id)) else { return Some(transmit) };
         let Some(ends) = &held.ends else { return Some(transmit) };
         let octets = transmit.payload.len();
-        let full = held.queued.fetch_add(octets, Ordering::Relaxed) + octets > self.limits.queued_octets;
+        let room = self.limits.room(held.ours);
+        let full = held.queued.fetch_add(octets, Ordering::Relaxed) + octets > room;
         if full || ends.queue.try_send(transmit.payload.clone()).is_err() {
             held.queued.fetch_sub(octets, Ordering::Relaxed);
             tracing::debug!(flow = ?held.flow, "send queue full");
@@ -301,6 +305,19 @@ impl Streams {
         self.counters.messages_sent += 1;
         self.counters.octets_sent += octets as u64;
         None
+    }
+
+    /// Whether a new connection would be one too many for a response. Any stranger can have one opened, by a request whose
+    /// connection it closes at once (RFC 3261 section 18.2.2), so that requests keep half of them for themselves.
+    fn is_closed_to(&mut self, transmit: &Transmit) -> bool {
+        let opened = self.connections.len() - self.accepted;
+        let closed = transmit.payload.starts_with(b"SIP/2.0 ")
+            && opened >= self.limits.opened.div_ceil(2)
+            && !self.ways.contains_key(&Way::of(&transmit.flow));
+        if closed {
+            self.counters.end(Ended::Cap);
+        }
+        closed
     }
 
     /// The connection that leads where a flow does, opened if there is none.
@@ -573,3 +590,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long connections may take to send the rest when the driver stops.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

@@ -221,7 +221,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
     async fn next(&mut self) -> Event {
         let reads = self.waiting.is_none()
             && self.phase == Phase::Open
-            && self.outgoing.octets() <= self.link.limits.queued_octets;
+            && self.outgoing.cost() <= self.link.limits.room(self.link.ours);
         let takes = self.outgoing.is_empty() && !matches!(self.phase, Phase::Leaving(_));
         let Connection { stream, wire, outgoing, unflushed, batch, waiting, alarm, link, .. } = self;
         let Link { queue, reports, cut, id, .. } = link;

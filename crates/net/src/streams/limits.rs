@@ -32,7 +32,7 @@ impl Default for StreamLimits {
             message: Duration::from_secs(10),
             idle: Duration::from_secs(15 * 60),
             stalled: Duration::from_secs(10),
-            queue: 256,
+            queue: 4_096,
             queued_octets: 1 << 20,
             keep_alive: Some(Duration::from_secs(100)),
             reading: attesta_sip::Limits::default(),
@@ -107,14 +107,16 @@ impl StreamLimits {
         self
     }
 
-    /// Messages that may wait for a peer to read them; one more closes the connection. Default: 256.
+    /// Messages that may wait for a peer to read them; one more closes the connection. Default: 4,096, since calls
+    /// come in bursts: those that waited for one certificate, or for a target that failed, go on all at once.
     #[must_use]
     pub fn queue(mut self, messages: usize) -> StreamLimits {
         self.queue = messages.max(1);
         self
     }
 
-    /// Octets of the messages that may wait for a peer; more close the connection. Default: 1 MiB.
+    /// Octets of the messages that may wait for a peer; more close the connection. Default: 1 MiB. On a connection that we
+    /// opened it is eight times as much: where calls go is the operator's to say, and they come in bursts.
     #[must_use]
     pub fn queued_octets(mut self, octets: usize) -> StreamLimits {
         self.queued_octets = octets;
@@ -135,4 +137,12 @@ impl StreamLimits {
         self.reading = limits;
         self
     }
+
+    /// Octets that may wait for a peer to read them.
+    pub(crate) fn room(&self, ours: bool) -> usize {
+        if ours { self.queued_octets.saturating_mul(OURS) } else { self.queued_octets }
+    }
 }
+
+/// How many times as much may wait on a connection that we opened.
+const OURS: usize = 8;

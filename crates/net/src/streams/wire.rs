@@ -174,8 +174,10 @@ impl Outgoing {
         self.pieces.is_empty()
     }
 
-    pub(crate) fn octets(&self) -> usize {
-        self.octets
+    /// The octets, and what the pieces take beside them: a peer that pings and does not read has us hold a piece for two
+    /// octets.
+    pub(crate) fn cost(&self) -> usize {
+        self.octets + self.pieces.len() * PIECE
     }
 
     /// The first pieces, as one system call takes them.
@@ -209,6 +211,9 @@ const DEFAULT_PORT: u16 = 5060;
 /// Octets beyond which a message is rare enough for its buffer not to be kept.
 const LARGE: usize = 16 * 1024;
 
+/// Octets of memory that a piece takes beside its own.
+const PIECE: usize = 64;
+
 /// Pieces that are written at once.
 const VECTOR: usize = 16;
 
@@ -229,7 +234,7 @@ mod tests {
         assert!(matches!(wire.poll(&mut out), Some(Ok(Found::Pong))) && out.is_empty());
         assert!(matches!(wire.poll(&mut out), Some(Ok(Found::KeepAlive))));
         assert_eq!(written(&mut out), b"\r\n");
-        assert!(out.is_empty() && out.octets() == 0);
+        assert!(out.is_empty() && out.cost() == 0);
     }
 
     #[test]
@@ -255,7 +260,7 @@ mod tests {
             out.push(Bytes::from_static(piece.as_bytes()));
         }
         out.advance(4);
-        assert_eq!(out.octets(), 7);
+        assert_eq!(out.cost(), 7 + 2 * PIECE);
         assert_eq!(written(&mut out), b"wothree");
         assert!(out.is_empty());
     }

@@ -1,0 +1,52 @@
+//! What waits for a peer, and what may be opened.
+
+use std::net::{Ipv4Addr, TcpListener};
+
+use super::*;
+
+/// Streams with one address of TCP, and a flow from it to a listener that answers nobody.
+fn streams(limits: StreamLimits) -> (Streams, Flow, TcpListener) {
+    let acceptor = Acceptor::tcp((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let peer = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let flow = Flow::udp(acceptor.local(), peer.local_addr().unwrap());
+    let flow = Flow { transport: Transport::Tcp, ..flow };
+    (Streams::new(vec![acceptor], limits), flow, peer)
+}
+
+fn transmit(flow: &Flow, start: &str, octets: usize) -> Transmit {
+    Transmit { flow: flow.clone(), payload: format!("{start:<octets$}").into() }
+}
+
+#[tokio::test]
+async fn calls_that_go_on_all_at_once_do_not_fill_the_queue_to_their_target() {
+    let (mut streams, flow, _peer) = streams(StreamLimits::default());
+    // As many as may wait for one certificate, each signed.
+    let back = (0..1_000).filter_map(|_| streams.send(transmit(&flow, "INVITE ", 4_000))).count();
+    assert_eq!((back, streams.counters().opened), (0, 1));
+}
+
+#[tokio::test]
+async fn responses_leave_requests_half_of_the_connections_that_may_be_opened() {
+    let (mut streams, flow, _peer) = streams(StreamLimits::default().opened(4));
+    let mut sends = |port: u16, start: &str| {
+        let mut flow = flow.clone();
+        flow.remote.set_port(port);
+        streams.send(transmit(&flow, start, 100)).is_none()
+    };
+    let responses = [1, 2, 3, 1].map(|port| sends(port, "SIP/2.0 200 OK"));
+    assert_eq!(responses, [true, true, false, true], "one that is there is taken");
+    assert_eq!([3, 4, 5].map(|port| sends(port, "INVITE ")), [true, true, false]);
+}
+
+#[tokio::test]
+async fn a_flood_at_one_address_keeps_no_connection_from_another() {
+    let [flooded, other] = [(); 2].map(|()| Acceptor::tcp((Ipv4Addr::LOCALHOST, 0).into()).unwrap());
+    let (crowd, one) = (flooded.local(), other.local());
+    let mut streams = Streams::new(vec![flooded, other], StreamLimits::default());
+    let _crowd: Vec<_> = (0..2 * BATCH).map(|_| std::net::TcpStream::connect(crowd).unwrap()).collect();
+    let _one = std::net::TcpStream::connect(one).unwrap();
+    // The system tells of both addresses when the test next waits.
+    tokio::task::yield_now().await;
+    poll_fn(|cx| streams.poll_ready(cx)).await;
+    assert!(streams.newcomers.iter().any(|newcomer| newcomer.local == one));
+}
