@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
 use std::mem;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -42,7 +42,7 @@ pub(crate) struct Streams {
     connections: BTreeMap<ConnectionId, Held>,
     /// Which connection leads where, of those that may carry requests there.
     ways: BTreeMap<Way, ConnectionId>,
-    /// How many connections each peer address has opened.
+    /// How many connections each peer address has opened, as [`household`] has it.
     peers: BTreeMap<IpAddr, usize>,
     accepted: usize,
     ids: u64,
@@ -205,7 +205,7 @@ impl Streams {
 
     fn admit(&mut self, newcomer: Newcomer) {
         let Newcomer { stream, remote, local, layer } = newcomer;
-        let peer = remote.ip().to_canonical();
+        let peer = household(remote.ip());
         let held = self.peers.get(&peer).copied().unwrap_or_default();
         let refused = if self.accepted >= self.limits.accepted {
             Some(Unaccepted::Cap)
@@ -428,7 +428,7 @@ impl Streams {
         let Some(held) = self.connections.remove(&id) else { return };
         if !held.ours {
             self.accepted -= 1;
-            let peer = held.flow.remote.ip().to_canonical();
+            let peer = household(held.flow.remote.ip());
             if let std::collections::btree_map::Entry::Occupied(mut count) = self.peers.entry(peer) {
                 *count.get_mut() -= 1;
                 if *count.get() == 0 {
@@ -565,6 +565,15 @@ async fn open(flow: Flow, layer: Layer, mut link: Link) {
         }
         // A WebSocket is opened by the client alone (RFC 7118 section 5).
         Layer::Ws(_) | Layer::Wss(..) => link.fail(Ended::Unreachable).await,
+    }
+}
+
+/// The address by which the connections of a peer are counted: of IPv6 the first 64 bits, since whoever has one address of
+/// such a network has them all (RFC 4291 section 2.5.4).
+fn household(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 

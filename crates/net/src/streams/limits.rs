@@ -50,7 +50,8 @@ impl StreamLimits {
         self
     }
 
-    /// Connections that one peer address may hold open at a time. Default: 1,024, since a peer may open one for each call.
+    /// Connections that one peer address, over IPv6 one network of 64 bits, may hold open at a time. Default: 1,024, since a
+    /// peer may open one for each call.
     #[must_use]
     pub fn per_peer(mut self, connections: usize) -> StreamLimits {
         self.per_peer = connections;
