@@ -173,8 +173,7 @@ impl<P: Policy> Driver<P> {
             () = changed(&mut self.certificates) => Wake::Certificates,
             () = self.alarm.rings() => Wake::Alarm,
             () = room(sockets) => Wake::Room,
-            () = hand_overs(tie_lines, handed) => Wake::Sockets,
-            () = arrivals(sockets, streams) => Wake::Sockets,
+            () = arrivals(sockets, streams, hand_overs(tie_lines, handed)) => Wake::Sockets,
         }
     }
 
@@ -535,12 +534,16 @@ fn is_passing(error: &io::Error) -> bool {
         || (cfg!(target_os = "linux") && error.raw_os_error() == Some(LINUX_ENOBUFS))
 }
 
-/// Waits until something has come, to any of `sockets` or by a stream connection. Both are asked each time, so that what
-/// comes by one does not keep the other waiting.
-async fn arrivals(sockets: &[Udp], streams: &mut Streams) {
-    let mut datagrams = pin!(datagrams(sockets));
+/// Waits until something has come: to any of `sockets`, by a stream connection, or from another worker. All are asked each
+/// time, so that what comes by one does not keep the others waiting.
+async fn arrivals(sockets: &[Udp], streams: &mut Streams, hand_overs: impl Future<Output = ()>) {
+    let (mut datagrams, mut hand_overs) = (pin!(datagrams(sockets)), pin!(hand_overs));
     poll_fn(|cx| {
-        let ready = [datagrams.as_mut().poll(cx).is_ready(), streams.poll_ready(cx).is_ready()];
+        let ready = [
+            datagrams.as_mut().poll(cx).is_ready(),
+            streams.poll_ready(cx).is_ready(),
+            hand_overs.as_mut().poll(cx).is_ready(),
+        ];
         if ready.contains(&true) { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
@@ -605,5 +608,22 @@ mod tests {
         {
             assert!(!is_passing(&kind.into()), "{kind}");
         }
+    }
+
+    #[tokio::test]
+    async fn workers_that_hand_over_all_the_time_do_not_keep_connections_waiting() {
+        let acceptor = Acceptor::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
+        let flow = Flow::udp(acceptor.local(), acceptor.local());
+        let _peer = std::net::TcpStream::connect(acceptor.local()).unwrap();
+        let mut streams = Streams::new(vec![acceptor], StreamLimits::default());
+        let mut lines = TieLines::between(std::num::NonZeroU8::new(2).unwrap(), 0).unwrap();
+        let message = Handed::Message(flow, Bytes::from_static(b"SIP"));
+        assert!(lines[1].hand(WorkerId(0), message).is_none());
+        let (mut own, mut handed) = (Some(lines.remove(0)), Vec::new());
+        // The system tells of the connection when the test next waits.
+        yield_now().await;
+        arrivals(&[], &mut streams, hand_overs(&mut own, &mut handed)).await;
+        streams.take(&mut Vec::new());
+        assert_eq!((handed.len(), streams.counters().accepted), (1, 1));
     }
 }
