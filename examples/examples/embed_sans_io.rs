@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use attesta_b2bua::{
     CallEvent, Config, DefaultPolicy, InboundIdentity, Input, Listener, Now, OutboundIdentity, Output,
-    ResolveError, Route, RouteTo, SignError, Switchboard, Trunk,
+    ResolveError, Route, RouteTo, SignError, Switchboard, Trunk, Unreachable,
 };
 use attesta_stir::UnixTime;
 use attesta_transaction::{Flow, Place, Seed, Transport};
@@ -66,6 +66,10 @@ pub(crate) fn serve(
                     // Whoever calls out looks names up here. This program only answers.
                     Output::Resolve { token, .. } => {
                         inputs.push_back(Input::Resolved { token, result: Err(ResolveError::NotFound) });
+                    }
+                    // There is nothing here but one socket.
+                    Output::Reach { token, .. } => {
+                        inputs.push_back(Input::Reached { token, result: Err(Unreachable) });
                     }
                     Output::Sign { token, .. } => {
                         inputs.push_back(Input::Signed { token, result: Err(SignError::Unavailable) });
