@@ -74,6 +74,10 @@ pub(crate) fn serve(
                     Output::Sign { token, .. } => {
                         inputs.push_back(Input::Signed { token, result: Err(SignError::Unavailable) });
                     }
+                    // One datagram socket is all that it has: there is no connection to be had.
+                    Output::Reach { token, .. } => {
+                        inputs.push_back(Input::Reached { token, result: Err(Unreachable) });
+                    }
                     // Nothing is verified here, and the policy decides at once.
                     Output::FetchCertificate(_) | Output::Decide { .. } => {}
                     Output::Event(event) => goes_on &= hear(event),

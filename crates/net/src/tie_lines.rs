@@ -108,6 +108,11 @@ impl TieLines {
         line.try_send(handed).err().map(TrySendError::into_inner)
     }
 
+    /// The line to another worker, which tells when there is room on it.
+    pub(crate) fn line(&self, to: WorkerId) -> Option<mpsc::Sender<Handed>> {
+        self.outgoing.get(usize::from(to.0)).cloned().flatten()
+    }
+
     /// Waits for what the others hand over, and puts it into `taken`. Dropping the future loses nothing.
     pub(crate) async fn arrivals(&mut self, taken: &mut Vec<Handed>) {
         let incoming = &mut self.incoming;
