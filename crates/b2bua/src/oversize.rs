@@ -56,10 +56,11 @@ impl Call {
         let address = path.flow.remote;
         let listener = self.config.listener_towards(&trunk.listeners, Transport::Tcp, address)?.clone();
         let flow = listener.flow_to(&Destination { transport: Transport::Tcp, address, server_name: None });
-        match turn.desk.connections.standing(turn.now.mono, Peer::of(&flow)) {
-            Standing::Well => Some(Path { listener, flow }),
-            Standing::Failed | Standing::Resting(_) => None,
-        }
+        let over = Path { listener, flow };
+        let opens = turn.desk.connections.standing(turn.now.mono, Peer::of(&over.flow)) == Standing::Well;
+        // One that takes connections and is silent on them has no use for them.
+        let silent = turn.desk.standing(turn.now, &over) == Standing::Failed;
+        (opens && !silent).then_some(over)
     }
 
     /// Has the shell open a connection for this INVITE, for as long as a caller hardly notices.

@@ -94,6 +94,20 @@ fn a_firewall_that_drops_costs_one_call_half_a_second() {
 }
 
 #[test]
+fn a_target_that_is_silent_on_its_connection_costs_one_call() {
+    let mut rig = rig(|bob| bob);
+    calls(&mut rig, 1300, 1);
+    let (token, _) = rig.reaches.pop_front().unwrap();
+    rig.input(Input::Reached { token, result: Ok(()) });
+    assert_eq!(leaves(&mut rig).0.transport, Transport::Tcp);
+    rig.run_for(std::time::Duration::from_secs(4));
+    rig.clear();
+    calls(&mut rig, 1300, 2);
+    assert!(rig.reaches.is_empty());
+    assert_eq!(leaves(&mut rig).0.transport, Transport::Udp);
+}
+
+#[test]
 fn a_caller_who_gives_up_meanwhile_sends_nothing() {
     let mut rig = rig(|bob| bob);
     calls(&mut rig, 1300, 1);
