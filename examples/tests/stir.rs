@@ -1,7 +1,5 @@
 //! The examples of attesta-stir run to their end.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 #[path = "../examples/custom_policy.rs"]
 mod custom_policy;
 #[path = "../examples/sign_verify.rs"]
