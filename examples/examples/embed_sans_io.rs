@@ -67,10 +67,6 @@ pub(crate) fn serve(
                     Output::Resolve { token, .. } => {
                         inputs.push_back(Input::Resolved { token, result: Err(ResolveError::NotFound) });
                     }
-                    // There is nothing here but one socket.
-                    Output::Reach { token, .. } => {
-                        inputs.push_back(Input::Reached { token, result: Err(Unreachable) });
-                    }
                     Output::Sign { token, .. } => {
                         inputs.push_back(Input::Signed { token, result: Err(SignError::Unavailable) });
                     }
