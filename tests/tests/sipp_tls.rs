@@ -233,7 +233,7 @@ fn handshakes_that_never_end_hold_up_nobody() {
     let Some(scene) = Scene::new("tls-stalled", 84, "", "sources = [\"127.41.84.0/24\"]", false) else {
         return;
     };
-    let tls = scene.edge.address("tls");
+    let (tls, before) = (scene.edge.address("tls"), scene.edge.usage());
     let stalled: Vec<_> = (0..200)
         .map(|_| {
             let mut stream = TcpStream::connect(tls).expect("the edge listens");
@@ -245,9 +245,13 @@ fn handshakes_that_never_end_hold_up_nobody() {
     scene.calls(200, 50, None, || {});
     until(LIMIT, "each is given up", || (scene.handshakes("accept", "timeout") == 200.0).then_some(()));
     drop(stalled);
+    let after = scene.edge.usage();
+    assert!(after.peak < before.resident + GROWTH, "{} KiB, then {} KiB", before.resident, after.peak);
 }
 
 const LIMIT: Duration = Duration::from_secs(120);
+/// What calls and handshakes may add to the resident memory, in KiB.
+const GROWTH: u64 = 48 * 1024;
 const INVITE: &str = "INVITE sip:+12025550143@edge.example SIP/2.0\r\nVia: SIP/2.0/TLS a.example;branch=z9hG4bK1\r\n\
                       Max-Forwards: 70\r\nFrom: <sip:a@a.example>;tag=1\r\nTo: <sip:+12025550143@edge.example>\r\n\
                       Call-ID: stranger\r\nCSeq: 1 INVITE\r\nContact: <sip:a@a.example>\r\nContent-Length: 0\r\n\r\n";

@@ -140,6 +140,7 @@ fn a_bye_finds_its_way_to_a_browser() {
 #[test]
 fn hostile_clients_meet_limits_that_are_counted_and_calls_go_on() {
     let Some(scene) = Scene::new("ws-hostile", 88) else { return };
+    let before = scene.edge.usage();
     scene.calls("ws", 300, "caller", || {
         // More than a SIP message may have, announced.
         let mut large = scene.raw();
@@ -159,11 +160,15 @@ fn hostile_clients_meet_limits_that_are_counted_and_calls_go_on() {
             until(LIMIT, &format!("{reason} is counted"), || (scene.failures(reason) == 1.0).then_some(()));
         }
     });
+    let after = scene.edge.usage();
+    assert!(after.peak < before.resident + GROWTH, "{} KiB, then {} KiB", before.resident, after.peak);
 }
 
 /// The system's, for which Debian has the package.
 const PYTHON: &str = "/usr/bin/python3";
 const LIMIT: Duration = Duration::from_secs(120);
+/// What calls and attacks may add to the resident memory, in KiB.
+const GROWTH: u64 = 48 * 1024;
 const HANDSHAKE: &str = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: sip\r\n\
                          Sec-WebSocket-Version: 13\r\n\r\n";
