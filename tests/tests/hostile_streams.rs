@@ -163,7 +163,7 @@ to = "far"
     caller.finish(LIMIT).assert_successful();
     callee.finish(LIMIT).assert_successful();
     edge.assert_alive();
-    edge.wait_until_idle(LIMIT);
+    edge.wait_until_no_calls(LIMIT);
     until(LIMIT, "no connection is left", || {
         (edge.metrics().sum("attesta_connections_live", &[]) == 0.0).then_some(())
     });

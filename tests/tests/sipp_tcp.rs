@@ -8,7 +8,8 @@ use std::time::Duration;
 fn a_thousand_calls_over_one_connection() {
     let Some(ring) = Ring::enter("tcp-one", 70) else { return };
     let (caller, callee) = (ring.free(2), ring.free(3));
-    calls(&ring, &format!("{}:0", ring.host(1)), caller, callee, Sipp::over_tcp);
+    let edge = calls(&ring, &format!("{}:0", ring.host(1)), caller, callee, Sipp::over_tcp);
+    edge.wait_until_idle(Duration::from_secs(60));
 }
 
 #[test]
@@ -109,7 +110,7 @@ fn calls_on_ipv6(ring: &Ring, test: &str, tcp: fn(Sipp) -> Sipp) {
 
 /// The calls go through an edge on `listen`, signed, to `callee`; none fails, and no connection outlives its peer. (Over a
 /// connection for each call SIPp is slow enough to get a 2xx twice, which RFC 3261 section 13.3.1.4 asks for on TCP too.)
-fn calls(ring: &Ring, listen: &str, caller: SocketAddr, callee: SocketAddr, tcp: fn(Sipp) -> Sipp) {
+fn calls(ring: &Ring, listen: &str, caller: SocketAddr, callee: SocketAddr, tcp: fn(Sipp) -> Sipp) -> Edge {
     let mut edge = Edge::start(ring, "edge", 1, &config(listen, caller, callee));
     let mut far = Sipp::callee("callee_answers", callee).calls(CALLS, RATE).over_tcp().start(ring);
     let near = Sipp::caller("caller_hangs_up", caller, edge.tcp())
@@ -128,7 +129,7 @@ fn calls(ring: &Ring, listen: &str, caller: SocketAddr, callee: SocketAddr, tcp:
             assert!(via.starts_with("SIP/2.0/TCP "), "{via}");
         }
     }
-    edge.wait_until_idle(Duration::from_secs(60));
+    edge.wait_until_no_calls(Duration::from_secs(60));
     edge.assert_alive();
     let metrics = edge.metrics();
     assert_eq!(
@@ -140,6 +141,7 @@ fn calls(ring: &Ring, listen: &str, caller: SocketAddr, callee: SocketAddr, tcp:
     until(Duration::from_secs(10), "connections end with their peers", || {
         (edge.metrics().sum("attesta_connections_live", &[]) == 0.0).then_some(())
     });
+    edge
 }
 
 fn config(listen: &str, caller: SocketAddr, callee: SocketAddr) -> String {

@@ -104,7 +104,7 @@ to = "far"
         heard.assert_successful();
         said.assert_successful();
         assert_eq!((heard.retransmissions, heard.out_of_call, said.out_of_call), (0, 0, 0));
-        self.edge.wait_until_idle(Duration::from_secs(60));
+        self.edge.wait_until_no_calls(Duration::from_secs(60));
     }
 
     fn handshakes(&self, side: &str, result: &str) -> f64 {

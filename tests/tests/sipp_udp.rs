@@ -82,7 +82,7 @@ fn a_peer_that_sends_as_fast_as_it_can_takes_no_memory_and_no_calls() {
         "{FLOOD} sent, {answered} answered, {unread} unread, {dropped} dropped by the system"
     );
     assert_eq!(metrics.sum("attesta_worker_calls_total", &[]), f64::from(BESIDE));
-    edge.wait_until_idle(LIMIT);
+    edge.wait_until_no_calls(LIMIT);
 }
 
 fn refused(metrics: &Metrics) -> f64 {

@@ -76,7 +76,7 @@ to = "far"
         meanwhile();
         client.succeeds(calls);
         callee.finish(LIMIT).assert_successful();
-        self.edge.wait_until_idle(Duration::from_secs(60));
+        self.edge.wait_until_no_calls(Duration::from_secs(60));
     }
 
     fn failures(&self, reason: &str) -> f64 {

@@ -82,6 +82,14 @@ impl Edge {
         get(self.admin, "/health").is_some()
     }
 
+    /// Waits until no call and no dialog is left. Their transactions may still absorb what is late, for 32 s.
+    pub fn wait_until_no_calls(&self, limit: Duration) {
+        until(limit, "calls and dialogs end", || {
+            let [calls, dialogs, _] = self.metrics().live();
+            (calls == 0.0 && dialogs == 0.0).then_some(())
+        });
+    }
+
     /// Waits until no call, dialog or transaction lives any more.
     pub fn wait_until_idle(&self, limit: Duration) {
         let metrics = self.metrics();
