@@ -1,11 +1,12 @@
 //! Certificates that are, or were, in use.
 
 use attesta_stir::cert::{Certificate, Credential, TnAuthListError, TnEntry, TrustAnchors};
-use attesta_stir::{UnixTime, cert};
+use attesta_stir::{DEFAULT_PORTS, Signer, SigningKey, UnixTime, Verdict, X5u, cert};
 use rustls_pki_types::CertificateDer;
 use serde_json::Value;
 
 use crate::shared::{base64, json_lines, path, str, text};
+use crate::support::{URL, field, now, signed, snapshot, verify};
 use crate::vectors::entry;
 
 #[test]
@@ -81,6 +82,24 @@ fn a_real_bundle_is_a_chain() {
     let crlf = format!("Served by a careless host\r\n\r\n{}\r\n\r\n ", bundle.replace('\n', "\r\n"));
     assert_eq!(cert::CertificateChain::parse(crlf.as_bytes()).unwrap(), *credential.chain());
     assert!(leaf.not_before() < UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_790_000_000)));
+}
+
+/// Of a testbed: a leaf of P-256 right below a root of RSA, without a key usage.
+#[test]
+fn a_leaf_that_an_rsa_root_signed_is_believed() {
+    let read = |name: &str| text(&format!("testdata/stir/asterisk_testsuite/keys/{name}"));
+    let (Some(leaf), Some(key)) = (read("SPAST1/SPAST1-cert.pem"), read("SPAST1/SPAST1-key.pem")) else {
+        return;
+    };
+    let Some(anchors) = read("astdev-ca.crt") else { return };
+    let anchors = TrustAnchors::from_pem(anchors.as_bytes()).unwrap();
+    let key = SigningKey::from_pem(key.as_bytes()).unwrap();
+    let chain = cert::CertificateChain::parse(leaf.as_bytes()).unwrap();
+    let url = X5u::parse(URL, DEFAULT_PORTS).unwrap();
+    let signer = Signer::new(key, &chain, url, now()).unwrap();
+    let value = signed(&signer);
+    let verification = verify(&anchors, &[field(&value)], &snapshot(&anchors, &[(URL, &leaf)]));
+    assert_eq!(verification.verdict(), Verdict::Pass, "{:?}", verification.reason());
 }
 
 #[test]
