@@ -11,9 +11,9 @@ check:
     cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --all-features
 
-# All tests of the workspace.
+# All tests of the workspace; one that fails keeps none of the others from running.
 test:
-    cargo test --locked
+    cargo test --locked --no-fail-fast
 
 # Which crate may know which: the dependency graph and the imports.
 floors:

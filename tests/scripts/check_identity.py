@@ -40,11 +40,11 @@ def hold(condition, text):
 
 
 def received_invites(log):
-    for entry in ENTRY.finditer(log):
-        if entry.group(1) == b"received":
-            message = log[entry.end():entry.end() + int(entry.group(2))]
-            if message.startswith(b"INVITE "):
-                yield message.decode("utf-8")
+    """Each INVITE once, however often it was sent."""
+    entries = (entry for entry in ENTRY.finditer(log) if entry.group(1) == b"received")
+    messages = (log[entry.end():entry.end() + int(entry.group(2))] for entry in entries)
+    invites = dict.fromkeys(message for message in messages if message.startswith(b"INVITE "))
+    return [invite.decode("utf-8") for invite in invites]
 
 
 def header_values(message, name):
@@ -174,7 +174,7 @@ def check(message, arguments, backend, origids, with_signature):
 
 
 def fetch(arguments, log):
-    first = next(received_invites(log), None)
+    first = next(iter(received_invites(log)), None)
     arguments.x5u = IDENTITY.fullmatch(one(first, "identity")).group(4) if first else None
     trusting = ssl.create_default_context()
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE

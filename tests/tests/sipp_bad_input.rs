@@ -3,7 +3,6 @@
 use attesta_tests::ring::{Edge, Mood, Pki, Repository, Ring, Sipp, configuration, until};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
-use std::cell::Cell;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
@@ -29,7 +28,7 @@ fn bad_input_is_answered_or_dropped_and_calls_go_on() {
     peer.wants_silence("65,507 octets of noise", &[vec![b'A'; 65_507]]);
     peer.wants_silence("an INVITE without Via", &[peer.without("INVITE", "Via")]);
     peer.wants_silence("a response that matches nothing", &[peer.stray_response()]);
-    peer.wants_no_answer("an ACK that matches nothing", &peer.request("ACK", "stray-ack"));
+    peer.wants_no_answer("an ACK that matches nothing", "stray-ack");
     for length in peer.cuts() {
         peer.wants_400_or_silence(length);
     }
@@ -46,13 +45,13 @@ fn bad_input_is_answered_or_dropped_and_calls_go_on() {
         &replaced(&peer.request("INVITE", "version"), "SIP/2.0\r\n", "SIP/3.0\r\n"),
         505,
     );
-    peer.refuses_or_drops("an INVITE of 65,507 octets", &peer.largest());
+    peer.refuses_or_drops("an INVITE of 65,507 octets", &peer.largest(), "without-Content-Length");
 
     assert!(edge.metrics().live()[0] >= 1.0, "calls were in progress all the while");
     let (heard, said) = (caller.finish(LIMIT), callee.finish(LIMIT));
     heard.assert_successful();
     said.assert_successful();
-    heard.assert_no_repeats();
+    heard.assert_few_repeats();
     edge.assert_alive();
     assert_eq!(callee.requests("INVITE").len(), CALLS as usize, "no bad INVITE was let through");
 }
@@ -62,7 +61,6 @@ struct Peer<'a> {
     socket: UdpSocket,
     local: SocketAddr,
     edge: &'a Edge,
-    probes: Cell<u32>,
 }
 
 impl<'a> Peer<'a> {
@@ -71,33 +69,20 @@ impl<'a> Peer<'a> {
         socket.connect(edge.udp()).expect("a loopback address can be reached");
         socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket takes a timeout");
         let local = socket.local_addr().expect("a bound socket has an address");
-        Self { socket, local, edge, probes: Cell::new(0) }
+        Self { socket, local, edge }
     }
 
     /// Each of `datagrams` is dropped without a word, and counted once.
     fn wants_silence(&self, what: &str, datagrams: &[Vec<u8>]) {
-        let before = self.refused();
         for datagram in datagrams {
-            self.socket.send(datagram).expect("loopback takes a datagram");
-            let answer = self.answer_before_the_probe();
+            let answer = self.answer_once_counted(what, datagram);
             assert_eq!(answer, None, "{what}: {:?}", String::from_utf8_lossy(datagram));
         }
-        self.assert_counted(what, before, datagrams.len() * 2);
-    }
-
-    /// `datagram` is dropped without a word: an ACK is never answered, and a late one is nobody's fault.
-    fn wants_no_answer(&self, what: &str, datagram: &[u8]) {
-        let before = self.refused();
-        self.socket.send(datagram).expect("loopback takes a datagram");
-        assert_eq!(self.answer_before_the_probe(), None, "{what}");
-        self.assert_counted("the probe", before, 1);
     }
 
     /// `datagram` is answered with `status`, and counted once.
     fn wants(&self, what: &str, datagram: &[u8], status: u16) {
-        let before = self.refused();
-        self.socket.send(datagram).expect("loopback takes a datagram");
-        let answer = self.answer_before_the_probe();
+        let answer = self.answer_once_counted(what, datagram);
         assert_eq!(answer.as_deref().map(status_of), Some(Some(status)), "{what}: {answer:?}");
         if status == 405 {
             assert!(
@@ -105,41 +90,54 @@ impl<'a> Peer<'a> {
                 "{what}: RFC 3261 section 8.2.1 wants Allow"
             );
         }
-        self.assert_counted(what, before, 2);
     }
 
     /// An INVITE cut after `length` octets is answered with 400 or not at all, and counted once.
     fn wants_400_or_silence(&self, length: usize) {
         let what = format!("an INVITE cut after {length} octets");
-        let before = self.refused();
         let whole = self.request("INVITE", "cut");
-        self.socket.send(whole.get(..length).unwrap_or_default()).expect("loopback takes a datagram");
-        let status = self.answer_before_the_probe().as_deref().map(status_of);
-        assert!(matches!(status, None | Some(Some(400))), "{what}: {status:?}");
-        self.assert_counted(&what, before, 2);
+        let answer = self.answer_once_counted(&what, whole.get(..length).unwrap_or_default());
+        assert!(matches!(answer.as_deref().map(status_of), None | Some(Some(400))), "{what}: {answer:?}");
     }
 
-    /// `datagram` gets an answer of 400 or above, or none.
-    fn refuses_or_drops(&self, what: &str, datagram: &[u8]) {
-        self.socket.send(datagram).expect("loopback takes a datagram");
-        let answer = self.answer_before_the_probe();
+    /// The request of method ACK named `id` is dropped without a word: an ACK is never answered, and a late one is nobody's
+    /// fault.
+    fn wants_no_answer(&self, what: &str, id: &str) {
+        self.send(&self.request("ACK", id));
+        assert_eq!(self.answer_before_a_probe(id), None, "{what}");
+    }
+
+    /// `datagram`, whose Call-ID is that of the request named `id`, gets an answer of 400 or above, or none.
+    fn refuses_or_drops(&self, what: &str, datagram: &[u8], id: &str) {
+        self.send(datagram);
+        let answer = self.answer_before_a_probe(id);
         assert!(
             answer.as_deref().and_then(status_of).is_none_or(|status| status >= 400),
             "{what}: {answer:?}"
         );
     }
 
-    /// Sends a request that is always answered (an unknown method: 501) and returns what was answered before it.
-    fn answer_before_the_probe(&self) -> Option<String> {
-        self.probes.set(self.probes.get() + 1);
-        let probe = format!("probe-{}-", self.probes.get());
-        self.socket.send(&self.request("PROBE", &probe)).expect("loopback takes a datagram");
+    /// Sends `datagram`, waits until it is counted, and returns the final answer that came of it. An answer leaves before its
+    /// worker tells of its counters.
+    fn answer_once_counted(&self, what: &str, datagram: &[u8]) -> Option<String> {
+        let before = self.refused();
+        self.send(datagram);
+        until(LIMIT, &format!("{what}: is counted"), || (self.refused() > before).then_some(()));
+        assert_eq!(self.refused() - before, 1.0, "{what}: attesta_messages_refused_total");
+        self.socket.set_nonblocking(true).expect("a socket can be told not to block");
+        let answer = std::iter::from_fn(|| self.receive()).find(|text| status_of(text) != Some(100));
+        self.socket.set_nonblocking(false).expect("a socket can be told to block");
+        answer
+    }
+
+    /// Sends a request that is always answered (an unknown method: 501), in the call of the request named `id` and so to the
+    /// same worker, and returns what was answered before it.
+    fn answer_before_a_probe(&self, id: &str) -> Option<String> {
+        self.send(&self.request("PROBE", id));
         let mut first = None;
         loop {
-            let mut slot = vec![0; 65_536];
-            let length = self.socket.recv(&mut slot).expect("the edge answers the probe");
-            let text = String::from_utf8_lossy(slot.get(..length).unwrap_or_default()).into_owned();
-            if text.contains(&probe) {
+            let text = self.receive().expect("the edge answers the probe");
+            if text.contains("CSeq: 1 PROBE\r\n") {
                 return first;
             }
             // A 100 comes before the real answer.
@@ -149,12 +147,14 @@ impl<'a> Peer<'a> {
         }
     }
 
-    fn assert_counted(&self, what: &str, before: f64, messages: usize) {
-        // What is counted may be published after the answer has left.
-        until(LIMIT, &format!("{what}: {messages} messages are counted, probes among them"), || {
-            (self.refused() - before >= messages as f64).then_some(())
-        });
-        assert_eq!(self.refused() - before, messages as f64, "{what}: attesta_messages_refused_total");
+    fn send(&self, datagram: &[u8]) {
+        self.socket.send(datagram).expect("loopback takes a datagram");
+    }
+
+    fn receive(&self) -> Option<String> {
+        let mut slot = vec![0; 65_536];
+        let length = self.socket.recv(&mut slot).ok()?;
+        Some(String::from_utf8_lossy(slot.get(..length)?).into_owned())
     }
 
     fn refused(&self) -> f64 {

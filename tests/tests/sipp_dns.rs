@@ -2,7 +2,6 @@
 
 use attesta_sip::{Limits, Message, Name, Request, Response, Status};
 use attesta_tests::ring::{Edge, NameServer, Ring, Sipp, SippParty, until};
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -48,10 +47,9 @@ fn answering(ring: &Ring, at: SocketAddr) -> SippParty {
     Sipp::callee("callee_answers", at).calls(100_000, 100).start(ring)
 }
 
-/// The INVITEs that came to a callee, each once.
+/// How many INVITEs came to a callee.
 fn invites(callee: &SippParty) -> usize {
-    let all: BTreeSet<_> = callee.requests("INVITE").into_iter().map(|invite| invite.text).collect();
-    all.len()
+    callee.requests("INVITE").len()
 }
 
 #[test]

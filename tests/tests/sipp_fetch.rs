@@ -79,8 +79,7 @@ impl<'a> Path<'a> {
             .start(self.ring);
         caller.finish(LIMIT).assert_successful();
         callee.finish(LIMIT).assert_successful();
-        let sent = caller.messages().into_iter().filter(|seen| seen.method() == Some("INVITE")).collect();
-        (sent, callee.requests("INVITE"))
+        (caller.sent("INVITE"), callee.requests("INVITE"))
     }
 
     fn failed_fetches(&self) -> f64 {

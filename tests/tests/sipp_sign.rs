@@ -20,8 +20,8 @@ fn two_thousand_calls_leave_signed() {
     let (heard, said) = (caller.finish(LIMIT), callee.finish(LIMIT));
     heard.assert_successful();
     said.assert_successful();
-    heard.assert_no_repeats();
-    said.assert_no_repeats();
+    heard.assert_few_repeats();
+    said.assert_few_repeats();
 
     assert_eq!(
         check_identities(&callee.log(), Check::Against(&pki.chain(), &repository.x5u())),
