@@ -7,6 +7,7 @@
 //! neither ----------> NAPTR ----> SRV ----------------> A, AAAA ----> done
 //!                       none: one SRV question for each transport
 //!                                 none: the host itself, at the default port
+//!                                 no answer: nothing, since a guess may lead where the domain does not want it
 //! ```
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -165,10 +166,12 @@ impl Search {
         chance: &mut dyn FnMut() -> u64,
     ) -> Step {
         let mut hosts = Vec::new();
-        let mut known = false;
+        // Section 4.2 has the host itself tried where there are no SRV records. That nobody could say is not that: its owner
+        // may have moved the service elsewhere.
+        let mut absent = true;
         for (service, answer) in services.iter().zip(answers) {
+            absent &= answer == Err(LookupError::NotFound);
             let Ok(Records::Services(servers)) = answer else { continue };
-            known = true;
             // RFC 2782: a target of "." says that the service is decidedly not there.
             let servers = servers.into_iter().filter(|server| &*server.target != ".").collect();
             let servers = order(servers, chance).into_iter();
@@ -178,8 +181,7 @@ impl Search {
                 port: server.port,
             }));
         }
-        if !known {
-            // Section 4.2: no SRV records, so the host itself.
+        if absent {
             hosts.extend(self.chosen.or_else(|| self.transport()).map(|transport| self.itself(transport)));
         }
         self.ask_hosts(hosts)
@@ -207,11 +209,7 @@ impl Search {
                 destinations.push(destination);
             }
         }
-        match (destinations.is_empty(), self.late) {
-            (false, _) => self.done(Ok(destinations)),
-            (true, true) => self.done(Err(ResolveError::Timeout)),
-            (true, false) => self.done(Err(ResolveError::NotFound)),
-        }
+        if destinations.is_empty() { self.nowhere() } else { self.done(Ok(destinations)) }
     }
 
     /// The transport where no record says one (section 4.1). `sips` asks for TLS over whatever it names, which datagrams do
@@ -268,7 +266,7 @@ impl Search {
         names.truncate(self.lookups);
         let questions: Vec<_> = names.into_iter().map(|name| Wanted::new(Kind::Addresses, name)).collect();
         if questions.is_empty() {
-            return self.done(Err(ResolveError::NotFound));
+            return self.nowhere();
         }
         self.stage = Stage::Hosts(hosts);
         self.ask(questions)
@@ -288,6 +286,11 @@ impl Search {
             }),
         };
         Destination { transport, address, server_name }
+    }
+
+    /// It leads nowhere, as far as was said.
+    fn nowhere(&self) -> Step {
+        self.done(Err(if self.late { ResolveError::Timeout } else { ResolveError::NotFound }))
     }
 
     fn done(&self, result: Result<Vec<Destination>, ResolveError>) -> Step {

@@ -334,6 +334,22 @@ fn a_search_that_finds_nothing_says_whether_dns_was_silent() {
 }
 
 #[test]
+fn servers_that_nobody_can_name_now_are_not_taken_for_none() {
+    for uri in ["sip:a.example", "sip:a.example;transport=udp"] {
+        let mut zone =
+            Zone::default().silent(Kind::Services, "_sip._udp.a.example").host("a.example", &["192.0.2.1"]);
+        assert_eq!(zone.find(uri), Err(ResolveError::Timeout), "{uri}");
+        assert!(!zone.asked().contains(&"Addresses a.example".to_owned()), "{uri}");
+    }
+    // One service that is known will do.
+    let mut zone = Zone::default()
+        .silent(Kind::Services, "_sip._udp.a.example")
+        .srv("_sip._tcp.a.example", &[(0, 0, 5060, "b.example")])
+        .host("b.example", &["192.0.2.2"]);
+    assert_eq!(zone.find("sip:a.example"), ok(&["TCP 192.0.2.2:5060"]));
+}
+
+#[test]
 fn a_thousand_servers_cost_a_bounded_number_of_lookups() {
     let names: Vec<_> = (0..RECORDS).map(|n| format!("s{n}.example.")).collect();
     let servers: Vec<_> = names.iter().map(|name| (0, 1, 5060, name.as_str())).collect();
