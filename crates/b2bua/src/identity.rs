@@ -144,8 +144,9 @@ impl Finding {
     /// What the trunk's table says to this outcome.
     pub(crate) fn consequence(&self, outcomes: &Outcomes) -> Consequence {
         match self.verification.reason() {
-            None => Consequence::Continue,
-            Some(Reason::NoIdentity | Reason::UnsupportedPpt) => outcomes.missing,
+            None if self.verification.vouches() => Consequence::Continue,
+            // What is valid says something else than who calls, and no call is let in for that (ADR 6).
+            None | Some(Reason::NoIdentity | Reason::UnsupportedPpt) => outcomes.missing,
             Some(Reason::CertificateUnavailable | Reason::CertificateUnparsable) => outcomes.unavailable,
             Some(Reason::NoNumber) => outcomes.no_number,
             Some(_) => outcomes.failed,
@@ -154,7 +155,10 @@ impl Finding {
 
     /// The status and phrase of RFC 8224 section 6.2.2; 403 where policy refuses a call that verified.
     pub(crate) fn rejection(&self) -> (Status, Option<&'static str>) {
-        let reason = self.verification.reason();
+        let reason = match self.verification.reason() {
+            None if !self.verification.vouches() => Some(Reason::UnsupportedPpt),
+            reason => reason,
+        };
         let status = reason.and_then(|reason| Status::new(reason.code()));
         (status.unwrap_or(Status::FORBIDDEN), reason.map(Reason::phrase))
     }

@@ -462,7 +462,8 @@ pub enum OnSignFailure {
 pub struct Outcomes {
     /// An Identity was judged and found wanting.
     pub failed: Consequence,
-    /// The call carries no Identity of a supported type.
+    /// The call carries no Identity of a supported type, or none that vouches for the caller: one that is valid and says
+    /// something else (`rcd`, `rph`, `msg`) does not.
     pub missing: Consequence,
     /// The certificate could not be had within the budget.
     pub unavailable: Consequence,

@@ -7,8 +7,10 @@ use attesta_stir::cert::{
     Cache, CacheConfig, CertificateChain, FetchFailure, Fetched, Snapshot, TrustAnchors,
 };
 use attesta_stir::{DEFAULT_PORTS, Signer, SigningKey, Verifier, VerifyPolicy, X5u};
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    SigningKey as _,
 };
 
 use super::rig::{EPOCH, unix};
@@ -20,6 +22,7 @@ pub(super) struct Pki {
     pub(super) signer: Arc<Signer>,
     anchors: TrustAnchors,
     bundle: String,
+    key: KeyPair,
 }
 
 impl Pki {
@@ -42,9 +45,21 @@ impl Pki {
         let bundle = leaf.signed_by(&key, &root).unwrap().pem();
 
         let chain = CertificateChain::parse(bundle.as_bytes()).unwrap();
-        let key = SigningKey::from_pem(key.serialize_pem().as_bytes()).unwrap();
-        let signer = Arc::new(Signer::new(key, &chain, url(), unix(EPOCH)).unwrap());
-        Self { signer, anchors: TrustAnchors::from_pem(root_pem.as_bytes()).unwrap(), bundle }
+        let own = SigningKey::from_pem(key.serialize_pem().as_bytes()).unwrap();
+        let signer = Arc::new(Signer::new(own, &chain, url(), unix(EPOCH)).unwrap());
+        Self { signer, anchors: TrustAnchors::from_pem(root_pem.as_bytes()).unwrap(), bundle, key }
+    }
+
+    /// An Identity value of any type, for what `from` sends `to` at [`EPOCH`] with these claims beside.
+    pub(super) fn typed(&self, ppt: &str, from: &str, to: &str, claims: &str) -> String {
+        let encode = |octets: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(octets);
+        let header = format!(r#"{{"alg":"ES256","ppt":"{ppt}","typ":"passport","x5u":"{URL}"}}"#);
+        let [from, to] = [from, to].map(|number| number.trim_start_matches('+'));
+        let payload =
+            format!(r#"{{"dest":{{"tn":["{to}"]}},"iat":{EPOCH},"orig":{{"tn":"{from}"}},{claims}}}"#);
+        let message = format!("{}.{}", encode(header.as_bytes()), encode(payload.as_bytes()));
+        let signature = fixed(&self.key.sign(message.as_bytes()).unwrap());
+        format!("{message}.{};info=<{URL}>;alg=ES256;ppt={ppt}", encode(&signature))
     }
 
     pub(super) fn domain(&self) -> TrustDomain {
@@ -84,4 +99,16 @@ fn params(name: &str) -> CertificateParams {
     params.not_before = around(EPOCH - 86_400);
     params.not_after = around(EPOCH + 86_400);
     params
+}
+
+/// The two numbers of an ECDSA signature side by side, as JWS has them (RFC 7518 section 3.4), from their DER.
+fn fixed(der: &[u8]) -> Vec<u8> {
+    let integer = |at: usize| {
+        let length = usize::from(der[at + 1]);
+        let digits = &der[at + 2..at + 2 + length];
+        let digits = digits.strip_prefix(&[0]).unwrap_or(digits);
+        ([vec![0; 32 - digits.len()], digits.to_vec()].concat(), at + 2 + length)
+    };
+    let (r, next) = integer(2);
+    [r, integer(next).0].concat()
 }

@@ -173,6 +173,34 @@ fn a_rejecting_policy_gives_the_status_and_phrase_of_rfc_8224() {
     rig.gets_response(ALICE, 603);
 }
 
+/// ADR 6: what rides along does not vouch, nor does it where it rides alone.
+#[test]
+fn what_does_not_say_who_calls_is_no_identity_to_a_policy_that_wants_one() {
+    let pki = Pki::new();
+    let missing = |consequence| Outcomes { missing: consequence, ..Outcomes::default() };
+    for (ppt, claims) in [
+        ("rcd", r#""rcd":{"nam":"Your Bank"}"#),
+        ("rph", r#""rph":{"auth":["ets.0"]}"#),
+        ("msg", r#""msgi":"sha256-x""#),
+    ] {
+        let identity = line(&pki.typed(ppt, CALLER, CALLEE, claims));
+        let mut rig = knowing(&pki, |alice| alice.outcomes(missing(Consequence::Reject)));
+        rig.invite(&identity);
+        let response = rig.gets_response(ALICE, 428);
+        assert_eq!(String::from_utf8_lossy(response.reason()), "Use Supported PASSporT Format", "{ppt}");
+        rig.is_silent();
+        // Beside one that says who calls it does no harm, and without such a policy the call goes on as what it is.
+        rig = knowing(&pki, |alice| alice.outcomes(missing(Consequence::Reject)));
+        rig.invite(&(identity.clone() + &line(&signed(&pki, CALLEE))));
+        assert!(value(&rig.gets_request(BOB, "INVITE"), Name::From).contains("=TN-Validation-Passed"));
+        rig = knowing(&pki, |alice| alice);
+        rig.invite(&identity);
+        let invite = rig.gets_request(BOB, "INVITE");
+        assert!(value(&invite, Name::From).contains(";verstat=No-TN-Validation@"), "{ppt}");
+        assert_eq!(value(&invite, Name::Identity), identity.trim_end().trim_start_matches("Identity: "));
+    }
+}
+
 #[test]
 fn an_emergency_call_is_never_refused_by_verification() {
     let pki = Pki::new();

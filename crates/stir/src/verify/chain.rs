@@ -1,7 +1,8 @@
 //! Diversions: `div` PASSporTs that carry a call on from one callee to the next (RFC 8946 section 4.2).
 //!
 //! A `div` names in `div` whom the call was for, which some other PASSporT of the request must have in `dest`. A chain
-//! is complete when it leads from the PASSporT that names where the request goes back to one that is no diversion.
+//! is complete when it leads from the PASSporT that names where the request goes back to one that is no diversion and vouches
+//! for the caller.
 //! The order of the header fields means nothing, and a field may serve several chains.
 
 use smallvec::SmallVec;
@@ -65,7 +66,9 @@ fn linked(
         .iter()
         .map(|candidate| {
             let passport = candidate.passport.as_ref().filter(|_| sound(candidate))?;
-            Some(Link { passport, diversion: candidate.finding.ppt == Some(Ppt::Div) })
+            let ppt = candidate.finding.ppt;
+            let vouches = ppt.is_some_and(|ppt| facts.kind().is_vouched_by(ppt));
+            Some(Link { passport, diversion: ppt == Some(Ppt::Div), vouches })
         })
         .collect();
     // Each pair is compared once: how many ways there are is the sender's choice, and grows faster than its fields do.
@@ -74,19 +77,25 @@ fn linked(
         let held = links.iter().map(|link| link.as_ref().is_some_and(holds));
         held.zip(BITS).fold(0, |set, (holds, bit)| if holds { set | bit } else { set })
     };
-    let (mut begun, mut ended) =
-        (every(&|link| link.diversion && link.passport.names(target)), every(&|link| !link.diversion));
+    let mut ended = every(&|link| !link.diversion && link.vouches);
     for _ in &links {
         for (earlier, bit) in earlier.iter().zip(BITS) {
-            if begun & bit != 0 {
-                begun |= earlier;
-            }
             if earlier & ended != 0 {
                 ended |= bit;
             }
         }
     }
-    links.iter().zip(BITS).map(|(_, bit)| begun & ended & bit != 0).collect()
+    // What rides along with the original is carried on with it, and ends no chain of its own.
+    let riders = every(&|link| !link.vouches);
+    let mut begun = ended & every(&|link| link.diversion && link.passport.names(target));
+    for _ in &links {
+        for (earlier, bit) in earlier.iter().zip(BITS) {
+            if begun & bit != 0 {
+                begun |= earlier & (ended | riders);
+            }
+        }
+    }
+    links.iter().zip(BITS).map(|(_, bit)| begun & bit != 0).collect()
 }
 
 /// One for each field that is looked at.
@@ -96,6 +105,8 @@ const BITS: [u8; MAX_IDENTITIES] = [1, 2, 4, 8, 16, 32, 64, 128];
 struct Link<'a> {
     passport: &'a Passport<'a>,
     diversion: bool,
+    /// Whether it vouches for the caller.
+    vouches: bool,
 }
 
 impl Link<'_> {

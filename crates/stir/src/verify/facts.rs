@@ -3,6 +3,7 @@
 use rustls_pki_types::UnixTime;
 
 use crate::identity::Identity;
+use crate::verify::verification::Kind;
 
 /// The facts of one request. All of them are taken from the message before anything in it is rewritten.
 #[derive(Clone, Copy, Debug)]
@@ -78,8 +79,8 @@ impl<'a> Facts<'a> {
         self
     }
 
-    /// The body of a MESSAGE, whose digest `msgi` holds (RFC 9475 section 3.2). Default: unknown, and `msgi` is not
-    /// compared.
+    /// The body of a MESSAGE, whose digest `msgi` holds (RFC 9475 section 3.2). It makes the request a message, for whose
+    /// sender a `msg` PASSporT vouches. Default: a call, and `msgi` is not compared.
     pub fn body(mut self, body: &'a [u8]) -> Self {
         self.body = Some(body);
         self
@@ -90,6 +91,10 @@ impl<'a> Facts<'a> {
     /// Where the request goes; the callee when that is not said.
     pub(super) fn target_or_dest(&self) -> &'a [Identity] {
         self.target.map_or(self.dest, std::slice::from_ref)
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        if self.body.is_some() { Kind::Message } else { Kind::Call }
     }
 }
 

@@ -69,7 +69,7 @@ impl Verifier {
         let mut findings: SmallVec<[Finding; 2]> =
             candidates.iter().map(|candidate| candidate.finding).collect();
         findings.extend(excess.iter().map(|_| Finding::excess()));
-        Verification::new(findings, wanted, self.policy.profile)
+        Verification::new(findings, wanted, facts.kind(), self.policy.profile)
     }
 
     /// The trust anchors.

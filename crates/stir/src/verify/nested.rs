@@ -69,11 +69,11 @@ fn inner_finding(
         (Some(Ppt::DivO), 0) => return failed(Reason::NestedMalformed),
         (Some(Ppt::DivO), _) => inner.check_nested(depth - 1, verifier, facts, snapshot, now, wanted),
         (Some(Ppt::Div), _) => return failed(Reason::DivChainIncomplete),
-        (Some(Ppt::Rcd | Ppt::Rph | Ppt::Msg), _) => {
+        (Some(ppt @ (Ppt::Rcd | Ppt::Rph | Ppt::Msg)), _) if !facts.kind().is_vouched_by(ppt) => {
             // It does not vouch for the caller, so that what carries it on does not either.
             return Finding { result: FindingResult::Ignored(Reason::UnsupportedPpt), ..Finding::begun() };
         }
-        (Some(Ppt::Base | Ppt::Shaken) | None, _) => {
+        (Some(Ppt::Base | Ppt::Shaken | Ppt::Rcd | Ppt::Rph | Ppt::Msg) | None, _) => {
             inner.check_own_credential(verifier, snapshot, now, wanted);
         }
     }

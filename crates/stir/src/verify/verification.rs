@@ -15,7 +15,28 @@ pub struct Verification {
     findings: SmallVec<[Finding; 2]>,
     wanted: Vec<X5u>,
     reason: Option<Reason>,
+    kind: Kind,
     profile: VerstatProfile,
+}
+
+/// What the request sets up, which says whose word counts for who it is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A call.
+    Call,
+    /// A message, whose own PASSporT is `msg` (RFC 9475 section 3).
+    Message,
+}
+
+impl Kind {
+    /// Whether a valid PASSporT of this type vouches for the caller: what says something else of a call does not.
+    pub(super) fn is_vouched_by(self, ppt: Ppt) -> bool {
+        match ppt {
+            Ppt::Shaken | Ppt::Div | Ppt::DivO | Ppt::Base => true,
+            Ppt::Msg => self == Self::Message,
+            Ppt::Rcd | Ppt::Rph => false,
+        }
+    }
 }
 
 /// The answer in one word.
@@ -116,13 +137,14 @@ impl Verification {
     pub(super) fn new(
         findings: SmallVec<[Finding; 2]>,
         mut wanted: Vec<X5u>,
+        kind: Kind,
         profile: VerstatProfile,
     ) -> Self {
-        if vouched(&findings).is_some() {
+        if vouched(&findings, kind).is_some() {
             wanted.clear();
         }
-        let reason = combined(&findings);
-        Self { findings, wanted, reason, profile }
+        let reason = combined(&findings, kind);
+        Self { findings, wanted, reason, kind, profile }
     }
 
     /// Whether the answer stands. If not, fetch what is [wanted](Self::wanted) and verify again, or
@@ -143,7 +165,7 @@ impl Verification {
                 finding.result = FindingResult::Fail(reason);
             }
         }
-        Self::new(self.findings, Vec::new(), self.profile)
+        Self::new(self.findings, Vec::new(), self.kind, self.profile)
     }
 
     /// The answer. While it does not stand, it is the one that giving up would bring.
@@ -164,19 +186,25 @@ impl Verification {
     pub fn verstat(&self) -> Verstat {
         match self.reason {
             Some(reason) => reason.verstat(self.profile),
-            None if vouched(&self.findings).is_some() => Verstat::TnValidationPassed,
+            None if self.vouches() => Verstat::TnValidationPassed,
             None => Verstat::NoTnValidation,
         }
     }
 
+    /// Whether a PASSporT that verified vouches for the caller: `shaken`, `div`, `div-o` or `base`, and `msg` for a message.
+    /// Where it passes without, all that is valid says something else (`rcd`, `rph`), and who calls is not known.
+    pub fn vouches(&self) -> bool {
+        vouched(&self.findings, self.kind).is_some()
+    }
+
     /// The attestation of the `shaken` PASSporT that verified.
     pub fn attestation(&self) -> Option<Attestation> {
-        vouched(&self.findings)?.attestation
+        vouched(&self.findings, self.kind)?.attestation
     }
 
     /// The origination identifier of the `shaken` PASSporT that verified.
     pub fn origid(&self) -> Option<OrigId> {
-        vouched(&self.findings)?.origid
+        vouched(&self.findings, self.kind)?.origid
     }
 
     /// One finding for each Identity header field, in their order.
@@ -186,19 +214,19 @@ impl Verification {
 }
 
 /// The valid PASSporT that vouches for the caller number: `shaken` before others.
-fn vouched(findings: &[Finding]) -> Option<&Finding> {
+fn vouched(findings: &[Finding], kind: Kind) -> Option<&Finding> {
     let passed = |ppt: Ppt| {
         findings.iter().find(move |finding| finding.result == FindingResult::Pass && finding.ppt == Some(ppt))
     };
-    [Ppt::Shaken, Ppt::Div, Ppt::DivO, Ppt::Base].into_iter().find_map(passed)
+    VOUCHING.into_iter().filter(|ppt| kind.is_vouched_by(*ppt)).find_map(passed)
 }
 
 /// One valid field that vouches for the caller is enough, and one of another type where none else was judged: what rides
-/// along (`rcd`, `rph`, `msg`) does not hide that the caller's own failed. Else 436 stands only if no credential at all was
+/// along (`rcd`, `rph`, `msg` in a call) does not hide that the caller's own failed. Else 436 stands only if no credential at all was
 /// to be had, 437 if one was had and is not supported, and whatever is wrong with the first field otherwise (RFC 8224
 /// sections 6.2.1 and 6.2.2).
-fn combined(findings: &[Finding]) -> Option<Reason> {
-    if vouched(findings).is_some() {
+fn combined(findings: &[Finding], kind: Kind) -> Option<Reason> {
+    if vouched(findings, kind).is_some() {
         return None;
     }
     let failed = || {
@@ -213,3 +241,6 @@ fn combined(findings: &[Finding]) -> Option<Reason> {
         failed().find(|reason| reason.code() == 437).or_else(|| failed().find(|reason| reason.code() != 436));
     first.or_else(|| failed().next()).or((!passed).then_some(none))
 }
+
+/// What may vouch, the best first.
+const VOUCHING: [Ppt; 5] = [Ppt::Shaken, Ppt::Msg, Ppt::Div, Ppt::DivO, Ppt::Base];

@@ -197,3 +197,36 @@ fn diversions_that_all_lead_to_each_other_are_cheap() {
     let verification = call.verify(&values, CALLEE, CALLEE);
     assert_eq!(results(&verification), [Some(Reason::DivChainIncomplete); 8]);
 }
+
+/// Rich call data of the original call says nothing of who makes it: a diversion carries it on with the original, and does not
+/// stand on it alone.
+#[test]
+fn what_does_not_vouch_for_the_caller_begins_no_chain() {
+    let pki = Pki::new();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let bundle = pki.bundle(&support::leaf("SHAKEN 1234", &support::spc("1234")), &key);
+    let token = |ppt: &str, payload: &str| {
+        let token = forge::token(&key, &forge::header().replace("shaken", ppt), payload);
+        format!("{token};info=<{URL}>;ppt={ppt}")
+    };
+    let shaken = token("shaken", &forge::payload());
+    let rcd = token("rcd", &forge::payload().replacen('{', r#"{"rcd":{"nam":"Example"},"#, 1));
+    let div = r#"{"dest":{"tn":["12155551214"]},"div":{"tn":"12155551213"},"iat":1800000000,"orig":{"tn":"12155551212"}}"#;
+    let div = token("div", div);
+    let verifier = Verifier::new(pki.anchors(), VerifyPolicy::default());
+    let known = snapshot(&pki.anchors(), &[(URL, &bundle)]);
+    let (orig, target) = ([identity(CALLER)], identity(SECOND));
+    let incomplete = Some(Reason::DivChainIncomplete);
+    for (values, to, expected) in [
+        (vec![&shaken, &rcd, &div], SECOND, vec![None, None, None]),
+        (vec![&rcd, &div], SECOND, vec![Some(Reason::DestMismatch), incomplete]),
+        (vec![&rcd, &div], CALLEE, vec![None, incomplete]),
+    ] {
+        let fields: Vec<_> = values.iter().map(|value| field(value)).collect();
+        let to = [identity(to)];
+        let facts = Facts::new(&fields).orig(&orig).dest(&to).target(&target);
+        let verification = verifier.verify(&facts, &known, now());
+        assert_eq!(results(&verification), expected);
+        assert_eq!(verification.vouches(), expected.iter().all(Option::is_none));
+    }
+}

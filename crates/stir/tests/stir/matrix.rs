@@ -3,7 +3,7 @@
 use attesta_stir::cert::{Snapshot, TrustAnchors};
 use attesta_stir::{
     Check, Facts, Fingerprint, Identity, IdentityField, Outcome, Reason, Verdict, Verification, Verifier,
-    VerifyPolicy,
+    VerifyPolicy, Verstat,
 };
 use rcgen::KeyPair;
 
@@ -436,5 +436,22 @@ fn what_rides_along_does_not_hide_that_the_callers_own_failed() {
         let facts = Facts::new(fields).orig(&orig).dest(&dest);
         let verification = bench.verify(VerifyPolicy::default(), &facts, NOW);
         assert_eq!((verification.verdict(), verification.reason()), (verdict, reason));
+        assert_eq!(verification.vouches(), fields.len() == 3, "only one of these says who calls");
+    }
+}
+
+#[test]
+fn a_msg_vouches_for_who_sends_a_message_and_not_for_who_calls() {
+    let bench = Bench::new();
+    let msg = bench.token(&forge::header().replace("shaken", "msg"), &forge::payload());
+    let fields = [IdentityField { token: msg.as_bytes(), ppt: Some("msg"), ..field() }];
+    let (orig, dest) = ([identity(CALLER)], [identity(CALLEE)]);
+    let facts = Facts::new(&fields).orig(&orig).dest(&dest);
+    for (facts, vouches, verstat) in
+        [(facts, false, Verstat::NoTnValidation), (facts.body(b""), true, Verstat::TnValidationPassed)]
+    {
+        let verification = bench.verify(VerifyPolicy::default(), &facts, NOW);
+        assert_eq!((verification.verdict(), verification.reason()), (Verdict::Pass, None));
+        assert_eq!((verification.vouches(), verification.verstat()), (vouches, verstat));
     }
 }

@@ -81,13 +81,13 @@ const ALONE: &[(&str, &str, &str, &str)] = &[
     ("rph", r#""rph":{"auth":["esnet.0"]},"sph":"urgent""#, "Resource-Priority: esnet.0\r\nPriority: urgent", "Failed 438 priority-mismatch"),
 ];
 
-/// The claims of a `msg`, the body of the MESSAGE, and what comes of it.
+/// The claims of a `msg`, the body of the MESSAGE, and what comes of it: it vouches for the sender.
 #[rustfmt::skip]
 const MESSAGES: &[(&str, &str, &str)] = &[
-    (r#""msgi":"sha256-sM275lTgzCte+LHOKHtU4SxG8shlOo6OS4ot8IJQImY""#, "\"Q Branch Spy Gadgets\"", "None"),
+    (r#""msgi":"sha256-sM275lTgzCte+LHOKHtU4SxG8shlOo6OS4ot8IJQImY""#, "\"Q Branch Spy Gadgets\"", "Passed"),
     (r#""msgi":"sha256-sM275lTgzCte+LHOKHtU4SxG8shlOo6OS4ot8IJQImY""#, "changed", "Failed 438 msgi-mismatch"),
     (r#""msgi":"sha256-""#, "changed", "Failed 438 msgi-mismatch"),
-    (r#""x":1"#, "anything", "None"),
+    (r#""x":1"#, "anything", "Passed"),
 ];
 
 const SDP: &str = "v=0|o=a 1 1 IN IP4 192.0.2.1|s=-|t=0 0|a=fingerprint:sha-256 02:1A:CC:54|m=audio 9 RTP/SAVP 0|a=fingerprint:SHA-256 4a:ad:b9:b1|";
