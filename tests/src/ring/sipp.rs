@@ -196,6 +196,12 @@ pub struct SippParty {
 }
 
 impl SippParty {
+    /// Has it begin no more calls; those that live go on to their end.
+    pub fn wind_down(&self) {
+        let told = Command::new("kill").args(["-USR1", &self.child.id().to_string()]).status();
+        assert!(told.is_ok_and(|status| status.success()), "sipp {} can be told", self.scenario);
+    }
+
     /// Waits until it has ended by itself, and reads what it reports.
     pub fn finish(&mut self, limit: Duration) -> Report {
         let what = format!("sipp {} ends", self.scenario);
@@ -306,12 +312,24 @@ impl Report {
         );
     }
 
+    /// Holds that as many calls as there were until it was wound down went as the scenario says.
+    pub fn assert_none_failed(&self) {
+        assert!(
+            self.failed == 0 && self.successful > 0,
+            "sipp {}: {} calls went well, {} failed\n{}",
+            self.scenario,
+            self.successful,
+            self.failed,
+            self.errors
+        );
+    }
+
     /// Holds that next to nothing was sent twice, either way, and next to nothing came astray: each fault of an edge's makes a
     /// repeat of every call, and a machine that stalls for as long as T1, one of each of some calls.
     pub fn assert_few_repeats(&self) {
         let repeats = self.retransmissions + self.received_again as u64 + self.out_of_call;
         assert!(
-            repeats <= u64::from(self.calls) / 2,
+            repeats <= self.successful / 2,
             "sipp {}: {} retransmissions, {} messages received again, {} out of any call\n{}",
             self.scenario,
             self.retransmissions,
