@@ -136,11 +136,14 @@ fn methods(onward: &UdpSocket) -> BTreeSet<String> {
     received.filter_map(|request| request.split(' ').next().map(str::to_owned)).collect()
 }
 
-/// An edge that sends whatever it takes to `onward`.
+/// An edge that sends whatever it takes to `onward`. One worker: what is sent behind a message is answered behind it.
 fn config(ring: &Ring, host: u8, onward: SocketAddr) -> String {
     let (edge, callers) = (ring.host(host), ring.host(0));
     format!(
-        r#"[[listen]]
+        r#"[workers]
+count = 1
+
+[[listen]]
 address = "{edge}:0"
 transport = "udp"
 
