@@ -582,12 +582,14 @@ async fn datagrams(sockets: &[Udp]) {
     if sockets.iter().any(Udp::is_readable) {
         return;
     }
-    let mut waits: Vec<_> = sockets.iter().map(|socket| Box::pin(socket.arrivals())).collect();
-    poll_fn(|cx| {
-        let ready = waits.iter_mut().any(|wait| wait.as_mut().poll(cx).is_ready());
-        if ready { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
+    match sockets {
+        [] => pending().await,
+        [one] => one.arrivals().await,
+        [one, others @ ..] => tokio::select! {
+            () = one.arrivals() => {}
+            () = Box::pin(datagrams(others)) => {}
+        },
+    }
 }
 
 /// Waits until another worker hands something over; forever where there is none.

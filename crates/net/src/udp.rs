@@ -8,10 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 use attesta_transaction::{Flow, Transmit};
 use bytes::Bytes;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::Interest;
-use tokio::net::UdpSocket;
 
-use crate::datagrams::{self, ARRIVALS, BATCH, Outgoing, SLOT};
+use crate::datagrams::{self, BATCH, Outgoing, SLOT, Watched};
 
 /// How a UDP socket is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,9 +65,11 @@ impl UdpOptions {
 /// is sent from that address leaves from it (RFC 3581 section 4), where the operating system is Linux.
 #[derive(Debug)]
 pub struct Udp {
-    socket: UdpSocket,
+    socket: Watched,
     local: SocketAddr,
     slots: Box<[u8]>,
+    /// Datagrams that the last pass took.
+    taken: usize,
     quote: Box<[u8]>,
     outgoing: VecDeque<Outgoing>,
     /// There was no room at the last attempt to send.
@@ -127,14 +127,15 @@ impl Udp {
         datagrams::adapt(&socket, address, options.receive_buffer)?;
         socket.bind(&address.into())?;
         let granted = socket.recv_buffer_size()?;
-        let socket = UdpSocket::from_std(socket.into())?;
+        let socket = std::net::UdpSocket::from(socket);
         let local = socket.local_addr()?;
         if granted < options.receive_buffer {
             tracing::info!(%local, granted, asked = options.receive_buffer, "receive buffer smaller than asked");
         }
         Ok(Udp {
-            socket,
+            socket: datagrams::watch(socket)?,
             local,
+            taken: 0,
             slots: vec![0; SLOT * BATCH].into_boxed_slice(),
             quote: vec![0; QUOTE].into_boxed_slice(),
             outgoing: VecDeque::new(),
@@ -157,13 +158,12 @@ impl Udp {
 
     /// Whether a datagram is known to wait.
     pub(crate) fn is_readable(&self) -> bool {
-        self.socket.try_io(Interest::READABLE, || Ok(())).is_ok()
+        datagrams::while_readable(&self.socket, || Ok(())).is_ok()
     }
 
     /// Waits until a datagram has come, or word of one that did not arrive. Dropping the future loses nothing.
     pub(crate) async fn arrivals(&self) {
-        // An error is the end of the runtime, and of this future with it.
-        let _ = self.socket.ready(ARRIVALS).await;
+        datagrams::arrivals(&self.socket).await;
     }
 
     /// Receives until the socket is empty or a batch is full, each datagram as one `Bytes` of its exact size. `failed`
@@ -173,7 +173,7 @@ impl Udp {
         mut deliver: impl FnMut(Arrival),
         mut failed: impl FnMut(Transmit),
     ) -> Received {
-        let Udp { socket, local, slots, quote, dropped, .. } = self;
+        let Udp { socket, local, slots, taken: last, quote, dropped, .. } = self;
         let mut received = Received::default();
         datagrams::take_errors(socket, quote, |error, quoted| {
             received.errors += 1;
@@ -182,13 +182,14 @@ impl Udp {
                 failed(Transmit { flow: Flow::udp(*local, remote), payload: Bytes::copy_from_slice(quoted) });
             }
         });
-        let (mut taken, mut want) = (0, FEW);
+        // As many as came last time and a few more: room for more costs to prepare, and a second call costs more than that.
+        let (mut taken, mut want) = (0, BATCH.min(*last + FEW));
         // Of errors there are no more than datagrams sent; their number is bounded all the same.
         let mut attempts = BATCH;
         while taken < BATCH && attempts > 0 {
             attempts -= 1;
             let mut count = 0;
-            let outcome = socket.try_io(Interest::READABLE, || {
+            let outcome = datagrams::while_readable(socket, || {
                 count = datagrams::receive(socket, slots, want, |incoming| {
                     received.octets += incoming.octets.len() as u64;
                     if let Some(total) = incoming.dropped {
@@ -210,6 +211,7 @@ impl Udp {
                 if count < want { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
             });
             taken += count;
+            *last = if count > 0 { taken } else { *last };
             want = BATCH - taken;
             match outcome {
                 Ok(()) => {}
@@ -296,7 +298,7 @@ fn can_reach(local: SocketAddr, remote: SocketAddr) -> bool {
     }
 }
 
-/// Datagrams asked for at first: mostly no more wait, and room for more costs to prepare.
+/// Datagrams asked for beyond those that came last time.
 const FEW: usize = 4;
 
 /// As much of a datagram as is kept of what the network quotes. A router quotes up to 576 octets over IPv4 (RFC 1812 section

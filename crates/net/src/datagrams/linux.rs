@@ -1,7 +1,7 @@
 //! Linux: recvmmsg and sendmmsg, IP_PKTINFO, and the queue of ICMP errors.
 
 use std::io::{self, IoSlice, IoSliceMut};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::os::fd::AsRawFd;
 
 use nix::cmsg_space;
@@ -13,12 +13,33 @@ use nix::sys::socket::{
 
 use socket2::Socket;
 use tokio::io::Interest;
-use tokio::net::UdpSocket;
+use tokio::io::unix::AsyncFd;
 
 use super::{Incoming, NetworkError, Outgoing, SLOT};
 
-/// What a socket is waited for: a datagram, or an error that the network reports.
-pub(crate) const ARRIVALS: Interest = Interest::READABLE.add(Interest::ERROR);
+/// A socket as the runtime watches it.
+pub(crate) type Watched = AsyncFd<UdpSocket>;
+
+/// Has the runtime watch a socket for what is waited for, and not for room to send: that comes anew whenever a peer reads
+/// what was sent, and each time would wake the thread for nothing.
+#[expect(
+    deprecated,
+    reason = "it is sound for a socket that keeps its descriptor; what replaces it is unsafe"
+)]
+pub(crate) fn watch(socket: UdpSocket) -> io::Result<Watched> {
+    AsyncFd::with_interest(socket, ARRIVALS)
+}
+
+/// Waits until a datagram has come, or word of one that did not arrive.
+pub(crate) async fn arrivals(socket: &Watched) {
+    // An error is the end of the runtime, and of this future with it.
+    let _ = socket.ready(ARRIVALS).await;
+}
+
+/// Does `work` where a datagram is known to wait; that it would block means that none does any more.
+pub(crate) fn while_readable(socket: &Watched, work: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    socket.try_io(Interest::READABLE, |_| work())
+}
 
 /// Asks for what the calls below rely on: the address that each datagram was sent to where the socket is bound to all of
 /// them, ICMP errors, and the count of datagrams for which there was no room. A larger receive buffer than
@@ -43,7 +64,7 @@ pub(crate) fn adapt(socket: &Socket, local: SocketAddr, receive_buffer: usize) -
 
 /// Takes up to `want` datagrams, each into a slot of `slots`, and says how many it took.
 pub(crate) fn receive(
-    socket: &UdpSocket,
+    socket: &Watched,
     slots: &mut [u8],
     want: usize,
     mut deliver: impl FnMut(Incoming<'_>),
@@ -68,7 +89,7 @@ pub(crate) fn receive(
 
 /// Sends as many of `datagrams`, in their order, as one call can: those at the front that leave from the same source. Says
 /// how many; an error is that of the first.
-pub(crate) fn send(socket: &UdpSocket, datagrams: &[Outgoing]) -> io::Result<usize> {
+pub(crate) fn send(socket: &Watched, datagrams: &[Outgoing]) -> io::Result<usize> {
     let Some(first) = datagrams.first() else { return Ok(0) };
     let pinned = first.source.map(Pinned::of);
     let control = pinned.as_ref().map(Pinned::message);
@@ -91,13 +112,9 @@ pub(crate) fn send(socket: &UdpSocket, datagrams: &[Outgoing]) -> io::Result<usi
 }
 
 /// Takes what the network said of datagrams sent earlier; `buffer` has room for what it quotes of them.
-pub(crate) fn take_errors(
-    socket: &UdpSocket,
-    buffer: &mut [u8],
-    mut deliver: impl FnMut(NetworkError, &[u8]),
-) {
+pub(crate) fn take_errors(socket: &Watched, buffer: &mut [u8], mut deliver: impl FnMut(NetworkError, &[u8])) {
     // Each was drawn by a datagram of ours, so that they end; the end is that none is left.
-    let _: io::Result<()> = socket.try_io(Interest::ERROR, || {
+    let _: io::Result<()> = socket.try_io(Interest::ERROR, |_| {
         loop {
             let error = next_error(socket, buffer)?;
             deliver(error, buffer.get(..error.octets).unwrap_or_default());
@@ -105,7 +122,7 @@ pub(crate) fn take_errors(
     });
 }
 
-fn next_error(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<NetworkError> {
+fn next_error(socket: &Watched, buffer: &mut [u8]) -> io::Result<NetworkError> {
     let mut control = cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6, libc::in6_pktinfo, u32);
     let mut quoted = [IoSliceMut::new(buffer)];
     let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
@@ -201,3 +218,6 @@ const ICMP_PARAMETER_PROBLEM: u8 = 12;
 /// RFC 4443.
 const ICMPV6_UNREACHABLE: u8 = 1;
 const ICMPV6_PARAMETER_PROBLEM: u8 = 4;
+
+/// What a socket is waited for: a datagram, or an error that the network reports.
+const ARRIVALS: Interest = Interest::READABLE.add(Interest::ERROR);

@@ -11,7 +11,7 @@ mod system;
 #[path = "portable.rs"]
 mod system;
 
-pub(crate) use system::{ARRIVALS, adapt, receive, send, take_errors};
+pub(crate) use system::{Watched, adapt, arrivals, receive, send, take_errors, watch, while_readable};
 
 /// A datagram that has come.
 pub(crate) struct Incoming<'a> {

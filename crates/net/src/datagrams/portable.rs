@@ -10,8 +10,24 @@ use tokio::net::UdpSocket;
 
 use super::{Incoming, NetworkError, Outgoing, SLOT};
 
-/// What a socket is waited for: a datagram.
-pub(crate) const ARRIVALS: Interest = Interest::READABLE;
+/// A socket as the runtime watches it.
+pub(crate) type Watched = UdpSocket;
+
+/// Has the runtime watch a socket.
+pub(crate) fn watch(socket: std::net::UdpSocket) -> io::Result<Watched> {
+    UdpSocket::from_std(socket)
+}
+
+/// Waits until a datagram has come.
+pub(crate) async fn arrivals(socket: &Watched) {
+    // An error is the end of the runtime, and of this future with it.
+    let _ = socket.readable().await;
+}
+
+/// Does `work` where a datagram is known to wait; that it would block means that none does any more.
+pub(crate) fn while_readable(socket: &Watched, work: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    socket.try_io(Interest::READABLE, work)
+}
 
 /// There is nothing to ask for.
 pub(crate) fn adapt(_: &Socket, _: SocketAddr, _: usize) -> io::Result<()> {
@@ -20,7 +36,7 @@ pub(crate) fn adapt(_: &Socket, _: SocketAddr, _: usize) -> io::Result<()> {
 
 /// Takes up to `want` datagrams by way of the first slot of `slots`, and says how many it took.
 pub(crate) fn receive(
-    socket: &UdpSocket,
+    socket: &Watched,
     slots: &mut [u8],
     want: usize,
     mut deliver: impl FnMut(Incoming<'_>),
@@ -40,10 +56,10 @@ pub(crate) fn receive(
 }
 
 /// Sends the first of `datagrams`.
-pub(crate) fn send(socket: &UdpSocket, datagrams: &[Outgoing]) -> io::Result<usize> {
+pub(crate) fn send(socket: &Watched, datagrams: &[Outgoing]) -> io::Result<usize> {
     let Some(first) = datagrams.first() else { return Ok(0) };
     socket.try_send_to(&first.payload, first.remote).map(|_| 1)
 }
 
 /// The network says nothing.
-pub(crate) fn take_errors(_: &UdpSocket, _: &mut [u8], _: impl FnMut(NetworkError, &[u8])) {}
+pub(crate) fn take_errors(_: &Watched, _: &mut [u8], _: impl FnMut(NetworkError, &[u8])) {}
