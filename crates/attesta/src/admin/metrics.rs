@@ -49,19 +49,9 @@ impl Collector for Counted {
         )?;
         page.counter("calls", "Calls begun", calls.calls)?;
         page.counter("calls_answered", "Calls answered", calls.answered)?;
-        page.labelled(
-            "calls_ended",
-            "Calls ended, by cause",
-            ["cause"],
-            calls.ended().map(|(c, n)| ([c], n)),
-        )?;
+        page.by("cause", "calls_ended", "Calls ended, by cause", calls.ended())?;
         page.counter("pages_relayed", "MESSAGEs outside any dialog that were sent on", calls.messages)?;
-        page.labelled(
-            "messages_refused",
-            "Messages refused, by reason",
-            ["reason"],
-            calls.refused().map(|(reason, count)| ([reason], count)),
-        )?;
+        page.by("reason", "messages_refused", "Messages refused, by reason", calls.refused())?;
         page.counter(
             "messages_retransmitted",
             "Messages sent again",
@@ -89,27 +79,22 @@ impl Collector for Counted {
             ["verdict", "reason"],
             calls.verdicts().map(|(verdict, reason, count)| ([verdict, reason], count)),
         )?;
-        page.labelled(
-            "certificate_fetches",
-            "Fetches of certificates, by result",
-            ["result"],
-            fetches.iter().map(|(result, count)| ([result], count)),
-        )?;
-        page.labelled(
+        page.by("result", "certificate_fetches", "Fetches of certificates, by result", fetches.iter())?;
+        page.by(
+            "result",
             "dns_lookups",
             "Lookups that name servers were asked for, by result",
-            ["result"],
-            names.results().map(|(result, count)| ([result], count)),
+            names.results(),
         )?;
         page.counter("dns_known", "Questions answered from what was known", names.known)?;
         page.counter("dns_joined", "Questions that joined a lookup under way", names.joined)?;
         page.counter("dns_stale", "Questions answered by records whose time was over", names.stale)?;
         page.gauge("dns_kept", "Answers kept now", names.kept)?;
-        page.labelled(
+        page.by(
+            "reason",
             "dns_records_ignored",
             "Records of answers that were ignored, by reason",
-            ["reason"],
-            [(["surplus"], names.surplus_records), (["port-0"], names.portless_records)].into_iter(),
+            [("surplus", names.surplus_records), ("port-0", names.portless_records)],
         )?;
         page.counter("resolutions", "Targets that were searched for in DNS", shell.resolutions)?;
         page.counter(
@@ -139,19 +124,14 @@ impl Collector for Counted {
             ["side", "result"],
             tls.handshakes().map(|(side, result, count)| ([side, result], count)),
         )?;
-        page.labelled(
+        page.by(
+            "result",
             "tls_reloads",
             "New certificate files, by what became of them",
-            ["result"],
-            [(["loaded"], tls.reloaded), (["refused"], tls.reloads_refused)].into_iter(),
+            [("loaded", tls.reloaded), ("refused", tls.reloads_refused)],
         )?;
         page.counter("websockets_opened", "WebSockets whose handshake was done", ws.opened)?;
-        page.labelled(
-            "websocket_failures",
-            "WebSockets that failed, by reason",
-            ["reason"],
-            ws.failures().map(|(reason, count)| ([reason], count)),
-        )?;
+        page.by("reason", "websocket_failures", "WebSockets that failed, by reason", ws.failures())?;
         page.counter(
             "strangers_dropped",
             "Datagrams from addresses that no trunk claims, dropped unread since they came too fast",
@@ -182,17 +162,17 @@ impl Page<'_> {
         self.gauge("connections_live", "Stream connections that live now", streams.live)?;
         self.counter("connections_accepted", "Stream connections accepted", streams.accepted)?;
         self.counter("connections_opened", "Stream connections that we set out to open", streams.opened)?;
-        self.labelled(
+        self.by(
+            "reason",
             "connections_refused",
             "Stream connections closed as soon as they were accepted, by reason",
-            ["reason"],
-            streams.unaccepted().map(|(reason, count)| ([reason.as_str()], count)),
+            streams.unaccepted().map(|(reason, count)| (reason.as_str(), count)),
         )?;
-        self.labelled(
+        self.by(
+            "reason",
             "connections_closed",
             "Stream connections that came to their end, by reason",
-            ["reason"],
-            streams.ended().map(|(reason, count)| ([reason.as_str()], count)),
+            streams.ended().map(|(reason, count)| (reason.as_str(), count)),
         )?;
         self.counter("stream_messages_received", "Messages received on streams", streams.messages_received)?;
         self.counter("stream_messages_sent", "Messages sent on streams", streams.messages_sent)?;
@@ -228,6 +208,17 @@ impl Page<'_> {
             ConstCounter::new(read(worker)).encode(encoder.encode_family(&set)?)?;
         }
         Ok(())
+    }
+
+    /// A counter for each value of one label.
+    fn by(
+        &mut self,
+        label: &str,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = (&'static str, u64)>,
+    ) -> Result<(), fmt::Error> {
+        self.labelled(name, help, [label], values.into_iter().map(|(value, count)| ([value], count)))
     }
 
     /// A counter for each set of label values.
