@@ -72,7 +72,7 @@ impl Answerer {
     /// How its transactions ended.
     pub(super) fn tally(&self) -> Tally {
         let mut tally = self.tally.clone();
-        self.note(&mut tally);
+        self.subject.note(&mut tally);
         tally
     }
 
@@ -177,12 +177,6 @@ impl Answerer {
             }
         }
     }
-
-    fn note(&self, tally: &mut Tally) {
-        tally.count_traffic(&self.subject.endpoint.counters());
-        tally.most = tally.most.max(self.subject.most);
-        tally.timers += self.subject.timers;
-    }
 }
 
 impl Taken {
@@ -230,10 +224,8 @@ impl Node for Answerer {
     }
 
     fn restart(&mut self, _now: Instant) {
-        let mut tally = std::mem::take(&mut self.tally);
-        self.note(&mut tally);
-        *tally.ends.entry(End::Forgotten).or_default() += self.live.len() as u64;
-        self.tally = tally;
+        self.subject.note(&mut self.tally);
+        *self.tally.ends.entry(End::Forgotten).or_default() += self.live.len() as u64;
         self.live.clear();
         self.calls.clear();
         self.due.clear();

@@ -66,7 +66,7 @@ impl Caller {
 
     /// How its transactions ended.
     pub(super) fn tally(&mut self) -> Tally {
-        self.note();
+        self.subject.note(&mut self.tally);
         std::mem::take(&mut self.tally)
     }
 
@@ -156,12 +156,6 @@ impl Caller {
             self.subject.endpoint.send(ack, self.flow.clone(), &SentBy::from(self.flow.local));
         }
     }
-
-    fn note(&mut self) {
-        self.tally.count_traffic(&self.subject.endpoint.counters());
-        self.tally.most = self.tally.most.max(self.subject.most);
-        self.tally.timers += self.subject.timers;
-    }
 }
 
 impl Sent {
@@ -208,7 +202,7 @@ impl Node for Caller {
     }
 
     fn restart(&mut self, _now: Instant) {
-        self.note();
+        self.subject.note(&mut self.tally);
         let forgotten = self.live.len() as u64;
         self.tally.clients_forgotten += forgotten;
         *self.tally.ends.entry(End::Forgotten).or_default() += forgotten;

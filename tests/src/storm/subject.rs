@@ -5,13 +5,15 @@ use std::time::Instant;
 
 use attesta_transaction::{Config, Counters, Endpoint, Input, Output, Place, Seed};
 
+use super::tally::Tally;
+
 /// An endpoint, and what it was seen to do.
 pub(super) struct Subject {
     pub(super) endpoint: Endpoint,
     ready: VecDeque<Output>,
     deadline: Option<Instant>,
-    pub(super) timers: u64,
-    pub(super) most: u64,
+    timers: u64,
+    most: u64,
 }
 
 impl Subject {
@@ -50,6 +52,13 @@ impl Subject {
             self.most = self.most.max(load(&self.endpoint.counters()).0);
         }
         output
+    }
+
+    /// Adds to a tally what it was seen to do.
+    pub(super) fn note(&self, tally: &mut Tally) {
+        tally.count_traffic(&self.endpoint.counters());
+        tally.most = tally.most.max(self.most);
+        tally.timers += self.timers;
     }
 }
 
