@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use attesta_sip::{Limits, Message, Name, Response, Status};
-use attesta_tests::sim::{ACK, BYE, INVITE, Network};
+use attesta_tests::sim::{ACK, BYE, INVITE, Network, pair};
 use attesta_transaction::{
     Config, Endpoint, Event, Flow, Input, Output, Place, Refusal, Seed, SentBy, Transmit,
 };
@@ -137,8 +137,7 @@ const CASES: [Case; 16] = [
 #[test]
 fn each_is_answered_or_not_and_counted_once() {
     for Case { name, from, to, answer, reason } in CASES {
-        let net = Network::new(1);
-        let (alice, bob) = net.pair("alice", "bob");
+        let (net, alice, bob) = pair();
         let mallory = net.probe("mallory");
         alice.sends(INVITE);
         bob.gets(INVITE);

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use attesta_tests::sim::{ACK, BYE, Conditions, INVITE, Network, OPTIONS, TIMEOUT, UNREACHABLE};
+use attesta_tests::sim::{ACK, BYE, Conditions, INVITE, Network, OPTIONS, TIMEOUT, UNREACHABLE, pair};
 use attesta_transaction::Transport;
 use insta::assert_snapshot;
 
 #[test]
 fn a_cut_that_heals_in_time_costs_nothing_but_time() {
-    let net = Network::new(1);
-    let (alice, bob) = net.pair("alice", "bob");
+    let (net, alice, bob) = pair();
     net.cuts("alice", "bob");
     alice.sends(INVITE);
     net.run_for(Duration::from_secs(3));
@@ -24,8 +23,7 @@ fn a_cut_that_heals_in_time_costs_nothing_but_time() {
 
 #[test]
 fn a_cut_is_between_two_nodes_and_no_others() {
-    let net = Network::new(1);
-    let (alice, bob) = net.pair("alice", "bob");
+    let (net, alice, bob) = pair();
     let carol = net.agent("carol");
     net.cuts("bob", "alice");
     alice.sends(OPTIONS);
@@ -40,8 +38,7 @@ fn a_cut_is_between_two_nodes_and_no_others() {
 
 #[test]
 fn a_node_that_starts_again_meets_a_retransmission_as_something_new() {
-    let net = Network::new(1);
-    let (alice, bob) = net.pair("alice", "bob");
+    let (net, alice, bob) = pair();
     alice.sends(INVITE);
     bob.gets(INVITE);
     net.restarts("bob");
@@ -64,8 +61,7 @@ fn a_node_that_starts_again_meets_a_retransmission_as_something_new() {
 
 #[test]
 fn a_restart_and_a_break_close_streams() {
-    let net = Network::new(1);
-    let (alice, bob) = net.pair("alice", "bob");
+    let (net, alice, bob) = pair();
     alice.speaks(Transport::Tcp);
     for close in [|net: &Network| net.breaks("bob", "alice"), |net: &Network| net.restarts("bob")] {
         alice.sends(OPTIONS);

@@ -1,10 +1,9 @@
 //! A simulated network with virtual time, on which a test reads like a ladder.
 //!
 //! ```
-//! use attesta_tests::sim::{ACK, INVITE, Network, T1};
+//! use attesta_tests::sim::{ACK, INVITE, T1, pair};
 //!
-//! let net = Network::new(7);
-//! let (alice, bob) = net.pair("alice", "bob");
+//! let (net, alice, bob) = pair();
 //! net.lose_next();
 //! alice.sends(INVITE);
 //! net.run_for(T1);
@@ -39,7 +38,7 @@ mod world;
 pub use agent::Agent;
 pub use edge::{EPOCH, Edge};
 pub use message::{ACK, BYE, CANCEL, Heard, INVITE, MESSAGE, OPTIONS, Said, TIMEOUT, UNREACHABLE};
-pub use network::{LONGEST, Network, seeds};
+pub use network::{LONGEST, Network, pair, seeds};
 pub use node::{Effect, Node};
 pub use probe::Probe;
 pub use sti::Sti;

@@ -13,6 +13,14 @@ use super::node::{Effect, Node};
 use super::probe::Probe;
 use super::world::{Conditions, Fate, Packet, SEED, Traffic, World};
 
+/// Alice and Bob, who send to each other, on a network of their own that loses nothing.
+#[must_use]
+pub fn pair() -> (Network, Agent, Agent) {
+    let net = Network::new(1);
+    let (alice, bob) = net.pair("alice", "bob");
+    (net, alice, bob)
+}
+
 /// A handle to one simulated network. Its clones are the same network.
 #[derive(Clone)]
 pub struct Network {

@@ -1,11 +1,9 @@
 //! CANCEL: when it leaves, and which INVITE it ends (RFC 3261 sections 9.1 and 9.2).
 
 use attesta_sip::Name;
-use attesta_tests::sim::{ACK, CANCEL, INVITE, Network, TIMEOUT};
+use attesta_tests::sim::{ACK, CANCEL, INVITE, Network, TIMEOUT, pair};
 use attesta_transaction::Refusal;
 use insta::assert_snapshot;
-
-use crate::common::pair;
 
 #[test]
 fn cancel_waits_for_a_provisional_response() {

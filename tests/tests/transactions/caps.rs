@@ -4,13 +4,11 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use attesta_sip::{Name, Request};
-use attesta_tests::sim::{ACK, BYE, INVITE, MESSAGE, OPTIONS};
+use attesta_tests::sim::{ACK, BYE, INVITE, MESSAGE, OPTIONS, pair};
 use attesta_transaction::{
     Config, Endpoint, Event, Flow, Input, Output, Place, Refusal, Seed, SentBy, ServerId,
 };
 use insta::assert_snapshot;
-
-use crate::common::pair;
 
 /// RFC 3261 section 21.5.4.
 #[test]

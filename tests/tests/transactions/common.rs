@@ -1,13 +1,6 @@
-//! What the modules share: two agents on a network, and the messages that a probe makes from those it got.
+//! The messages that a probe makes from those it got.
 
 use attesta_sip::{Message, Name};
-use attesta_tests::sim::{Agent, Network};
-
-pub(crate) fn pair() -> (Network, Agent, Agent) {
-    let net = Network::new(1);
-    let (alice, bob) = net.pair("alice", "bob");
-    (net, alice, bob)
-}
 
 /// The first value of a header field, empty where there is none.
 pub(crate) fn field(message: &Message, name: Name) -> String {

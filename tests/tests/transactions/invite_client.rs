@@ -1,10 +1,10 @@
 //! The INVITE client transaction: RFC 3261 section 17.1.1, and RFC 6026 section 7.2.
 
 use attesta_sip::Name;
-use attesta_tests::sim::{ACK, BYE, Conditions, INVITE, Network, OPTIONS, T1, TIMEOUT, UNREACHABLE};
+use attesta_tests::sim::{ACK, BYE, Conditions, INVITE, Network, OPTIONS, T1, TIMEOUT, UNREACHABLE, pair};
 use insta::assert_snapshot;
 
-use crate::common::{field, pair, respond};
+use crate::common::{field, respond};
 
 #[test]
 fn invite_over_loss() {

@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use attesta_sip::Name;
-use attesta_tests::sim::{ACK, Conditions, INVITE, LATENCY, TIMEOUT, UNREACHABLE};
+use attesta_tests::sim::{ACK, Conditions, INVITE, LATENCY, TIMEOUT, UNREACHABLE, pair};
 use insta::assert_snapshot;
-
-use crate::common::pair;
 
 /// F-X1: RFC 3261 section 17.2.1.
 #[test]

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use attesta_tests::sim::{Conditions, LATENCY, MESSAGE, OPTIONS, T1, TIMEOUT};
+use attesta_tests::sim::{Conditions, LATENCY, MESSAGE, OPTIONS, T1, TIMEOUT, pair};
 use insta::assert_snapshot;
-
-use crate::common::pair;
 
 #[test]
 fn timer_f_ends_another_request_that_nobody_answers() {

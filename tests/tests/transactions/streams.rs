@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use attesta_sip::Name;
-use attesta_tests::sim::{ACK, Agent, CANCEL, INVITE, LATENCY, MESSAGE, Network, OPTIONS, T1, UNREACHABLE};
+use attesta_tests::sim::{
+    ACK, Agent, CANCEL, INVITE, LATENCY, MESSAGE, Network, OPTIONS, T1, UNREACHABLE, pair,
+};
 use attesta_transaction::{Refusal, Transport};
 use insta::assert_snapshot;
 
-use crate::common::{acknowledge, pair, respond};
+use crate::common::{acknowledge, respond};
 
 fn pair_on_tcp() -> (Network, Agent, Agent) {
     let (net, alice, bob) = pair();
