@@ -2,6 +2,71 @@
 
 use bytes::Bytes;
 
+use crate::header::Headers;
+use crate::writer;
+
+/// What requests and responses have in common: all but what the start line says.
+#[derive(Clone)]
+pub(crate) struct Parts {
+    pub(crate) start_line: StartLine,
+    pub(crate) headers: Headers,
+    pub(crate) body: Text,
+}
+
+impl Parts {
+    /// Those of a message that is built here: no header lines, and no body.
+    pub(crate) fn new() -> Self {
+        Self { start_line: StartLine::Rebuilt, headers: Headers::new(), body: Text::own(Bytes::new()) }
+    }
+
+    /// Those of a message with a start line of this length, of which the rest is still to be received.
+    #[inline]
+    pub(crate) fn received(line: u32) -> Self {
+        let body = Text::Received { start: 0, end: 0 };
+        Self { start_line: StartLine::Received(line), headers: Headers::new(), body }
+    }
+
+    /// Takes in the octets that all parts are ranges of; the body starts at `body`.
+    #[inline]
+    pub(crate) fn receive(&mut self, raw: Bytes, body: usize, irregular: bool) {
+        self.body = Text::to_end(&raw, body);
+        self.headers.receive(raw, irregular);
+    }
+
+    /// The octets that a text of this message is a range of.
+    #[inline]
+    pub(crate) fn raw(&self) -> &Bytes {
+        self.headers.raw()
+    }
+
+    #[inline]
+    pub(crate) fn body(&self) -> &[u8] {
+        self.body.of(self.raw())
+    }
+
+    /// Appends the octets of a message that was edited; `start_line` appends one that was rebuilt, around `text`.
+    pub(crate) fn rewrite(
+        &self,
+        out: &mut Vec<u8>,
+        text: &[u8],
+        start_line: impl FnOnce(&[u8], &mut Vec<u8>),
+    ) {
+        out.reserve(text.len() + self.headers.printed_length() + self.body().len() + writer::ROOM);
+        match self.start_line.received(self.raw()) {
+            Some(line) => writer::line(line, out),
+            None => start_line(text, out),
+        }
+        writer::rest(&self.headers, self.body(), out);
+    }
+
+    /// The octets received, if they stand as they came.
+    #[inline]
+    pub(crate) fn untouched(&self) -> Option<&Bytes> {
+        let untouched = !self.headers.touched() && self.start_line.is_received() && self.body.is_received();
+        untouched.then(|| self.raw())
+    }
+}
+
 /// A part of a message: a range of what was received, or octets of its own.
 #[derive(Clone)]
 pub(crate) enum Text {

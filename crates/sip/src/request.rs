@@ -7,7 +7,7 @@ use crate::header::Headers;
 use crate::mask::Masked;
 use crate::message::Version;
 use crate::method::Method;
-use crate::part::{StartLine, Text};
+use crate::part::{Parts, StartLine, Text};
 use crate::uri::Uri;
 use crate::writer;
 
@@ -17,23 +17,14 @@ pub struct Request {
     method: Method,
     uri: Text,
     version: Version,
-    start_line: StartLine,
-    headers: Headers,
-    body: Text,
+    parts: Parts,
 }
 
 impl Request {
     /// A request without header lines. The URI is the caller's to check; its white space and
     /// control octets are left out when it prints.
     pub fn new(method: Method, uri: impl Into<Bytes>) -> Self {
-        Self {
-            method,
-            uri: Text::own(uri),
-            version: Version::Sip2,
-            start_line: StartLine::Rebuilt,
-            headers: Headers::new(),
-            body: Text::own(Bytes::new()),
-        }
+        Self { method, uri: Text::own(uri), version: Version::Sip2, parts: Parts::new() }
     }
 
     /// What the request asks for.
@@ -43,7 +34,7 @@ impl Request {
 
     /// The Request-URI as received.
     pub fn uri(&self) -> &[u8] {
-        self.uri.of(self.headers.raw())
+        self.uri.of(self.parts.raw())
     }
 
     /// The Request-URI taken apart.
@@ -54,7 +45,7 @@ impl Request {
     /// Puts another Request-URI in place; see [`Request::new`].
     pub fn set_uri(&mut self, uri: impl Into<Bytes>) {
         self.uri = Text::own(uri);
-        self.start_line = StartLine::Rebuilt;
+        self.parts.start_line = StartLine::Rebuilt;
     }
 
     /// The version in the start line; one that is not 2.0 prints as received while the request
@@ -65,36 +56,35 @@ impl Request {
 
     /// The header lines.
     pub fn headers(&self) -> &Headers {
-        &self.headers
+        &self.parts.headers
     }
 
     /// The header lines, to be edited.
     pub fn headers_mut(&mut self) -> &mut Headers {
-        &mut self.headers
+        &mut self.parts.headers
     }
 
     /// The body; empty if there is none.
     pub fn body(&self) -> &[u8] {
-        self.body.of(self.headers.raw())
+        self.parts.body()
     }
 
     /// The body as octets that share the datagram.
     pub fn body_bytes(&self) -> Bytes {
-        self.body.shared(self.headers.raw())
+        self.parts.body.shared(self.parts.raw())
     }
 
     /// Puts another body in place. Content-Length follows when the message is printed;
     /// Content-Type is the caller's to set.
     pub fn set_body(&mut self, body: impl Into<Bytes>) {
-        self.body = Text::own(body);
+        self.parts.body = Text::own(body);
     }
 
     /// The octets to send; an unedited request shares those it was read from.
     pub fn to_bytes(&self) -> Bytes {
-        if self.is_untouched() {
-            self.headers.raw().clone()
-        } else {
-            writer::collect(|out| self.write_to(out))
+        match self.parts.untouched() {
+            Some(received) => received.clone(),
+            None => writer::collect(|out| self.write_to(out)),
         }
     }
 
@@ -103,33 +93,24 @@ impl Request {
     /// An unedited request prints as received. In an edited one each received line still prints
     /// as received, except that exactly one Content-Length, the right one, stands last.
     pub fn write_to(&self, out: &mut Vec<u8>) {
-        if self.is_untouched() {
-            return out.extend_from_slice(self.headers.raw());
+        match self.parts.untouched() {
+            Some(received) => out.extend_from_slice(received),
+            None => {
+                self.parts.rewrite(out, self.uri(), |uri, out| writer::request_line(&self.method, uri, out))
+            }
         }
-        out.reserve(self.uri().len() + self.headers.printed_length() + self.body().len() + writer::ROOM);
-        match self.start_line.received(self.headers.raw()) {
-            Some(line) => writer::line(line, out),
-            None => writer::request_line(&self.method, self.uri(), out),
-        }
-        writer::rest(&self.headers, self.body(), out);
     }
 
     /// A message of this start line and its length, of which the rest is still to be received.
     #[inline]
     pub(crate) fn received(method: Method, uri: Text, version: Version, line: u32) -> Self {
-        let body = Text::Received { start: 0, end: 0 };
-        Self { method, uri, version, start_line: StartLine::Received(line), headers: Headers::new(), body }
+        Self { method, uri, version, parts: Parts::received(line) }
     }
 
     /// Takes in the octets that all parts are ranges of; the body starts at `body`.
     #[inline]
     pub(crate) fn receive(&mut self, raw: Bytes, body: usize, irregular: bool) {
-        self.body = Text::to_end(&raw, body);
-        self.headers.receive(raw, irregular);
-    }
-
-    fn is_untouched(&self) -> bool {
-        !self.headers.touched() && self.start_line.is_received() && self.body.is_received()
+        self.parts.receive(raw, body, irregular);
     }
 }
 
@@ -142,6 +123,6 @@ impl fmt::Debug for Request {
             Ok(uri) => shown.field("uri", &uri),
             Err(_) => shown.field("uri", &Masked(self.uri())),
         };
-        shown.field("headers", &self.headers).field("body", &self.body().len()).finish()
+        shown.field("headers", &self.parts.headers).field("body", &self.body().len()).finish()
     }
 }

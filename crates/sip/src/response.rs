@@ -7,7 +7,7 @@ use crate::header::Headers;
 use crate::header::address::To;
 use crate::header::name::Name;
 use crate::message::Version;
-use crate::part::{StartLine, Text};
+use crate::part::{Parts, StartLine, Text};
 use crate::reason_phrase::ReasonPhrase;
 use crate::request::Request;
 use crate::status::Status;
@@ -19,22 +19,13 @@ pub struct Response {
     status: Status,
     reason: Text,
     version: Version,
-    start_line: StartLine,
-    headers: Headers,
-    body: Text,
+    parts: Parts,
 }
 
 impl Response {
     /// A response without header lines, with the usual phrase for its status.
     pub fn new(status: Status) -> Self {
-        Self {
-            status,
-            reason: Text::own(status.reason()),
-            version: Version::Sip2,
-            start_line: StartLine::Rebuilt,
-            headers: Headers::new(),
-            body: Text::own(Bytes::new()),
-        }
+        Self { status, reason: Text::own(status.reason()), version: Version::Sip2, parts: Parts::new() }
     }
 
     /// A response to a request: Via, From, To, Call-ID and CSeq are copied, and Timestamp into a
@@ -46,7 +37,7 @@ impl Response {
             let copied =
                 matches!(field.name(), Some(Name::Via | Name::From | Name::To | Name::CallId | Name::CSeq));
             if copied || (trying && field.name() == Some(Name::Timestamp)) {
-                response.headers.push_field(field);
+                response.parts.headers.push_field(field);
             }
         }
         response
@@ -54,10 +45,11 @@ impl Response {
 
     /// Adds this tag to To, unless it has one (RFC 3261 section 8.2.6.2).
     pub fn set_to_tag(&mut self, tag: &str) {
-        let Some(Ok(to)) = self.headers.read::<To<'_>>() else { return };
+        let Some(Ok(to)) = self.parts.headers.read::<To<'_>>() else { return };
         if to.tag().is_none() {
-            let value = [self.headers.get(Name::To).unwrap_or_default(), b";tag=", tag.as_bytes()].concat();
-            self.headers.set(Name::To, value);
+            let value =
+                [self.parts.headers.get(Name::To).unwrap_or_default(), b";tag=", tag.as_bytes()].concat();
+            self.parts.headers.set(Name::To, value);
         }
     }
 
@@ -68,7 +60,7 @@ impl Response {
 
     /// The phrase behind the code; may be empty, and need not be UTF-8.
     pub fn reason(&self) -> &[u8] {
-        self.reason.of(self.headers.raw())
+        self.reason.of(self.parts.raw())
     }
 
     /// The phrase by the rules of RFC 3261 section 25.1.
@@ -81,7 +73,7 @@ impl Response {
     pub fn set_status(&mut self, status: Status, reason: impl Into<Bytes>) {
         self.status = status;
         self.reason = Text::own(reason);
-        self.start_line = StartLine::Rebuilt;
+        self.parts.start_line = StartLine::Rebuilt;
     }
 
     /// The version in the start line.
@@ -91,67 +83,57 @@ impl Response {
 
     /// The header lines.
     pub fn headers(&self) -> &Headers {
-        &self.headers
+        &self.parts.headers
     }
 
     /// The header lines, to be edited.
     pub fn headers_mut(&mut self) -> &mut Headers {
-        &mut self.headers
+        &mut self.parts.headers
     }
 
     /// The body; empty if there is none.
     pub fn body(&self) -> &[u8] {
-        self.body.of(self.headers.raw())
+        self.parts.body()
     }
 
     /// The body as octets that share the datagram.
     pub fn body_bytes(&self) -> Bytes {
-        self.body.shared(self.headers.raw())
+        self.parts.body.shared(self.parts.raw())
     }
 
     /// Puts another body in place; see [`Request::set_body`].
     pub fn set_body(&mut self, body: impl Into<Bytes>) {
-        self.body = Text::own(body);
+        self.parts.body = Text::own(body);
     }
 
     /// The octets to send; an unedited response shares those it was read from.
     pub fn to_bytes(&self) -> Bytes {
-        if self.is_untouched() {
-            self.headers.raw().clone()
-        } else {
-            writer::collect(|out| self.write_to(out))
+        match self.parts.untouched() {
+            Some(received) => received.clone(),
+            None => writer::collect(|out| self.write_to(out)),
         }
     }
 
     /// Appends the octets to send; see [`Request::write_to`].
     pub fn write_to(&self, out: &mut Vec<u8>) {
-        if self.is_untouched() {
-            return out.extend_from_slice(self.headers.raw());
+        match self.parts.untouched() {
+            Some(received) => out.extend_from_slice(received),
+            None => self
+                .parts
+                .rewrite(out, self.reason(), |reason, out| writer::status_line(self.status, reason, out)),
         }
-        out.reserve(self.reason().len() + self.headers.printed_length() + self.body().len() + writer::ROOM);
-        match self.start_line.received(self.headers.raw()) {
-            Some(line) => writer::line(line, out),
-            None => writer::status_line(self.status, self.reason(), out),
-        }
-        writer::rest(&self.headers, self.body(), out);
     }
 
     /// A message of this start line and its length, of which the rest is still to be received.
     #[inline]
     pub(crate) fn received(status: Status, reason: Text, version: Version, line: u32) -> Self {
-        let body = Text::Received { start: 0, end: 0 };
-        Self { status, reason, version, start_line: StartLine::Received(line), headers: Headers::new(), body }
+        Self { status, reason, version, parts: Parts::received(line) }
     }
 
     /// Takes in the octets that all parts are ranges of; the body starts at `body`.
     #[inline]
     pub(crate) fn receive(&mut self, raw: Bytes, body: usize, irregular: bool) {
-        self.body = Text::to_end(&raw, body);
-        self.headers.receive(raw, irregular);
-    }
-
-    fn is_untouched(&self) -> bool {
-        !self.headers.touched() && self.start_line.is_received() && self.body.is_received()
+        self.parts.receive(raw, body, irregular);
     }
 }
 
@@ -159,6 +141,6 @@ impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Response");
         shown.field("status", &self.status);
-        shown.field("headers", &self.headers).field("body", &self.body().len()).finish()
+        shown.field("headers", &self.parts.headers).field("body", &self.body().len()).finish()
     }
 }
