@@ -50,7 +50,7 @@ fn a_peer_that_sends_as_fast_as_it_can_takes_no_memory_and_no_calls() {
     let mut edge = Edge::start(&ring, "edge", 1, &passing(&ring.host(1).to_string(), caller, callee));
     let target = edge.udp();
     let mut said = Sipp::callee("callee_answers", callee).calls(BESIDE, 20).quiet().start(&ring);
-    let mut heard = Sipp::caller("caller_hangs_up", caller, target)
+    let mut heard = Sipp::caller("caller_hangs_up_despite_loss", caller, target)
         .calls(BESIDE, 20)
         .pause(Duration::from_secs(1))
         .quiet()
