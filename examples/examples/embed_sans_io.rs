@@ -72,7 +72,7 @@ pub(crate) fn serve(
                     }
                     // One datagram socket is all that it has: there is no connection to be had.
                     Output::Reach { token, .. } => {
-                        inputs.push_back(Input::Reached { token, result: Err(Unreachable) });
+                        inputs.push_back(Input::Reached { token, result: Err(Unreachable::Refused) });
                     }
                     // Nothing is verified here, and the policy decides at once.
                     Output::FetchCertificate(_) | Output::Decide { .. } => {}

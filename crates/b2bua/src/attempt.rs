@@ -40,12 +40,13 @@ pub(crate) struct Dialling {
     pub(crate) trusts: Trusts,
     /// Targets that are set aside, for the case that no other is left.
     pub(crate) aside: VecDeque<(Stop, Path)>,
-    /// When the first of those may be tried that asked to be left alone.
+    /// When the first of those may be tried that are left alone, as they asked.
     pub(crate) rest: Option<Instant>,
     /// Whether any target was tried.
     pub(crate) tried: bool,
-    /// Whether targets that are set aside are tried now.
-    pub(crate) resorts: bool,
+    /// Once targets that are set aside are tried: whether others were before, whose word stands for the caller if these have
+    /// none.
+    pub(crate) settled: Option<bool>,
     /// What the caller is told when no target is left.
     pub(crate) failure: Failing,
 }
@@ -112,7 +113,7 @@ impl Dialling {
             aside: VecDeque::new(),
             rest: None,
             tried: false,
-            resorts: false,
+            settled: None,
             failure: Failing::default(),
         }
     }
@@ -213,7 +214,7 @@ impl Call {
 
     /// Tries the next address of a target, or the next target.
     pub(crate) fn next_destination<P: Policy>(&mut self, turn: &mut Turn<'_, P>, stop: Stop) {
-        let (config, emergency) = (self.config.clone(), self.arrival.emergency);
+        let config = self.config.clone();
         while let Some(dialling) = self.dialling() {
             if dialling.attempts >= config.caps.attempts {
                 break;
@@ -234,15 +235,11 @@ impl Call {
             };
             let flow = listener.flow_to(&destination);
             let path = Path { listener, flow };
-            match turn.desk.standing(turn.now, &path) {
-                Standing::Well => return self.approach(turn, stop, path),
-                Standing::Resting(until) if !emergency => {
-                    dialling.rest = Some(dialling.rest.map_or(until, |first| first.min(until)));
-                }
-                Standing::Failed | Standing::Resting(_) if dialling.aside.len() < config.caps.attempts => {
-                    dialling.aside.push_back((stop.clone(), path));
-                }
-                Standing::Failed | Standing::Resting(_) => {}
+            if turn.desk.standing(turn.now, &path) == Standing::Well {
+                return self.approach(turn, stop, path);
+            }
+            if dialling.aside.len() < config.caps.attempts {
+                dialling.aside.push_back((stop.clone(), path));
             }
         }
         self.next_attempt(turn);
@@ -361,7 +358,7 @@ impl Call {
             }
             Some(progress @ Progress::Reaching(_)) => {
                 self.set_progress(progress);
-                self.reached(turn, Err(Unreachable));
+                self.reached(turn, Err(Unreachable::Refused));
             }
             Some(Progress::Inviting { client, stop, path, until }) => {
                 turn.desk.forget_client(client);

@@ -24,22 +24,26 @@ pub(crate) enum Failing {
 }
 
 impl Call {
-    /// No target is left that is well. Those that failed before are tried rather than that the call is refused untried; an
-    /// emergency call tries every one.
+    /// No target is left that is well. Those that are set aside are tried rather than that the call is refused: whoever asked
+    /// to be left alone by one call at a time, but for emergency calls.
     pub(crate) fn last_resort<P: Policy>(&mut self, turn: &mut Turn<'_, P>) {
         let (emergency, cap) = (self.arrival.emergency, self.config.caps.attempts);
         let Some(dialling) = self.dialling() else { return };
-        dialling.resorts |= emergency || !dialling.tried;
-        if !dialling.resorts || dialling.attempts >= cap {
-            return self.exhausted(turn);
-        }
-        match dialling.aside.pop_front() {
-            Some((stop, path)) => {
-                tracing::debug!(flow = ?path.flow, "no other target is left: one that is set aside is tried");
-                self.approach(turn, stop, path);
+        dialling.settled.get_or_insert(dialling.tried);
+        while dialling.attempts < cap
+            && let Some((stop, path)) = dialling.aside.pop_front()
+        {
+            match turn.desk.standing(turn.now, &path) {
+                Standing::Resting { until, asked: true } if !emergency => {
+                    dialling.rest = Some(dialling.rest.map_or(until, |first| first.min(until)));
+                }
+                Standing::Resting { .. } | Standing::Failed | Standing::Well => {
+                    tracing::debug!(flow = ?path.flow, "no other target is left: one that is set aside is tried");
+                    return self.approach(turn, stop, path);
+                }
             }
-            None => self.exhausted(turn),
         }
+        self.exhausted(turn);
     }
 
     fn exhausted<P>(&mut self, turn: &mut Turn<'_, P>) {
@@ -51,7 +55,7 @@ impl Call {
             Failing::With(status, cause) => {
                 let mut response = reply_tagged(dialling.offer.request(), status, &tag);
                 if let Some(until) = rest {
-                    // Every target has asked to be left alone for longer.
+                    // Every target has asked to be left alone, and another call is finding out whether it still wants that.
                     let seconds = until.saturating_duration_since(now).as_millis().div_ceil(1000);
                     response.headers_mut().push(Name::RetryAfter, seconds.to_string());
                 }
@@ -72,17 +76,23 @@ impl Call {
     ) {
         let cap = self.config.caps.set_aside;
         let sent = until.checked_sub(stop.egress.trunk.timers.no_response);
-        let silent_to_this_call_only =
-            why == Failure::Timeout && sent.is_some_and(|sent| turn.desk.peer_heard(sent, path));
-        if !silent_to_this_call_only {
+        let is_its_fault = match why {
+            // It may be silent to this call only.
+            Failure::Timeout => !sent.is_some_and(|sent| turn.desk.peer_heard(sent, path)),
+            Failure::Transport => true,
+            Failure::NoRoom => false,
+        };
+        if is_its_fault {
             turn.desk.peer_failed(turn.now, path, &stop, cap);
         }
         let Some(dialling) = self.dialling() else { return };
         let status = match why {
             Failure::Timeout => Status::REQUEST_TIMEOUT,
-            Failure::Transport => Status::SERVER_INTERNAL_ERROR,
+            Failure::Transport | Failure::NoRoom => Status::SERVER_INTERNAL_ERROR,
         };
-        dialling.failure = Failing::With(status, Cause::Unreachable);
+        if dialling.settled != Some(true) {
+            dialling.failure = Failing::With(status, Cause::Unreachable);
+        }
         self.next_destination(turn, stop);
     }
 
@@ -104,7 +114,7 @@ impl Call {
         if status == Status::SERVICE_UNAVAILABLE {
             // RFC 3261 section 16.7: upstream is not to take a 503 for one of ours.
             dialling.failure = Failing::With(Status::SERVER_INTERNAL_ERROR, Cause::Declined(status));
-            turn.desk.peer_rests(turn.now, path, response, cap);
+            turn.desk.peer_rests(turn.now, path, stop, response, cap);
         } else {
             dialling.failure = Failing::As(Box::new(back.clone()), Cause::Declined(status));
         }
@@ -140,10 +150,11 @@ impl Desk {
     }
 
     /// A 503: without a Retry-After it is taken for a 500, and says nothing of the next call (RFC 3261 section 21.5.4).
-    fn peer_rests(&mut self, now: Now, path: &Path, response: &Response, cap: usize) {
+    fn peer_rests(&mut self, now: Now, path: &Path, stop: &Stop, response: &Response, cap: usize) {
         let value = response.headers().get(Name::RetryAfter);
         let Some(Ok(retry_after)) = value.map(RetryAfter::parse) else { return };
-        let span = Duration::from_secs(retry_after.seconds().into()).min(LONGEST_REST);
+        let longest = stop.egress.trunk.resume.saturating_mul(LONGEST_REST);
+        let span = Duration::from_secs(retry_after.seconds().into()).min(longest);
         if !span.is_zero() {
             self.counters.targets_set_aside += 1;
             tracing::warn!(flow = ?path.flow, ?span, "a target asks to be left alone");
@@ -168,5 +179,6 @@ impl Desk {
     }
 }
 
-/// The longest that a Retry-After of a target's is believed: one slip of its is not to cost the trunk a day.
-const LONGEST_REST: Duration = Duration::from_secs(3600);
+/// The longest that a Retry-After of a target's is believed, in times of its trunk's `resume`: one slip of its, over one call
+/// perhaps, is not to cost the trunk an hour.
+const LONGEST_REST: u32 = 5;

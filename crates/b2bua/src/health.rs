@@ -32,8 +32,13 @@ pub(crate) enum Standing {
     Well,
     /// It could not be reached, or was silent: set aside.
     Failed,
-    /// It asked to be left alone until then, by a Retry-After.
-    Resting(Instant),
+    /// It asked to be left alone, by a Retry-After: set aside.
+    Resting {
+        /// Until when.
+        until: Instant,
+        /// Whether a call is finding out if it still wants that.
+        asked: bool,
+    },
 }
 
 /// The peers that are set aside, and those that have answered of late. A peer of which nothing is known is well.
@@ -51,37 +56,46 @@ pub(crate) struct Health {
 struct Aside {
     until: Instant,
     rests: bool,
+    /// Until when a call may be finding out, in spite of the wish to be left alone.
+    asked: Option<Instant>,
 }
 
 impl Health {
     pub(crate) fn standing(&self, now: Instant, peer: Peer) -> Standing {
         match self.aside.get(&peer) {
             Some(aside) if aside.until <= now => Standing::Well,
-            Some(Aside { until, rests: true }) => Standing::Resting(*until),
             Some(Aside { rests: false, .. }) => Standing::Failed,
+            Some(Aside { until, asked, .. }) => {
+                Standing::Resting { until: *until, asked: asked.is_some_and(|asked| now < asked) }
+            }
             None => Standing::Well,
         }
     }
 
     /// A call goes to this peer, and will know within `wait` whether it is there. Where its time aside is over, this call is
-    /// the one that finds out: others pass it by for as long, and do not all wait for one that is still dead.
+    /// the one that finds out: others pass it by for as long, and do not all wait for one that is still dead. One that wants
+    /// to be left alone gets no second call until it has answered the first.
     pub(crate) fn tried(&mut self, now: Instant, peer: Peer, wait: Duration) {
-        if self.aside.get(&peer).is_some_and(|aside| !aside.rests && aside.until <= now) {
-            self.set(peer, Aside { until: now + wait, rests: false });
+        match self.aside.get_mut(&peer) {
+            Some(aside) if aside.rests && now < aside.until => aside.asked = Some(now + wait),
+            Some(Aside { rests: false, until, .. }) if *until <= now => {
+                self.set(peer, Aside { until: now + wait, rests: false, asked: None });
+            }
+            Some(_) | None => {}
         }
     }
 
     /// It could not be reached, or was silent: it is set aside for `resume`. Gives whether that is news.
     pub(crate) fn failed(&mut self, now: Instant, peer: Peer, resume: Duration, cap: usize) -> bool {
         let news = !self.aside.contains_key(&peer);
-        self.set(peer, Aside { until: now + resume, rests: false });
+        self.set(peer, Aside { until: now + resume, rests: false, asked: None });
         self.shrink(now, cap);
         news
     }
 
     /// It asked to be left alone for so long.
     pub(crate) fn rests(&mut self, now: Instant, peer: Peer, span: Duration, cap: usize) {
-        self.set(peer, Aside { until: now + span, rests: true });
+        self.set(peer, Aside { until: now + span, rests: true, asked: None });
         self.shrink(now, cap);
     }
 
@@ -173,10 +187,15 @@ mod tests {
         let (mut health, start) = (Health::default(), start());
         health.rests(start, peer(1), RESUME, 8);
         let until = start + RESUME;
-        assert_eq!(health.standing(start, peer(1)), Standing::Resting(until));
+        let resting = |until, asked| Standing::Resting { until, asked };
+        assert_eq!(health.standing(start, peer(1)), resting(until, false));
         health.tried(start, peer(1), WAIT);
-        assert_eq!(health.standing(start, peer(1)), Standing::Resting(until));
-        assert_eq!(health.standing(until, peer(1)), Standing::Well);
+        assert_eq!(health.standing(start, peer(1)), resting(until, true), "one call at a time");
+        assert_eq!(health.standing(start + WAIT, peer(1)), resting(until, false), "that came to nothing");
+        health.tried(start + WAIT, peer(1), WAIT);
+        health.rests(start + WAIT, peer(1), RESUME, 8);
+        assert_eq!(health.standing(until, peer(1)), resting(until + WAIT, false), "it wants it still");
+        assert_eq!(health.standing(until + WAIT, peer(1)), Standing::Well);
     }
 
     #[test]

@@ -79,6 +79,8 @@ pub enum Input {
     },
     /// What was sent on this flow did not leave, or came back as unreachable.
     TransportFailed(Transmit),
+    /// The same where a limit of the shell's own is the reason: the next target is tried, and this one is not blamed.
+    NoRoom(Transmit),
     /// New calls follow this configuration; those in progress keep theirs.
     Configure(Arc<Config>),
 }
@@ -185,13 +187,21 @@ impl fmt::Display for ResolveError {
 
 impl std::error::Error for ResolveError {}
 
-/// No connection could be opened.
+/// Why no connection could be opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Unreachable;
+pub enum Unreachable {
+    /// The peer took none, or not in time.
+    Refused,
+    /// A limit of our own is reached, which says nothing of the peer.
+    NoRoom,
+}
 
 impl fmt::Display for Unreachable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no connection could be opened")
+        f.write_str(match self {
+            Self::Refused => "no connection could be opened",
+            Self::NoRoom => "as many connections are open as may be",
+        })
     }
 }
 

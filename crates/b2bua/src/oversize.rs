@@ -97,7 +97,8 @@ impl Call {
                 outgoing.headers_mut().set(Name::Contact, over.listener.contact());
                 over
             }
-            Err(Unreachable) => {
+            Err(Unreachable::NoRoom) => path,
+            Err(Unreachable::Refused) => {
                 // Whoever comes next does not wait again: a firewall that drops SYNs costs one call.
                 turn.desk.counters.connections_refused += 1;
                 turn.desk.connections.failed(turn.now.mono, peer, REFUSAL, cap);

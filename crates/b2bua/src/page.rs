@@ -187,7 +187,7 @@ impl Desk {
         let Some(page) = self.pages.get_mut(key) else { return };
         let Step::Sent { stop, .. } = std::mem::replace(&mut page.step, Step::Idle) else { return };
         match why {
-            Failure::Transport => {
+            Failure::Transport | Failure::NoRoom => {
                 page.failure = Status::SERVER_INTERNAL_ERROR;
                 self.page_next_destination(now, key, stop);
             }

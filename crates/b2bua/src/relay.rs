@@ -238,7 +238,7 @@ impl Desk {
     pub(crate) fn relay_failed(&mut self, now: Now, key: Key, why: Failure) {
         let status = match why {
             Failure::Timeout => Status::REQUEST_TIMEOUT,
-            Failure::Transport => Status::SERVER_INTERNAL_ERROR,
+            Failure::Transport | Failure::NoRoom => Status::SERVER_INTERNAL_ERROR,
         };
         let Some(relay) = self.finish_relay(key) else { return };
         let response = self.reply(&relay.request, status);

@@ -68,6 +68,9 @@ impl<P: Policy> Switchboard<P> {
             Input::TransportFailed(transmit) => {
                 self.desk.endpoint.handle_input(now.mono, transaction::Input::TransportFailed(transmit));
             }
+            Input::NoRoom(transmit) => {
+                self.desk.endpoint.handle_input(now.mono, transaction::Input::NoRoom(transmit));
+            }
             Input::Timeout => {
                 self.desk.endpoint.handle_input(now.mono, transaction::Input::Timeout);
                 self.drain_endpoint(now);

@@ -24,7 +24,7 @@ use crate::names::{Directory, Names};
 use crate::resolve::{Found, Lookup, Resolution};
 use crate::steward::Certificates;
 use crate::strangers::Strangers;
-use crate::streams::{Ended, Occurrence, StreamLimits, Streams};
+use crate::streams::{Ended, Occurrence, StreamLimits, Streams, Unsent};
 use crate::tcp::Acceptor;
 use crate::tie_lines::{Handed, TieLines};
 use crate::udp::{Arrival, Udp};
@@ -260,7 +260,7 @@ impl<P: Policy> Driver<P> {
         }
         self.batch = batch;
         for transmit in std::mem::take(&mut self.lost) {
-            self.did_not_arrive(transmit);
+            self.did_not_arrive(Unsent::refused(transmit));
         }
     }
 
@@ -301,7 +301,7 @@ impl<P: Policy> Driver<P> {
             match handed {
                 Handed::Message(flow, data) => self.feed(now, Input::Datagram { flow, data }),
                 Handed::Transmit(transmit) => self.transmit(transmit),
-                Handed::Failed(transmit) => self.feed(now, Input::TransportFailed(transmit)),
+                Handed::Failed(unsent) => self.feed(now, unsent.into()),
                 Handed::Reach(asker, token, flow) => self.have_ready(asker, token, &flow),
                 Handed::Reached(token, result) => self.feed(now, Input::Reached { token, result }),
             }
@@ -341,7 +341,7 @@ impl<P: Policy> Driver<P> {
                         self.streams.let_go(id, Ended::Framing);
                     }
                 }
-                Occurrence::Failed(transmit) => self.did_not_arrive(transmit),
+                Occurrence::Failed(unsent) => self.did_not_arrive(unsent),
                 Occurrence::Reached((asker, token), result) => self.reached(asker, token, result),
             }
         }
@@ -420,7 +420,7 @@ impl<P: Policy> Driver<P> {
     fn transmit(&mut self, transmit: Transmit) {
         if let Some(owner) = self.other_worker(|lines| owner_of(&transmit.flow, lines.own())) {
             if let Some(Handed::Transmit(transmit)) = self.hand(owner, Handed::Transmit(transmit)) {
-                self.fail(transmit);
+                self.fail(Unsent::no_room(transmit));
             }
             return;
         }
@@ -429,15 +429,15 @@ impl<P: Policy> Driver<P> {
         let socket = match flow.transport {
             Transport::Udp => self.sockets.iter_mut().find(|socket| socket.serves(flow.local)),
             Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
-                if let Some(transmit) = self.streams.send(transmit) {
-                    self.fail(transmit);
+                if let Some(unsent) = self.streams.send(transmit) {
+                    self.fail(unsent);
                 }
                 return;
             }
         };
         let Some(socket) = socket else {
             tracing::debug!(?flow, "no socket for this flow");
-            return self.fail(transmit);
+            return self.fail(Unsent::refused(transmit));
         };
         match socket.send(flow.local, flow.remote, payload.clone()) {
             Ok(()) => {
@@ -455,7 +455,7 @@ impl<P: Policy> Driver<P> {
         match self.other_worker(|lines| owner_of(&flow, lines.own())) {
             Some(owner) => {
                 if self.hand(owner, Handed::Reach(own, token, flow)).is_some() {
-                    self.reached(own, token, Err(Unreachable));
+                    self.reached(own, token, Err(Unreachable::NoRoom));
                 }
             }
             None => self.have_ready(own, token, &flow),
@@ -482,20 +482,20 @@ impl<P: Policy> Driver<P> {
         if is_passing(error) {
             self.counters.send_failures += 1;
         } else {
-            self.fail(transmit);
+            self.fail(Unsent::refused(transmit));
         }
     }
 
-    fn fail(&mut self, transmit: Transmit) {
+    fn fail(&mut self, unsent: Unsent) {
         self.counters.send_failures += 1;
-        self.did_not_arrive(transmit);
+        self.did_not_arrive(unsent);
     }
 
     /// Whoever sent it hears of it.
-    fn did_not_arrive(&mut self, transmit: Transmit) {
-        match self.other_worker(|lines| lines.owner(&Bearing::of_sent(&transmit.payload))) {
-            Some(other) => drop(self.hand(other, Handed::Failed(transmit))),
-            None => self.answers.push_back(Input::TransportFailed(transmit)),
+    fn did_not_arrive(&mut self, unsent: Unsent) {
+        match self.other_worker(|lines| lines.owner(&Bearing::of_sent(&unsent.transmit.payload))) {
+            Some(other) => drop(self.hand(other, Handed::Failed(unsent))),
+            None => self.answers.push_back(unsent.into()),
         }
     }
 

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use attesta_b2bua::{Token, Unreachable};
+use attesta_b2bua::{Input, Token, Unreachable};
 use attesta_sip::StreamError;
 use attesta_transaction::{ConnectionId, Flow, Transmit, Transport, WorkerId};
 use bytes::Bytes;
@@ -65,9 +65,37 @@ pub(crate) enum Occurrence {
     /// What arrives on this flow cannot be read: it deserves an answer, and is closed then.
     Unreadable { flow: Flow, error: StreamError },
     /// This was not delivered.
-    Failed(Transmit),
+    Failed(Unsent),
     /// The connection that was asked for is there, or will not be.
     Reached((WorkerId, Token), Result<(), Unreachable>),
+}
+
+/// What was not delivered, and why.
+#[derive(Debug)]
+pub(crate) struct Unsent {
+    pub(crate) transmit: Transmit,
+    pub(crate) why: Unreachable,
+}
+
+impl Unsent {
+    /// The peer is to be had no more, or not like this.
+    pub(crate) const fn refused(transmit: Transmit) -> Self {
+        Self { transmit, why: Unreachable::Refused }
+    }
+
+    /// A limit of ours is reached.
+    pub(crate) const fn no_room(transmit: Transmit) -> Self {
+        Self { transmit, why: Unreachable::NoRoom }
+    }
+}
+
+impl From<Unsent> for Input {
+    fn from(unsent: Unsent) -> Self {
+        match unsent.why {
+            Unreachable::Refused => Self::TransportFailed(unsent.transmit),
+            Unreachable::NoRoom => Self::NoRoom(unsent.transmit),
+        }
+    }
 }
 
 /// A connection, as the driver knows it.
@@ -281,25 +309,27 @@ impl Streams {
     /// Sends a message on its connection; where it names none, on one that leads there or that is opened for it. Gives it
     /// back if there is no way; without its connection if that is at fault, since a peer that does not read is not to be
     /// tried another way.
-    pub(crate) fn send(&mut self, mut transmit: Transmit) -> Option<Transmit> {
+    pub(crate) fn send(&mut self, mut transmit: Transmit) -> Option<Unsent> {
         let id = match transmit.flow.connection {
-            Some(id) => Some(id),
-            None if self.is_closed_to(&transmit) => None,
+            Some(id) => Ok(id),
+            None if self.is_closed_to(&transmit) => Err(Unreachable::NoRoom),
             None => self.connection_to(&transmit.flow),
         };
-        let Some(held) = id.and_then(|id| self.connections.get_mut(&id)) else { return Some(transmit) };
-        let Some(ends) = &held.ends else { return Some(transmit) };
+        let id = match id {
+            Ok(id) => id,
+            Err(why) => return Some(Unsent { transmit, why }),
+        };
+        let Some(held) = self.connections.get_mut(&id) else { return Some(Unsent::refused(transmit)) };
+        let Some(ends) = &held.ends else { return Some(Unsent::refused(transmit)) };
         let octets = transmit.payload.len();
         let room = self.limits.room(held.ours);
         let full = held.queued.fetch_add(octets, Ordering::Relaxed) + octets > room;
         if full || ends.queue.try_send(transmit.payload.clone()).is_err() {
             held.queued.fetch_sub(octets, Ordering::Relaxed);
             tracing::debug!(flow = ?held.flow, "send queue full");
-            if let Some(id) = id {
-                self.cut(id, Ended::QueueFull);
-            }
+            self.cut(id, Ended::QueueFull);
             transmit.flow.connection = None;
-            return Some(transmit);
+            return Some(Unsent::refused(transmit));
         }
         tracing::trace!(flow = ?held.flow, octets, "sent");
         self.counters.messages_sent += 1;
@@ -321,38 +351,42 @@ impl Streams {
     }
 
     /// The connection that leads where a flow does, opened if there is none.
-    fn connection_to(&mut self, flow: &Flow) -> Option<ConnectionId> {
+    fn connection_to(&mut self, flow: &Flow) -> Result<ConnectionId, Unreachable> {
         if let Some(id) = self.ways.get(&Way::of(flow)) {
-            return Some(*id);
+            return Ok(*id);
         }
         if flow.remote.port() == 0 || flow.local.is_ipv4() != flow.remote.is_ipv4() {
-            return None;
+            return Err(Unreachable::Refused);
         }
         let serves =
             |acceptor: &&Acceptor| acceptor.transport() == flow.transport && acceptor.local() == flow.local;
-        let layer = self.acceptors.iter().find(serves).map(Acceptor::layer)?.clone();
+        let acceptor = self.acceptors.iter().find(serves).ok_or(Unreachable::Refused)?;
+        let layer = acceptor.layer().clone();
         if self.connections.len() - self.accepted >= self.limits.opened {
             tracing::debug!(?flow, "too many connections to open one more");
             self.counters.end(Ended::Cap);
-            return None;
+            return Err(Unreachable::NoRoom);
         }
         self.counters.opened += 1;
         let link = self.hold(flow.clone(), true);
         let id = link.id;
         self.tasks.spawn(open(flow.clone(), layer, link));
-        Some(id)
+        Ok(id)
     }
 
     /// Has a connection ready that leads where `flow` does. Gives what is known at once; else `asker` hears of it.
     pub(crate) fn reach(&mut self, asker: (WorkerId, Token), flow: &Flow) -> Option<Result<(), Unreachable>> {
-        let held = self.connection_to(flow).and_then(|id| self.connections.get_mut(&id));
-        match held {
+        let id = match self.connection_to(flow) {
+            Ok(id) => id,
+            Err(why) => return Some(Err(why)),
+        };
+        match self.connections.get_mut(&id) {
             Some(held) if held.open => Some(Ok(())),
             Some(held) => {
                 held.waiters.push(asker);
                 None
             }
-            None => Some(Err(Unreachable)),
+            None => Some(Err(Unreachable::Refused)),
         }
     }
 
@@ -436,7 +470,7 @@ impl Streams {
                 }
             }
         }
-        let unreachable = |asker| Occurrence::Reached(asker, Err(Unreachable));
+        let unreachable = |asker| Occurrence::Reached(asker, Err(Unreachable::Refused));
         occurrences.extend(held.waiters.into_iter().map(unreachable));
         let why = held.why.unwrap_or(closed.why);
         tracing::debug!(flow = ?held.flow, ours = held.ours, %why, unsent = closed.unsent.len(), "connection closed");
@@ -451,7 +485,7 @@ impl Streams {
         for payload in closed.unsent {
             let again = moves && expects_response(&payload);
             let transmit = Transmit { flow: flow.clone(), payload };
-            let failed = if again { self.send(transmit) } else { Some(transmit) };
+            let failed = if again { self.send(transmit) } else { Some(Unsent::refused(transmit)) };
             self.counters.messages_moved += u64::from(failed.is_none());
             occurrences.extend(failed.map(Occurrence::Failed));
         }

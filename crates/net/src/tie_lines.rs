@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use crate::clock::{NoRandomness, random};
+use crate::streams::Unsent;
 
 /// One worker's lines to the other workers of its edge, and what it needs to know which of them a message belongs to.
 ///
@@ -38,7 +39,7 @@ pub(crate) enum Handed {
     /// A message to be sent on a connection that the other owns.
     Transmit(Transmit),
     /// A message of the other's that did not arrive.
-    Failed(Transmit),
+    Failed(Unsent),
     /// A connection that this worker wants to have ready at the other.
     Reach(WorkerId, Token, Flow),
     /// What became of the connection that the other wanted.

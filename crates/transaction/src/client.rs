@@ -47,8 +47,8 @@ pub(crate) enum Event {
     Final(Response, Flow),
     /// The deadline came.
     Timer,
-    /// The transport could not deliver.
-    TransportError,
+    /// The transport could not deliver, or was not let.
+    TransportError(Failure),
 }
 
 /// What the machine does not change.
@@ -92,7 +92,7 @@ impl State {
                     });
                     Self::Trying { timer_e, timer_f }
                 }
-                Event::TransportError => tsx.fail(Failure::Transport, out),
+                Event::TransportError(why) => tsx.fail(why, out),
             },
             Self::Proceeding { timer_e, timer_f } => match event {
                 Event::Provisional(response, flow) => {
@@ -108,7 +108,7 @@ impl State {
                     });
                     Self::Proceeding { timer_e, timer_f }
                 }
-                Event::TransportError => tsx.fail(Failure::Transport, out),
+                Event::TransportError(why) => tsx.fail(why, out),
             },
             Self::Completed { timer_k } => match event {
                 Event::Provisional(..) | Event::Final(..) => {
@@ -116,7 +116,7 @@ impl State {
                     Self::Completed { timer_k }
                 }
                 Event::Timer => Self::Terminated,
-                Event::TransportError => Self::Completed { timer_k },
+                Event::TransportError(_) => Self::Completed { timer_k },
             },
             Self::Terminated => Self::Terminated,
         }

@@ -67,8 +67,8 @@ pub(crate) enum Event {
     Cancel(Cancel),
     /// The deadline came.
     Timer,
-    /// The transport could not deliver.
-    TransportError,
+    /// The transport could not deliver, or was not let.
+    TransportError(Failure),
 }
 
 /// The wish to send a CANCEL: the value of its Reason, where there is one (RFC 3326).
@@ -126,7 +126,7 @@ impl State {
                     });
                     Self::Calling { timer_a, timer_b, cancel }
                 }
-                Event::TransportError => tsx.fail(Failure::Transport, out),
+                Event::TransportError(why) => tsx.fail(why, out),
             },
             Self::Proceeding { cancelled } => match event {
                 Event::Provisional(response, flow) => {
@@ -143,7 +143,7 @@ impl State {
                 }
                 Event::Timer => tsx.fail(Failure::Timeout, out),
                 // Nothing of this machine is on its way; a late ICMP error for the INVITE proves nothing after a 1xx.
-                Event::TransportError => Self::Proceeding { cancelled },
+                Event::TransportError(_) => Self::Proceeding { cancelled },
             },
             Self::Accepted { timer_m } => match event {
                 Event::Success(response, flow) => {
@@ -154,7 +154,7 @@ impl State {
                     out.absorb();
                     Self::Accepted { timer_m }
                 }
-                Event::Cancel(_) | Event::TransportError => Self::Accepted { timer_m },
+                Event::Cancel(_) | Event::TransportError(_) => Self::Accepted { timer_m },
                 Event::Timer => Self::Terminated,
             },
             Self::Completed { ack, timer_d } => match event {
@@ -169,7 +169,7 @@ impl State {
                 }
                 Event::Cancel(_) => Self::Completed { ack, timer_d },
                 Event::Timer => Self::Terminated,
-                Event::TransportError => tsx.fail(Failure::Transport, out),
+                Event::TransportError(why) => tsx.fail(why, out),
             },
             Self::Terminated => Self::Terminated,
         }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::client_invite::Cancel;
 use crate::config::{Claim, Config};
 use crate::counters::{Counters, Refusal};
-use crate::error::Overloaded;
+use crate::error::{Failure, Overloaded};
 use crate::flow::{Flow, Transport};
 use crate::hop;
 use crate::io::{ClientId, Event, Input, Output, ServerId, Slot, Transmit};
@@ -66,7 +66,8 @@ impl Endpoint {
             Input::Unreadable { flow, error } => {
                 self.receive_unreadable(now, &flow, error.octets(), error.error());
             }
-            Input::TransportFailed(transmit) => self.transport_failed(now, &transmit),
+            Input::TransportFailed(transmit) => self.transport_failed(now, &transmit, Failure::Transport),
+            Input::NoRoom(transmit) => self.transport_failed(now, &transmit, Failure::NoRoom),
             Input::Timeout => self.fire_timers(now),
         }
     }

@@ -33,6 +33,9 @@ pub enum Input {
     /// A response on a connection that is gone is then handed out once more, with a flow without a connection: the shell finds
     /// or opens one to that address (RFC 3261 section 18.2.2). If that fails too, the user hears of it.
     TransportFailed(Transmit),
+    /// The same where a limit of our own is the reason, as one on connections: the user learns it by
+    /// [`Failure::NoRoom`].
+    NoRoom(Transmit),
     /// The time of the last [`Output::Timeout`] has come.
     Timeout,
 }

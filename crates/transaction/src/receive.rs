@@ -12,6 +12,7 @@ use tracing::info;
 use crate::config::Claim;
 use crate::counters::Refusal;
 use crate::endpoint::Endpoint;
+use crate::error::Failure;
 use crate::flow::Flow;
 use crate::hop;
 use crate::io::{Event, ServerId, Slot, Transmit};
@@ -33,12 +34,12 @@ impl Endpoint {
 
     /// Finds the machine that sent what could not be delivered (RFC 3261 sections 17.1.4 and 17.2.4). A response whose
     /// connection is gone is sent once more, over one to the address where the peer is to be found, and those after it too.
-    pub(crate) fn transport_failed(&mut self, now: Instant, transmit: &Transmit) {
+    pub(crate) fn transport_failed(&mut self, now: Instant, transmit: &Transmit, why: Failure) {
         if let Some(request) = Salvage::read(&transmit.payload) {
             let method = if *request.method() == Method::Ack { &Method::Invite } else { request.method() };
             let via = request.get(Name::Via).and_then(|via| Via::parse(via).ok());
             if let Some(slot) = via.and_then(|via| self.find_client(via.branch(), method)) {
-                self.step_client(now, slot, ClientEvent::TransportError);
+                self.step_client(now, slot, ClientEvent::TransportError(why));
             }
         } else if let Ok(response) = Message::parse(transmit.payload.clone(), self.config.reading_limits()) {
             let Some(marks) = Marks::of(response.headers()) else { return };

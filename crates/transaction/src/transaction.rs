@@ -10,6 +10,7 @@ use tracing::trace;
 
 use crate::client_invite::Cancel;
 use crate::config::Config;
+use crate::error::Failure;
 use crate::flow::{ConnectionId, Flow};
 use crate::io::{ClientId, ServerId};
 use crate::key::Key;
@@ -48,7 +49,7 @@ pub(crate) enum ClientEvent {
     Response(Response, Flow),
     Cancel(Cancel),
     Timer,
-    TransportError,
+    TransportError(Failure),
 }
 
 impl Client {
@@ -175,7 +176,7 @@ impl ClientEvent {
             Self::Response(response, flow) => client_invite::Event::Failure(response, flow),
             Self::Cancel(wish) => client_invite::Event::Cancel(wish),
             Self::Timer => client_invite::Event::Timer,
-            Self::TransportError => client_invite::Event::TransportError,
+            Self::TransportError(why) => client_invite::Event::TransportError(why),
         }
     }
 
@@ -188,7 +189,7 @@ impl ClientEvent {
             Self::Response(response, flow) => Some(client::Event::Final(response, flow)),
             Self::Cancel(_) => None,
             Self::Timer => Some(client::Event::Timer),
-            Self::TransportError => Some(client::Event::TransportError),
+            Self::TransportError(why) => Some(client::Event::TransportError(why)),
         }
     }
 }

@@ -298,8 +298,10 @@ impl Subject {
             Event::Response { response, .. } => format!("tell {}", name(&Message::Response(response))),
             Event::ClientFailed { why: Failure::Timeout, .. }
             | Event::ServerFailed { why: Failure::Timeout, .. } => "tell timeout".to_owned(),
-            Event::ClientFailed { why: Failure::Transport, .. }
-            | Event::ServerFailed { why: Failure::Transport, .. } => "tell error".to_owned(),
+            Event::ClientFailed { why: Failure::Transport | Failure::NoRoom, .. }
+            | Event::ServerFailed { why: Failure::Transport | Failure::NoRoom, .. } => {
+                "tell error".to_owned()
+            }
             Event::ClientTerminated { .. } | Event::ServerTerminated { .. } => "tell end".to_owned(),
         }
     }

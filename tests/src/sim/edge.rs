@@ -152,7 +152,7 @@ impl Node for Board {
                 }
                 // A simulated network has datagrams only.
                 Output::Reach { token, .. } => {
-                    self.input(now, Input::Reached { token, result: Err(Unreachable) });
+                    self.input(now, Input::Reached { token, result: Err(Unreachable::Refused) });
                 }
                 // Only an outside signer and a policy that answers later ask these.
                 Output::Sign { .. } | Output::Decide { .. } => {}

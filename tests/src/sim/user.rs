@@ -240,7 +240,7 @@ impl User {
         self.effects.push_back(Effect::Note(format!("{note}: {why}")));
         self.inbox.push_back(match why {
             Failure::Timeout => Heard::Timeout,
-            Failure::Transport => Heard::Unreachable,
+            Failure::Transport | Failure::NoRoom => Heard::Unreachable,
         });
     }
 }

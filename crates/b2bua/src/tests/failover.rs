@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use attesta_sip::{Name, Request, Status};
+use attesta_sip::{Message, Name, Request, Status};
 use attesta_transaction::Transport;
 
 use super::rig::*;
@@ -60,6 +60,18 @@ fn a_target_that_cannot_be_reached_is_passed_by() {
         let invite = rig.gets_request(CAROL, "INVITE");
         declines(&mut rig, CAROL, &invite, 486, "");
         assert!(rig.gets_if_any(BOB).is_none());
+    }
+}
+
+#[test]
+fn a_limit_of_our_own_sets_no_target_aside() {
+    let mut rig = rig(trunk());
+    for number in 1..3 {
+        call(&mut rig, number);
+        rig.finds_no_room_towards(BOB);
+        let invite = rig.gets_request(CAROL, "INVITE");
+        declines(&mut rig, CAROL, &invite, 486, "");
+        assert_eq!(aside(&rig), (0, 0));
     }
 }
 
@@ -141,6 +153,7 @@ fn where_all_are_set_aside_they_are_tried_rather_than_that_the_call_is_refused()
     let mut rig = without_bob();
     call(&mut rig, 2);
     rig.fails_to_reach(CAROL);
+    rig.fails_to_reach(BOB);
     rig.gets_response(ALICE, 500);
     assert_eq!(aside(&rig), (2, 2));
     call(&mut rig, 3);
@@ -153,13 +166,35 @@ fn where_all_are_set_aside_they_are_tried_rather_than_that_the_call_is_refused()
 }
 
 #[test]
-fn an_ordinary_call_does_not_wait_for_the_dead_once_the_living_have_failed() {
+fn a_call_is_not_failed_while_a_target_that_is_set_aside_is_untried() {
     let mut rig = without_bob();
     call(&mut rig, 2);
     let invite = rig.gets_request(CAROL, "INVITE");
     declines(&mut rig, CAROL, &invite, 503, "");
-    rig.gets_response(ALICE, 500);
-    rig.is_silent();
+    let invite = rig.gets_request(BOB, "INVITE");
+    declines(&mut rig, BOB, &invite, 486, "");
+    rig.gets_response(ALICE, 486);
+    assert_eq!(aside(&rig), (0, 1), "Bob is back");
+}
+
+#[test]
+fn what_the_living_said_stands_where_the_dead_say_nothing() {
+    let mut rig = rig(trunk().failover(vec![Status::SERVER_INTERNAL_ERROR]));
+    call(&mut rig, 1);
+    rig.fails_to_reach(BOB);
+    let invite = rig.gets_request(CAROL, "INVITE");
+    declines(&mut rig, CAROL, &invite, 486, "");
+    call(&mut rig, 2);
+    let invite = rig.gets_request(CAROL, "INVITE");
+    declines(&mut rig, CAROL, &invite, 500, "Reason: Q.850;cause=34\n");
+    rig.gets_request(BOB, "INVITE");
+    rig.run_for(Duration::from_secs(2));
+    let told = std::iter::from_fn(|| rig.gets_if_any(ALICE)).last();
+    let Some(Message::Response(response)) = told else { panic!("a response") };
+    assert_eq!(
+        (response.status(), header(&response, Name::Reason).as_str()),
+        (Status::SERVER_INTERNAL_ERROR, "Q.850;cause=34")
+    );
 }
 
 #[test]
@@ -193,7 +228,7 @@ fn a_target_that_asks_to_be_left_alone_is_for_that_time() {
 }
 
 #[test]
-fn where_all_ask_to_be_left_alone_none_is_tried_and_the_caller_learns_for_how_long() {
+fn where_all_ask_to_be_left_alone_one_call_at_a_time_finds_out_and_others_learn_for_how_long() {
     let mut rig = rig(trunk());
     call(&mut rig, 1);
     let invite = rig.gets_request(BOB, "INVITE");
@@ -202,9 +237,43 @@ fn where_all_ask_to_be_left_alone_none_is_tried_and_the_caller_learns_for_how_lo
     declines(&mut rig, CAROL, &invite, 503, "Retry-After: 90\n");
     rig.run_for(Duration::from_secs(30));
     call(&mut rig, 2);
+    let at_bob = rig.gets_request(BOB, "INVITE");
+    call(&mut rig, 3);
+    let at_carol = rig.gets_request(CAROL, "INVITE");
+    call(&mut rig, 4);
     let response = rig.gets_response(ALICE, 500);
     assert_eq!(header(&response, Name::RetryAfter), "60");
     rig.is_silent();
+    // Carol still wants it, and says so anew; Bob takes calls again.
+    declines(&mut rig, CAROL, &at_carol, 503, "Retry-After: 90\n");
+    declines(&mut rig, BOB, &at_bob, 486, "");
+    call(&mut rig, 5);
+    rig.gets_request(BOB, "INVITE");
+    assert!(rig.gets_if_any(CAROL).is_none());
+}
+
+#[test]
+fn one_call_does_not_silence_a_trunk_of_one_target() {
+    let (_, bob) = trunks();
+    let mut rig = rig(bob.resume(Duration::from_secs(10)));
+    call(&mut rig, 1);
+    let invite = rig.gets_request(BOB, "INVITE");
+    declines(&mut rig, BOB, &invite, 503, "Retry-After: 3600\n");
+    rig.gets_response(ALICE, 500);
+    call(&mut rig, 2);
+    let invite = rig.gets_request(BOB, "INVITE");
+    declines(&mut rig, BOB, &invite, 503, "Retry-After: 3600\n");
+    // Nobody answers: nobody else is kept waiting for it, and no longer than five times `resume`.
+    call(&mut rig, 3);
+    rig.gets_request(BOB, "INVITE");
+    call(&mut rig, 4);
+    assert_eq!(header(&rig.gets_response(ALICE, 500), Name::RetryAfter), "50");
+    rig.clear();
+    rig.run_for(Duration::from_secs(50));
+    call(&mut rig, 5);
+    let invite = rig.gets_request(BOB, "INVITE");
+    declines(&mut rig, BOB, &invite, 486, "");
+    assert_eq!(aside(&rig).0, 0);
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn a_target_without_tcp_gets_a_datagram_and_is_not_asked_again_for_a_while() {
     let mut rig = rig(|bob| bob);
     calls(&mut rig, 1300, 1);
     let (token, _) = rig.reaches.pop_front().unwrap();
-    rig.input(Input::Reached { token, result: Err(Unreachable) });
+    rig.input(Input::Reached { token, result: Err(Unreachable::Refused) });
     assert_eq!(leaves(&mut rig).0.transport, Transport::Udp);
     calls(&mut rig, 1300, 2);
     assert!(rig.reaches.is_empty());
@@ -72,6 +72,19 @@ fn a_target_without_tcp_gets_a_datagram_and_is_not_asked_again_for_a_while() {
     let (token, _) = rig.reaches.pop_front().unwrap();
     rig.input(Input::Reached { token, result: Ok(()) });
     assert_eq!(leaves(&mut rig).0.transport, Transport::Tcp);
+}
+
+#[test]
+fn a_limit_of_our_own_is_not_taken_for_a_refusal() {
+    let mut rig = rig(|bob| bob);
+    for number in 1..3 {
+        calls(&mut rig, 1300, number);
+        let (token, _) = rig.reaches.pop_front().unwrap();
+        rig.input(Input::Reached { token, result: Err(Unreachable::NoRoom) });
+        assert_eq!(leaves(&mut rig).0.transport, Transport::Udp);
+        rig.clear();
+    }
+    assert_eq!(rig.counters().connections_refused, 0);
 }
 
 #[test]

@@ -261,6 +261,13 @@ impl<P: Policy> Rig<P> {
         self.input(Input::TransportFailed(transmit));
     }
 
+    /// What was sent to `at` found a limit of the shell's own.
+    pub(super) fn finds_no_room_towards(&mut self, at: &str) {
+        let position = self.wire.iter().position(|transmit| transmit.flow.remote == address(at)).unwrap();
+        let transmit = self.wire.remove(position).unwrap();
+        self.input(Input::NoRoom(transmit));
+    }
+
     /// What was sent last of all could not be delivered.
     pub(super) fn loses_the_last(&mut self) {
         if let Some(transmit) = self.last.take() {

@@ -39,6 +39,20 @@ async fn responses_leave_requests_half_of_the_connections_that_may_be_opened() {
 }
 
 #[tokio::test]
+async fn a_limit_of_ours_is_not_taken_for_a_fault_of_the_peer() {
+    let (mut streams, flow, _peer) = streams(StreamLimits::default().opened(1));
+    let mut elsewhere = flow.clone();
+    elsewhere.remote.set_port(1);
+    assert!(streams.send(transmit(&flow, "INVITE ", 100)).is_none());
+    let unsent = streams.send(transmit(&elsewhere, "INVITE ", 100)).unwrap();
+    assert!(matches!(Input::from(unsent), Input::NoRoom(_)));
+    assert_eq!(streams.connection_to(&elsewhere), Err(Unreachable::NoRoom));
+    elsewhere.remote.set_port(0);
+    let unsent = streams.send(transmit(&elsewhere, "INVITE ", 100)).unwrap();
+    assert!(matches!(Input::from(unsent), Input::TransportFailed(_)), "nobody is there");
+}
+
+#[tokio::test]
 async fn a_flood_at_one_address_keeps_no_connection_from_another() {
     let [flooded, other] = [(); 2].map(|()| Acceptor::tcp((Ipv4Addr::LOCALHOST, 0).into()).unwrap());
     let (crowd, one) = (flooded.local(), other.local());
