@@ -312,7 +312,8 @@ impl Reader<'_> {
                 pem.extend_from_slice(ephemeral.root_pem().as_bytes());
             }
         }
-        TrustAnchors::from_pem(&pem).ok()
+        // Two domains may believe the same roots, and differ in what they hold for revoked.
+        TrustAnchors::from_pem(&pem).ok().map(|anchors| anchors.of_domain(name))
     }
 
     /// `[verify] crl` without anything to verify by is a slip.

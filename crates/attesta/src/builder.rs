@@ -97,7 +97,7 @@ impl<P: Policy> Builder<P> {
     }
 
     /// Adds a trust domain, in which certificates below `anchors` are believed. The one named `default` holds for trunks
-    /// that name none.
+    /// that name none. Domains that believe the same roots are told apart by [`TrustAnchors::of_domain`].
     #[must_use]
     pub fn verify(mut self, name: impl Into<Arc<str>>, anchors: TrustAnchors, policy: VerifyPolicy) -> Self {
         self.anchors.push(anchors.clone());

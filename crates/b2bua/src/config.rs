@@ -224,7 +224,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// No listener, a name given twice, a name that nothing bears, a trunk that is to verify without a trust domain or a
+    /// No listener, a name given twice, a name that nothing bears, two trust domains that cannot be told apart, a trunk that is to verify without a trust domain or a
     /// route that leads to a trunk without targets.
     pub fn build(self) -> Result<Config, ConfigError> {
         if self.listeners.is_empty() {
@@ -234,6 +234,7 @@ impl Builder {
         unique(self.trunks.iter().map(|trunk| (&trunk.name, ())))?;
         unique(self.domains.iter().map(|domain| (&domain.name, ())))?;
         unique(self.signers.iter().map(|signer| (&signer.name, ())))?;
+        distinct(&self.domains)?;
 
         let listeners: Vec<_> = self.listeners.into_iter().map(Arc::new).collect();
         let domains: Vec<_> = self.domains.into_iter().map(Arc::new).collect();
@@ -451,6 +452,19 @@ fn unique<'a, T: Ord>(names: impl Iterator<Item = (&'a Arc<str>, T)>) -> Result<
         if !seen.insert((name, kind)) {
             return Err(ConfigError::NameTwice(name.clone()));
         }
+    }
+    Ok(())
+}
+
+/// Each domain has anchors of its own, by which what is cached and revoked is kept.
+fn distinct(domains: &[TrustDomain]) -> Result<(), ConfigError> {
+    let mut rest = domains;
+    while let Some((one, others)) = rest.split_first() {
+        let same = |other: &&TrustDomain| other.verifier.anchors() == one.verifier.anchors();
+        if let Some(other) = others.iter().find(same) {
+            return Err(ConfigError::SharedAnchors(one.name.clone(), other.name.clone()));
+        }
+        rest = others;
     }
     Ok(())
 }

@@ -18,6 +18,8 @@ pub enum ConfigError {
     UnknownSigner(Arc<str>),
     /// A trunk or signer names a trust domain that does not exist.
     UnknownTrust(Arc<str>),
+    /// These two trust domains believe the same roots, and what is revoked in each could not be told apart.
+    SharedAnchors(Arc<str>, Arc<str>),
     /// This trunk's calls are to be verified, and it belongs to no trust domain.
     NoTrust(Arc<str>),
     /// Calls towards this trunk are to be signed, and there is no signer.
@@ -35,6 +37,12 @@ impl fmt::Display for ConfigError {
             Self::UnknownTrunk(name) => write!(f, "there is no trunk named \"{name}\""),
             Self::UnknownSigner(name) => write!(f, "there is no signer named \"{name}\""),
             Self::UnknownTrust(name) => write!(f, "there is no trust domain named \"{name}\""),
+            Self::SharedAnchors(one, other) => {
+                write!(
+                    f,
+                    "trust domains \"{one}\" and \"{other}\" have the same anchors: give each its own by TrustAnchors::of_domain"
+                )
+            }
             Self::NoTrust(name) => {
                 write!(
                     f,

@@ -154,6 +154,9 @@ fn revocation_lists_are_read_and_their_faults_told() {
     let lists = |keys: &str| check(&format!("{verify}{keys}\n[admin]\nlisten = \"off\"\n"));
     let good = "crl = [\"crl.pem\"]\ncrl_anchors = \"crl-signer.pem\"\ncrl_stale = \"hard\"";
     assert_eq!(lists(good).expect(0).stderr, "");
+    // Domains that believe the same roots keep what is revoked apart.
+    let twice = format!("{good}\n[[trust]]\nname = \"lax\"\nanchors = \"sti-roots.pem\"");
+    assert_eq!(lists(&twice).expect(0).stderr, "");
     for (keys, told) in [
         ("crl = \"nowhere.pem\"", "edge.toml:3:7: nowhere.pem cannot be read"),
         ("crl = \"crl.pem\"", "edge.toml:3:7: crl.pem: nobody who may sign revocation lists"),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use attesta_sip::Name;
 use attesta_transaction::{SentBy, Transport};
 
+use super::pki::Pki;
 use super::rig::*;
 use crate::{
     Config, ConfigError, InboundIdentity, Input, Listener, NamedSigner, OutboundIdentity, Prefix, Route,
@@ -27,8 +28,13 @@ fn what_does_not_hold_together_is_named() {
     let signer = || NamedSigner::new("s", SigningMeans::Outside);
     let target = || "sip:192.0.2.2".parse().unwrap();
     let source = || "192.0.2.1".parse().unwrap();
+    let pki = Pki::new();
     for (builder, error) in [
         (Config::builder(), ConfigError::NoListener),
+        (
+            config().trust_domain(pki.domain_named("a")).trust_domain(pki.domain_named("b")),
+            ConfigError::SharedAnchors("a".into(), "b".into()),
+        ),
         (config().listener(listener()), ConfigError::NameTwice("edge".into())),
         (config().trunk(plain("a")).trunk(plain("a")), ConfigError::NameTwice("a".into())),
         (config().trunk(plain("a").listener("x")), ConfigError::UnknownListener("x".into())),

@@ -19,7 +19,7 @@ pub struct TrustAnchors {
     id: AnchorsId,
 }
 
-/// Tells two sets of anchors apart: the digest of their certificates.
+/// Tells two sets of anchors apart: the digest of their certificates, and of the domain that they are kept for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct AnchorsId([u8; 32]);
 
@@ -54,6 +54,17 @@ impl TrustAnchors {
         })
     }
 
+    /// The same anchors for the trust domain of this name. What is cached and revoked there is kept apart from what holds in
+    /// other domains, even where they believe the same roots.
+    #[must_use]
+    pub fn of_domain(mut self, name: &str) -> Self {
+        let mut digests: Vec<[u8; 32]> = self.certificates.iter().map(|der| digest::sha256(der)).collect();
+        digests.sort_unstable();
+        let roots = digest::sha256(digests.as_flattened());
+        self.id = AnchorsId(digest::sha256(&[&roots[..], name.as_bytes()].concat()));
+        self
+    }
+
     /// The subjects of the anchors, as RFC 4514 writes them.
     pub fn subjects(&self) -> impl Iterator<Item = &str> {
         self.subjects.iter().map(|subject| &**subject)
@@ -72,6 +83,15 @@ impl TrustAnchors {
         &self.anchors
     }
 }
+
+impl PartialEq for TrustAnchors {
+    /// The same certificates, in whatever order, for the same domain.
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for TrustAnchors {}
 
 impl fmt::Debug for TrustAnchors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

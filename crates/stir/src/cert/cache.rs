@@ -195,7 +195,8 @@ impl Cache {
         }
     }
 
-    /// Goes by `revocations` in the trust domain of `anchors` from now on, for credentials that are already known too.
+    /// Goes by `revocations` in the trust domain of `anchors` from now on, for credentials that are already known too. Domains
+    /// that believe the same roots are told apart by [`TrustAnchors::of_domain`].
     pub fn revocations(&mut self, anchors: &TrustAnchors, revocations: Revocations) {
         self.revocations.retain(|(id, _)| *id != anchors.id());
         self.revocations.push((anchors.id(), Arc::new(revocations)));

@@ -263,6 +263,37 @@ fn an_indirect_list_revokes_at_once_what_is_cached_already() {
 }
 
 #[test]
+fn domains_with_the_same_roots_go_by_lists_of_their_own() {
+    let pki = Pki::new();
+    let (signer, bundle) = pki.signer();
+    let value = signed(&signer);
+    let fields = [field(&value)];
+    let (orig, dest) = ([identity(CALLER)], [identity(CALLEE)]);
+    let facts = Facts::new(&fields).orig(&orig).dest(&dest);
+    let lists = ListIssuer::new();
+    let (own, issuer, leaf) = (subject_of(&lists.signer), issuer_of(&bundle), read(&bundle));
+    let revoking = lists.read(&lists.list(&[(&issuer[..], true, &leaf)], &[indirect()], &own)).unwrap();
+
+    let domains = ["strict", "lax", "insisting"].map(|name| pki.anchors().of_domain(name));
+    let [strict, lax, insisting] = domains.clone();
+    assert!(strict != lax && lax == lax.clone().of_domain("strict").of_domain("lax"));
+    let mut cache = Cache::new(CacheConfig::default(), domains.to_vec());
+    let url = X5u::parse(URL, DEFAULT_PORTS).unwrap();
+    cache.revocations(&strict, Revocations::new(vec![revoking]));
+    cache.want(&url, now());
+    cache.fetched(&url, now(), Ok(Fetched::new(bundle.as_bytes())));
+    cache.revocations(&insisting, Revocations::new(vec![]).hard(true));
+    for (anchors, reason) in [
+        (strict, Some(Reason::CertificateRevoked)),
+        (lax, None),
+        (insisting, Some(Reason::RevocationUnknown)),
+    ] {
+        let verifier = Verifier::new(anchors, VerifyPolicy::default());
+        assert_eq!(verifier.verify(&facts, &cache.snapshot(), now()).reason(), reason);
+    }
+}
+
+#[test]
 fn lists_that_cannot_be_used() {
     let lists = ListIssuer::new();
     let own = subject_of(&lists.signer);
