@@ -145,12 +145,13 @@ impl Call {
         let verification = received.verify(verifier, &self.ingress.trunk, &snapshot, turn.now.unix);
         let cap = self.config.caps.waiting_per_certificate;
         let may_wait = turn.now.mono < until && !verification.wanted().is_empty();
-        if may_wait && turn.certificates.wait(self.key, verification.wanted(), cap, turn.desk) {
+        if may_wait && turn.certificates.wait(Sleeper::Call(self.key), verification.wanted(), cap, turn.desk)
+        {
             tracing::debug!(certificates = verification.wanted().len(), "waits for certificates");
             self.state = State::Verifying { received, until };
             return;
         }
-        turn.certificates.leave(self.key);
+        turn.certificates.leave(Sleeper::Call(self.key));
         let finding = received.finding(verification.give_up());
         self.found(turn, received, finding);
     }
@@ -446,7 +447,7 @@ impl Call {
     /// The call has ended: what is left of it is ended too. `over` says what is ended already.
     pub(crate) fn finish<P>(mut self, turn: &mut Turn<'_, P>, over: &Over) {
         let _span = self.span.clone().entered();
-        turn.certificates.leave(self.key);
+        turn.certificates.leave(Sleeper::Call(self.key));
         turn.desk.alarms.set(Sleeper::Call(self.key), &mut self.alarm, None);
         // The caller ended its early dialog by a BYE: the INVITE is still owed an answer (RFC 3261 section 15.1.2).
         if let Some(request) = self.request()

@@ -1,4 +1,4 @@
-//! What is known of certificates, and which calls wait to know more.
+//! What is known of certificates, and which calls and MESSAGEs wait to know more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,17 +6,16 @@ use std::sync::Arc;
 use attesta_stir::X5u;
 use attesta_stir::cert::Snapshot;
 
-use crate::arena::Key;
-use crate::desk::Desk;
+use crate::desk::{Desk, Sleeper};
 use crate::io::Output;
 
-/// The snapshot that calls are verified against, and the calls that wait for a URL to appear in one.
+/// The snapshot that calls are verified against, and those that wait for a URL to appear in one.
 #[derive(Debug, Default)]
 pub(crate) struct Certificates {
     snapshot: Arc<Snapshot>,
-    waiting: BTreeMap<X5u, BTreeSet<Key>>,
+    waiting: BTreeMap<X5u, BTreeSet<Sleeper>>,
     /// The URLs that each call waits for.
-    wants: BTreeMap<Key, Vec<X5u>>,
+    wants: BTreeMap<Sleeper, Vec<X5u>>,
 }
 
 impl Certificates {
@@ -26,7 +25,7 @@ impl Certificates {
 
     /// Lets a call wait for these URLs in place of those it waited for before. A URL that nobody waits for yet is asked for.
     /// Gives `false`, and lets the call wait for none, where `cap` calls wait for one of them already.
-    pub(crate) fn wait(&mut self, call: Key, wanted: &[X5u], cap: usize, desk: &mut Desk) -> bool {
+    pub(crate) fn wait(&mut self, call: Sleeper, wanted: &[X5u], cap: usize, desk: &mut Desk) -> bool {
         self.leave(call);
         if wanted.iter().any(|url| self.waiting.get(url).is_some_and(|calls| calls.len() >= cap)) {
             return false;
@@ -43,7 +42,7 @@ impl Certificates {
     }
 
     /// The call waits no longer.
-    pub(crate) fn leave(&mut self, call: Key) {
+    pub(crate) fn leave(&mut self, call: Sleeper) {
         for url in self.wants.remove(&call).into_iter().flatten() {
             if let Some(calls) = self.waiting.get_mut(&url) {
                 calls.remove(&call);
@@ -55,7 +54,7 @@ impl Certificates {
     }
 
     /// Takes a new snapshot, and gives the calls that waited for a URL that it tells something about, oldest first.
-    pub(crate) fn learn(&mut self, snapshot: Arc<Snapshot>) -> BTreeSet<Key> {
+    pub(crate) fn learn(&mut self, snapshot: Arc<Snapshot>) -> BTreeSet<Sleeper> {
         self.snapshot = snapshot;
         let known = |url: &X5u| {
             self.snapshot.credential(url.as_str()).is_some() || self.snapshot.failure(url.as_str()).is_some()

@@ -162,11 +162,13 @@ pub enum Refusal {
     AnswerCap,
     /// A MESSAGE that policy or the routes send nowhere: 404, or what policy says.
     NotRouted,
+    /// A MESSAGE whose Identity, or the lack of one, the policy of its trunk refuses: the code of RFC 8224 section 6.2.2.
+    NotVerified,
 }
 
 impl Refusal {
     /// Every reason, in the order in which they are reported.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::UnknownSource,
         Self::Method,
         Self::UnknownMethod,
@@ -181,6 +183,7 @@ impl Refusal {
         Self::CallCap,
         Self::AnswerCap,
         Self::NotRouted,
+        Self::NotVerified,
     ];
 
     /// The word under which the reason is counted.
@@ -201,6 +204,7 @@ impl Refusal {
             Self::CallCap => "call-cap",
             Self::AnswerCap => "answer-cap",
             Self::NotRouted => "not-routed",
+            Self::NotVerified => "not-verified",
         }
     }
 }

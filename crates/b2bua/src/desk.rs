@@ -60,6 +60,8 @@ pub(crate) enum Sleeper {
     Leg(Key),
     Relay(Key),
     Page(Key),
+    /// A MESSAGE whose Identity is being verified.
+    Letter(Key),
 }
 
 /// Whose request a client transaction carries.

@@ -56,8 +56,7 @@ impl Call {
                 let mut response = reply_tagged(dialling.offer.request(), status, &tag);
                 if let Some(until) = rest {
                     // Every target has asked to be left alone, and another call is finding out whether it still wants that.
-                    let seconds = until.saturating_duration_since(now).as_millis().div_ceil(1000);
-                    response.headers_mut().push(Name::RetryAfter, seconds.to_string());
+                    response.headers_mut().push(Name::RetryAfter, retry_after(now, until));
                 }
                 (response, cause)
             }
@@ -76,15 +75,7 @@ impl Call {
     ) {
         let cap = self.config.caps.set_aside;
         let sent = until.checked_sub(stop.egress.trunk.timers.no_response);
-        let is_its_fault = match why {
-            // It may be silent to this call only.
-            Failure::Timeout => !sent.is_some_and(|sent| turn.desk.peer_heard(sent, path)),
-            Failure::Transport => true,
-            Failure::NoRoom => false,
-        };
-        if is_its_fault {
-            turn.desk.peer_failed(turn.now, path, &stop, cap);
-        }
+        turn.desk.peer_failed(turn.now, (&stop, path), why, sent, cap);
         let Some(dialling) = self.dialling() else { return };
         let status = match why {
             Failure::Timeout => Status::REQUEST_TIMEOUT,
@@ -114,7 +105,7 @@ impl Call {
         if status == Status::SERVICE_UNAVAILABLE {
             // RFC 3261 section 16.7: upstream is not to take a 503 for one of ours.
             dialling.failure = Failing::With(Status::SERVER_INTERNAL_ERROR, Cause::Declined(status));
-            turn.desk.peer_rests(turn.now, path, stop, response, cap);
+            turn.desk.peer_rests(turn.now, (stop, path), response, cap);
         } else {
             dialling.failure = Failing::As(Box::new(back.clone()), Cause::Declined(status));
         }
@@ -137,20 +128,36 @@ impl Desk {
         }
     }
 
-    fn peer_heard(&self, since: Instant, path: &Path) -> bool {
-        self.health.heard_since(since, Peer::of(&path.flow))
-    }
-
-    fn peer_failed(&mut self, now: Now, path: &Path, stop: &Stop, cap: usize) {
+    /// What was `sent` to a target then gets no response: it is set aside, unless it is not at fault.
+    pub(crate) fn peer_failed(
+        &mut self,
+        now: Now,
+        (stop, path): (&Stop, &Path),
+        why: Failure,
+        sent: Option<Instant>,
+        cap: usize,
+    ) {
+        let is_its_fault = match why {
+            // It may be silent to this request only.
+            Failure::Timeout => !sent.is_some_and(|sent| self.health.heard_since(sent, Peer::of(&path.flow))),
+            Failure::Transport => true,
+            Failure::NoRoom => false,
+        };
         let trunk = &stop.egress.trunk;
-        if self.health.failed(now.mono, Peer::of(&path.flow), trunk.resume, cap) {
+        if is_its_fault && self.health.failed(now.mono, Peer::of(&path.flow), trunk.resume, cap) {
             self.counters.targets_set_aside += 1;
             tracing::warn!(trunk = %trunk.name, flow = ?path.flow, resume = ?trunk.resume, "a target is set aside");
         }
     }
 
     /// A 503: without a Retry-After it is taken for a 500, and says nothing of the next call (RFC 3261 section 21.5.4).
-    fn peer_rests(&mut self, now: Now, path: &Path, stop: &Stop, response: &Response, cap: usize) {
+    pub(crate) fn peer_rests(
+        &mut self,
+        now: Now,
+        (stop, path): (&Stop, &Path),
+        response: &Response,
+        cap: usize,
+    ) {
         let value = response.headers().get(Name::RetryAfter);
         let Some(Ok(retry_after)) = value.map(RetryAfter::parse) else { return };
         let longest = stop.egress.trunk.resume.saturating_mul(LONGEST_REST);
@@ -177,6 +184,11 @@ impl Desk {
     pub(crate) fn peer_tried(&mut self, now: Now, path: &Path, wait: Duration) {
         self.health.tried(now.mono, Peer::of(&path.flow), wait);
     }
+}
+
+/// The Retry-After of whoever is to come again then.
+pub(crate) fn retry_after(now: Instant, then: Instant) -> String {
+    then.saturating_duration_since(now).as_millis().div_ceil(1000).to_string()
 }
 
 /// The longest that a Retry-After of a target's is believed, in times of its trunk's `resume`: one slip of its, over one call

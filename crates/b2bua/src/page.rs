@@ -1,22 +1,23 @@
 //! A MESSAGE outside any dialog, relayed (RFC 3428).
 //!
-//! It takes the way of an INVITE as far as a transaction without a dialog can: screened, admitted and routed, then each target
-//! in turn is found and sent to, until one gives a final response. Nothing of it is verified or signed. It never outlives its
-//! client transaction, and nobody is told of a timeout (RFC 4320 section 4.2).
+//! It takes the way of an INVITE as far as a transaction without a dialog can: screened, admitted, verified and routed
+//! (`switchboard/letters.rs`), then each target in turn is found and sent to, until one gives a final response. Nothing of it is
+//! signed. It never outlives its client transaction, and nobody is told of a timeout (RFC 4320 section 4.2).
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Instant;
 
-use attesta_sip::{Name, Request, Response, Status};
+use attesta_sip::{Name, Response, Status};
 use attesta_transaction::{Failure, Overloaded, ServerId};
 
 use crate::arena::Key;
+use crate::attempt::Path;
 use crate::bridge;
-use crate::config::TrunkEntry;
 use crate::delivery::RESOLVE_BUDGET;
 use crate::desk::{Client, Desk, Sleeper, Waiter};
-use crate::identity::{self, Offer, Received};
+use crate::failover::retry_after;
+use crate::health::Standing;
+use crate::identity::{self, Offer};
 use crate::io::{Destination, Now, ResolveError, Token};
 use crate::route::Stop;
 use crate::trunk::{OutboundIdentity, Trusts};
@@ -30,7 +31,13 @@ pub(crate) struct Page {
     server: ServerId,
     stops: VecDeque<Stop>,
     destinations: VecDeque<Destination>,
+    /// Targets that are set aside, for the case that no other is left.
+    aside: VecDeque<(Stop, Path)>,
     attempts: usize,
+    /// Whether any target was sent to.
+    tried: bool,
+    /// Reason values that the final response owes its sender (RFC 9410 section 3).
+    reasons: Vec<String>,
     step: Step,
     /// What its sender is told when no target is left.
     failure: Status,
@@ -49,6 +56,8 @@ enum Step {
     /// It is sent; the transaction's own timer ends it.
     Sent {
         stop: Stop,
+        path: Path,
+        at: Instant,
         /// What is believed when the target says it.
         trusts: Trusts,
     },
@@ -60,16 +69,19 @@ impl Desk {
         &mut self,
         now: Now,
         server: ServerId,
-        request: Request,
-        ingress: &Arc<TrunkEntry>,
+        offer: Offer,
+        reasons: Vec<String>,
         stops: VecDeque<Stop>,
     ) {
         let key = self.pages.insert(Page {
-            offer: Received::new(request).unjudged(ingress),
+            offer,
             server,
             stops,
             destinations: VecDeque::new(),
+            aside: VecDeque::new(),
             attempts: 0,
+            tried: false,
+            reasons,
             step: Step::Idle,
             failure: Status::SERVER_INTERNAL_ERROR,
             alarm: None,
@@ -83,10 +95,7 @@ impl Desk {
         let Some(page) = self.pages.get_mut(key) else { return };
         page.destinations.clear();
         let stop = if page.attempts < cap { page.stops.pop_front() } else { None };
-        let Some(stop) = stop else {
-            let status = page.failure;
-            return self.page_refused(now, key, status);
-        };
+        let Some(stop) = stop else { return self.page_last_resort(now, key) };
         let target = stop.target.clone();
         tracing::debug!(%target, "next target of a MESSAGE");
         let token = self.resolve(target, config.transports(&stop.egress.trunk.listeners));
@@ -104,7 +113,6 @@ impl Desk {
         key: Key,
         result: Result<Vec<Destination>, ResolveError>,
     ) {
-        let result = result.map(|destinations| self.well_first(now, destinations));
         let Some(page) = self.pages.get_mut(key) else { return };
         match std::mem::replace(&mut page.step, Step::Idle) {
             Step::Resolving { stop, token } => {
@@ -129,46 +137,96 @@ impl Desk {
             }
             let Some(destination) = page.destinations.pop_front() else { break };
             let Destination { transport, address, .. } = destination;
-            page.attempts += 1;
             if config.is_own(transport, address) {
                 // It would come straight back: nobody of that name lives here.
+                page.attempts += 1;
                 page.failure = Status::NOT_FOUND;
                 continue;
             }
-            let egress = &stop.egress.trunk;
-            let Some(listener) = config.listener_towards(&egress.listeners, transport, address) else {
+            let Some(listener) = config.listener_towards(&stop.egress.trunk.listeners, transport, address)
+            else {
                 tracing::warn!(%transport, %address, "no listener reaches the target");
+                page.attempts += 1;
                 continue;
             };
-            let (tag, call_id) = (self.minter.tag(), self.minter.call_id());
-            let strips = egress.outbound_identity == OutboundIdentity::Strip;
-            let outgoing = page.offer.leave(stop.uri.clone(), &tag, &call_id, &listener.contact(), strips);
-            if bridge::octets(&outgoing) > config.caps.message {
-                return self.page_refused(now, key, Status::MESSAGE_TOO_LARGE);
+            let path = Path { listener: listener.clone(), flow: listener.flow_to(&destination) };
+            if self.standing(now, &path) == Standing::Well {
+                return self.page_sent(now, key, stop, path);
             }
-            let flow = listener.flow_to(&destination);
-            return match self.endpoint.request(now.mono, outgoing, flow, &listener.sent_by) {
-                Ok(client) => {
-                    page.step = Step::Sent { trusts: egress.trusts, stop };
-                    if page.attempts == 1 {
-                        self.counters.messages += 1;
-                    }
-                    self.expect_response(client, Client::Page(key));
-                }
-                Err(Overloaded) => self.page_refused(now, key, Status::SERVICE_UNAVAILABLE),
-            };
+            if let Some(page) = self.pages.get_mut(key)
+                && page.aside.len() < config.caps.attempts
+            {
+                page.aside.push_back((stop.clone(), path));
+            }
         }
         self.page_next_stop(now, key);
     }
 
-    /// The final response of a target.
-    pub(crate) fn page_answered(&mut self, now: Now, key: Key, response: &Response) {
+    /// No target is left that is well: those that are set aside are tried, as for a call.
+    fn page_last_resort(&mut self, now: Now, key: Key) {
+        let cap = self.config.caps.attempts;
+        let mut rest: Option<Instant> = None;
+        while let Some(page) = self.pages.get_mut(key) {
+            let next = if page.attempts < cap { page.aside.pop_front() } else { None };
+            let Some((stop, path)) = next else { break };
+            match self.standing(now, &path) {
+                Standing::Resting { until, asked: true } => {
+                    rest = Some(rest.map_or(until, |first| first.min(until)));
+                }
+                Standing::Resting { .. } | Standing::Failed | Standing::Well => {
+                    return self.page_sent(now, key, stop, path);
+                }
+            }
+        }
+        let Some(page) = self.pages.get(key) else { return };
+        let (status, rest) = (page.failure, rest.filter(|_| !page.tried));
+        self.page_refused(now, key, status, rest);
+    }
+
+    /// Sends the MESSAGE to one address.
+    fn page_sent(&mut self, now: Now, key: Key, stop: Stop, path: Path) {
         let Some(page) = self.pages.get_mut(key) else { return };
-        let Step::Sent { stop, trusts, .. } = std::mem::replace(&mut page.step, Step::Idle) else { return };
+        let (egress, listener) = (&stop.egress.trunk, &path.listener);
+        page.attempts += 1;
+        let (tag, call_id) = (self.minter.tag(), self.minter.call_id());
+        let strips = egress.outbound_identity == OutboundIdentity::Strip;
+        let outgoing = page.offer.leave(stop.uri.clone(), &tag, &call_id, &listener.contact(), strips);
+        if bridge::octets(&outgoing) > self.config.caps.message {
+            return self.page_refused(now, key, Status::MESSAGE_TOO_LARGE, None);
+        }
+        match self.endpoint.request(now.mono, outgoing, path.flow.clone(), &listener.sent_by) {
+            Ok(client) => {
+                self.counters.messages += u64::from(!page.tried);
+                page.tried = true;
+                let (trusts, wait) = (egress.trusts, egress.timers.no_response);
+                page.step = Step::Sent { stop, path: path.clone(), at: now.mono, trusts };
+                self.peer_tried(now, &path, wait);
+                self.expect_response(client, Client::Page(key));
+            }
+            Err(Overloaded) => self.page_refused(now, key, Status::SERVICE_UNAVAILABLE, None),
+        }
+    }
+
+    /// A response of a target. A provisional one says that it is there, and no more (RFC 4320 section 4.1).
+    pub(crate) fn page_answered(&mut self, now: Now, key: Key, response: &Response) {
+        let cap = self.config.caps.set_aside;
+        let Some(page) = self.pages.get_mut(key) else { return };
+        let Step::Sent { stop, path, trusts, .. } = &page.step else { return };
+        let (stop, path, trusts) = (stop.clone(), path.clone(), *trusts);
         let status = response.status();
+        if status.is_final() {
+            page.step = Step::Idle;
+        }
         if status == Status::SERVICE_UNAVAILABLE {
             // RFC 3261 section 16.7: upstream is not to take a 503 for one of ours.
             page.failure = Status::SERVER_INTERNAL_ERROR;
+        }
+        self.peer_answered(now, &path, cap);
+        if status.is_provisional() {
+            return;
+        }
+        if status == Status::SERVICE_UNAVAILABLE {
+            self.peer_rests(now, (&stop, &path), response, cap);
             return self.page_next_destination(now, key, stop);
         }
         let Some(page) = self.pages.remove(key) else { return };
@@ -179,29 +237,40 @@ impl Desk {
             back.headers_mut().remove(Name::Contact);
         }
         identity::disbelieve(back.headers_mut(), trusts);
+        for reason in page.reasons {
+            back.headers_mut().push(Name::Reason, reason);
+        }
         self.endpoint.respond(now.mono, page.server, &back);
     }
 
     /// The MESSAGE will get no response from its target: another one is tried, unless the time is up.
     pub(crate) fn page_failed(&mut self, now: Now, key: Key, why: Failure) {
         let Some(page) = self.pages.get_mut(key) else { return };
-        let Step::Sent { stop, .. } = std::mem::replace(&mut page.step, Step::Idle) else { return };
+        let Step::Sent { stop, path, at, .. } = std::mem::replace(&mut page.step, Step::Idle) else { return };
+        self.peer_failed(now, (&stop, &path), why, Some(at), self.config.caps.set_aside);
+        let Some(page) = self.pages.get_mut(key) else { return };
         match why {
             Failure::Transport | Failure::NoRoom => {
                 page.failure = Status::SERVER_INTERNAL_ERROR;
                 self.page_next_destination(now, key, stop);
             }
             // Its sender's own transaction is at its end as well.
-            Failure::Timeout => self.page_refused(now, key, Status::REQUEST_TIMEOUT),
+            Failure::Timeout => self.page_refused(now, key, Status::REQUEST_TIMEOUT, None),
         }
     }
 
     /// Ends a MESSAGE that no target took. A 408 is never sent (RFC 4320 section 4.2): then there is no answer at all.
-    fn page_refused(&mut self, now: Now, key: Key, status: Status) {
+    fn page_refused(&mut self, now: Now, key: Key, status: Status, rest: Option<Instant>) {
         let Some(mut page) = self.pages.remove(key) else { return };
         self.alarms.set(Sleeper::Page(key), &mut page.alarm, None);
         tracing::debug!(status = status.code(), "no target took a MESSAGE");
-        let response = self.reply(page.offer.request(), status);
+        let mut response = self.reply(page.offer.request(), status);
+        if let Some(until) = rest {
+            response.headers_mut().push(Name::RetryAfter, retry_after(now.mono, until));
+        }
+        for reason in page.reasons {
+            response.headers_mut().push(Name::Reason, reason);
+        }
         self.endpoint.respond(now.mono, page.server, &response);
     }
 }

@@ -1,6 +1,7 @@
 //! The top object: inputs in, outputs out.
 
-use std::collections::{BTreeSet, VecDeque};
+mod letters;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -23,9 +24,9 @@ use crate::event::{Arrival, CallNumber};
 use crate::identity;
 use crate::io::{Input, Now, Output, ResolveError, Token};
 use crate::leg::{Accepted, Ack, Leg, Side, Stage};
-use crate::policy::{Admission, Answer, DefaultPolicy, Later, Policy};
-use crate::route::{self, Stop};
+use crate::policy::{DefaultPolicy, Policy};
 use crate::screening::{self, Purpose};
+use letters::Letter;
 
 /// The back-to-back user agent of one worker.
 ///
@@ -37,6 +38,8 @@ pub struct Switchboard<P = DefaultPolicy> {
     desk: Desk,
     certificates: Certificates,
     calls: Arena<Call>,
+    /// MESSAGEs that are being verified.
+    letters: Arena<Letter>,
     numbers: u64,
     /// When the endpoint wants to be woken.
     endpoint_deadline: Option<Instant>,
@@ -51,6 +54,7 @@ impl<P: Policy> Switchboard<P> {
             desk: Desk::new(config, place, seed),
             certificates: Certificates::default(),
             calls: Arena::new(),
+            letters: Arena::new(),
             numbers: first_number(place),
             endpoint_deadline: None,
         }
@@ -200,7 +204,7 @@ impl<P: Policy> Switchboard<P> {
         match screening::screen(&request) {
             Err((status, refusal)) => self.desk.refuse(now.mono, id, &request, status, refusal),
             Ok(Purpose::Query) => self.answer_options(now, id, &request),
-            Ok(Purpose::Page) => self.page(now, id, request, flow, ingress),
+            Ok(Purpose::Page) => self.letter(now, id, request, flow, ingress),
             Ok(Purpose::Call) => {
                 if self.calls.len() >= self.desk.config.caps.calls && !emergency {
                     let status = Status::SERVICE_UNAVAILABLE;
@@ -253,44 +257,6 @@ impl<P: Policy> Switchboard<P> {
         self.with_call(now, key, |call, turn| call.begin(turn, request));
     }
 
-    /// A MESSAGE to somebody beyond us (RFC 3428). Policy has its say at once: a MESSAGE waits for no decision.
-    fn page(&mut self, now: Now, id: ServerId, request: Request, flow: &Flow, ingress: Arc<TrunkEntry>) {
-        if self.desk.pages.len() >= self.desk.config.caps.calls {
-            let status = Status::SERVICE_UNAVAILABLE;
-            return self.desk.refuse(now.mono, id, &request, status, Refusal::CallCap);
-        }
-        let arrival = self.arrival(&request, flow, &ingress, false);
-        match self.stops(now, &request, &ingress, &arrival) {
-            Ok(stops) => self.desk.page(now, id, request, &ingress, stops),
-            Err(status) => self.desk.refuse(now.mono, id, &request, status, Refusal::NotRouted),
-        }
-    }
-
-    /// Where a MESSAGE may go, by policy and routes. The built-in callee takes none.
-    fn stops(
-        &mut self,
-        now: Now,
-        request: &Request,
-        ingress: &Arc<TrunkEntry>,
-        arrival: &Arc<Arrival>,
-    ) -> Result<VecDeque<Stop>, Status> {
-        let later = Later(self.desk.token());
-        match self.policy.admit(now, arrival, later) {
-            Answer::Now(Admission::Admit) => {}
-            Answer::Now(Admission::Refuse(status)) => return Err(status),
-            Answer::Pending(_) => return Err(Status::SERVICE_UNAVAILABLE),
-        }
-        let called = arrival.destination.as_ref().and_then(Identity::tn);
-        if called.is_some_and(|number| self.desk.config.is_callee(number)) {
-            return Err(Status::METHOD_NOT_ALLOWED);
-        }
-        let later = Later(self.desk.token());
-        match self.policy.route(now, arrival, later) {
-            Answer::Now(routing) => route::plan(&self.desk.config, ingress, arrival, request.uri(), &routing),
-            Answer::Pending(_) => Err(Status::SERVICE_UNAVAILABLE),
-        }
-    }
-
     /// What policy and routes are told of a request.
     fn arrival(
         &mut self,
@@ -336,8 +302,8 @@ impl<P: Policy> Switchboard<P> {
             Some(Client::Page(key)) => {
                 if response.status().is_final() {
                     self.desk.forget_client(id);
-                    self.desk.page_answered(now, key, response);
                 }
+                self.desk.page_answered(now, key, response);
             }
             None => self.answered_again(now, id, response, flow),
         }
@@ -386,9 +352,14 @@ impl<P: Policy> Switchboard<P> {
 
     /// New certificates: those that wait for them are verified again, oldest first.
     fn learn(&mut self, now: Now, snapshot: Arc<Snapshot>) {
-        let waiting: BTreeSet<Key> = self.certificates.learn(snapshot);
-        for key in waiting {
-            self.with_call(now, key, Call::certificates);
+        for waiting in self.certificates.learn(snapshot) {
+            match waiting {
+                Sleeper::Call(key) => {
+                    self.with_call(now, key, Call::certificates);
+                }
+                Sleeper::Letter(key) => self.read(now, key),
+                Sleeper::Leg(_) | Sleeper::Relay(_) | Sleeper::Page(_) => {}
+            }
         }
     }
 
@@ -422,6 +393,7 @@ impl<P: Policy> Switchboard<P> {
                 Sleeper::Leg(key) => self.desk.leg_alarm(now, key),
                 Sleeper::Relay(key) => self.desk.relay_overdue(now, key),
                 Sleeper::Page(key) => self.desk.page_resolved(now, key, Err(ResolveError::Timeout)),
+                Sleeper::Letter(key) => self.read(now, key),
             }
             self.settle(now);
         }

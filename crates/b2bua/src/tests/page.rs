@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use attesta_sip::Name;
 
+use super::pki::Pki;
 use super::rig::*;
-use crate::{Caps, InboundIdentity, OutboundIdentity, ResolveError, answer_alone};
+use crate::{
+    Caps, Consequence, InboundIdentity, Input, OutboundIdentity, Outcomes, ResolveError, Trunk, answer_alone,
+};
 
 const TEXT: &str = "Watson, come here.";
 
@@ -100,7 +103,7 @@ fn a_name_that_is_not_found_in_time_is_a_504() {
     rig.gets_response(ALICE, 100);
     rig.gets_response(ALICE, 504);
     let (token, _) = rig.names.pop_front().unwrap();
-    rig.input(crate::Input::Resolved { token, result: Err(ResolveError::NotFound) });
+    rig.input(Input::Resolved { token, result: Err(ResolveError::NotFound) });
     rig.is_silent();
 }
 
@@ -124,4 +127,116 @@ fn trunks_strip_the_identity_and_caps_hold() {
         rig.invite("");
         rig.gets_request(BOB, "INVITE");
     }
+}
+
+/// The digest of [`TEXT`] (RFC 9475 section 3.2).
+const MSGI: &str = r#""msgi":"sha256-ue/P9bl3JA2dP1gHlIE963aIq2n6vvZ7JTG44Tqu3o0=""#;
+
+/// An edge that verifies what Alice sends.
+fn verifying(pki: &Pki, adjust: impl FnOnce(Trunk) -> Trunk) -> Rig {
+    let (alice, bob) = trunks();
+    let alice = adjust(alice.inbound_identity(InboundIdentity::Verify));
+    Rig::new(builder().trunk(alice).trunk(bob).trust_domain(pki.domain()).build().unwrap())
+}
+
+fn rejecting(alice: Trunk) -> Trunk {
+    alice.outcomes(Outcomes {
+        failed: Consequence::Reject,
+        missing: Consequence::Reject,
+        ..Outcomes::default()
+    })
+}
+
+#[test]
+fn the_identity_of_a_message_is_judged_as_that_of_a_call() {
+    let pki = Pki::new();
+    let identity = |claims: &str| format!("Identity: {}\r\n", pki.typed("msg", CALLER, CALLEE, claims));
+    let (good, other) = (identity(MSGI), identity(&MSGI.replace("sha256-", "sha256-A")));
+    let mut rig = verifying(&pki, rejecting);
+    rig.input(Input::Certificates(pki.fetched()));
+    for (headers, status, phrase) in [
+        (&other[..], 438, "Invalid Identity Header"),
+        ("", 428, "Use Identity Header"),
+        ("Identity: x\r\n", 438, "Invalid Identity Header"),
+    ] {
+        let id = format!("m{}", headers.len());
+        rig.request(ALICE, "MESSAGE", &uri(CALLEE), &message(&id, headers), TEXT);
+        let response = rig.gets_response(ALICE, status);
+        assert_eq!(String::from_utf8_lossy(response.reason()), phrase);
+        rig.is_silent();
+    }
+    assert_eq!(rig.refused("not-verified"), 3);
+    rig.request(ALICE, "MESSAGE", &uri(CALLEE), &message("good", &good), TEXT);
+    let sent = rig.gets_request(BOB, "MESSAGE");
+    assert!(value(&sent, Name::From).contains(";verstat=TN-Validation-Passed@"));
+    assert_eq!(format!("Identity: {}\r\n", value(&sent, Name::Identity)), good);
+    assert_eq!(rig.counters().verdicts().map(|(.., count)| count).sum::<u64>(), 4);
+    // An emergency service is never kept from a message.
+    rig.request(ALICE, "MESSAGE", "urn:service:sos", &message("sos", ""), TEXT);
+    assert!(value(&rig.gets_request(BOB, "MESSAGE"), Name::From).contains(";verstat=No-TN-Validation@"));
+    // Where the policy lets it go on, the recipient is told by verstat and the sender by Reason (RFC 9410).
+    let mut rig = verifying(&pki, |alice| alice);
+    rig.input(Input::Certificates(pki.fetched()));
+    rig.request(ALICE, "MESSAGE", &uri(CALLEE), &message("m", &other), TEXT);
+    let sent = rig.gets_request(BOB, "MESSAGE");
+    assert!(value(&sent, Name::From).contains(";verstat=TN-Validation-Failed@"));
+    rig.reply(BOB, &sent, 200, "b", "");
+    let ok = rig.gets_response(ALICE, 200);
+    assert_eq!(header(&ok, Name::Reason), "STIR;cause=438;text=\"Invalid Identity Header\"");
+}
+
+#[test]
+fn a_message_waits_for_a_certificate_no_longer_than_a_call() {
+    let pki = Pki::new();
+    let headers = format!("Identity: {}\r\n", pki.typed("msg", CALLER, CALLEE, MSGI));
+    let mut rig = verifying(&pki, |alice| alice);
+    rig.request(ALICE, "MESSAGE", &uri(CALLEE), &message("m1", &headers), TEXT);
+    rig.run_for(Duration::from_millis(299));
+    rig.is_silent();
+    assert_eq!(rig.fetches.len(), 1);
+    rig.input(Input::Certificates(pki.fetched()));
+    assert!(value(&rig.gets_request(BOB, "MESSAGE"), Name::From).contains("=TN-Validation-Passed@"));
+
+    let mut rig = verifying(&pki, rejecting);
+    rig.request(ALICE, "MESSAGE", &uri(CALLEE), &message("m2", &headers), TEXT);
+    rig.run_for(Duration::from_millis(300));
+    assert!(value(&rig.gets_request(BOB, "MESSAGE"), Name::From).contains("=No-TN-Validation@"));
+    rig.input(Input::Certificates(pki.fetched()));
+    rig.is_silent();
+    rig.run_for(Duration::from_secs(70));
+    assert!(rig.is_asleep() && rig.board.counters().transactions_live == 0);
+}
+
+#[test]
+fn messages_and_calls_know_the_same_of_their_targets() {
+    let (alice, bob) = trunks();
+    let bob = bob.target("sip:192.0.2.3:5060".parse().unwrap());
+    let mut rig = Rig::new(builder().trunk(alice).trunk(bob).build().unwrap());
+    let send = |rig: &mut Rig, id: &str| {
+        rig.clear();
+        rig.request(ALICE, "MESSAGE", &uri(CALLEE), &message(id, ""), TEXT);
+    };
+    send(&mut rig, "m1");
+    let sent = rig.gets_request(BOB, "MESSAGE");
+    rig.reply(BOB, &sent, 503, "b", "Retry-After: 60\n");
+    let sent = rig.gets_request(CAROL, "MESSAGE");
+    rig.reply(CAROL, &sent, 200, "c", "");
+    // A call passes Bob by, and Carol cannot be reached: then Bob is asked, by one at a time.
+    rig.clear();
+    rig.invite("");
+    rig.fails_to_reach(CAROL);
+    let invite = rig.gets_request(BOB, "INVITE");
+    assert_eq!(rig.counters().targets_aside, 2);
+    send(&mut rig, "m2");
+    assert!(rig.gets_if_any(BOB).is_none());
+    let sent = rig.gets_request(CAROL, "MESSAGE");
+    rig.reply(CAROL, &sent, 503, "c", "Retry-After: 30\n");
+    rig.gets_response(ALICE, 500);
+    send(&mut rig, "m3");
+    rig.gets_request(CAROL, "MESSAGE");
+    send(&mut rig, "m4");
+    assert_eq!(header(&rig.gets_response(ALICE, 500), Name::RetryAfter), "30");
+    rig.reply(BOB, &invite, 486, "b", "");
+    send(&mut rig, "m5");
+    rig.gets_request(BOB, "MESSAGE");
 }
