@@ -11,8 +11,9 @@ use attesta_transaction::{Config as Transactions, Flow, Transport};
 
 use crate::error::ConfigError;
 use crate::listener::Listener;
+use crate::numbers::Prefix;
 use crate::transports::Transports;
-use crate::trunk::{InboundIdentity, OutboundIdentity, Prefix, Trunk};
+use crate::trunk::{InboundIdentity, OutboundIdentity, Trunk};
 use crate::trust::{NamedSigner, TrustDomain};
 
 /// Everything that stays the same from one call to the next. Made by [`Config::builder`], shared as `Arc<Config>`.

@@ -102,6 +102,7 @@ mod identity;
 mod io;
 mod leg;
 mod listener;
+mod numbers;
 mod oversize;
 mod page;
 mod policy;
@@ -126,6 +127,7 @@ pub use event::{Arrival, CallEvent, CallNumber, Cause};
 pub use identity::{Claims, examine, verify};
 pub use io::{Destination, Input, Now, Output, ResolveError, SignError, Token, Unreachable};
 pub use listener::Listener;
+pub use numbers::{InvalidPrefix, Numbers, Prefix};
 pub use oversize::Oversize;
 pub use policy::{
     Admission, Answer, DECISION_BUDGET, Decision, DefaultPolicy, Later, Policy, Question, Routing,
@@ -135,7 +137,7 @@ pub use switchboard::Switchboard;
 pub use target::{InvalidTarget, Target};
 pub use transports::Transports;
 pub use trunk::{
-    Consequence, InboundIdentity, InvalidPrefix, InvalidSource, Numbers, OnSignFailure, OutboundIdentity,
-    Outcomes, Prefix, Source, Trunk, TrunkTimers, Trusts,
+    Consequence, InboundIdentity, InvalidSource, OnSignFailure, OutboundIdentity, Outcomes, Source, Trunk,
+    TrunkTimers, Trusts,
 };
 pub use trust::{NamedSigner, SigningMeans, TrustDomain};

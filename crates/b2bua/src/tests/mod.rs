@@ -13,4 +13,5 @@ mod rig;
 mod screening;
 mod set_up;
 mod signing;
+mod targets;
 mod verification;

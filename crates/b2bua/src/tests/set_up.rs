@@ -1,11 +1,11 @@
-//! From the INVITE to the ACK: RFC 3261 section 13, and the failover of RFC 3263 section 4.3.
+//! From the INVITE to the ACK: RFC 3261 section 13.
 
 use std::time::Duration;
 
 use attesta_sip::{Message, Name};
 
 use super::rig::*;
-use crate::{CallEvent, Cause, Destination, Input, Target, Trunk};
+use crate::{CallEvent, Cause, Destination, Input};
 
 #[test]
 fn a_call_is_set_up_and_each_leg_has_its_own_dialog() {
@@ -268,171 +268,6 @@ fn a_redirection_keeps_its_contacts() {
     rig.reply(BOB, &invite, 302, "b", "Contact: <sip:elsewhere@example.com>\n");
     let response = rig.gets_response(ALICE, 302);
     assert_eq!(header(&response, Name::Contact), "<sip:elsewhere@example.com>");
-}
-
-/// Two targets for Bob's trunk.
-fn two_targets() -> Rig {
-    let (alice, bob) = trunks();
-    let bob = bob.target("sip:192.0.2.3:5060".parse().unwrap());
-    Rig::new(builder().trunk(alice).trunk(bob).build().unwrap())
-}
-
-#[test]
-fn the_next_target_is_tried_after_a_503_with_a_new_branch() {
-    let mut rig = two_targets();
-    rig.invite("");
-    let first = rig.gets_request(BOB, "INVITE");
-    rig.reply(BOB, &first, 503, "b", "");
-    rig.gets_request(BOB, "ACK");
-    let second = rig.gets_request(CAROL, "INVITE");
-    assert_ne!(value(&first, Name::Via), value(&second, Name::Via));
-    assert_eq!(second.uri(), format!("sip:{CALLEE}@192.0.2.3:5060").as_bytes());
-    rig.reply(CAROL, &second, 503, "c", "Retry-After: 9\n");
-    // RFC 3261 section 16.7: upstream is not to take it for one of ours.
-    let response = rig.gets_response(ALICE, 500);
-    assert_eq!(response.headers().count(Name::RetryAfter), 0);
-}
-
-#[test]
-fn the_next_target_is_tried_where_the_first_cannot_be_reached() {
-    let mut rig = two_targets();
-    rig.invite("");
-    rig.fails_to_reach(BOB);
-    let second = rig.gets_request(CAROL, "INVITE");
-    rig.reply(CAROL, &second, 486, "c", "");
-    rig.gets_response(ALICE, 486);
-}
-
-#[test]
-fn the_next_target_is_tried_where_the_first_is_silent() {
-    let mut rig = two_targets();
-    rig.invite("");
-    let first = rig.gets_request(BOB, "INVITE");
-    rig.run_for(Duration::from_secs(4));
-    let second = rig.gets_request(CAROL, "INVITE");
-    rig.clear();
-    // It wakes up late: its answer is acknowledged and ended.
-    rig.reply_with(BOB, &first, 200, "b", &contact(BOB), ANSWER);
-    rig.gets_request(BOB, "ACK");
-    rig.gets_request(BOB, "BYE");
-    rig.is_silent();
-    rig.reply_with(CAROL, &second, 200, "c", &contact(CAROL), ANSWER);
-    rig.gets_response(ALICE, 200);
-}
-
-#[test]
-fn a_target_that_declines_is_not_dialled_around() {
-    for status in [486, 603] {
-        let mut rig = two_targets();
-        rig.invite("");
-        let invite = rig.gets_request(BOB, "INVITE");
-        rig.reply(BOB, &invite, status, "b", "");
-        rig.gets_response(ALICE, status);
-        rig.gets_request(BOB, "ACK");
-        rig.is_silent();
-    }
-}
-
-#[test]
-fn a_callee_that_says_nothing_is_given_up() {
-    let mut rig = Rig::plain();
-    rig.invite("");
-    rig.run_for(Duration::from_secs(4));
-    rig.gets_response(ALICE, 100);
-    rig.gets_response(ALICE, 408);
-    rig.ends_clean(Cause::Unreachable);
-}
-
-#[test]
-fn a_callee_that_only_rings_is_given_up() {
-    let mut rig = Rig::plain();
-    rig.invite("");
-    let invite = rig.gets_request(BOB, "INVITE");
-    rig.reply(BOB, &invite, 180, "b", &contact(BOB));
-    rig.gets_response(ALICE, 180);
-    rig.run_for(Duration::from_secs(119));
-    rig.is_silent();
-    rig.run_for(Duration::from_secs(1));
-    rig.gets_response(ALICE, 480);
-    let cancel = rig.gets_request(BOB, "CANCEL");
-    rig.reply(BOB, &cancel, 200, "", "");
-    rig.reply(BOB, &invite, 487, "b", "");
-    rig.gets_request(BOB, "ACK");
-    rig.ends_clean(Cause::NotAnswered);
-}
-
-#[test]
-fn a_name_that_leads_nowhere_is_a_failed_target() {
-    let (alice, _) = trunks();
-    let bob = Trunk::new("bob")
-        .inbound_identity(crate::InboundIdentity::Pass)
-        .outbound_identity(crate::OutboundIdentity::Pass)
-        .listener("edge")
-        .target("sip:nowhere.example".parse().unwrap())
-        .target("sip:192.0.2.3:5060".parse().unwrap());
-    let mut rig = Rig::new(builder().trunk(alice).trunk(bob).build().unwrap());
-    rig.invite("");
-    rig.gets_request(CAROL, "INVITE");
-}
-
-#[test]
-fn a_name_that_is_never_resolved_is_given_up() {
-    let mut rig = Rig::plain();
-    rig.holds_names = true;
-    rig.invite("");
-    let (token, target) = rig.names.pop_front().unwrap();
-    assert_eq!(target, "sip:192.0.2.2:5060".parse::<Target>().unwrap());
-    rig.run_for(Duration::from_secs(4));
-    rig.gets_response(ALICE, 100);
-    rig.gets_response(ALICE, 504);
-    rig.input(Input::Resolved { token, result: Ok(Vec::new()) });
-    rig.ends_clean(Cause::Unreachable);
-}
-
-#[test]
-fn a_call_that_would_come_back_to_us_finds_nobody() {
-    let (alice, _) = trunks();
-    let config = crate::Config::builder()
-        .listener(crate::Listener::new("edge", attesta_transaction::Transport::Udp, address(EDGE)))
-        .trunk(alice)
-        .route(crate::Route::new(crate::RouteTo::RequestUri))
-        .build();
-    let mut rig = Rig::new(config.unwrap());
-    rig.request(ALICE, "INVITE", &format!("sip:+1999@{EDGE}"), &dialog_forming(""), OFFER);
-    rig.gets_response(ALICE, 404);
-    assert!(config_everywhere().is_own(attesta_transaction::Transport::Udp, address("127.0.0.1:5060")));
-    assert!(!config_everywhere().is_own(attesta_transaction::Transport::Udp, address(BOB)));
-    // And one that points elsewhere goes there as it is.
-    let headers = dialog_forming("").replace("call-1", "call-2");
-    rig.request(ALICE, "INVITE", &format!("sip:+1999@{BOB};x=y"), &headers, OFFER);
-    assert_eq!(rig.gets_request(BOB, "INVITE").uri(), format!("sip:+1999@{BOB};x=y").as_bytes());
-}
-
-#[test]
-fn calls_leave_from_a_listener_that_reaches_their_target() {
-    let udp = attesta_transaction::Transport::Udp;
-    let listener = |name: &'static str, at: &str| crate::Listener::new(name, udp, address(at));
-    let config = crate::Config::builder()
-        .listener(listener("loopback", "127.0.0.1:5060"))
-        .listener(listener("outside", "192.0.2.100:5060"))
-        .listener(listener("six", "[2001:db8::1]:5060"))
-        .build()
-        .unwrap();
-    let from = |names: &[std::sync::Arc<str>], remote: &str| {
-        config.listener_towards(names, udp, address(remote)).map(|listener| listener.name().to_string())
-    };
-    assert_eq!(from(&[], BOB).as_deref(), Some("outside"));
-    assert_eq!(from(&[], "127.0.0.2:5080").as_deref(), Some("loopback"));
-    assert_eq!(from(&[], "[2001:db8::2]:5060").as_deref(), Some("six"));
-    assert_eq!(from(&["loopback".into()], BOB).as_deref(), Some("loopback"), "what is named is taken");
-    assert_eq!(from(&["six".into()], BOB), None);
-}
-
-/// An edge that listens on every address.
-fn config_everywhere() -> crate::Config {
-    let everywhere =
-        crate::Listener::new("all", attesta_transaction::Transport::Udp, address("0.0.0.0:5060"));
-    crate::Config::builder().listener(everywhere).build().unwrap()
 }
 
 #[test]
