@@ -121,9 +121,9 @@ impl Default for Failing {
 }
 
 impl Desk {
-    /// Something came back from where a call was sent.
-    pub(crate) fn peer_answered(&mut self, now: Now, path: &Path, cap: usize) {
-        if self.health.answered(now.mono, Peer::of(&path.flow), cap) {
+    /// A response came back from where a request was sent.
+    pub(crate) fn peer_answered(&mut self, now: Now, path: &Path, status: Status, cap: usize) {
+        if self.health.answered(now.mono, Peer::of(&path.flow), status == Status::TRYING, cap) {
             tracing::info!(flow = ?path.flow, "a target that was set aside is back");
         }
     }

@@ -99,15 +99,16 @@ impl Health {
         self.shrink(now, cap);
     }
 
-    /// It answered. Gives whether it was aside.
-    pub(crate) fn answered(&mut self, now: Instant, peer: Peer, cap: usize) -> bool {
+    /// It answered. Gives whether it was aside, and is no more. That it is `trying` shows that it is there, which nobody
+    /// doubted of one that asked to be left alone.
+    pub(crate) fn answered(&mut self, now: Instant, peer: Peer, trying: bool, cap: usize) -> bool {
         if self.heard.len() >= cap && !self.heard.contains_key(&peer) {
             self.heard.retain(|_, at| now < *at + OF_LATE);
         }
         if self.heard.len() < cap || self.heard.contains_key(&peer) {
             self.heard.insert(peer, now);
         }
-        self.forget(peer)
+        !(trying && self.aside.get(&peer).is_some_and(|aside| aside.rests)) && self.forget(peer)
     }
 
     /// Whether it has answered anything since then: that it is silent to one call does not mean that it is gone. A caller
@@ -178,7 +179,7 @@ mod tests {
         assert_eq!(health.standing(later, peer(1)), Standing::Failed, "others pass it by meanwhile");
         assert_eq!(health.standing(later + WAIT, peer(1)), Standing::Well, "the call came to nothing");
         assert!(!health.failed(later, peer(1), RESUME, 8), "no news");
-        assert!(health.answered(later, peer(1), 8) && !health.answered(later, peer(1), 8));
+        assert!(health.answered(later, peer(1), false, 8) && !health.answered(later, peer(1), false, 8));
         assert_eq!((health.standing(later, peer(1)), health.len()), (Standing::Well, 0));
     }
 
@@ -195,18 +196,25 @@ mod tests {
         health.tried(start + WAIT, peer(1), WAIT);
         health.rests(start + WAIT, peer(1), RESUME, 8);
         assert_eq!(health.standing(until, peer(1)), resting(until + WAIT, false), "it wants it still");
+        assert!(!health.answered(start + WAIT, peer(1), true, 8));
+        assert_eq!(
+            health.standing(until, peer(1)),
+            resting(until + WAIT, false),
+            "a 100 says nothing of that"
+        );
         assert_eq!(health.standing(until + WAIT, peer(1)), Standing::Well);
+        assert!(health.answered(until, peer(1), false, 8), "what is more than a 100 does");
     }
 
     #[test]
     fn what_was_heard_of_late_is_remembered_of_so_many() {
         let (mut health, start) = (Health::default(), start());
         for port in 0..100 {
-            health.answered(start, peer(port), 10);
+            health.answered(start, peer(port), false, 10);
         }
         assert_eq!(health.heard.len(), 10);
         let later = start + OF_LATE;
-        health.answered(later, peer(99), 10);
+        health.answered(later, peer(99), false, 10);
         assert!(health.heard_since(start, peer(99)) && !health.heard_since(later, peer(99)));
         assert_eq!(health.heard.len(), 1, "what is too long ago made room");
     }

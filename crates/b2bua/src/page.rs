@@ -221,7 +221,7 @@ impl Desk {
             // RFC 3261 section 16.7: upstream is not to take a 503 for one of ours.
             page.failure = Status::SERVER_INTERNAL_ERROR;
         }
-        self.peer_answered(now, &path, cap);
+        self.peer_answered(now, &path, status, cap);
         if status.is_provisional() {
             return;
         }

@@ -244,7 +244,11 @@ fn where_all_ask_to_be_left_alone_one_call_at_a_time_finds_out_and_others_learn_
     let response = rig.gets_response(ALICE, 500);
     assert_eq!(header(&response, Name::RetryAfter), "60");
     rig.is_silent();
-    // Carol still wants it, and says so anew; Bob takes calls again.
+    // Carol still wants it, and says so anew, after a 100 that changes nothing; Bob takes calls again.
+    rig.reply(CAROL, &at_carol, 100, "", "");
+    call(&mut rig, 6);
+    assert_eq!(header(&rig.gets_response(ALICE, 500), Name::RetryAfter), "60");
+    rig.is_silent();
     declines(&mut rig, CAROL, &at_carol, 503, "Retry-After: 90\n");
     declines(&mut rig, BOB, &at_bob, 486, "");
     call(&mut rig, 5);
