@@ -1,18 +1,15 @@
 //! The one loop: datagrams, timers and answers in, datagrams, questions and events out.
 
+mod wait;
+mod workers;
+
 use std::collections::VecDeque;
-use std::future::{pending, poll_fn};
 use std::io::{self, ErrorKind};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
-use attesta_b2bua::{
-    CallEvent, Input, Now, Output, Policy, Question, SignError, Switchboard, Token, Unreachable,
-};
+use attesta_b2bua::{CallEvent, Input, Now, Output, Policy, Question, SignError, Switchboard, Token};
 use attesta_transaction::{Bearing, Flow, Seed, Transmit, Transport, WorkerId};
-use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
@@ -28,6 +25,8 @@ use crate::streams::{Ended, Occurrence, StreamLimits, Streams, Unsent};
 use crate::tcp::Acceptor;
 use crate::tie_lines::{Handed, TieLines};
 use crate::udp::{Arrival, Udp};
+use wait::{PAUSE, Wake};
+use workers::owner_of;
 
 /// Drives one [`Switchboard`] on the sockets that it owns.
 ///
@@ -59,16 +58,6 @@ pub struct Driver<P: Policy> {
     answers: VecDeque<Input>,
     alarm: Alarm,
     counters: ShellCounters,
-}
-
-/// Why the loop turned.
-enum Wake {
-    Post(Post),
-    Certificates,
-    Alarm,
-    Sockets,
-    Room,
-    Line { is_open: bool },
 }
 
 /// Whether the loop turns again.
@@ -168,22 +157,6 @@ impl<P: Policy> Driver<P> {
         self.report()
     }
 
-    /// Waits for the next thing to do. Posts come first since they are few; what is due comes before what arrives.
-    async fn wait(&mut self) -> Wake {
-        let blocked = self.held_up.front().and_then(|(to, _)| self.tie_lines.as_ref()?.line(*to));
-        let (sockets, streams) = (&self.sockets, Some(&mut self.streams).filter(|_| blocked.is_none()));
-        let (tie_lines, handed) = (&mut self.tie_lines, &mut self.handed);
-        tokio::select! {
-            biased;
-            Some(post) = self.inbox.recv() => Wake::Post(post),
-            () = changed(&mut self.certificates) => Wake::Certificates,
-            () = self.alarm.rings() => Wake::Alarm,
-            () = room(sockets) => Wake::Room,
-            is_open = has_room(blocked.as_ref()) => Wake::Line { is_open },
-            () = arrivals(sockets, streams, hand_overs(tie_lines, handed)) => Wake::Sockets,
-        }
-    }
-
     /// One turn of the loop. The clock is read once in it, after the batch is in.
     fn turn(&mut self, wake: Wake) -> Course {
         let now = match wake {
@@ -269,63 +242,6 @@ impl<P: Policy> Driver<P> {
         !self.switchboard.knows(flow)
             && Bearing::of_received(data).place.is_none()
             && !self.strangers.admits(now.mono)
-    }
-
-    /// A message that came to this worker goes to the one that it belongs to.
-    fn arrived(&mut self, now: Now, flow: Flow, data: Bytes) {
-        tracing::trace!(?flow, octets = data.len(), "received");
-        match self.other_worker(|lines| lines.owner(&Bearing::of_received(&data))) {
-            Some(other) if flow.transport.reliable() => {
-                self.held_up.push_back((other, Handed::Message(flow, data)));
-                self.hand_held_up();
-            }
-            Some(other) => drop(self.hand(other, Handed::Message(flow, data))),
-            None => self.feed(now, Input::Datagram { flow, data }),
-        }
-    }
-
-    /// Hands over what waits for room on a line, in its order, as far as there is room.
-    fn hand_held_up(&mut self) {
-        while let (Some(lines), Some((to, handed))) = (&self.tie_lines, self.held_up.pop_front()) {
-            if let Some(back) = lines.hand(to, handed) {
-                return self.held_up.push_front((to, back));
-            }
-            self.counters.handed_over += 1;
-        }
-    }
-
-    /// What the other workers have handed over.
-    fn take_over(&mut self, now: Now) {
-        let mut handed = std::mem::take(&mut self.handed);
-        for handed in handed.drain(..) {
-            match handed {
-                Handed::Message(flow, data) => self.feed(now, Input::Datagram { flow, data }),
-                Handed::Transmit(transmit) => self.transmit(transmit),
-                Handed::Failed(unsent) => self.feed(now, unsent.into()),
-                Handed::Reach(asker, token, flow) => self.have_ready(asker, token, &flow),
-                Handed::Reached(token, result) => self.feed(now, Input::Reached { token, result }),
-            }
-        }
-        self.handed = handed;
-    }
-
-    /// The worker that `find` finds, where it is another one.
-    fn other_worker(&self, find: impl FnOnce(&TieLines) -> WorkerId) -> Option<WorkerId> {
-        let lines = self.tie_lines.as_ref()?;
-        Some(find(lines)).filter(|worker| *worker != lines.own())
-    }
-
-    /// Hands something to another worker; what finds no room is lost, and given back.
-    fn hand(&mut self, to: WorkerId, handed: Handed) -> Option<Handed> {
-        let back = match &self.tie_lines {
-            Some(lines) => lines.hand(to, handed),
-            None => Some(handed),
-        };
-        match &back {
-            None => self.counters.handed_over += 1,
-            Some(_) => self.counters.handovers_dropped += 1,
-        }
-        back
     }
 
     /// What stream connections have brought.
@@ -449,33 +365,6 @@ impl<P: Policy> Driver<P> {
         }
     }
 
-    /// Has a connection ready, at the worker that owns connections of this kind.
-    fn reach(&mut self, token: Token, flow: Flow) {
-        let own = self.tie_lines.as_ref().map_or(WorkerId::default(), TieLines::own);
-        match self.other_worker(|lines| owner_of(&flow, lines.own())) {
-            Some(owner) => {
-                if self.hand(owner, Handed::Reach(own, token, flow)).is_some() {
-                    self.reached(own, token, Err(Unreachable::NoRoom));
-                }
-            }
-            None => self.have_ready(own, token, &flow),
-        }
-    }
-
-    fn have_ready(&mut self, asker: WorkerId, token: Token, flow: &Flow) {
-        if let Some(result) = self.streams.reach((asker, token), flow) {
-            self.reached(asker, token, result);
-        }
-    }
-
-    /// Tells the worker that asked. One that has no room to hear it goes on without the connection when its time is over.
-    fn reached(&mut self, asker: WorkerId, token: Token, result: Result<(), Unreachable>) {
-        match self.other_worker(|_| asker) {
-            Some(other) => drop(self.hand(other, Handed::Reached(token, result))),
-            None => self.answers.push_back(Input::Reached { token, result }),
-        }
-    }
-
     /// What could not be sent: the switchboard hears of it, unless that passes.
     fn unsent(&mut self, transmit: Transmit, error: &io::Error) {
         tracing::debug!(flow = ?transmit.flow, %error, "send");
@@ -544,17 +433,6 @@ impl<P: Policy> Driver<P> {
     }
 }
 
-/// The worker by which a message leaves: each has a socket for datagrams, while a connection has one owner, and the first
-/// worker opens them, so that all find the one that there is.
-fn owner_of(flow: &Flow, own: WorkerId) -> WorkerId {
-    match flow.transport {
-        Transport::Udp => own,
-        Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
-            flow.connection.map_or_else(WorkerId::default, |_| flow.worker)
-        }
-    }
-}
-
 /// Whether there was no room, which soon there is: the datagram is lost as on the wire, and what sent it sends it again. To
 /// take the transport for broken would end calls that a retransmission saves (RFC 3261 section 17.1.1.2).
 fn is_passing(error: &io::Error) -> bool {
@@ -562,74 +440,11 @@ fn is_passing(error: &io::Error) -> bool {
         || (cfg!(target_os = "linux") && error.raw_os_error() == Some(LINUX_ENOBUFS))
 }
 
-/// Waits until something has come: to any of `sockets`, by a stream connection, or from another worker. All are asked each
-/// time, so that what comes by one does not keep the others waiting.
-async fn arrivals(sockets: &[Udp], mut streams: Option<&mut Streams>, hand_overs: impl Future<Output = ()>) {
-    let (mut datagrams, mut hand_overs) = (pin!(datagrams(sockets)), pin!(hand_overs));
-    poll_fn(|cx| {
-        let ready = [
-            datagrams.as_mut().poll(cx).is_ready(),
-            streams.as_mut().is_some_and(|streams| streams.poll_ready(cx).is_ready()),
-            hand_overs.as_mut().poll(cx).is_ready(),
-        ];
-        if ready.contains(&true) { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-}
-
-/// Waits until a datagram has come to any of `sockets`.
-async fn datagrams(sockets: &[Udp]) {
-    if sockets.iter().any(Udp::is_readable) {
-        return;
-    }
-    match sockets {
-        [] => pending().await,
-        [one] => one.arrivals().await,
-        [one, others @ ..] => tokio::select! {
-            () = one.arrivals() => {}
-            () = Box::pin(datagrams(others)) => {}
-        },
-    }
-}
-
-/// Waits until another worker hands something over; forever where there is none.
-async fn hand_overs(lines: &mut Option<TieLines>, handed: &mut Vec<Handed>) {
-    match lines {
-        Some(lines) => lines.arrivals(handed).await,
-        None => pending().await,
-    }
-}
-
-/// Waits until there is room on a line; false if there never will be, since the worker at its end is gone.
-async fn has_room(line: Option<&mpsc::Sender<Handed>>) -> bool {
-    match line {
-        Some(line) => line.reserve().await.is_ok(),
-        None => pending().await,
-    }
-}
-
-/// Waits a little where something waits for room in the send buffer, and forever where nothing does. The system's own word
-/// that there is room is no use: an ICMP error makes it say so for good.
-async fn room(sockets: &[Udp]) {
-    if sockets.iter().any(Udp::is_waiting) { sleep(PAUSE).await } else { pending().await }
-}
-
-/// Waits until the steward publishes something; forever when there is none or it is gone.
-async fn changed(certificates: &mut Option<Certificates>) {
-    match certificates {
-        Some(certificates) => certificates.changed().await,
-        None => pending().await,
-    }
-}
-
 /// Posts that wait for the loop: answers of name lookups, decisions, requests of the program.
 const INBOX: usize = 1024;
 
 /// A full queue of the network device; `std` has no kind for it.
 const LINUX_ENOBUFS: i32 = 105;
-
-/// How long what found no room in a send buffer waits before it is tried again.
-const PAUSE: Duration = Duration::from_millis(1);
 
 /// How long a driver that stops goes on handing datagrams to a full send buffer.
 const FAREWELL: Duration = Duration::from_secs(1);

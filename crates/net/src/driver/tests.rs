@@ -1,6 +1,8 @@
 use attesta_b2bua::{Config, DefaultPolicy, Listener};
 use attesta_transaction::Place;
+use bytes::Bytes;
 
+use super::wait::{arrivals, hand_overs};
 use super::*;
 
 #[test]
