@@ -55,6 +55,11 @@ impl Config {
         fits.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, entry)| entry)
     }
 
+    /// Whether any trunk claims this flow, be it by less than a call needs to be taken.
+    pub(crate) fn claims(&self, flow: &Flow) -> bool {
+        self.trunks.iter().any(|entry| entry.trunk.claims(flow))
+    }
+
     /// The listener on which a message arrived.
     pub(crate) fn listener_at(&self, transport: Transport, local: SocketAddr) -> Option<&Arc<Listener>> {
         let same = |listener: &&Arc<Listener>| {

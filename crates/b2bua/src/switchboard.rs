@@ -123,6 +123,13 @@ impl<P: Policy> Switchboard<P> {
         self.desk.config.screen(flow).is_some()
     }
 
+    /// Whether a trunk claims the address that this flow comes from, or a name that its peer's certificate proves: of a trunk
+    /// that goes by both, either, so that its peers are known before their handshake.
+    #[must_use]
+    pub fn claims(&self, flow: &Flow) -> bool {
+        self.desk.config.claims(flow)
+    }
+
     /// The policy.
     pub const fn policy_mut(&mut self) -> &mut P {
         &mut self.policy

@@ -255,6 +255,12 @@ impl Trunk {
         named.then(|| BY_NAME.saturating_add(source.unwrap_or_default()))
     }
 
+    /// Whether the address that `flow` comes from is one of its own, or a name that its certificate proves.
+    pub(crate) fn claims(&self, flow: &Flow) -> bool {
+        self.sources.iter().any(|source| source.fit(flow.transport, flow.remote).is_some())
+            || self.fit(flow).is_some()
+    }
+
     /// What is done with INVITEs towards it that are too large for a datagram. Default: [`Oversize::Tcp`].
     #[must_use]
     pub fn oversize(mut self, treatment: Oversize) -> Self {

@@ -193,7 +193,8 @@ impl<P: Policy> Driver<P> {
             }
             Wake::Sockets => {
                 self.receive();
-                self.streams.take(&mut self.occurrences);
+                let switchboard = &self.switchboard;
+                self.streams.take(&mut self.occurrences, &|flow| switchboard.claims(flow));
                 let now = Clock::now();
                 self.feed_batch(now);
                 self.feed_occurrences(now);

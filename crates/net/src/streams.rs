@@ -1,15 +1,18 @@
 //! The stream connections of one driver: who has them, which of them leads where, and how many there may be.
 
+mod admission;
 mod connection;
 mod ended;
 mod limits;
+mod link;
+mod setup;
 mod wire;
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
 use std::mem;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,17 +23,14 @@ use attesta_b2bua::{Input, Token, Unreachable};
 use attesta_sip::StreamError;
 use attesta_transaction::{ConnectionId, Flow, Transmit, Transport, WorkerId};
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep, timeout};
 
-use crate::streams::connection::{Closed, Connection, Link, News, Report, expects_response};
-use crate::streams::wire::Bare;
+use crate::streams::admission::{Admission, Guest};
+use crate::streams::link::{Closed, Link, News, Report, expects_response};
 use crate::tcp::{self, Acceptor, Layer};
-use crate::tls::Secured;
-use crate::ws::{self, Frames, WsFailure, WsMeter};
 
 pub use crate::streams::ended::{Ended, StreamCounters, Unaccepted};
 pub use crate::streams::limits::StreamLimits;
@@ -42,9 +42,7 @@ pub(crate) struct Streams {
     connections: BTreeMap<ConnectionId, Held>,
     /// Which connection leads where, of those that may carry requests there.
     ways: BTreeMap<Way, ConnectionId>,
-    /// How many connections each peer address has opened, as [`household`] has it.
-    peers: BTreeMap<IpAddr, usize>,
-    accepted: usize,
+    admission: Admission,
     ids: u64,
     tasks: JoinSet<()>,
     post: mpsc::Sender<Report>,
@@ -102,7 +100,8 @@ impl From<Unsent> for Input {
 struct Held {
     /// Our address is that of the listener, whatever port a connection that we opened leaves from.
     flow: Flow,
-    ours: bool,
+    /// As what it was let in; `None`: we opened it.
+    guest: Option<Guest>,
     /// `None` once it has been let go.
     ends: Option<Ends>,
     queued: Arc<AtomicUsize>,
@@ -113,6 +112,12 @@ struct Held {
     open: bool,
     /// Who wants to know when it is.
     waiters: Vec<(WorkerId, Token)>,
+}
+
+impl Held {
+    fn is_ours(&self) -> bool {
+        self.guest.is_none()
+    }
 }
 
 /// What keeps a connection's task going.
@@ -154,8 +159,7 @@ impl Streams {
             limits: Arc::new(limits),
             connections: BTreeMap::new(),
             ways: BTreeMap::new(),
-            peers: BTreeMap::new(),
-            accepted: 0,
+            admission: Admission::default(),
             ids: 0,
             tasks: JoinSet::new(),
             post,
@@ -218,38 +222,21 @@ impl Streams {
         }
     }
 
-    /// What connections have brought, as far as it was collected.
-    pub(crate) fn take(&mut self, occurrences: &mut Vec<Occurrence>) {
+    /// What connections have brought, as far as it was collected. `claims` says whether a trunk claims where one comes from.
+    pub(crate) fn take(&mut self, occurrences: &mut Vec<Occurrence>, claims: &dyn Fn(&Flow) -> bool) {
         for newcomer in mem::take(&mut self.newcomers) {
-            self.admit(newcomer);
+            self.admit(newcomer, claims);
         }
         let mut arrived = mem::take(&mut self.arrived);
         for Report { id, news } in arrived.drain(..) {
-            self.hear(id, news, occurrences);
+            self.hear(id, news, occurrences, claims);
         }
         self.arrived = arrived;
         while self.tasks.try_join_next().is_some() {}
     }
 
-    fn admit(&mut self, newcomer: Newcomer) {
+    fn admit(&mut self, newcomer: Newcomer, claims: &dyn Fn(&Flow) -> bool) {
         let Newcomer { stream, remote, local, layer } = newcomer;
-        let peer = household(remote.ip());
-        let held = self.peers.get(&peer).copied().unwrap_or_default();
-        let refused = if self.accepted >= self.limits.accepted {
-            Some(Unaccepted::Cap)
-        } else if held >= self.limits.per_peer {
-            Some(Unaccepted::PeerCap)
-        } else {
-            None
-        };
-        if let Some(why) = refused {
-            tracing::debug!(%remote, why = why.as_str(), "connection refused");
-            return self.counters.refuse(why);
-        }
-        tcp::tune(&stream);
-        self.counters.accepted += 1;
-        self.accepted += 1;
-        *self.peers.entry(peer).or_default() += 1;
         let flow = Flow {
             transport: layer.transport(),
             local,
@@ -259,13 +246,24 @@ impl Streams {
             tls_names: None,
             server_name: None,
         };
-        let link = self.hold(flow, false);
-        self.tasks.spawn(serve(stream, layer, link));
+        let admitted = self.admission.admit(&self.limits, remote.ip(), !claims(&flow), layer.is_tls());
+        let guest = match admitted {
+            Ok(guest) => guest,
+            Err(why) => {
+                tracing::debug!(%remote, why = why.as_str(), "connection refused");
+                return self.counters.refuse(why);
+            }
+        };
+        tcp::tune(&stream);
+        self.counters.accepted += 1;
+        let link = self.hold(flow, Some(guest));
+        self.tasks.spawn(setup::serve(stream, layer, link));
     }
 
     /// Holds a connection from now on, and gives the other end of it. Requests to where it comes from may take it: its far
     /// end is indexed by its source (RFC 3261 section 18).
-    fn hold(&mut self, mut flow: Flow, ours: bool) -> Link {
+    fn hold(&mut self, mut flow: Flow, guest: Option<Guest>) -> Link {
+        let ours = guest.is_none();
         self.ids += 1;
         let id = ConnectionId(self.ids);
         let way = Way::of(&flow);
@@ -275,7 +273,7 @@ impl Streams {
         let queued = Arc::new(AtomicUsize::new(0));
         let held = Held {
             flow,
-            ours,
+            guest,
             ends: Some(Ends { queue, cut }),
             queued: Arc::clone(&queued),
             why: None,
@@ -322,7 +320,7 @@ impl Streams {
         let Some(held) = self.connections.get_mut(&id) else { return Some(Unsent::refused(transmit)) };
         let Some(ends) = &held.ends else { return Some(Unsent::refused(transmit)) };
         let octets = transmit.payload.len();
-        let room = self.limits.room(held.ours);
+        let room = self.limits.room(held.is_ours());
         let full = held.queued.fetch_add(octets, Ordering::Relaxed) + octets > room;
         if full || ends.queue.try_send(transmit.payload.clone()).is_err() {
             held.queued.fetch_sub(octets, Ordering::Relaxed);
@@ -340,14 +338,18 @@ impl Streams {
     /// Whether a new connection would be one too many for a response. Any stranger can have one opened, by a request whose
     /// connection it closes at once (RFC 3261 section 18.2.2), so that requests keep half of them for themselves.
     fn is_closed_to(&mut self, transmit: &Transmit) -> bool {
-        let opened = self.connections.len() - self.accepted;
         let closed = transmit.payload.starts_with(b"SIP/2.0 ")
-            && opened >= self.limits.opened.div_ceil(2)
+            && self.opened() >= self.limits.opened.div_ceil(2)
             && !self.ways.contains_key(&Way::of(&transmit.flow));
         if closed {
             self.counters.end(Ended::Cap);
         }
         closed
+    }
+
+    /// Connections that we have opened, or are opening.
+    fn opened(&self) -> usize {
+        self.connections.len() - self.admission.accepted()
     }
 
     /// The connection that leads where a flow does, opened if there is none.
@@ -362,15 +364,15 @@ impl Streams {
             |acceptor: &&Acceptor| acceptor.transport() == flow.transport && acceptor.local() == flow.local;
         let acceptor = self.acceptors.iter().find(serves).ok_or(Unreachable::Refused)?;
         let layer = acceptor.layer().clone();
-        if self.connections.len() - self.accepted >= self.limits.opened {
+        if self.opened() >= self.limits.opened {
             tracing::debug!(?flow, "too many connections to open one more");
             self.counters.end(Ended::Cap);
             return Err(Unreachable::NoRoom);
         }
         self.counters.opened += 1;
-        let link = self.hold(flow.clone(), true);
+        let link = self.hold(flow.clone(), None);
         let id = link.id;
-        self.tasks.spawn(open(flow.clone(), layer, link));
+        self.tasks.spawn(setup::open(flow.clone(), layer, link));
         Ok(id)
     }
 
@@ -390,20 +392,29 @@ impl Streams {
         }
     }
 
-    fn hear(&mut self, id: ConnectionId, news: News, occurrences: &mut Vec<Occurrence>) {
+    fn hear(
+        &mut self,
+        id: ConnectionId,
+        news: News,
+        occurrences: &mut Vec<Occurrence>,
+        claims: &dyn Fn(&Flow) -> bool,
+    ) {
         let Some(held) = self.connections.get_mut(&id) else { return };
         match news {
             News::Open(tls_names) => {
-                tracing::debug!(flow = ?held.flow, ours = held.ours, "connection open");
+                tracing::debug!(flow = ?held.flow, ours = held.is_ours(), "connection open");
                 held.flow.tls_names = tls_names;
                 held.open = true;
+                if let Some(guest) = &mut held.guest {
+                    self.admission.shook_hands(guest, claims(&held.flow));
+                }
                 let reached = |asker| Occurrence::Reached(asker, Ok(()));
                 occurrences.extend(held.waiters.drain(..).map(reached));
             }
             News::Message { data, alias } => {
                 let flow = held.flow.clone();
-                if let (Some(port), false) = (alias, held.ours) {
-                    self.alias(id, port);
+                if let (Some(port), false) = (alias, held.is_ours()) {
+                    self.alias(id, port, claims);
                 }
                 self.counters.messages_received += 1;
                 self.counters.octets_received += data.len() as u64;
@@ -420,20 +431,21 @@ impl Streams {
     }
 
     /// A peer that has opened a connection takes requests to its own port on it too (RFC 5923 section 5). Over TLS these
-    /// are the requests to a domain that its certificate proves.
-    fn alias(&mut self, id: ConnectionId, port: u16) {
+    /// are the requests to a domain that its certificate proves. Over TCP nothing proves anything, so that only those are
+    /// believed whose address a trunk claims: a stranger behind the address of a trunk's target would take in its calls.
+    fn alias(&mut self, id: ConnectionId, port: u16, claims: &dyn Fn(&Flow) -> bool) {
         let Some(held) = self.connections.get(&id).filter(|held| held.ways.len() < ALIASES) else { return };
         let mut way = Way::of(&held.flow);
         way.remote.set_port(port);
         match held.flow.transport {
-            Transport::Tcp => self.lead(way, id),
+            Transport::Tcp if claims(&held.flow) => self.lead(way, id),
             Transport::Tls => {
                 let names = held.flow.tls_names.clone();
                 for name in names.iter().flat_map(|names| names.iter()).take(ALIASES) {
                     self.lead(Way { server_name: Some(name.into()), ..way.clone() }, id);
                 }
             }
-            Transport::Udp | Transport::Ws | Transport::Wss => {}
+            Transport::Udp | Transport::Tcp | Transport::Ws | Transport::Wss => {}
         }
     }
 
@@ -460,28 +472,22 @@ impl Streams {
     fn bury(&mut self, id: ConnectionId, closed: Closed, occurrences: &mut Vec<Occurrence>) {
         self.unlead(id);
         let Some(held) = self.connections.remove(&id) else { return };
-        if !held.ours {
-            self.accepted -= 1;
-            let peer = household(held.flow.remote.ip());
-            if let std::collections::btree_map::Entry::Occupied(mut count) = self.peers.entry(peer) {
-                *count.get_mut() -= 1;
-                if *count.get() == 0 {
-                    count.remove();
-                }
-            }
+        let ours = held.is_ours();
+        if let Some(guest) = held.guest {
+            self.admission.leave(guest);
         }
         let unreachable = |asker| Occurrence::Reached(asker, Err(Unreachable::Refused));
         occurrences.extend(held.waiters.into_iter().map(unreachable));
         let why = held.why.unwrap_or(closed.why);
-        tracing::debug!(flow = ?held.flow, ours = held.ours, %why, unsent = closed.unsent.len(), "connection closed");
+        tracing::debug!(flow = ?held.flow, ours, %why, unsent = closed.unsent.len(), "connection closed");
         self.counters.end(why);
         let mut flow = held.flow;
         let innocent = matches!(why, Ended::ByPeer | Ended::Broken | Ended::Idle);
-        if held.ours || !innocent {
+        if ours || !innocent {
             flow.connection = None;
             flow.tls_names = None;
         }
-        let moves = held.ours && closed.proven && innocent;
+        let moves = ours && closed.proven && innocent;
         for payload in closed.unsent {
             let again = moves && expects_response(&payload);
             let transmit = Transmit { flow: flow.clone(), payload };
@@ -514,100 +520,6 @@ impl Streams {
         let _ = timeout(FAREWELL, ended).await;
         self.connections.clear();
         self.ways.clear();
-    }
-}
-
-/// A connection that a peer has opened.
-async fn serve(stream: TcpStream, layer: Layer, link: Link) {
-    let handshake = link.limits.handshake;
-    match layer {
-        Layer::Bare => carry(stream, link).await,
-        Layer::Tls(tls) => match tls.accept(stream, handshake).await {
-            Ok(Secured { stream, names }) => {
-                link.report(News::Open(names)).await;
-                carry(stream, link).await;
-            }
-            Err(_) => link.fail(Ended::Handshake).await,
-        },
-        Layer::Ws(meter) => serve_ws(stream, meter, link).await,
-        Layer::Wss(tls, meter) => match tls.accept(stream, handshake).await {
-            Ok(Secured { stream, names }) => {
-                link.report(News::Open(names)).await;
-                serve_ws(stream, meter, link).await;
-            }
-            Err(_) => link.fail(Ended::Handshake).await,
-        },
-    }
-}
-
-async fn carry<S: AsyncRead + AsyncWrite + Unpin>(stream: S, link: Link) {
-    let wire = Bare::new(link.limits.reading);
-    Connection::new(stream, wire, link).run().await;
-}
-
-async fn serve_ws<S: AsyncRead + AsyncWrite + Unpin>(stream: S, meter: WsMeter, link: Link) {
-    let accepted = timeout(link.limits.handshake, ws::accept(stream)).await;
-    match accepted.unwrap_or(Err(WsFailure::Timeout)) {
-        Ok((stream, early)) => {
-            meter.opened();
-            let mut wire = Frames::new(link.limits.reading.largest(), meter);
-            wire.push(&early);
-            Connection::new(stream, wire, link).run().await;
-        }
-        Err(failure) => {
-            meter.failed(failure);
-            link.fail(Ended::Handshake).await;
-        }
-    }
-}
-
-/// A connection that we open.
-async fn open(flow: Flow, layer: Layer, mut link: Link) {
-    let connecting = timeout(link.limits.connect, tcp::connect(flow.local, flow.remote));
-    let stream = tokio::select! {
-        connected = connecting => connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
-        _ = &mut link.cut => return link.fail(Ended::QueueFull).await,
-    };
-    let stream = match stream {
-        Ok(stream) => stream,
-        Err(error) => {
-            tracing::debug!(?flow, %error, "connect");
-            return link.fail(Ended::Unreachable).await;
-        }
-    };
-    match layer {
-        Layer::Bare => {
-            link.report(News::Open(None)).await;
-            carry(stream, link).await;
-        }
-        Layer::Tls(tls) => {
-            // Without a name the peer has to prove its address.
-            let address = flow.remote.ip().to_string();
-            let name = flow.server_name.as_deref().unwrap_or(&address);
-            let connecting = tls.connect(name, stream, link.limits.handshake);
-            let connected = tokio::select! {
-                connected = connecting => connected,
-                _ = &mut link.cut => return link.fail(Ended::QueueFull).await,
-            };
-            match connected {
-                Ok(Secured { stream, names }) => {
-                    link.report(News::Open(names)).await;
-                    carry(stream, link).await;
-                }
-                Err(_) => link.fail(Ended::Handshake).await,
-            }
-        }
-        // A WebSocket is opened by the client alone (RFC 7118 section 5).
-        Layer::Ws(_) | Layer::Wss(..) => link.fail(Ended::Unreachable).await,
-    }
-}
-
-/// The address by which the connections of a peer are counted: of IPv6 the first 64 bits, since whoever has one address of
-/// such a network has them all (RFC 4291 section 2.5.4).
-fn household(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 

@@ -40,6 +40,14 @@ impl Layer {
             Layer::Wss(..) => Transport::Wss,
         }
     }
+
+    /// Whether a connection begins with a TLS handshake.
+    pub(crate) fn is_tls(&self) -> bool {
+        match self {
+            Layer::Bare | Layer::Ws(_) => false,
+            Layer::Tls(_) | Layer::Wss(..) => true,
+        }
+    }
 }
 
 impl Acceptor {

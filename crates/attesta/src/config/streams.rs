@@ -32,9 +32,10 @@ pub(super) fn read(section: Section<'_>) -> StreamLimits {
 
 type Set<T> = fn(StreamLimits, T) -> StreamLimits;
 
-const COUNTS: [(&str, Set<usize>); 4] = [
+const COUNTS: [(&str, Set<usize>); 5] = [
     ("accepted", StreamLimits::accepted),
     ("per_peer", StreamLimits::per_peer),
+    ("handshakes", StreamLimits::handshakes),
     ("opened", StreamLimits::opened),
     ("queue", StreamLimits::queue),
 ];

@@ -54,7 +54,7 @@ fn the_limits_of_streams_that_the_default_shows_are_the_defaults() {
         settings("[streams]\nidle = \"1m\"\nper_peer = 7\nkeep_alive = \"off\"\n").streams,
         StreamLimits::default().idle(std::time::Duration::from_secs(60)).per_peer(7).keep_alive(None)
     );
-    assert_eq!(section.len(), 12, "every key is shown");
+    assert_eq!(section.len(), 13, "every key is shown");
 }
 
 #[test]

@@ -91,6 +91,25 @@ fn a_trunk_with_tls_names_is_whoever_proves_one() {
 }
 
 #[test]
+fn a_trunk_claims_its_addresses_before_anything_is_proved_there() {
+    let trunk = Trunk::new("both")
+        .inbound_identity(crate::InboundIdentity::Pass)
+        .tls_name("sip.acme.example")
+        .source("10.1.0.0/16".parse().unwrap());
+    let named = Trunk::new("named").inbound_identity(crate::InboundIdentity::Pass).tls_name("b.example");
+    let (_, bob) = trunks();
+    let config = builder().trunk(bob).trunk(trunk).trunk(named).build().unwrap();
+    let claims = |remote: &str, name: Option<&str>| {
+        let names = name.map(|name| Arc::new(TlsNames::new(vec![name.into()])));
+        let flow = Flow::udp(address(ALICE), address(remote));
+        config.claims(&Flow { transport: Transport::Tls, tls_names: names, ..flow })
+    };
+    assert!(claims("10.1.2.3:5061", None), "of the trunk, whatever it will prove");
+    assert!(!claims("192.0.2.9:5061", None) && !claims("192.0.2.9:5061", Some("sip.acme.example")));
+    assert!(claims("192.0.2.9:5061", Some("b.example")));
+}
+
+#[test]
 fn methods_that_begin_nothing_here_are_refused_each_in_its_way() {
     let mut rig = Rig::plain();
     for (method, status) in

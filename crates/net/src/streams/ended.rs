@@ -85,13 +85,26 @@ pub enum Unaccepted {
     Cap,
     /// This peer address holds as many as it may.
     PeerCap,
+    /// Peers that no trunk claims hold as many as they may.
+    StrangerCap,
+    /// As many TLS handshakes are under way as may be.
+    HandshakeCap,
+    /// Peers at addresses that no trunk claims have as many TLS handshakes under way as they may.
+    StrangerHandshakeCap,
     /// The operating system gave no connection: out of descriptors, most likely.
     System,
 }
 
 impl Unaccepted {
     /// Every reason, in the order in which they are reported.
-    pub const ALL: [Unaccepted; 3] = [Unaccepted::Cap, Unaccepted::PeerCap, Unaccepted::System];
+    pub const ALL: [Unaccepted; 6] = [
+        Unaccepted::Cap,
+        Unaccepted::PeerCap,
+        Unaccepted::StrangerCap,
+        Unaccepted::HandshakeCap,
+        Unaccepted::StrangerHandshakeCap,
+        Unaccepted::System,
+    ];
 
     /// The word under which it is counted.
     #[must_use]
@@ -99,6 +112,9 @@ impl Unaccepted {
         match self {
             Unaccepted::Cap => "cap",
             Unaccepted::PeerCap => "peer-cap",
+            Unaccepted::StrangerCap => "stranger-cap",
+            Unaccepted::HandshakeCap => "handshake-cap",
+            Unaccepted::StrangerHandshakeCap => "stranger-handshake-cap",
             Unaccepted::System => "system",
         }
     }

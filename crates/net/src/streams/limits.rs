@@ -7,6 +7,7 @@ use std::time::Duration;
 pub struct StreamLimits {
     pub(crate) accepted: usize,
     pub(crate) per_peer: usize,
+    pub(crate) handshakes: usize,
     pub(crate) opened: usize,
     pub(crate) connect: Duration,
     pub(crate) handshake: Duration,
@@ -25,6 +26,7 @@ impl Default for StreamLimits {
         StreamLimits {
             accepted: 8_192,
             per_peer: 1_024,
+            handshakes: 1_024,
             opened: 2_048,
             connect: Duration::from_secs(3),
             handshake: Duration::from_secs(5),
@@ -43,6 +45,7 @@ impl Default for StreamLimits {
 impl StreamLimits {
     /// Connections that peers may hold open at a time; one more is closed as soon as it is accepted. Default: 8,192.
     ///
+    /// Peers that no trunk claims may hold half of them, so that a crowd of strangers takes no trunk its way in.
     /// Those that we open count apart, so that a flood of connections takes no call its way out.
     #[must_use]
     pub fn accepted(mut self, connections: usize) -> StreamLimits {
@@ -55,6 +58,14 @@ impl StreamLimits {
     #[must_use]
     pub fn per_peer(mut self, connections: usize) -> StreamLimits {
         self.per_peer = connections;
+        self
+    }
+
+    /// TLS handshakes that peers may have under way at a time; a connection that would begin one more is closed as soon as it
+    /// is accepted. Default: 1,024. Peers at addresses that no trunk claims may have half of them.
+    #[must_use]
+    pub fn handshakes(mut self, handshakes: usize) -> StreamLimits {
+        self.handshakes = handshakes;
         self
     }
 
@@ -139,6 +150,11 @@ impl StreamLimits {
         self
     }
 
+    /// Of so many, those that strangers may take.
+    pub(crate) fn for_strangers(all: usize) -> usize {
+        all / STRANGERS
+    }
+
     /// Octets that may wait for a peer to read them.
     pub(crate) fn room(&self, ours: bool) -> usize {
         if ours { self.queued_octets.saturating_mul(OURS) } else { self.queued_octets }
@@ -147,3 +163,6 @@ impl StreamLimits {
 
 /// How many times as much may wait on a connection that we opened.
 const OURS: usize = 8;
+
+/// Of how many connections, or handshakes, one may be a stranger's.
+const STRANGERS: usize = 2;

@@ -22,8 +22,13 @@ pub(crate) struct Edge {
 
 /// A configuration that sends calls from loopback where the Request-URI points, unsigned.
 pub(crate) fn passing(inbound: InboundIdentity) -> Builder {
+    passing_from("127.0.0.0/8", inbound)
+}
+
+/// The same for calls from `source` alone.
+pub(crate) fn passing_from(source: &str, inbound: InboundIdentity) -> Builder {
     let trunk = Trunk::new("phones")
-        .source("127.0.0.0/8".parse::<Source>().unwrap())
+        .source(source.parse::<Source>().unwrap())
         .inbound_identity(inbound)
         .outbound_identity(OutboundIdentity::Pass);
     Config::builder().trunk(trunk).route(Route::new(RouteTo::RequestUri))

@@ -4,19 +4,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use attesta_b2bua::{DefaultPolicy, InboundIdentity, Listener, Switchboard};
+use attesta_b2bua::{Builder, DefaultPolicy, InboundIdentity, Listener, Switchboard};
 use attesta_net::{Acceptor, Control, Driver, Ended, Report, StreamLimits, Unaccepted, random};
-use attesta_transaction::{Place, Seed, Transport};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use attesta_transaction::{Place, Seed};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
-use crate::phone::{passing, response};
+use crate::phone::{passing, passing_from, response};
 
-/// An edge that speaks TCP.
-struct Edge {
-    address: SocketAddr,
-    control: Control,
+/// An edge that speaks on streams.
+pub(crate) struct Edge {
+    pub(crate) address: SocketAddr,
+    pub(crate) control: Control,
     running: JoinHandle<Report>,
 }
 
@@ -27,8 +27,17 @@ impl Edge {
 
     fn on(address: &str, limits: StreamLimits) -> Edge {
         let acceptor = Acceptor::tcp(address.parse().unwrap()).unwrap();
+        Edge::of(acceptor, limits, passing(InboundIdentity::Pass))
+    }
+
+    /// An edge whose trunk claims 127.0.0.1 alone.
+    pub(crate) fn among_strangers(acceptor: Acceptor, limits: StreamLimits) -> Edge {
+        Edge::of(acceptor, limits, passing_from("127.0.0.1", InboundIdentity::Pass))
+    }
+
+    fn of(acceptor: Acceptor, limits: StreamLimits, config: Builder) -> Edge {
         let address = acceptor.local();
-        let config = passing(InboundIdentity::Pass).listener(Listener::new("tcp", Transport::Tcp, address));
+        let config = config.listener(Listener::new("streams", acceptor.transport(), address));
         let config = Arc::new(config.build().unwrap());
         let seed = Seed::new(random().unwrap());
         let switchboard = Switchboard::new(config, DefaultPolicy, Place::default(), &seed);
@@ -38,16 +47,23 @@ impl Edge {
     }
 
     async fn phone(&self) -> Phone {
-        Phone { stream: TcpStream::connect(self.address).await.unwrap(), read: Vec::new() }
+        Phone::on(TcpStream::connect(self.address).await.unwrap())
     }
 
-    async fn stop(self) -> Report {
+    /// A phone at this address of the loopback network.
+    pub(crate) async fn phone_at(&self, host: &str) -> Phone {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(host.parse().unwrap(), 0)).unwrap();
+        Phone::on(socket.connect(self.address).await.unwrap())
+    }
+
+    pub(crate) async fn stop(self) -> Report {
         self.control.stop().await.unwrap();
         self.running.await.unwrap()
     }
 
     /// Waits until as many connections have ended for this reason.
-    async fn ends(&self, why: Ended, count: u64) {
+    pub(crate) async fn ends(&self, why: Ended, count: u64) {
         while ended(&self.control.report().await.unwrap(), why) < count {
             tokio::task::yield_now().await;
         }
@@ -58,19 +74,27 @@ fn ended(report: &Report, why: Ended) -> u64 {
     report.shell.streams.ended().find(|(each, _)| *each == why).unwrap().1
 }
 
+pub(crate) fn unaccepted(report: &Report, why: Unaccepted) -> u64 {
+    report.shell.streams.unaccepted().find(|(each, _)| *each == why).unwrap().1
+}
+
 /// One connection of a peer's.
-struct Phone {
-    stream: TcpStream,
+pub(crate) struct Phone<S = TcpStream> {
+    pub(crate) stream: S,
     read: Vec<u8>,
 }
 
-impl Phone {
-    async fn says(&mut self, octets: impl AsRef<[u8]>) {
+impl<S: AsyncRead + AsyncWrite + Unpin> Phone<S> {
+    pub(crate) fn on(stream: S) -> Phone<S> {
+        Phone { stream, read: Vec::new() }
+    }
+
+    pub(crate) async fn says(&mut self, octets: impl AsRef<[u8]>) {
         self.stream.write_all(octets.as_ref()).await.unwrap();
     }
 
     /// The next message, which has no body; `None` at the end of the stream.
-    async fn hears(&mut self) -> Option<String> {
+    pub(crate) async fn hears(&mut self) -> Option<String> {
         loop {
             if let Some(end) = self.read.windows(4).position(|four| four == b"\r\n\r\n") {
                 let message = self.read.drain(..end + 4).collect();
@@ -83,8 +107,10 @@ impl Phone {
             }
         }
     }
+}
 
-    fn request(&self, method: &str, uri: &str, via: &str) -> String {
+impl Phone {
+    pub(crate) fn request(&self, method: &str, uri: &str, via: &str) -> String {
         format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/TCP {};branch=z9hG4bK{method}{via}\r\nMax-Forwards: 70\r\n\
              From: <sip:+12155550121@phone.example>;tag=1\r\nTo: <sip:+12025550101@edge.example>\r\n\
@@ -98,7 +124,21 @@ impl Phone {
 /// Accepts a connection of the edge's.
 async fn accept(listener: &TcpListener) -> Phone {
     let (stream, _) = listener.accept().await.unwrap();
-    Phone { stream, read: Vec::new() }
+    Phone::on(stream)
+}
+
+/// The callee at the other end of `far` refuses the call that came by it, and the phone calls `uri` again. Gives the
+/// INVITE that was refused.
+async fn refused_and_called_again(far: &mut Phone, phone: &mut Phone, uri: &str, call: &str) -> String {
+    let invite = far.hears().await.unwrap();
+    far.says(response(&invite, "486 Busy Here")).await;
+    let ack = far.hears().await.unwrap();
+    assert!(ack.starts_with("ACK "), "{ack}");
+    while !phone.hears().await.unwrap().starts_with("SIP/2.0 486 ") {}
+    phone
+        .says(phone.request("INVITE", uri, call).replace("Call-ID: INVITE", &format!("Call-ID: {call}")))
+        .await;
+    invite
 }
 
 #[tokio::test]
@@ -161,17 +201,10 @@ async fn a_call_opens_one_connection_and_the_next_takes_it() {
     let mut phone = edge.phone().await;
     phone.says(phone.request("INVITE", &uri, "a")).await;
     let mut far = accept(&callee).await;
-    for branch in ["b", "c"] {
-        let invite = far.hears().await.unwrap();
+    for call in ["b", "c"] {
+        let invite = refused_and_called_again(&mut far, &mut phone, &uri, call).await;
         assert!(invite.starts_with("INVITE ") && invite.contains("Via: SIP/2.0/TCP "), "{invite}");
         assert!(invite.contains(&format!("Contact: <sip:{};transport=tcp>", edge.address)), "{invite}");
-        far.says(response(&invite, "486 Busy Here")).await;
-        let ack = far.hears().await.unwrap();
-        assert!(ack.starts_with("ACK "), "{ack}");
-        while !phone.hears().await.unwrap().starts_with("SIP/2.0 486 ") {}
-        let again =
-            phone.request("INVITE", &uri, branch).replace("Call-ID: INVITE", &format!("Call-ID: {branch}"));
-        phone.says(again).await;
     }
     assert_eq!(edge.stop().await.shell.streams.opened, 1);
 }
@@ -184,11 +217,7 @@ async fn a_request_that_met_a_closing_connection_goes_by_a_new_one() {
     let mut phone = edge.phone().await;
     phone.says(phone.request("INVITE", &uri, "a")).await;
     let mut far = accept(&callee).await;
-    let invite = far.hears().await.unwrap();
-    far.says(response(&invite, "486 Busy Here")).await;
-    assert!(far.hears().await.unwrap().starts_with("ACK "));
-    while !phone.hears().await.unwrap().starts_with("SIP/2.0 486 ") {}
-    phone.says(phone.request("INVITE", &uri, "b").replace("Call-ID: INVITE", "Call-ID: b")).await;
+    refused_and_called_again(&mut far, &mut phone, &uri, "b").await;
     let lost = far.hears().await.unwrap();
     drop(far);
     let mut far = accept(&callee).await;
@@ -241,6 +270,23 @@ async fn a_request_comes_back_on_a_connection_with_an_alias() {
 }
 
 #[tokio::test]
+async fn a_stranger_takes_no_requests_in_by_an_alias() {
+    let acceptor = Acceptor::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
+    let edge = Edge::among_strangers(acceptor, StreamLimits::default());
+    let mut stranger = edge.phone_at("127.0.0.2").await;
+    let options = stranger.request("OPTIONS", "sip:edge.example", ";alias");
+    let own = stranger.stream.local_addr().unwrap().to_string();
+    stranger.says(options.replace(&format!("TCP {own}"), "TCP 127.0.0.2:9")).await;
+    assert!(stranger.hears().await.unwrap().starts_with("SIP/2.0 403 "));
+    let mut phone = edge.phone_at("127.0.0.1").await;
+    phone.says(phone.request("INVITE", "sip:+12025550101@127.0.0.2:9;transport=tcp", "")).await;
+    // Nobody listens there.
+    while !phone.hears().await.unwrap().starts_with("SIP/2.0 500 ") {}
+    let report = edge.stop().await;
+    assert_eq!((report.shell.streams.opened, ended(&report, Ended::Unreachable)), (1, 1));
+}
+
+#[tokio::test]
 async fn connections_are_capped_in_all_and_for_each_peer() {
     for (limits, why) in [
         (StreamLimits::default().accepted(2), Unaccepted::Cap),
@@ -260,7 +306,7 @@ async fn connections_are_capped_in_all_and_for_each_peer() {
         fourth.says(fourth.request("REGISTER", "sip:edge.example", "")).await;
         assert!(fourth.hears().await.is_some());
         let report = edge.stop().await;
-        assert_eq!(report.shell.streams.unaccepted().find(|(each, _)| *each == why), Some((why, 1)));
+        assert_eq!(unaccepted(&report, why), 1);
     }
 }
 
@@ -309,7 +355,7 @@ async fn a_peer_that_does_not_read_is_cut_off_and_others_are_served() {
     let edge = Edge::start(StreamLimits::default().queue(8).stalled(Duration::from_millis(200)));
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
-    let mut deaf = Phone { stream: socket.connect(edge.address).await.unwrap(), read: Vec::new() };
+    let mut deaf = Phone::on(socket.connect(edge.address).await.unwrap());
     let request = deaf.request("OPTIONS", "sip:edge.example", "");
     let writing = tokio::spawn(async move {
         for at in 0_u64.. {

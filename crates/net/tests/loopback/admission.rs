@@ -1,0 +1,90 @@
+//! Who is let in: strangers take their share of connections and handshakes, and trunks have the rest.
+
+use std::time::Duration;
+
+use attesta_net::{
+    Acceptor, Ended, StreamLimits, Tls, TlsIdentity, TlsMeter, TlsRoots, TlsTerms, Unaccepted,
+};
+use rcgen::{CertificateParams, KeyPair};
+
+use crate::streams::{Edge, Phone, unaccepted};
+
+/// An address that the trunk claims, and one that none does.
+const TRUNK: &str = "127.0.0.1";
+const STRANGER: &str = "127.0.0.2";
+
+/// More than any test takes.
+const LONG: Duration = Duration::from_secs(60);
+
+/// TLS for `edge.example`, which believes its own certificate.
+fn tls() -> Tls {
+    let key = KeyPair::generate().unwrap();
+    let certificate =
+        CertificateParams::new(["edge.example".to_owned()]).unwrap().self_signed(&key).unwrap().pem();
+    let identity = TlsIdentity::from_pem(certificate.as_bytes(), key.serialize_pem().as_bytes()).unwrap();
+    let roots = TlsRoots::from_pem(certificate.as_bytes()).unwrap();
+    Tls::new(&TlsTerms::new(identity, roots), TlsMeter::default()).unwrap()
+}
+
+/// Waits until the edge has accepted as many connections.
+async fn accepted(edge: &Edge, count: u64) {
+    while edge.control.report().await.unwrap().shell.streams.accepted < count {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn strangers_fill_their_half_of_the_connections_and_a_trunk_still_gets_in() {
+    let acceptor = Acceptor::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
+    let edge = Edge::among_strangers(acceptor, StreamLimits::default().accepted(4));
+    let (first, _second) = (edge.phone_at(STRANGER).await, edge.phone_at(STRANGER).await);
+    accepted(&edge, 2).await;
+    assert!(edge.phone_at(STRANGER).await.hears().await.is_none());
+
+    let mut trunks = Vec::new();
+    for _ in 0..2 {
+        let mut trunk = edge.phone_at(TRUNK).await;
+        trunk.says(trunk.request("OPTIONS", "sip:edge.example", "")).await;
+        assert!(trunk.hears().await.unwrap().starts_with("SIP/2.0 200 "));
+        trunks.push(trunk);
+    }
+    assert!(edge.phone_at(TRUNK).await.hears().await.is_none());
+
+    drop(first);
+    edge.ends(Ended::ByPeer, 1).await;
+    let mut again = edge.phone_at(STRANGER).await;
+    again.says(again.request("OPTIONS", "sip:edge.example", "")).await;
+    assert!(again.hears().await.unwrap().starts_with("SIP/2.0 403 "));
+    let report = edge.stop().await;
+    let refused = [Unaccepted::StrangerCap, Unaccepted::Cap].map(|why| unaccepted(&report, why));
+    assert_eq!((report.shell.streams.accepted, refused), (5, [1, 1]));
+}
+
+#[tokio::test]
+async fn strangers_fill_their_half_of_the_handshakes_and_a_trunk_still_gets_in() {
+    let tls = tls();
+    let acceptor = Acceptor::tls("127.0.0.1:0".parse().unwrap(), tls.clone()).unwrap();
+    let edge = Edge::among_strangers(acceptor, StreamLimits::default().handshakes(4).handshake(LONG));
+    let (first, _second) = (edge.phone_at(STRANGER).await, edge.phone_at(STRANGER).await);
+    accepted(&edge, 2).await;
+    assert!(edge.phone_at(STRANGER).await.hears().await.is_none());
+
+    let handshake =
+        async |phone: Phone| tls.connect("edge.example", phone.stream, LONG).await.unwrap().stream;
+    // Each that is over makes room for the next.
+    for _ in 0..5 {
+        let trunk = edge.phone_at(TRUNK).await;
+        let options = trunk.request("OPTIONS", "sip:edge.example", "").replace("2.0/TCP", "2.0/TLS");
+        let mut trunk = Phone::on(handshake(trunk).await);
+        trunk.says(options).await;
+        assert!(trunk.hears().await.unwrap().starts_with("SIP/2.0 200 "));
+    }
+
+    drop(first);
+    edge.ends(Ended::Handshake, 1).await;
+    handshake(edge.phone_at(STRANGER).await).await;
+    let report = edge.stop().await;
+    let refused =
+        [Unaccepted::StrangerHandshakeCap, Unaccepted::HandshakeCap].map(|why| unaccepted(&report, why));
+    assert_eq!((report.shell.streams.accepted, refused), (8, [1, 0]));
+}
