@@ -1,6 +1,6 @@
 //! Where a message belongs, read from it before it is parsed.
 
-use attesta_sip::{Name, To, Via};
+use attesta_sip::{Headers, Name, To, Via};
 
 use crate::mint::Place;
 
@@ -58,6 +58,17 @@ impl<'a> Bearing<'a> {
         let to = to.and_then(|to| To::parse(to).ok());
         Self { place: to.and_then(|to| Place::of(to.tag()?)), call_id }
     }
+}
+
+/// The fields by which the transaction of a message is found, of one that may be cut short.
+pub(crate) fn fields(message: &[u8]) -> Headers {
+    let mut found = Headers::new();
+    for (name, value) in Lines(start(message)).skip(1).filter_map(split) {
+        if let Some(name @ (Name::Via | Name::CallId | Name::CSeq)) = Name::parse(name) {
+            found.push(name, value);
+        }
+    }
+    found
 }
 
 /// The lines of a header, each with the lines that continue it (RFC 3261 section 7.3.1).
@@ -183,6 +194,18 @@ mod tests {
     }
 
     #[test]
+    fn the_fields_of_a_message_that_is_cut_short_are_those_that_are_whole() {
+        let cut = b"SIP/2.0 200 OK\r\nv: one,\r\n two\r\nTo: <sip:b>\r\nVIA: three\r\nI: c\r\nCSeq: 1 INV";
+        let found = fields(cut);
+        let lines: Vec<_> = found.iter().map(|field| (field.name(), field.value())).collect();
+        let [one, three, call_id]: [&[u8]; 3] = [b"one,\r\n two", b"three", b"c"];
+        assert_eq!(
+            lines,
+            [(Some(Name::Via), one), (Some(Name::Via), three), (Some(Name::CallId), call_id)]
+        );
+    }
+
+    #[test]
     fn no_octets_are_too_odd() {
         let odd: [&[u8]; 8] = [
             b"",
@@ -197,6 +220,7 @@ mod tests {
         for message in odd {
             assert_eq!(Bearing::of_received(message), Bearing::default());
             assert_eq!(Bearing::of_sent(message), Bearing::default());
+            assert_eq!(fields(message).get(Name::CSeq), None);
         }
     }
 }

@@ -27,7 +27,7 @@ pub enum Input {
         error: StreamError,
     },
     /// What the endpoint asked to transmit could not be sent, or an ICMP error said that it did not arrive
-    /// (RFC 3261 section 18.4). The payload may be cut short, as ICMP does, so long as its top Via and CSeq stand in it; that
+    /// (RFC 3261 section 18.4). The payload may be cut short, as ICMP does, so long as Via, Call-ID and CSeq stand in it; that
     /// of a response over a stream may not.
     ///
     /// A response on a connection that is gone is then handed out once more, with a flow without a connection: the shell finds

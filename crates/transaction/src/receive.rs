@@ -9,6 +9,7 @@ use attesta_sip::{
 use bytes::Bytes;
 use tracing::info;
 
+use crate::bearing;
 use crate::config::Claim;
 use crate::counters::Refusal;
 use crate::endpoint::Endpoint;
@@ -41,8 +42,9 @@ impl Endpoint {
             if let Some(slot) = via.and_then(|via| self.find_client(via.branch(), method)) {
                 self.step_client(now, slot, ClientEvent::TransportError(why));
             }
-        } else if let Ok(response) = Message::parse(transmit.payload.clone(), self.config.reading_limits()) {
-            let Some(marks) = Marks::of(response.headers()) else { return };
+        } else {
+            let fields = bearing::fields(&transmit.payload);
+            let Some(marks) = Marks::of(&fields) else { return };
             // A response has no Request-URI, so that those to RFC 2543 clients are not found.
             let key = self.keyring.server(&marks, b"", marks.cseq.method());
             let slot = self.servers.find(key);

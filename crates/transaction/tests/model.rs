@@ -224,7 +224,9 @@ impl Subject {
             "user failure" => self.respond(486),
             "user 408" => self.respond(408),
             "error" => {
-                if let Some(sent) = self.sent.clone() {
+                if let Some(mut sent) = self.sent.clone() {
+                    // ICMP quotes the beginning.
+                    sent.payload.truncate(sent.payload.len() - "\r\n\r\n".len());
                     self.endpoint.handle_input(self.now, Input::TransportFailed(sent));
                 }
             }
