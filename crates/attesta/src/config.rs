@@ -3,9 +3,9 @@
 //! Reading checks the form of every value, and that every name used is borne by something. Keys, certificates and
 //! addresses are looked at afterwards, by `load`.
 
+mod clash;
 mod identity;
 mod listen;
-
 mod names;
 mod section;
 mod service;
@@ -120,6 +120,7 @@ impl Settings {
     }
 
     fn of(root: Section<'_>) -> Self {
+        let source = root.source();
         root.later(&["include", "list", "cdr", "state"]);
         let verify = root.section("verify").map(VerifySettings::read).unwrap_or_default();
 
@@ -163,6 +164,8 @@ impl Settings {
                 .unwrap_or_else(service::all_cores),
         };
         root.close();
+        clash::listeners(source, &settings.listeners);
+        clash::sources(source, &settings.trunks);
         settings
     }
 }

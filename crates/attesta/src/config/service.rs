@@ -4,10 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::{NonZero, NonZeroU8};
 
 use attesta_b2bua::Prefix;
-use tracing_subscriber::EnvFilter;
 
 use super::section::Section;
 use super::source::Span;
+use crate::telemetry;
 
 /// The emergency numbers where the file names none.
 pub(super) fn emergency_numbers() -> Vec<Prefix> {
@@ -103,7 +103,7 @@ impl Default for LogSettings {
 impl LogSettings {
     pub(super) fn read(section: Section<'_>) -> Self {
         let default = Self::default();
-        let level = |text: &str| EnvFilter::builder().parse(text).is_ok().then(|| text.to_owned());
+        let level = |text: &str| telemetry::filter(text).is_some().then(|| text.to_owned());
         let settings = Self {
             level: section
                 .parsed("level", "error, warn, info, debug or trace, or \"info,attesta_net=debug\"", level)

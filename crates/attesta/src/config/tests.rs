@@ -162,6 +162,59 @@ fn names_are_borne_by_something() {
 }
 
 #[test]
+fn no_two_listeners_share_a_port_that_can_carry_one() {
+    let help = "give each [[listen]] its own address and port";
+    let two = |one: &str, other: &str| {
+        let listen =
+            |transport| format!("[[listen]]\naddress = \"127.0.0.1:5060\"\ntransport = {transport}\n");
+        listen(one) + &listen(other)
+    };
+    assert_eq!(
+        faults(&two("\"udp\"", "\"udp\"")),
+        [format!("4:1 udp 127.0.0.1:5060 is taken already | {help}")]
+    );
+    assert_eq!(
+        faults(&two("[\"udp\", \"tcp\"]", "\"ws\"")),
+        [format!("4:1 ws 127.0.0.1:5060 is taken already | {help}")]
+    );
+    settings(&two("\"udp\"", "\"tcp\""));
+    settings(&two("\"tcp\"", "\"tcp\"").replace(":5060", ":0"));
+}
+
+#[test]
+fn a_source_is_that_of_one_trunk() {
+    let two = |source: &str, more: &str| {
+        format!(
+            "[[trunk]]\nname = \"a\"\nsources = [\"10.0.0.1\", \"10.1.0.0/16\"]\ninbound_identity = \"pass\"\n\
+             [[trunk]]\nname = \"b\"\nsources = [\"10.2.0.1\", \"{source}\"]\ninbound_identity = \"pass\"\n{more}"
+        )
+    };
+    let help = "one address, one trunk: take it out of one, or narrow it to address:port";
+    for source in ["10.0.0.1", "::ffff:10.0.0.1", "10.1.2.3/16"] {
+        assert_eq!(
+            faults(&two(source, "")),
+            [format!("7:24 `{source}` is a source of the trunk `a` already | {help}")]
+        );
+    }
+    for source in ["10.0.0.1:5070", "10.0.0.0/24", "10.1.0.0/17"] {
+        settings(&two(source, ""));
+    }
+    settings(&two("10.0.0.1", "tls_names = [\"b.example\"]\n"));
+}
+
+#[test]
+fn a_word_that_is_no_level_does_not_silence_the_log() {
+    let help = "write error, warn, info, debug or trace, or \"info,attesta_net=debug\"";
+    for level in ["loud", "warning", "attesta_net", "info,attesta_net", "info,,debug"] {
+        let found = faults(&format!("[log]\nlevel = \"{level}\"\n"));
+        assert_eq!(found, [format!("2:9 `{level}` is not what is asked for here | {help}")]);
+    }
+    for level in ["info", "WARN", "off", "info,attesta_net=debug,attesta_b2bua::call=warn"] {
+        assert_eq!(settings(&format!("[log]\nlevel = \"{level}\"\n")).log.level, level);
+    }
+}
+
+#[test]
 fn a_trunk_that_verifies_or_signs_needs_the_means() {
     assert_eq!(
         faults("[[trunk]]\nname = \"a\"\nsources = [\"10.0.0.1\"]\ntargets = [\"sip:10.0.0.1\"]\n"),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use attesta_b2bua::{
-    InboundIdentity, Numbers, OnSignFailure, OutboundIdentity, Outcomes, Oversize, Route, RouteTo, Target,
-    Trunk, TrunkTimers, Trusts,
+    InboundIdentity, Numbers, OnSignFailure, OutboundIdentity, Outcomes, Oversize, Route, RouteTo, Source,
+    Target, Trunk, TrunkTimers, Trusts,
 };
 use attesta_sip::{Host, Status};
 use attesta_stir::{Attestation, DialPlan};
@@ -20,6 +20,9 @@ use super::value::Text;
 pub(crate) struct TrunkSettings {
     pub(crate) trunk: Trunk,
     pub(crate) targets: Vec<(Text, Target)>,
+    pub(super) sources: Vec<(Text, Source)>,
+    /// Whether its connections prove a name beside their address.
+    pub(super) by_name: bool,
 }
 
 /// Reads one `[[trunk]]`; `outcomes` is what `[verify]` says.
@@ -28,13 +31,9 @@ pub(super) fn read_trunk(section: Section<'_>, names: &Names, outcomes: Outcomes
     let name = section.text("name");
     let mut trunk = Trunk::new(name.as_ref().map_or("", Text::as_str));
 
-    let sources = section.parsed_list(
-        "sources",
-        "addresses: \"10.1.0.5\", \"10.1.0.5:5060\" or \"10.1.0.0/16\"",
-        |text| text.parse().ok(),
-    );
-    for source in sources.into_iter().flatten() {
-        trunk = trunk.source(source);
+    let sources = read_sources(&section);
+    for (_, source) in &sources {
+        trunk = trunk.source(*source);
     }
     let domains = "domains that the peer's certificate speaks for, such as \"sip.acme.example\"";
     for domain in section.parsed_list("tls_names", domains, domain).into_iter().flatten() {
@@ -59,8 +58,18 @@ pub(super) fn read_trunk(section: Section<'_>, names: &Names, outcomes: Outcomes
         trunk = trunk.budget(budget);
     }
     trunk = trunk.outcomes(verify.map_or(outcomes, |verify| verify.outcomes));
+    let by_name = section.has("tls_names");
     section.close();
-    name.map(|_| TrunkSettings { trunk, targets })
+    name.map(|_| TrunkSettings { trunk, targets, sources, by_name })
+}
+
+fn read_sources(section: &Section<'_>) -> Vec<(Text, Source)> {
+    let what = "addresses: \"10.1.0.5\", \"10.1.0.5:5060\" or \"10.1.0.0/16\"";
+    let read = |text: Text| {
+        let source = section.understood(&text, what, |text| text.parse().ok())?;
+        Some((text, source))
+    };
+    section.texts("sources").unwrap_or_default().into_iter().filter_map(read).collect()
 }
 
 /// A domain as a certificate names it, whole: neither a URI nor a wildcard.
