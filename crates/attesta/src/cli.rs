@@ -111,6 +111,9 @@ enum Color {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Start the edge: without --config on the embedded default, signed calls on loopback
+    ///
+    /// SIGTERM and SIGINT stop it at once: calls in progress are left as they are, and their parties are not told. SIGHUP
+    /// changes nothing.
     Run(Run),
     /// Place calls over real loopback sockets through a signing and a verifying edge, and show them
     Demo(Demo),

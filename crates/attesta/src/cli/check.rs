@@ -29,6 +29,13 @@ pub(super) fn check(args: &Check, screen: &Screen) -> Result<Outcome, Failure> {
     let mut assembly = runtime.block_on(assembling).map_err(Failure::Faults)?;
     assembly.alarms.extend(runtime.block_on(unresolved(&configuration)));
     assembly.alarms.extend(runtime.block_on(unserved(&configuration, &assembly)));
+    let settings = &configuration.settings;
+    if settings.routes.is_empty() && !settings.trunks.is_empty() {
+        assembly.alarms.push(
+            Fault::new("there is no [[route]]: no call is sent on")
+                .help("add [[route]] to = \"...\": a trunk, a list of trunks, or \"request-uri\""),
+        );
+    }
     for alarm in &assembly.alarms {
         screen.warn(alarm);
     }

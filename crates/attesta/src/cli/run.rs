@@ -4,8 +4,10 @@ use std::io::{self, Write};
 
 use attesta::{BuildError, Edge};
 use serde_json::json;
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::screen::Screen;
 use super::{Outcome, Run, runtime, time};
@@ -26,7 +28,10 @@ pub(super) fn run(args: &Run, screen: &Screen) -> Result<Outcome, Failure> {
 }
 
 async fn serve(configuration: &Configuration, screen: &Screen) -> Result<Outcome, Failure> {
-    let stop = stop_signal().map_err(|error| Fault::new(format!("signals cannot be caught: {error}")))?;
+    let uncaught = |error| Fault::new(format!("signals cannot be caught: {error}"));
+    let stop = stop_signal().map_err(uncaught)?;
+    #[cfg(unix)]
+    let hang_up = signal(SignalKind::hangup()).map_err(uncaught)?;
     let assembly =
         assemble(configuration, time::now(), Strictness::SetAside).await.map_err(Failure::Faults)?;
     // The ephemeral signers' certificates are served for as long as the edge runs.
@@ -61,7 +66,12 @@ async fn serve(configuration: &Configuration, screen: &Screen) -> Result<Outcome
         // An edge that has stopped already needs no telling.
         let _ = handle.stop().await;
     });
+    #[cfg(unix)]
+    background.spawn(hang_ups(hang_up));
     let report = edge.run().await;
+    if report.calls.calls_live > 0 {
+        warn!(calls = report.calls.calls_live, "stopped amid calls: their parties are not told");
+    }
     info!(calls = report.calls.calls, answered = report.calls.answered, "stopped");
     Ok(Outcome::Done)
 }
@@ -69,10 +79,7 @@ async fn serve(configuration: &Configuration, screen: &Screen) -> Result<Outcome
 /// Why there is no edge, with the place of the address where it is one.
 fn unbuilt(configuration: &Configuration, error: &BuildError) -> Fault {
     let (address, help) = match error {
-        BuildError::Bind { address, .. } => (
-            address,
-            "is something listening there already? give another address, or port 0 for any free one",
-        ),
+        BuildError::Bind { address, error } => (address, unbound(error.kind())),
         BuildError::Tls { address, error } => (address, error.remedy()),
         BuildError::Config(_)
         | BuildError::NoRoots(_)
@@ -87,6 +94,17 @@ fn unbuilt(configuration: &Configuration, error: &BuildError) -> Fault {
         None => Fault::new(error.to_string()),
     };
     fault.help(help)
+}
+
+/// How to mend an address that the system does not give.
+fn unbound(why: io::ErrorKind) -> &'static str {
+    if why == io::ErrorKind::AddrNotAvailable {
+        "give an address that an interface of this machine has"
+    } else if why == io::ErrorKind::PermissionDenied {
+        "ports below 1024 need root or CAP_NET_BIND_SERVICE"
+    } else {
+        "is something listening there already? give another address, or port 0 for any free one"
+    }
 }
 
 /// One line per listener with the port really bound, then `ready` alone. A reader that went away is no reason to stop.
@@ -112,7 +130,6 @@ fn announce(edge: &Edge, admin: Option<std::net::SocketAddr>, screen: &Screen) {
 /// Ends at the first SIGTERM or SIGINT.
 #[cfg(unix)]
 fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
-    use tokio::signal::unix::{SignalKind, signal};
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     Ok(async move {
         tokio::select! {
@@ -120,6 +137,16 @@ fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
             _ = interrupt.recv() => {}
         }
     })
+}
+
+/// SIGHUP, by which services are asked to read their configuration again, ends no calls.
+#[cfg(unix)]
+async fn hang_ups(mut signals: Signal) {
+    while signals.recv().await.is_some() {
+        warn!(
+            "SIGHUP: the configuration is read at start only; certificates and CRLs are taken up as their files change"
+        );
+    }
 }
 
 /// Ends at the first Ctrl-C.

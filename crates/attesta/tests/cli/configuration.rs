@@ -58,6 +58,13 @@ fn a_certificate_that_verifiers_cannot_fetch_is_a_warning() {
 }
 
 #[test]
+fn trunks_without_routes_are_a_warning() {
+    let finished = check(&EDGE.replace("[[route]]\nto = \"carrier\"\n", "")).expect(0);
+    let warning = "warning: there is no [[route]]: no call is sent on\n  help: add [[route]] to = ";
+    assert!(finished.stderr.contains(warning), "{}", finished.stderr);
+}
+
+#[test]
 fn the_printed_default_is_the_default() {
     let printed = attesta(["check", "--print-default"]).expect(0).stdout;
     assert!(printed.contains("[[listen]]") && printed.contains("# "), "with comments");

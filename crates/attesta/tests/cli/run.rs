@@ -50,11 +50,16 @@ impl Edge {
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
+    #[cfg(unix)]
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
     /// Sends SIGTERM, and gives the exit status and what was said on standard error.
     #[cfg(unix)]
     fn stop(mut self) -> (Option<i32>, String) {
-        let pid = self.child.id().to_string();
-        assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.signal("-TERM");
         let mut said = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
         (self.child.wait().unwrap().code(), said)
@@ -134,6 +139,11 @@ fn the_built_in_callee_answers() {
     assert!(answer.starts_with("SIP/2.0 200 ") && answer.contains("application/sdp"), "{answer}");
     let (_, metrics) = edge.get("/metrics");
     assert!(metrics.contains("attesta_calls_live 1"), "{metrics}");
+    edge.signal("-HUP");
+    let (code, said) = edge.stop();
+    assert_eq!(code, Some(0), "SIGHUP stops nothing");
+    assert!(said.contains("SIGHUP: the configuration is read at start only"), "{said}");
+    assert!(said.contains("stopped amid calls: their parties are not told calls=1"), "{said}");
 }
 
 #[test]
