@@ -22,6 +22,8 @@ use crate::lex;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sdp {
     lines: Vec<Line>,
+    /// Empty lines behind the last one.
+    tail: Vec<u8>,
 }
 
 /// One line: its type, its value, and the line end it came with.
@@ -34,8 +36,12 @@ struct Line {
 
 impl Sdp {
     /// Reads a description: lines of one letter, `=` and a value, the first of them `v=0`
-    /// (RFC 8866 section 5). Line feeds alone are taken as line ends.
+    /// (RFC 8866 section 5). Line feeds alone are taken as line ends, and empty lines at the end,
+    /// which some phones send, are passed over.
     pub fn parse(body: &[u8]) -> Result<Self, ParseError> {
+        let whole = body;
+        let body = without_empty_lines(whole);
+        let tail = lex::split(whole, body.len()).1.to_vec();
         let mut lines = Vec::new();
         let mut offset = 0;
         for line in body.split_inclusive(|&octet| octet == b'\n') {
@@ -53,7 +59,7 @@ impl Sdp {
             offset += line.len();
         }
         match lines.first() {
-            Some(Line { kind: b'v', value, .. }) if value == b"0" => Ok(Self { lines }),
+            Some(Line { kind: b'v', value, .. }) if value == b"0" => Ok(Self { lines, tail }),
             Some(_) => Err(ParseError::new(ParseErrorKind::Version, 0)),
             None => Err(ParseError::new(ParseErrorKind::UnexpectedEnd, 0)),
         }
@@ -165,6 +171,7 @@ impl Sdp {
             out.extend_from_slice(&line.value);
             out.extend_from_slice(line.end.as_bytes());
         }
+        out.extend_from_slice(&self.tail);
     }
 
     /// The octets.
@@ -206,7 +213,7 @@ impl fmt::Debug for Sdp {
 }
 
 /// The `o=` line (RFC 8866 section 5.2).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Origin<'a> {
     /// The user name, `-` for none.
     pub username: &'a [u8],
@@ -225,6 +232,13 @@ impl<'a> Origin<'a> {
         let (version, address) = lex::split_once(rest, b' ')?;
         let number = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse().ok();
         Some(Self { username, session: number(session)?, version: number(version)?, address })
+    }
+}
+
+/// The numbers only: names and addresses are not for logs.
+impl fmt::Debug for Origin<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Origin({} {})", self.session, self.version)
     }
 }
 
@@ -336,6 +350,16 @@ impl fmt::Debug for Media<'_> {
     }
 }
 
+/// What stands before the empty lines at the end.
+fn without_empty_lines(mut body: &[u8]) -> &[u8] {
+    while let Some(before) = body.strip_suffix(b"\r\n").or(body.strip_suffix(b"\n"))
+        && before.ends_with(b"\n")
+    {
+        body = before;
+    }
+    body
+}
+
 /// The lines up to the next `m=` line.
 fn section_from(lines: &[Line]) -> &[Line] {
     let length = lines.iter().skip(1).position(|line| line.kind == b'm').map_or(lines.len(), |at| at + 1);
@@ -368,12 +392,17 @@ mod tests {
 
     #[test]
     fn what_is_not_edited_prints_as_received() {
-        for body in [OFFER, b"v=0\no=- 1 1 IN IP4 a\ns=-\nt=0 0\n", b"v=0\r\ns=-"] {
+        for body in [OFFER, b"v=0\no=- 1 1 IN IP4 a\ns=-\nt=0 0\n", b"v=0\r\ns=-", b"v=0\r\n\r\n\n"] {
             assert_eq!(Sdp::parse(body).unwrap().to_vec(), body);
         }
-        for bad in
-            [&b""[..], b"v=1\r\n", b"o=- 1 1 IN IP4 a\r\nv=0\r\n", b"v=0\r\n\r\n", b"v=0\r\nnonsense\r\n"]
-        {
+        for bad in [
+            &b""[..],
+            b"v=1\r\n",
+            b"o=- 1 1 IN IP4 a\r\nv=0\r\n",
+            b"v=0\r\n\r\ns=-",
+            b"v=0\r\n\r",
+            b"\r\n\r\n",
+        ] {
             assert!(Sdp::parse(bad).is_err(), "{}", lex::text(bad));
         }
     }
