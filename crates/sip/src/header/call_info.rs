@@ -3,11 +3,13 @@ use std::fmt;
 use super::typed::typed;
 use crate::error::ParseError;
 use crate::lex;
+use crate::mask::Masked;
 use crate::param::Params;
 use crate::parse;
+use crate::uri::Uri;
 
 /// One value of `Call-Info`: something about the caller or the callee (RFC 3261 section 20.9).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct CallInfo<'a> {
     uri: &'a [u8],
     params: Params<'a>,
@@ -37,7 +39,7 @@ impl<'a> CallInfo<'a> {
 }
 
 /// One value of `Geolocation`: where a location is found, not taken apart (RFC 6442 section 4.1).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Geolocation<'a> {
     uri: &'a [u8],
     params: Params<'a>,
@@ -63,6 +65,27 @@ impl<'a> Geolocation<'a> {
 
 typed!(CallInfo<'a>, Geolocation<'a>);
 
+/// The URI masked, and the names of the parameters: both may be personal.
+impl fmt::Debug for CallInfo<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        masked(self.uri, self.params, f)
+    }
+}
+
+/// As that of [`CallInfo`].
+impl fmt::Debug for Geolocation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        masked(self.uri, self.params, f)
+    }
+}
+
+fn masked(uri: &[u8], params: Params<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match Uri::parse(uri) {
+        Ok(uri) => write!(f, "<{uri:?}>{params:?}"),
+        Err(_) => write!(f, "<{:?}>{params:?}", Masked(uri)),
+    }
+}
+
 impl fmt::Display for CallInfo<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "<{}>{}", lex::text(self.uri), self.params)
@@ -86,5 +109,7 @@ mod tests {
         assert_eq!(info.purpose(), Some(&b"icon"[..]));
         assert_eq!(Geolocation::parse(b"<cid:target123@atlanta.example.com>").unwrap().uri().len(), 33);
         assert!(CallInfo::parse(b"http://www.example.com").is_err());
+        let info = CallInfo::parse(b"<sip:alice@example.com>;purpose=card").unwrap();
+        assert_eq!(format!("{info:?}"), "<sip:a****@example.com>[\"purpose\"]");
     }
 }
