@@ -56,6 +56,22 @@ impl Message {
         }
     }
 
+    /// The body as octets that share the datagram.
+    pub fn body_bytes(&self) -> Bytes {
+        match self {
+            Self::Request(request) => request.body_bytes(),
+            Self::Response(response) => response.body_bytes(),
+        }
+    }
+
+    /// Puts another body in place; see [`Request::set_body`].
+    pub fn set_body(&mut self, body: impl Into<Bytes>) {
+        match self {
+            Self::Request(request) => request.set_body(body),
+            Self::Response(response) => response.set_body(body),
+        }
+    }
+
     /// The version in the start line.
     pub fn version(&self) -> Version {
         match self {
@@ -163,6 +179,40 @@ mod tests {
         assert_eq!(edited.to_bytes(), expected);
         edited.set_uri("sip:carol@example.com");
         assert!(edited.to_bytes().starts_with(b"INVITE sip:carol@example.com SIP/2.0\r\n"));
+    }
+
+    #[test]
+    fn the_first_value_of_several_on_a_line_can_go_or_change() {
+        let octets =
+            b"BYE sip:a SIP/2.0\r\nRoute:\r\nRoute: <sip:b;x=\",\">\r\n , <sip:c>\r\nroute: <sip:d>\r\n\r\n";
+        let mut edited = request(octets);
+        let headers = edited.headers_mut();
+        headers.set_first_value(Name::Route, " <sip:e> ");
+        let values = |headers: &Headers| headers.values(Name::Route).map(<[u8]>::to_vec).collect::<Vec<_>>();
+        assert_eq!(values(headers), [b"<sip:e>", b"<sip:c>", b"<sip:d>"]);
+        assert!(headers.remove_first_value(Name::Route));
+        assert_eq!(headers.all(Name::Route).collect::<Vec<_>>(), [&b""[..], b"<sip:c>", b"<sip:d>"]);
+        assert!(headers.remove_first_value(Name::Route) && headers.remove_first_value(Name::Route));
+        assert!(!headers.remove_first_value(Name::Route));
+        headers.set_first_value(Name::Route, "<sip:f>");
+        headers.set_first_value(Name::Subject, "a, b");
+        headers.set_first_value(Name::Subject, "c, d");
+        assert!(edited.to_bytes().starts_with(
+            b"BYE sip:a SIP/2.0\r\nRoute:\r\nRoute: <sip:f>\r\nSubject: c, d\r\nContent-Length"
+        ));
+    }
+
+    #[test]
+    fn a_known_header_is_found_by_any_form_of_its_name() {
+        let mut edited = request(b"BYE sip:a SIP/2.0\r\ny: a.b.c\r\nX-A: 1\r\nx-a: 2\r\nY: d.e.f\r\n\r\n");
+        let headers = edited.headers_mut();
+        assert_eq!(headers.named("identity"), Some(&b"a.b.c"[..]));
+        assert_eq!(headers.all_named("y").count() + headers.all_named("X-a").count(), 4);
+        assert!(
+            headers.set_named("X-A", "3") && headers.set_named("X-B", "4") && !headers.set_named("X:", "")
+        );
+        assert_eq!(headers.remove_named("Identity"), 2);
+        assert!(edited.to_bytes().starts_with(b"BYE sip:a SIP/2.0\r\nX-A: 3\r\nX-B: 4\r\nContent-Length"));
     }
 
     #[test]

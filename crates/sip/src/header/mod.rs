@@ -98,7 +98,8 @@ impl Headers {
     }
 
     /// Each value of this name: lines of a [`Shape::List`] header are split at commas outside
-    /// quotes and angle brackets, those of others are one value each.
+    /// quotes and angle brackets, those of others are one value each. A list may be empty, as that
+    /// of `Supported` often is: then its line holds no value.
     pub fn values(&self, name: Name) -> impl Iterator<Item = &[u8]> + Clone {
         let list = matches!(name.shape(), Shape::List);
         self.all(name).flat_map(move |value| if list { Values::list(value) } else { Values::single(value) })
@@ -114,10 +115,15 @@ impl Headers {
         self.index.lines().iter().any(|line| line.name == Some(name))
     }
 
-    /// The value of the first line whose name is this one, whatever its case; for headers that
-    /// [`Name`] does not list.
+    /// The value of the first line of this name, by the rule of [`Field::is_named`]; for headers
+    /// that [`Name`] does not list.
     pub fn named(&self, name: &str) -> Option<&[u8]> {
         self.iter().find(|field| field.is_named(name)).map(|field| field.value())
+    }
+
+    /// The value of each line of this name, by the rule of [`Field::is_named`].
+    pub fn all_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + Clone {
+        self.iter().filter(move |field| field.is_named(name)).map(|field| field.value())
     }
 
     /// All lines in order.
@@ -160,7 +166,7 @@ impl Headers {
     ///
     /// Does nothing and gives `false` if the name is not a token of at most 255 octets.
     pub fn push_named(&mut self, name: &str, value: impl AsRef<[u8]>) -> bool {
-        if !lex::all(name.as_bytes(), lex::TOKEN) || name.len() > usize::from(u8::MAX) {
+        if !is_name(name) {
             return false;
         }
         let line = self.write_line(name.as_bytes(), Name::parse(name.as_bytes()), value.as_ref());
@@ -193,6 +199,44 @@ impl Headers {
         self.index.insert(at.unwrap_or(self.len()), line);
     }
 
+    /// Puts another value in place of the first one of this name, as the top one of several Via on
+    /// one line; at the end if there is none.
+    pub fn set_first_value(&mut self, name: Name, value: impl AsRef<[u8]>) {
+        if !self.replace_first_value(name, Some(lex::trim(value.as_ref()))) {
+            self.push(name, value);
+        }
+    }
+
+    /// Removes the first value of this name, as the top one of several Route on one line; gives
+    /// whether there was one.
+    ///
+    /// ```
+    /// use attesta_sip::{Headers, Name};
+    ///
+    /// let mut headers = Headers::new();
+    /// headers.push(Name::Route, "<sip:a.example.com;lr>, <sip:b.example.com;lr>");
+    /// assert!(headers.remove_first_value(Name::Route));
+    /// assert_eq!(headers.get(Name::Route), Some(&b"<sip:b.example.com;lr>"[..]));
+    /// ```
+    pub fn remove_first_value(&mut self, name: Name) -> bool {
+        self.replace_first_value(name, None)
+    }
+
+    /// Puts one line in place of all those of this name, by the rule of [`Field::is_named`], where
+    /// the first of them stood; at the end if there was none.
+    ///
+    /// Does nothing and gives `false` if the name is not a token of at most 255 octets.
+    pub fn set_named(&mut self, name: &str, value: impl AsRef<[u8]>) -> bool {
+        if !is_name(name) {
+            return false;
+        }
+        let at = self.iter().position(|field| field.is_named(name));
+        self.remove_named(name);
+        let line = self.write_line(name.as_bytes(), Name::parse(name.as_bytes()), value.as_ref());
+        self.index.insert(at.unwrap_or(self.len()), line);
+        true
+    }
+
     /// Removes all lines of this name; gives how many there were.
     pub fn remove(&mut self, name: Name) -> usize {
         self.keep(|line| line.name != Some(name))
@@ -205,7 +249,8 @@ impl Headers {
         at.is_some() && self.keep(|_| place.next() != at) > 0
     }
 
-    /// Removes all lines of this name, whatever its case; gives how many there were.
+    /// Removes all lines of this name, by the rule of [`Field::is_named`]; gives how many there
+    /// were.
     pub fn remove_named(&mut self, name: &str) -> usize {
         self.retain(|field| !field.is_named(name))
     }
@@ -273,6 +318,26 @@ impl Headers {
         let removed = self.index.retain(keep);
         self.touched |= removed > 0;
         removed
+    }
+
+    /// Puts this in place of the first value of this name, or takes that out; gives whether there is one.
+    fn replace_first_value(&mut self, name: Name, value: Option<&[u8]>) -> bool {
+        let list = matches!(name.shape(), Shape::List);
+        let lines = self.index.lines().iter().enumerate().filter(|(_, line)| line.name == Some(name));
+        let first = lines.map(|(at, line)| (at, self.value_of(line))).find_map(|(at, text)| {
+            let mut values = if list { Values::list(text) } else { Values::single(text) };
+            values.next().map(|_| (at, values.rest()))
+        });
+        let Some((at, rest)) = first else { return false };
+        let text: Vec<_> = value.into_iter().chain(rest).collect();
+        let text = (!text.is_empty()).then(|| text.join(&b", "[..]));
+        let mut place = 0..;
+        self.keep(|_| place.next() != Some(at));
+        if let Some(text) = text {
+            let line = self.write_line(name.as_str().as_bytes(), Some(name), &text);
+            self.index.insert(at, line);
+        }
+        true
     }
 
     fn position(&self, name: Name) -> Option<usize> {
@@ -375,9 +440,13 @@ impl<'a> Field<'a> {
         self.line
     }
 
-    /// Whether the name is this one, whatever its case.
+    /// Whether the name is this one, whatever its case; one that [`Name`] lists is found in its
+    /// compact form too, and by it.
     pub fn is_named(&self, name: &str) -> bool {
-        self.name_bytes().eq_ignore_ascii_case(name.as_bytes())
+        match self.name {
+            None => self.name_bytes().eq_ignore_ascii_case(name.as_bytes()),
+            Some(known) => Name::parse(name.as_bytes()) == Some(known),
+        }
     }
 
     fn of(line: &Line, raw: &'a [u8], added: &'a [u8]) -> Self {
@@ -410,6 +479,11 @@ fn text<'a>(raw: &'a [u8], added: &'a [u8], start: usize, length: usize) -> &'a 
 /// below the other 2^31.
 fn narrow(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+/// Whether a line can have this name.
+fn is_name(name: &str) -> bool {
+    lex::all(name.as_bytes(), lex::TOKEN) && name.len() <= usize::from(u8::MAX)
 }
 
 /// Writes a line of this name and value.

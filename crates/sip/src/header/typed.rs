@@ -13,7 +13,8 @@ pub trait Typed<'a>: Sized {
 }
 
 impl Headers {
-    /// Reads the first value of a header: `None` if there is none.
+    /// Reads the first value on the first line of a header: `None` if there is no line, or an empty
+    /// list on it.
     ///
     /// ```
     /// use attesta_sip::{CSeq, Headers, Method, Name};

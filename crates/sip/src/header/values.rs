@@ -4,8 +4,9 @@ use crate::lex;
 
 /// The values of one header line, separated by commas outside quotes and angle brackets.
 ///
-/// An empty piece is an empty value, which no typed header accepts. What follows a quote or a
-/// bracket that is never closed is not split.
+/// An empty line holds no value (RFC 3261 section 20.37: an empty Supported). An empty piece beside
+/// a comma is an empty value, which no typed header accepts. What follows a quote or a bracket that
+/// is never closed is not split.
 #[derive(Clone)]
 pub struct Values<'a> {
     rest: Option<&'a [u8]>,
@@ -15,12 +16,18 @@ pub struct Values<'a> {
 impl<'a> Values<'a> {
     /// Splits at commas.
     pub fn list(line: &'a [u8]) -> Self {
-        Self { rest: Some(line), list: true }
+        let line = lex::trim_start(line);
+        Self { rest: if line.is_empty() { None } else { Some(line) }, list: true }
     }
 
     /// One value, whatever it holds.
     pub fn single(line: &'a [u8]) -> Self {
         Self { rest: Some(line), list: false }
+    }
+
+    /// What follows the values that were taken; `None` at the end.
+    pub(crate) fn rest(&self) -> Option<&'a [u8]> {
+        self.rest.map(lex::trim)
     }
 }
 
@@ -92,9 +99,16 @@ mod tests {
 
     #[test]
     fn a_line_without_commas_is_one_value() {
-        assert_eq!(Values::list(b"").collect::<Vec<_>>(), [b""]);
         assert_eq!(Values::list(b" a ").collect::<Vec<_>>(), [b"a"]);
         assert_eq!(Values::single(b"a, b").collect::<Vec<_>>(), [b"a, b"]);
+    }
+
+    #[test]
+    fn an_empty_line_holds_no_value_and_an_empty_piece_is_one() {
+        assert_eq!(Values::list(b"").count() + Values::list(b" \r\n ").count(), 0);
+        assert_eq!(Values::list(b"a,").collect::<Vec<_>>(), [&b"a"[..], b""]);
+        assert_eq!(Values::list(b",").count(), 2);
+        assert_eq!(Values::single(b"").count(), 1);
     }
 
     #[test]
