@@ -116,7 +116,8 @@ impl Rules {
         self.form(request).and_then(|()| self.support(request)).map_err(|fault| fault.invalid(answered))
     }
 
-    /// Checks a response; a faulty one is dropped (RFC 3261 section 18.1.2).
+    /// Checks a response; a faulty one is dropped (RFC 3261 section 18.1.2). What only a request
+    /// means something by, a Date among it, is passed over.
     pub fn response(&self, response: &Response) -> Result<(), Invalid> {
         let checked = match response.version() {
             Version::Sip2 => self.headers(response.headers()).map(|_| ()),
@@ -136,9 +137,9 @@ impl Rules {
                 headers.push(Name::Allow, names.join(", "));
             }
             InvalidKind::Extension => {
-                for tag in self.unsupported(request.headers()) {
-                    headers.push(Name::Unsupported, tag);
-                }
+                // One line: a name for each of many short tags would make the answer many times the request.
+                let tags: Vec<_> = self.unsupported(request.headers()).collect();
+                headers.push(Name::Unsupported, tags.join(&b", "[..]));
             }
             InvalidKind::MediaType => {
                 headers.push(Name::Accept, self.media_types.as_deref().unwrap_or_default().join(", "));
@@ -169,6 +170,7 @@ impl Rules {
         }
         self.count(uri.params(), None)?;
         let cseq = self.headers(request.headers())?;
+        self.of_requests(request.headers())?;
         if cseq.method() != request.method() {
             return Err(Fault::new(InvalidKind::MethodMismatch, Some(Name::CSeq)));
         }
@@ -188,15 +190,21 @@ impl Rules {
                 self.address(address, Name::Contact)?;
             }
         }
-        for route in headers.read_all::<Route<'_>>() {
-            self.address(*route.map_err(Fault::of::<Route<'_>>)?, Name::Route)?;
-        }
         for route in headers.read_all::<RecordRoute<'_>>() {
             self.address(*route.map_err(Fault::of::<RecordRoute<'_>>)?, Name::RecordRoute)?;
         }
+        Ok(cseq)
+    }
+
+    /// What only a request says anything by. A response is not dropped, and a call not lost, over a
+    /// clock that is wrong.
+    fn of_requests(&self, headers: &Headers) -> Result<(), Fault> {
+        for route in headers.read_all::<Route<'_>>() {
+            self.address(*route.map_err(Fault::of::<Route<'_>>)?, Name::Route)?;
+        }
         headers.read::<MaxForwards>().transpose().map_err(Fault::of::<MaxForwards>)?;
         headers.read::<Date>().transpose().map_err(Fault::of::<Date>)?;
-        Ok(cseq)
+        Ok(())
     }
 
     fn address(&self, address: NameAddr<'_>, name: Name) -> Result<(), Fault> {
@@ -385,6 +393,33 @@ mod tests {
         let answer = rules.answer(&request, &invalid).unwrap();
         assert_eq!(answer.status(), Status::BAD_EXTENSION);
         assert_eq!(answer.headers().get(Name::Unsupported), Some(&b"two"[..]));
+    }
+
+    #[test]
+    fn tags_that_are_not_supported_stand_on_one_line() {
+        let text = GOOD.replace("one, two", "a,,b\r\nRequire:\r\nRequire: c");
+        let Message::Request(request) = Message::parse(text.into(), &Limits::default()).unwrap() else {
+            panic!("a request")
+        };
+        let rules = Rules::default().extensions(["b"]);
+        let answer = rules.answer(&request, &rules.request(&request).unwrap_err()).unwrap();
+        assert_eq!(answer.headers().all(Name::Unsupported).collect::<Vec<_>>(), [b"a, , c"]);
+        assert_eq!(check(&rules, &GOOD.replace("one, two", "")), Ok(()));
+    }
+
+    #[test]
+    fn what_only_requests_mean_something_by_is_passed_over_in_a_response() {
+        for (line, name) in [
+            ("Date: Mon, 01 Jan 1900 00:00:00 GMT", Name::Date),
+            ("Max-Forwards: 256", Name::MaxForwards),
+            ("Route: nowhere", Name::Route),
+        ] {
+            let request = GOOD.replace("Max-Forwards: 0", line);
+            let fault = check(&Rules::default(), &request).unwrap_err();
+            assert_eq!((fault.1, fault.2), (Some(name), Some(400)));
+            let response = request.replace("OPTIONS sip:example.com SIP/2.0", "SIP/2.0 200 OK");
+            assert_eq!(check(&Rules::default(), &response), Ok(()), "{line}");
+        }
     }
 
     #[test]
