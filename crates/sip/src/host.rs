@@ -94,7 +94,7 @@ impl From<IpAddr> for Host<'_> {
     }
 }
 
-/// `:port` if one follows; an empty one (`host:`) counts as none.
+/// `:port` if one follows; a colon without a number behind it is refused.
 #[inline]
 pub(crate) fn read_port(cursor: &mut Cursor<'_>) -> Result<Option<u16>, ParseError> {
     if !cursor.eat(b':') {

@@ -24,9 +24,9 @@ impl<'a> Reason<'a> {
         let start = cursor;
         let (mut cause, mut text) = (None, None);
         let params = Params::read(&mut cursor, |name, value| {
-            if name.eq_ignore_ascii_case(b"cause") {
+            if cause.is_none() && name.eq_ignore_ascii_case(b"cause") {
                 cause = value;
-            } else if name.eq_ignore_ascii_case(b"text") {
+            } else if text.is_none() && name.eq_ignore_ascii_case(b"text") {
                 text = value;
             }
         })?;
@@ -84,5 +84,7 @@ mod tests {
         assert_eq!(first.text().unwrap().as_ref(), b"Terminated, \"really\"");
         assert_eq!((second.protocol(), second.cause()), (&b"SIP"[..], Some(600)));
         assert!(Reason::parse(b"SIP;cause=abc").is_err());
+        // Of a parameter that stands twice the first counts, as it does in `Params`.
+        assert_eq!(Reason::parse(b"SIP;cause=486;cause=200").unwrap().cause(), Some(486));
     }
 }
