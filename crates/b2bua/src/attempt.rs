@@ -40,7 +40,7 @@ pub(crate) struct Dialling {
     pub(crate) trusts: Trusts,
     /// Targets that are set aside, for the case that no other is left.
     pub(crate) aside: VecDeque<(Stop, Path)>,
-    /// When the first of those may be tried that are left alone, as they asked.
+    /// When the first of those may be tried that asked to be left alone.
     pub(crate) rest: Option<Instant>,
     /// Whether any target was tried.
     pub(crate) tried: bool,

@@ -24,8 +24,8 @@ pub(crate) enum Failing {
 }
 
 impl Call {
-    /// No target is left that is well. Those that are set aside are tried rather than that the call is refused: whoever asked
-    /// to be left alone by one call at a time, but for emergency calls.
+    /// No target is left that is well. Those that failed before are tried rather than that the call is refused; an emergency
+    /// call tries those, too, that asked to be left alone.
     pub(crate) fn last_resort<P: Policy>(&mut self, turn: &mut Turn<'_, P>) {
         let (emergency, cap) = (self.arrival.emergency, self.config.caps.attempts);
         let Some(dialling) = self.dialling() else { return };
@@ -34,10 +34,10 @@ impl Call {
             && let Some((stop, path)) = dialling.aside.pop_front()
         {
             match turn.desk.standing(turn.now, &path) {
-                Standing::Resting { until, asked: true } if !emergency => {
+                Standing::Resting(until) if !emergency => {
                     dialling.rest = Some(dialling.rest.map_or(until, |first| first.min(until)));
                 }
-                Standing::Resting { .. } | Standing::Failed | Standing::Well => {
+                Standing::Resting(_) | Standing::Failed | Standing::Well => {
                     tracing::debug!(flow = ?path.flow, "no other target is left: one that is set aside is tried");
                     return self.approach(turn, stop, path);
                 }
@@ -55,7 +55,7 @@ impl Call {
             Failing::With(status, cause) => {
                 let mut response = reply_tagged(dialling.offer.request(), status, &tag);
                 if let Some(until) = rest {
-                    // Every target has asked to be left alone, and another call is finding out whether it still wants that.
+                    // Every target has asked to be left alone for longer.
                     response.headers_mut().push(Name::RetryAfter, retry_after(now, until));
                 }
                 (response, cause)
@@ -122,8 +122,8 @@ impl Default for Failing {
 
 impl Desk {
     /// A response came back from where a request was sent.
-    pub(crate) fn peer_answered(&mut self, now: Now, path: &Path, status: Status, cap: usize) {
-        if self.health.answered(now.mono, Peer::of(&path.flow), status == Status::TRYING, cap) {
+    pub(crate) fn peer_answered(&mut self, now: Now, path: &Path, cap: usize) {
+        if self.health.answered(now.mono, Peer::of(&path.flow), cap) {
             tracing::info!(flow = ?path.flow, "a target that was set aside is back");
         }
     }

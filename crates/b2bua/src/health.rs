@@ -32,13 +32,8 @@ pub(crate) enum Standing {
     Well,
     /// It could not be reached, or was silent: set aside.
     Failed,
-    /// It asked to be left alone, by a Retry-After: set aside.
-    Resting {
-        /// Until when.
-        until: Instant,
-        /// Whether a call is finding out if it still wants that.
-        asked: bool,
-    },
+    /// It asked to be left alone until then, by a Retry-After.
+    Resting(Instant),
 }
 
 /// The peers that are set aside, and those that have answered of late. A peer of which nothing is known is well.
@@ -56,59 +51,51 @@ pub(crate) struct Health {
 struct Aside {
     until: Instant,
     rests: bool,
-    /// Until when a call may be finding out, in spite of the wish to be left alone.
-    asked: Option<Instant>,
 }
 
 impl Health {
     pub(crate) fn standing(&self, now: Instant, peer: Peer) -> Standing {
         match self.aside.get(&peer) {
             Some(aside) if aside.until <= now => Standing::Well,
+            Some(Aside { until, rests: true }) => Standing::Resting(*until),
             Some(Aside { rests: false, .. }) => Standing::Failed,
-            Some(Aside { until, asked, .. }) => {
-                Standing::Resting { until: *until, asked: asked.is_some_and(|asked| now < asked) }
-            }
             None => Standing::Well,
         }
     }
 
     /// A call goes to this peer, and will know within `wait` whether it is there. Where its time aside is over, this call is
-    /// the one that finds out: others pass it by for as long, and do not all wait for one that is still dead. One that wants
-    /// to be left alone gets no second call until it has answered the first.
+    /// the one that finds out: others pass it by for as long, and do not all wait for one that is still dead.
     pub(crate) fn tried(&mut self, now: Instant, peer: Peer, wait: Duration) {
-        match self.aside.get_mut(&peer) {
-            Some(aside) if aside.rests && now < aside.until => aside.asked = Some(now + wait),
-            Some(Aside { rests: false, until, .. }) if *until <= now => {
-                self.set(peer, Aside { until: now + wait, rests: false, asked: None });
-            }
-            Some(_) | None => {}
+        if self.aside.get(&peer).is_some_and(|aside| !aside.rests && aside.until <= now) {
+            self.set(peer, Aside { until: now + wait, rests: false });
         }
     }
 
     /// It could not be reached, or was silent: it is set aside for `resume`. Gives whether that is news.
     pub(crate) fn failed(&mut self, now: Instant, peer: Peer, resume: Duration, cap: usize) -> bool {
         let news = !self.aside.contains_key(&peer);
-        self.set(peer, Aside { until: now + resume, rests: false, asked: None });
+        self.set(peer, Aside { until: now + resume, rests: false });
         self.shrink(now, cap);
         news
     }
 
     /// It asked to be left alone for so long.
     pub(crate) fn rests(&mut self, now: Instant, peer: Peer, span: Duration, cap: usize) {
-        self.set(peer, Aside { until: now + span, rests: true, asked: None });
+        self.set(peer, Aside { until: now + span, rests: true });
         self.shrink(now, cap);
     }
 
-    /// It answered. Gives whether it was aside, and is no more. That it is `trying` shows that it is there, which nobody
-    /// doubted of one that asked to be left alone.
-    pub(crate) fn answered(&mut self, now: Instant, peer: Peer, trying: bool, cap: usize) -> bool {
+    /// It answered. Gives whether it was aside, and is no more. One that asked to be left alone still wants that, though it
+    /// answers what it had taken before.
+    pub(crate) fn answered(&mut self, now: Instant, peer: Peer, cap: usize) -> bool {
         if self.heard.len() >= cap && !self.heard.contains_key(&peer) {
             self.heard.retain(|_, at| now < *at + OF_LATE);
         }
         if self.heard.len() < cap || self.heard.contains_key(&peer) {
             self.heard.insert(peer, now);
         }
-        !(trying && self.aside.get(&peer).is_some_and(|aside| aside.rests)) && self.forget(peer)
+        let rests = self.aside.get(&peer).is_some_and(|aside| aside.rests && now < aside.until);
+        !rests && self.forget(peer)
     }
 
     /// Whether it has answered anything since then: that it is silent to one call does not mean that it is gone. A caller
@@ -179,7 +166,7 @@ mod tests {
         assert_eq!(health.standing(later, peer(1)), Standing::Failed, "others pass it by meanwhile");
         assert_eq!(health.standing(later + WAIT, peer(1)), Standing::Well, "the call came to nothing");
         assert!(!health.failed(later, peer(1), RESUME, 8), "no news");
-        assert!(health.answered(later, peer(1), false, 8) && !health.answered(later, peer(1), false, 8));
+        assert!(health.answered(later, peer(1), 8) && !health.answered(later, peer(1), 8));
         assert_eq!((health.standing(later, peer(1)), health.len()), (Standing::Well, 0));
     }
 
@@ -188,33 +175,23 @@ mod tests {
         let (mut health, start) = (Health::default(), start());
         health.rests(start, peer(1), RESUME, 8);
         let until = start + RESUME;
-        let resting = |until, asked| Standing::Resting { until, asked };
-        assert_eq!(health.standing(start, peer(1)), resting(until, false));
+        assert_eq!(health.standing(start, peer(1)), Standing::Resting(until));
         health.tried(start, peer(1), WAIT);
-        assert_eq!(health.standing(start, peer(1)), resting(until, true), "one call at a time");
-        assert_eq!(health.standing(start + WAIT, peer(1)), resting(until, false), "that came to nothing");
-        health.tried(start + WAIT, peer(1), WAIT);
-        health.rests(start + WAIT, peer(1), RESUME, 8);
-        assert_eq!(health.standing(until, peer(1)), resting(until + WAIT, false), "it wants it still");
-        assert!(!health.answered(start + WAIT, peer(1), true, 8));
-        assert_eq!(
-            health.standing(until, peer(1)),
-            resting(until + WAIT, false),
-            "a 100 says nothing of that"
-        );
-        assert_eq!(health.standing(until + WAIT, peer(1)), Standing::Well);
-        assert!(health.answered(until, peer(1), false, 8), "what is more than a 100 does");
+        assert!(!health.answered(start, peer(1), 8), "what it had taken before, it answers");
+        assert_eq!(health.standing(start, peer(1)), Standing::Resting(until));
+        assert_eq!(health.standing(until, peer(1)), Standing::Well);
+        assert!(health.answered(until, peer(1), 8));
     }
 
     #[test]
     fn what_was_heard_of_late_is_remembered_of_so_many() {
         let (mut health, start) = (Health::default(), start());
         for port in 0..100 {
-            health.answered(start, peer(port), false, 10);
+            health.answered(start, peer(port), 10);
         }
         assert_eq!(health.heard.len(), 10);
         let later = start + OF_LATE;
-        health.answered(later, peer(99), false, 10);
+        health.answered(later, peer(99), 10);
         assert!(health.heard_since(start, peer(99)) && !health.heard_since(later, peer(99)));
         assert_eq!(health.heard.len(), 1, "what is too long ago made room");
     }

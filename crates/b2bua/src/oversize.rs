@@ -93,7 +93,7 @@ impl Call {
         let (peer, cap) = (Peer::of(&over.flow), self.config.caps.set_aside);
         let path = match result {
             Ok(()) => {
-                turn.desk.connections.answered(turn.now.mono, peer, false, cap);
+                turn.desk.connections.answered(turn.now.mono, peer, cap);
                 outgoing.headers_mut().set(Name::Contact, over.listener.contact());
                 over
             }

@@ -170,10 +170,10 @@ impl Desk {
             let next = if page.attempts < cap { page.aside.pop_front() } else { None };
             let Some((stop, path)) = next else { break };
             match self.standing(now, &path) {
-                Standing::Resting { until, asked: true } => {
+                Standing::Resting(until) => {
                     rest = Some(rest.map_or(until, |first| first.min(until)));
                 }
-                Standing::Resting { .. } | Standing::Failed | Standing::Well => {
+                Standing::Failed | Standing::Well => {
                     return self.page_sent(now, key, stop, path);
                 }
             }
@@ -221,7 +221,7 @@ impl Desk {
             // RFC 3261 section 16.7: upstream is not to take a 503 for one of ours.
             page.failure = Status::SERVER_INTERNAL_ERROR;
         }
-        self.peer_answered(now, &path, status, cap);
+        self.peer_answered(now, &path, cap);
         if status.is_provisional() {
             return;
         }

@@ -49,7 +49,7 @@ impl Call {
             None => return false,
         };
         let status = response.status();
-        turn.desk.peer_answered(turn.now, &path, status, self.config.caps.set_aside);
+        turn.desk.peer_answered(turn.now, &path, self.config.caps.set_aside);
         if status.is_provisional() {
             let listener = path.listener.clone();
             self.set_progress(Progress::Ringing { stop, path, client, until });

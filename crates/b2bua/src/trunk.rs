@@ -215,8 +215,8 @@ impl Trunk {
 
     /// How long a target is set aside that cannot be reached, or does not respond in
     /// [`no_response`](TrunkTimers::no_response): calls go to the others, and to it only where no other is left. Then one call
-    /// finds out whether it is back. One that answers 503 with Retry-After is set aside for that time, at most five times as
-    /// long, and is asked by one call at a time where no other is left. Default: 60 s.
+    /// finds out whether it is back. One that answers 503 with Retry-After is left alone for that time, at most five times as
+    /// long, by all but emergency calls. Default: 60 s.
     #[must_use]
     pub fn resume(mut self, resume: Duration) -> Self {
         self.resume = resume;
