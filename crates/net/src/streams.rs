@@ -5,6 +5,7 @@ mod connection;
 mod ended;
 mod limits;
 mod link;
+mod occurrence;
 mod setup;
 mod wire;
 
@@ -19,8 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use attesta_b2bua::{Input, Token, Unreachable};
-use attesta_sip::StreamError;
+use attesta_b2bua::{Token, Unreachable};
 use attesta_transaction::{ConnectionId, Flow, Transmit, Transport, WorkerId};
 use bytes::Bytes;
 use tokio::net::TcpStream;
@@ -34,6 +34,7 @@ use crate::tcp::{self, Acceptor, Layer};
 
 pub use crate::streams::ended::{Ended, StreamCounters, Unaccepted};
 pub use crate::streams::limits::StreamLimits;
+pub(crate) use crate::streams::occurrence::{Occurrence, Unsent};
 
 /// All stream connections of a driver, and the addresses at which more arrive.
 pub(crate) struct Streams {
@@ -53,47 +54,6 @@ pub(crate) struct Streams {
     /// Nothing is accepted before it ends, where the system had no descriptor left.
     pause: Option<Pin<Box<Sleep>>>,
     counters: StreamCounters,
-}
-
-/// What a connection means to the driver.
-#[derive(Debug)]
-pub(crate) enum Occurrence {
-    /// A message arrived.
-    Message { flow: Flow, data: Bytes },
-    /// What arrives on this flow cannot be read: it deserves an answer, and is closed then.
-    Unreadable { flow: Flow, error: StreamError },
-    /// This was not delivered.
-    Failed(Unsent),
-    /// The connection that was asked for is there, or will not be.
-    Reached((WorkerId, Token), Result<(), Unreachable>),
-}
-
-/// What was not delivered, and why.
-#[derive(Debug)]
-pub(crate) struct Unsent {
-    pub(crate) transmit: Transmit,
-    pub(crate) why: Unreachable,
-}
-
-impl Unsent {
-    /// The peer is to be had no more, or not like this.
-    pub(crate) const fn refused(transmit: Transmit) -> Self {
-        Self { transmit, why: Unreachable::Refused }
-    }
-
-    /// A limit of ours is reached.
-    pub(crate) const fn no_room(transmit: Transmit) -> Self {
-        Self { transmit, why: Unreachable::NoRoom }
-    }
-}
-
-impl From<Unsent> for Input {
-    fn from(unsent: Unsent) -> Self {
-        match unsent.why {
-            Unreachable::Refused => Self::TransportFailed(unsent.transmit),
-            Unreachable::NoRoom => Self::NoRoom(unsent.transmit),
-        }
-    }
 }
 
 /// A connection, as the driver knows it.

@@ -2,6 +2,8 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 
+use attesta_b2bua::Input;
+
 use super::*;
 
 /// Streams with one address of TCP, and a flow from it to a listener that answers nobody.
