@@ -19,16 +19,17 @@ impl<'a> Header<'a> {
         let mut header = Self::default();
         let mut scanner = Scanner::new(json)?;
         scanner.object(|name, value| {
-            let place = match name.plain() {
-                Some("alg") => &mut header.alg,
-                Some("ppt") => &mut header.ppt,
-                Some("typ") => &mut header.typ,
-                Some("x5u") => &mut header.x5u,
-                Some("crit") => {
+            // Behind escapes, too: `ppt` and `crit` must not be there for others and not for us.
+            let place = match &*name.decoded() {
+                "alg" => &mut header.alg,
+                "ppt" => &mut header.ppt,
+                "typ" => &mut header.typ,
+                "x5u" => &mut header.x5u,
+                "crit" => {
                     header.crit = true;
                     return value.value().map(drop);
                 }
-                Some(_) | None => return value.value().map(drop),
+                _ => return value.value().map(drop),
             };
             *place = match value.kind()? {
                 Kind::String => Claim::Is(value.string()?),
