@@ -22,7 +22,8 @@ impl Passport<'_> {
         self.check_fingerprints(facts)
     }
 
-    /// RFC 8443 section 4.2: each value of Resource-Priority is in `auth`. RFC 9027 section 4: `sph` is the Priority.
+    /// RFC 8443 section 4.2: each value of Resource-Priority is in `auth`. RFC 9027 section 4: `sph` is the Priority, and
+    /// goes with an `auth` of `esnet` only.
     fn check_priority(&self, facts: &Facts<'_>) -> Result<(), Reason> {
         let rph = self.claims.json("rph").ok_or(Reason::ExtensionInvalid)?;
         let allowed = strings_in(rph, "auth").ok_or(Reason::ExtensionInvalid)?;
@@ -33,7 +34,11 @@ impl Passport<'_> {
         }
         match self.claims.value("sph") {
             None => Ok(()),
-            Some(sph) if sph == "psap-callback" && facts.priority.is_none_or(|priority| priority == sph) => {
+            Some(sph)
+                if sph == "psap-callback"
+                    && facts.priority.is_some_and(|priority| priority.eq_ignore_ascii_case(&sph))
+                    && allowed.iter().any(|own| own.starts_with("esnet.")) =>
+            {
                 Ok(())
             }
             Some(_) => Err(Reason::PriorityMismatch),

@@ -73,7 +73,7 @@ impl<'a> Facts<'a> {
         self
     }
 
-    /// The Priority header field, which `sph` must repeat (RFC 9027 section 4).
+    /// The Priority header field, which `sph` must repeat (RFC 9027 section 4). Default: there is none.
     pub fn priority(mut self, priority: &'a str) -> Self {
         self.priority = Some(priority);
         self

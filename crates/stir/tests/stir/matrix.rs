@@ -394,6 +394,14 @@ fn priorities_messages_and_fingerprints() {
     let sph = r#""rph":{"auth":["esnet.0"]},"sph":"psap-callback""#;
     assert_eq!(judge("rph", sph, &|facts| facts.priority("psap-callback")), None);
     assert_eq!(judge("rph", sph, &|facts| facts.priority("urgent")), Some(Reason::PriorityMismatch));
+    assert_eq!(judge("rph", sph, &|facts| facts.priority("PSAP-Callback")), None);
+    assert_eq!(judge("rph", sph, &|facts| facts), Some(Reason::PriorityMismatch), "no Priority");
+    let national = sph.replace("esnet.0", "ets.0");
+    assert_eq!(
+        judge("rph", &national, &|facts| facts.priority("psap-callback")),
+        Some(Reason::PriorityMismatch),
+        "no emergency service"
+    );
     let other = sph.replace("psap-callback", "urgent");
     assert_eq!(judge("rph", &other, &|facts| facts), Some(Reason::PriorityMismatch));
 

@@ -78,6 +78,8 @@ const ALONE: &[(&str, &str, &str, &str)] = &[
     ("rph", r#""x":1"#, "Resource-Priority: ets.0", "Failed 438 extension-invalid"),
     ("rph", r#""rph":{"auth":["esnet.0"]},"sph":"psap-callback""#, "Resource-Priority: esnet.0\r\nPriority: psap-callback", "None"),
     ("rph", r#""rph":{"auth":["esnet.0"]},"sph":"psap-callback""#, "Resource-Priority: esnet.0\r\nPriority: urgent", "Failed 438 priority-mismatch"),
+    ("rph", r#""rph":{"auth":["esnet.0"]},"sph":"psap-callback""#, "Resource-Priority: esnet.0", "Failed 438 priority-mismatch"),
+    ("rph", r#""rph":{"auth":["ets.0"]},"sph":"psap-callback""#, "Priority: psap-callback", "Failed 438 priority-mismatch"),
     ("rph", r#""rph":{"auth":["esnet.0"]},"sph":"urgent""#, "Resource-Priority: esnet.0\r\nPriority: urgent", "Failed 438 priority-mismatch"),
 ];
 
