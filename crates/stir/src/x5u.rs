@@ -170,6 +170,8 @@ pub(crate) fn check(text: &str, ports: &[u16]) -> Result<((usize, usize), u16), 
         return Err(X5uError::Malformed);
     }
     let port = match port.strip_prefix(':') {
+        // A number is also read with a sign before it, which no port has (RFC 3986 section 3.2.3).
+        Some(digits) if digits.starts_with('+') => return Err(X5uError::Malformed),
         Some(digits) => digits.parse().map_err(|_| X5uError::Malformed)?,
         None if port.is_empty() => 443,
         None => return Err(X5uError::Malformed),
@@ -209,6 +211,7 @@ mod tests {
             ("https://cr.example.net:80/a", X5uError::ForbiddenPort),
             ("https://cr.example.net:/a", X5uError::Malformed),
             ("https://cr.example.net:x/a", X5uError::Malformed),
+            ("https://cr.example.net:+443/a", X5uError::Malformed),
             ("https://:443/a", X5uError::Malformed),
             ("https:///a", X5uError::Malformed),
             ("https://[::g]/a", X5uError::Malformed),
