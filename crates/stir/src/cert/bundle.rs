@@ -124,6 +124,9 @@ fn read_der(octets: &[u8]) -> Result<Vec<CertificateDer<'static>>, ChainError> {
         if certificate.first() != Some(&SEQUENCE) {
             return Err(malformed(&certificates));
         }
+        if certificates.len() == MAX_CERTIFICATES {
+            return Err(ChainError::TooMany);
+        }
         certificates.push(CertificateDer::from(certificate.to_vec()));
     }
     Ok(certificates)

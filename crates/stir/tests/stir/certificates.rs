@@ -156,6 +156,17 @@ fn delegates_speak_for_their_numbers() {
     }
 }
 
+/// What a server sends is cut off, however many empty certificates it makes of it.
+#[test]
+fn a_bundle_holds_six_certificates() {
+    use attesta_stir::cert::{CertificateChain, ChainError};
+    let empty = [0x30, 0];
+    assert_eq!(CertificateChain::parse(&empty.repeat(6)).unwrap().certificates().len(), 6);
+    for many in [7, 30_000] {
+        assert_eq!(CertificateChain::parse(&empty.repeat(many)), Err(ChainError::TooMany), "{many}");
+    }
+}
+
 #[test]
 fn claim_constraints_are_kept() {
     let pki = Pki::new();
