@@ -237,6 +237,10 @@ fn named<'a>(value: &mut Scanner<'a>, with_history: bool) -> Result<Claim<Named<
     Ok(if matches!(found, Claim::Absent) { Claim::Invalid } else { found })
 }
 
+/// How many `dest` may name. In a chain of diversions each field's are compared with each `div`, before any signature is
+/// checked.
+const MAX_DEST: usize = 64;
+
 /// RFC 8225 section 5.2.1, erratum 5715: an object of arrays of strings, at least one string in all.
 fn dest<'a>(value: &mut Scanner<'a>) -> Result<Claim<Dest<'a>>, JsonError> {
     if value.kind()? != Kind::Object {
@@ -251,6 +255,9 @@ fn dest<'a>(value: &mut Scanner<'a>) -> Result<Claim<Dest<'a>>, JsonError> {
             }
             list.array(|item| {
                 count += 1;
+                if count > MAX_DEST {
+                    return Err(JsonError::Limit);
+                }
                 if item.kind()? == Kind::String {
                     return item.string().map(drop);
                 }
@@ -330,6 +337,16 @@ mod tests {
                 proptest::prop_assert!(!read.extensions && matches!(read.div, Claim::Absent));
             }
         }
+    }
+
+    #[test]
+    fn a_call_is_for_a_bounded_number_of_callees() {
+        let parse = |callees: usize| {
+            let callees = vec![r#""12155551213""#; callees].join(",");
+            Claims::parse(format!(r#"{{"dest":{{"tn":[{callees}]}}}}"#).as_bytes()).map(drop)
+        };
+        assert_eq!(parse(MAX_DEST), Ok(()));
+        assert_eq!(parse(MAX_DEST + 1), Err(JsonError::Limit));
     }
 
     #[test]

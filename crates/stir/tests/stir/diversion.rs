@@ -177,25 +177,27 @@ fn opt_belongs_to_another_type() {
 }
 
 /// Whoever sends eight diversions that all carry on each other is refused at once: the ways through them are not walked one
-/// by one, least of all before a certificate is wanted.
+/// by one, least of all before a certificate is wanted; and what `dest` names, with which each `div` is compared, has an end.
 #[test]
 fn diversions_that_all_lead_to_each_other_are_cheap() {
     let (call, key) = (Call::new(), rcgen::KeyPair::generate().unwrap());
     let header = forge::header().replace("shaken", "div");
-    let mut numbers: Vec<String> = (0..8).map(|place| format!("\"1215555121{place}\"")).collect();
-    numbers.extend(std::iter::repeat_n("\"1\"".to_owned(), 2000));
-    let dest = numbers.join(",");
-    let tokens: Vec<String> = (0..8)
-        .map(|place| {
-            let payload = format!(
-                r#"{{"dest":{{"tn":[{dest}]}},"div":{{"tn":"1215555121{place}"}},"iat":{NOW},"orig":{{"tn":"12155551212"}}}}"#
-            );
-            format!("{};info=<{URL}>;ppt=div", forge::token(&key, &header, &payload))
-        })
-        .collect();
-    let values: Vec<&str> = tokens.iter().map(String::as_str).collect();
-    let verification = call.verify(&values, CALLEE, CALLEE);
-    assert_eq!(results(&verification), [Some(Reason::DivChainIncomplete); 8]);
+    for (callees, reason) in [(64, Reason::DivChainIncomplete), (65, Reason::JsonLimit)] {
+        let mut numbers: Vec<String> = (0..8).map(|place| format!("\"1215555121{place}\"")).collect();
+        numbers.resize(callees, "\"1\"".to_owned());
+        let dest = numbers.join(",");
+        let tokens: Vec<String> = (0..8)
+            .map(|place| {
+                let payload = format!(
+                    r#"{{"dest":{{"tn":[{dest}]}},"div":{{"tn":"1215555121{place}"}},"iat":{NOW},"orig":{{"tn":"12155551212"}}}}"#
+                );
+                format!("{};info=<{URL}>;ppt=div", forge::token(&key, &header, &payload))
+            })
+            .collect();
+        let values: Vec<&str> = tokens.iter().map(String::as_str).collect();
+        let verification = call.verify(&values, CALLEE, CALLEE);
+        assert_eq!(results(&verification), [Some(reason); 8], "{callees}");
+    }
 }
 
 /// Rich call data of the original call says nothing of who makes it: a diversion carries it on with the original, and does not
