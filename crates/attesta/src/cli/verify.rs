@@ -68,10 +68,11 @@ impl<W: Write> Court<'_, W> {
     fn judge(&mut self, request: &Request, name: impl FnOnce(Judgement) -> Judgement) -> Result<(), Failure> {
         // Whom the message came from is not known: what holds is what holds for any trunk.
         let anybody = Trunk::new("anybody");
-        let verification =
-            attesta_b2bua::verify(request, &anybody, &self.verifier, &self.snapshot, self.at).give_up();
+        let verification = attesta_b2bua::verify(request, &anybody, &self.verifier, &self.snapshot, self.at);
+        let wanted: Vec<String> = verification.wanted().iter().map(ToString::to_string).collect();
+        let verification = verification.give_up();
         let replayed = self.replayed(request, &verification);
-        let judgement = name(Judgement::of(&verification, &replayed));
+        let judgement = name(Judgement::of(&verification, &replayed, wanted));
         if self.screen.json_or_piped() {
             serde_json::to_writer(&mut self.out, &judgement).map_err(io::Error::from)?;
             writeln!(self.out)?;

@@ -29,6 +29,9 @@ pub(super) struct Judgement {
     identities: Vec<JudgedIdentity>,
     #[serde(skip)]
     explained: Option<Reason>,
+    /// The certificates that nobody gave.
+    #[serde(skip)]
+    wanted: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -58,8 +61,9 @@ struct MadeCheck {
 }
 
 impl Judgement {
-    /// `replayed` says of each Identity header field whether its token was on another call before.
-    pub(super) fn of(verification: &Verification, replayed: &[bool]) -> Self {
+    /// `replayed` says of each Identity header field whether its token was on another call before, `wanted` which
+    /// certificates were not at hand.
+    pub(super) fn of(verification: &Verification, replayed: &[bool], wanted: Vec<String>) -> Self {
         let reason = verification.reason();
         let identities = verification.findings().iter().enumerate().map(|(index, finding)| {
             JudgedIdentity::of(index, finding, replayed.get(index).copied().unwrap_or_default())
@@ -75,6 +79,7 @@ impl Judgement {
             reason: reason.map(|reason| reason.as_str()),
             identities: identities.collect(),
             explained: reason,
+            wanted,
         }
     }
 
@@ -105,6 +110,12 @@ impl Judgement {
         if let Some(reason) = self.explained {
             let (code, phrase) = (reason.code(), reason.phrase());
             writeln!(out, "  {reason}  {dim}{code} {phrase}{dim:#}  {}", reason.explanation())?;
+            if reason.code() == Reason::IatStale.code() {
+                writeln!(out, "  {dim}--at judges by another time than now{dim:#}")?;
+            }
+        }
+        for url in &self.wanted {
+            writeln!(out, "  {dim}nothing is fetched: give what is there with --cert {url}=FILE{dim:#}")?;
         }
         self.identities.iter().try_for_each(|identity| identity.write(out, palette))
     }
@@ -157,4 +168,39 @@ impl JudgedIdentity {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(reason: Reason, wanted: &[&str]) -> String {
+        let judgement = Judgement {
+            file: None,
+            index: None,
+            verdict: "fail",
+            attest: None,
+            origid: None,
+            verstat: "x",
+            code: None,
+            reason: None,
+            identities: Vec::new(),
+            explained: Some(reason),
+            wanted: wanted.iter().map(ToString::to_string).collect(),
+        };
+        let mut out = Vec::new();
+        judgement.write(&mut out, Palette::PLAIN).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn who_reads_it_learns_which_option_would_tell_more() {
+        let url = "https://cr.example.net/leaf.pem";
+        let text = written(Reason::CertificateUnavailable, &[url]);
+        assert!(text.contains(&format!("--cert {url}=FILE")) && !text.contains("--at"), "{text}");
+        for reason in [Reason::IatStale, Reason::IatInFuture, Reason::DateStale] {
+            let text = written(reason, &[]);
+            assert!(text.contains("--at") && !text.contains("--cert"), "{text}");
+        }
+    }
 }

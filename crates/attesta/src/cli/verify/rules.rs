@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use attesta_stir::cert::{Cache, CacheConfig, CrlError, Fetched, Revocations, TrustAnchors};
-use attesta_stir::{UnixTime, VerifyPolicy, X5u};
+use attesta_stir::{UnixTime, VerifyPolicy, X5u, X5uError};
 
 use super::super::screen::Screen;
 use super::super::{Stale, Verify, time};
@@ -66,8 +66,12 @@ impl Rules {
         }
         for (url, path) in &args.cert {
             let x5u = X5u::parse(url, &self.ports).map_err(|error| {
-                Fault::new(format!("--cert {url}: {error}"))
-                    .help("the ports are those of [fetch] ports in --config")
+                let fault = Fault::new(format!("--cert {url}: {error}"));
+                if error == X5uError::ForbiddenPort {
+                    fault.help("the ports are those of [fetch] ports in --config")
+                } else {
+                    fault.help("such as https://cr.example.net/leaf.pem, as it stands in info and x5u")
+                }
             })?;
             let octets = files::read_bounded(path, MAX_PEM)
                 .map_err(|error| Fault::in_file(path.display(), format!("cannot be read: {error}")))?;
