@@ -46,7 +46,8 @@ impl CacheConfig {
         self
     }
 
-    /// How soon a credential that is still fresh may be fetched once more, because a signature failed under its key.
+    /// How soon a credential that is still fresh may be fetched once more, because a signature failed under its key or it was
+    /// no good itself.
     /// Default: 60 seconds.
     pub fn refetch(mut self, refetch: Duration) -> Self {
         self.refetch = refetch;
@@ -137,8 +138,8 @@ impl Cache {
 
     /// A call needs the certificate behind `url`. At most one fetch of it is asked for at a time.
     ///
-    /// A fresh credential that was fetched a while ago is fetched again, since a verification asks for what it has
-    /// only when a signature failed under it: the key may have changed behind the URL.
+    /// A fresh credential that was fetched a while ago is fetched again, since a verification asks for what it has only when a
+    /// signature failed under it, or it was no good itself: there may be another behind the URL.
     pub fn want(&mut self, url: &X5u, now: UnixTime) -> Want {
         let is_new = !self.entries.contains_key(url);
         if is_new && !self.make_room(url) {

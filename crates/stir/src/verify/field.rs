@@ -215,15 +215,18 @@ impl Finding {
             Some(true) => self.record(Check::Revocation, Ok(())),
             None => {}
         }
-        if self.is_settled() {
-            return;
+        if !self.is_settled() {
+            let signed = leaf.key().is_some_and(|key| key.verify(&passport.signed, &passport.signature));
+            self.record(Check::Signature, if signed { Ok(()) } else { Err(Reason::SignatureInvalid) });
         }
-        let signed = leaf.key().is_some_and(|key| key.verify(&passport.signed, &passport.signature));
-        if !signed && now >= settled_until {
-            // The key may have changed behind its URL since it was fetched.
-            return self.wait(Reason::SignatureInvalid, url, &verifier.policy, wanted);
+        // Another certificate may be behind the URL since it was fetched: with a new key, or in the place of one that was
+        // revoked or led nowhere. That the lists are out of date none would mend.
+        if let FindingResult::Fail(reason) = self.result
+            && reason != Reason::RevocationUnknown
+            && now >= settled_until
+        {
+            self.wait(reason, url, &verifier.policy, wanted);
         }
-        self.record(Check::Signature, if signed { Ok(()) } else { Err(Reason::SignatureInvalid) });
     }
 
     fn judge_certificate(

@@ -126,6 +126,33 @@ fn a_key_that_changed_behind_its_url_is_fetched_once_more() {
     assert_eq!(verification.reason(), Some(Reason::SignatureInvalid));
 }
 
+/// A provider that mends its chain, or puts another certificate in the place of a revoked one, is not refused until the
+/// cache would have asked by itself.
+#[test]
+fn a_certificate_that_is_no_good_is_fetched_once_more() {
+    let pki = Pki::new();
+    let (signer, bundle) = pki.signer();
+    let value = signed(&signer);
+    let mut cache = cache(&pki, CacheConfig::default());
+    cache.want(&url(URL), at(NOW - 3600));
+    let leaf_alone = bundle.split_inclusive("-----END CERTIFICATE-----").next().unwrap();
+    cache.fetched(&url(URL), at(NOW - 3600), Ok(Fetched::new(leaf_alone.as_bytes())));
+    let verifier = Verifier::new(pki.anchors(), VerifyPolicy::default());
+    let (fields, orig, dest) = ([field(&value)], [identity(CALLER)], [identity(CALLEE)]);
+    let facts = Facts::new(&fields).orig(&orig).dest(&dest);
+    let waiting = verifier.verify(&facts, &cache.snapshot(), now());
+    assert_eq!(waiting.wanted(), [url(URL)]);
+    assert_eq!(waiting.reason(), Some(Reason::UntrustedIssuer), "what giving up would bring");
+    assert_eq!(cache.want(&url(URL), now()), Want::Fetch);
+    cache.fetched(&url(URL), now(), Err(FetchFailure::Unreachable));
+    let verification = verifier.verify(&facts, &cache.snapshot(), now());
+    assert!(verification.is_final(), "just tried: no reason to ask again");
+    assert_eq!(verification.reason(), Some(Reason::UntrustedIssuer));
+    assert_eq!(cache.want(&url(URL), later(60)), Want::Fetch);
+    cache.fetched(&url(URL), later(60), Ok(Fetched::new(bundle.as_bytes())));
+    assert_eq!(verifier.verify(&facts, &cache.snapshot(), later(60)).verdict(), Verdict::Pass);
+}
+
 #[test]
 fn strangers_cannot_drive_trusted_credentials_out() {
     let pki = Pki::new();
