@@ -20,8 +20,13 @@ use crate::verify::verification::FindingResult;
 /// complete chain.
 pub(super) fn check(candidates: &mut [Candidate<'_>], facts: &Facts<'_>) {
     let linked = linked(candidates, facts, |candidate| !candidate.finding.is_settled());
+    let unsupported = original_is_unsupported(candidates);
     for (candidate, linked) in candidates.iter_mut().zip(linked) {
         if candidate.passport.is_none() {
+            continue;
+        }
+        if unsupported && !candidate.finding.is_settled() {
+            candidate.finding.result = FindingResult::Ignored(Reason::UnsupportedPpt);
             continue;
         }
         let outcome = match candidate.finding.ppt {
@@ -44,7 +49,7 @@ pub(super) fn confirm(candidates: &mut [Candidate<'_>], facts: &Facts<'_>) {
             continue;
         }
         let stands_alone = candidate.finding.ppt != Some(Ppt::Div) && candidate.names_callee(facts);
-        if valid || stands_alone {
+        if valid || stands_alone || matches!(candidate.finding.result, FindingResult::Ignored(_)) {
             continue;
         }
         if hoped && candidate.finding.result == FindingResult::Pass {
@@ -53,6 +58,17 @@ pub(super) fn confirm(candidates: &mut [Candidate<'_>], facts: &Facts<'_>) {
             candidate.finding.record(Check::Dest, Err(Reason::DivChainIncomplete));
         }
     }
+}
+
+/// Whether all there is beside diversions is of types that are not supported: a chain that ends there is passed over (RFC 8946
+/// section 4.2, step 5), as the field that it ends at is.
+fn original_is_unsupported(candidates: &[Candidate<'_>]) -> bool {
+    let is = |candidate: &Candidate<'_>, result| candidate.finding.result == result;
+    let passed_over = FindingResult::Ignored(Reason::UnsupportedPpt);
+    candidates.iter().any(|candidate| is(candidate, passed_over))
+        && candidates
+            .iter()
+            .all(|candidate| candidate.finding.ppt == Some(Ppt::Div) || is(candidate, passed_over))
 }
 
 /// Which fields are links of a complete chain of fields that are `sound`.

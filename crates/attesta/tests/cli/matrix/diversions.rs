@@ -28,14 +28,12 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
-/// The Identity line that `field` stands for: `shaken`, `1213>1214` for a diversion, with `!` one that a stranger signed
+/// The Identity line that `field` stands for: a type such as `shaken`, `1213>1214` for a diversion, with `!` one that a stranger signed
 /// and with `?` one whose certificate is not at hand.
 fn line(world: &World, field: &str) -> String {
     let Some((from, to)) = field.trim_end_matches(['!', '?']).split_once('>') else {
-        return format!(
-            "Identity: {}",
-            value(&forge::token(&world.key, &forge::header(), &forge::payload()), "shaken")
-        );
+        let header = forge::header().replace("shaken", field);
+        return format!("Identity: {}", value(&forge::token(&world.key, &header, &forge::payload()), field));
     };
     let key = if field.ends_with('!') { rcgen::KeyPair::generate().unwrap() } else { rcgen_copy(&world.key) };
     let (url, header) =
@@ -77,6 +75,9 @@ const CHAINS: &[(&str, &str, &str, &str, &str, &str)] = &[
     ("a link is missing", "shaken 1214>1215", "1215", "1215", "Failed 438 dest-mismatch", "dest-mismatch div-chain-incomplete"),
     ("a link is missing and the original stands", "shaken 1214>1215", "1213", "1215", "Passed A", "pass div-chain-incomplete"),
     ("a diversion without its original", "1213>1214", "1213", "1214", "Failed 438 div-chain-incomplete", "div-chain-incomplete"),
+    ("a diversion whose original is of a type that is not supported", "unheard 1213>1214", "1213", "1214", "None 428 unsupported-ppt", "unsupported-ppt unsupported-ppt"),
+    ("a wrong diversion whose original is of a type that is not supported", "unheard 1213>1214!", "1213", "1214", "None 428 unsupported-ppt", "unsupported-ppt unsupported-ppt"),
+    ("an original that is supported beside one that is not", "unheard 1213>1214 shaken 1213>1215", "1213", "1214", "Passed A", "unsupported-ppt pass pass div-chain-incomplete"),
     ("diversions in a circle", "1213>1214 1214>1213", "1213", "1213", "Failed 438 div-chain-incomplete", "div-chain-incomplete div-chain-incomplete"),
     ("a diversion to itself", "shaken 1213>1213", "1213", "1213", "Passed A", "pass pass"),
     ("a fork", "shaken 1213>1214 1213>1215", "1213", "1215", "Passed A", "pass div-chain-incomplete pass"),
