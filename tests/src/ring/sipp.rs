@@ -155,6 +155,8 @@ impl Sipp {
             .args(["-d", &self.pause.as_millis().to_string()])
             .args(["-s", &self.called, "-key", "caller", &self.caller, "-key", "target", &target.to_string()])
             .args(["-t", self.transport, "-max_socket", "5000"])
+            // A slow machine is nobody's fault: SIPp is not to give up over it.
+            .args(["-watchdog_minor_maxtriggers", "1000000", "-watchdog_major_maxtriggers", "1000000"])
             .args(["-key", "padding", &"x".repeat(self.padding)])
             .args(["-trace_stat", "-fd", "1", "-stf"])
             .arg(stem.with_extension("csv"))
