@@ -82,7 +82,7 @@
 //! does. A message of such lines may end before its empty line or its body does. A list goes on with
 //! `<` on the next line behind a comma, white space or none. A display name without quotes may hold
 //! any visible sign that delimits nothing, and escapes. A host may hold `_`, a user part `#`. A list
-//! of any header may be empty. A status line may end behind its code. Nothing of this is ever
+//! of any header may be empty, and so may what follows the `=` of a parameter. A status line may end behind its code. Nothing of this is ever
 //! produced, and what was received so is still printed as received.
 //!
 //! # rsip

@@ -7,7 +7,8 @@ use crate::lex::{self, Cursor};
 /// The parameters of a header value or a URI: `;name=value` pieces, in order, as received.
 ///
 /// Names are compared without their case. A quoted value is given without its quotes and with its
-/// escapes; [`unquote`] undoes those.
+/// escapes; [`unquote`] undoes those. A name with `=` and nothing behind it, as `;rport=`, which the
+/// grammar does not have but some gateways write, stands without a value.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Params<'a> {
     raw: &'a [u8],
@@ -36,7 +37,7 @@ impl<'a> Params<'a> {
             cursor.skip_lws();
             let name = cursor.take_some(lex::TOKEN)?;
             cursor.skip_lws();
-            let value = if cursor.eat(b'=') { Some(read_value(cursor)?) } else { None };
+            let value = if cursor.eat(b'=') { read_value(cursor)? } else { None };
             cursor.skip_lws();
             each(name, value);
         }
@@ -50,9 +51,11 @@ impl<'a> Params<'a> {
         while cursor.eat(b';') {
             count += 1;
             let name = cursor.take_escaped(lex::URI_PARAM)?;
-            let value = if cursor.eat(b'=') { Some(cursor.take_escaped(lex::URI_PARAM)?) } else { None };
-            if name.is_empty() || value.is_some_and(<[u8]>::is_empty) {
+            if name.is_empty() {
                 return Err(cursor.unexpected());
+            }
+            if cursor.eat(b'=') {
+                cursor.take_escaped(lex::URI_PARAM)?;
             }
             length = raw.len() - cursor.rest().len();
         }
@@ -134,19 +137,21 @@ impl<'a> Iterator for ParamsIter<'a> {
         self.cursor.skip_lws();
         let name = self.cursor.take_all(lex::PARAM_NAME);
         self.cursor.skip_lws();
-        let value = if self.cursor.eat(b'=') { read_value(&mut self.cursor).ok() } else { None };
+        let value = if self.cursor.eat(b'=') { read_value(&mut self.cursor).ok().flatten() } else { None };
         Some((name, value))
     }
 }
 
-/// What follows a parameter's `=`: a quoted string, a URI in angle brackets, or plain octets.
+/// What follows a parameter's `=`: a quoted string, a URI in angle brackets, plain octets, or
+/// nothing.
 #[inline]
-fn read_value<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], ParseError> {
+fn read_value<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a [u8]>, ParseError> {
     cursor.skip_lws();
     match cursor.rest().first() {
-        Some(b'"') => cursor.take_quoted(),
-        Some(b'<') => cursor.take_angle(),
-        Some(_) | None => cursor.take_some(lex::VALUE),
+        Some(b'"') => cursor.take_quoted().map(Some),
+        Some(b'<') => cursor.take_angle().map(Some),
+        Some(b';') | None => Ok(None),
+        Some(_) => cursor.take_some(lex::VALUE).map(Some),
     }
 }
 
@@ -188,8 +193,21 @@ mod tests {
     }
 
     #[test]
+    fn nothing_behind_the_equals_sign_is_no_value() {
+        let params = Params::parse(b";rport=;tag= ;x=\"\";lr = ").unwrap();
+        let all: Vec<_> = params.iter().collect();
+        assert_eq!(all, [(&b"rport"[..], None), (b"tag", None), (b"x", Some(&b""[..])), (b"lr", None)]);
+        assert_eq!((params.len(), params.to_string().as_str()), (4, ";rport=;tag= ;x=\"\";lr = "));
+        let mut uri = Cursor::new(b";user=;lr=;x=1;y=?a");
+        let params = Params::read_uri(&mut uri).unwrap();
+        let all: Vec<_> = params.iter().collect();
+        assert_eq!(all, [(&b"user"[..], None), (b"lr", None), (b"x", Some(&b"1"[..])), (b"y", None)]);
+        assert_eq!((params.len(), uri.rest()), (4, &b"?a"[..]));
+    }
+
+    #[test]
     fn empty_pieces_are_refused() {
-        for bad in [&b";;"[..], b";", b";a=", b";a=\"b", b"a", b";a=b,c", b";a b"] {
+        for bad in [&b";;"[..], b";", b";=", b";a=,", b";a=\"b", b"a", b";a=b,c", b";a b"] {
             assert!(Params::parse(bad).is_err(), "{}", String::from_utf8_lossy(bad));
         }
     }

@@ -4,7 +4,7 @@
 
 use attesta_sip::{
     Contact, From, Identity, InvalidKind, Limits, Message, Method, Name, ParseErrorKind, Request, Rules,
-    Status, Uri,
+    Status, Supported, To, Uri, Via,
 };
 
 /// A request with this request line and these header lines in place of the usual ones.
@@ -210,4 +210,27 @@ fn loose_routers_with_and_without_a_value() {
 fn carriage_returns_alone() {
     assert_eq!(refused(options(&["Subject: a\rVia: b"])).0, ParseErrorKind::BareCarriageReturn);
     assert_eq!(refused(b"OPTIONS sip:a SIP/2.0\r".to_vec()).0, ParseErrorKind::Truncated);
+}
+
+#[test]
+fn parameters_with_nothing_behind_their_equals_sign() {
+    let request = accepted(with(
+        "OPTIONS sip:b@example.com;user=;lr= SIP/2.0",
+        &["Via: SIP/2.0/UDP 192.0.2.1;rport=;received=;branch=z9hG4bK1", "To: <sip:b@example.com;x=>;tag="],
+    ));
+    let via: Via<'_> = request.headers().read().unwrap().unwrap();
+    assert_eq!((via.rport(), via.received(), via.branch()), (Some(None), None, Some(&b"z9hG4bK1"[..])));
+    let to: To<'_> = request.headers().read().unwrap().unwrap();
+    assert_eq!(to.tag(), None);
+    assert!(request.parsed_uri().unwrap().as_sip().unwrap().is_loose_router());
+}
+
+#[test]
+fn lists_of_nothing() {
+    let request = accepted(options(&["Supported:", "Allow: ", "Require:", "Contact:", "Accept:\r\n "]));
+    assert!(request.headers().read::<Supported<'_>>().is_none());
+    assert_eq!(request.headers().read_all::<Contact<'_>>().count(), 0);
+    assert_eq!(Rules::default().extensions(["timer"]).request(&request), Ok(()));
+    assert_eq!(invalid(options(&["Via:"])), InvalidKind::Missing);
+    assert_eq!(invalid(options(&["Via:\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1"])), InvalidKind::Missing);
 }

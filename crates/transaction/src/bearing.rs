@@ -199,10 +199,7 @@ mod tests {
         let found = fields(cut);
         let lines: Vec<_> = found.iter().map(|field| (field.name(), field.value())).collect();
         let [one, three, call_id]: [&[u8]; 3] = [b"one,\r\n two", b"three", b"c"];
-        assert_eq!(
-            lines,
-            [(Some(Name::Via), one), (Some(Name::Via), three), (Some(Name::CallId), call_id)]
-        );
+        assert_eq!(lines, [(Some(Name::Via), one), (Some(Name::Via), three), (Some(Name::CallId), call_id)]);
     }
 
     #[test]
