@@ -285,6 +285,15 @@ mod tests {
         response.set_to_tag("a6c85cf");
         response.set_to_tag("other");
         assert_eq!(response.headers().get(Name::To), Some(&b"<sip:bob@example.com>;tag=a6c85cf"[..]));
+        for (to, tagged) in [
+            ("<sip:b>;x=\"1;tag=2\" ;tag=;y", "<sip:b>;x=\"1;tag=2\";y;tag=a"),
+            ("sip:b ; TAG", "sip:b ;tag=a"),
+            ("sip:b ;x=", "sip:b ;x=;tag=a"),
+        ] {
+            response.headers_mut().set(Name::To, to);
+            response.set_to_tag("a");
+            assert_eq!(response.headers().get(Name::To), Some(tagged.as_bytes()));
+        }
     }
 
     #[test]

@@ -93,6 +93,18 @@ impl<'a> Params<'a> {
         self.get(name).is_some()
     }
 
+    /// The octets of all parameters but those of this name.
+    pub(crate) fn without(&self, name: &str) -> Vec<u8> {
+        let (mut kept, mut params) = (Vec::with_capacity(self.raw.len()), self.iter());
+        loop {
+            let before = params.cursor.rest();
+            let Some((found, _)) = params.next() else { return kept };
+            if !found.eq_ignore_ascii_case(name.as_bytes()) {
+                kept.extend_from_slice(lex::before(before, params.cursor.rest()));
+            }
+        }
+    }
+
     /// All parameters in order: name and value.
     pub fn iter(&self) -> ParamsIter<'a> {
         ParamsIter { cursor: Cursor::new(self.raw) }

@@ -43,13 +43,16 @@ impl Response {
         response
     }
 
-    /// Adds this tag to To, unless it has one (RFC 3261 section 8.2.6.2).
+    /// Adds this tag to To, unless it has one (RFC 3261 section 8.2.6.2); a `tag` without a value
+    /// makes way for it.
     pub fn set_to_tag(&mut self, tag: &str) {
-        let Some(Ok(to)) = self.parts.headers.read::<To<'_>>() else { return };
+        let headers = &mut self.parts.headers;
+        let (Some(Ok(to)), Some(value)) = (headers.read::<To<'_>>(), headers.get(Name::To)) else { return };
         if to.tag().is_none() {
-            let value =
-                [self.parts.headers.get(Name::To).unwrap_or_default(), b";tag=", tag.as_bytes()].concat();
-            self.parts.headers.set(Name::To, value);
+            let params = to.params();
+            let address = value.strip_suffix(params.as_bytes()).unwrap_or_default();
+            let value = [address, &params.without("tag"), b";tag=", tag.as_bytes()].concat();
+            headers.set(Name::To, value);
         }
     }
 
