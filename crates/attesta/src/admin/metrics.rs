@@ -28,6 +28,7 @@ impl Collector for Counted {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let Report { calls, shell, fetches, names, tls, ws, workers } = &self.0;
         let mut page = Page(encoder);
+        page.version()?;
         page.gauge("calls_live", "Calls that live now", calls.calls_live)?;
         page.gauge("dialogs_live", "Dialogs that live now", calls.dialogs_live)?;
         page.gauge("transactions_live", "Transactions that live now", calls.transactions_live)?;
@@ -181,6 +182,14 @@ impl Page<'_> {
             "Messages sent again since their connection was closed under them",
             streams.messages_moved,
         )
+    }
+
+    /// Which version runs: 1, with its number as a label.
+    fn version(&mut self) -> Result<(), fmt::Error> {
+        let help = "The version that runs";
+        let mut encoder = self.0.encode_descriptor("build_info", help, None, MetricType::Gauge)?;
+        let version = [("version", env!("CARGO_PKG_VERSION"))];
+        ConstGauge::new(1_i64).encode(encoder.encode_family(&version)?)
     }
 
     fn gauge(&mut self, name: &str, help: &str, value: u64) -> Result<(), fmt::Error> {

@@ -109,6 +109,7 @@ fn the_edge_is_ready_answers_and_stops() {
     for name in [
         "attesta_messages_refused_total{reason=\"",
         "attesta_identity_signed_total ",
+        concat!("attesta_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
         "attesta_certificate_fetches_total{result=\"",
     ] {
         assert!(metrics.lines().any(|found| found.starts_with(name)), "{name}: {metrics}");
