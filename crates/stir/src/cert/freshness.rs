@@ -56,7 +56,9 @@ impl<'a> Fetched<'a> {
             .map(|(_, value)| value);
         let first = values.next()?;
         let agreed = values.all(|value| value == first);
-        let seconds = first.trim_matches('"').parse().ok().filter(|_| agreed).unwrap_or(0);
+        // A sign is read as part of a number, and is none of delta-seconds (RFC 9111 section 1.2.2).
+        let digits = Some(first.trim_matches('"')).filter(|digits| agreed && !digits.starts_with('+'));
+        let seconds = digits.and_then(|digits| digits.parse().ok()).unwrap_or(0);
         Some(Duration::from_secs(seconds))
     }
 
@@ -86,6 +88,7 @@ mod tests {
             ("max-age=60, max-age=60", Some(60)),
             ("max-age=60, max-age=61", Some(0)),
             ("max-age=soon", Some(0)),
+            ("max-age=+60", Some(0)),
             ("max-age=60, no-store", Some(0)),
             ("no-cache", Some(0)),
             ("private, max-age=60", Some(0)),
