@@ -230,6 +230,16 @@ impl Offer {
         remark(headers, name, |value| self.verstat.filter(|_| !asserted || is_judged(value)));
     }
 
+    /// Puts our signature into the INVITE that leaves. What verification found of the one that came goes: `verstat` is for
+    /// consumers on our side, and whoever gets a call that we sign judges that signature.
+    pub(crate) fn seal(&self, headers: &mut Headers, identity: &[u8]) {
+        if self.verstat.is_some() {
+            remark(headers, Name::From, |_| None);
+            remark(headers, Name::PAssertedIdentity, |_| None);
+        }
+        headers.push(Name::Identity, identity);
+    }
+
     /// Whether a shaken Identity that stays in the call vouches for it already (RFC 8224 section 6.1): one that failed does,
     /// since another signature beside it would hide that.
     pub(crate) const fn is_covered(&self) -> bool {

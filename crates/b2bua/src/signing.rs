@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use attesta_sip::{Name, Request, Status};
+use attesta_sip::{Request, Status};
 use attesta_stir::{Attestation, OrigId};
 use bytes::Bytes;
 
@@ -77,10 +77,7 @@ impl Call {
         identity::date(&mut outgoing, turn.now.unix);
         match &signer.means {
             SigningMeans::Key(key) => match claims.sign(key) {
-                Ok(value) => {
-                    outgoing.headers_mut().push(Name::Identity, value);
-                    self.signed_invite(turn, stop, path, outgoing, stamp);
-                }
+                Ok(value) => self.signed_invite(turn, (stop, path), outgoing, &value, stamp),
                 Err(why) => {
                     tracing::warn!(signer = %signer.name, %why, "not signed");
                     self.sign_failed(turn, stop, path, None);
@@ -113,13 +110,10 @@ impl Call {
     /// The answer of an outside signer.
     pub(crate) fn signed<P: Policy>(&mut self, turn: &mut Turn<'_, P>, result: Result<Bytes, SignError>) {
         match self.take_progress() {
-            Some(Progress::Signing { stop, path, mut outgoing, stamp, .. }) => {
+            Some(Progress::Signing { stop, path, outgoing, stamp, .. }) => {
                 self.forget_question(turn);
                 match result.and_then(|value| identity::checked(value).ok_or(SignError::Invalid)) {
-                    Ok(value) => {
-                        outgoing.headers_mut().push(Name::Identity, value);
-                        self.signed_invite(turn, stop, path, *outgoing, stamp);
-                    }
+                    Ok(value) => self.signed_invite(turn, (stop, path), *outgoing, &value, stamp),
                     Err(why) => {
                         tracing::warn!(%why, "not signed");
                         self.sign_failed(turn, stop, path, Some(*outgoing));
@@ -134,11 +128,13 @@ impl Call {
     fn signed_invite<P: Policy>(
         &mut self,
         turn: &mut Turn<'_, P>,
-        stop: Stop,
-        path: Path,
-        outgoing: Request,
+        (stop, path): (Stop, Path),
+        mut outgoing: Request,
+        value: &[u8],
         stamp: Stamp,
     ) {
+        let Some(dialling) = self.dialling() else { return };
+        dialling.offer.seal(outgoing.headers_mut(), value);
         let Stamp { attestation, origid } = stamp;
         turn.desk.counters.identity_signed += 1;
         tracing::debug!(attestation = attestation.as_str(), %origid, "signed");

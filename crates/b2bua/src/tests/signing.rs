@@ -9,7 +9,7 @@ use super::pki::Pki;
 use super::rig::*;
 use crate::{
     CallEvent, Cause, Config, InboundIdentity, Input, NamedSigner, Numbers, OnSignFailure, OutboundIdentity,
-    SignError, SigningMeans, Trunk,
+    SignError, SigningMeans, Trunk, Trusts,
 };
 
 /// An edge that signs Alice's calls to Bob.
@@ -159,6 +159,91 @@ fn a_call_that_is_covered_is_not_signed_again() {
     let invite = rig.gets_request(BOB, "INVITE");
     assert_eq!(invite.headers().count(Name::Identity), 1);
     assert_eq!(verdict(&pki, &invite).0, Verdict::Pass);
+}
+
+/// An edge that judges Alice's calls, then signs them towards Bob.
+fn judging(pki: &Pki, means: SigningMeans, adjust: impl FnOnce(Trunk, Trunk) -> (Trunk, Trunk)) -> Rig {
+    let (alice, bob) = trunks();
+    let alice = alice
+        .inbound_identity(InboundIdentity::Verify)
+        .vouched_by("acme")
+        .numbers(Numbers::starting(vec!["+1215".parse().unwrap()]));
+    let (alice, bob) = adjust(alice, bob.outbound_identity(OutboundIdentity::Sign));
+    let acme = NamedSigner::new("acme", means);
+    let config = builder().trunk(alice).trunk(bob).trust_domain(pki.domain()).signer(acme).build();
+    let mut rig = Rig::new(config.unwrap());
+    rig.input(Input::Certificates(pki.fetched()));
+    rig
+}
+
+/// A caller as it might claim an outcome of its own.
+const CLAIMING: &str = "From: <sip:+12155551212;verstat=TN-Validation-Passed@edge.example>;tag=a\r\n\
+    P-Asserted-Identity: <tel:+12155551212;verstat=TN-Validation-Passed>\r\n";
+
+#[test]
+fn a_call_that_we_sign_says_nothing_of_what_we_found() {
+    let pki = Pki::new();
+    let asserted = format!("P-Asserted-Identity: <tel:{CALLER}>\r\n");
+    // An rcd that cannot be judged covers nothing either: what was found of it is not what the next one is told of us.
+    let rcd = "Identity: a.b.c;info=<https://h/x>;ppt=rcd\r\n";
+    for (headers, identities) in [("", 1), (asserted.as_str(), 1), (rcd, 2), (CLAIMING, 1)] {
+        for trusted in [false, true] {
+            let trusts = Trusts { verstat: trusted, ..Trusts::default() };
+            let key = SigningMeans::Key(pki.signer.clone());
+            let mut rig = judging(&pki, key, |alice, bob| (alice.trusts(trusts), bob));
+            rig.invite(headers);
+            let invite = rig.gets_request(BOB, "INVITE");
+            assert_eq!(invite.headers().count(Name::Identity), identities, "{headers}");
+            assert!(!String::from_utf8_lossy(&invite.to_bytes()).contains("verstat"), "{headers}");
+            assert_eq!(verdict(&pki, &invite), (Verdict::Pass, Some(Attestation::A)), "{headers}");
+            assert_eq!(rig.counters().verdicts().count(), 1, "it was judged all the same");
+        }
+    }
+    // An outside signer's word is ours as well.
+    let mut rig = judging(&pki, SigningMeans::Outside, |alice, bob| (alice, bob));
+    rig.invite("");
+    let (token, ..) = rig.to_sign.pop_front().unwrap();
+    let given = "a.b.c;info=<https://h/x>;alg=ES256;ppt=shaken";
+    rig.input(Input::Signed { token, result: Ok(given.into()) });
+    let invite = rig.gets_request(BOB, "INVITE");
+    assert_eq!(value(&invite, Name::Identity), given);
+    assert!(!String::from_utf8_lossy(&invite.to_bytes()).contains("verstat"));
+}
+
+#[test]
+fn a_call_that_is_not_signed_in_the_end_says_what_we_found() {
+    let pki = Pki::new();
+    let nobody = "No-TN-Validation";
+    let says = |rig: &mut Rig, found: &str| {
+        let invite = rig.gets_request(BOB, "INVITE");
+        assert!(value(&invite, Name::From).contains(&format!(";verstat={found}@")), "{found}");
+        invite
+    };
+    let key = || SigningMeans::Key(pki.signer.clone());
+    let mut rig = judging(&pki, key(), |alice, bob| (alice, bob.outbound_identity(OutboundIdentity::Pass)));
+    rig.invite("");
+    says(&mut rig, nobody);
+    // Nobody is there to sign, or the caller is none whom we vouch for.
+    let mut rig = judging(&pki, SigningMeans::SetAside, |alice, bob| (alice, bob));
+    rig.invite("");
+    says(&mut rig, nobody);
+    let mut rig = judging(&pki, SigningMeans::Outside, |alice, bob| (alice, bob));
+    rig.invite("");
+    let (token, ..) = rig.to_sign.pop_front().unwrap();
+    rig.input(Input::Signed { token, result: Err(SignError::Refused) });
+    says(&mut rig, nobody);
+    let mut rig = judging(&pki, key(), |alice, bob| (alice.unknown_attest(None), bob));
+    rig.invite(&format!("From: <{}>;tag=a\r\n", uri("+442079460000")));
+    says(&mut rig, nobody);
+    // A signature that came is passed on, with what we found of it.
+    let mut upstream = signing(&pki, |alice, bob| (alice, bob));
+    upstream.invite("");
+    let came = value(&upstream.gets_request(BOB, "INVITE"), Name::Identity);
+    let mut rig = judging(&pki, key(), |alice, bob| (alice, bob));
+    rig.invite(&format!("Identity: {came}\r\n"));
+    let invite = says(&mut rig, "TN-Validation-Passed");
+    assert_eq!(value(&invite, Name::Identity), came);
+    assert_eq!(rig.counters().identity_signed, 0);
 }
 
 #[test]
