@@ -257,6 +257,7 @@ impl Call {
     /// The INVITE as it leaves towards a target, but for its Identity.
     pub(crate) fn outgoing(&mut self, desk: &mut Desk, stop: &Stop, path: &Path) -> Request {
         let (tag, call_id) = (desk.minter.tag(), desk.minter.call_id());
+        self.record.drafted(call_id);
         match self.dialling() {
             Some(dialling) => {
                 let strips = stop.egress.trunk.outbound_identity == OutboundIdentity::Strip;
@@ -302,6 +303,7 @@ impl Call {
             match sent {
                 Ok(client) => {
                     tracing::debug!(flow = ?path.flow, "INVITE sent");
+                    self.record.sent(stop.egress.trunk.name());
                     turn.desk.expect_response(client, Client::Invite(self.key));
                     let wait = stop.egress.trunk.timers.no_response;
                     turn.desk.peer_tried(turn.now, &path, wait);

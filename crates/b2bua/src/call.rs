@@ -27,6 +27,7 @@ use crate::listener::Listener;
 use crate::policy::{
     Admission, Answer as Decided, DECISION_BUDGET, Decision, Later, Policy, Question, Routing,
 };
+use crate::record::Record;
 use crate::relay::reason_of;
 use crate::route;
 use crate::trunk::{Consequence, InboundIdentity};
@@ -51,6 +52,7 @@ pub(crate) struct Call {
     /// Reason values that the next response owes the caller (RFC 9410 section 3).
     pub(crate) reasons: Vec<String>,
     pub(crate) alarm: Option<Instant>,
+    pub(crate) record: Record,
     pub(crate) span: tracing::Span,
 }
 
@@ -292,6 +294,7 @@ impl Call {
     ) {
         self.pay_reasons(&mut response);
         turn.desk.counters.answered += 1;
+        self.record.concluded(turn.now.mono, response.status());
         turn.desk.endpoint.respond(turn.now.mono, self.invite, &response);
         turn.desk.forget_server(self.invite);
         for key in [Some(a), b].into_iter().flatten() {
@@ -319,6 +322,7 @@ impl Call {
     /// Sends the final response of a call that is not to be, and ends it.
     pub(crate) fn conclude<P>(&mut self, turn: &mut Turn<'_, P>, mut response: Response, cause: Cause) {
         self.pay_reasons(&mut response);
+        self.record.concluded(turn.now.mono, response.status());
         turn.desk.endpoint.respond(turn.now.mono, self.invite, &response);
         turn.desk.forget_server(self.invite);
         self.over(turn, cause);
@@ -454,6 +458,7 @@ impl Call {
             && turn.desk.server(self.invite).is_some()
         {
             let response = reply_tagged(request, Status::REQUEST_TERMINATED, &self.tag);
+            self.record.concluded(turn.now.mono, response.status());
             turn.desk.endpoint.respond(turn.now.mono, self.invite, &response);
             turn.desk.forget_server(self.invite);
         }
@@ -464,8 +469,7 @@ impl Call {
             }
         }
         turn.desk.counters.end(over.cause);
-        // The one line that a call costs at the usual level: it names the call itself, since the span is of a finer one.
-        tracing::info!(call = self.number().get(), trunk = %self.arrival.trunk, cause = %over.cause, "ended");
+        self.record.log(turn.now.mono, &self.arrival, over.cause);
         turn.tell(CallEvent::Ended { call: self.number(), at: turn.now.unix, cause: over.cause });
     }
 

@@ -106,6 +106,7 @@ mod numbers;
 mod oversize;
 mod page;
 mod policy;
+mod record;
 mod relay;
 mod ringing;
 mod route;

@@ -25,6 +25,7 @@ use crate::identity;
 use crate::io::{Input, Now, Output, ResolveError, Token};
 use crate::leg::{Accepted, Ack, Leg, Side, Stage};
 use crate::policy::{DefaultPolicy, Policy};
+use crate::record::Record;
 use crate::screening::{self, Purpose};
 use letters::Letter;
 
@@ -259,6 +260,7 @@ impl<P: Policy> Switchboard<P> {
             asked: None,
             reasons: Vec::new(),
             alarm: None,
+            record: Record::new(now.mono),
             span,
         });
         self.with_call(now, key, |call, turn| call.begin(turn, request));

@@ -191,7 +191,8 @@ fn a_peer_that_cannot_be_found_gets_no_bye_and_leaves_nothing() {
 }
 
 /// Alice's CANCEL, with what she gets for it.
-fn cancel(rig: &mut Rig) {
+/// Alice gives up, and is told so.
+pub(super) fn cancel(rig: &mut Rig) {
     let headers = "Call-ID: call-1\r\nCSeq: 1 CANCEL\r\nReason: SIP;cause=200;text=\"elsewhere\"\r\n";
     let headers = format!("{headers}From: \"Alice\" <{}>;tag=a\r\nTo: <{}>\r\n", uri(CALLER), uri(CALLEE));
     rig.receives(ALICE, request(ALICE, "CANCEL", &uri(CALLEE), "z9hG4bK1", &headers, ""));

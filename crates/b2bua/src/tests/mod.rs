@@ -9,6 +9,7 @@ mod oversize;
 mod page;
 mod pki;
 mod policy;
+mod record;
 mod rig;
 mod screening;
 mod set_up;

@@ -1,0 +1,147 @@
+//! The line that is logged of each call.
+
+use std::fmt::Debug;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use attesta_sip::Name;
+use attesta_transaction::Transport;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::with_default;
+use tracing::{Event, Level, Metadata, Subscriber};
+
+use super::ending::cancel;
+use super::rig::*;
+use crate::{Config, Listener};
+
+/// Takes the lines of one level, as ` name=value` each.
+struct Lines(Sender<String>);
+
+impl Subscriber for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() == Level::INFO
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        struct Line(String);
+        impl Visit for Line {
+            fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+                self.0.push_str(&format!(" {}={value:?}", field.name()));
+            }
+        }
+        let mut line = Line(String::new());
+        event.record(&mut line);
+        self.0.send(line.0).unwrap();
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// The lines that a course of events leaves.
+fn logged(events: impl FnOnce()) -> Vec<String> {
+    let (sender, lines): (_, Receiver<String>) = channel();
+    with_default(Lines(sender), events);
+    lines.iter().collect()
+}
+
+fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    let fields = line.strip_prefix(" message=ended ").unwrap_or_else(|| panic!("{line}"));
+    fields.split(' ').find_map(|field| field.strip_prefix(name)?.strip_prefix('='))
+}
+
+#[test]
+fn the_line_of_a_call_names_both_call_ids_and_trunks_its_outcome_and_its_length() {
+    let mut ours = String::new();
+    let lines = logged(|| {
+        let mut rig = Rig::plain();
+        rig.invite("");
+        let invite = rig.gets_request(BOB, "INVITE");
+        ours = value(&invite, Name::CallId);
+        rig.run_for(Duration::from_millis(150));
+        rig.reply_with(BOB, &invite, 200, "b", &contact(BOB), ANSWER);
+        let ok = rig.gets_response(ALICE, 200);
+        let talk = Talk { invite, ok };
+        rig.request(ALICE, "ACK", &edge(), &talk.alice("ACK", 1), "");
+        rig.run_for(Duration::from_millis(1500));
+        rig.request(ALICE, "BYE", &edge(), &talk.alice("BYE", 2), "");
+    });
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    let line = lines[0].as_str();
+    for (name, expected) in [
+        ("trunk", "alice"),
+        ("call_id", "call-1"),
+        ("egress", "bob"),
+        ("egress_call_id", ours.as_str()),
+        ("cause", "caller-hung-up"),
+        ("status", "200"),
+        ("ms", "1650"),
+        ("talk_ms", "1500"),
+    ] {
+        assert_eq!(field(line, name), Some(expected), "{name} of {line}");
+    }
+    for number in [CALLER, CALLEE] {
+        assert!(!line.contains(number.trim_start_matches('+')), "{line}");
+    }
+}
+
+#[test]
+fn the_line_of_a_call_that_is_not_answered_says_what_the_caller_got() {
+    let declined = logged(|| {
+        let mut rig = Rig::plain();
+        rig.invite("");
+        let invite = rig.gets_request(BOB, "INVITE");
+        rig.reply(BOB, &invite, 486, "b", "");
+    });
+    let says = |line: &str, name| field(line, name).map(str::to_owned);
+    assert_eq!(says(&declined[0], "egress").as_deref(), Some("bob"));
+    assert_eq!(says(&declined[0], "status").as_deref(), Some("486"));
+    assert_eq!(says(&declined[0], "ms").as_deref(), Some("0"));
+    assert_eq!(says(&declined[0], "talk_ms"), None);
+    let cancelled = logged(|| {
+        let mut rig = Rig::plain();
+        rig.invite("");
+        rig.gets_request(BOB, "INVITE");
+        cancel(&mut rig);
+    });
+    assert_eq!(says(&cancelled[0], "cause").as_deref(), Some("cancelled"));
+    assert_eq!(says(&cancelled[0], "status").as_deref(), Some("487"));
+    // A call without a route has no other side.
+    let refused = logged(|| {
+        let (alice, bob) = trunks();
+        let edge = Listener::new("edge", Transport::Udp, address(EDGE));
+        Rig::new(Config::builder().listener(edge).trunk(alice).trunk(bob).build().unwrap()).invite("");
+    });
+    assert_eq!(says(&refused[0], "status").as_deref(), Some("404"));
+    for name in ["egress", "egress_call_id", "talk_ms"] {
+        assert_eq!(says(&refused[0], name), None, "{name}");
+    }
+}
+
+#[test]
+fn what_a_peer_chose_cannot_break_the_line() {
+    for (sent, expected) in [
+        ("\"a\\b", "\\x22a\\x5cb".to_owned()),
+        ("x".repeat(128).as_str(), "x".repeat(128)),
+        ("y".repeat(5000).as_str(), "y".repeat(128) + "..."),
+    ] {
+        let lines = logged(|| {
+            let mut rig = Rig::plain();
+            let headers = dialog_forming("").replace("call-1", sent);
+            rig.request(ALICE, "INVITE", &uri(CALLEE), &headers, OFFER);
+            let invite = rig.gets_request(BOB, "INVITE");
+            rig.reply(BOB, &invite, 486, "b", "");
+        });
+        assert_eq!(field(&lines[0], "call_id"), Some(expected.as_str()));
+    }
+}
