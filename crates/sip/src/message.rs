@@ -203,6 +203,13 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_identity_is_a_value_and_an_empty_supported_none() {
+        let message = request(b"OPTIONS sip:a SIP/2.0\r\nIdentity: \r\nSupported:\r\n\r\n");
+        assert!(message.headers().values(Name::Identity).eq([b""]));
+        assert_eq!(message.headers().values(Name::Supported).count(), 0);
+    }
+
+    #[test]
     fn a_known_header_is_found_by_any_form_of_its_name() {
         let mut edited = request(b"BYE sip:a SIP/2.0\r\ny: a.b.c\r\nX-A: 1\r\nx-a: 2\r\nY: d.e.f\r\n\r\n");
         let headers = edited.headers_mut();

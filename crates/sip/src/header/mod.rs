@@ -99,10 +99,14 @@ impl Headers {
 
     /// Each value of this name: lines of a [`Shape::List`] header are split at commas outside
     /// quotes and angle brackets, those of others are one value each. A list may be empty, as that
-    /// of `Supported` often is: then its line holds no value.
+    /// of `Supported` often is: then its line holds no value. An empty `Identity` is a value that
+    /// nobody can read: somebody meant to vouch, and did not.
     pub fn values(&self, name: Name) -> impl Iterator<Item = &[u8]> + Clone {
         let list = matches!(name.shape(), Shape::List);
-        self.all(name).flat_map(move |value| if list { Values::list(value) } else { Values::single(value) })
+        let vouches = name == Name::Identity;
+        self.all(name).flat_map(move |value| {
+            if list && !(vouches && value.is_empty()) { Values::list(value) } else { Values::single(value) }
+        })
     }
 
     /// Number of lines of this name.
