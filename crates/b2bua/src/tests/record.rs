@@ -1,14 +1,15 @@
 //! The line that is logged of each call.
 
+use std::cell::RefCell;
 use std::fmt::Debug;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use attesta_sip::Name;
 use attesta_transaction::Transport;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::subscriber::with_default;
+use tracing::subscriber::set_global_default;
 use tracing::{Event, Level, Metadata, Subscriber};
 
 use super::ending::cancel;
@@ -16,7 +17,12 @@ use super::rig::*;
 use crate::{Config, Listener};
 
 /// Takes the lines of one level, as ` name=value` each.
-struct Lines(Sender<String>);
+struct Lines;
+
+thread_local! {
+    /// What is heard on this thread, while anybody wants it.
+    static HEARD: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
 
 impl Subscriber for Lines {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
@@ -40,7 +46,7 @@ impl Subscriber for Lines {
         }
         let mut line = Line(String::new());
         event.record(&mut line);
-        self.0.send(line.0).unwrap();
+        HEARD.with_borrow_mut(|heard| heard.as_mut().map(|lines| lines.push(line.0)));
     }
 
     fn enter(&self, _: &Id) {}
@@ -48,11 +54,18 @@ impl Subscriber for Lines {
     fn exit(&self, _: &Id) {}
 }
 
+/// Listens for the whole process, which every rig sees to before anything is logged: whether a line is wanted is asked once,
+/// when it is first met, and of whoever listens then.
+pub(super) fn listen() {
+    static LISTENING: OnceLock<bool> = OnceLock::new();
+    LISTENING.get_or_init(|| set_global_default(Lines).is_ok());
+}
+
 /// The lines that a course of events leaves.
 fn logged(events: impl FnOnce()) -> Vec<String> {
-    let (sender, lines): (_, Receiver<String>) = channel();
-    with_default(Lines(sender), events);
-    lines.iter().collect()
+    HEARD.set(Some(Vec::new()));
+    events();
+    HEARD.take().unwrap_or_default()
 }
 
 fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {

@@ -95,6 +95,7 @@ impl<P: Policy> Rig<P> {
     #[expect(clippy::disallowed_methods, reason = "there is no other instant to start from")]
     pub(super) fn with_policy(config: Config, policy: P) -> Self {
         let place = Place { instance: 1, worker: 0 };
+        super::record::listen();
         Self {
             board: Switchboard::new(Arc::new(config), policy, place, &Seed::new([7; 32])),
             now: Now { mono: Instant::now(), unix: unix(EPOCH) },
