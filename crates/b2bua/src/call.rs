@@ -22,6 +22,7 @@ use crate::dialog::{self, Dialog};
 use crate::event::{Arrival, CallEvent, CallNumber, Cause};
 use crate::identity::{Finding, Offer, Received};
 use crate::io::{Now, Output, Token};
+use crate::kin::Kin;
 use crate::leg::{Answer, Far, Leg, Side, Stage};
 use crate::listener::Listener;
 use crate::policy::{
@@ -105,6 +106,8 @@ impl Call {
     pub(crate) fn begin<P: Policy>(&mut self, turn: &mut Turn<'_, P>, request: Request) {
         turn.desk.counters.calls += 1;
         turn.desk.owe_response(self.invite, Server::Call(self.key));
+        let kin = Kin { config: self.config.clone(), ingress: self.ingress.clone() };
+        turn.desk.endpoint.accept_cancel_of(self.invite, Arc::new(kin));
         turn.tell(CallEvent::Started { at: turn.now.unix, arrival: self.arrival.clone() });
         tracing::debug!(trunk = %self.arrival.trunk, source = %self.arrival.source, caller = ?self.arrival.caller,
             callee = ?self.arrival.callee, "call");

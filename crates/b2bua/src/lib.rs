@@ -100,6 +100,7 @@ mod handshake;
 mod health;
 mod identity;
 mod io;
+mod kin;
 mod leg;
 mod listener;
 mod numbers;

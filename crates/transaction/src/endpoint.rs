@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
+use std::sync::Arc;
 use std::time::Instant;
 
 use attesta_sip::{Method, Name, Request, Response, Rules, Status, To};
@@ -15,6 +16,7 @@ use crate::flow::{Flow, Transport};
 use crate::hop;
 use crate::io::{ClientId, Event, Input, Output, ServerId, Slot, Transmit};
 use crate::key::{Key, Keyring};
+use crate::kin::Kin;
 use crate::mint::{Branch, Minter, Place, Seed};
 use crate::outbox::Outbox;
 use crate::sent_by::SentBy;
@@ -160,6 +162,13 @@ impl Endpoint {
         if self.servers.get(id.0).is_some() {
             let event = ServerEvent::Response(response.status(), response.to_bytes());
             self.step_server(now, id.0, event);
+        }
+    }
+
+    /// An INVITE may be cancelled by its kin, too, and not only from the address that it came from.
+    pub fn accept_cancel_of(&mut self, id: ServerId, kin: Arc<dyn Kin>) {
+        if let Some(server) = self.servers.get_mut(id.0) {
+            server.kin = Some(kin);
         }
     }
 

@@ -170,8 +170,8 @@ impl Endpoint {
 
     /// RFC 3261 section 9.2. A CANCEL is answered whatever it finds; the user hears of it if it may still have an effect.
     ///
-    /// It finds only what came from its own address, be it on another connection: a branch is no secret to those on the way
-    /// behind us, and a CANCEL is challenged by nobody.
+    /// It finds only what came from its own address, be it on another connection, or from its kin: a branch is no secret to
+    /// those on the way, and a CANCEL is challenged by nobody.
     ///
     /// It takes no notice of the cap: there is at most one for each INVITE, and it ends calls.
     fn place_cancel(
@@ -191,10 +191,9 @@ impl Endpoint {
             return Delivery::Done;
         }
         let invite = self.servers.find(self.keyring.server(marks, request.uri(), &Method::Invite));
-        let peer = flow.remote.ip();
-        let Some(invite) =
-            invite.filter(|slot| self.servers.get(*slot).is_some_and(|invite| invite.is_from(peer)))
-        else {
+        let counts =
+            |slot: &Slot| self.servers.get(*slot).is_some_and(|invite| invite.may_be_cancelled_by(flow));
+        let Some(invite) = invite.filter(counts) else {
             self.answer(now, Refusal::StrayCancel, Status::CALL_DOES_NOT_EXIST, request, flow);
             return Delivery::Done;
         };

@@ -1,7 +1,7 @@
 //! One transaction: its machine and what the machine does not change.
 
 use std::mem;
-use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use attesta_sip::{Method, Request, Response, Status};
@@ -14,6 +14,7 @@ use crate::error::Failure;
 use crate::flow::{ConnectionId, Flow};
 use crate::io::{ClientId, ServerId};
 use crate::key::Key;
+use crate::kin::Kin;
 use crate::mint::Branch;
 use crate::outbox::Outbox;
 use crate::reply::Unanswered;
@@ -201,6 +202,8 @@ pub(crate) struct Server {
     pub(crate) flow: Flow,
     /// The key under which the request is known on whatever path it comes.
     pub(crate) merged: Option<Key>,
+    /// Who else may cancel it.
+    pub(crate) kin: Option<Arc<dyn Kin>>,
     machine: ServerMachine,
 }
 
@@ -242,13 +245,13 @@ impl Server {
         } else {
             ServerMachine::Other(server::State::start(now, request, config))
         };
-        Self { flow, merged, machine }
+        Self { flow, merged, kin: None, machine }
     }
 
     /// Waits for the endpoint's response to a CANCEL.
     pub(crate) fn start_cancel(now: Instant, flow: Flow, request: Unanswered, config: &Config) -> Self {
         let machine = ServerMachine::Cancel(server::State::start(now, request, config));
-        Self { flow, merged: None, machine }
+        Self { flow, merged: None, kin: None, machine }
     }
 
     /// Takes one event.
@@ -277,9 +280,10 @@ impl Server {
         trace!(server = id.0.serial, from = before, to = self.state(), "transition");
     }
 
-    /// Whether the request came from this address: responses go back to it.
-    pub(crate) fn is_from(&self, peer: IpAddr) -> bool {
-        self.flow.remote.ip().to_canonical() == peer.to_canonical()
+    /// Whether a CANCEL that came by this flow counts. The request came from where responses go back to.
+    pub(crate) fn may_be_cancelled_by(&self, flow: &Flow) -> bool {
+        self.flow.remote.ip().to_canonical() == flow.remote.ip().to_canonical()
+            || self.kin.as_ref().is_some_and(|kin| kin.may_cancel(flow))
     }
 
     /// The connection is gone: if it is the one that responses take, they take another from now on.

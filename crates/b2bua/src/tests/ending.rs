@@ -5,7 +5,7 @@ use std::time::Duration;
 use attesta_sip::Name;
 
 use super::rig::*;
-use crate::{Cause, TrunkTimers};
+use crate::{Cause, Config, InboundIdentity, Trunk, TrunkTimers};
 
 #[test]
 fn the_caller_hangs_up() {
@@ -90,6 +90,50 @@ fn the_caller_cancels_while_it_rings() {
     rig.gets_request(BOB, "ACK");
     rig.is_silent();
     rig.ends_clean(Cause::Cancelled);
+}
+
+/// An edge whose trunk `alice` is a net, in which one address is Mallory's trunk.
+fn neighbours() -> Config {
+    let (alice, bob) = trunks();
+    let alice = alice.source("198.51.100.0/24".parse().unwrap());
+    let mallory = Trunk::new("mallory").source("198.51.100.66".parse().unwrap());
+    let mallory = mallory.inbound_identity(InboundIdentity::Pass);
+    builder().trunk(alice).trunk(bob).trunk(mallory).build().unwrap()
+}
+
+#[test]
+fn a_cancel_from_any_address_of_the_caller_s_trunk_counts() {
+    let mut rig = Rig::new(neighbours());
+    rig.invite("");
+    let invite = rig.gets_request(BOB, "INVITE");
+    rig.reply(BOB, &invite, 180, "b", &contact(BOB));
+    rig.gets_response(ALICE, 180);
+    rig.receives("198.51.100.7:5070", cancel_by_alice());
+    rig.gets_response("198.51.100.7:5070", 200);
+    rig.gets_response(ALICE, 487);
+    let cancel = rig.gets_request(BOB, "CANCEL");
+    rig.reply(BOB, &cancel, 200, "b", "");
+    rig.reply(BOB, &invite, 487, "b", "");
+    rig.gets_request(BOB, "ACK");
+    rig.is_silent();
+    rig.ends_clean(Cause::Cancelled);
+}
+
+#[test]
+fn a_cancel_from_elsewhere_gets_481_and_the_phone_rings_on() {
+    let mut rig = Rig::new(neighbours());
+    rig.invite("");
+    let invite = rig.gets_request(BOB, "INVITE");
+    rig.reply(BOB, &invite, 180, "b", &contact(BOB));
+    rig.gets_response(ALICE, 180);
+    // A stranger, the callee, and another trunk within the net of the caller's.
+    for from in [MALLORY, BOB, "198.51.100.66:5060"] {
+        rig.receives(from, cancel_by_alice());
+        rig.gets_response(from, 481);
+        rig.is_silent();
+    }
+    rig.reply_with(BOB, &invite, 200, "b", &contact(BOB), ANSWER);
+    rig.gets_response(ALICE, 200);
 }
 
 #[test]
@@ -193,9 +237,14 @@ fn a_peer_that_cannot_be_found_gets_no_bye_and_leaves_nothing() {
 /// Alice's CANCEL, with what she gets for it.
 /// Alice gives up, and is told so.
 pub(super) fn cancel(rig: &mut Rig) {
-    let headers = "Call-ID: call-1\r\nCSeq: 1 CANCEL\r\nReason: SIP;cause=200;text=\"elsewhere\"\r\n";
-    let headers = format!("{headers}From: \"Alice\" <{}>;tag=a\r\nTo: <{}>\r\n", uri(CALLER), uri(CALLEE));
-    rig.receives(ALICE, request(ALICE, "CANCEL", &uri(CALLEE), "z9hG4bK1", &headers, ""));
+    rig.receives(ALICE, cancel_by_alice());
     rig.gets_response(ALICE, 200);
     rig.gets_response(ALICE, 487);
+}
+
+/// The CANCEL of what Alice sent first, as she writes it.
+fn cancel_by_alice() -> String {
+    let headers = "Call-ID: call-1\r\nCSeq: 1 CANCEL\r\nReason: SIP;cause=200;text=\"elsewhere\"\r\n";
+    let headers = format!("{headers}From: \"Alice\" <{}>;tag=a\r\nTo: <{}>\r\n", uri(CALLER), uri(CALLEE));
+    request(ALICE, "CANCEL", &uri(CALLEE), "z9hG4bK1", &headers, "")
 }
