@@ -16,6 +16,7 @@ mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use attesta::pki::Scope;
 use attesta_stir::{Identity, OrigId, UnixTime};
@@ -112,8 +113,9 @@ enum Color {
 enum Command {
     /// Start the edge: without --config on the embedded default, signed calls on loopback
     ///
-    /// SIGTERM and SIGINT stop it at once: calls in progress are left as they are, and their parties are not told. SIGHUP
-    /// changes nothing.
+    /// SIGTERM and SIGINT let it end its calls: it begins none any more but emergency calls, hangs up what is left after --drain,
+    /// and exits. A second one stops it at once: calls in progress are left as they are, and their parties are not told.
+    /// SIGHUP changes nothing.
     Run(Run),
     /// Place calls over real loopback sockets through a signing and a verifying edge, and show them
     Demo(Demo),
@@ -137,6 +139,9 @@ struct Run {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// How long calls in progress may go on after SIGTERM or SIGINT, as 0s, 90s or 5m
+    #[arg(long, value_name = "DURATION", default_value = run::DRAIN, value_parser = run::duration)]
+    drain: Duration,
 }
 
 #[derive(Debug, Args)]

@@ -30,7 +30,7 @@ pub(crate) use names::DEFAULT_TRUST;
 pub(crate) use service::{AdminSettings, LogFormat, LogSettings};
 pub(crate) use source::Source;
 pub(crate) use trunk::TrunkSettings;
-pub(crate) use value::Text;
+pub(crate) use value::{Text, duration};
 
 use crate::fault::Fault;
 use names::Names;

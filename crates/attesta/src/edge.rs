@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use attesta_b2bua::{CallEvent, Config, Counters, Decision, DefaultPolicy, Policy, Question, Token};
 use attesta_net::{
@@ -110,9 +111,9 @@ impl<P: Policy> Edge<P> {
 }
 
 impl<P: Policy + Send + 'static> Edge<P> {
-    /// Carries calls until [`Handle::stop`], and returns what was counted.
+    /// Carries calls until [`Handle::stop`], or the end of [`Handle::drain`], and returns what was counted.
     ///
-    /// Dropping the future ends it at once. Either way calls in progress are left as they are.
+    /// Dropping the future ends it at once, as `stop` does: calls in progress are left as they are.
     pub async fn run(self) -> Report {
         let Self { drivers, steward, certificates, names, followed, meters, .. } = self;
         let mut background = JoinSet::new();
@@ -205,7 +206,22 @@ impl Handle {
         control.decide(token, decision).await
     }
 
-    /// Asks the edge to stop; [`Edge::run`] then returns.
+    /// Lets the edge end its calls; [`Edge::run`] then returns.
+    ///
+    /// No call begins any more but emergency calls: other INVITEs, MESSAGEs and OPTIONS outside a dialog get a 503 with
+    /// Retry-After. Calls in progress go on for `patience` at the longest. Those that are left then are hung up, by BYE to both
+    /// parties, or by 503 and CANCEL where they are not answered yet, and counted as ended by [`Cause::ShutDown`]; their parties
+    /// have five seconds to confirm it. [`Handle::stop`] cuts this short.
+    ///
+    /// # Errors
+    /// The edge has stopped otherwise.
+    ///
+    /// [`Cause::ShutDown`]: crate::Cause::ShutDown
+    pub async fn drain(&self, patience: Duration) -> Result<(), Stopped> {
+        attesta_net::drain(&self.controls, patience).await
+    }
+
+    /// Asks the edge to stop at once; [`Edge::run`] then returns. Calls in progress are left as they are.
     ///
     /// # Errors
     /// The edge has stopped already.

@@ -48,6 +48,10 @@ impl<T> Arena<T> {
         self.places.try_remove(key.place).map(|(_, tenant)| tenant)
     }
 
+    pub(crate) fn keys(&self) -> impl Iterator<Item = Key> {
+        self.places.iter().map(|(place, (serial, _))| Key { serial: *serial, place })
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.places.len()
     }

@@ -440,7 +440,7 @@ impl Call {
     }
 
     /// The INVITE of the caller, while the call is being set up.
-    fn request(&self) -> Option<&Request> {
+    pub(crate) fn request(&self) -> Option<&Request> {
         match &self.state {
             State::Admitting { received, .. }
             | State::Verifying { received, .. }

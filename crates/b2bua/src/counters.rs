@@ -18,6 +18,8 @@ pub struct Counters {
     pub transactions_live: u64,
     /// Targets that were set aside and have not answered since.
     pub targets_aside: u64,
+    /// Switchboards that begin no calls any more, since they were told to stop.
+    pub draining: u64,
     /// Calls begun since the start.
     pub calls: u64,
     /// Calls answered since the start.
@@ -70,6 +72,7 @@ impl Counters {
             dialogs_live,
             transactions_live,
             targets_aside,
+            draining,
             calls,
             messages,
             answered,
@@ -87,6 +90,7 @@ impl Counters {
         self.dialogs_live += dialogs_live;
         self.transactions_live += transactions_live;
         self.targets_aside += targets_aside;
+        self.draining += draining;
         self.calls += calls;
         self.messages += messages;
         self.answered += answered;
@@ -158,6 +162,8 @@ pub enum Refusal {
     RequestCap,
     /// As many calls live as the configuration allows, or as many MESSAGEs are on their way: 503.
     CallCap,
+    /// The edge is about to stop, and begins nothing new: 503.
+    Draining,
     /// A 2xx to an INVITE that was answered in as many dialogs as the configuration allows: dropped.
     AnswerCap,
     /// A MESSAGE that policy or the routes send nowhere: 404, or what policy says.
@@ -168,7 +174,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every reason, in the order in which they are reported.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::UnknownSource,
         Self::Method,
         Self::UnknownMethod,
@@ -181,6 +187,7 @@ impl Refusal {
         Self::Glare,
         Self::RequestCap,
         Self::CallCap,
+        Self::Draining,
         Self::AnswerCap,
         Self::NotRouted,
         Self::NotVerified,
@@ -202,6 +209,7 @@ impl Refusal {
             Self::Glare => "glare",
             Self::RequestCap => "request-cap",
             Self::CallCap => "call-cap",
+            Self::Draining => "draining",
             Self::AnswerCap => "answer-cap",
             Self::NotRouted => "not-routed",
             Self::NotVerified => "not-verified",

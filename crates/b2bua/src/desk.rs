@@ -268,6 +268,9 @@ impl Desk {
         if refusal == Refusal::CallCap {
             headers.push(Name::RetryAfter, RETRY_AFTER_CAP);
         }
+        if refusal == Refusal::Draining {
+            headers.push(Name::RetryAfter, RETRY_AFTER_DRAINING);
+        }
         tracing::debug!(status = status.code(), refusal = refusal.as_str(), "refused");
         self.counters.refuse(refusal);
         self.endpoint.respond(now, id, &response);
@@ -339,3 +342,6 @@ const NAMES: u64 = 2;
 
 /// When a caller that met the cap on calls should come again, in seconds.
 const RETRY_AFTER_CAP: &str = "5";
+
+/// When a peer should come again to an edge that is about to stop, in seconds: once another may have taken its place.
+pub(crate) const RETRY_AFTER_DRAINING: &str = "30";

@@ -5,13 +5,25 @@ use attesta_transaction::ServerId;
 
 use crate::arena::Key;
 use crate::bridge;
+use crate::call::{Call, Turn};
 use crate::counters::Refusal;
 use crate::delivery::{Errand, Parcel};
-use crate::desk::Desk;
+use crate::desk::{Desk, RETRY_AFTER_DRAINING, reply_tagged};
 use crate::event::Cause;
 use crate::identity;
 use crate::io::Now;
 use crate::leg::{Side, Stage};
+
+impl Call {
+    /// The edge stops: the call is hung up, or refused where nobody has answered it yet.
+    pub(crate) fn shut_down<P>(&mut self, turn: &mut Turn<'_, P>) {
+        let Some(request) = self.request() else { return self.over(turn, Cause::ShutDown) };
+        let mut response = reply_tagged(request, Status::SERVICE_UNAVAILABLE, &self.tag);
+        response.headers_mut().push(Name::RetryAfter, RETRY_AFTER_DRAINING);
+        self.abandon_attempt(turn, None);
+        self.conclude(turn, response, Cause::ShutDown);
+    }
+}
 
 impl Desk {
     /// A BYE ends the call, from either side; of an early dialog from the caller's only (RFC 3261 section 15.1.1).

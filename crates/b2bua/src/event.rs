@@ -127,6 +127,8 @@ pub enum Cause {
     TooLong,
     /// One side no longer knew the call, or did not respond to a request within it.
     Lost,
+    /// This edge was told to stop ([`Input::HangUp`](crate::Input::HangUp)).
+    ShutDown,
 }
 
 impl Cause {
@@ -144,6 +146,7 @@ impl Cause {
             Self::NotAcknowledged => "not-acknowledged",
             Self::TooLong => "too-long",
             Self::Lost => "lost",
+            Self::ShutDown => "shut-down",
         }
     }
 }
@@ -161,7 +164,8 @@ impl fmt::Display for Cause {
             | Self::NotAnswered
             | Self::NotAcknowledged
             | Self::TooLong
-            | Self::Lost => f.write_str(self.as_str()),
+            | Self::Lost
+            | Self::ShutDown => f.write_str(self.as_str()),
         }
     }
 }

@@ -83,6 +83,11 @@ pub enum Input {
     NoRoom(Transmit),
     /// New calls follow this configuration; those in progress keep theirs.
     Configure(Arc<Config>),
+    /// No call begins any more but emergency calls: other INVITEs, MESSAGEs and OPTIONS outside a dialog get a 503. Calls in
+    /// progress go on.
+    Drain,
+    /// Calls in progress are hung up, or refused where they are not answered yet, emergency calls too; none begins any more.
+    HangUp,
 }
 
 /// What the switchboard asks of the shell.

@@ -1,5 +1,6 @@
 //! The top object: inputs in, outputs out.
 
+mod closing;
 mod letters;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::leg::{Accepted, Ack, Leg, Side, Stage};
 use crate::policy::{DefaultPolicy, Policy};
 use crate::record::Record;
 use crate::screening::{self, Purpose};
+use closing::Hours;
 use letters::Letter;
 
 /// The back-to-back user agent of one worker.
@@ -42,6 +44,7 @@ pub struct Switchboard<P = DefaultPolicy> {
     /// MESSAGEs that are being verified.
     letters: Arena<Letter>,
     numbers: u64,
+    hours: Hours,
     /// When the endpoint wants to be woken.
     endpoint_deadline: Option<Instant>,
 }
@@ -57,6 +60,7 @@ impl<P: Policy> Switchboard<P> {
             calls: Arena::new(),
             letters: Arena::new(),
             numbers: first_number(place),
+            hours: Hours::Open,
             endpoint_deadline: None,
         }
     }
@@ -100,6 +104,8 @@ impl<P: Policy> Switchboard<P> {
                 self.answer(now, token, |call, turn| call.decided(turn, decision));
             }
             Input::Configure(config) => self.desk.config = config,
+            Input::Drain => self.close(),
+            Input::HangUp => self.hang_up_all(now),
         }
         self.drain_endpoint(now);
     }
@@ -115,7 +121,9 @@ impl<P: Policy> Switchboard<P> {
     /// What was counted so far, and how much lives now.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.desk.counters(self.calls.len())
+        let mut counters = self.desk.counters(self.calls.len());
+        counters.draining = u64::from(self.hours != Hours::Open);
+        counters
     }
 
     /// Whether a trunk claims the address that a message of this flow comes from: only such peers begin calls.
@@ -211,6 +219,10 @@ impl<P: Policy> Switchboard<P> {
         }
         match screening::screen(&request) {
             Err((status, refusal)) => self.desk.refuse(now.mono, id, &request, status, refusal),
+            Ok(purpose) if self.is_closed_to(purpose, &request) => {
+                let status = Status::SERVICE_UNAVAILABLE;
+                self.desk.refuse(now.mono, id, &request, status, Refusal::Draining);
+            }
             Ok(Purpose::Query) => self.answer_options(now, id, &request),
             Ok(Purpose::Page) => self.letter(now, id, request, flow, ingress),
             Ok(Purpose::Call) => {

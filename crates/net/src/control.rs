@@ -6,6 +6,7 @@ use std::sync::Arc;
 use attesta_b2bua::{Config, Counters, Decision, Input, Token};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::drain::{Rest, Watch};
 use crate::resolve::Found;
 use crate::streams::StreamCounters;
 
@@ -46,7 +47,47 @@ impl Control {
         self.send(Post::Input(Input::Decided { token, decision })).await
     }
 
-    /// Asks the driver to stop: it sends what waits for room in its sockets and connections, closes them, then its `run`
+    /// Asks the driver to begin no calls any more, but for emergency calls: what else would begin something gets a 503. Calls
+    /// in progress go on. [`drain`](crate::drain()) does this, and what follows.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn drain(&self) -> Result<(), Stopped> {
+        self.send(Post::Input(Input::Drain)).await
+    }
+
+    /// Asks the driver to hang up all calls, and to begin none any more: answered ones by BYE to both parties, others by 503
+    /// to the caller and CANCEL to the callee.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn hang_up(&self) -> Result<(), Stopped> {
+        self.send(Post::Input(Input::HangUp)).await
+    }
+
+    /// Waits until no call lives, and no MESSAGE is on its way.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn emptied(&self) -> Result<(), Stopped> {
+        self.comes_to(Rest::Empty).await
+    }
+
+    /// Waits until nothing is owed to anybody: no call lives, and every request has its final response.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn settled(&self) -> Result<(), Stopped> {
+        self.comes_to(Rest::Settled).await
+    }
+
+    async fn comes_to(&self, rest: Rest) -> Result<(), Stopped> {
+        let (told, tidings) = oneshot::channel();
+        self.send(Post::Watch(Watch { rest, told })).await?;
+        tidings.await.map_err(|_| Stopped)
+    }
+
+    /// Asks the driver to stop at once: it sends what waits for room in its sockets and connections, closes them, then its `run`
     /// returns. Calls in progress are left as they are.
     ///
     /// # Errors
@@ -181,6 +222,8 @@ pub(crate) enum Post {
     Found(Token, Found),
     /// For whom the counters are wanted.
     Count(oneshot::Sender<Report>),
+    /// Somebody waits until the driver has come to rest.
+    Watch(Watch),
     /// The end.
     Stop,
 }

@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 use crate::alarm::Alarm;
 use crate::clock::Clock;
 use crate::control::{Control, Post, Report, ShellCounters};
+use crate::drain::{Rest, Watch};
 use crate::names::{Directory, Names};
 use crate::resolve::{Found, Lookup, Resolution};
 use crate::steward::Certificates;
@@ -56,6 +57,8 @@ pub struct Driver<P: Policy> {
     /// A socket had more than was taken from it.
     crowded: bool,
     answers: VecDeque<Input>,
+    /// Who waits for the end of calls.
+    watches: Vec<Watch>,
     alarm: Alarm,
     counters: ShellCounters,
 }
@@ -92,6 +95,7 @@ impl<P: Policy> Driver<P> {
             held_up: VecDeque::new(),
             crowded: false,
             answers: VecDeque::new(),
+            watches: Vec::new(),
             alarm: Alarm::new(),
             counters: ShellCounters::default(),
         }
@@ -143,7 +147,7 @@ impl<P: Policy> Driver<P> {
         Control::new(self.post.clone())
     }
 
-    /// Runs until [`Control::stop`], and returns the last counters.
+    /// Runs until [`Control::stop`] or the end of [`drain`](crate::drain()), and returns the last counters.
     pub async fn run(mut self) -> Report {
         let mut wake = Wake::Certificates;
         while self.turn(wake) == Course::Onward {
@@ -164,6 +168,11 @@ impl<P: Policy> Driver<P> {
             Wake::Post(Post::Count(asker)) => {
                 // An asker that has gone away needs no answer.
                 let _ = asker.send(self.report());
+                return Course::Onward;
+            }
+            Wake::Post(Post::Watch(watch)) => {
+                self.watches.push(watch);
+                self.tell_of_rest();
                 return Course::Onward;
             }
             Wake::Post(Post::Input(input)) => {
@@ -206,8 +215,21 @@ impl<P: Policy> Driver<P> {
             self.feed(now, Input::Timeout);
         }
         self.flush(now);
+        self.tell_of_rest();
         self.alarm.arm();
         Course::Onward
+    }
+
+    /// Tells those who wait for what has come about. Who has gone away waits no longer.
+    fn tell_of_rest(&mut self) {
+        let come = |watch: &mut Watch| match watch.rest {
+            Rest::Empty => self.switchboard.is_empty(),
+            Rest::Settled => self.switchboard.is_settled(),
+        };
+        for watch in self.watches.extract_if(.., come) {
+            let _ = watch.told.send(());
+        }
+        self.watches.retain(|watch| !watch.told.is_closed());
     }
 
     fn receive(&mut self) {

@@ -49,6 +49,7 @@ mod clock;
 mod control;
 mod datagrams;
 mod document;
+mod drain;
 mod driver;
 mod fetch;
 #[cfg(test)]
@@ -71,6 +72,7 @@ pub use address::{RefusedAddress, SpecialUse};
 pub use clock::{Clock, NoRandomness, random};
 pub use control::{Control, Report, ShellCounters, Stopped};
 pub use document::Document;
+pub use drain::drain;
 pub use driver::Driver;
 pub use fetch::{FetchConfig, FetchError, Fetcher, NoRoots};
 pub use names::{Directory, Lookup, LookupError, NameCounters, Names, Naptr, Srv};

@@ -37,6 +37,11 @@ impl Collector for Counted {
             "Targets that were set aside and have not answered since",
             calls.targets_aside,
         )?;
+        page.gauge(
+            "draining",
+            "Workers that begin no calls any more, since they are to stop",
+            calls.draining,
+        )?;
         page.counter("targets_set_aside", "Targets set aside", calls.targets_set_aside)?;
         page.gauge(
             "transactions_absorbing",

@@ -1,8 +1,9 @@
 //! `attesta run`: the edge, until it is told to stop.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
-use attesta::{BuildError, Edge};
+use attesta::{BuildError, Cause, Edge};
 use serde_json::json;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -13,7 +14,7 @@ use super::screen::Screen;
 use super::{Outcome, Run, runtime, time};
 use crate::admin::Admin;
 use crate::assembly::{Assembly, Strictness, assemble};
-use crate::config::Configuration;
+use crate::config::{Configuration, duration as configured};
 use crate::fault::{Failure, Fault};
 use crate::{revocation, telemetry};
 
@@ -24,12 +25,21 @@ pub(super) fn run(args: &Run, screen: &Screen) -> Result<Outcome, Failure> {
     if let Err(error) = attesta_net::raise_descriptor_limit() {
         tracing::warn!(%error, "the limit on open files stays as it is: few connections may find room");
     }
-    runtime()?.block_on(serve(&configuration, screen))
+    runtime()?.block_on(serve(&configuration, args.drain, screen))
 }
 
-async fn serve(configuration: &Configuration, screen: &Screen) -> Result<Outcome, Failure> {
+/// Reads a DURATION of the command line.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    configured(text).ok_or_else(|| "write 0s, 90s or 5m".into())
+}
+
+async fn serve(
+    configuration: &Configuration,
+    patience: Duration,
+    screen: &Screen,
+) -> Result<Outcome, Failure> {
     let uncaught = |error| Fault::new(format!("signals cannot be caught: {error}"));
-    let stop = stop_signal().map_err(uncaught)?;
+    let mut stops = Stops::new().map_err(uncaught)?;
     #[cfg(unix)]
     let hang_up = signal(SignalKind::hangup()).map_err(uncaught)?;
     let assembly =
@@ -61,10 +71,15 @@ async fn serve(configuration: &Configuration, screen: &Screen) -> Result<Outcome
 
     let handle = edge.handle();
     background.spawn(async move {
-        stop.await;
-        info!("stopping");
+        stops.next().await;
         // An edge that has stopped already needs no telling.
-        let _ = handle.stop().await;
+        tokio::select! {
+            _ = handle.drain(patience) => {}
+            () = stops.next() => {
+                info!("stopping at once");
+                let _ = handle.stop().await;
+            }
+        }
     });
     #[cfg(unix)]
     background.spawn(hang_ups(hang_up));
@@ -72,7 +87,9 @@ async fn serve(configuration: &Configuration, screen: &Screen) -> Result<Outcome
     if report.calls.calls_live > 0 {
         warn!(calls = report.calls.calls_live, "stopped amid calls: their parties are not told");
     }
-    info!(calls = report.calls.calls, answered = report.calls.answered, "stopped");
+    let ended_here = report.calls.ended().filter(|(cause, _)| *cause == Cause::ShutDown.as_str());
+    let hung_up: u64 = ended_here.map(|(_, count)| count).sum();
+    info!(calls = report.calls.calls, answered = report.calls.answered, hung_up, "stopped");
     Ok(Outcome::Done)
 }
 
@@ -127,16 +144,26 @@ fn announce(edge: &Edge, admin: Option<std::net::SocketAddr>, screen: &Screen) {
     let _ = out.flush();
 }
 
-/// Ends at the first SIGTERM or SIGINT.
+/// SIGTERM and SIGINT.
 #[cfg(unix)]
-fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(async move {
+struct Stops {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+#[cfg(unix)]
+impl Stops {
+    fn new() -> io::Result<Self> {
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Self { terminate, interrupt })
+    }
+
+    async fn next(&mut self) {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-    })
+    }
 }
 
 /// SIGHUP, by which services are asked to read their configuration again, ends no calls.
@@ -149,12 +176,22 @@ async fn hang_ups(mut signals: Signal) {
     }
 }
 
-/// Ends at the first Ctrl-C.
+/// Ctrl-C.
 #[cfg(not(unix))]
-fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
-    Ok(async {
+struct Stops;
+
+#[cfg(not(unix))]
+impl Stops {
+    fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending().await
         }
-    })
+    }
 }
+
+/// How long calls in progress may go on once the edge is to stop, where the command line does not say.
+pub(super) const DRAIN: &str = "60s";

@@ -56,10 +56,17 @@ impl Edge {
         assert!(std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
-    /// Sends SIGTERM, and gives the exit status and what was said on standard error.
+    /// Stops it at once, by a second signal, and gives the exit status and what was said on standard error.
     #[cfg(unix)]
-    fn stop(mut self) -> (Option<i32>, String) {
+    fn stop(self) -> (Option<i32>, String) {
         self.signal("-TERM");
+        self.signal("-INT");
+        self.ends()
+    }
+
+    /// Waits for its end, and gives the exit status and what was said on standard error.
+    #[cfg(unix)]
+    fn ends(mut self) -> (Option<i32>, String) {
         let mut said = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
         (self.child.wait().unwrap().code(), said)
@@ -145,6 +152,106 @@ fn the_built_in_callee_answers() {
     assert_eq!(code, Some(0), "SIGHUP stops nothing");
     assert!(said.contains("SIGHUP: the configuration is read at start only"), "{said}");
     assert!(said.contains("stopped amid calls: their parties are not told calls=1"), "{said}");
+}
+
+#[test]
+#[cfg(unix)]
+fn an_edge_that_is_told_to_stop_lets_its_calls_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let edge = Edge::start(&["--config", &default_on_free_ports(&folder), "--drain", "1h"]);
+    let mut phone = Phone::towards(edge.address("udp"));
+    phone.calls();
+    edge.signal("-TERM");
+    // The signal takes a moment to arrive, at each worker.
+    let is_open = |line: &str| line == "attesta_draining 0";
+    while edge.get("/metrics").1.lines().any(is_open) {}
+    let new = test_call(phone.edge, phone.local).replace("run", "new");
+    phone.asks(&new);
+    let refusal = phone.gets("SIP/2.0 503 ");
+    phone.asks(&new.replace("INVITE", "ACK"));
+    assert!(refusal.contains("Retry-After: 30\r\n"), "{refusal}");
+    phone.asks(&phone.within("BYE", 2));
+    phone.gets("SIP/2.0 200 ");
+    let (code, said) = edge.ends();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("draining calls=1") && said.contains("hung_up=0"), "{said}");
+}
+
+#[test]
+#[cfg(unix)]
+fn an_edge_that_may_not_wait_hangs_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let edge = Edge::start(&["--config", &default_on_free_ports(&folder), "--drain", "0s"]);
+    let mut phone = Phone::towards(edge.address("udp"));
+    phone.calls();
+    edge.signal("-TERM");
+    let bye = phone.gets("BYE ");
+    phone.asks(&response(&bye));
+    let (code, said) = edge.ends();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("draining calls=1") && said.contains("hung_up=1"), "{said}");
+    assert!(said.contains("cause=shut-down"), "{said}");
+}
+
+/// A phone in a call to the built-in callee.
+struct Phone {
+    socket: UdpSocket,
+    edge: SocketAddr,
+    local: SocketAddr,
+    /// The To header field of the callee in its dialog.
+    to: String,
+}
+
+impl Phone {
+    fn towards(edge: SocketAddr) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let local = socket.local_addr().unwrap();
+        Self { socket, edge, local, to: String::new() }
+    }
+
+    fn asks(&self, message: &str) {
+        self.socket.send_to(message.as_bytes(), self.edge).unwrap();
+    }
+
+    /// Calls, and acknowledges the answer.
+    fn calls(&mut self) {
+        self.asks(&test_call(self.edge, self.local));
+        let ok = self.gets("SIP/2.0 200 ");
+        self.to = ok.lines().find(|line| line.starts_with("To:")).unwrap().to_owned();
+        self.asks(&self.within("ACK", 1));
+    }
+
+    /// A request within the dialog.
+    fn within(&self, method: &str, seq: u32) -> String {
+        let invite = test_call(self.edge, self.local);
+        let to = invite.lines().find(|line| line.starts_with("To:")).unwrap();
+        invite
+            .replace(to, &self.to)
+            .replace("1 INVITE", &format!("{seq} {method}"))
+            .replacen("INVITE", method, 1)
+            .replace("z9hG4bKrun1", &format!("z9hG4bK{method}"))
+    }
+
+    /// The next message that begins so; what comes again, or says that it takes time, is passed over.
+    fn gets(&self, start: &str) -> String {
+        let mut buffer = [0; 65_535];
+        loop {
+            let octets = self.socket.recv(&mut buffer).unwrap();
+            let text = String::from_utf8_lossy(&buffer[..octets]).into_owned();
+            if text.starts_with(start) {
+                return text;
+            }
+        }
+    }
+}
+
+/// A 200 to a request.
+fn response(request: &str) -> String {
+    let copied = ["Via:", "From:", "To:", "Call-ID:", "CSeq:"];
+    let lines = request.lines().filter(|line| copied.iter().any(|name| line.starts_with(name)));
+    let head: String = lines.map(|line| format!("{line}\r\n")).collect();
+    format!("SIP/2.0 200 OK\r\n{head}Content-Length: 0\r\n\r\n")
 }
 
 #[test]

@@ -111,6 +111,19 @@ impl<P: Policy> Switchboard<P> {
         }
     }
 
+    /// Refuses the MESSAGEs that have not been sent on, since the edge stops.
+    pub(super) fn refuse_letters(&mut self, now: Now) {
+        let keys: Vec<_> = self.letters.keys().collect();
+        for key in keys {
+            let sleeper = Sleeper::Letter(key);
+            self.certificates.leave(sleeper);
+            let Some(mut letter) = self.letters.remove(key) else { continue };
+            self.desk.alarms.set(sleeper, &mut letter.alarm, None);
+            let (status, request) = (Status::SERVICE_UNAVAILABLE, letter.received.request());
+            self.desk.refuse(now.mono, letter.server, request, status, Refusal::Draining);
+        }
+    }
+
     /// What the outcome of verification does to the MESSAGE: it goes on, or is refused so.
     fn judge(
         &mut self,

@@ -1,6 +1,7 @@
 //! The rules of calls, each driven through a switchboard with bytes and virtual time.
 
 mod configuration;
+mod draining;
 mod ending;
 mod failover;
 mod histories;

@@ -208,6 +208,20 @@ fn a_message_waits_for_a_certificate_no_longer_than_a_call() {
 }
 
 #[test]
+fn a_message_that_waits_for_a_certificate_is_refused_when_the_edge_stops() {
+    let pki = Pki::new();
+    let headers = format!("Identity: {}\r\n", pki.typed("msg", CALLER, CALLEE, MSGI));
+    let mut rig = verifying(&pki, |alice| alice);
+    rig.request(ALICE, "MESSAGE", &uri(CALLEE), &message("m", &headers), TEXT);
+    rig.is_silent();
+    assert!(!rig.board.is_empty());
+    rig.input(Input::HangUp);
+    rig.gets_response(ALICE, 503);
+    rig.is_silent();
+    assert!(rig.board.is_empty() && rig.board.is_settled());
+}
+
+#[test]
 fn messages_and_calls_know_the_same_of_their_targets() {
     let (alice, bob) = trunks();
     let bob = bob.target("sip:192.0.2.3:5060".parse().unwrap());

@@ -1,6 +1,6 @@
 //! Two workers at one address: calls are spread, and what belongs to a call finds it, whoever receives it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::num::NonZeroU8;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use attesta_b2bua::{DefaultPolicy, InboundIdentity, Listener, Switchboard};
 use attesta_net::{
-    Acceptor, Control, Driver, Report, StreamLimits, TieLines, Udp, UdpOptions, Worker, random,
+    Acceptor, Control, Driver, Report, StreamLimits, TieLines, Udp, UdpOptions, Worker, drain, random,
 };
 use attesta_transaction::{Place, Seed, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -16,7 +16,7 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::phone::{hears, passing};
+use crate::phone::{hears, passing, response};
 
 /// Workers with sockets at one address.
 struct Crew {
@@ -156,7 +156,7 @@ async fn what_cancels_or_answers_a_call_finds_it() {
     let mut rung = BTreeMap::new();
     while rung.len() < BATCH {
         let (invite, from) = hears(&callee).await;
-        callee.send_to(crate::phone::response(&invite, "180 Ringing").as_bytes(), from).await.unwrap();
+        callee.send_to(response(&invite, "180 Ringing").as_bytes(), from).await.unwrap();
         rung.insert(invite.lines().find(|line| line.starts_with("Call-ID")).unwrap().to_owned(), invite);
     }
     for call in 0..BATCH {
@@ -166,9 +166,9 @@ async fn what_cancels_or_answers_a_call_finds_it() {
     while cancelled < BATCH {
         let (message, from) = hears(&callee).await;
         if message.starts_with("CANCEL ") {
-            callee.send_to(crate::phone::response(&message, "200 OK").as_bytes(), from).await.unwrap();
+            callee.send_to(response(&message, "200 OK").as_bytes(), from).await.unwrap();
             let id = message.lines().find(|line| line.starts_with("Call-ID")).unwrap();
-            let gone = crate::phone::response(&rung[id], "487 Request Terminated");
+            let gone = response(&rung[id], "487 Request Terminated");
             callee.send_to(gone.as_bytes(), from).await.unwrap();
             cancelled += usize::from(rung.remove(id).is_some());
         }
@@ -226,3 +226,80 @@ const CALLS: usize = 120;
 
 /// Calls at once.
 const BATCH: usize = 20;
+
+#[tokio::test]
+async fn workers_end_their_calls_before_any_of_them_stops() {
+    let mut crew = Crew::start(2);
+    let caller = Caller { socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(), edge: crew.address };
+    let uri = "sip:+12025550101@edge.example";
+    for call in 0..BATCH {
+        caller.tells("INVITE", uri, call, 1, "invite", "").await;
+    }
+    let tags = caller.gets("200", "INVITE", BATCH).await;
+    for (call, tag) in &tags {
+        caller.tells("ACK", uri, *call, 1, "ack", tag).await;
+    }
+    let controls = crew.controls.clone();
+    let draining = tokio::spawn(async move { drain(&controls, Duration::from_secs(3600)).await });
+    for control in &crew.controls {
+        while control.report().await.unwrap().calls.draining == 0 {}
+    }
+    // Each worker has some of the new calls, and refuses them for as long as one of the others has one of the old.
+    let new = |call: usize| call + BATCH;
+    for (call, tag) in tags.iter().skip(1) {
+        caller.tells("BYE", uri, *call, 2, "bye", tag).await;
+    }
+    caller.gets("200", "BYE", BATCH - 1).await;
+    for call in 0..BATCH {
+        caller.tells("INVITE", uri, new(call), 1, "invite", "").await;
+    }
+    for (call, tag) in caller.gets("503", "INVITE", BATCH).await {
+        caller.tells("ACK", uri, call, 1, "invite", &tag).await;
+    }
+    assert!(!draining.is_finished());
+    let (call, tag) = tags.first_key_value().unwrap();
+    caller.tells("BYE", uri, *call, 2, "bye", tag).await;
+    caller.gets("200", "BYE", 1).await;
+    draining.await.unwrap().unwrap();
+    let (mut refused, mut live) = (0, 0);
+    while let Some(report) = crew.running.join_next().await {
+        let report = report.unwrap();
+        live += report.calls.calls_live;
+        refused += report.calls.refused().find(|(why, _)| *why == "draining").unwrap().1;
+    }
+    assert_eq!((refused, live), (BATCH as u64, 0));
+}
+
+#[tokio::test]
+async fn workers_that_may_not_wait_hang_up() {
+    let mut crew = Crew::start(2);
+    let caller = Caller { socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(), edge: crew.address };
+    for call in 0..FEW {
+        caller.tells("INVITE", "sip:+12025550101@edge.example", call, 1, "invite", "").await;
+    }
+    for (call, tag) in caller.gets("200", "INVITE", FEW).await {
+        caller.tells("ACK", "sip:+12025550101@edge.example", call, 1, "ack", &tag).await;
+    }
+    let controls = crew.controls.clone();
+    let draining = tokio::spawn(async move { drain(&controls, Duration::ZERO).await });
+    let mut hung_up = BTreeSet::new();
+    while hung_up.len() < FEW {
+        let (message, from) = timeout(Duration::from_secs(60), hears(&caller.socket)).await.unwrap();
+        if message.starts_with("BYE ") {
+            let answer = response(&message, "200 OK").replace(";tag=callee", "");
+            caller.socket.send_to(answer.as_bytes(), from).await.unwrap();
+            hung_up.insert(message.lines().find(|line| line.starts_with("Call-ID:")).unwrap().to_owned());
+        }
+    }
+    draining.await.unwrap().unwrap();
+    let mut ended = 0;
+    while let Some(report) = crew.running.join_next().await {
+        let report = report.unwrap();
+        assert_eq!(report.calls.calls_live, 0);
+        let shut_down = report.calls.ended().find(|(cause, _)| *cause == "shut-down");
+        ended += shut_down.map_or(0, |(_, count)| count);
+    }
+    assert_eq!(ended, FEW as u64);
+}
+
+const FEW: usize = 8;
