@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use attesta_sip::{Limits, Message, Method, Name, Request, Response, Status};
 use attesta_transaction::{
-    Config, Endpoint, Event, Flow, Input, Output, Place, Seed, SentBy, ServerId, Transmit, Transport,
+    Config, Endpoint, Event, Flow, Input, Output, Seed, SentBy, ServerId, Transmit, Transport, WorkerPlace,
 };
 use bytes::Bytes;
 
@@ -30,7 +30,7 @@ impl Pair {
     pub fn new(now: Instant, pace: Duration) -> Self {
         let (one, other) = addresses();
         let endpoint = |worker| {
-            Endpoint::new(Config::default(), Place { instance: 1, worker }, &Seed::new([worker; 32]))
+            Endpoint::new(Config::default(), WorkerPlace { instance: 1, worker }, &Seed::new([worker; 32]))
         };
         Self {
             now,
@@ -203,7 +203,7 @@ impl Crowd {
     fn new(now: Instant) -> Self {
         Self {
             now,
-            endpoint: Endpoint::new(Config::default(), Place::default(), &Seed::new([9; 32])),
+            endpoint: Endpoint::new(Config::default(), WorkerPlace::default(), &Seed::new([9; 32])),
             messages: 0,
         }
     }

@@ -15,7 +15,7 @@ use attesta_b2bua::{
     ResolveError, Route, RouteTo, SignError, Switchboard, Trunk, Unreachable,
 };
 use attesta_stir::UnixTime;
-use attesta_transaction::{Flow, Place, Seed, Transport};
+use attesta_transaction::{Flow, Seed, Transport, WorkerPlace};
 use bytes::Bytes;
 
 #[expect(clippy::print_stdout, reason = "an example shows what happens")]
@@ -97,7 +97,7 @@ fn switchboard(listener: Listener) -> Result<Switchboard, Box<dyn Error>> {
         .route(Route::new(RouteTo::RequestUri))
         .callee(vec!["+120255501".parse()?])
         .build()?;
-    Ok(Switchboard::new(Arc::new(config), DefaultPolicy, Place::default(), &seed()?))
+    Ok(Switchboard::new(Arc::new(config), DefaultPolicy, WorkerPlace::default(), &seed()?))
 }
 
 /// Tags, branches and Call-IDs are made of it, so that nobody may guess it.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use attesta_sip::{Limits, Message, Name, Response, Status};
 use attesta_tests::sim::{ACK, BYE, INVITE, Network, pair};
 use attesta_transaction::{
-    Config, Endpoint, Event, Flow, Input, Output, Place, Refusal, Seed, SentBy, Transmit,
+    Config, Endpoint, Event, Flow, Input, Output, Refusal, Seed, SentBy, Transmit, WorkerPlace,
 };
 use bytes::Bytes;
 use proptest::collection::vec;
@@ -326,7 +326,7 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn endpoint() -> Endpoint {
-    Endpoint::new(Config::default(), Place::default(), &Seed::new([7; 32]))
+    Endpoint::new(Config::default(), WorkerPlace::default(), &Seed::new([7; 32]))
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use attesta_sip::{Method, Name, Request, Response, Status};
-use attesta_transaction::{Config, Endpoint, Event, Flow, Input, Output, Place, Seed, SentBy};
+use attesta_transaction::{Config, Endpoint, Event, Flow, Input, Output, Seed, SentBy, WorkerPlace};
 use bytes::Bytes;
 use dhat::{HeapStats, Profiler};
 
@@ -62,7 +62,7 @@ fn a_live_transaction_is_small() {
 }
 
 fn endpoint() -> Endpoint {
-    Endpoint::new(Config::default(), Place::default(), &Seed::new([3; 32]))
+    Endpoint::new(Config::default(), WorkerPlace::default(), &Seed::new([3; 32]))
 }
 
 fn invite(number: usize) -> Request {

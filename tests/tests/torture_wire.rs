@@ -1,6 +1,6 @@
 //! The torture messages of RFC 4475, sent as datagrams to a running edge: each gets one of its answers, or none.
 
-use attesta_sip::{Method, Name, Salvage, Values, Via};
+use attesta_sip::{Method, Name, UnreadableRequest, Values, Via};
 use attesta_tests::ring::{Edge, Ring, skips, until};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -112,12 +112,12 @@ impl Peer {
 type Transaction = Option<(Method, String)>;
 
 fn transaction(octets: &[u8]) -> Transaction {
-    Some((Salvage::read(octets)?.method().clone(), top_via(octets)?.to_string()))
+    Some((UnreadableRequest::read(octets)?.method().clone(), top_via(octets)?.to_string()))
 }
 
 /// The top Via; `None` where there is none, or it cannot be read.
 fn top_via(octets: &[u8]) -> Option<Via<'_>> {
-    let line = Salvage::read(octets)?.get(Name::Via)?;
+    let line = UnreadableRequest::read(octets)?.get(Name::Via)?;
     Via::parse(Values::list(line).next()?).ok()
 }
 

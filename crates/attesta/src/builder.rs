@@ -18,7 +18,7 @@ use attesta_net::{
 };
 use attesta_stir::cert::{Cache, CacheConfig, Revocations, TrustAnchors};
 use attesta_stir::{Signer, Verifier, VerifyPolicy};
-use attesta_transaction::{Place, Seed};
+use attesta_transaction::{Seed, WorkerPlace};
 
 use crate::edge::{Directories, Edge, Room};
 use crate::listen::{Doors, Listen};
@@ -264,7 +264,7 @@ struct Plan {
 impl Plan {
     /// The driver of one worker, with the sockets of `doors`.
     fn driver<P: Policy>(&self, worker: u8, policy: P, doors: &mut Doors) -> Result<Driver<P>, BuildError> {
-        let place = Place { instance: INSTANCE, worker };
+        let place = WorkerPlace { instance: INSTANCE, worker };
         let seed = Seed::new(random().map_err(BuildError::NoRandomness)?);
         let switchboard = Switchboard::new(Arc::clone(&self.config), policy, place, &seed);
         let (sockets, acceptors) = (take(&mut doors.sockets), take(&mut doors.acceptors));

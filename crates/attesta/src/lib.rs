@@ -53,10 +53,10 @@ mod listen;
 pub mod pki;
 
 pub use attesta_b2bua::{
-    Admission, Answer, Arrival, CallEvent, CallNumber, Cause, Config, ConfigError, Consequence, Counters,
-    Decision, DefaultPolicy, InboundIdentity, InvalidPrefix, InvalidSource, InvalidTarget, Later,
-    NamedSigner, Now, Numbers, OnSignFailure, OutboundIdentity, Outcomes, Oversize, Policy, Prefix, Question,
-    Route, RouteTo, Routing, SigningMeans, Source, Target, Token, Trunk, TrunkTimers, Trusts,
+    Admission, Arrival, CallEvent, CallNumber, Cause, Config, ConfigError, Consequence, Counters, Decision,
+    DefaultPolicy, InboundIdentity, InvalidPrefix, InvalidSource, InvalidTarget, Later, NamedSigner, Now,
+    Numbers, OnSignFailure, OutboundIdentity, Outcomes, Oversize, Policy, Prefix, Question, Reply, Route,
+    RouteTo, Routing, SigningMeans, Source, Target, Token, Trunk, TrunkTimers, Trusts,
 };
 pub use attesta_net::{
     FetchConfig, FetchCounters, NameCounters, NoRandomness, NoRoots, Pem, Report as WorkerReport,

@@ -256,7 +256,7 @@ impl Call {
 
     /// The INVITE as it leaves towards a target, but for its Identity.
     pub(crate) fn outgoing(&mut self, desk: &mut Desk, stop: &Stop, path: &Path) -> Request {
-        let (tag, call_id) = (desk.minter.tag(), desk.minter.call_id());
+        let (tag, call_id) = (desk.ids.tag(), desk.ids.call_id());
         self.record.drafted(call_id);
         match self.dialling() {
             Some(dialling) => {

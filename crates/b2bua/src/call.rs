@@ -14,6 +14,7 @@ use crate::arena::Key;
 use crate::attempt::Dialling;
 use crate::bridge;
 use crate::callee;
+use crate::cancel_scope::CancelScope;
 use crate::certificates::Certificates;
 use crate::config::{Config, TrunkEntry};
 use crate::delivery::Hop;
@@ -22,11 +23,10 @@ use crate::dialog::{self, Dialog};
 use crate::event::{Arrival, CallEvent, CallNumber, Cause};
 use crate::identity::{Finding, Offer, Received};
 use crate::io::{Now, Output, Token};
-use crate::kin::Kin;
 use crate::leg::{Answer, Far, Leg, Side, Stage};
 use crate::listener::Listener;
 use crate::policy::{
-    Admission, Answer as Decided, DECISION_BUDGET, Decision, Later, Policy, Question, Routing,
+    Admission, DECISION_BUDGET, Decision, Later, Policy, Question, Reply as Decided, Routing,
 };
 use crate::record::Record;
 use crate::relay::reason_of;
@@ -106,7 +106,7 @@ impl Call {
     pub(crate) fn begin<P: Policy>(&mut self, turn: &mut Turn<'_, P>, request: Request) {
         turn.desk.counters.calls += 1;
         turn.desk.owe_response(self.invite, Server::Call(self.key));
-        let kin = Kin { config: self.config.clone(), ingress: self.ingress.clone() };
+        let kin = CancelScope { config: self.config.clone(), ingress: self.ingress.clone() };
         turn.desk.endpoint.accept_cancel_of(self.invite, Arc::new(kin));
         turn.tell(CallEvent::Started { at: turn.now.unix, arrival: self.arrival.clone() });
         tracing::debug!(trunk = %self.arrival.trunk, source = %self.arrival.source, caller = ?self.arrival.caller,

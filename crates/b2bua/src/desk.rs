@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use attesta_sip::{Name, Request, Response, Status};
-use attesta_transaction::{ClientId, Endpoint, Flow, Minter, Place, Seed, ServerId, Tag};
+use attesta_transaction::{ClientId, Endpoint, Flow, IdGenerator, Seed, ServerId, Tag, WorkerPlace};
 
 use crate::alarm::Alarms;
 use crate::arena::{Arena, Key};
@@ -29,7 +29,7 @@ use crate::transports::Transports;
 pub(crate) struct Desk {
     pub(crate) config: Arc<Config>,
     pub(crate) endpoint: Endpoint,
-    pub(crate) minter: Minter,
+    pub(crate) ids: IdGenerator,
     pub(crate) outbox: VecDeque<Output>,
     pub(crate) legs: Arena<Leg>,
     pub(crate) relays: Arena<Relay>,
@@ -106,11 +106,11 @@ pub(crate) struct Over {
 }
 
 impl Desk {
-    pub(crate) fn new(config: Arc<Config>, place: Place, seed: &Seed) -> Self {
+    pub(crate) fn new(config: Arc<Config>, place: WorkerPlace, seed: &Seed) -> Self {
         Self {
             endpoint: Endpoint::new(config.transactions.clone(), place, &seed.fork(ENDPOINT)),
             config,
-            minter: Minter::new(place, &seed.fork(CALLS)),
+            ids: IdGenerator::new(place, &seed.fork(CALLS)),
             outbox: VecDeque::new(),
             legs: Arena::new(),
             relays: Arena::new(),
@@ -244,7 +244,7 @@ impl Desk {
 
     /// A response to a request, with a To tag where that has none (RFC 3261 section 8.2.6.2).
     pub(crate) fn reply(&mut self, request: &Request, status: Status) -> Response {
-        let tag = self.minter.tag();
+        let tag = self.ids.tag();
         reply_tagged(request, status, &tag)
     }
 
@@ -316,7 +316,7 @@ impl Desk {
 
     /// Seconds within 0 and 10, for a Retry-After that keeps two sides from meeting again (RFC 3261 section 14.2).
     pub(crate) fn random_pause(&mut self) -> u64 {
-        self.minter.number() % 11
+        self.ids.number() % 11
     }
 }
 
@@ -331,7 +331,7 @@ pub(crate) fn reply_tagged(request: &Request, status: Status, tag: &Tag) -> Resp
 }
 
 /// What the numbers of a worker start after, so that no two workers of an edge number alike.
-pub(crate) fn first_number(place: Place) -> u64 {
+pub(crate) fn first_number(place: WorkerPlace) -> u64 {
     u64::from_be_bytes([0, place.worker, 0, 0, 0, 0, 0, 0])
 }
 

@@ -16,7 +16,7 @@
 //!     Config, DefaultPolicy, InboundIdentity, Input, Listener, Now, Output, Route, RouteTo, Switchboard, Trunk,
 //! };
 //! use attesta_stir::UnixTime;
-//! use attesta_transaction::{Flow, Place, Seed, Transport};
+//! use attesta_transaction::{Flow, WorkerPlace, Seed, Transport};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let peers = Trunk::new("peers").source("192.0.2.0/24".parse()?).inbound_identity(InboundIdentity::Pass);
@@ -26,7 +26,7 @@
 //!     .route(Route::new(RouteTo::RequestUri))
 //!     .build()?;
 //! // In production the seed comes from the operating system, and the time from its clocks.
-//! let (place, seed) = (Place::default(), Seed::new([42; 32]));
+//! let (place, seed) = (WorkerPlace::default(), Seed::new([42; 32]));
 //! let mut board = Switchboard::new(Arc::new(config), DefaultPolicy, place, &seed);
 //! let now = Now { mono: Instant::now(), unix: UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000)) };
 //!
@@ -86,6 +86,7 @@ mod attempt;
 mod bridge;
 mod call;
 mod callee;
+mod cancel_scope;
 mod certificates;
 mod config;
 mod counters;
@@ -100,7 +101,6 @@ mod handshake;
 mod health;
 mod identity;
 mod io;
-mod kin;
 mod leg;
 mod listener;
 mod numbers;
@@ -132,7 +132,7 @@ pub use listener::Listener;
 pub use numbers::{InvalidPrefix, Numbers, Prefix};
 pub use oversize::Oversize;
 pub use policy::{
-    Admission, Answer, DECISION_BUDGET, Decision, DefaultPolicy, Later, Policy, Question, Routing,
+    Admission, DECISION_BUDGET, Decision, DefaultPolicy, Later, Policy, Question, Reply, Routing,
 };
 pub use screening::answer_alone;
 pub use switchboard::Switchboard;

@@ -188,7 +188,7 @@ impl Desk {
         let Some(page) = self.pages.get_mut(key) else { return };
         let (egress, listener) = (&stop.egress.trunk, &path.listener);
         page.attempts += 1;
-        let (tag, call_id) = (self.minter.tag(), self.minter.call_id());
+        let (tag, call_id) = (self.ids.tag(), self.ids.call_id());
         let strips = egress.outbound_identity == OutboundIdentity::Strip;
         let outgoing = page.offer.leave(stop.uri.clone(), &tag, &call_id, &listener.contact(), strips);
         if bridge::octets(&outgoing) > self.config.caps.message {

@@ -19,9 +19,9 @@ use crate::trunk::Consequence;
 /// [`DECISION_BUDGET`]: crate::policy::DECISION_BUDGET
 pub trait Policy {
     /// Whether the call may proceed. Asked after screening, before verification.
-    fn admit(&mut self, now: Now, arrival: &Arrival, later: Later) -> Answer<Admission> {
+    fn admit(&mut self, now: Now, arrival: &Arrival, later: Later) -> Reply<Admission> {
         let _ = (now, arrival, later);
-        Answer::Now(Admission::Admit)
+        Reply::Now(Admission::Admit)
     }
 
     /// What the outcome of verification does to the call; `planned` is what the trunk's table says. Not asked of emergency
@@ -33,15 +33,15 @@ pub trait Policy {
         verification: &Verification,
         planned: Consequence,
         later: Later,
-    ) -> Answer<Consequence> {
+    ) -> Reply<Consequence> {
         let _ = (now, arrival, verification, later);
-        Answer::Now(planned)
+        Reply::Now(planned)
     }
 
     /// Where the call goes. [`Routing::Configured`] follows the routes of the configuration.
-    fn route(&mut self, now: Now, arrival: &Arrival, later: Later) -> Answer<Routing> {
+    fn route(&mut self, now: Now, arrival: &Arrival, later: Later) -> Reply<Routing> {
         let _ = (now, arrival, later);
-        Answer::Now(Routing::Configured)
+        Reply::Now(Routing::Configured)
     }
 
     /// With which attestation a call that is about to leave towards `trunk` is signed, or that it is not; `planned` is what
@@ -53,9 +53,9 @@ pub trait Policy {
         trunk: &str,
         planned: Option<Attestation>,
         later: Later,
-    ) -> Answer<Option<Attestation>> {
+    ) -> Reply<Option<Attestation>> {
         let _ = (now, arrival, trunk, later);
-        Answer::Now(planned)
+        Reply::Now(planned)
     }
 }
 
@@ -67,14 +67,14 @@ impl Policy for DefaultPolicy {}
 
 /// The answer of a phase.
 #[derive(Debug)]
-pub enum Answer<D> {
+pub enum Reply<D> {
     /// The decision.
     Now(D),
     /// The decision comes by [`Input::Decided`](crate::Input::Decided).
     Pending(Later),
 }
 
-/// The right to answer a phase later. Handed to each phase; given back inside [`Answer::Pending`].
+/// The right to answer a phase later. Handed to each phase; given back inside [`Reply::Pending`].
 #[derive(Debug)]
 pub struct Later(pub(crate) Token);
 

@@ -149,8 +149,7 @@ impl Call {
             return Some(*fork);
         }
         // A dialog of the same tag may live on from an earlier attempt of this call.
-        let tag =
-            if dialling.attempts == 1 && dialling.forks.is_empty() { tag } else { turn.desk.minter.tag() };
+        let tag = if dialling.attempts == 1 && dialling.forks.is_empty() { tag } else { turn.desk.ids.tag() };
         let callee = Dialog::calling(response, || dialog::source(flow.transport, flow.remote)).ok()?;
         let caller =
             Dialog::answering(dialling.offer.request(), &tag, || dialog::source(own.transport, source))

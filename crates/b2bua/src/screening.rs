@@ -3,7 +3,7 @@
 //! This is the one list of it: `attesta parse` answers by it too.
 
 use attesta_sip::{Method, Name, Request, Status, Uri};
-use attesta_transaction::Place;
+use attesta_transaction::WorkerPlace;
 
 use crate::bridge;
 use crate::counters::{Refusal, not_taken};
@@ -55,7 +55,7 @@ pub(crate) fn is_outside(request: &Request) -> bool {
     let to = request.headers().get(Name::To).unwrap_or_default();
     let Some(tag) = dialog::tag(to) else { return true };
     let begins = matches!(request.method(), Method::Invite | Method::Message | Method::Options);
-    begins && Place::of(&tag).is_none()
+    begins && WorkerPlace::of(&tag).is_none()
 }
 
 /// What the request is for, or what stands against it: its method, its Request-URI, the extensions that it requires, the hops

@@ -12,7 +12,7 @@ use crate::desk::reply_tagged;
 use crate::event::CallEvent;
 use crate::identity::{self, Claims};
 use crate::io::{Output, SignError};
-use crate::policy::{Answer, DECISION_BUDGET, Policy, Question};
+use crate::policy::{DECISION_BUDGET, Policy, Question, Reply};
 use crate::route::Stop;
 use crate::trunk::{OnSignFailure, OutboundIdentity};
 use crate::trust::{NamedSigner, SigningMeans};
@@ -35,8 +35,8 @@ impl Call {
         let planned = dialling.offer.attestation();
         let later = self.later(turn);
         match turn.policy.attest(turn.now, &self.arrival, stop.egress.trunk.name(), planned, later) {
-            Answer::Now(attestation) => self.sign(turn, stop, path, attestation),
-            Answer::Pending(later) => {
+            Reply::Now(attestation) => self.sign(turn, stop, path, attestation),
+            Reply::Pending(later) => {
                 let trunk = stop.egress.trunk.name().clone();
                 let until = turn.now.mono + DECISION_BUDGET;
                 self.set_progress(Progress::Attesting { stop, path, planned, until });
@@ -67,7 +67,7 @@ impl Call {
     ) {
         let Some(attestation) = attestation else { return self.send_invite(turn, stop, path, None) };
         let signer = self.ingress.signer_towards(&stop.egress).cloned();
-        let stamp = Stamp { attestation, origid: OrigId::from_random(turn.desk.minter.bytes16()) };
+        let stamp = Stamp { attestation, origid: OrigId::from_random(turn.desk.ids.bytes16()) };
         let Some(dialling) = self.dialling() else { return };
         let claims = dialling.offer.claims(attestation, stamp.origid, turn.now.unix);
         let (Some(signer), Some(claims)) = (signer, claims) else {

@@ -10,7 +10,7 @@ use attesta_sip::{CSeq, Method, Name, NameAddr, Request, Response, Status, Uri};
 use attesta_stir::Identity;
 use attesta_stir::cert::Snapshot;
 use attesta_transaction as transaction;
-use attesta_transaction::{ClientId, Event, Failure, Flow, Place, Seed, ServerId};
+use attesta_transaction::{ClientId, Event, Failure, Flow, Seed, ServerId, WorkerPlace};
 use bytes::Bytes;
 
 use crate::arena::{Arena, Key};
@@ -52,7 +52,7 @@ pub struct Switchboard<P = DefaultPolicy> {
 impl<P: Policy> Switchboard<P> {
     /// A switchboard without calls. What it makes carries `place`; all its chance comes from `seed`.
     #[must_use]
-    pub fn new(config: Arc<Config>, policy: P, place: Place, seed: &Seed) -> Self {
+    pub fn new(config: Arc<Config>, policy: P, place: WorkerPlace, seed: &Seed) -> Self {
         Self {
             policy,
             desk: Desk::new(config, place, seed),
@@ -256,7 +256,7 @@ impl<P: Policy> Switchboard<P> {
     ) {
         let Some(listener) = self.desk.listener_at(flow) else { return };
         let arrival = self.arrival(&request, flow, &ingress, emergency);
-        let (config, tag) = (self.desk.config.clone(), self.desk.minter.tag());
+        let (config, tag) = (self.desk.config.clone(), self.desk.ids.tag());
         let span = tracing::debug_span!("call", id = arrival.call.get());
         let way = flow.transport.is_websocket().then(|| flow.clone());
         let key = self.calls.insert_with(|key| Call {

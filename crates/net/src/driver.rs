@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use attesta_b2bua::{CallEvent, Input, Now, Output, Policy, Question, SignError, Switchboard, Token};
-use attesta_transaction::{Bearing, Flow, Seed, Transmit, Transport, WorkerId};
+use attesta_transaction::{Flow, Seed, Transmit, Transport, WorkerHint, WorkerId};
 use tokio::sync::mpsc;
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
@@ -263,7 +263,7 @@ impl<P: Policy> Driver<P> {
     /// Whether it comes from a stranger, of whom there is too much, and is of no call of ours.
     fn is_too_much(&mut self, now: Now, flow: &Flow, data: &[u8]) -> bool {
         !self.switchboard.knows(flow)
-            && Bearing::of_received(data).place.is_none()
+            && WorkerHint::of_received(data).place.is_none()
             && !self.strangers.admits(now.mono)
     }
 
@@ -405,7 +405,7 @@ impl<P: Policy> Driver<P> {
 
     /// Whoever sent it hears of it.
     fn did_not_arrive(&mut self, unsent: Unsent) {
-        match self.other_worker(|lines| lines.owner(&Bearing::of_sent(&unsent.transmit.payload))) {
+        match self.other_worker(|lines| lines.owner(&WorkerHint::of_sent(&unsent.transmit.payload))) {
             Some(other) => drop(self.hand(other, Handed::Failed(unsent))),
             None => self.answers.push_back(unsent.into()),
         }

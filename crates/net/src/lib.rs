@@ -10,14 +10,14 @@
 //!
 //! use attesta_b2bua::{Config, DefaultPolicy, Listener, Switchboard};
 //! use attesta_net::{Driver, Udp, UdpOptions, random};
-//! use attesta_transaction::{Place, Seed, Transport};
+//! use attesta_transaction::{WorkerPlace, Seed, Transport};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let socket = Udp::bind("127.0.0.1:0".parse()?, &UdpOptions::default())?;
 //! let listener = Listener::new("outside", Transport::Udp, socket.local());
 //! let config = Arc::new(Config::builder().listener(listener).build()?);
-//! let switchboard = Switchboard::new(config, DefaultPolicy, Place::default(), &Seed::new(random()?));
+//! let switchboard = Switchboard::new(config, DefaultPolicy, WorkerPlace::default(), &Seed::new(random()?));
 //!
 //! let driver = Driver::new(switchboard, vec![socket]);
 //! let control = driver.control();

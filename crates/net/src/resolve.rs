@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use attesta_b2bua::{Destination, ResolveError, Target, Transports};
-use attesta_transaction::{Minter, Place, Seed};
+use attesta_transaction::{IdGenerator, Seed, WorkerPlace};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -62,11 +62,11 @@ impl Lookup {
     /// Asks `names` until the search is over, or its time is. The choice among servers of one priority comes from `seed`.
     pub(crate) async fn run(self, names: Arc<dyn Names>, seed: Seed) -> Found {
         let Lookup { mut search, mut questions } = self;
-        let mut minter = Minter::new(Place::default(), &seed);
+        let mut ids = IdGenerator::new(WorkerPlace::default(), &seed);
         let all = async {
             loop {
                 let answers = ask(&*names, questions).await;
-                match search.answered(answers, &mut || minter.number()) {
+                match search.answered(answers, &mut || ids.number()) {
                     Step::Ask(next) => questions = next,
                     Step::Done(found) => return found,
                 }

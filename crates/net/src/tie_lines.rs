@@ -6,7 +6,7 @@ use std::num::NonZeroU8;
 use std::task::Poll;
 
 use attesta_b2bua::{Token, Unreachable};
-use attesta_transaction::{Bearing, Flow, Transmit, WorkerId};
+use attesta_transaction::{Flow, Transmit, WorkerHint, WorkerId};
 use bytes::Bytes;
 use siphasher::sip::SipHasher13;
 use tokio::sync::mpsc;
@@ -48,7 +48,7 @@ pub(crate) enum Handed {
 
 impl TieLines {
     /// The lines of `workers` workers of this instance, in the order of their numbers. The endpoints of worker `n` bear the
-    /// [`Place`](attesta_transaction::Place) of `instance` and `n`.
+    /// [`WorkerPlace`](attesta_transaction::WorkerPlace) of `instance` and `n`.
     ///
     /// # Errors
     /// The operating system gives no random octets for the key.
@@ -88,14 +88,14 @@ impl TieLines {
     }
 
     /// The worker that a message belongs to; this one where nothing tells.
-    pub(crate) fn owner(&self, bearing: &Bearing<'_>) -> WorkerId {
-        let named = bearing.place.filter(|place| {
+    pub(crate) fn owner(&self, hint: &WorkerHint<'_>) -> WorkerId {
+        let named = hint.place.filter(|place| {
             place.instance == self.instance && usize::from(place.worker) < self.outgoing.len()
         });
         if let Some(place) = named {
             return WorkerId(place.worker);
         }
-        let Some(call_id) = bearing.call_id else { return self.own };
+        let Some(call_id) = hint.call_id else { return self.own };
         let mut hasher = self.hasher;
         hasher.write(call_id);
         // Less than the number of workers, of which there are 255 at most.
@@ -137,7 +137,7 @@ const TAKEN: usize = 32;
 
 #[cfg(test)]
 mod tests {
-    use attesta_transaction::Place;
+    use attesta_transaction::WorkerPlace;
 
     use super::*;
 
@@ -145,8 +145,8 @@ mod tests {
         TieLines::between(NonZeroU8::new(workers).unwrap(), 5).unwrap()
     }
 
-    fn of_place(instance: u16, worker: u8) -> Bearing<'static> {
-        Bearing { place: Some(Place { instance, worker }), call_id: Some(b"c") }
+    fn of_place(instance: u16, worker: u8) -> WorkerHint<'static> {
+        WorkerHint { place: Some(WorkerPlace { instance, worker }), call_id: Some(b"c") }
     }
 
     fn message() -> Handed {
@@ -160,13 +160,13 @@ mod tests {
         for worker in 0..4 {
             assert!(lines.iter().all(|line| line.owner(&of_place(5, worker)) == WorkerId(worker)));
         }
-        let by_call_id = Bearing { place: None, call_id: Some(b"c") };
+        let by_call_id = WorkerHint { place: None, call_id: Some(b"c") };
         // A place of another instance, or of a worker that there is not, says nothing.
-        for bearing in [by_call_id, of_place(6, 1), of_place(5, 4)] {
+        for hint in [by_call_id, of_place(6, 1), of_place(5, 4)] {
             let owner = lines[0].owner(&by_call_id);
-            assert!(lines.iter().all(|line| line.owner(&bearing) == owner));
+            assert!(lines.iter().all(|line| line.owner(&hint) == owner));
         }
-        assert!(lines.iter().all(|line| line.owner(&Bearing::default()) == line.own()));
+        assert!(lines.iter().all(|line| line.owner(&WorkerHint::default()) == line.own()));
     }
 
     #[test]
@@ -175,8 +175,8 @@ mod tests {
         let mut counts = [0; 4];
         for call in 0..4000 {
             let call_id = format!("{call}@192.0.2.1");
-            let bearing = Bearing { place: None, call_id: Some(call_id.as_bytes()) };
-            counts[usize::from(lines[0].owner(&bearing).0)] += 1;
+            let hint = WorkerHint { place: None, call_id: Some(call_id.as_bytes()) };
+            counts[usize::from(lines[0].owner(&hint).0)] += 1;
         }
         assert!(counts.iter().all(|count| (900..1100).contains(count)), "{counts:?}");
     }

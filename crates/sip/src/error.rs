@@ -35,7 +35,7 @@ impl ParseError {
     /// The status a request with this fault deserves; `None` where nothing can be answered.
     ///
     /// A response or an ACK with a fault is dropped, whatever the fault
-    /// (RFC 3261 sections 18.3 and 17.1.1.3): ask [`Salvage`](crate::Salvage) what it was.
+    /// (RFC 3261 sections 18.3 and 17.1.1.3): ask [`UnreadableRequest`](crate::UnreadableRequest) what it was.
     pub const fn answer(&self) -> Option<Status> {
         if let ParseErrorKind::TooLarge(limit) = self.kind {
             Some(limit.status())

@@ -29,7 +29,7 @@
 //! # Judge
 //!
 //! ```
-//! use attesta_sip::{Limits, Message, Rules, Salvage, Status};
+//! use attesta_sip::{Limits, Message, Rules, UnreadableRequest, Status};
 //!
 //! let broken = &b"OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nCSeq: 7 BYE\r\n\r\n"[..];
 //! let message = Message::parse(broken.into(), &Limits::default())?;
@@ -37,7 +37,7 @@
 //!
 //! let unreadable = &b"OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nnonsense\r\n\r\n"[..];
 //! let error = Message::parse(unreadable.into(), &Limits::default()).unwrap_err();
-//! let answer = Salvage::read(unreadable).and_then(|found| found.answer(&error)).unwrap();
+//! let answer = UnreadableRequest::read(unreadable).and_then(|found| found.answer(&error)).unwrap();
 //! assert_eq!(answer.status(), Status::BAD_REQUEST);
 //! # Ok::<(), attesta_sip::ParseError>(())
 //! ```
@@ -111,11 +111,11 @@ mod request;
 mod response;
 #[cfg(feature = "rsip")]
 mod rsip;
-mod salvage;
 mod sdp;
 mod status;
 mod stream;
 mod tel;
+mod unreadable_request;
 mod uri;
 mod validate;
 mod writer;
@@ -169,10 +169,10 @@ pub use request::Request;
 pub use response::Response;
 #[cfg(feature = "rsip")]
 pub use rsip::RsipError;
-pub use salvage::Salvage;
 pub use sdp::{Direction, Media, Origin, Sdp};
 pub use status::Status;
 pub use stream::{Frame, Framer, StreamError};
 pub use tel::TelUri;
+pub use unreadable_request::UnreadableRequest;
 pub use uri::{AbsoluteUri, SipUri, Uri, unescape};
 pub use validate::Rules;

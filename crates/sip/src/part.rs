@@ -7,13 +7,13 @@ use crate::writer;
 
 /// What requests and responses have in common: all but what the start line says.
 #[derive(Clone)]
-pub(crate) struct Parts {
+pub(crate) struct RawParts {
     pub(crate) start_line: StartLine,
     pub(crate) headers: Headers,
     pub(crate) body: Text,
 }
 
-impl Parts {
+impl RawParts {
     /// Those of a message that is built here: no header lines, and no body.
     pub(crate) fn new() -> Self {
         Self { start_line: StartLine::Rebuilt, headers: Headers::new(), body: Text::own(Bytes::new()) }

@@ -7,7 +7,7 @@ use crate::header::Headers;
 use crate::mask::Masked;
 use crate::message::Version;
 use crate::method::Method;
-use crate::part::{Parts, StartLine, Text};
+use crate::part::{RawParts, StartLine, Text};
 use crate::uri::Uri;
 use crate::writer;
 
@@ -17,14 +17,14 @@ pub struct Request {
     method: Method,
     uri: Text,
     version: Version,
-    parts: Parts,
+    parts: RawParts,
 }
 
 impl Request {
     /// A request without header lines. The URI is the caller's to check; its white space and
     /// control octets are left out when it prints.
     pub fn new(method: Method, uri: impl Into<Bytes>) -> Self {
-        Self { method, uri: Text::own(uri), version: Version::Sip2, parts: Parts::new() }
+        Self { method, uri: Text::own(uri), version: Version::Sip2, parts: RawParts::new() }
     }
 
     /// What the request asks for.
@@ -104,7 +104,7 @@ impl Request {
     /// A message of this start line and its length, of which the rest is still to be received.
     #[inline]
     pub(crate) fn received(method: Method, uri: Text, version: Version, line: u32) -> Self {
-        Self { method, uri, version, parts: Parts::received(line) }
+        Self { method, uri, version, parts: RawParts::received(line) }
     }
 
     /// Takes in the octets that all parts are ranges of; the body starts at `body`.

@@ -7,7 +7,7 @@ use crate::header::Headers;
 use crate::header::address::To;
 use crate::header::name::Name;
 use crate::message::Version;
-use crate::part::{Parts, StartLine, Text};
+use crate::part::{RawParts, StartLine, Text};
 use crate::reason_phrase::ReasonPhrase;
 use crate::request::Request;
 use crate::status::Status;
@@ -19,13 +19,13 @@ pub struct Response {
     status: Status,
     reason: Text,
     version: Version,
-    parts: Parts,
+    parts: RawParts,
 }
 
 impl Response {
     /// A response without header lines, with the usual phrase for its status.
     pub fn new(status: Status) -> Self {
-        Self { status, reason: Text::own(status.reason()), version: Version::Sip2, parts: Parts::new() }
+        Self { status, reason: Text::own(status.reason()), version: Version::Sip2, parts: RawParts::new() }
     }
 
     /// A response to a request: Via, From, To, Call-ID and CSeq are copied, and Timestamp into a
@@ -130,7 +130,7 @@ impl Response {
     /// A message of this start line and its length, of which the rest is still to be received.
     #[inline]
     pub(crate) fn received(status: Status, reason: Text, version: Version, line: u32) -> Self {
-        Self { status, reason, version, parts: Parts::received(line) }
+        Self { status, reason, version, parts: RawParts::received(line) }
     }
 
     /// Takes in the octets that all parts are ranges of; the body starts at `body`.

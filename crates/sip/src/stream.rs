@@ -8,7 +8,7 @@ use crate::limits::Limits;
 use crate::message::Message;
 use crate::reader::{self, Framing};
 use crate::response::Response;
-use crate::salvage::Salvage;
+use crate::unreadable_request::UnreadableRequest;
 
 /// Cuts a byte stream into messages (RFC 3261 section 18.3), without reading from anything.
 ///
@@ -98,7 +98,7 @@ impl StreamError {
     /// The response to send before the connection is closed, if it was a request that can be
     /// answered.
     pub fn answer(&self) -> Option<Response> {
-        Salvage::read(&self.octets)?.answer(&self.error)
+        UnreadableRequest::read(&self.octets)?.answer(&self.error)
     }
 }
 

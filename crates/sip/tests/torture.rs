@@ -3,7 +3,7 @@
 
 mod shared;
 
-use attesta_sip::{Frame, Framer, Limits, Message, Method, Rules, Salvage};
+use attesta_sip::{Frame, Framer, Limits, Message, Method, Rules, UnreadableRequest};
 use serde_json::Value;
 
 /// Whether a datagram is accepted as well formed, and the status that its form gets it.
@@ -18,7 +18,7 @@ fn judge(octets: &[u8]) -> (bool, Option<u16>) {
             }
         }
         Err(error) => {
-            let answer = Salvage::read(octets).and_then(|found| found.answer(&error));
+            let answer = UnreadableRequest::read(octets).and_then(|found| found.answer(&error));
             (false, answer.map(|response| response.status().code()))
         }
     }

@@ -72,7 +72,7 @@ impl State {
     ) -> Self {
         out.send(flow, request);
         let timer_e = (!flow.transport.reliable()).then(|| Backoff::start(now, config.round_trip()));
-        Self::Trying { timer_e, timer_f: now + config.patience() }
+        Self::Trying { timer_e, timer_f: now + config.sixty_four_t1() }
     }
 
     /// Takes one event at `now`; what must leave goes to `out`.

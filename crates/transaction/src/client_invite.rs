@@ -5,10 +5,10 @@ use std::time::Instant;
 use attesta_sip::Response;
 use bytes::Bytes;
 
+use crate::ack_cancel;
 use crate::config::Config;
 use crate::error::Failure;
 use crate::flow::Flow;
-use crate::hop;
 use crate::io::{self, ClientId};
 use crate::outbox::Outbox;
 use crate::timer::Backoff;
@@ -95,7 +95,7 @@ impl State {
     ) -> Self {
         out.send(flow, invite);
         let timer_a = (!flow.transport.reliable()).then(|| Backoff::start(now, config.round_trip()));
-        Self::Calling { timer_a, timer_b: now + config.patience(), cancel: None }
+        Self::Calling { timer_a, timer_b: now + config.sixty_four_t1(), cancel: None }
     }
 
     /// Takes one event at `now`; what must leave goes to `out`, a CANCEL that must leave to `cancels`.
@@ -111,7 +111,7 @@ impl State {
             Self::Calling { timer_a, timer_b, cancel } => match event {
                 Event::Provisional(response, flow) => {
                     tsx.respond(response, flow, out);
-                    let cancelled = cancel.is_some().then(|| now + tsx.config.patience());
+                    let cancelled = cancel.is_some().then(|| now + tsx.config.sixty_four_t1());
                     *cancels = cancel;
                     Self::Proceeding { cancelled }
                 }
@@ -139,7 +139,7 @@ impl State {
                     if cancelled.is_none() {
                         *cancels = Some(wish);
                     }
-                    Self::Proceeding { cancelled: cancelled.or(Some(now + tsx.config.patience())) }
+                    Self::Proceeding { cancelled: cancelled.or(Some(now + tsx.config.sixty_four_t1())) }
                 }
                 Event::Timer => tsx.fail(Failure::Timeout, out),
                 // Nothing of this machine is on its way; a late ICMP error for the INVITE proves nothing after a 1xx.
@@ -206,12 +206,12 @@ impl Context<'_> {
 
     fn accept(&self, now: Instant, response: Response, flow: Flow, out: &mut Outbox) -> State {
         self.respond(response, flow, out);
-        State::Accepted { timer_m: now + self.config.patience() }
+        State::Accepted { timer_m: now + self.config.sixty_four_t1() }
     }
 
     /// The ACK goes where the INVITE went, over a reliable transport too (RFC 6026 section 8.4), where Timer D is zero.
     fn complete(&self, now: Instant, response: Response, flow: Flow, out: &mut Outbox) -> State {
-        let ack = hop::ack(self.invite, &response);
+        let ack = ack_cancel::ack(self.invite, &response);
         if let Some(ack) = &ack {
             out.send(self.flow, ack);
         }

@@ -99,7 +99,7 @@ impl Config {
     }
 
     /// 64 T1: Timers B, F, H, J, L and M.
-    pub(crate) fn patience(&self) -> Duration {
+    pub(crate) fn sixty_four_t1(&self) -> Duration {
         64 * self.t1
     }
 
@@ -110,7 +110,7 @@ impl Config {
 
     /// Timer D, at least 32 s since the T1 of the server is not known (RFC 6026 section 8.4).
     pub(crate) fn timer_d(&self) -> Duration {
-        self.patience().max(Duration::from_secs(32))
+        self.sixty_four_t1().max(Duration::from_secs(32))
     }
 
     /// How long a non-INVITE request waits for its 100: until the Timer E of its client is reset to T2
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn timers_that_nobody_lives_to_see_are_cut_short() {
         let config = Config::default().t1(Duration::MAX).t2(Duration::MAX).t4(Duration::MAX);
-        assert_eq!(config.patience(), 64 * Config::MAX_T1);
+        assert_eq!(config.sixty_four_t1(), 64 * Config::MAX_T1);
         assert_eq!((config.longest_interval(), config.lifetime()), (Config::MAX_T2, Config::MAX_T4));
     }
 

@@ -8,16 +8,16 @@ use std::time::Instant;
 use attesta_sip::{Method, Name, Request, Response, Rules, Status, To};
 use bytes::Bytes;
 
+use crate::ack_cancel;
+use crate::cancel_scope::CancelScope;
 use crate::client_invite::Cancel;
 use crate::config::{Claim, Config};
 use crate::counters::{Counters, Refusal};
 use crate::error::{Failure, Overloaded};
 use crate::flow::{Flow, Transport};
-use crate::hop;
+use crate::id_generator::{Branch, IdGenerator, Seed, WorkerPlace};
 use crate::io::{ClientId, Event, Input, Output, ServerId, Slot, Transmit};
 use crate::key::{Key, Keyring};
-use crate::kin::Kin;
-use crate::mint::{Branch, Minter, Place, Seed};
 use crate::outbox::Outbox;
 use crate::sent_by::SentBy;
 use crate::table::{Digested, Table};
@@ -32,7 +32,7 @@ use crate::transaction::{Client, ClientEvent, Server, ServerEvent};
 pub struct Endpoint {
     pub(crate) config: Config,
     pub(crate) rules: Rules,
-    pub(crate) minter: Minter,
+    pub(crate) ids: IdGenerator,
     pub(crate) keyring: Keyring,
     pub(crate) clients: Table<Client>,
     pub(crate) servers: Table<Server>,
@@ -45,13 +45,13 @@ pub struct Endpoint {
 impl Endpoint {
     /// An endpoint without transactions. Its branches carry `place`; all its chance comes from `seed`.
     #[must_use]
-    pub fn new(config: Config, place: Place, seed: &Seed) -> Self {
-        let mut minter = Minter::new(place, seed);
-        let keyring = Keyring::new(&mut minter);
+    pub fn new(config: Config, place: WorkerPlace, seed: &Seed) -> Self {
+        let mut ids = IdGenerator::new(place, seed);
+        let keyring = Keyring::new(&mut ids);
         Self {
             rules: Rules::default().limits(config.reading_limits()),
             config,
-            minter,
+            ids,
             keyring,
             clients: Table::new(),
             servers: Table::new(),
@@ -166,7 +166,7 @@ impl Endpoint {
     }
 
     /// An INVITE may be cancelled by its kin, too, and not only from the address that it came from.
-    pub fn accept_cancel_of(&mut self, id: ServerId, kin: Arc<dyn Kin>) {
+    pub fn accept_cancel_of(&mut self, id: ServerId, kin: Arc<dyn CancelScope>) {
         if let Some(server) = self.servers.get_mut(id.0) {
             server.kin = Some(kin);
         }
@@ -308,7 +308,7 @@ impl Endpoint {
     /// The CANCEL goes where its INVITE went, with its branch (RFC 3261 section 9.1).
     fn send_cancel(&mut self, now: Instant, invite: Slot, Cancel(reason): &Cancel) {
         let Some(invite) = self.clients.get(invite) else { return };
-        let Some(cancel) = hop::cancel(&invite.request, reason.as_ref()) else { return };
+        let Some(cancel) = ack_cancel::cancel(&invite.request, reason.as_ref()) else { return };
         let (flow, branch) = (invite.flow.clone(), invite.branch);
         let key = self.keyring.client(branch.as_bytes(), &Method::Cancel);
         let client = Client::start_cancel(now, branch, flow, cancel, &self.config, &mut self.out);
@@ -327,7 +327,7 @@ impl Endpoint {
     /// The Via that we put above what stands there; over UDP it asks for the reply to come where the request came from
     /// (RFC 3581 section 3).
     fn push_via(&mut self, request: &mut Request, flow: &Flow, sent_by: &SentBy) -> Branch {
-        let branch = self.minter.branch();
+        let branch = self.ids.branch();
         let rport = match flow.transport {
             Transport::Udp => ";rport",
             Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => "",

@@ -6,8 +6,8 @@ use std::hash::{Hash, Hasher};
 use attesta_sip::{Host, Method, Name, Via};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use crate::marks::Marks;
-use crate::mint::{Minter, Place, Tag};
+use crate::id_generator::{IdGenerator, Tag, WorkerPlace};
+use crate::match_fields::MatchFields;
 
 /// A keyed 128-bit digest of what identifies a transaction.
 ///
@@ -27,8 +27,8 @@ impl Hash for Key {
 pub(crate) struct Keyring(SipHasher13);
 
 impl Keyring {
-    pub(crate) fn new(minter: &mut Minter) -> Self {
-        Self(SipHasher13::new_with_keys(minter.number(), minter.number()))
+    pub(crate) fn new(ids: &mut IdGenerator) -> Self {
+        Self(SipHasher13::new_with_keys(ids.number(), ids.number()))
     }
 
     /// The key of a client transaction: branch and method (RFC 3261 section 17.1.3).
@@ -42,7 +42,7 @@ impl Keyring {
     /// By branch, sent-by and method if the branch is one of RFC 3261, by the fields of RFC 2543 if not. These leave out
     /// the To tag: an ACK carries that of the response, and a client that reuses From tag, Call-ID, CSeq number and Via
     /// means the same request.
-    pub(crate) fn server(&self, marks: &Marks<'_>, uri: &[u8], method: &Method) -> Key {
+    pub(crate) fn server(&self, marks: &MatchFields<'_>, uri: &[u8], method: &Method) -> Key {
         match marks.branch() {
             Some(branch) => self.digest(Use::Server).part(branch).sent_by(&marks.via).method(method).key(),
             None => {
@@ -53,19 +53,19 @@ impl Keyring {
 
     /// The key under which the same request is found again though it came by another path (RFC 3261 section 8.2.2.2);
     /// `None` within a dialog, where paths do not fork.
-    pub(crate) fn merged(&self, marks: &Marks<'_>, method: &Method) -> Option<Key> {
+    pub(crate) fn merged(&self, marks: &MatchFields<'_>, method: &Method) -> Option<Key> {
         marks.tag(Name::To).is_none().then(|| self.digest(Use::Merged).request(marks).method(method).key())
     }
 
     /// The To tag of a response without state to a request with this top Via: the same for each retransmission of the
     /// request, and for the ACK of an INVITE (RFC 3261 section 8.2.7).
-    pub(crate) fn tag(&self, via: &Via<'_>, place: Place) -> Tag {
+    pub(crate) fn tag(&self, via: &Via<'_>, place: WorkerPlace) -> Tag {
         let Key(digest) = self.digest(Use::Tag).part(via.branch().unwrap_or_default()).sent_by(via).key();
         Tag::of(place, digest as u64)
     }
 
     /// The same for a request whose top Via cannot be read, and is taken as the text that it is.
-    pub(crate) fn tag_of_text(&self, via: &[u8], place: Place) -> Tag {
+    pub(crate) fn tag_of_text(&self, via: &[u8], place: WorkerPlace) -> Tag {
         let Key(digest) = self.digest(Use::Tag).part(via).key();
         Tag::of(place, digest as u64)
     }
@@ -108,7 +108,7 @@ impl Digest {
     }
 
     /// From tag, Call-ID and CSeq number: what a request keeps on every path.
-    fn request(self, marks: &Marks<'_>) -> Self {
+    fn request(self, marks: &MatchFields<'_>) -> Self {
         self.part(marks.tag(Name::From).unwrap_or_default())
             .part(marks.call_id)
             .part(&marks.cseq.number().to_be_bytes())
@@ -139,10 +139,10 @@ mod tests {
     use attesta_sip::Headers;
 
     use super::*;
-    use crate::mint::Seed;
+    use crate::id_generator::Seed;
 
     fn keyring() -> Keyring {
-        Keyring::new(&mut Minter::new(Place::default(), &Seed::new([0; 32])))
+        Keyring::new(&mut IdGenerator::new(WorkerPlace::default(), &Seed::new([0; 32])))
     }
 
     fn headers(via: &str, to: &str) -> Headers {
@@ -156,7 +156,11 @@ mod tests {
     }
 
     fn server(via: &str, uri: &str, method: &Method) -> Key {
-        keyring().server(&Marks::of(&headers(via, "<sip:b@192.0.2.2>")).unwrap(), uri.as_bytes(), method)
+        keyring().server(
+            &MatchFields::of(&headers(via, "<sip:b@192.0.2.2>")).unwrap(),
+            uri.as_bytes(),
+            method,
+        )
     }
 
     #[test]
@@ -185,7 +189,7 @@ mod tests {
 
     #[test]
     fn only_a_request_outside_a_dialog_can_be_merged() {
-        let key = |via, to| keyring().merged(&Marks::of(&headers(via, to)).unwrap(), &Method::Invite);
+        let key = |via, to| keyring().merged(&MatchFields::of(&headers(via, to)).unwrap(), &Method::Invite);
         let (one, other) = ("SIP/2.0/UDP a;branch=z9hG4bK1", "SIP/2.0/UDP b;branch=z9hG4bK2");
         assert_eq!(key(one, "<sip:b>"), key(other, "<sip:b>"));
         assert!(key(one, "<sip:b>").is_some());

@@ -40,10 +40,11 @@
 //!
 //! # Identifiers
 //!
-//! Branches, tags and Call-IDs are made by a [`Minter`] and carry the [`Place`] that made them: see [`Place::of`]. Of
-//! a message that has just arrived, [`Bearing`] tells without parsing it to which place it belongs.
+//! Branches, tags and Call-IDs are made by a [`IdGenerator`] and carry the [`WorkerPlace`] that made them: see [`WorkerPlace::of`]. Of
+//! a message that has just arrived, [`WorkerHint`] tells without parsing it to which place it belongs.
 
-mod bearing;
+mod ack_cancel;
+mod cancel_scope;
 mod client;
 mod client_invite;
 mod config;
@@ -51,12 +52,10 @@ mod counters;
 mod endpoint;
 mod error;
 mod flow;
-mod hop;
+mod id_generator;
 mod io;
 mod key;
-mod kin;
-mod marks;
-mod mint;
+mod match_fields;
 mod outbox;
 mod receive;
 mod reply;
@@ -68,14 +67,15 @@ mod table;
 mod throttle;
 mod timer;
 mod transaction;
+mod worker_hint;
 
-pub use bearing::Bearing;
+pub use cancel_scope::CancelScope;
 pub use config::Config;
 pub use counters::{Counters, Refusal, Refused};
 pub use endpoint::Endpoint;
 pub use error::{Failure, Overloaded};
 pub use flow::{ConnectionId, Flow, TlsNames, Transport, WorkerId};
+pub use id_generator::{Branch, CallId, IdGenerator, Seed, Tag, WorkerPlace};
 pub use io::{ClientId, Event, Input, Output, ServerId, Transmit};
-pub use kin::Kin;
-pub use mint::{Branch, CallId, Minter, Place, Seed, Tag};
 pub use sent_by::{NotAHost, SentBy};
+pub use worker_hint::WorkerHint;

@@ -3,25 +3,25 @@
 use std::time::Instant;
 
 use attesta_sip::{
-    CSeq, Invalid, InvalidKind, Message, Method, Name, ParseError, ParseErrorKind, Request, Response,
-    Salvage, Status, Via,
+    CSeq, Invalid, InvalidKind, Message, Method, Name, ParseError, ParseErrorKind, Request, Response, Status,
+    UnreadableRequest, Via,
 };
 use bytes::Bytes;
 use tracing::info;
 
-use crate::bearing;
+use crate::ack_cancel;
 use crate::config::Claim;
 use crate::counters::Refusal;
 use crate::endpoint::Endpoint;
 use crate::error::Failure;
 use crate::flow::Flow;
-use crate::hop;
 use crate::io::{Event, ServerId, Slot, Transmit};
-use crate::marks::Marks;
+use crate::match_fields::MatchFields;
 use crate::reply::{self, Unanswered};
 use crate::route;
 use crate::server_invite;
 use crate::transaction::{ClientEvent, Server, ServerEvent};
+use crate::worker_hint;
 
 impl Endpoint {
     /// Takes in one message.
@@ -36,15 +36,15 @@ impl Endpoint {
     /// Finds the machine that sent what could not be delivered (RFC 3261 sections 17.1.4 and 17.2.4). A response whose
     /// connection is gone is sent once more, over one to the address where the peer is to be found, and those after it too.
     pub(crate) fn transport_failed(&mut self, now: Instant, transmit: &Transmit, why: Failure) {
-        if let Some(request) = Salvage::read(&transmit.payload) {
+        if let Some(request) = UnreadableRequest::read(&transmit.payload) {
             let method = if *request.method() == Method::Ack { &Method::Invite } else { request.method() };
             let via = request.get(Name::Via).and_then(|via| Via::parse(via).ok());
             if let Some(slot) = via.and_then(|via| self.find_client(via.branch(), method)) {
                 self.step_client(now, slot, ClientEvent::TransportError(why));
             }
         } else {
-            let fields = bearing::fields(&transmit.payload);
-            let Some(marks) = Marks::of(&fields) else { return };
+            let fields = worker_hint::fields(&transmit.payload);
+            let Some(marks) = MatchFields::of(&fields) else { return };
             // A response has no Request-URI, so that those to RFC 2543 clients are not found.
             let key = self.keyring.server(&marks, b"", marks.cseq.method());
             let slot = self.servers.find(key);
@@ -65,14 +65,14 @@ impl Endpoint {
             return;
         }
         self.refuse(now, Refusal::Malformed, flow);
-        let answer = Salvage::read(data).and_then(|salvage| salvage.response(error.answer()?));
+        let answer = UnreadableRequest::read(data).and_then(|salvage| salvage.response(error.answer()?));
         if let Some(response) = answer {
             self.send_stateless(response, flow);
         }
     }
 
     fn receive_request(&mut self, now: Instant, flow: Flow, mut request: Request, data: Bytes) {
-        let Some(marks) = Marks::of(request.headers()) else {
+        let Some(marks) = MatchFields::of(request.headers()) else {
             self.is_faulty(now, &request, &flow);
             return;
         };
@@ -103,7 +103,7 @@ impl Endpoint {
         now: Instant,
         flow: &Flow,
         request: &Request,
-        marks: &Marks<'_>,
+        marks: &MatchFields<'_>,
         data: Bytes,
     ) -> Delivery {
         let key = self.keyring.server(marks, request.uri(), request.method());
@@ -141,13 +141,19 @@ impl Endpoint {
     }
 
     /// An ACK belongs to the INVITE of its branch, if that is one of ours; else its dialog is the user's to find.
-    fn place_ack(&mut self, now: Instant, flow: &Flow, request: &Request, marks: &Marks<'_>) -> Delivery {
+    fn place_ack(
+        &mut self,
+        now: Instant,
+        flow: &Flow,
+        request: &Request,
+        marks: &MatchFields<'_>,
+    ) -> Delivery {
         let key = self.keyring.server(marks, request.uri(), &Method::Invite);
         if let Some(slot) = self.servers.find(key).filter(|slot| self.is_acknowledged(*slot, marks)) {
             return Delivery::AckOf(slot);
         }
         // A failure that was answered without state is acknowledged without state (RFC 3261 section 8.2.7).
-        let stateless = self.keyring.tag(&marks.via, self.minter.place());
+        let stateless = self.keyring.tag(&marks.via, self.ids.place());
         if marks.tag(Name::To) == Some(stateless.as_bytes()) {
             return Delivery::Done;
         }
@@ -160,12 +166,12 @@ impl Endpoint {
 
     /// Whether an ACK that matches an INVITE means it. Of an RFC 2543 client the ACK of any response matches, and the To tag
     /// decides (RFC 3261 section 17.2.3), but for Accepted, where each goes to the user (RFC 6026 section 6).
-    fn is_acknowledged(&self, invite: Slot, marks: &Marks<'_>) -> bool {
+    fn is_acknowledged(&self, invite: Slot, marks: &MatchFields<'_>) -> bool {
         let Some(state) = self.servers.get(invite).and_then(Server::invite) else { return false };
         marks.branch().is_some()
             || state
                 .last_response()
-                .is_none_or(|response| hop::to_tag(response).as_deref() == marks.tag(Name::To))
+                .is_none_or(|response| ack_cancel::to_tag(response).as_deref() == marks.tag(Name::To))
     }
 
     /// RFC 3261 section 9.2. A CANCEL is answered whatever it finds; the user hears of it if it may still have an effect.
@@ -179,7 +185,7 @@ impl Endpoint {
         now: Instant,
         flow: &Flow,
         request: &Request,
-        marks: &Marks<'_>,
+        marks: &MatchFields<'_>,
         data: Bytes,
     ) -> Delivery {
         let key = self.keyring.server(marks, request.uri(), &Method::Cancel);
@@ -199,8 +205,8 @@ impl Endpoint {
         };
         let state = self.servers.get(invite).and_then(Server::invite);
         let pending = matches!(state, Some(server_invite::State::Proceeding { .. }));
-        let tag_of_invite = state.and_then(server_invite::State::last_response).and_then(hop::to_tag);
-        let own_tag = self.keyring.tag(&marks.via, self.minter.place());
+        let tag_of_invite = state.and_then(server_invite::State::last_response).and_then(ack_cancel::to_tag);
+        let own_tag = self.keyring.tag(&marks.via, self.ids.place());
         let mut response = Response::to_request(request, Status::OK);
         route::stamp(response.headers_mut(), flow.remote);
         reply::tag(&mut response, tag_of_invite.as_deref().unwrap_or(own_tag.as_bytes()));
@@ -217,7 +223,7 @@ impl Endpoint {
         if response.headers().values(Name::Via).nth(1).is_some() {
             return self.refuse(now, Refusal::MisroutedResponse, &flow);
         }
-        let Some(marks) = Marks::of(response.headers()) else {
+        let Some(marks) = MatchFields::of(response.headers()) else {
             return self.refuse(now, Refusal::Malformed, &flow);
         };
         match self.find_client(marks.via.branch(), marks.cseq.method()) {
@@ -270,7 +276,7 @@ impl Endpoint {
             response.headers_mut().push(Name::RetryAfter, seconds);
         }
         let Some(top) = response.headers().values(Name::Via).next() else { return };
-        let place = self.minter.place();
+        let place = self.ids.place();
         let (tag, reply) = match Via::parse(top) {
             Ok(via) => (self.keyring.tag(&via, place), route::reply(&via, source)),
             Err(_) => (self.keyring.tag_of_text(top, place), source.clone()),

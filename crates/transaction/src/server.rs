@@ -73,7 +73,7 @@ pub(crate) struct Context<'a> {
 impl State {
     /// Waits for the user's response to a request that the user has been given.
     pub(crate) fn start(now: Instant, request: Unanswered, config: &Config) -> Self {
-        Self::Trying { request, trying: now + config.trying_after(), expires: now + config.patience() }
+        Self::Trying { request, trying: now + config.trying_after(), expires: now + config.sixty_four_t1() }
     }
 
     /// Takes one event at `now`; what must leave goes to `out`.
@@ -166,7 +166,7 @@ impl Context<'_> {
         if self.flow.transport.reliable() {
             State::Terminated
         } else {
-            State::Completed { response, timer_j: since + self.config.patience() }
+            State::Completed { response, timer_j: since + self.config.sixty_four_t1() }
         }
     }
 

@@ -113,7 +113,7 @@ impl State {
                 }
                 Event::Success(response) => {
                     out.send(tsx.flow, &response);
-                    Self::Accepted { timer_l: now + tsx.config.patience() }
+                    Self::Accepted { timer_l: now + tsx.config.sixty_four_t1() }
                 }
                 Event::Failure(response) => tsx.complete(now, response, out),
                 Event::Timer => {
@@ -231,7 +231,7 @@ impl Context<'_> {
         out.send(self.flow, &response);
         let timer_g =
             (!self.flow.transport.reliable()).then(|| Backoff::start(now, self.config.round_trip()));
-        State::Completed { response, timer_g, timer_h: now + self.config.patience() }
+        State::Completed { response, timer_g, timer_h: now + self.config.sixty_four_t1() }
     }
 
     fn inform(&self, why: Failure, out: &mut Outbox) {

@@ -167,8 +167,8 @@ mod tests {
     use attesta_sip::Method;
 
     use super::*;
+    use crate::id_generator::{IdGenerator, Seed, WorkerPlace};
     use crate::key::Keyring;
-    use crate::mint::{Minter, Place, Seed};
 
     #[test]
     fn a_new_tenant_is_not_taken_for_the_one_before() {
@@ -210,7 +210,7 @@ mod tests {
     }
 
     fn key(branch: &str) -> Key {
-        Keyring::new(&mut Minter::new(Place::default(), &Seed::new([0; 32])))
+        Keyring::new(&mut IdGenerator::new(WorkerPlace::default(), &Seed::new([0; 32])))
             .client(branch.as_bytes(), &Method::Bye)
     }
 }

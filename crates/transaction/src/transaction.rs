@@ -8,14 +8,14 @@ use attesta_sip::{Method, Request, Response, Status};
 use bytes::Bytes;
 use tracing::trace;
 
+use crate::cancel_scope::CancelScope;
 use crate::client_invite::Cancel;
 use crate::config::Config;
 use crate::error::Failure;
 use crate::flow::{ConnectionId, Flow};
+use crate::id_generator::Branch;
 use crate::io::{ClientId, ServerId};
 use crate::key::Key;
-use crate::kin::Kin;
-use crate::mint::Branch;
 use crate::outbox::Outbox;
 use crate::reply::Unanswered;
 use crate::{client, client_invite, server, server_invite};
@@ -203,7 +203,7 @@ pub(crate) struct Server {
     /// The key under which the request is known on whatever path it comes.
     pub(crate) merged: Option<Key>,
     /// Who else may cancel it.
-    pub(crate) kin: Option<Arc<dyn Kin>>,
+    pub(crate) kin: Option<Arc<dyn CancelScope>>,
     machine: ServerMachine,
 }
 

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use attesta_sip::{CSeq, Limits, Message, Method, Name, Request, Response, Status};
 use attesta_transaction::{
-    ClientId, Config, Endpoint, Event, Failure, Flow, Input, Output, Place, Seed, SentBy, ServerId, Transmit,
-    Transport,
+    ClientId, Config, Endpoint, Event, Failure, Flow, Input, Output, Seed, SentBy, ServerId, Transmit,
+    Transport, WorkerPlace,
 };
 use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;
@@ -186,7 +186,7 @@ impl Subject {
         Self {
             kind,
             flow: Flow { transport, ..Flow::udp(local, remote) },
-            endpoint: Endpoint::new(Config::default(), Place::default(), &Seed::new(octets)),
+            endpoint: Endpoint::new(Config::default(), WorkerPlace::default(), &Seed::new(octets)),
             start,
             now: start,
             wake: None,

@@ -2,7 +2,7 @@
 //! came.
 #![no_main]
 
-use attesta_sip::{Limits, Message, Rules, Salvage};
+use attesta_sip::{Limits, Message, Rules, UnreadableRequest};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|octets: &[u8]| {
@@ -14,7 +14,7 @@ fuzz_target!(|octets: &[u8]| {
         }
         Err(error) => {
             assert!(error.offset() <= octets.len());
-            if let Some(answer) = Salvage::read(octets).and_then(|found| found.answer(&error)) {
+            if let Some(answer) = UnreadableRequest::read(octets).and_then(|found| found.answer(&error)) {
                 Message::parse(answer.to_bytes(), &Limits::default().message(1 << 20).header_line(65_535))
                     .expect("an answer can be read");
             }

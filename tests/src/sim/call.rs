@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use attesta_sip::{CSeq, From, Headers, Method, Name, NameAddr, Request, Response, Status, To};
-use attesta_transaction::Minter;
+use attesta_transaction::IdGenerator;
 
 /// One dialog, seen from one side.
 pub(super) struct Call {
@@ -24,14 +24,14 @@ impl Call {
         own_uri: &str,
         peer_uri: &str,
         address: SocketAddr,
-        minter: &mut Minter,
+        ids: &mut IdGenerator,
     ) -> Request {
         let mut request = Request::new(method.clone(), peer_uri.to_owned());
         let headers = request.headers_mut();
         headers.push(Name::MaxForwards, "70");
-        headers.push(Name::From, format!("<{own_uri}>;tag={}", minter.tag()));
+        headers.push(Name::From, format!("<{own_uri}>;tag={}", ids.tag()));
         headers.push(Name::To, format!("<{peer_uri}>"));
-        headers.push(Name::CallId, minter.call_id().to_string());
+        headers.push(Name::CallId, ids.call_id().to_string());
         headers.push(Name::CSeq, format!("1 {method}"));
         headers.push(Name::Contact, format!("<sip:{address}>"));
         if method == Method::Invite {
@@ -42,11 +42,11 @@ impl Call {
     }
 
     /// The call as its callee sees it, when the INVITE has come.
-    pub(super) fn answered(invite: &Request, minter: &mut Minter) -> Self {
+    pub(super) fn answered(invite: &Request, ids: &mut IdGenerator) -> Self {
         let headers = invite.headers();
         let local = match text(headers, Name::To) {
             to if To::parse(&to).is_ok_and(|to| to.tag().is_some()) => to,
-            to => [&to, format!(";tag={}", minter.tag()).as_bytes()].concat(),
+            to => [&to, format!(";tag={}", ids.tag()).as_bytes()].concat(),
         };
         let target = contact(headers).unwrap_or_default();
         Self {

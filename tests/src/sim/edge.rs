@@ -13,7 +13,7 @@ use attesta_b2bua::{
 };
 use attesta_stir::UnixTime;
 use attesta_stir::cert::Snapshot;
-use attesta_transaction::{Flow, Place, Seed, Transmit, Transport};
+use attesta_transaction::{Flow, Seed, Transmit, Transport, WorkerPlace};
 use bytes::Bytes;
 
 use super::network::Network;
@@ -59,7 +59,7 @@ impl Edge {
 struct Board {
     switchboard: Switchboard<DefaultPolicy>,
     config: Arc<Config>,
-    place: Place,
+    place: WorkerPlace,
     seed: Seed,
     /// How often the edge has started again.
     starts: u64,
@@ -75,7 +75,7 @@ impl Board {
     fn new(start: Instant, seed: u64, address: SocketAddr, config: Config) -> Self {
         let mut octets = [0x5e; 32];
         octets.iter_mut().zip(seed.to_be_bytes()).for_each(|(slot, octet)| *slot = octet);
-        let (place, seed) = (Place { instance: address.port(), worker: 0 }, Seed::new(octets));
+        let (place, seed) = (WorkerPlace { instance: address.port(), worker: 0 }, Seed::new(octets));
         let config = Arc::new(config);
         Self {
             switchboard: Switchboard::new(config.clone(), DefaultPolicy, place, &seed),

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use attesta_sip::{Method, Request, Response, Status};
 use attesta_transaction::{
-    ClientId, Config, Endpoint, Event, Failure, Flow, Input, Minter, Output, Place, Seed, SentBy, ServerId,
-    Transmit, Transport,
+    ClientId, Config, Endpoint, Event, Failure, Flow, IdGenerator, Input, Output, Seed, SentBy, ServerId,
+    Transmit, Transport, WorkerPlace,
 };
 use bytes::Bytes;
 
@@ -30,7 +30,7 @@ pub(super) struct User {
     pub(super) peer_uri: String,
     pub(super) acknowledges: bool,
     pub(super) endpoint: Endpoint,
-    minter: Minter,
+    ids: IdGenerator,
     /// What the test has not yet asked for.
     pub(super) inbox: VecDeque<Heard>,
     /// ACKs that the test has not yet asked for.
@@ -66,7 +66,7 @@ impl User {
 
     /// A user that has started so often before: its chance is another each time.
     fn started(name: &str, address: SocketAddr, seed: u64, config: Config, starts: u64) -> Self {
-        let place = Place { instance: address_number(address), worker: 0 };
+        let place = WorkerPlace { instance: address_number(address), worker: 0 };
         let mut octets = [0; 32];
         for (slot, octet) in
             octets.iter_mut().zip(seed.to_be_bytes().into_iter().chain(place.instance.to_be_bytes()))
@@ -87,7 +87,7 @@ impl User {
             peer_uri: format!("sip:{address}"),
             acknowledges: true,
             endpoint: Endpoint::new(config, place, &fresh(0)),
-            minter: Minter::new(place, &fresh(1)),
+            ids: IdGenerator::new(place, &fresh(1)),
             inbox: VecDeque::new(),
             acks: 0,
             last_request: None,
@@ -134,13 +134,8 @@ impl User {
                 self.request(now, call.request(Method::Bye));
             }
             Said::Request(method) => {
-                let request = Call::opening(
-                    method.clone(),
-                    &self.own_uri,
-                    &self.peer_uri,
-                    self.address,
-                    &mut self.minter,
-                );
+                let request =
+                    Call::opening(method.clone(), &self.own_uri, &self.peer_uri, self.address, &mut self.ids);
                 self.request(now, request);
             }
             Said::Status(code) => self.answer(now, *code),
@@ -162,7 +157,7 @@ impl User {
         let status = Status::new(code).expect("the test names a status code");
         let (id, request) = self.unanswered.last().cloned().expect("the test answers a request that waits");
         let tag =
-            self.call.as_ref().map(Call::local_tag).unwrap_or_else(|| self.minter.tag().as_bytes().to_vec());
+            self.call.as_ref().map(Call::local_tag).unwrap_or_else(|| self.ids.tag().as_bytes().to_vec());
         let response = Call::response(&request, status, &tag, self.address);
         self.endpoint.respond(now, id, &response);
         if status.is_final() {
@@ -182,7 +177,7 @@ impl User {
                 self.servers.insert(id);
                 self.inbox.push_back(Said::Request(request.method().clone()).into());
                 if *request.method() == Method::Invite && self.call.is_none() {
-                    self.call = Some(Call::answered(&request, &mut self.minter));
+                    self.call = Some(Call::answered(&request, &mut self.ids));
                 }
                 self.unanswered.push((id, request.clone()));
                 self.last_request = Some(request);

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use attesta_sip::{Method, Name, Request, Response, Status};
-use attesta_transaction::{Event, Failure, Flow, Input, Minter, Output, Place, ServerId, Transmit};
+use attesta_transaction::{
+    Event, Failure, Flow, IdGenerator, Input, Output, ServerId, Transmit, WorkerPlace,
+};
 use bytes::Bytes;
 
 use super::caller::T4;
@@ -18,7 +20,7 @@ use crate::sim::{Effect, Node, T1};
 pub(super) struct Answerer {
     seed: u64,
     subject: Subject,
-    minter: Minter,
+    ids: IdGenerator,
     due: BTreeMap<(Instant, u64), Due>,
     serial: u64,
     live: BTreeMap<ServerId, Taken>,
@@ -57,7 +59,7 @@ impl Answerer {
         Self {
             seed,
             subject: Subject::new(PLACE, &own),
-            minter: Minter::new(PLACE, &own.fork(1)),
+            ids: IdGenerator::new(PLACE, &own.fork(1)),
             due: BTreeMap::new(),
             serial: 0,
             live: BTreeMap::new(),
@@ -79,10 +81,10 @@ impl Answerer {
     /// Decides how a request is answered.
     fn plan(&mut self, now: Instant, id: ServerId, request: &Request) {
         let invite = *request.method() == Method::Invite;
-        let tag = self.minter.tag();
-        let mut later = |millis: u64| now + Duration::from_millis(self.minter.number() % millis);
+        let tag = self.ids.tag();
+        let mut later = |millis: u64| now + Duration::from_millis(self.ids.number() % millis);
         let (early, late) = (later(1_000), later(8_000));
-        let chance = self.minter.number();
+        let chance = self.ids.number();
         let finals: &[u16] =
             if invite { &[200, 200, 302, 404, 486, 500, 603] } else { &[200, 202, 404, 408, 480, 500] };
         let pick = usize::try_from(chance % finals.len() as u64).unwrap_or_default();
@@ -256,7 +258,7 @@ impl Node for Answerer {
     }
 }
 
-const PLACE: Place = Place { instance: 2, worker: 0 };
+const PLACE: WorkerPlace = WorkerPlace { instance: 2, worker: 0 };
 
 /// When an INVITE that the answerer leaves alone is refused after all.
 const LAST_RESORT: Duration = Duration::from_secs(200);

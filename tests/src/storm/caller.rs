@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use attesta_sip::{Method, Name, Request, Response, Status};
-use attesta_transaction::{ClientId, Event, Failure, Flow, Input, Minter, Output, Place, SentBy, Transmit};
+use attesta_transaction::{
+    ClientId, Event, Failure, Flow, IdGenerator, Input, Output, SentBy, Transmit, WorkerPlace,
+};
 use bytes::Bytes;
 
 use super::seed_of;
@@ -18,7 +20,7 @@ use crate::sim::{Effect, Node, T1};
 pub(super) struct Caller {
     seed: u64,
     subject: Subject,
-    minter: Minter,
+    ids: IdGenerator,
     flow: Flow,
     /// When the next requests leave, the soonest last.
     starts: Vec<Instant>,
@@ -47,14 +49,14 @@ impl Caller {
         to: SocketAddr,
     ) -> Self {
         let own = seed_of(seed, 1);
-        let mut minter = Minter::new(PLACE, &own.fork(1));
+        let mut ids = IdGenerator::new(PLACE, &own.fork(1));
         let mut starts: Vec<_> =
-            (0..transactions).map(|_| now + Duration::from_millis(minter.number() % 20_000)).collect();
+            (0..transactions).map(|_| now + Duration::from_millis(ids.number() % 20_000)).collect();
         starts.sort_by(|one, other| other.cmp(one));
         Self {
             seed,
             subject: Subject::new(PLACE, &own),
-            minter,
+            ids,
             flow: Flow::udp(from, to),
             starts,
             cancels: BTreeMap::new(),
@@ -71,7 +73,7 @@ impl Caller {
     }
 
     fn begin(&mut self, now: Instant) {
-        let chance = self.minter.number();
+        let chance = self.ids.number();
         let method = match chance % 4 {
             0 | 1 => Method::Invite,
             2 => Method::Options,
@@ -81,16 +83,16 @@ impl Caller {
         let mut request = Request::new(method.clone(), "sip:storm@192.0.2.2");
         let headers = request.headers_mut();
         headers.push(Name::MaxForwards, "70");
-        headers.push(Name::From, format!("<sip:storm@192.0.2.1>;tag={}", self.minter.tag()));
+        headers.push(Name::From, format!("<sip:storm@192.0.2.1>;tag={}", self.ids.tag()));
         headers.push(Name::To, "<sip:storm@192.0.2.2>");
-        headers.push(Name::CallId, self.minter.call_id().to_string());
+        headers.push(Name::CallId, self.ids.call_id().to_string());
         headers.push(Name::CSeq, format!("1 {method}"));
         let (flow, sent_by) = (self.flow.clone(), SentBy::from(self.flow.local));
         let id = self.subject.endpoint.request(now, request, flow, &sent_by).expect("far below the cap");
         let sent = Sent { invite, at: now, provisional: None, cancelled: None, answer: None, failed: None };
         self.live.insert(id, sent);
         if chance.is_multiple_of(3) {
-            let at = now + Duration::from_millis(self.minter.number() % 5_000);
+            let at = now + Duration::from_millis(self.ids.number() % 5_000);
             self.cancels.insert((at, id), ());
         }
         if invite {
@@ -230,7 +232,7 @@ impl Node for Caller {
     }
 }
 
-const PLACE: Place = Place { instance: 1, worker: 0 };
+const PLACE: WorkerPlace = WorkerPlace { instance: 1, worker: 0 };
 
 /// How long the caller waits for the final response to an INVITE before it cancels.
 const PATIENCE: Duration = Duration::from_secs(70);

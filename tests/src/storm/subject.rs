@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use attesta_transaction::{Config, Counters, Endpoint, Input, Output, Place, Seed};
+use attesta_transaction::{Config, Counters, Endpoint, Input, Output, Seed, WorkerPlace};
 
 use super::tally::Tally;
 
@@ -17,7 +17,7 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    pub(super) fn new(place: Place, seed: &Seed) -> Self {
+    pub(super) fn new(place: WorkerPlace, seed: &Seed) -> Self {
         Self {
             endpoint: Endpoint::new(Config::default(), place, seed),
             ready: VecDeque::new(),

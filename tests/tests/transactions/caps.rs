@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use attesta_sip::{Name, Request};
 use attesta_tests::sim::{ACK, BYE, INVITE, MESSAGE, OPTIONS, pair};
 use attesta_transaction::{
-    Config, Endpoint, Event, Flow, Input, Output, Place, Refusal, Seed, SentBy, ServerId,
+    Config, Endpoint, Event, Flow, Input, Output, Refusal, Seed, SentBy, ServerId, WorkerPlace,
 };
 use insta::assert_snapshot;
 
@@ -104,7 +104,7 @@ fn an_emergency_call_passes_the_cap_and_others_are_turned_away() {
     let (us, them) = (SocketAddr::from(([192, 0, 2, 1], 5060)), SocketAddr::from(([192, 0, 2, 2], 5060)));
     let flow = Flow::udp(us, them);
     let mut endpoint =
-        Endpoint::new(Config::default().max_transactions(4), Place::default(), &Seed::new([5; 32]));
+        Endpoint::new(Config::default().max_transactions(4), WorkerPlace::default(), &Seed::new([5; 32]));
     let arrives = |endpoint: &mut Endpoint, number: usize, method: &str| {
         let data = invite(number).replace("INVITE", method).into();
         endpoint.handle_input(now, Input::Datagram { flow: flow.clone(), data });

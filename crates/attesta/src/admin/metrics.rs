@@ -56,7 +56,11 @@ impl Collector for Counted {
         page.counter("calls", "Calls begun", calls.calls)?;
         page.counter("calls_answered", "Calls answered", calls.answered)?;
         page.by("cause", "calls_ended", "Calls ended, by cause", calls.ended())?;
-        page.counter("pages_relayed", "MESSAGEs outside any dialog that were sent on", calls.messages)?;
+        page.counter(
+            "message_requests_relayed",
+            "MESSAGEs outside any dialog that were sent on",
+            calls.messages,
+        )?;
         page.by("reason", "messages_refused", "Messages refused, by reason", calls.refused())?;
         page.counter(
             "messages_retransmitted",

@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use attesta_sip::{
-    Frame, Framer, Invalid, InvalidKind, Limits, Message, ParseError, Rules, Salvage, Status, StreamError,
+    Frame, Framer, Invalid, InvalidKind, Limits, Message, ParseError, Rules, Status, StreamError,
+    UnreadableRequest,
 };
 use bytes::Bytes;
 use serde::Serialize;
@@ -48,7 +49,7 @@ impl<W: Write> Judge<'_, W> {
         let line = match Message::parse(datagram.clone(), &Limits::default()) {
             Ok(message) => line.judge(&message, &datagram, round_trip(&message, &datagram), &self.rules),
             Err(error) => {
-                let salvage = Salvage::read(&datagram);
+                let salvage = UnreadableRequest::read(&datagram);
                 let answer = salvage.and_then(|salvage| salvage.answer(&error)).map(|answer| answer.status());
                 line.unreadable(&datagram, error, answer)
             }
@@ -197,7 +198,7 @@ impl<'a> Line<'a> {
 
     /// What can be said about octets that are no message.
     fn unreadable(self, octets: &[u8], error: ParseError, answer: Option<Status>) -> Self {
-        let salvage = Salvage::read(octets);
+        let salvage = UnreadableRequest::read(octets);
         let response = octets.trim_ascii_start().starts_with(b"SIP/");
         Self {
             kind: if salvage.is_some() { Some(REQUEST) } else { response.then_some(RESPONSE) },

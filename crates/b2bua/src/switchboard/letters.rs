@@ -19,7 +19,7 @@ use crate::desk::Sleeper;
 use crate::event::Arrival;
 use crate::identity::{Finding, Offer, Received};
 use crate::io::Now;
-use crate::policy::{Admission, Answer, Later, Policy};
+use crate::policy::{Admission, Later, Policy, Reply};
 use crate::route::{self, Stop};
 use crate::trunk::{Consequence, InboundIdentity};
 
@@ -54,9 +54,9 @@ impl<P: Policy> Switchboard<P> {
         let arrival = self.arrival(&request, flow, &ingress, emergency);
         let later = Later(self.desk.token());
         let refused = match self.policy.admit(now, &arrival, later) {
-            Answer::Now(Admission::Admit) => None,
-            Answer::Now(Admission::Refuse(status)) => Some(status),
-            Answer::Pending(_) => Some(Status::SERVICE_UNAVAILABLE),
+            Reply::Now(Admission::Admit) => None,
+            Reply::Now(Admission::Refuse(status)) => Some(status),
+            Reply::Pending(_) => Some(Status::SERVICE_UNAVAILABLE),
         };
         if let Some(status) = refused {
             return self.desk.refuse(now.mono, id, &request, status, Refusal::NotRouted);
@@ -142,10 +142,10 @@ impl<P: Policy> Switchboard<P> {
         let planned = finding.consequence(&ingress.trunk.outcomes);
         let later = Later(self.desk.token());
         match self.policy.judge(now, arrival, verification, planned, later) {
-            Answer::Now(Consequence::Continue) => Ok(()),
-            Answer::Now(Consequence::Reject) => Err(finding.rejection()),
-            Answer::Now(Consequence::RejectWith(status)) => Err((status, None)),
-            Answer::Pending(_) => Err((Status::SERVICE_UNAVAILABLE, None)),
+            Reply::Now(Consequence::Continue) => Ok(()),
+            Reply::Now(Consequence::Reject) => Err(finding.rejection()),
+            Reply::Now(Consequence::RejectWith(status)) => Err((status, None)),
+            Reply::Pending(_) => Err((Status::SERVICE_UNAVAILABLE, None)),
         }
     }
 
@@ -181,8 +181,8 @@ impl<P: Policy> Switchboard<P> {
         }
         let later = Later(self.desk.token());
         match self.policy.route(now, arrival, later) {
-            Answer::Now(routing) => route::plan(&self.desk.config, ingress, arrival, request.uri(), &routing),
-            Answer::Pending(_) => Err(Status::SERVICE_UNAVAILABLE),
+            Reply::Now(routing) => route::plan(&self.desk.config, ingress, arrival, request.uri(), &routing),
+            Reply::Pending(_) => Err(Status::SERVICE_UNAVAILABLE),
         }
     }
 }

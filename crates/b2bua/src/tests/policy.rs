@@ -9,8 +9,8 @@ use attesta_stir::{Attestation, Verification};
 use super::pki::Pki;
 use super::rig::*;
 use crate::{
-    Admission, Answer, Arrival, Cause, Consequence, DECISION_BUDGET, Decision, InboundIdentity, Input, Later,
-    NamedSigner, Now, OutboundIdentity, Policy, Question, Routing, SigningMeans, Trunk,
+    Admission, Arrival, Cause, Consequence, DECISION_BUDGET, Decision, InboundIdentity, Input, Later,
+    NamedSigner, Now, OutboundIdentity, Policy, Question, Reply, Routing, SigningMeans, Trunk,
 };
 
 /// Answers every phase later, or refuses at the door.
@@ -21,10 +21,10 @@ enum Embedder {
 }
 
 impl Policy for Embedder {
-    fn admit(&mut self, _: Now, _: &Arrival, later: Later) -> Answer<Admission> {
+    fn admit(&mut self, _: Now, _: &Arrival, later: Later) -> Reply<Admission> {
         match self {
-            Self::Later => Answer::Pending(later),
-            Self::Refuses => Answer::Now(Admission::Refuse(Status::DECLINE)),
+            Self::Later => Reply::Pending(later),
+            Self::Refuses => Reply::Now(Admission::Refuse(Status::DECLINE)),
         }
     }
 
@@ -35,12 +35,12 @@ impl Policy for Embedder {
         _: &Verification,
         _: Consequence,
         later: Later,
-    ) -> Answer<Consequence> {
-        Answer::Pending(later)
+    ) -> Reply<Consequence> {
+        Reply::Pending(later)
     }
 
-    fn route(&mut self, _: Now, _: &Arrival, later: Later) -> Answer<Routing> {
-        Answer::Pending(later)
+    fn route(&mut self, _: Now, _: &Arrival, later: Later) -> Reply<Routing> {
+        Reply::Pending(later)
     }
 
     fn attest(
@@ -50,8 +50,8 @@ impl Policy for Embedder {
         _: &str,
         _: Option<Attestation>,
         later: Later,
-    ) -> Answer<Option<Attestation>> {
-        Answer::Pending(later)
+    ) -> Reply<Option<Attestation>> {
+        Reply::Pending(later)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use attesta_sip::{Limits, Message, Name, Request, Response, Status};
 use attesta_stir::{UnixTime, X5u};
-use attesta_transaction::{Flow, Place, Seed, Transmit, Transport};
+use attesta_transaction::{Flow, Seed, Transmit, Transport, WorkerPlace};
 use bytes::Bytes;
 
 use crate::{
@@ -94,7 +94,7 @@ impl Rig {
 impl<P: Policy> Rig<P> {
     #[expect(clippy::disallowed_methods, reason = "there is no other instant to start from")]
     pub(super) fn with_policy(config: Config, policy: P) -> Self {
-        let place = Place { instance: 1, worker: 0 };
+        let place = WorkerPlace { instance: 1, worker: 0 };
         super::record::listen();
         Self {
             board: Switchboard::new(Arc::new(config), policy, place, &Seed::new([7; 32])),

@@ -1,5 +1,5 @@
 use attesta_b2bua::{Config, DefaultPolicy, Listener};
-use attesta_transaction::Place;
+use attesta_transaction::WorkerPlace;
 use bytes::Bytes;
 
 use super::wait::{arrivals, hand_overs};
@@ -35,13 +35,13 @@ async fn workers_that_hand_over_all_the_time_do_not_keep_connections_waiting() {
 async fn what_a_stream_has_delivered_waits_for_the_worker_that_it_belongs_to() {
     let here = "127.0.0.1:5060".parse().unwrap();
     let config = Config::builder().listener(Listener::new("tcp", Transport::Tcp, here)).build().unwrap();
-    let place = Place { instance: 0, worker: 0 };
+    let place = WorkerPlace { instance: 0, worker: 0 };
     let switchboard = Switchboard::new(Arc::new(config), DefaultPolicy, place, &Seed::new([7; 32]));
     let mut lines = TieLines::between(std::num::NonZeroU8::new(2).unwrap(), 0).unwrap();
     let mut other = lines.pop().unwrap();
     let of_the_other = |call: &u32| {
         let message = format!("OPTIONS sip:a SIP/2.0\r\nCall-ID: {call}\r\n\r\n");
-        other.owner(&Bearing::of_received(message.as_bytes())) == other.own()
+        other.owner(&WorkerHint::of_received(message.as_bytes())) == other.own()
     };
     let call = (0..).find(of_the_other).unwrap();
     let mut driver = Driver::new(switchboard, Vec::new()).tie_lines(lines.remove(0));

@@ -2,7 +2,7 @@
 //! one that has these.
 
 use attesta_b2bua::{Input, Now, Policy, Token, Unreachable};
-use attesta_transaction::{Bearing, Flow, Transport, WorkerId};
+use attesta_transaction::{Flow, Transport, WorkerHint, WorkerId};
 use bytes::Bytes;
 
 use super::Driver;
@@ -12,7 +12,7 @@ impl<P: Policy> Driver<P> {
     /// A message that came to this worker goes to the one that it belongs to.
     pub(super) fn arrived(&mut self, now: Now, flow: Flow, data: Bytes) {
         tracing::trace!(?flow, octets = data.len(), "received");
-        match self.other_worker(|lines| lines.owner(&Bearing::of_received(&data))) {
+        match self.other_worker(|lines| lines.owner(&WorkerHint::of_received(&data))) {
             Some(other) if flow.transport.reliable() => {
                 self.held_up.push_back((other, Handed::Message(flow, data)));
                 self.hand_held_up();

@@ -27,7 +27,7 @@ pub(super) fn order(mut servers: Vec<Srv>, chance: &mut dyn FnMut() -> u64) -> V
 mod tests {
     use std::collections::BTreeMap;
 
-    use attesta_transaction::{Minter, Place, Seed};
+    use attesta_transaction::{IdGenerator, Seed, WorkerPlace};
 
     use super::*;
 
@@ -41,10 +41,10 @@ mod tests {
 
     /// How often each server came first in 10,000 draws.
     fn firsts(servers: &[Srv]) -> BTreeMap<String, u32> {
-        let mut minter = Minter::new(Place::default(), &Seed::new([5; 32]));
+        let mut ids = IdGenerator::new(WorkerPlace::default(), &Seed::new([5; 32]));
         let mut firsts = BTreeMap::new();
         for _ in 0..10_000 {
-            let ordered = order(servers.to_vec(), &mut || minter.number());
+            let ordered = order(servers.to_vec(), &mut || ids.number());
             *firsts.entry(ordered[0].target.to_string()).or_default() += 1;
         }
         firsts
@@ -85,8 +85,8 @@ mod tests {
     #[test]
     fn no_server_is_lost_or_tried_twice() {
         let servers: Vec<_> = (0..64).map(|n| server(n % 4, n % 7, &n.to_string())).collect();
-        let mut minter = Minter::new(Place::default(), &Seed::new([6; 32]));
-        let mut ordered = order(servers.clone(), &mut || minter.number());
+        let mut ids = IdGenerator::new(WorkerPlace::default(), &Seed::new([6; 32]));
+        let mut ordered = order(servers.clone(), &mut || ids.number());
         assert!(ordered.is_sorted_by_key(|server| server.priority));
         ordered.sort_by_key(|server| server.target.parse::<u16>().unwrap());
         assert_eq!(ordered, servers);

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use attesta_b2bua::{
-    Admission, Answer, Arrival, CallEvent, Decision, DefaultPolicy, InboundIdentity, Later, Now, Policy,
-    Question,
+    Admission, Arrival, CallEvent, Decision, DefaultPolicy, InboundIdentity, Later, Now, Policy, Question,
+    Reply,
 };
 use attesta_net::{Driver, Lookup, LookupError, Names};
 use attesta_sip::Status;
@@ -139,8 +139,8 @@ async fn a_policy_may_answer_later() {
 struct Slow;
 
 impl Policy for Slow {
-    fn admit(&mut self, _: Now, _: &Arrival, later: Later) -> Answer<Admission> {
-        Answer::Pending(later)
+    fn admit(&mut self, _: Now, _: &Arrival, later: Later) -> Reply<Admission> {
+        Reply::Pending(later)
     }
 }
 

@@ -8,7 +8,7 @@ use attesta_b2bua::{
     Switchboard, Trunk,
 };
 use attesta_net::{Control, Driver, Report, Udp, UdpOptions, random};
-use attesta_transaction::{Place, Seed, Transport};
+use attesta_transaction::{Seed, Transport, WorkerPlace};
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 
@@ -50,7 +50,8 @@ impl Edge {
             config = config.listener(Listener::new(name, Transport::Udp, *address));
         }
         let config = Arc::new(config.build().unwrap());
-        let switchboard = Switchboard::new(config, policy, Place::default(), &Seed::new(random().unwrap()));
+        let switchboard =
+            Switchboard::new(config, policy, WorkerPlace::default(), &Seed::new(random().unwrap()));
         let driver = adjust(Driver::new(switchboard, sockets));
         let control = driver.control();
         let running = tokio::spawn(driver.run());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use attesta_b2bua::{Builder, DefaultPolicy, InboundIdentity, Listener, Switchboard};
 use attesta_net::{Acceptor, Control, Driver, Ended, Report, StreamLimits, Unaccepted, random};
-use attesta_transaction::{Place, Seed};
+use attesta_transaction::{Seed, WorkerPlace};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
@@ -40,7 +40,7 @@ impl Edge {
         let config = config.listener(Listener::new("streams", acceptor.transport(), address));
         let config = Arc::new(config.build().unwrap());
         let seed = Seed::new(random().unwrap());
-        let switchboard = Switchboard::new(config, DefaultPolicy, Place::default(), &seed);
+        let switchboard = Switchboard::new(config, DefaultPolicy, WorkerPlace::default(), &seed);
         let driver = Driver::new(switchboard, Vec::new()).streams(vec![acceptor], limits);
         let control = driver.control();
         Edge { address, control, running: tokio::spawn(driver.run()) }

@@ -10,7 +10,7 @@ use attesta_b2bua::{DefaultPolicy, InboundIdentity, Listener, Switchboard};
 use attesta_net::{
     Acceptor, Control, Driver, Report, StreamLimits, TieLines, Udp, UdpOptions, Worker, drain, random,
 };
-use attesta_transaction::{Place, Seed, Transport};
+use attesta_transaction::{Seed, Transport, WorkerPlace};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::task::JoinSet;
@@ -46,7 +46,7 @@ impl Crew {
                 .listener(Listener::new("tcp", Transport::Tcp, tcp))
                 .build()
                 .unwrap();
-            let (place, seed) = (Place { instance: 0, worker: number }, Seed::new(random().unwrap()));
+            let (place, seed) = (WorkerPlace { instance: 0, worker: number }, Seed::new(random().unwrap()));
             let switchboard = Switchboard::new(Arc::new(config), DefaultPolicy, place, &seed);
             let acceptors = acceptor.into_iter().collect();
             let driver = worker.within(|| Driver::new(switchboard, vec![socket]).tie_lines(lines));

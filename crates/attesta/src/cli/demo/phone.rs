@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use attesta_net::{Clock, random};
 use attesta_sip::{Contact, Method, Name, Request, Response, Status, To};
 use attesta_transaction::{
-    ClientId, Config, Endpoint, Event, Flow, Input, Minter, Output, Place, Seed, SentBy, ServerId, Transmit,
+    ClientId, Config, Endpoint, Event, Flow, IdGenerator, Input, Output, Seed, SentBy, ServerId, Transmit,
+    WorkerPlace,
 };
 use bytes::Bytes;
 use tokio::net::UdpSocket;
@@ -23,7 +24,7 @@ pub(super) struct Phone {
     local: SocketAddr,
     sent_by: SentBy,
     endpoint: Endpoint,
-    minter: Minter,
+    ids: IdGenerator,
     /// Who this is, and who is at the other end of its socket.
     party: Party,
     peer: Party,
@@ -40,13 +41,13 @@ impl Phone {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let local = socket.local_addr()?;
         let seed = || random().map(Seed::new).map_err(io::Error::other);
-        let place = Place { instance: 0, worker: 0 };
+        let place = WorkerPlace { instance: 0, worker: 0 };
         Ok(Self {
             socket,
             local,
             sent_by: SentBy::from(local),
             endpoint: Endpoint::new(Config::default(), place, &seed()?),
-            minter: Minter::new(place, &seed()?),
+            ids: IdGenerator::new(place, &seed()?),
             party,
             peer,
             notes,
@@ -92,7 +93,7 @@ impl Phone {
 
     /// Answers every call that comes, and hands on each INVITE as it was received, until dropped.
     pub(super) async fn answer(mut self, invites: mpsc::UnboundedSender<Request>) -> io::Result<()> {
-        let tag = self.minter.tag().to_string();
+        let tag = self.ids.tag().to_string();
         loop {
             let Event::Request { id, request, .. } = self.next_event().await? else { continue };
             if *request.method() == Method::Invite {
@@ -109,7 +110,7 @@ impl Phone {
     fn invite(&mut self, edge: SocketAddr, caller: &str, callee: &str) -> Request {
         let host = edge.ip();
         let mut invite = Request::new(Method::Invite, format!("sip:{callee}@{edge};user=phone"));
-        let (tag, call_id) = (self.minter.tag(), self.minter.call_id());
+        let (tag, call_id) = (self.ids.tag(), self.ids.call_id());
         let headers = invite.headers_mut();
         headers.push(Name::MaxForwards, "70");
         headers.push(Name::From, format!("<sip:{caller}@{host};user=phone>;tag={tag}"));

@@ -1,7 +1,7 @@
 //! A SIP message: its header fields, its Identities beside what the rest of it says, and what is wrong with either.
 
 use attesta_b2bua::Trunk;
-use attesta_sip::{Date, Identity, Limits, Message, Name, ParseError, Request, Rules, Salvage};
+use attesta_sip::{Date, Identity, Limits, Message, Name, ParseError, Request, Rules, UnreadableRequest};
 use attesta_stir::{Check, UnixTime, VerifyPolicy};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -102,7 +102,7 @@ pub(super) fn unreadable(octets: &[u8], error: ParseError) -> Value {
     let before = octets.get(..error.offset()).unwrap_or(octets);
     let line = 1 + before.iter().filter(|octet| **octet == b'\n').count();
     let mut object = Map::new();
-    if let Some(salvage) = Salvage::read(octets) {
+    if let Some(salvage) = UnreadableRequest::read(octets) {
         object.insert("kind".into(), json!("request"));
         object.insert("method".into(), json!(salvage.method().as_str()));
     }

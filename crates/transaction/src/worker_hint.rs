@@ -2,22 +2,22 @@
 
 use attesta_sip::{Headers, Name, To, Via};
 
-use crate::mint::Place;
+use crate::id_generator::WorkerPlace;
 
 /// What the text of a message says of the worker whose state it concerns.
 ///
-/// A response and a request within a dialog name the [`Place`] that made their branch or tag. A request that carries no tag
+/// A response and a request within a dialog name the [`WorkerPlace`] that made their branch or tag. A request that carries no tag
 /// of ours has its Call-ID, by which an INVITE, its retransmissions, its CANCEL and the same request by another path come
 /// together. This is a look at a few lines: it allocates nothing, and takes time in the length of the header at most.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Bearing<'a> {
+pub struct WorkerHint<'a> {
     /// Who made the branch of a response, or the To tag of a request, if we did.
-    pub place: Option<Place>,
+    pub place: Option<WorkerPlace>,
     /// The Call-ID, of a request or of a response that we sent.
     pub call_id: Option<&'a [u8]>,
 }
 
-impl<'a> Bearing<'a> {
+impl<'a> WorkerHint<'a> {
     /// Of a message that we received: a response bears our branch, a request our tag where it is in a dialog of ours.
     #[must_use]
     pub fn of_received(message: &'a [u8]) -> Self {
@@ -42,7 +42,7 @@ impl<'a> Bearing<'a> {
             match Name::parse(name) {
                 Some(Name::Via) if ours_by_branch => {
                     let branch = Via::parse(top(value)).ok().and_then(|via| via.branch());
-                    return Self { place: branch.and_then(Place::of), call_id: None };
+                    return Self { place: branch.and_then(WorkerPlace::of), call_id: None };
                 }
                 Some(Name::To) if to.is_none() => to = Some(value),
                 Some(Name::CallId) if call_id.is_none() => call_id = Some(value),
@@ -56,7 +56,7 @@ impl<'a> Bearing<'a> {
             return Self::default();
         }
         let to = to.and_then(|to| To::parse(to).ok());
-        Self { place: to.and_then(|to| Place::of(to.tag()?)), call_id }
+        Self { place: to.and_then(|to| WorkerPlace::of(to.tag()?)), call_id }
     }
 }
 
@@ -125,35 +125,35 @@ fn top(value: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mint::{Minter, Seed};
+    use crate::id_generator::{IdGenerator, Seed};
 
-    const PLACE: Place = Place { instance: 7, worker: 3 };
+    const PLACE: WorkerPlace = WorkerPlace { instance: 7, worker: 3 };
 
-    fn minter() -> Minter {
-        Minter::new(PLACE, &Seed::new([9; 32]))
+    fn ids() -> IdGenerator {
+        IdGenerator::new(PLACE, &Seed::new([9; 32]))
     }
 
-    fn here(call_id: Option<&'static str>) -> Bearing<'static> {
-        Bearing { place: Some(PLACE), call_id: call_id.map(str::as_bytes) }
+    fn here(call_id: Option<&'static str>) -> WorkerHint<'static> {
+        WorkerHint { place: Some(PLACE), call_id: call_id.map(str::as_bytes) }
     }
 
     #[test]
     fn a_response_goes_where_its_top_branch_was_made() {
-        let branch = minter().branch();
+        let branch = ids().branch();
         for via in ["Via:", "v :", "VIA:\r\n "] {
             let response = format!(
                 "SIP/2.0 200 OK\r\nCall-ID: c\r\n{via} SIP/2.0/UDP a;branch={branch};rport=5, SIP/2.0/UDP b;branch=z9hG4bK1\r\n\
                  To: <sip:b>;tag=theirs\r\n\r\n"
             );
-            assert_eq!(Bearing::of_received(response.as_bytes()), here(None), "{via}");
+            assert_eq!(WorkerHint::of_received(response.as_bytes()), here(None), "{via}");
         }
         let stray = b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nCall-ID: c\r\n\r\n";
-        assert_eq!(Bearing::of_received(stray), Bearing::default());
+        assert_eq!(WorkerHint::of_received(stray), WorkerHint::default());
     }
 
     #[test]
     fn a_request_in_a_dialog_goes_where_its_to_tag_was_made() {
-        let tag = minter().tag();
+        let tag = ids().tag();
         for to in [
             format!("To: \"a;tag=x\" <sip:b;tag=y>;tag={tag}"),
             format!("t\t:\r\n\t<sip:b>\r\n ;x=y;TAG={tag}"),
@@ -161,36 +161,36 @@ mod tests {
             let request = format!(
                 "\r\n\r\nBYE sip:b SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\n{to}\r\nI: c\r\n\r\n"
             );
-            assert_eq!(Bearing::of_received(request.as_bytes()), here(Some("c")), "{to}");
+            assert_eq!(WorkerHint::of_received(request.as_bytes()), here(Some("c")), "{to}");
         }
     }
 
     #[test]
     fn a_request_without_a_tag_of_ours_has_its_call_id() {
-        let branch = minter().branch();
+        let branch = ids().branch();
         for to in ["<sip:b>", "<sip:b>;tag=theirs", "\"unfinished"] {
             let request = format!(
                 "INVITE sip:b SIP/2.0\nv: SIP/2.0/UDP a;branch={branch}\nCALL-ID : 1@c \nTo: {to}\n\nCall-ID: body\n"
             );
-            let bearing = Bearing { place: None, call_id: Some(b"1@c") };
-            assert_eq!(Bearing::of_received(request.as_bytes()), bearing, "{to}");
+            let hint = WorkerHint { place: None, call_id: Some(b"1@c") };
+            assert_eq!(WorkerHint::of_received(request.as_bytes()), hint, "{to}");
         }
         assert_eq!(
-            Bearing::of_received(b"INVITE sip:b SIP/2.0\r\n\r\nCall-ID: body\r\n"),
-            Bearing::default()
+            WorkerHint::of_received(b"INVITE sip:b SIP/2.0\r\n\r\nCall-ID: body\r\n"),
+            WorkerHint::default()
         );
     }
 
     #[test]
     fn what_we_sent_comes_back_to_who_sent_it() {
-        let (branch, tag) = (minter().branch(), minter().tag());
+        let (branch, tag) = (ids().branch(), ids().tag());
         let request =
             format!("INVITE sip:b SIP/2.0\r\nVia: SIP/2.0/UDP a;branch={branch};rport\r\nFrom: <si");
-        assert_eq!(Bearing::of_sent(request.as_bytes()), here(None));
+        assert_eq!(WorkerHint::of_sent(request.as_bytes()), here(None));
         let response = format!(
             "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nTo: <sip:b>;tag={tag}\r\nCall-ID: c\r\nCSe"
         );
-        assert_eq!(Bearing::of_sent(response.as_bytes()), here(Some("c")));
+        assert_eq!(WorkerHint::of_sent(response.as_bytes()), here(Some("c")));
     }
 
     #[test]
@@ -215,8 +215,8 @@ mod tests {
             b"a\n\n",
         ];
         for message in odd {
-            assert_eq!(Bearing::of_received(message), Bearing::default());
-            assert_eq!(Bearing::of_sent(message), Bearing::default());
+            assert_eq!(WorkerHint::of_received(message), WorkerHint::default());
+            assert_eq!(WorkerHint::of_sent(message), WorkerHint::default());
             assert_eq!(fields(message).get(Name::CSeq), None);
         }
     }

@@ -10,12 +10,12 @@ use crate::config::{Config, TrunkEntry};
 /// The trunk that a call came from, by the configuration that let it in: each of its addresses may cancel the call, as those
 /// of a cluster do for one another (ADR 8).
 #[derive(Debug)]
-pub(crate) struct Kin {
+pub(crate) struct CancelScope {
     pub(crate) config: Arc<Config>,
     pub(crate) ingress: Arc<TrunkEntry>,
 }
 
-impl transaction::Kin for Kin {
+impl transaction::CancelScope for CancelScope {
     fn may_cancel(&self, flow: &Flow) -> bool {
         self.config.screen(flow).is_some_and(|trunk| Arc::ptr_eq(trunk, &self.ingress))
     }

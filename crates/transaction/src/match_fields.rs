@@ -5,7 +5,7 @@ use attesta_sip::{CSeq, Headers, Name, NameAddr, Via};
 /// What the rules of matching look at (RFC 3261 sections 17.1.3 and 17.2.3). What every rule needs is read at once, tags
 /// only where a rule asks for them.
 #[derive(Debug)]
-pub(crate) struct Marks<'a> {
+pub(crate) struct MatchFields<'a> {
     headers: &'a Headers,
     /// The octets of the top Via.
     pub(crate) via_text: &'a [u8],
@@ -14,7 +14,7 @@ pub(crate) struct Marks<'a> {
     pub(crate) cseq: CSeq,
 }
 
-impl<'a> Marks<'a> {
+impl<'a> MatchFields<'a> {
     /// `None` where one of the fields is missing or unreadable: such a message belongs to no transaction.
     pub(crate) fn of(headers: &'a Headers) -> Option<Self> {
         let via_text = headers.values(Name::Via).next()?;

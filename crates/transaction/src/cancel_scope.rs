@@ -8,7 +8,7 @@ use crate::flow::Flow;
 /// a pair.
 ///
 /// See [`Endpoint::accept_cancel_of`](crate::Endpoint::accept_cancel_of).
-pub trait Kin: Debug + Send + Sync {
+pub trait CancelScope: Debug + Send + Sync {
     /// Whether a CANCEL that came by this flow counts.
     fn may_cancel(&self, flow: &Flow) -> bool;
 }

@@ -1,6 +1,6 @@
 //! The identifiers that we make, and the chance they are made of.
 //!
-//! Each carries the [`Place`] that made it, in a fixed format, so that whoever receives a response or an in-dialog
+//! Each carries the [`WorkerPlace`] that made it, in a fixed format, so that whoever receives a response or an in-dialog
 //! request can hand it to the worker that holds its state without asking anyone:
 //!
 //! ```text
@@ -18,14 +18,14 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// Who made an identifier: an instance of the program and one worker of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
-pub struct Place {
+pub struct WorkerPlace {
     /// The instance, unique among the edges that share calls.
     pub instance: u16,
     /// The worker thread within the instance.
     pub worker: u8,
 }
 
-impl Place {
+impl WorkerPlace {
     /// Reads the place out of a branch, tag or Call-ID of ours; `None` where the text is not one of ours.
     #[must_use]
     pub fn of(identifier: &[u8]) -> Option<Self> {
@@ -70,15 +70,15 @@ impl fmt::Debug for Seed {
 }
 
 /// Makes branches, tags, Call-IDs and plain random numbers from one [`Seed`].
-pub struct Minter {
-    place: Place,
+pub struct IdGenerator {
+    place: WorkerPlace,
     rng: ChaCha12Rng,
 }
 
-impl Minter {
-    /// A minter whose identifiers carry `place`.
+impl IdGenerator {
+    /// A ids whose identifiers carry `place`.
     #[must_use]
-    pub fn new(place: Place, seed: &Seed) -> Self {
+    pub fn new(place: WorkerPlace, seed: &Seed) -> Self {
         Self { place, rng: ChaCha12Rng::from_seed(seed.0) }
     }
 
@@ -118,14 +118,14 @@ impl Minter {
 
     /// The place that the identifiers carry.
     #[must_use]
-    pub const fn place(&self) -> Place {
+    pub const fn place(&self) -> WorkerPlace {
         self.place
     }
 }
 
-impl fmt::Debug for Minter {
+impl fmt::Debug for IdGenerator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Minter").field("place", &self.place).finish_non_exhaustive()
+        f.debug_struct("IdGenerator").field("place", &self.place).finish_non_exhaustive()
     }
 }
 
@@ -184,7 +184,7 @@ identifier! {
 
 impl Tag {
     /// The tag of `place` that carries a number the caller chose.
-    pub(crate) fn of(place: Place, chance: u64) -> Self {
+    pub(crate) fn of(place: WorkerPlace, chance: u64) -> Self {
         let mut text = [0; SHORT];
         write(&mut text, [MARK, b""], place, &chance.to_be_bytes());
         Self(text)
@@ -192,7 +192,7 @@ impl Tag {
 }
 
 /// Fills `text` with the prefixes, the place and the random octets; the array's length is their sum.
-fn write(text: &mut [u8], prefixes: [&[u8]; 2], place: Place, chance: &[u8]) {
+fn write(text: &mut [u8], prefixes: [&[u8]; 2], place: WorkerPlace, chance: &[u8]) {
     let (before, digits) = text.split_at_mut(prefixes.map(<[u8]>::len).iter().sum());
     let (first, second) = before.split_at_mut(prefixes[0].len());
     first.copy_from_slice(prefixes[0]);
@@ -236,12 +236,12 @@ const LONG: usize = MARK.len() + PLACE_DIGITS + LONG_DIGITS;
 mod tests {
     use super::*;
 
-    const PLACE: Place = Place { instance: 0xbeef, worker: 7 };
+    const PLACE: WorkerPlace = WorkerPlace { instance: 0xbeef, worker: 7 };
 
     #[test]
     fn the_formats_are_fixed() {
-        let mut minter = Minter::new(PLACE, &Seed::new([1; 32]));
-        let (branch, tag, call_id) = (minter.branch(), minter.tag(), minter.call_id());
+        let mut ids = IdGenerator::new(PLACE, &Seed::new([1; 32]));
+        let (branch, tag, call_id) = (ids.branch(), ids.tag(), ids.call_id());
         assert!(branch.as_str().starts_with("z9hG4bK-atbeef07"), "{branch}");
         assert!(tag.as_str().starts_with("atbeef07"), "{tag}");
         assert!(call_id.as_str().starts_with("atbeef07"), "{call_id}");
@@ -250,25 +250,25 @@ mod tests {
 
     #[test]
     fn the_place_is_read_back_from_each_identifier() {
-        let mut minter = Minter::new(PLACE, &Seed::new([2; 32]));
-        assert_eq!(Place::of(minter.branch().as_bytes()), Some(PLACE));
-        assert_eq!(Place::of(minter.tag().as_bytes()), Some(PLACE));
-        assert_eq!(Place::of(minter.call_id().as_bytes()), Some(PLACE));
+        let mut ids = IdGenerator::new(PLACE, &Seed::new([2; 32]));
+        assert_eq!(WorkerPlace::of(ids.branch().as_bytes()), Some(PLACE));
+        assert_eq!(WorkerPlace::of(ids.tag().as_bytes()), Some(PLACE));
+        assert_eq!(WorkerPlace::of(ids.call_id().as_bytes()), Some(PLACE));
     }
 
     #[test]
     fn no_place_is_read_from_what_others_made() {
         for text in ["", "at", "atbeef07", "z9hG4bK776asdhds", "z9hG4bK-atBEEF070123456789abcdef"] {
-            assert_eq!(Place::of(text.as_bytes()), None, "{text}");
+            assert_eq!(WorkerPlace::of(text.as_bytes()), None, "{text}");
         }
-        assert_eq!(Place::of(b"atbeef070123456789abcdeg"), None);
-        assert_eq!(Place::of(b"atbeef07+123456789abcdef"), None);
+        assert_eq!(WorkerPlace::of(b"atbeef070123456789abcdeg"), None);
+        assert_eq!(WorkerPlace::of(b"atbeef07+123456789abcdef"), None);
     }
 
     #[test]
     fn one_seed_gives_one_sequence_and_its_forks_give_others() {
         let seed = Seed::new([3; 32]);
-        let tag = |seed: &Seed| Minter::new(PLACE, seed).tag();
+        let tag = |seed: &Seed| IdGenerator::new(PLACE, seed).tag();
         assert_eq!(tag(&seed), tag(&seed.clone()));
         assert_ne!(tag(&seed), tag(&seed.fork(0)));
         assert_ne!(tag(&seed.fork(0)), tag(&seed.fork(1)));

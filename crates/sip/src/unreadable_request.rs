@@ -9,21 +9,21 @@ use crate::status::Status;
 /// without state (RFC 3261 sections 8.2.6 and 8.2.7).
 ///
 /// ```
-/// use attesta_sip::{Limits, Message, Salvage};
+/// use attesta_sip::{Limits, Message, UnreadableRequest};
 ///
 /// let broken = &b"INVITE sip:bob@example.com SIP/2.0\r\n\
 ///     Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nContent-Length: -1\r\n\r\n"[..];
 /// let error = Message::parse(broken.into(), &Limits::default()).unwrap_err();
-/// let answer = Salvage::read(broken).and_then(|found| found.answer(&error));
+/// let answer = UnreadableRequest::read(broken).and_then(|found| found.answer(&error));
 /// assert!(answer.unwrap().to_bytes().starts_with(b"SIP/2.0 400 Bad Request\r\nVia: SIP/2.0/UDP"));
 /// ```
 #[derive(Clone)]
-pub struct Salvage<'a> {
+pub struct UnreadableRequest<'a> {
     method: Method,
     lines: Vec<(Name, &'a [u8])>,
 }
 
-impl<'a> Salvage<'a> {
+impl<'a> UnreadableRequest<'a> {
     /// Looks through the octets; `None` if they start like a response or like nothing known.
     pub fn read(octets: &'a [u8]) -> Option<Self> {
         let mut lines = Lines { rest: octets };
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn a_broken_request_can_be_answered() {
         let octets = b"\r\nINVITE sip:a@b   SIP/2.0\nv: SIP/2.0/UDP a;branch=1,\n SIP/2.0/UDP b\nnonsense\nTo : <sip:c>\r\nCSeq: 1 INVITE\r\n\r\nVia: x";
-        let found = Salvage::read(octets).unwrap();
+        let found = UnreadableRequest::read(octets).unwrap();
         assert_eq!(found.method(), &Method::Invite);
         let answer = found.response(Status::BAD_REQUEST).unwrap();
         assert_eq!(
@@ -122,11 +122,11 @@ mod tests {
 
     #[test]
     fn responses_and_acks_are_not_answered() {
-        assert!(Salvage::read(b"SIP/2.0 99 x\r\nVia: a\r\n\r\n").is_none());
-        assert!(Salvage::read(b"\0\0\0\0").is_none());
-        let ack = Salvage::read(b"ACK sip:a SIP/2.0\r\nVia: a\r\n\r\n").unwrap();
+        assert!(UnreadableRequest::read(b"SIP/2.0 99 x\r\nVia: a\r\n\r\n").is_none());
+        assert!(UnreadableRequest::read(b"\0\0\0\0").is_none());
+        let ack = UnreadableRequest::read(b"ACK sip:a SIP/2.0\r\nVia: a\r\n\r\n").unwrap();
         assert!(ack.response(Status::BAD_REQUEST).is_none());
-        let unknown = Salvage::read(b"BYE sip:a SIP/2.0\r\nFrom: a\r\n\r\n").unwrap();
+        let unknown = UnreadableRequest::read(b"BYE sip:a SIP/2.0\r\nFrom: a\r\n\r\n").unwrap();
         assert!(unknown.response(Status::BAD_REQUEST).is_none());
     }
 }
