@@ -13,8 +13,8 @@ use attesta_b2bua::{
     Switchboard, Trunk, TrustDomain,
 };
 use attesta_net::{
-    Certificates, Driver, FetchConfig, FetchLimits, Fetcher, NoRandomness, NoRoots, Steward, StreamLimits,
-    TieLines, TlsError, Worker, random,
+    CertificateService, Certificates, Driver, FetchConfig, FetchLimits, Fetcher, NoRandomness, NoRoots,
+    StreamLimits, TlsError, Worker, WorkerLinks, random,
 };
 use attesta_stir::cert::{Cache, CacheConfig, Revocations, TrustAnchors};
 use attesta_stir::{Signer, Verifier, VerifyPolicy};
@@ -216,11 +216,12 @@ impl<P: Policy> Builder<P> {
         let shared: Vec<_> = self.listen.iter().filter(|listen| listen.is_datagram()).cloned().collect();
         let (plan, policy) = self.plan(listeners)?;
 
-        let mut lines = TieLines::between(workers, INSTANCE).map_err(BuildError::NoRandomness)?.into_iter();
+        let mut lines =
+            WorkerLinks::between(workers, INSTANCE).map_err(BuildError::NoRandomness)?.into_iter();
         let mut man = |number, worker: Worker, doors: &mut Doors| {
             let mut driver = worker.within(|| plan.driver(number, policy.clone(), doors))?;
             if let Some(lines) = lines.next().filter(|_| workers.get() > 1) {
-                driver = driver.tie_lines(lines);
+                driver = driver.worker_links(lines);
             }
             Ok((driver, Some(worker)))
         };
@@ -247,8 +248,8 @@ impl<P: Policy> Builder<P> {
         for (anchors, revocations) in revocations {
             cache.revocations(&anchors, revocations);
         }
-        let steward = Steward::new(cache, fetcher, FetchLimits::default());
-        Ok((Plan { config, streams, steward, names, room }, policy))
+        let service = CertificateService::new(cache, fetcher, FetchLimits::default());
+        Ok((Plan { config, streams, service, names, room }, policy))
     }
 }
 
@@ -256,7 +257,7 @@ impl<P: Policy> Builder<P> {
 struct Plan {
     config: Arc<Config>,
     streams: StreamLimits,
-    steward: (Steward, Certificates),
+    service: (CertificateService, Certificates),
     names: Directories,
     room: Room,
 }
@@ -272,7 +273,7 @@ impl Plan {
     }
 
     fn edge<P: Policy>(self, drivers: Vec<(Driver<P>, Option<Worker>)>, doors: Doors) -> Edge<P> {
-        Edge::new(drivers, doors, self.steward, self.names, self.room)
+        Edge::new(drivers, doors, self.service, self.names, self.room)
     }
 }
 

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use attesta_b2bua::{CallEvent, Config, Counters, Decision, DefaultPolicy, Policy, Question, Token};
 use attesta_net::{
-    Certificates, Control, Directory, Driver, FetchCounters, NameCounters, Report as WorkerReport,
-    ShellCounters, Steward, Stopped, Tls, TlsCounters, TlsFiles, TlsMeter, Worker, WsCounters, WsMeter,
+    CertificateService, Certificates, Control, Directory, Driver, FetchCounters, NameCounters,
+    Report as WorkerReport, ShellCounters, Stopped, Tls, TlsCounters, TlsFiles, TlsMeter, Worker, WsCounters,
+    WsMeter,
 };
 use attesta_stir::cert::{Revocations, TrustAnchors};
 use attesta_transaction::Transport;
@@ -27,7 +28,7 @@ use crate::listen::Doors;
 pub struct Edge<P: Policy = DefaultPolicy> {
     /// A driver without a worker runs on the runtime of the caller.
     drivers: Vec<(Driver<P>, Option<Worker>)>,
-    steward: Steward,
+    service: CertificateService,
     certificates: Certificates,
     names: Directories,
     listeners: Vec<(Transport, SocketAddr)>,
@@ -48,13 +49,13 @@ impl<P: Policy> Edge<P> {
     pub(crate) fn new(
         drivers: Vec<(Driver<P>, Option<Worker>)>,
         doors: Doors,
-        steward: (Steward, Certificates),
+        service: (CertificateService, Certificates),
         names: Directories,
         room: Room,
     ) -> Self {
         let Doors { listeners, followed, tls, ws, .. } = doors;
         let meters = Meters { tls, ws };
-        let (steward, certificates) = steward;
+        let (service, certificates) = service;
         let events = room.events.map(|room| {
             let (sender, receiver) = mpsc::channel(room.get());
             (Events(receiver), sender)
@@ -76,7 +77,7 @@ impl<P: Policy> Edge<P> {
             (driver, worker)
         };
         let drivers = drivers.into_iter().map(attach).collect();
-        Self { drivers, steward, certificates, names, listeners, followed, meters, events, questions }
+        Self { drivers, service, certificates, names, listeners, followed, meters, events, questions }
     }
 
     /// The addresses really bound, in the order in which they were asked for.
@@ -115,9 +116,9 @@ impl<P: Policy + Send + 'static> Edge<P> {
     ///
     /// Dropping the future ends it at once, as `stop` does: calls in progress are left as they are.
     pub async fn run(self) -> Report {
-        let Self { drivers, steward, certificates, names, followed, meters, .. } = self;
+        let Self { drivers, service, certificates, names, followed, meters, .. } = self;
         let mut background = JoinSet::new();
-        background.spawn(steward.run());
+        background.spawn(service.run());
         for (files, tls) in followed {
             background.spawn(files.follow(tls));
         }

@@ -18,7 +18,7 @@ impl Clock {
 
     /// The monotonic time.
     ///
-    /// It is tokio's, so that a test which pauses tokio's time pauses the drivers and the steward too; elsewhere it
+    /// It is tokio's, so that a test which pauses tokio's time pauses the drivers and the service too; elsewhere it
     /// is the operating system's own.
     #[expect(clippy::disallowed_methods, reason = "this is the clock that every other file is sent to")]
     pub fn mono() -> Instant {

@@ -150,7 +150,7 @@ pub struct ShellCounters {
     pub resolutions: u64,
     /// Of those, the ones that led to more names or addresses than are looked at.
     pub resolutions_cut: u64,
-    /// Certificates that could not be asked for: there is no steward, or its queue is full.
+    /// Certificates that could not be asked for: there is no service, or its queue is full.
     pub certificates_unasked: u64,
     /// Of stream connections.
     pub streams: StreamCounters,

@@ -15,17 +15,17 @@ use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use crate::alarm::Alarm;
+use crate::certificate_service::Certificates;
 use crate::clock::Clock;
 use crate::control::{Control, Post, Report, ShellCounters};
 use crate::drain::{Rest, Watch};
 use crate::names::{Directory, Names};
 use crate::resolve::{Found, Lookup, Resolution};
-use crate::steward::Certificates;
 use crate::strangers::Strangers;
 use crate::streams::{Ended, Occurrence, StreamLimits, Streams, Unsent};
 use crate::tcp::Acceptor;
-use crate::tie_lines::{Handed, TieLines};
 use crate::udp::{Arrival, Udp};
+use crate::worker_links::{Handed, WorkerLinks};
 use wait::{PAUSE, Wake};
 use workers::owner_of;
 
@@ -37,7 +37,7 @@ pub struct Driver<P: Policy> {
     switchboard: Switchboard<P>,
     sockets: Vec<Udp>,
     streams: Streams,
-    tie_lines: Option<TieLines>,
+    worker_links: Option<WorkerLinks>,
     strangers: Strangers,
     certificates: Option<Certificates>,
     names: Option<Arc<dyn Names>>,
@@ -80,7 +80,7 @@ impl<P: Policy> Driver<P> {
             switchboard,
             sockets,
             streams: Streams::new(Vec::new(), StreamLimits::default()),
-            tie_lines: None,
+            worker_links: None,
             strangers: Strangers::default(),
             certificates: None,
             names: None,
@@ -111,8 +111,8 @@ impl<P: Policy> Driver<P> {
     /// The lines to the other workers of an edge whose drivers run side by side. Each has a switchboard whose place bears
     /// the number of its lines, and sockets at the same addresses ([`UdpOptions::shared`](crate::UdpOptions::shared)).
     /// Default: there are no others.
-    pub fn tie_lines(mut self, lines: TieLines) -> Driver<P> {
-        self.tie_lines = Some(lines);
+    pub fn worker_links(mut self, lines: WorkerLinks) -> Driver<P> {
+        self.worker_links = Some(lines);
         self
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A [`Driver`] owns the sockets and one [`Switchboard`](attesta_b2bua::Switchboard), and is one future: it takes a
 //! batch of datagrams, reads the clock once, hands them in, and does what the switchboard asks. What takes time happens
-//! beside it: targets are found by RFC 3263 with the help of [`Names`], certificates are fetched by a [`Steward`], which owns their cache and
+//! beside it: targets are found by RFC 3263 with the help of [`Names`], certificates are fetched by a [`CertificateService`], which owns their cache and
 //! shows the drivers immutable snapshots of it. The driver waits for neither; the call does, for as long as its budget.
 //!
 //! ```
@@ -32,7 +32,7 @@
 //!
 //! # What is bounded
 //!
-//! Every queue: posts to a driver, events from it, requests to the steward, fetches that wait, datagrams that wait for
+//! Every queue: posts to a driver, events from it, requests to the service, fetches that wait, datagrams that wait for
 //! room in a socket, name lookups, connections of a [`Repository`], stream connections and what each may hold
 //! ([`StreamLimits`]). What finds no room is dropped and counted, or fails
 //! with an error of its own. A [`Fetcher`] follows no redirect, and connects to public addresses only, judged after the
@@ -45,6 +45,7 @@
 
 mod address;
 mod alarm;
+mod certificate_service;
 mod clock;
 mod control;
 mod datagrams;
@@ -58,17 +59,17 @@ mod names;
 mod queue;
 mod repository;
 mod resolve;
-mod steward;
 mod strangers;
 mod streams;
 mod tcp;
-mod tie_lines;
 mod tls;
 mod udp;
 mod worker;
+mod worker_links;
 mod ws;
 
 pub use address::{RefusedAddress, SpecialUse};
+pub use certificate_service::{CertificateService, Certificates, FetchCounters};
 pub use clock::{Clock, NoRandomness, random};
 pub use control::{Control, Report, ShellCounters, Stopped};
 pub use document::Document;
@@ -79,16 +80,15 @@ pub use names::{Directory, Lookup, LookupError, NameCounters, Names, Naptr, Srv}
 pub use queue::FetchLimits;
 pub use repository::{Answer, Repository, RepositoryConfig, RepositoryError};
 pub use resolve::locate;
-pub use steward::{Certificates, FetchCounters, Steward};
 pub use streams::{Ended, StreamCounters, StreamLimits, Unaccepted};
 pub use tcp::Acceptor;
 #[cfg(target_os = "linux")]
 pub use tcp::raise_descriptor_limit;
-pub use tie_lines::TieLines;
 pub use tls::{
     Pem, Secured, TLS_FILES_POLL, Tls, TlsClients, TlsCounters, TlsError, TlsFailure, TlsFile, TlsFileError,
     TlsFiles, TlsIdentity, TlsMeter, TlsProtocol, TlsRoots, TlsTerms,
 };
 pub use udp::{Udp, UdpOptions};
 pub use worker::Worker;
+pub use worker_links::WorkerLinks;
 pub use ws::{WS_HEADER_OCTETS, WS_HEADERS, WsCounters, WsFailure, WsMeter};

@@ -35,7 +35,7 @@ impl FetchLimits {
     }
 }
 
-/// The fetches of one steward, each URL at most once (which is the cache's doing).
+/// The fetches of one service, each URL at most once (which is the cache's doing).
 #[derive(Debug)]
 pub(crate) struct Queue {
     limits: FetchLimits,

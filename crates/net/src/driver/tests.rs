@@ -20,7 +20,7 @@ async fn workers_that_hand_over_all_the_time_do_not_keep_connections_waiting() {
     let flow = Flow::udp(acceptor.local(), acceptor.local());
     let _peer = std::net::TcpStream::connect(acceptor.local()).unwrap();
     let mut streams = Streams::new(vec![acceptor], StreamLimits::default());
-    let mut lines = TieLines::between(std::num::NonZeroU8::new(2).unwrap(), 0).unwrap();
+    let mut lines = WorkerLinks::between(std::num::NonZeroU8::new(2).unwrap(), 0).unwrap();
     let message = Handed::Message(flow, Bytes::from_static(b"SIP"));
     assert!(lines[1].hand(WorkerId(0), message).is_none());
     let (mut own, mut handed) = (Some(lines.remove(0)), Vec::new());
@@ -37,14 +37,14 @@ async fn what_a_stream_has_delivered_waits_for_the_worker_that_it_belongs_to() {
     let config = Config::builder().listener(Listener::new("tcp", Transport::Tcp, here)).build().unwrap();
     let place = WorkerPlace { instance: 0, worker: 0 };
     let switchboard = Switchboard::new(Arc::new(config), DefaultPolicy, place, &Seed::new([7; 32]));
-    let mut lines = TieLines::between(std::num::NonZeroU8::new(2).unwrap(), 0).unwrap();
+    let mut lines = WorkerLinks::between(std::num::NonZeroU8::new(2).unwrap(), 0).unwrap();
     let mut other = lines.pop().unwrap();
     let of_the_other = |call: &u32| {
         let message = format!("OPTIONS sip:a SIP/2.0\r\nCall-ID: {call}\r\n\r\n");
         other.owner(&WorkerHint::of_received(message.as_bytes())) == other.own()
     };
     let call = (0..).find(of_the_other).unwrap();
-    let mut driver = Driver::new(switchboard, Vec::new()).tie_lines(lines.remove(0));
+    let mut driver = Driver::new(switchboard, Vec::new()).worker_links(lines.remove(0));
     let flow = Flow { transport: Transport::Tcp, ..Flow::udp(here, here) };
     for number in 0..MANY {
         let message = format!("OPTIONS sip:{number} SIP/2.0\r\nCall-ID: {call}\r\n\r\n");

@@ -10,11 +10,11 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::Driver;
+use crate::certificate_service::Certificates;
 use crate::control::Post;
-use crate::steward::Certificates;
 use crate::streams::Streams;
-use crate::tie_lines::{Handed, TieLines};
 use crate::udp::Udp;
+use crate::worker_links::{Handed, WorkerLinks};
 
 /// Why the loop turned.
 pub(super) enum Wake {
@@ -29,9 +29,9 @@ pub(super) enum Wake {
 impl<P: Policy> Driver<P> {
     /// Waits for the next thing to do. Posts come first since they are few; what is due comes before what arrives.
     pub(super) async fn wait(&mut self) -> Wake {
-        let blocked = self.held_up.front().and_then(|(to, _)| self.tie_lines.as_ref()?.line(*to));
+        let blocked = self.held_up.front().and_then(|(to, _)| self.worker_links.as_ref()?.line(*to));
         let (sockets, streams) = (&self.sockets, Some(&mut self.streams).filter(|_| blocked.is_none()));
-        let (tie_lines, handed) = (&mut self.tie_lines, &mut self.handed);
+        let (worker_links, handed) = (&mut self.worker_links, &mut self.handed);
         tokio::select! {
             biased;
             Some(post) = self.inbox.recv() => Wake::Post(post),
@@ -39,7 +39,7 @@ impl<P: Policy> Driver<P> {
             () = self.alarm.rings() => Wake::Alarm,
             () = room(sockets) => Wake::Room,
             is_open = has_room(blocked.as_ref()) => Wake::Line { is_open },
-            () = arrivals(sockets, streams, hand_overs(tie_lines, handed)) => Wake::Sockets,
+            () = arrivals(sockets, streams, hand_overs(worker_links, handed)) => Wake::Sockets,
         }
     }
 }
@@ -79,7 +79,7 @@ async fn datagrams(sockets: &[Udp]) {
 }
 
 /// Waits until another worker hands something over; forever where there is none.
-pub(super) async fn hand_overs(lines: &mut Option<TieLines>, handed: &mut Vec<Handed>) {
+pub(super) async fn hand_overs(lines: &mut Option<WorkerLinks>, handed: &mut Vec<Handed>) {
     match lines {
         Some(lines) => lines.arrivals(handed).await,
         None => pending().await,
@@ -100,7 +100,7 @@ async fn room(sockets: &[Udp]) {
     if sockets.iter().any(Udp::is_waiting) { sleep(PAUSE).await } else { pending().await }
 }
 
-/// Waits until the steward publishes something; forever when there is none or it is gone.
+/// Waits until the service publishes something; forever when there is none or it is gone.
 async fn changed(certificates: &mut Option<Certificates>) {
     match certificates {
         Some(certificates) => certificates.changed().await,

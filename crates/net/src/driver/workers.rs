@@ -6,7 +6,7 @@ use attesta_transaction::{Flow, Transport, WorkerHint, WorkerId};
 use bytes::Bytes;
 
 use super::Driver;
-use crate::tie_lines::{Handed, TieLines};
+use crate::worker_links::{Handed, WorkerLinks};
 
 impl<P: Policy> Driver<P> {
     /// A message that came to this worker goes to the one that it belongs to.
@@ -24,7 +24,7 @@ impl<P: Policy> Driver<P> {
 
     /// Hands over what waits for room on a line, in its order, as far as there is room.
     pub(super) fn hand_held_up(&mut self) {
-        while let (Some(lines), Some((to, handed))) = (&self.tie_lines, self.held_up.pop_front()) {
+        while let (Some(lines), Some((to, handed))) = (&self.worker_links, self.held_up.pop_front()) {
             if let Some(back) = lines.hand(to, handed) {
                 return self.held_up.push_front((to, back));
             }
@@ -48,14 +48,14 @@ impl<P: Policy> Driver<P> {
     }
 
     /// The worker that `find` finds, where it is another one.
-    pub(super) fn other_worker(&self, find: impl FnOnce(&TieLines) -> WorkerId) -> Option<WorkerId> {
-        let lines = self.tie_lines.as_ref()?;
+    pub(super) fn other_worker(&self, find: impl FnOnce(&WorkerLinks) -> WorkerId) -> Option<WorkerId> {
+        let lines = self.worker_links.as_ref()?;
         Some(find(lines)).filter(|worker| *worker != lines.own())
     }
 
     /// Hands something to another worker; what finds no room is lost, and given back.
     pub(super) fn hand(&mut self, to: WorkerId, handed: Handed) -> Option<Handed> {
-        let back = match &self.tie_lines {
+        let back = match &self.worker_links {
             Some(lines) => lines.hand(to, handed),
             None => Some(handed),
         };
@@ -68,7 +68,7 @@ impl<P: Policy> Driver<P> {
 
     /// Has a connection ready, at the worker that owns connections of this kind.
     pub(super) fn reach(&mut self, token: Token, flow: Flow) {
-        let own = self.tie_lines.as_ref().map_or(WorkerId::default(), TieLines::own);
+        let own = self.worker_links.as_ref().map_or(WorkerId::default(), WorkerLinks::own);
         match self.other_worker(|lines| owner_of(&flow, lines.own())) {
             Some(owner) => {
                 if self.hand(owner, Handed::Reach(own, token, flow)).is_some() {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use attesta_b2bua::{DefaultPolicy, InboundIdentity, TrustDomain};
 use attesta_net::{
-    Answer, Certificates, Clock, FetchConfig, FetchLimits, Fetcher, Repository, RepositoryConfig, Steward,
+    Answer, CertificateService, Certificates, Clock, FetchConfig, FetchLimits, Fetcher, Repository,
+    RepositoryConfig,
 };
 use attesta_stir::cert::{Cache, CacheConfig, CertificateChain, TrustAnchors};
 use attesta_stir::{
@@ -67,8 +68,8 @@ impl Provider {
     async fn edge(&self) -> (Edge, Certificates) {
         let fetcher = Fetcher::new(self.fetches.clone()).unwrap();
         let cache = Cache::new(CacheConfig::default(), vec![self.anchors.clone()]);
-        let (steward, certificates) = Steward::new(cache, fetcher, FetchLimits::default());
-        tokio::spawn(steward.run());
+        let (service, certificates) = CertificateService::new(cache, fetcher, FetchLimits::default());
+        tokio::spawn(service.run());
         let policy = VerifyPolicy::default().ports(vec![self.repository.local().port()]);
         let domain = TrustDomain::new("default", Verifier::new(self.anchors.clone(), policy));
         let config = passing(InboundIdentity::Verify).trust_domain(domain).budget(BUDGET);

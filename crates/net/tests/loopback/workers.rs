@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use attesta_b2bua::{DefaultPolicy, InboundIdentity, Listener, Switchboard};
 use attesta_net::{
-    Acceptor, Control, Driver, Report, StreamLimits, TieLines, Udp, UdpOptions, Worker, drain, random,
+    Acceptor, Control, Driver, Report, StreamLimits, Udp, UdpOptions, Worker, WorkerLinks, drain, random,
 };
 use attesta_transaction::{Seed, Transport, WorkerPlace};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -33,7 +33,7 @@ impl Crew {
         let mut address = "127.0.0.1:0".parse().unwrap();
         let mut tcp = address;
         let (mut controls, mut running) = (Vec::new(), JoinSet::new());
-        for (number, lines) in (0..).zip(TieLines::between(NonZeroU8::new(count).unwrap(), 0).unwrap()) {
+        for (number, lines) in (0..).zip(WorkerLinks::between(NonZeroU8::new(count).unwrap(), 0).unwrap()) {
             let worker = Worker::new(format!("worker {number}")).unwrap();
             let socket = worker.within(|| Udp::bind(address, &shared)).unwrap();
             address = socket.local();
@@ -49,7 +49,7 @@ impl Crew {
             let (place, seed) = (WorkerPlace { instance: 0, worker: number }, Seed::new(random().unwrap()));
             let switchboard = Switchboard::new(Arc::new(config), DefaultPolicy, place, &seed);
             let acceptors = acceptor.into_iter().collect();
-            let driver = worker.within(|| Driver::new(switchboard, vec![socket]).tie_lines(lines));
+            let driver = worker.within(|| Driver::new(switchboard, vec![socket]).worker_links(lines));
             let driver = driver.streams(acceptors, StreamLimits::default());
             controls.push(driver.control());
             running.spawn(worker.run(driver));

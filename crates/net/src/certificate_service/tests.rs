@@ -6,7 +6,7 @@ use super::*;
 use crate::fixture::Web;
 use crate::repository::Answer;
 
-/// A steward at work on a web of one host.
+/// A service at work on a web of one host.
 struct Office {
     web: Web,
     certificates: Certificates,
@@ -22,8 +22,8 @@ impl Office {
         let web = Web::new().await;
         let anchors = TrustAnchors::from_pem(web.anchors.as_bytes()).unwrap();
         let cache = Cache::new(config, vec![anchors]);
-        let (steward, certificates) = Steward::new(cache, web.fetcher(web.config()), limits);
-        Office { web, certificates, running: tokio::spawn(steward.run()) }
+        let (service, certificates) = CertificateService::new(cache, web.fetcher(web.config()), limits);
+        Office { web, certificates, running: tokio::spawn(service.run()) }
     }
 
     /// Waits for a picture in which `seen` holds.

@@ -22,7 +22,7 @@ use crate::streams::Unsent;
 /// bears neither the one that its Call-ID hashes to, under a key that nobody outside knows. That is settled before anything
 /// is kept of the message, so that retransmissions, CANCELs and merged requests meet the INVITE.
 #[derive(Debug)]
-pub struct TieLines {
+pub struct WorkerLinks {
     own: WorkerId,
     instance: u16,
     hasher: SipHasher13,
@@ -46,16 +46,16 @@ pub(crate) enum Handed {
     Reached(Token, Result<(), Unreachable>),
 }
 
-impl TieLines {
+impl WorkerLinks {
     /// The lines of `workers` workers of this instance, in the order of their numbers. The endpoints of worker `n` bear the
     /// [`WorkerPlace`](attesta_transaction::WorkerPlace) of `instance` and `n`.
     ///
     /// # Errors
     /// The operating system gives no random octets for the key.
-    pub fn between(workers: NonZeroU8, instance: u16) -> Result<Vec<TieLines>, NoRandomness> {
+    pub fn between(workers: NonZeroU8, instance: u16) -> Result<Vec<WorkerLinks>, NoRandomness> {
         let hasher = SipHasher13::new_with_key(&random()?);
         let mut all: Vec<_> = (0..workers.get())
-            .map(|own| TieLines {
+            .map(|own| WorkerLinks {
                 own: WorkerId(own),
                 instance,
                 hasher,
@@ -141,8 +141,8 @@ mod tests {
 
     use super::*;
 
-    fn lines(workers: u8) -> Vec<TieLines> {
-        TieLines::between(NonZeroU8::new(workers).unwrap(), 5).unwrap()
+    fn lines(workers: u8) -> Vec<WorkerLinks> {
+        WorkerLinks::between(NonZeroU8::new(workers).unwrap(), 5).unwrap()
     }
 
     fn of_place(instance: u16, worker: u8) -> WorkerHint<'static> {

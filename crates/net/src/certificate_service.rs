@@ -21,7 +21,7 @@ use crate::queue::{FetchLimits, Queue};
 /// Drivers ask it by a bounded queue and read immutable snapshots: nothing is locked on the call path, and a fetch
 /// never holds up a driver.
 #[derive(Debug)]
-pub struct Steward {
+pub struct CertificateService {
     cache: Cache,
     fetcher: Arc<Fetcher>,
     queue: Queue,
@@ -35,14 +35,14 @@ pub struct Steward {
 
 type Outcome = Result<Document, FetchError>;
 
-impl Steward {
-    /// A steward of `cache`, and the handle by which it is asked. Needs tokio's time driver.
-    pub fn new(cache: Cache, fetcher: Fetcher, limits: FetchLimits) -> (Steward, Certificates) {
+impl CertificateService {
+    /// A service of `cache`, and the handle by which it is asked. Needs tokio's time driver.
+    pub fn new(cache: Cache, fetcher: Fetcher, limits: FetchLimits) -> (CertificateService, Certificates) {
         let (ask, requests) = mpsc::channel(REQUESTS);
         let (snapshots, published) = watch::channel(cache.snapshot());
         let mut rounds = interval(ROUND);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let steward = Steward {
+        let service = CertificateService {
             cache,
             fetcher: Arc::new(fetcher),
             queue: Queue::new(limits),
@@ -53,7 +53,7 @@ impl Steward {
             rounds,
             counters: FetchCounters::default(),
         };
-        (steward, Certificates { ask, published })
+        (service, Certificates { ask, published })
     }
 
     /// Runs until the last [`Certificates`] is gone. Fetches under way end with it.
@@ -149,7 +149,7 @@ impl Steward {
     }
 }
 
-/// How drivers ask a [`Steward`] for certificates and see what it knows. Clones reach the same steward.
+/// How drivers ask a [`CertificateService`] for certificates and see what it knows. Clones reach the same service.
 #[derive(Clone, Debug)]
 pub struct Certificates {
     ask: mpsc::Sender<Request>,
@@ -176,7 +176,7 @@ impl Certificates {
         Arc::clone(&self.published.borrow_and_update())
     }
 
-    /// Waits until there is a snapshot that [`Certificates::snapshot`] has not shown; forever when the steward is gone.
+    /// Waits until there is a snapshot that [`Certificates::snapshot`] has not shown; forever when the service is gone.
     pub async fn changed(&mut self) {
         if self.published.changed().await.is_err() {
             std::future::pending().await
@@ -238,7 +238,7 @@ fn failure(error: FetchError) -> FetchFailure {
     }
 }
 
-/// Requests that wait for the steward.
+/// Requests that wait for the service.
 const REQUESTS: usize = 4096;
 
 /// How often the cache is tidied and its old entries are fetched ahead.
