@@ -1,30 +1,30 @@
-//! The next deadline of each thing that waits.
+//! The next deadline of each owner.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-/// Deadlines in order, each of one sleeper. A sleeper stands here once or not at all: it keeps its own deadline and hands
-/// in the old one with the new.
+/// Deadlines in order, at most one for each owner. An owner keeps its own deadline and hands in the old one with the new
+/// one.
 #[derive(Debug)]
-pub(crate) struct Alarms<S> {
-    deadlines: BTreeSet<(Instant, S)>,
+pub(crate) struct Alarms<O> {
+    deadlines: BTreeSet<(Instant, O)>,
 }
 
-impl<S: Ord + Copy> Alarms<S> {
+impl<O: Ord + Copy> Alarms<O> {
     pub(crate) const fn new() -> Self {
         Self { deadlines: BTreeSet::new() }
     }
 
-    /// Moves the deadline of `sleeper` from `kept`, which becomes `next`.
-    pub(crate) fn set(&mut self, sleeper: S, kept: &mut Option<Instant>, next: Option<Instant>) {
+    /// Moves the deadline of `owner` from `kept`, which becomes `next`.
+    pub(crate) fn set(&mut self, owner: O, kept: &mut Option<Instant>, next: Option<Instant>) {
         if *kept == next {
             return;
         }
         if let Some(old) = kept.take() {
-            self.deadlines.remove(&(old, sleeper));
+            self.deadlines.remove(&(old, owner));
         }
         if let Some(new) = next {
-            self.deadlines.insert((new, sleeper));
+            self.deadlines.insert((new, owner));
         }
         *kept = next;
     }
@@ -34,8 +34,11 @@ impl<S: Ord + Copy> Alarms<S> {
         self.deadlines.first().map(|&(at, _)| at)
     }
 
-    /// A sleeper whose deadline has come. It stays until its deadline is moved.
-    pub(crate) fn due(&self, now: Instant) -> Option<S> {
-        self.deadlines.first().filter(|&&(at, _)| at <= now).map(|&(_, sleeper)| sleeper)
+    /// Takes out an owner whose deadline has come; the owner sets its next one afterwards.
+    pub(crate) fn take_due(&mut self, now: Instant) -> Option<O> {
+        if self.deadlines.first().is_none_or(|&(at, _)| at > now) {
+            return None;
+        }
+        self.deadlines.pop_first().map(|(_, owner)| owner)
     }
 }

@@ -1,59 +1,76 @@
 //! A store whose keys are never reused.
 
+use std::marker::PhantomData;
+
 use slab::Slab;
 
-/// A slab whose keys carry the serial number of their tenant, so that a key that outlives what it named finds nothing,
-/// rather than the next tenant of the place.
+/// A slab whose keys carry the serial number of the entry. A key that outlives its entry finds nothing, even if another
+/// entry has taken the slot.
 #[derive(Debug)]
-pub(crate) struct Arena<T> {
-    places: Slab<(u64, T)>,
+pub(crate) struct Arena<K, T> {
+    slots: Slab<(u64, T)>,
     serial: u64,
+    kind: PhantomData<K>,
 }
 
-/// Names one tenant of an [`Arena`]. Keys are ordered by age.
+/// Names one entry of an [`Arena`]. Keys are ordered by age. `K` keeps the keys of different arenas apart.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub(crate) struct Key {
+pub(crate) struct Key<K> {
     serial: u64,
-    place: usize,
+    slot: usize,
+    kind: PhantomData<K>,
 }
 
-impl<T> Arena<T> {
+/// Names a call.
+pub(crate) type CallKey = Key<OfCall>;
+
+/// Names a MESSAGE outside a dialog.
+pub(crate) type MessageKey = Key<OfMessage>;
+
+/// Names a leg whose call is over.
+pub(crate) type ClosingKey = Key<OfClosing>;
+
+/// The kind of [`CallKey`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub(crate) enum OfCall {}
+
+/// The kind of [`MessageKey`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub(crate) enum OfMessage {}
+
+/// The kind of [`ClosingKey`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub(crate) enum OfClosing {}
+
+impl<K: Copy, T> Arena<K, T> {
     pub(crate) const fn new() -> Self {
-        Self { places: Slab::new(), serial: 0 }
+        Self { slots: Slab::new(), serial: 0, kind: PhantomData }
     }
 
-    pub(crate) fn insert(&mut self, tenant: T) -> Key {
-        self.insert_with(|_| tenant)
-    }
-
-    /// Inserts a tenant that knows its key.
-    pub(crate) fn insert_with(&mut self, tenant: impl FnOnce(Key) -> T) -> Key {
+    /// Inserts an entry that knows its key.
+    pub(crate) fn insert_with(&mut self, entry: impl FnOnce(Key<K>) -> T) -> Key<K> {
         self.serial += 1;
-        let entry = self.places.vacant_entry();
-        let key = Key { serial: self.serial, place: entry.key() };
-        entry.insert((self.serial, tenant(key)));
+        let vacant = self.slots.vacant_entry();
+        let key = Key { serial: self.serial, slot: vacant.key(), kind: PhantomData };
+        vacant.insert((self.serial, entry(key)));
         key
     }
 
-    pub(crate) fn get(&self, key: Key) -> Option<&T> {
-        self.places.get(key.place).filter(|(serial, _)| *serial == key.serial).map(|(_, tenant)| tenant)
+    pub(crate) fn get_mut(&mut self, key: Key<K>) -> Option<&mut T> {
+        self.slots.get_mut(key.slot).filter(|(serial, _)| *serial == key.serial).map(|(_, entry)| entry)
     }
 
-    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        self.places.get_mut(key.place).filter(|(serial, _)| *serial == key.serial).map(|(_, tenant)| tenant)
+    pub(crate) fn remove(&mut self, key: Key<K>) -> Option<T> {
+        self.get_mut(key)?;
+        self.slots.try_remove(key.slot).map(|(_, entry)| entry)
     }
 
-    pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
-        self.get(key)?;
-        self.places.try_remove(key.place).map(|(_, tenant)| tenant)
-    }
-
-    pub(crate) fn keys(&self) -> impl Iterator<Item = Key> {
-        self.places.iter().map(|(place, (serial, _))| Key { serial: *serial, place })
+    pub(crate) fn keys(&self) -> impl Iterator<Item = Key<K>> {
+        self.slots.iter().map(|(slot, (serial, _))| Key { serial: *serial, slot, kind: PhantomData })
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.places.len()
+        self.slots.len()
     }
 }
 
@@ -62,14 +79,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_does_not_find_the_next_tenant() {
-        let mut arena = Arena::new();
-        let first = arena.insert('a');
+    fn a_key_does_not_find_the_next_entry() {
+        let mut arena = Arena::<OfCall, char>::new();
+        let first = arena.insert_with(|_| 'a');
         assert_eq!(arena.remove(first), Some('a'));
-        let second = arena.insert('b');
-        assert_eq!(first.place, second.place);
-        assert!(arena.get(first).is_none() && arena.get_mut(first).is_none());
+        let second = arena.insert_with(|_| 'b');
+        assert_eq!(first.slot, second.slot);
+        assert!(arena.get_mut(first).is_none());
         assert_eq!(arena.remove(first), None);
-        assert_eq!((arena.get(second), arena.len()), (Some(&'b'), 1));
+        assert_eq!((arena.get_mut(second).copied(), arena.len()), (Some('b'), 1));
     }
 }

@@ -6,16 +6,15 @@ use std::sync::Arc;
 use attesta_stir::X5u;
 use attesta_stir::cert::Snapshot;
 
-use crate::desk::{Desk, Sleeper};
-use crate::io::Output;
+use crate::owners::Owner;
 
-/// The snapshot that calls are verified against, and those that wait for a URL to appear in one.
+/// The snapshot that requests are verified against, and the owners of requests that wait for a URL to appear in one.
 #[derive(Debug, Default)]
 pub(crate) struct Certificates {
     snapshot: Arc<Snapshot>,
-    waiting: BTreeMap<X5u, BTreeSet<Sleeper>>,
-    /// The URLs that each call waits for.
-    wants: BTreeMap<Sleeper, Vec<X5u>>,
+    waiting: BTreeMap<X5u, BTreeSet<Owner>>,
+    /// The URLs that each owner waits for.
+    wants: BTreeMap<Owner, Vec<X5u>>,
 }
 
 impl Certificates {
@@ -23,38 +22,39 @@ impl Certificates {
         &self.snapshot
     }
 
-    /// Lets a call wait for these URLs in place of those it waited for before. A URL that nobody waits for yet is asked for.
-    /// Gives `false`, and lets the call wait for none, where `cap` calls wait for one of them already.
-    pub(crate) fn wait(&mut self, call: Sleeper, wanted: &[X5u], cap: usize, desk: &mut Desk) -> bool {
-        self.leave(call);
-        if wanted.iter().any(|url| self.waiting.get(url).is_some_and(|calls| calls.len() >= cap)) {
-            return false;
+    /// Lets `owner` wait for these URLs instead of its earlier ones. Returns the URLs that are to be fetched: those that no
+    /// other owner waits for. `None` if `cap` owners wait for one of them already; then `owner` waits for none.
+    pub(crate) fn wait(&mut self, owner: Owner, wanted: &[X5u], cap: usize) -> Option<Vec<X5u>> {
+        self.leave(owner);
+        if wanted.iter().any(|url| self.waiting.get(url).is_some_and(|owners| owners.len() >= cap)) {
+            return None;
         }
+        let mut to_fetch = Vec::new();
         for url in wanted {
-            let calls = self.waiting.entry(url.clone()).or_default();
-            if calls.is_empty() {
-                desk.emit(Output::FetchCertificate(url.clone()));
+            let owners = self.waiting.entry(url.clone()).or_default();
+            if owners.is_empty() {
+                to_fetch.push(url.clone());
             }
-            calls.insert(call);
+            owners.insert(owner);
         }
-        self.wants.insert(call, wanted.to_vec());
-        true
+        self.wants.insert(owner, wanted.to_vec());
+        Some(to_fetch)
     }
 
-    /// The call waits no longer.
-    pub(crate) fn leave(&mut self, call: Sleeper) {
-        for url in self.wants.remove(&call).into_iter().flatten() {
-            if let Some(calls) = self.waiting.get_mut(&url) {
-                calls.remove(&call);
-                if calls.is_empty() {
+    /// `owner` waits no longer.
+    pub(crate) fn leave(&mut self, owner: Owner) {
+        for url in self.wants.remove(&owner).into_iter().flatten() {
+            if let Some(owners) = self.waiting.get_mut(&url) {
+                owners.remove(&owner);
+                if owners.is_empty() {
                     self.waiting.remove(&url);
                 }
             }
         }
     }
 
-    /// Takes a new snapshot, and gives the calls that waited for a URL that it tells something about, oldest first.
-    pub(crate) fn learn(&mut self, snapshot: Arc<Snapshot>) -> BTreeSet<Sleeper> {
+    /// Takes a new snapshot. Returns the owners that wait for a URL which the snapshot knows, oldest first.
+    pub(crate) fn learn(&mut self, snapshot: Arc<Snapshot>) -> BTreeSet<Owner> {
         self.snapshot = snapshot;
         let known = |url: &X5u| {
             self.snapshot.credential(url.as_str()).is_some() || self.snapshot.failure(url.as_str()).is_some()
@@ -62,7 +62,7 @@ impl Certificates {
         self.waiting
             .iter()
             .filter(|(url, _)| known(url))
-            .flat_map(|(_, calls)| calls.iter().copied())
+            .flat_map(|(_, owners)| owners.iter().copied())
             .collect()
     }
 }

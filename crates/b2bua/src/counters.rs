@@ -34,6 +34,8 @@ pub struct Counters {
     pub identity_sign_failures: u64,
     /// Responses that said of an Identity header field of ours that it does not verify (RFC 9410 section 7).
     pub identity_disputed: u64,
+    /// Messages of peers that departed from the offer/answer model (RFC 3264, RFC 6337). They were relayed all the same.
+    pub offer_answer_disagreements: u64,
     /// Targets set aside since the start: silent, not to be reached, or by their own wish (503 with Retry-After).
     pub targets_set_aside: u64,
     /// What the transaction layer counts.
@@ -80,6 +82,7 @@ impl Counters {
             identity_signed,
             identity_sign_failures,
             identity_disputed,
+            offer_answer_disagreements,
             targets_set_aside,
             transactions,
             ended,
@@ -98,6 +101,7 @@ impl Counters {
         self.identity_signed += identity_signed;
         self.identity_sign_failures += identity_sign_failures;
         self.identity_disputed += identity_disputed;
+        self.offer_answer_disagreements += offer_answer_disagreements;
         self.targets_set_aside += targets_set_aside;
         self.transactions.add(transactions);
         add(&mut self.ended, ended);

@@ -6,26 +6,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use attesta_sip::StreamError;
+use attesta_stir::X5u;
 use attesta_stir::cert::Snapshot;
-use attesta_stir::{UnixTime, X5u};
-use attesta_transaction::{Flow, Seed, Transmit, Transport, WorkerId};
+use attesta_transaction::{Flow, Seed, Transmit, Transport};
 use bytes::Bytes;
 
 use crate::config::Config;
+use crate::config::transports::Transports;
 use crate::event::CallEvent;
-use crate::identity::Claims;
+use crate::identity::claims::Claims;
 use crate::policy::{Decision, Question};
-use crate::target::Target;
-use crate::transports::Transports;
-
-/// The two readings of the clock that an input carries: they are taken together, once per batch of inputs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Now {
-    /// For timers.
-    pub mono: Instant,
-    /// For Date, `iat` and the validity of certificates.
-    pub unix: UnixTime,
-}
+use crate::token::Token;
+use crate::trunk::target::Target;
 
 /// What the shell hands to the switchboard.
 #[derive(Debug)]
@@ -136,25 +128,6 @@ pub enum Output {
     Event(CallEvent),
     /// Nothing else is to be done until an input comes, [`Input::Timeout`] at this time at the latest.
     Timeout(Option<Instant>),
-}
-
-/// Ties an answer to its question. Tokens are not used twice.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct Token(pub(crate) u64);
-
-impl Token {
-    /// The worker whose switchboard asked, and to which the answer belongs.
-    #[must_use]
-    pub const fn worker(self) -> WorkerId {
-        let [_, worker, ..] = self.0.to_be_bytes();
-        WorkerId(worker)
-    }
-}
-
-impl fmt::Display for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
 }
 
 /// One place where a target can be reached (RFC 3263 section 4.2).

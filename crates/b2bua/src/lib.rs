@@ -82,64 +82,55 @@
 
 mod alarm;
 mod arena;
-mod attempt;
-mod bridge;
 mod call;
-mod callee;
-mod cancel_scope;
 mod certificates;
+mod closing;
 mod config;
 mod counters;
-mod delivery;
-mod desk;
-mod dialog;
-mod ending;
-mod error;
+mod env;
 mod event;
-mod failover;
-mod handshake;
-mod health;
+mod headers;
+mod hunt;
 mod identity;
+mod intake;
 mod io;
 mod leg;
-mod listener;
-mod numbers;
-mod oversize;
-mod page;
+mod message;
+mod now;
+mod options;
+mod owners;
 mod policy;
-mod record;
-mod relay;
-mod ringing;
-mod route;
-mod screening;
-mod signing;
 mod switchboard;
-mod target;
+mod targets;
 #[cfg(test)]
 mod tests;
-mod transports;
+mod token;
 mod trunk;
-mod trust;
-mod verstat;
 
-pub use config::{Builder, Caps, Config, Route, RouteTo};
+pub use config::Config;
+pub use config::builder::Builder;
+pub use config::caps::Caps;
+pub use config::error::ConfigError;
+pub use config::listener::Listener;
+pub use config::route::{Route, RouteTo};
+pub use config::transports::Transports;
+pub use config::trust::{NamedSigner, SigningMeans, TrustDomain};
 pub use counters::{Counters, Refusal};
-pub use error::ConfigError;
 pub use event::{Arrival, CallEvent, CallNumber, Cause};
-pub use identity::{Claims, examine, verify};
-pub use io::{Destination, Input, Now, Output, ResolveError, SignError, Token, Unreachable};
-pub use listener::Listener;
-pub use numbers::{InvalidPrefix, Numbers, Prefix};
-pub use oversize::Oversize;
+pub use identity::claims::Claims;
+pub use identity::facts::{examine, verify};
+pub use intake::screening::answer_alone;
+pub use io::{Destination, Input, Output, ResolveError, SignError, Unreachable};
+pub use now::Now;
 pub use policy::{
     Admission, DECISION_BUDGET, Decision, DefaultPolicy, Later, Policy, Question, Reply, Routing,
 };
-pub use screening::answer_alone;
 pub use switchboard::Switchboard;
-pub use target::{InvalidTarget, Target};
-pub use transports::Transports;
-pub use trunk::{
-    Consequence, InboundIdentity, InvalidSource, OnSignFailure, OutboundIdentity, Outcomes, Source, Trunk,
-    TrunkTimers, Trusts,
+pub use token::Token;
+pub use trunk::Trunk;
+pub use trunk::numbers::{InvalidPrefix, Numbers, Prefix};
+pub use trunk::rules::{
+    Consequence, InboundIdentity, OnSignFailure, OutboundIdentity, Outcomes, Oversize, TrunkTimers, Trusts,
 };
-pub use trust::{NamedSigner, SigningMeans, TrustDomain};
+pub use trunk::source::{InvalidSource, Source};
+pub use trunk::target::{InvalidTarget, Target};

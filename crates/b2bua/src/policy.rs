@@ -6,8 +6,9 @@ use attesta_sip::Status;
 use attesta_stir::{Attestation, Verification};
 
 use crate::event::Arrival;
-use crate::io::{Now, Token};
-use crate::trunk::Consequence;
+use crate::now::Now;
+use crate::token::Token;
+use crate::trunk::rules::Consequence;
 
 /// The decisions that an embedder may take over. Each phase has a default, which follows the configuration.
 ///

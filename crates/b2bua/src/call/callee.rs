@@ -1,0 +1,152 @@
+//! The built-in test callee, which answers calls itself in place of a B leg.
+
+use attesta_sip::{Method, Name, Request, Response, Rules, Status};
+use attesta_transaction::ServerId;
+use bytes::Bytes;
+
+use crate::call::bridge::{Bridge, BridgedTo};
+use crate::call::caller::CallerSide;
+use crate::call::forks::caller_leg;
+use crate::config::listener::Listener;
+use crate::counters::not_taken;
+use crate::env::Env;
+use crate::headers::address::{sequence, source};
+use crate::headers::relay;
+use crate::headers::session::SDP;
+use crate::intake::origin::Origin;
+use crate::leg::Leg;
+use crate::leg::dialog::Dialog;
+use crate::leg::invite::Unacknowledged2xx;
+use crate::leg::offer_answer::Sender;
+
+/// Rings and answers at once.
+///
+/// # Errors
+///
+/// The response that refuses the call: the INVITE makes no dialog, or the callee does not understand its body.
+pub(crate) fn answer_call(
+    request: &Request,
+    caller: &mut CallerSide,
+    origin: &Origin,
+    env: &mut Env<'_>,
+) -> Result<Bridge, Box<Response>> {
+    let from = || source(origin.listener.transport, origin.arrival.source);
+    let dialog = Dialog::answering(request, &origin.tag, from)
+        .map_err(|_| Box::new(origin.reply(request, Status::BAD_REQUEST)))?;
+    if let Some(mut response) = objection(request) {
+        response.set_to_tag(origin.tag.as_str());
+        return Err(Box::new(response));
+    }
+    let contact = origin.listener.contact();
+    let mut ringing = origin.reply(request, Status::RINGING);
+    relay::record_route(request, &mut ringing);
+    ringing.headers_mut().push(Name::Contact, contact.as_str());
+    caller.provisional(ringing, origin, env);
+    let mut ok = origin.reply(request, Status::OK);
+    relay::record_route(request, &mut ok);
+    let headers = ok.headers_mut();
+    headers.push(Name::Contact, contact);
+    headers.push(Name::Allow, relay::allow());
+    if let Some(sdp) = session(request, &origin.listener) {
+        headers.push(Name::ContentType, SDP);
+        ok.set_body(sdp);
+    }
+    let mut a = Leg::open(dialog, caller_leg(caller, origin), env);
+    a.observe_request(Sender::Remote, request, env);
+    caller.success(ok, request, &mut a, origin, env);
+    Ok(Bridge { a, b: BridgedTo::BuiltInCallee })
+}
+
+/// Answers a request in the dialog of a call that the callee took.
+pub(crate) fn answer_in_dialog(
+    leg: &mut Leg,
+    id: ServerId,
+    request: &Request,
+    origin: &Origin,
+    env: &mut Env<'_>,
+) {
+    let method = request.method();
+    if !matches!(method, Method::Invite | Method::Update | Method::Options) {
+        let (status, refusal) = not_taken(method);
+        return env.refuse(id, request, status, refusal);
+    }
+    if let Some(refusal) = objection(request) {
+        return env.respond(id, &refusal);
+    }
+    let mut response = env.reply(request, Status::OK);
+    let headers = response.headers_mut();
+    headers.push(Name::Allow, relay::allow());
+    if *method != Method::Options {
+        headers.push(Name::Contact, leg.listener.contact());
+        if let Some(sdp) = session(request, &leg.listener) {
+            headers.push(Name::ContentType, SDP);
+            response.set_body(sdp);
+        }
+    }
+    leg.observe_response(Sender::Local, method, &response, env);
+    env.respond(id, &response);
+    if *method == Method::Invite {
+        let (now, seq) = (env.now.mono, sequence(request).unwrap_or_default());
+        let timers = &origin.config.transactions;
+        leg.invite.on_2xx_sent(Unacknowledged2xx::new(now, id, seq, response, timers));
+    }
+}
+
+/// The refusal of a request whose body the callee does not understand, or that takes none that it could send (RFC 3261
+/// section 8.2.3).
+pub(crate) fn objection(request: &Request) -> Option<Response> {
+    let rules = Rules::default().media_types([SDP]);
+    rules.answer(request, &rules.request(request).err()?)
+}
+
+/// The session description of the callee's 2xx: an answer to the offer, or an offer where there is none (RFC 3264
+/// section 4). `None` where none is due: an UPDATE may come without (RFC 3311 section 5.2).
+pub(crate) fn session(request: &Request, listener: &Listener) -> Option<Bytes> {
+    match (request.body().is_empty(), request.method()) {
+        (true, Method::Update) => None,
+        (true, _) => Some(description(listener, "0 0", OWN_OFFER)),
+        (false, _) => Some(answer(request.body(), listener)),
+    }
+}
+
+/// Answers an offer (RFC 3264 section 6): the first audio stream is taken in its first format and stays inactive, since
+/// there is no media behind it; every other stream is refused with port 0.
+fn answer(offer: &[u8], listener: &Listener) -> Bytes {
+    let offer = String::from_utf8_lossy(offer);
+    // RFC 3264 section 6: the t= line equals that of the offer.
+    let time = offer.lines().find_map(|line| line.strip_prefix("t=")).unwrap_or("0 0");
+    let mut media = String::new();
+    let mut taken = false;
+    for line in offer.lines().filter_map(|line| line.strip_prefix("m=")) {
+        let mut words = line.split_ascii_whitespace();
+        let (kind, port, profile) = (words.next(), words.next(), words.next());
+        let format = words.next().unwrap_or("0");
+        let (kind, profile) = (kind.unwrap_or("audio"), profile.unwrap_or("RTP/AVP"));
+        let offered = port.is_some_and(|port| port != "0");
+        if !taken && offered && kind == "audio" {
+            taken = true;
+            media.push_str(&format!("m={kind} {DISCARD_PORT} {profile} {format}\r\n"));
+            let described = format!("a=rtpmap:{format} ");
+            for line in offer.lines().filter(|line| line.starts_with(&described)) {
+                media.push_str(&format!("{line}\r\n"));
+            }
+            media.push_str("a=inactive\r\n");
+        } else {
+            media.push_str(&format!("m={kind} 0 {profile} {format}\r\n"));
+        }
+    }
+    description(listener, time, &media)
+}
+
+fn description(listener: &Listener, time: &str, media: &str) -> Bytes {
+    let address = listener.address.ip();
+    let family = if address.is_ipv4() { "IP4" } else { "IP6" };
+    let head =
+        format!("v=0\r\no=- 1 1 IN {family} {address}\r\ns=-\r\nc=IN {family} {address}\r\nt={time}\r\n");
+    Bytes::from(head + media)
+}
+
+/// Nothing is sent from or received at it: RFC 863.
+const DISCARD_PORT: u16 = 9;
+
+const OWN_OFFER: &str = "m=audio 9 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=inactive\r\n";

@@ -1,0 +1,97 @@
+//! The caller's side of a call: the transaction of its INVITE and what is owed in it.
+
+use attesta_sip::{Name, Request, Response};
+use attesta_transaction::{Flow, ServerId};
+
+use crate::call::bridge::CallEnd;
+use crate::call::record::Record;
+use crate::env::Env;
+use crate::event::{CallEvent, Cause};
+use crate::headers::address::sequence;
+use crate::intake::origin::Origin;
+use crate::leg::Leg;
+use crate::leg::invite::Unacknowledged2xx;
+use crate::leg::offer_answer::Sender;
+
+/// The caller's side of a call.
+#[derive(Debug)]
+pub(crate) struct CallerSide {
+    /// The only flow back to a caller to whom no connection can be opened: a WebSocket (RFC 7118 appendix B.1).
+    pub(crate) only_flow: Option<Flow>,
+    /// Reason values that the next response owes the caller (RFC 9410 section 3).
+    pub(crate) reasons: Vec<String>,
+    pub(crate) record: Record,
+    /// True once the INVITE has its final response.
+    is_answered: bool,
+}
+
+impl CallerSide {
+    pub(crate) const fn new(only_flow: Option<Flow>, record: Record) -> Self {
+        Self { only_flow, reasons: Vec::new(), record, is_answered: false }
+    }
+
+    /// True once the INVITE has its final response.
+    pub(crate) const fn is_answered(&self) -> bool {
+        self.is_answered
+    }
+
+    /// Sends a provisional response.
+    pub(crate) fn provisional(&mut self, mut response: Response, origin: &Origin, env: &mut Env<'_>) {
+        self.add_reasons(&mut response);
+        env.respond(origin.server, &response);
+        let (call, at, status) = (origin.arrival.call, env.now.unix, response.status());
+        env.tell(CallEvent::Ringing { call, at, status });
+    }
+
+    /// Sends the 2xx on the leg `a`.
+    pub(crate) fn success(
+        &mut self,
+        mut response: Response,
+        request: &Request,
+        a: &mut Leg,
+        origin: &Origin,
+        env: &mut Env<'_>,
+    ) {
+        self.add_reasons(&mut response);
+        env.counters.answered += 1;
+        self.finish(&response, origin.server, env);
+        a.observe_response(Sender::Local, request.method(), &response, env);
+        let (now, seq) = (env.now.mono, sequence(request).unwrap_or_default());
+        let timers = &origin.config.transactions;
+        a.invite.on_2xx_sent(Unacknowledged2xx::new(now, origin.server, seq, response, timers));
+        env.tell(CallEvent::Answered { call: origin.arrival.call, at: env.now.unix });
+        tracing::debug!("answered");
+    }
+
+    /// Sends a final error response. The call ends for this cause.
+    pub(crate) fn conclude(
+        &mut self,
+        mut response: Response,
+        cause: Cause,
+        origin: &Origin,
+        env: &mut Env<'_>,
+    ) -> CallEnd {
+        self.add_reasons(&mut response);
+        self.finish(&response, origin.server, env);
+        CallEnd::by(cause)
+    }
+
+    /// Refuses the call by our own decision.
+    pub(crate) fn refuse(&mut self, response: Response, origin: &Origin, env: &mut Env<'_>) -> CallEnd {
+        let cause = Cause::Refused(response.status());
+        self.conclude(response, cause, origin, env)
+    }
+
+    fn finish(&mut self, response: &Response, server: ServerId, env: &mut Env<'_>) {
+        self.is_answered = true;
+        self.record.concluded(env.now.mono, response.status());
+        env.respond(server, response);
+        env.owners.forget_server(server);
+    }
+
+    fn add_reasons(&mut self, response: &mut Response) {
+        for reason in self.reasons.drain(..) {
+            response.headers_mut().push(Name::Reason, reason);
+        }
+    }
+}

@@ -1,0 +1,459 @@
+//! Calls: from the INVITE that arrives to the end of both sides.
+//!
+//! ```text
+//!   INVITE
+//! ---------> Intake ------> Setup ------> Connected
+//!              |  passed      |   2xx         |
+//!              | refused      | refused,      | BYE, lost,
+//!              v              v cancelled     v too long
+//!             Over <------- Over <---------- Over
+//! ```
+//!
+//! A call owns all that lives for it: its intake, its hunt, its legs and the requests in flight between them.
+
+pub(crate) mod bridge;
+pub(crate) mod callee;
+pub(crate) mod caller;
+pub(crate) mod crossing;
+pub(crate) mod forks;
+pub(crate) mod record;
+pub(crate) mod setup;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use attesta_sip::{Name, Request, Response, Status};
+use attesta_transaction::{ClientId, Failure, Flow, ServerId};
+use bytes::Bytes;
+
+use crate::call::bridge::{Bridge, CallEnd, reason_of};
+use crate::call::callee::answer_call;
+use crate::call::caller::CallerSide;
+use crate::call::record::Record;
+use crate::call::setup::{Setup, SetupStep};
+use crate::env::{Env, RETRY_AFTER_DRAINING};
+use crate::event::{CallEvent, Cause};
+use crate::headers::dialog_id::DialogId;
+use crate::hunt::plan::plan;
+use crate::hunt::{Hunt, HuntStep};
+use crate::intake::cancel::CancelScope;
+use crate::intake::origin::Origin;
+use crate::intake::{Intake, IntakeInput, IntakeStep, Routed};
+use crate::io::{Destination, ResolveError, SignError, Unreachable};
+use crate::leg::Side;
+use crate::policy::{Decision, Routing};
+use crate::token::Token;
+
+/// One call.
+#[derive(Debug)]
+pub(crate) struct Call {
+    origin: Origin,
+    caller: CallerSide,
+    phase: Phase,
+    /// The deadline that is set for it.
+    pub(crate) alarm: Option<Instant>,
+    span: tracing::Span,
+}
+
+/// How far a call has come.
+#[derive(Debug)]
+enum Phase {
+    /// The INVITE is admitted, verified and judged.
+    Intake(Box<Intake>),
+    /// A target is being found, or is ringing.
+    Setup(Box<Setup>),
+    /// The callee has answered.
+    Connected { bridge: Box<Bridge>, until: Instant },
+    /// The call has ended, or is about to change its phase.
+    Over,
+}
+
+/// What happens to a call.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "an input is moved once and never stored")]
+pub(crate) enum CallInput<'a> {
+    /// A request in one of its dialogs.
+    Request { dialog: DialogId, id: ServerId, request: Request },
+    /// An ACK in one of its dialogs.
+    Ack { dialog: DialogId, ack: &'a Request },
+    /// A CANCEL of its INVITE or of one in its dialogs.
+    Cancelled { server: ServerId, cancel: &'a Request },
+    /// A response to one of its requests.
+    Response { client: ClientId, response: &'a Response, flow: &'a Flow },
+    /// A 2xx to an INVITE in one of its dialogs, for which no request waits.
+    Repeated2xx { dialog: DialogId, seq: u32 },
+    /// One of its requests gets no response.
+    Failed { client: ClientId, why: Failure },
+    /// The addresses that it asked for.
+    Resolved { token: Token, result: Result<Vec<Destination>, ResolveError> },
+    /// Whether the connection that it asked for is open.
+    Reached { token: Token, result: Result<(), Unreachable> },
+    /// The answer of an outside signer.
+    Signed { token: Token, result: Result<Bytes, SignError> },
+    /// The answer of the policy.
+    Decided { token: Token, decision: Decision },
+    /// New certificates are known.
+    Certificates,
+    /// Its deadline has come.
+    Deadline,
+    /// The edge stops.
+    ShutDown,
+}
+
+/// How a step of a call ends.
+#[derive(Debug)]
+pub(crate) enum CallStep {
+    /// The call goes on.
+    Goes,
+    /// The call goes on, and the response was not for it.
+    NotTaken,
+    /// The call is over. Its legs are handed over to be ended, if it was connected.
+    Over(Option<Released>),
+}
+
+/// The legs of a call that is over.
+#[derive(Debug)]
+pub(crate) struct Released {
+    pub(crate) bridge: Box<Bridge>,
+    /// The side that needs no BYE.
+    pub(crate) gone: Option<Side>,
+    /// The BYE that ended the call, whose header fields cross.
+    pub(crate) bye: Option<Box<Request>>,
+}
+
+impl Call {
+    /// A call whose INVITE has passed screening; [`begin`](Self::begin) follows.
+    pub(crate) fn new(origin: Origin, only_flow: Option<Flow>, now: Instant) -> Self {
+        let span = tracing::debug_span!("call", id = origin.arrival.call.get());
+        let caller = CallerSide::new(only_flow, Record::new(now));
+        Self { origin, caller, phase: Phase::Over, alarm: None, span }
+    }
+
+    /// Begins the call.
+    pub(crate) fn begin(&mut self, request: Request, env: &mut Env<'_>) -> CallStep {
+        let _span = self.span.clone().entered();
+        let Origin { owner, config, arrival, ingress, server, .. } = &self.origin;
+        env.counters.calls += 1;
+        env.owners.own_server(*server, *owner);
+        let scope = CancelScope { config: config.clone(), ingress: ingress.clone() };
+        env.endpoint.accept_cancel_of(*server, Arc::new(scope));
+        env.tell(CallEvent::Started { at: env.now.unix, arrival: arrival.clone() });
+        tracing::debug!(trunk = %arrival.trunk, source = %arrival.source, caller = ?arrival.caller,
+            callee = ?arrival.callee, "call");
+        let step = Intake::begin(request, &self.origin, env);
+        let end = self.on_intake(step, env);
+        self.after(end, env)
+    }
+
+    /// Takes one event.
+    pub(crate) fn handle(&mut self, input: CallInput<'_>, env: &mut Env<'_>) -> CallStep {
+        let _span = self.span.clone().entered();
+        let end = match input {
+            CallInput::Request { dialog, id, request } => self.on_request(&dialog, id, request, env),
+            CallInput::Ack { dialog, ack } => self.on_ack(&dialog, ack, env),
+            CallInput::Cancelled { server, cancel } => self.on_cancel(server, cancel, env),
+            CallInput::Response { client, response, flow } => {
+                match self.on_response(client, response, flow, env) {
+                    Some(end) => end,
+                    None => return CallStep::NotTaken,
+                }
+            }
+            CallInput::Repeated2xx { dialog, seq } => {
+                if let Some((bridge, side)) = self.phase.find(|bridge| bridge.side_of(&dialog)) {
+                    bridge.on_repeated_2xx(side, seq, env);
+                }
+                None
+            }
+            CallInput::Failed { client, why } => self.on_failure(client, why, env),
+            CallInput::Resolved { token, result } => self.on_resolved(token, result, env),
+            CallInput::Reached { token, result } => {
+                self.on_hunt(token, env, |hunt, origin, env| hunt.on_connected(result, origin, env))
+            }
+            CallInput::Signed { token, result } => {
+                self.on_hunt(token, env, |hunt, origin, env| hunt.on_signed(result, origin, env))
+            }
+            CallInput::Decided { token, decision } => self.on_decision(token, decision, env),
+            CallInput::Certificates => self.on_waiting(IntakeInput::Certificates, env),
+            CallInput::Deadline => self.on_deadline(env),
+            CallInput::ShutDown => Some(self.on_shut_down(env)),
+        };
+        self.after(end, env)
+    }
+
+    /// When the call next has something to do by itself.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Intake(intake) => Some(intake.deadline()),
+            Phase::Setup(setup) => setup.deadline(),
+            Phase::Connected { bridge, until } => {
+                Some(bridge.deadline().map_or(*until, |deadline| deadline.min(*until)))
+            }
+            Phase::Over => None,
+        }
+    }
+
+    fn on_request(
+        &mut self,
+        dialog: &DialogId,
+        id: ServerId,
+        request: Request,
+        env: &mut Env<'_>,
+    ) -> Option<CallEnd> {
+        let (bridge, side) = self.phase.find(|bridge| bridge.side_of(dialog))?;
+        bridge.on_request(side, id, request, &self.origin, env)
+    }
+
+    fn on_ack(&mut self, dialog: &DialogId, ack: &Request, env: &mut Env<'_>) -> Option<CallEnd> {
+        if let Some((bridge, side)) = self.phase.find(|bridge| bridge.side_of(dialog)) {
+            bridge.on_ack(side, ack, env);
+        }
+        None
+    }
+
+    /// The caller gave up, or a side cancels its INVITE within a dialog.
+    fn on_cancel(&mut self, server: ServerId, cancel: &Request, env: &mut Env<'_>) -> Option<CallEnd> {
+        if server != self.origin.server {
+            if let Some((bridge, side)) = self.phase.find(|bridge| bridge.side_receiving(server)) {
+                bridge.on_cancel(side, server, cancel, env);
+            }
+            return None;
+        }
+        match &mut self.phase {
+            Phase::Intake(intake) => {
+                let response = self.origin.reply(intake.request(), Status::REQUEST_TERMINATED);
+                Some(self.caller.conclude(response, Cause::Cancelled, &self.origin, env))
+            }
+            Phase::Setup(setup) => Some(setup.cancel(reason_of(cancel), &mut self.caller, &self.origin, env)),
+            Phase::Connected { .. } | Phase::Over => None,
+        }
+    }
+
+    /// `None` if the response was not for this call.
+    fn on_response(
+        &mut self,
+        client: ClientId,
+        response: &Response,
+        flow: &Flow,
+        env: &mut Env<'_>,
+    ) -> Option<Option<CallEnd>> {
+        if let Phase::Setup(setup) = &mut self.phase
+            && setup.hunt.is_waiting_on(client)
+        {
+            let step = setup.on_response(response, flow, &mut self.caller, &self.origin, env);
+            return Some(self.on_setup(step, env));
+        }
+        let (bridge, side) = self.phase.find(|bridge| bridge.side_relaying(client))?;
+        Some(bridge.on_response(side, client, response, &self.origin, env))
+    }
+
+    fn on_failure(&mut self, client: ClientId, why: Failure, env: &mut Env<'_>) -> Option<CallEnd> {
+        match &mut self.phase {
+            Phase::Setup(setup) => {
+                let step = setup.on_failure(client, why, &mut self.caller, &self.origin, env);
+                self.on_setup(step, env)
+            }
+            Phase::Connected { bridge, .. } => {
+                let side = bridge.side_relaying(client)?;
+                bridge.on_failure(side, client, why, env)
+            }
+            Phase::Intake(_) | Phase::Over => None,
+        }
+    }
+
+    fn on_resolved(
+        &mut self,
+        token: Token,
+        result: Result<Vec<Destination>, ResolveError>,
+        env: &mut Env<'_>,
+    ) -> Option<CallEnd> {
+        if let Some((bridge, side)) = self.phase.find(|bridge| bridge.side_waiting_for(token)) {
+            return bridge.on_resolved(side, result, env);
+        }
+        self.on_hunt(token, env, |hunt, origin, env| hunt.on_resolved(result, origin, env))
+    }
+
+    /// Policy has answered: the intake waits for it, or the hunt does.
+    fn on_decision(&mut self, token: Token, decision: Decision, env: &mut Env<'_>) -> Option<CallEnd> {
+        match decision {
+            Decision::Attest(attestation) => {
+                self.on_hunt(token, env, |hunt, origin, env| hunt.on_attested(attestation, origin, env))
+            }
+            Decision::Admit(_) | Decision::Judge(_) | Decision::Route(_) => {
+                self.on_waiting(IntakeInput::Decided(token, decision), env)
+            }
+        }
+    }
+
+    /// The answer with this token is for the hunt.
+    fn on_hunt(
+        &mut self,
+        token: Token,
+        env: &mut Env<'_>,
+        step: impl FnOnce(&mut Hunt, &Origin, &mut Env<'_>) -> HuntStep,
+    ) -> Option<CallEnd> {
+        match &mut self.phase {
+            Phase::Setup(setup) if setup.hunt.waits_for(token) => {
+                let step = step(&mut setup.hunt, &self.origin, env);
+                let step = setup.on_step(step, &mut self.caller, &self.origin, env);
+                self.on_setup(step, env)
+            }
+            Phase::Setup(_) | Phase::Intake(_) | Phase::Connected { .. } | Phase::Over => None,
+        }
+    }
+
+    /// Something that the intake may wait for.
+    fn on_waiting(&mut self, input: IntakeInput, env: &mut Env<'_>) -> Option<CallEnd> {
+        match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Intake(intake) => {
+                let step = intake.step(input, &self.origin, env);
+                self.on_intake(step, env)
+            }
+            phase @ (Phase::Setup(_) | Phase::Connected { .. } | Phase::Over) => {
+                self.phase = phase;
+                None
+            }
+        }
+    }
+
+    fn on_deadline(&mut self, env: &mut Env<'_>) -> Option<CallEnd> {
+        match &mut self.phase {
+            Phase::Intake(_) => self.on_waiting(IntakeInput::Deadline, env),
+            Phase::Setup(setup) => {
+                let step = setup.on_deadline(&mut self.caller, &self.origin, env);
+                self.on_setup(step, env)
+            }
+            Phase::Connected { bridge, until } => {
+                let too_long = *until <= env.now.mono;
+                let end = bridge.on_deadline(env);
+                end.or_else(|| too_long.then(|| CallEnd::by(Cause::TooLong)))
+            }
+            Phase::Over => None,
+        }
+    }
+
+    /// The edge stops: the call is hung up, or refused if it is not answered yet.
+    fn on_shut_down(&mut self, env: &mut Env<'_>) -> CallEnd {
+        let request = match &mut self.phase {
+            Phase::Intake(intake) => intake.request(),
+            Phase::Setup(setup) => {
+                setup.abandon(None, env);
+                setup.hunt.request()
+            }
+            Phase::Connected { .. } | Phase::Over => return CallEnd::by(Cause::ShutDown),
+        };
+        let mut response = self.origin.reply(request, Status::SERVICE_UNAVAILABLE);
+        response.headers_mut().push(Name::RetryAfter, RETRY_AFTER_DRAINING);
+        self.caller.conclude(response, Cause::ShutDown, &self.origin, env)
+    }
+
+    fn on_intake(&mut self, step: IntakeStep, env: &mut Env<'_>) -> Option<CallEnd> {
+        match step {
+            IntakeStep::Waits(intake) => {
+                self.phase = Phase::Intake(intake);
+                None
+            }
+            IntakeStep::Passed(routed, routing) => self.set_up(routed, &routing, env),
+            IntakeStep::BuiltInCallee(Routed { request, reasons }) => {
+                self.caller.reasons = reasons;
+                match answer_call(request.request(), &mut self.caller, &self.origin, env) {
+                    Ok(bridge) => {
+                        let max_call = self.origin.ingress.trunk.timers.max_call;
+                        self.connect(Box::new(bridge), max_call, env);
+                        None
+                    }
+                    Err(response) => Some(self.caller.refuse(*response, &self.origin, env)),
+                }
+            }
+            IntakeStep::Refused { response, reasons, .. } => {
+                self.caller.reasons = reasons;
+                Some(self.caller.refuse(*response, &self.origin, env))
+            }
+        }
+    }
+
+    /// Begins the hunt for a target, by the routes.
+    fn set_up(&mut self, routed: Routed, routing: &Routing, env: &mut Env<'_>) -> Option<CallEnd> {
+        let Routed { request, reasons } = routed;
+        self.caller.reasons = reasons;
+        let Origin { config, ingress, arrival, .. } = &self.origin;
+        match plan(config, ingress, arrival, request.request().uri(), routing) {
+            Ok(targets) => {
+                let mut setup = Box::new(Setup::new(Hunt::new(request, targets)));
+                let step = setup.hunt.next_target(&self.origin, env);
+                let step = setup.on_step(step, &mut self.caller, &self.origin, env);
+                self.phase = Phase::Setup(setup);
+                self.on_setup(step, env)
+            }
+            Err(status) => {
+                let response = self.origin.reply(request.request(), status);
+                Some(self.caller.refuse(response, &self.origin, env))
+            }
+        }
+    }
+
+    fn on_setup(&mut self, step: SetupStep, env: &mut Env<'_>) -> Option<CallEnd> {
+        match step {
+            SetupStep::Goes => None,
+            SetupStep::Answered { bridge, max_call } => {
+                self.connect(bridge, max_call, env);
+                None
+            }
+            SetupStep::Over(end) => Some(end),
+        }
+    }
+
+    fn connect(&mut self, bridge: Box<Bridge>, max_call: Duration, env: &Env<'_>) {
+        let connected = Phase::Connected { bridge, until: env.now.mono + max_call };
+        if let Phase::Setup(mut setup) = std::mem::replace(&mut self.phase, connected) {
+            self.caller.record.sent(setup.hunt.take_sent());
+        }
+    }
+
+    /// Ends the call if `end` says so.
+    fn after(&mut self, end: Option<CallEnd>, env: &mut Env<'_>) -> CallStep {
+        match end {
+            None => CallStep::Goes,
+            Some(end) => CallStep::Over(self.finish(end, env)),
+        }
+    }
+
+    /// The call has ended: what it still waits for is dropped, an unanswered INVITE gets a 487, and the legs are handed over.
+    fn finish(&mut self, end: CallEnd, env: &mut Env<'_>) -> Option<Released> {
+        let CallEnd { cause, gone, bye } = end;
+        let released = match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Intake(mut intake) => {
+                intake.abandon(&self.origin, env);
+                None
+            }
+            Phase::Setup(mut setup) => {
+                if !self.caller.is_answered() {
+                    // The caller ended its early dialog by a BYE (RFC 3261 section 15.1.2).
+                    let response = self.origin.reply(setup.hunt.request(), Status::REQUEST_TERMINATED);
+                    self.caller.conclude(response, cause, &self.origin, env);
+                }
+                setup.abandon(None, env);
+                self.caller.record.sent(setup.hunt.take_sent());
+                None
+            }
+            Phase::Connected { bridge, .. } => Some(Released { bridge, gone, bye }),
+            Phase::Over => None,
+        };
+        env.counters.end(cause);
+        self.caller.record.log(env.now.mono, &self.origin.arrival, cause);
+        env.tell(CallEvent::Ended { call: self.origin.arrival.call, at: env.now.unix, cause });
+        released
+    }
+}
+
+impl Phase {
+    /// The bridge in which `side` finds a side: the connected one, or one of an early dialog.
+    fn find(&mut self, side: impl Fn(&mut Bridge) -> Option<Side>) -> Option<(&mut Bridge, Side)> {
+        match self {
+            Self::Connected { bridge, .. } => side(bridge).map(|found| (bridge.as_mut(), found)),
+            Self::Setup(setup) => {
+                setup.forks.iter_mut().find_map(|bridge| side(bridge).map(|found| (bridge, found)))
+            }
+            Self::Intake(_) | Self::Over => None,
+        }
+    }
+}

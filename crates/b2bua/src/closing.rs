@@ -1,0 +1,106 @@
+//! Legs whose call is over: the BYE that we owe, the ACK that the peer owes, and what crosses them (RFC 3261 section 15).
+//!
+//! A call hands its legs over when it ends, and is gone. So do 2xx that come too late for a call (RFC 3261 section 13.2.2.4):
+//! each makes a leg that is acknowledged and ended here (ADR 9).
+
+use std::time::Instant;
+
+use attesta_sip::{Method, Request, Status};
+use attesta_transaction::{ClientId, ServerId};
+
+use crate::counters::Refusal;
+use crate::env::Env;
+use crate::headers::address::sequence;
+use crate::io::{Destination, ResolveError};
+use crate::leg::Leg;
+use crate::leg::invite::{Bye, InviteState};
+
+/// A leg whose call is over.
+#[derive(Debug)]
+pub(crate) struct ClosingLeg {
+    leg: Leg,
+    pub(crate) alarm: Option<Instant>,
+}
+
+/// What happens to a closing leg.
+#[derive(Debug)]
+pub(crate) enum ClosingInput {
+    /// A request in the dialog.
+    Request { id: ServerId, request: Request },
+    /// An ACK in the dialog.
+    Ack(Request),
+    /// A 2xx to an INVITE of ours with this CSeq number, for which no request waits.
+    Repeated2xx(u32),
+    /// A response to the BYE.
+    Response { client: ClientId, status: Status },
+    /// The BYE gets no response.
+    Failed(ClientId),
+    /// The address of the peer.
+    Resolved(Result<Vec<Destination>, ResolveError>),
+    /// The deadline has come.
+    Deadline,
+}
+
+impl ClosingLeg {
+    /// Ends the dialog of a leg that has its new owner. `bye`: the BYE of the other leg, whose header fields cross.
+    pub(crate) fn begin(mut leg: Leg, bye: Option<&Request>, env: &mut Env<'_>) -> Self {
+        leg.end(bye, env);
+        Self { leg, alarm: None }
+    }
+
+    /// True if nothing is owed any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.leg.is_over()
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.leg.deadline()
+    }
+
+    pub(crate) fn handle(&mut self, input: ClosingInput, env: &mut Env<'_>) {
+        match input {
+            ClosingInput::Request { id, request } => self.on_request(id, &request, env),
+            ClosingInput::Ack(ack) => {
+                if self.leg.invite.on_ack(sequence(&ack)) {
+                    self.leg.send_bye(None, env);
+                }
+            }
+            ClosingInput::Repeated2xx(seq) => self.leg.on_repeated_2xx(seq, env),
+            ClosingInput::Response { client, status } => {
+                if status.is_final() {
+                    self.bye_done(client, env);
+                }
+            }
+            ClosingInput::Failed(client) => self.bye_done(client, env),
+            ClosingInput::Resolved(result) => {
+                self.leg.on_resolved(result, env);
+            }
+            ClosingInput::Deadline => {
+                let (_, gave_up) = self.leg.on_deadline(env);
+                if gave_up {
+                    self.leg.send_bye(None, env);
+                }
+            }
+        }
+    }
+
+    /// A BYE that crosses ours ends the dialog (RFC 5407 section 3.2.1); any other request finds no call.
+    fn on_request(&mut self, id: ServerId, request: &Request, env: &mut Env<'_>) {
+        if self.leg.dialog.receive(request).is_err() {
+            env.refuse(id, request, Status::SERVER_INTERNAL_ERROR, Refusal::OutOfOrder);
+        } else if *request.method() == Method::Bye {
+            let response = env.reply(request, Status::OK);
+            env.respond(id, &response);
+            self.leg.close(env);
+        } else {
+            env.refuse(id, request, Status::CALL_DOES_NOT_EXIST, Refusal::NoDialog);
+        }
+    }
+
+    fn bye_done(&mut self, client: ClientId, env: &mut Env<'_>) {
+        env.owners.forget_client(client);
+        if self.leg.invite.state == (InviteState::Mortal { bye: Bye::Sent(client) }) {
+            self.leg.close(env);
+        }
+    }
+}

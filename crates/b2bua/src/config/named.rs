@@ -1,0 +1,7 @@
+//! Finding what a name in the configuration stands for.
+
+use std::sync::Arc;
+
+pub(crate) fn named<T>(all: &[Arc<T>], name: &Arc<str>, name_of: impl Fn(&T) -> &Arc<str>) -> Option<Arc<T>> {
+    all.iter().find(|each| name_of(each) == name).cloned()
+}

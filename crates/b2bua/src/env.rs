@@ -1,0 +1,250 @@
+//! What one step of a call, a MESSAGE or a closing leg may touch.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use attesta_sip::{Name, Request, Response, Status};
+use attesta_transaction::{
+    ClientId, Endpoint, Flow, IdGenerator, Overloaded, Seed, SentBy, ServerId, Transmit, WorkerPlace,
+};
+use bytes::Bytes;
+
+use crate::certificates::Certificates;
+use crate::config::Config;
+use crate::config::transports::Transports;
+use crate::counters::{Counters, Refusal};
+use crate::event::CallEvent;
+use crate::headers::relay;
+use crate::headers::reply::reply_tagged;
+use crate::io::Output;
+use crate::now::Now;
+use crate::owners::{Owner, Owners};
+use crate::policy::{Later, Policy, Question};
+use crate::targets::Targets;
+use crate::token::Token;
+use crate::trunk::target::Target;
+
+/// What the owners of a worker share. It holds no call state.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// What new calls follow.
+    pub(crate) config: Arc<Config>,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) ids: IdGenerator,
+    pub(crate) certificates: Certificates,
+    pub(crate) targets: Targets,
+    pub(crate) counters: Counters,
+    pub(crate) owners: Owners,
+    pub(crate) out: VecDeque<Output>,
+    tokens: u64,
+    /// The seed from which each choice among servers gets its own (RFC 2782).
+    names: Seed,
+}
+
+impl Shared {
+    pub(crate) fn new(config: Arc<Config>, place: WorkerPlace, seed: &Seed) -> Self {
+        Self {
+            endpoint: Endpoint::new(config.transactions.clone(), place, &seed.fork(ENDPOINT)),
+            config,
+            ids: IdGenerator::new(place, &seed.fork(CALLS)),
+            certificates: Certificates::default(),
+            targets: Targets::default(),
+            counters: Counters::default(),
+            owners: Owners::default(),
+            out: VecDeque::new(),
+            tokens: first_number(place),
+            names: seed.fork(NAMES),
+        }
+    }
+
+    /// What one step may touch, at `now`.
+    pub(crate) fn env<'a>(&'a mut self, now: Now, policy: &'a mut dyn Policy) -> Env<'a> {
+        Env {
+            now,
+            policy,
+            endpoint: &mut self.endpoint,
+            ids: &mut self.ids,
+            certificates: &mut self.certificates,
+            targets: &mut self.targets,
+            counters: &mut self.counters,
+            owners: &mut self.owners,
+            out: &mut self.out,
+            tokens: &mut self.tokens,
+            names: &self.names,
+        }
+    }
+}
+
+/// What one step may touch.
+pub(crate) struct Env<'a> {
+    pub(crate) now: Now,
+    pub(crate) policy: &'a mut dyn Policy,
+    pub(crate) endpoint: &'a mut Endpoint,
+    pub(crate) ids: &'a mut IdGenerator,
+    pub(crate) certificates: &'a mut Certificates,
+    pub(crate) targets: &'a mut Targets,
+    pub(crate) counters: &'a mut Counters,
+    pub(crate) owners: &'a mut Owners,
+    pub(crate) out: &'a mut VecDeque<Output>,
+    tokens: &'a mut u64,
+    names: &'a Seed,
+}
+
+impl Env<'_> {
+    /// Begins a client transaction. Its responses go to `owner`.
+    ///
+    /// # Errors
+    ///
+    /// [`Overloaded`] if the endpoint holds as many transactions as its cap allows.
+    pub(crate) fn request(
+        &mut self,
+        owner: Owner,
+        request: Request,
+        flow: Flow,
+        sent_by: &SentBy,
+    ) -> Result<ClientId, Overloaded> {
+        let client = self.endpoint.request(self.now.mono, request, flow, sent_by)?;
+        self.owners.own_client(client, owner);
+        Ok(client)
+    }
+
+    /// The same for an emergency call, which may use all of the reserve of transactions.
+    pub(crate) fn emergency_request(
+        &mut self,
+        owner: Owner,
+        request: Request,
+        flow: Flow,
+        sent_by: &SentBy,
+    ) -> Result<ClientId, Overloaded> {
+        let client = self.endpoint.emergency_request(self.now.mono, request, flow, sent_by)?;
+        self.owners.own_client(client, owner);
+        Ok(client)
+    }
+
+    /// Sends an ACK of a 2xx, which has no transaction.
+    pub(crate) fn send(&mut self, request: Request, flow: Flow, sent_by: &SentBy) -> Transmit {
+        self.endpoint.send(request, flow, sent_by)
+    }
+
+    /// Cancels an INVITE whose responses are of no interest any more (RFC 3261 section 9.1).
+    pub(crate) fn give_up(&mut self, client: ClientId, reason: Option<Bytes>) {
+        self.owners.forget_client(client);
+        self.cancel(client, reason);
+    }
+
+    /// Cancels an INVITE, whose final response is still waited for.
+    pub(crate) fn cancel(&mut self, client: ClientId, reason: Option<Bytes>) {
+        self.endpoint.cancel(self.now.mono, client, reason);
+    }
+
+    pub(crate) fn respond(&mut self, id: ServerId, response: &Response) {
+        self.endpoint.respond(self.now.mono, id, response);
+    }
+
+    /// Asks where a target can be reached. The answer goes to `owner`.
+    pub(crate) fn resolve(&mut self, owner: Owner, target: Target, transports: Transports) -> Token {
+        let token = self.token(owner);
+        let seed = self.names.fork(token.0);
+        self.out.push_back(Output::Resolve { token, target, transports, seed });
+        token
+    }
+
+    /// Has the shell open a connection. The answer goes to `owner`.
+    pub(crate) fn reach(&mut self, owner: Owner, flow: Flow) -> Token {
+        let token = self.token(owner);
+        self.out.push_back(Output::Reach { token, flow });
+        token
+    }
+
+    /// The right to answer a phase later. If the phase answers at once, the token is never used.
+    pub(crate) fn later(&mut self) -> Later {
+        *self.tokens += 1;
+        Later(Token(*self.tokens))
+    }
+
+    /// Asks the policy by way of the shell. The answer goes to `owner`.
+    pub(crate) fn ask(&mut self, owner: Owner, later: &Later, question: Question) -> Token {
+        let token = later.token();
+        self.owners.own_token(token, owner);
+        self.out.push_back(Output::Decide { token, question });
+        token
+    }
+
+    /// A new token, whose answer goes to `owner`.
+    pub(crate) fn token(&mut self, owner: Owner) -> Token {
+        let token = self.later().token();
+        self.owners.own_token(token, owner);
+        token
+    }
+
+    pub(crate) fn tell(&mut self, event: CallEvent) {
+        self.out.push_back(Output::Event(event));
+    }
+
+    /// A response to a request, with a To tag of ours if the request has none (RFC 3261 section 8.2.6.2).
+    pub(crate) fn reply(&mut self, request: &Request, status: Status) -> Response {
+        let tag = self.ids.tag();
+        reply_tagged(request, status, &tag)
+    }
+
+    /// Refuses a request, and counts why.
+    pub(crate) fn refuse(&mut self, id: ServerId, request: &Request, status: Status, refusal: Refusal) {
+        let mut response = self.reply(request, status);
+        let headers = response.headers_mut();
+        if status == Status::METHOD_NOT_ALLOWED || status == Status::NOT_IMPLEMENTED {
+            headers.push(Name::Allow, relay::allow());
+        }
+        if status == Status::BAD_EXTENSION {
+            headers.push(Name::Unsupported, relay::unsupported(request).unwrap_or_default());
+        }
+        if refusal == Refusal::CallCap {
+            headers.push(Name::RetryAfter, RETRY_AFTER_CAP);
+        }
+        if refusal == Refusal::Draining {
+            headers.push(Name::RetryAfter, RETRY_AFTER_DRAINING);
+        }
+        tracing::debug!(status = status.code(), refusal = refusal.as_str(), "refused");
+        self.counters.refuse(refusal);
+        self.respond(id, &response);
+    }
+
+    /// Refuses a request that its sender may repeat within ten seconds: 500 with Retry-After (RFC 3261 section 14.2).
+    pub(crate) fn put_off(&mut self, id: ServerId, request: &Request, refusal: Refusal) {
+        // A random number of seconds from 0 to 10 keeps two sides from meeting again.
+        let seconds = self.ids.number() % 11;
+        let mut response = self.reply(request, Status::SERVER_INTERNAL_ERROR);
+        response.headers_mut().push(Name::RetryAfter, seconds.to_string());
+        self.counters.refuse(refusal);
+        self.respond(id, &response);
+    }
+
+    /// Refuses a request from an unknown source. Nothing of the request is kept: forged sources fill no memory, and get no
+    /// response that is repeated.
+    pub(crate) fn dismiss(
+        &mut self,
+        id: ServerId,
+        request: &Request,
+        source: &Flow,
+        status: Status,
+        refusal: Refusal,
+    ) {
+        self.counters.refuse(refusal);
+        self.endpoint.dismiss(id, Response::to_request(request, status), source);
+    }
+}
+
+/// The number after which a worker counts, so that no two workers of an edge use the same number.
+pub(crate) fn first_number(place: WorkerPlace) -> u64 {
+    u64::from_be_bytes([0, place.worker, 0, 0, 0, 0, 0, 0])
+}
+
+/// The streams of the seed.
+const ENDPOINT: u64 = 0;
+const CALLS: u64 = 1;
+const NAMES: u64 = 2;
+
+/// The Retry-After of a request that met the cap on calls, in seconds.
+const RETRY_AFTER_CAP: &str = "5";
+
+/// The Retry-After of a request that met a draining edge, in seconds: by then another edge may have taken over.
+pub(crate) const RETRY_AFTER_DRAINING: &str = "30";

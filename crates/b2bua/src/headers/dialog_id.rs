@@ -1,0 +1,28 @@
+//! What tells dialogs apart.
+
+use attesta_sip::{Name, Request, Response};
+use bytes::Bytes;
+
+use crate::headers::address::tag;
+
+/// What tells dialogs apart: our tag and the peer's. Our tags are ours alone, so the Call-ID adds nothing.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub(crate) struct DialogId {
+    pub(crate) local: Bytes,
+    pub(crate) remote: Bytes,
+}
+
+impl DialogId {
+    /// The dialog that a request belongs to: its To tag is ours, its From tag the peer's. `None` outside a dialog.
+    pub(crate) fn of_request(request: &Request) -> Option<Self> {
+        let local = tag(request.headers().get(Name::To)?)?;
+        Some(Self { local, remote: tag(request.headers().get(Name::From)?).unwrap_or_default() })
+    }
+
+    /// The dialog that a response to a request of ours belongs to: its From tag is ours, its To tag the peer's. A peer of
+    /// RFC 2543 has no tag (RFC 3261 section 12.1.2).
+    pub(crate) fn of_response(response: &Response) -> Option<Self> {
+        let local = tag(response.headers().get(Name::From)?)?;
+        Some(Self { local, remote: tag(response.headers().get(Name::To)?).unwrap_or_default() })
+    }
+}

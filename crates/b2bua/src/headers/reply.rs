@@ -1,0 +1,16 @@
+//! Responses of our own.
+
+use attesta_sip::{Name, Request, Response, Status};
+use attesta_transaction::Tag;
+
+use crate::headers::address::{tag, tagged};
+
+/// A response to a request, with this To tag where the request has none.
+pub(crate) fn reply_tagged(request: &Request, status: Status, own: &Tag) -> Response {
+    let mut response = Response::to_request(request, status);
+    let to = request.headers().get(Name::To).unwrap_or_default();
+    if status != Status::TRYING && tag(to).is_none() {
+        response.headers_mut().set(Name::To, tagged(to, own));
+    }
+    response
+}

@@ -1,0 +1,182 @@
+//! One attempt: the request is built and sent, and its responses are read (RFC 3261 sections 8.1.1 and 13.2.2).
+
+use attesta_sip::{MaxForwards, Method, Name, Request, Response, Status};
+use attesta_transaction::Failure;
+
+use crate::config::next_hop::NextHop;
+use crate::env::Env;
+use crate::event::Cause;
+use crate::headers::address::{tagged, untagged};
+use crate::headers::relay;
+use crate::hunt::plan::RouteTarget;
+use crate::hunt::{Hunt, HuntStep, Progress, refused};
+use crate::identity::belief::{keep_own_reasons, strip_untrusted};
+use crate::intake::origin::Origin;
+use crate::leg::dialog::FIRST_SEQ;
+use crate::trunk::rules::OutboundIdentity;
+
+impl Hunt {
+    /// The INVITE or MESSAGE that leaves, complete but for its Identity and its Via. All that identifies or routes the
+    /// request is new, the rest is relayed. From, To and P-Asserted-Identity stay what they were, except for the `verstat`.
+    pub(super) fn build_request(
+        &mut self,
+        target: &RouteTarget,
+        hop: &NextHop,
+        env: &mut Env<'_>,
+    ) -> Request {
+        let (tag, call_id) = (env.ids.tag(), env.ids.call_id());
+        self.built = Some(call_id);
+        let received = self.request.request();
+        let method = received.method();
+        let mut outgoing = Request::new(method.clone(), target.uri.clone());
+        let headers = outgoing.headers_mut();
+        let from = received.headers().get(Name::From).unwrap_or_default();
+        headers.push(Name::From, tagged(from, &tag));
+        headers.push(Name::To, untagged(received.headers().get(Name::To).unwrap_or_default()));
+        headers.push(Name::CallId, call_id);
+        headers.push(Name::CSeq, format!("{FIRST_SEQ} {method}"));
+        let forwards = relay::forwards(received.headers()).unwrap_or(MaxForwards(0));
+        relay::request(received, &mut outgoing, forwards, &hop.listener.contact());
+        let strips = target.egress.trunk.outbound_identity == OutboundIdentity::Strip;
+        self.request.apply_trust(outgoing.headers_mut(), strips);
+        outgoing
+    }
+
+    /// Sends the request. If it is too large for a datagram, the shell opens a connection first.
+    pub(super) fn send(
+        &mut self,
+        target: RouteTarget,
+        hop: NextHop,
+        outgoing: Option<Request>,
+        origin: &Origin,
+        env: &mut Env<'_>,
+    ) -> HuntStep {
+        let outgoing = match outgoing {
+            Some(outgoing) => outgoing,
+            None => self.build_request(&target, &hop, env),
+        };
+        match self.stream_for(&target, &hop, &outgoing, origin, env) {
+            Some(stream) => self.connect(target, hop, stream, outgoing, origin, env),
+            None => self.dispatch(target, hop, outgoing, origin, env),
+        }
+    }
+
+    /// Sends the request, which is complete but for its Via.
+    pub(super) fn dispatch(
+        &mut self,
+        target: RouteTarget,
+        hop: NextHop,
+        outgoing: Request,
+        origin: &Origin,
+        env: &mut Env<'_>,
+    ) -> HuntStep {
+        if relay::octets(&outgoing) > origin.config.caps.message {
+            return refused(origin.reply(self.request(), Status::MESSAGE_TOO_LARGE));
+        }
+        let (flow, sent_by) = (hop.flow.clone(), &hop.listener.sent_by);
+        let client = if origin.arrival.emergency {
+            env.emergency_request(origin.owner, outgoing, flow, sent_by)
+        } else {
+            env.request(origin.owner, outgoing, flow, sent_by)
+        };
+        let Ok(client) = client else {
+            return refused(origin.reply(self.request(), Status::SERVICE_UNAVAILABLE));
+        };
+        tracing::debug!(flow = ?hop.flow, "request sent");
+        let trunk = &target.egress.trunk;
+        if let Some(call_id) = self.built.take() {
+            self.sent = Some((trunk.name().clone(), call_id));
+        }
+        let (sent, wait) = (env.now.mono, trunk.timers.no_response);
+        env.targets.tried(sent, &hop.flow, wait);
+        let until = origin.is_call().then(|| sent + wait);
+        self.progress = Progress::Trying { target, hop, client, sent, until };
+        HuntStep::Goes
+    }
+
+    /// A response to the request of the attempt.
+    pub(crate) fn on_response(
+        &mut self,
+        response: &Response,
+        origin: &Origin,
+        env: &mut Env<'_>,
+    ) -> HuntStep {
+        let (target, hop, client, sent, until) = match self.take_progress() {
+            Progress::Trying { target, hop, client, sent, until } => {
+                let until = until.map(|_| env.now.mono + target.egress.trunk.timers.ring);
+                (target, hop, client, sent, until)
+            }
+            Progress::Ringing { target, hop, client, sent, until } => (target, hop, client, sent, until),
+            other @ (Progress::Idle
+            | Progress::Resolving { .. }
+            | Progress::Attesting { .. }
+            | Progress::Signing { .. }
+            | Progress::Connecting { .. }) => return self.put_back(other),
+        };
+        let status = response.status();
+        env.targets.answered(env.now.mono, &hop.flow, origin.config.caps.set_aside);
+        if status.is_provisional() {
+            let listener = hop.listener.clone();
+            self.progress = Progress::Ringing { target, hop, client, sent, until };
+            return if status == Status::TRYING { HuntStep::Goes } else { HuntStep::Provisional(listener) };
+        }
+        if status.is_success() {
+            let max_call = target.egress.trunk.timers.max_call;
+            return HuntStep::Success { listener: hop.listener, max_call };
+        }
+        env.owners.forget_client(client);
+        tracing::debug!(status = status.code(), "refused by the target");
+        let back = self.response_to_sender(response, origin, env);
+        if !target.egress.trunk.fails_over(status) {
+            return HuntStep::Over(Box::new(back), Cause::Declined(status));
+        }
+        self.fail_over(&target, &hop, response, back, origin, env);
+        HuntStep::AttemptFailed(target)
+    }
+
+    /// The request of the attempt gets no response.
+    pub(crate) fn on_failure(&mut self, why: Failure, origin: &Origin, env: &mut Env<'_>) -> HuntStep {
+        match self.take_progress() {
+            Progress::Trying { target, hop, sent, .. } | Progress::Ringing { target, hop, sent, .. } => {
+                tracing::debug!(%why, flow = ?hop.flow, "attempt failed");
+                self.failed_at(&target, &hop, why, sent, origin, env);
+                if why == Failure::Timeout && !origin.is_call() {
+                    // The transaction of the sender is over as well (RFC 4320 section 4.2).
+                    return refused(origin.reply(self.request(), Status::REQUEST_TIMEOUT));
+                }
+                HuntStep::AttemptFailed(target)
+            }
+            other @ (Progress::Idle
+            | Progress::Resolving { .. }
+            | Progress::Attesting { .. }
+            | Progress::Signing { .. }
+            | Progress::Connecting { .. }) => self.put_back(other),
+        }
+    }
+
+    /// A final response of the target as the sender gets it, outside any dialog.
+    pub(crate) fn response_to_sender(
+        &self,
+        response: &Response,
+        origin: &Origin,
+        env: &mut Env<'_>,
+    ) -> Response {
+        let mut back = origin.reply(self.request(), response.status());
+        relay::response(response, &mut back, &origin.listener.contact());
+        // A response to MESSAGE names no peer (RFC 3428 section 7).
+        if *self.request().method() == Method::Message && response.status().class() != 3 {
+            back.headers_mut().remove(Name::Contact);
+        }
+        self.strip_response(&mut back, env);
+        back
+    }
+
+    /// Removes from a response of the target what the sender must not see.
+    pub(crate) fn strip_response(&self, response: &mut Response, env: &mut Env<'_>) {
+        strip_untrusted(response.headers_mut(), self.trusts);
+        if keep_own_reasons(response.headers_mut(), self.request()) {
+            env.counters.identity_disputed += 1;
+            tracing::warn!("the target says that an Identity of ours does not verify");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What follows when a target fails: RFC 3263 section 4.3, RFC 3261 sections 16.7 and 21.5.4.
+
+use std::time::Instant;
+
+use attesta_sip::{Name, Response, Status};
+use attesta_transaction::Failure;
+
+use crate::config::next_hop::NextHop;
+use crate::env::Env;
+use crate::event::Cause;
+use crate::hunt::plan::RouteTarget;
+use crate::hunt::{Hunt, HuntStep};
+use crate::intake::origin::Origin;
+use crate::trunk::health::TargetStatus;
+
+/// What the sender is told if no target is left.
+#[derive(Debug)]
+pub(crate) enum LastFailure {
+    /// This status: there is no response that could be relayed, or none that should be.
+    With(Status, Cause),
+    /// The response of the target that failed last.
+    As(Box<Response>, Cause),
+}
+
+impl Default for LastFailure {
+    fn default() -> Self {
+        Self::With(Status::SERVER_INTERNAL_ERROR, Cause::Unreachable)
+    }
+}
+
+impl Hunt {
+    /// No target in service is left. Those that failed before are tried, so that no request is refused untried. An emergency
+    /// call also tries those whose Retry-After is not over.
+    pub(super) fn last_resort(&mut self, origin: &Origin, env: &mut Env<'_>) -> HuntStep {
+        self.others_tried.get_or_insert(self.tried);
+        while self.attempts < origin.config.caps.attempts
+            && let Some((target, hop)) = self.out_of_service.pop_front()
+        {
+            match env.targets.status(env.now.mono, &hop.flow) {
+                TargetStatus::AskedToWait(until) if !origin.arrival.emergency => {
+                    self.earliest = Some(self.earliest.map_or(until, |first| first.min(until)));
+                }
+                TargetStatus::AskedToWait(_) | TargetStatus::Failed | TargetStatus::InService => {
+                    tracing::debug!(flow = ?hop.flow, "no other target is left: trying one out of service");
+                    return self.approach(target, hop, origin, env);
+                }
+            }
+        }
+        self.exhausted(origin, env.now.mono)
+    }
+
+    fn exhausted(&mut self, origin: &Origin, now: Instant) -> HuntStep {
+        match std::mem::take(&mut self.failure) {
+            LastFailure::As(response, cause) => HuntStep::Over(response, cause),
+            LastFailure::With(status, cause) => {
+                let mut response = origin.reply(self.request(), status);
+                if let Some(until) = self.earliest.filter(|_| !self.tried) {
+                    // Every target has sent a Retry-After that is not over.
+                    response.headers_mut().push(Name::RetryAfter, retry_after(now, until));
+                }
+                HuntStep::Over(Box::new(response), cause)
+            }
+        }
+    }
+
+    /// The request that was sent to a target at `sent` gets no response.
+    pub(super) fn failed_at(
+        &mut self,
+        target: &RouteTarget,
+        hop: &NextHop,
+        why: Failure,
+        sent: Instant,
+        origin: &Origin,
+        env: &mut Env<'_>,
+    ) {
+        let (trunk, cap) = (&target.egress.trunk, origin.config.caps.set_aside);
+        env.targets.failed(env.now.mono, (trunk, &hop.flow), why, sent, cap, env.counters);
+        let status = match why {
+            Failure::Timeout => Status::REQUEST_TIMEOUT,
+            Failure::Transport | Failure::NoRoom => Status::SERVER_INTERNAL_ERROR,
+        };
+        if self.others_tried != Some(true) {
+            self.failure = LastFailure::With(status, Cause::Unreachable);
+        }
+    }
+
+    /// A target has sent a final response after which the next target is tried. The sender gets `back` if there is none.
+    pub(super) fn fail_over(
+        &mut self,
+        target: &RouteTarget,
+        hop: &NextHop,
+        response: &Response,
+        back: Response,
+        origin: &Origin,
+        env: &mut Env<'_>,
+    ) {
+        let status = response.status();
+        self.failure = if status == Status::SERVICE_UNAVAILABLE {
+            let (trunk, cap) = (&target.egress.trunk, origin.config.caps.set_aside);
+            env.targets.unavailable(env.now.mono, (trunk, &hop.flow), response, cap, env.counters);
+            // RFC 3261 section 16.7: the sender must not take the 503 for one of ours.
+            LastFailure::With(Status::SERVER_INTERNAL_ERROR, Cause::Declined(status))
+        } else {
+            LastFailure::As(Box::new(back), Cause::Declined(status))
+        };
+    }
+}
+
+/// The seconds until `then`, rounded up, for Retry-After.
+fn retry_after(now: Instant, then: Instant) -> String {
+    then.saturating_duration_since(now).as_millis().div_ceil(1000).to_string()
+}

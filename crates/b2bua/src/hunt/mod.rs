@@ -1,0 +1,362 @@
+//! The hunt for a target that takes a request: RFC 3261 section 13, RFC 3263 section 4.3. It serves calls and MESSAGEs alike.
+//!
+//! For each target of the plan, in order: find its addresses, sign, send, and see what comes back. A target that fails sends
+//! the request to the next one. The hunt never calls its owner: each step returns what happened.
+
+pub(crate) mod attempt;
+pub(crate) mod failover;
+pub(crate) mod oversize;
+pub(crate) mod plan;
+pub(crate) mod signing;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use attesta_sip::{Request, Response, Status};
+use attesta_stir::Attestation;
+use attesta_transaction::{CallId, ClientId, Failure};
+use bytes::Bytes;
+
+use crate::config::listener::Listener;
+use crate::config::next_hop::NextHop;
+use crate::env::Env;
+use crate::event::Cause;
+use crate::hunt::failover::LastFailure;
+use crate::hunt::plan::RouteTarget;
+use crate::hunt::signing::Attested;
+use crate::identity::VettedRequest;
+use crate::intake::origin::Origin;
+use crate::io::{Destination, ResolveError, SignError, Unreachable};
+use crate::leg::next_hop::RESOLVE_BUDGET;
+use crate::token::Token;
+use crate::trunk::health::TargetStatus;
+use crate::trunk::rules::Trusts;
+
+/// A request whose target is being found.
+#[derive(Debug)]
+pub(crate) struct Hunt {
+    request: VettedRequest,
+    plan: VecDeque<RouteTarget>,
+    /// The addresses of the current target that were not tried yet.
+    destinations: VecDeque<Destination>,
+    attempts: usize,
+    progress: Progress,
+    /// What is believed of the target of the attempt.
+    trusts: Trusts,
+    /// Targets that are out of service, for the case that no other is left.
+    out_of_service: VecDeque<(RouteTarget, NextHop)>,
+    /// When the first of those may be tried that sent a Retry-After.
+    earliest: Option<Instant>,
+    /// True once a target was tried.
+    tried: bool,
+    /// Once targets out of service are tried: true if others were tried before. Then the failure of those others stands.
+    others_tried: Option<bool>,
+    /// What the sender is told if no target is left.
+    failure: LastFailure,
+    /// The question to the shell that is not answered yet.
+    asked: Option<Token>,
+    /// The Call-ID of the request that was built last.
+    built: Option<CallId>,
+    /// The trunk to which the last request left, and its Call-ID.
+    sent: Option<(Arc<str>, CallId)>,
+}
+
+/// How far an attempt has come.
+#[derive(Debug)]
+enum Progress {
+    Idle,
+    /// The addresses of the target are asked for.
+    Resolving {
+        target: RouteTarget,
+        until: Instant,
+    },
+    /// Policy says later with which attestation the call is signed.
+    Attesting {
+        target: RouteTarget,
+        hop: NextHop,
+        planned: Option<Attestation>,
+        until: Instant,
+    },
+    /// An outside signer is asked.
+    Signing {
+        target: RouteTarget,
+        hop: NextHop,
+        outgoing: Box<Request>,
+        attested: Attested,
+        until: Instant,
+    },
+    /// The shell opens a connection for an INVITE that is too large for a datagram.
+    Connecting {
+        target: RouteTarget,
+        /// The way of the datagram, if there is no connection.
+        hop: NextHop,
+        /// The way of the connection.
+        stream: NextHop,
+        outgoing: Box<Request>,
+        until: Instant,
+    },
+    /// The request is sent, and nothing has come back. A MESSAGE ends with its transaction, not at `until`.
+    Trying {
+        target: RouteTarget,
+        hop: NextHop,
+        client: ClientId,
+        sent: Instant,
+        until: Option<Instant>,
+    },
+    /// A provisional response has come.
+    Ringing {
+        target: RouteTarget,
+        hop: NextHop,
+        client: ClientId,
+        sent: Instant,
+        until: Option<Instant>,
+    },
+}
+
+/// How a step of a hunt ends.
+#[derive(Debug)]
+pub(crate) enum HuntStep {
+    /// The hunt goes on.
+    Goes,
+    /// The attempt has failed. The owner ends its early dialogs, then lets the hunt [go on](Hunt::go_on) from this target.
+    AttemptFailed(RouteTarget),
+    /// A provisional response other than 100 came in to this listener.
+    Provisional(Arc<Listener>),
+    /// A 2xx came.
+    Success {
+        /// Where it came in.
+        listener: Arc<Listener>,
+        /// How long the call may last.
+        max_call: Duration,
+    },
+    /// No target takes the request. The sender gets this response.
+    Over(Box<Response>, Cause),
+}
+
+impl Hunt {
+    pub(crate) fn new(request: VettedRequest, plan: VecDeque<RouteTarget>) -> Self {
+        Self {
+            request,
+            plan,
+            destinations: VecDeque::new(),
+            attempts: 0,
+            progress: Progress::Idle,
+            trusts: Trusts::default(),
+            out_of_service: VecDeque::new(),
+            earliest: None,
+            tried: false,
+            others_tried: None,
+            failure: LastFailure::default(),
+            asked: None,
+            built: None,
+            sent: None,
+        }
+    }
+
+    /// The request as it was received.
+    pub(crate) fn request(&self) -> &Request {
+        self.request.request()
+    }
+
+    /// What is believed of the target of the attempt.
+    pub(crate) const fn trusts(&self) -> Trusts {
+        self.trusts
+    }
+
+    /// True as long as the first target is tried.
+    pub(crate) const fn is_first_attempt(&self) -> bool {
+        self.attempts == 1
+    }
+
+    /// The trunk to which the last request left, and its Call-ID.
+    pub(crate) fn take_sent(&mut self) -> Option<(Arc<str>, CallId)> {
+        self.sent.take()
+    }
+
+    /// True once a request has left.
+    pub(crate) const fn has_sent(&self) -> bool {
+        self.sent.is_some()
+    }
+
+    /// True if responses of this transaction are for the current attempt.
+    pub(crate) fn is_waiting_on(&self, client: ClientId) -> bool {
+        self.client() == Some(client)
+    }
+
+    /// True if the answer with this token is for this hunt.
+    pub(crate) fn waits_for(&self, token: Token) -> bool {
+        self.asked == Some(token)
+    }
+
+    pub(crate) const fn deadline(&self) -> Option<Instant> {
+        match &self.progress {
+            Progress::Idle => None,
+            Progress::Resolving { until, .. }
+            | Progress::Attesting { until, .. }
+            | Progress::Signing { until, .. }
+            | Progress::Connecting { until, .. } => Some(*until),
+            Progress::Trying { until, .. } | Progress::Ringing { until, .. } => *until,
+        }
+    }
+
+    const fn client(&self) -> Option<ClientId> {
+        match &self.progress {
+            Progress::Trying { client, .. } | Progress::Ringing { client, .. } => Some(*client),
+            Progress::Idle
+            | Progress::Resolving { .. }
+            | Progress::Attesting { .. }
+            | Progress::Signing { .. }
+            | Progress::Connecting { .. } => None,
+        }
+    }
+
+    /// Asks for the addresses of the next target. If none is left, those out of service are tried.
+    pub(crate) fn next_target(&mut self, origin: &Origin, env: &mut Env<'_>) -> HuntStep {
+        self.destinations.clear();
+        let next = if self.attempts < origin.config.caps.attempts { self.plan.pop_front() } else { None };
+        match next {
+            Some(target) => {
+                let transports = origin.config.transports(&target.egress.trunk.listeners);
+                tracing::debug!(target = %target.target, "next target");
+                self.forget_question(env);
+                self.asked = Some(env.resolve(origin.owner, target.target.clone(), transports));
+                self.progress = Progress::Resolving { target, until: env.now.mono + RESOLVE_BUDGET };
+                HuntStep::Goes
+            }
+            None => self.last_resort(origin, env),
+        }
+    }
+
+    /// The addresses of the target, or why there are none.
+    pub(crate) fn on_resolved(
+        &mut self,
+        result: Result<Vec<Destination>, ResolveError>,
+        origin: &Origin,
+        env: &mut Env<'_>,
+    ) -> HuntStep {
+        match self.take_progress() {
+            Progress::Resolving { target, .. } => {
+                self.forget_question(env);
+                match result {
+                    Ok(destinations) => self.destinations = destinations.into(),
+                    Err(why) => {
+                        tracing::debug!(%why, target = %target.target, "target not resolved");
+                        if why == ResolveError::Timeout {
+                            self.failure = LastFailure::With(Status::SERVER_TIMEOUT, Cause::Unreachable);
+                        }
+                    }
+                }
+                self.go_on(target, origin, env)
+            }
+            other @ (Progress::Idle
+            | Progress::Attesting { .. }
+            | Progress::Signing { .. }
+            | Progress::Connecting { .. }
+            | Progress::Trying { .. }
+            | Progress::Ringing { .. }) => self.put_back(other),
+        }
+    }
+
+    /// Tries the next address of a target, or the next target.
+    pub(crate) fn go_on(&mut self, target: RouteTarget, origin: &Origin, env: &mut Env<'_>) -> HuntStep {
+        let (config, cap) = (&origin.config, origin.config.caps.attempts);
+        while self.attempts < cap {
+            let Some(Destination { transport, address, server_name }) = self.destinations.pop_front() else {
+                break;
+            };
+            if config.is_own(transport, address) {
+                // The request would come straight back: no user of that name is here.
+                self.attempts += 1;
+                self.failure = LastFailure::With(Status::NOT_FOUND, Cause::Refused(Status::NOT_FOUND));
+                continue;
+            }
+            let names = &target.egress.trunk.listeners;
+            let Some(listener) = config.listener_towards(names, transport, address).cloned() else {
+                tracing::warn!(trunk = %target.egress.trunk.name, %transport, %address, "no listener reaches the target");
+                self.attempts += 1;
+                continue;
+            };
+            let flow = listener.flow_to(address, server_name);
+            let hop = NextHop { listener, flow };
+            if env.targets.status(env.now.mono, &hop.flow) == TargetStatus::InService {
+                return self.approach(target, hop, origin, env);
+            }
+            if self.out_of_service.len() < cap {
+                self.out_of_service.push_back((target.clone(), hop));
+            }
+        }
+        self.next_target(origin, env)
+    }
+
+    /// Begins an attempt at one address.
+    fn approach(
+        &mut self,
+        target: RouteTarget,
+        hop: NextHop,
+        origin: &Origin,
+        env: &mut Env<'_>,
+    ) -> HuntStep {
+        self.attempts += 1;
+        self.tried = true;
+        self.trusts = target.egress.trunk.trusts;
+        self.attest(target, hop, origin, env)
+    }
+
+    /// The deadline has come: what is waited for did not come in time.
+    pub(crate) fn on_deadline(&mut self, origin: &Origin, env: &mut Env<'_>) -> HuntStep {
+        if self.deadline().is_none_or(|deadline| deadline > env.now.mono) {
+            return HuntStep::Goes;
+        }
+        match &self.progress {
+            Progress::Idle => HuntStep::Goes,
+            Progress::Resolving { .. } => self.on_resolved(Err(ResolveError::Timeout), origin, env),
+            Progress::Attesting { planned, .. } => self.undecided(*planned, origin, env),
+            Progress::Signing { .. } => self.on_signed(Err(SignError::Unavailable), origin, env),
+            Progress::Connecting { .. } => self.on_connected(Err(Unreachable::Refused), origin, env),
+            Progress::Trying { client, .. } => {
+                env.give_up(*client, None);
+                self.on_failure(Failure::Timeout, origin, env)
+            }
+            Progress::Ringing { client, .. } => {
+                env.give_up(*client, None);
+                self.progress = Progress::Idle;
+                let response = origin.reply(self.request(), Status::TEMPORARILY_UNAVAILABLE);
+                HuntStep::Over(Box::new(response), Cause::NotAnswered)
+            }
+        }
+    }
+
+    /// Ends the hunt: an INVITE that was sent is cancelled, with this Reason. A 2xx that crosses the CANCEL comes too late.
+    pub(crate) fn abandon(&mut self, reason: Option<Bytes>, env: &mut Env<'_>) {
+        self.forget_question(env);
+        if let Some(client) = self.client() {
+            env.give_up(client, reason);
+        }
+        self.progress = Progress::Idle;
+    }
+
+    /// What the attempt is at. It is taken out, to be put back by the step that follows.
+    fn take_progress(&mut self) -> Progress {
+        std::mem::replace(&mut self.progress, Progress::Idle)
+    }
+
+    /// An answer of another phase changes nothing.
+    fn put_back(&mut self, progress: Progress) -> HuntStep {
+        self.progress = progress;
+        HuntStep::Goes
+    }
+
+    /// The question is answered, or its answer is of no interest any more.
+    fn forget_question(&mut self, env: &mut Env<'_>) {
+        if let Some(token) = self.asked.take() {
+            env.owners.forget_token(token);
+        }
+    }
+}
+
+/// The request is refused by our own decision.
+fn refused(response: Response) -> HuntStep {
+    let status = response.status();
+    HuntStep::Over(Box::new(response), Cause::Refused(status))
+}

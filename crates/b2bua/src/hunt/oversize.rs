@@ -1,0 +1,111 @@
+//! Requests that are too large for a datagram: RFC 3261 section 18.1.1.
+
+use std::time::Duration;
+
+use attesta_sip::{Method, Name, Request};
+use attesta_transaction::Transport;
+
+use crate::config::next_hop::NextHop;
+use crate::env::Env;
+use crate::hunt::plan::RouteTarget;
+use crate::hunt::{Hunt, HuntStep, Progress};
+use crate::intake::origin::Origin;
+use crate::io::Unreachable;
+use crate::trunk::rules::Oversize;
+
+impl Hunt {
+    /// The way by TCP that this INVITE has to take, if it is too large for UDP and the target takes connections.
+    pub(super) fn stream_for(
+        &self,
+        target: &RouteTarget,
+        hop: &NextHop,
+        outgoing: &Request,
+        origin: &Origin,
+        env: &Env<'_>,
+    ) -> Option<NextHop> {
+        let trunk = &target.egress.trunk;
+        let may_change = match (trunk.oversize, target.target.transport) {
+            (Oversize::Datagram, _) | (Oversize::Tcp, Some(_)) => false,
+            (Oversize::Tcp, None) => hop.flow.transport == Transport::Udp,
+        };
+        let is_invite = *outgoing.method() == Method::Invite;
+        if !may_change || !is_invite || length(outgoing, hop) <= LARGEST_DATAGRAM {
+            return None;
+        }
+        let address = hop.flow.remote;
+        let listener = origin.config.listener_towards(&trunk.listeners, Transport::Tcp, address)?.clone();
+        let flow = listener.flow_to(address, None);
+        env.targets.takes_connections(env.now.mono, &flow).then_some(NextHop { listener, flow })
+    }
+
+    /// Has the shell open a connection for this INVITE.
+    pub(super) fn connect(
+        &mut self,
+        target: RouteTarget,
+        hop: NextHop,
+        stream: NextHop,
+        outgoing: Request,
+        origin: &Origin,
+        env: &mut Env<'_>,
+    ) -> HuntStep {
+        tracing::debug!(flow = ?stream.flow, "INVITE too large for a datagram");
+        let now = env.now.mono;
+        env.targets.connecting(now, &stream.flow, CONNECT_BUDGET);
+        self.forget_question(env);
+        self.asked = Some(env.reach(origin.owner, stream.flow.clone()));
+        let (until, outgoing) = (now + CONNECT_BUDGET, Box::new(outgoing));
+        self.progress = Progress::Connecting { target, hop, stream, outgoing, until };
+        HuntStep::Goes
+    }
+
+    /// The answer of the shell, or the end of the time that it has for one. Without a connection the INVITE goes by UDP.
+    pub(crate) fn on_connected(
+        &mut self,
+        result: Result<(), Unreachable>,
+        origin: &Origin,
+        env: &mut Env<'_>,
+    ) -> HuntStep {
+        let (target, hop, stream, mut outgoing) = match self.take_progress() {
+            Progress::Connecting { target, hop, stream, outgoing, .. } => (target, hop, stream, outgoing),
+            other @ (Progress::Idle
+            | Progress::Resolving { .. }
+            | Progress::Attesting { .. }
+            | Progress::Signing { .. }
+            | Progress::Trying { .. }
+            | Progress::Ringing { .. }) => return self.put_back(other),
+        };
+        self.forget_question(env);
+        let (now, cap) = (env.now.mono, origin.config.caps.set_aside);
+        let hop = match result {
+            Ok(()) => {
+                env.targets.connected(now, &stream.flow, cap);
+                outgoing.headers_mut().set(Name::Contact, stream.listener.contact());
+                stream
+            }
+            Err(Unreachable::NoRoom) => hop,
+            Err(Unreachable::Refused) => {
+                env.counters.connections_refused += 1;
+                env.targets.refused_connection(now, &stream.flow, REFUSAL, cap);
+                hop
+            }
+        };
+        self.dispatch(target, hop, *outgoing, origin, env)
+    }
+}
+
+/// The octets of a request in a datagram, with our Via.
+fn length(request: &Request, hop: &NextHop) -> usize {
+    request.to_bytes().len() + hop.listener.sent_by.as_str().len() + VIA
+}
+
+/// The largest request that goes by UDP, in octets, if the MTU of the path is not known (RFC 3261 section 18.1.1).
+const LARGEST_DATAGRAM: usize = 1300;
+
+/// The octets of `Via: SIP/2.0/UDP ;branch=z9hG4bK-at0123450123456789abcdef;rport` and its line end.
+const VIA: usize = 65;
+
+/// How long an INVITE waits for a connection before it goes by UDP. A caller hardly notices that time.
+const CONNECT_BUDGET: Duration = Duration::from_millis(500);
+
+/// How long a target that refused a connection is not asked again.
+const REFUSAL: Duration = Duration::from_secs(300);

@@ -1,0 +1,209 @@
+//! When a call is verified, what the outcome does to it, and what is signed.
+//!
+//! **Verify before rewrite** holds by type. Nothing can change a [`Received`] request. Only the outcome of verification, or
+//! the rule of the trunk that there is none, turns it into a [`VettedRequest`]. The INVITE that leaves is built from that.
+
+pub(crate) mod belief;
+pub(crate) mod claims;
+pub(crate) mod facts;
+pub(crate) mod verstat;
+
+use std::sync::Arc;
+
+use attesta_sip::{Headers, Name, Request, Status};
+use attesta_stir::cert::Snapshot;
+use attesta_stir::{
+    Attestation, FindingResult, Identity, OrigId, Ppt, Reason, UnixTime, Verification, Verifier, Verstat,
+};
+
+use crate::config::trunk_entry::TrunkEntry;
+use crate::identity::belief::{set_verstat, signature_of, strip_untrusted};
+use crate::identity::claims::{Claims, is_fresh};
+use crate::identity::facts::{callee, caller, date_of, field, from, judged, verify};
+use crate::trunk::Trunk;
+use crate::trunk::rules::{Consequence, InboundIdentity, Outcomes, Trusts};
+
+/// A request as it was received. Nothing in it has been changed, and nothing can be.
+#[derive(Debug)]
+pub(crate) struct Received(Box<Request>);
+
+impl Received {
+    pub(crate) fn new(request: Request) -> Self {
+        Self(Box::new(request))
+    }
+
+    pub(crate) fn request(&self) -> &Request {
+        &self.0
+    }
+
+    /// Verifies the Identity header fields against the facts of the message (RFC 8224 section 6.2).
+    pub(crate) fn verify(
+        &self,
+        verifier: &Verifier,
+        trunk: &Trunk,
+        snapshot: &Snapshot,
+        now: UnixTime,
+    ) -> Verification {
+        verify(&self.0, trunk, verifier, snapshot, now)
+    }
+
+    /// The outcome of verification, with the Reason values that the caller's side gets.
+    pub(crate) fn outcome(&self, verification: Verification) -> VerificationOutcome {
+        let several = verification.findings().len() > 1;
+        let tokens = self.0.headers().values(Name::Identity).map(|value| field(value).token);
+        let failures =
+            verification.findings().iter().zip(tokens).filter_map(|(finding, token)| {
+                match finding.result() {
+                    FindingResult::Fail(reason) => Some(reason_value(reason, several.then_some(token))),
+                    FindingResult::Pass | FindingResult::Ignored(_) | FindingResult::Waiting(_) => None,
+                }
+            });
+        let reasons = failures.collect();
+        VerificationOutcome { verification: Arc::new(verification), reasons }
+    }
+
+    /// The request goes on with this outcome.
+    pub(crate) fn judged(self, outcome: &VerificationOutcome, ingress: &Arc<TrunkEntry>) -> VettedRequest {
+        let is_shaken = |finding: &attesta_stir::Finding| finding.ppt() == Some(Ppt::Shaken);
+        let covered = outcome.verification.findings().iter().any(is_shaken);
+        let verstat = Some(outcome.verification.verstat());
+        VettedRequest { request: self.0, ingress: ingress.clone(), verstat, covered }
+    }
+
+    /// The request goes on unverified, by the rule of its trunk.
+    pub(crate) fn unjudged(self, ingress: &Arc<TrunkEntry>) -> VettedRequest {
+        let strips = ingress.trunk.inbound_identity == InboundIdentity::Strip;
+        let is_shaken = |ppt| Ppt::from_name(ppt) == Some(Ppt::Shaken);
+        let covered = !strips
+            && self.0.headers().values(Name::Identity).any(|value| field(value).ppt.is_some_and(is_shaken));
+        VettedRequest { request: self.0, ingress: ingress.clone(), verstat: None, covered }
+    }
+}
+
+/// The outcome of the verification of one request.
+#[derive(Clone, Debug)]
+pub(crate) struct VerificationOutcome {
+    pub(crate) verification: Arc<Verification>,
+    /// What the caller's side is told if the request goes on: a Reason value for each Identity header field that failed
+    /// (RFC 9410 sections 3 and 5).
+    pub(crate) reasons: Vec<String>,
+}
+
+impl VerificationOutcome {
+    /// What the trunk's table says to this outcome.
+    pub(crate) fn consequence(&self, outcomes: &Outcomes) -> Consequence {
+        match self.verification.reason() {
+            None if self.verification.vouches() => Consequence::Continue,
+            // The valid PASSporTs say nothing of the caller: the request counts as unsigned (ADR 6).
+            None | Some(Reason::NoIdentity | Reason::UnsupportedPpt) => outcomes.missing,
+            Some(Reason::CertificateUnavailable | Reason::CertificateUnparsable) => outcomes.unavailable,
+            Some(Reason::NoNumber) => outcomes.no_number,
+            Some(_) => outcomes.failed,
+        }
+    }
+
+    /// The status and phrase of RFC 8224 section 6.2.2; 403 if policy refuses a request that verified.
+    pub(crate) fn rejection(&self) -> (Status, Option<&'static str>) {
+        let reason = match self.verification.reason() {
+            None if !self.verification.vouches() => Some(Reason::UnsupportedPpt),
+            reason => reason,
+        };
+        let status = reason.and_then(|reason| Status::new(reason.code()));
+        (status.unwrap_or(Status::FORBIDDEN), reason.map(Reason::phrase))
+    }
+}
+
+/// A request that may go on: the INVITE or MESSAGE as it was received, and the outcome of its verification.
+#[derive(Debug)]
+pub(crate) struct VettedRequest {
+    request: Box<Request>,
+    /// The trunk of origin, whose rules say what is believed of the request.
+    ingress: Arc<TrunkEntry>,
+    verstat: Option<Verstat>,
+    covered: bool,
+}
+
+impl VettedRequest {
+    fn trunk(&self) -> &Trunk {
+        &self.ingress.trunk
+    }
+
+    pub(crate) fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// Removes from the outgoing request what is not believed of the sender, and adds the outcome of verification.
+    /// `strips`: the trunk towards the target takes no Identity.
+    pub(crate) fn apply_trust(&self, headers: &mut Headers, strips: bool) {
+        let trusts = self.trunk().trusts;
+        if strips || self.trunk().inbound_identity == InboundIdentity::Strip {
+            headers.remove(Name::Identity);
+        }
+        let trusts = Trusts { verstat: trusts.verstat && self.verstat.is_none(), ..trusts };
+        strip_untrusted(headers, trusts);
+        if !trusts.verstat {
+            set_verstat(headers, Name::From, |_| None);
+        }
+        if self.verstat.is_none() {
+            return;
+        }
+        // 3GPP TS 24.229: the asserted identity carries the outcome, or From if there is none. The outcome is that of one
+        // caller.
+        let judged = judged(self.request.headers(), self.trunk());
+        let is_judged = |value: &[u8]| caller(value, self.trunk()) == judged;
+        let asserted = headers.values(Name::PAssertedIdentity).any(is_judged);
+        let name = if asserted { Name::PAssertedIdentity } else { Name::From };
+        set_verstat(headers, name, |value| self.verstat.filter(|_| !asserted || is_judged(value)));
+    }
+
+    /// Adds our Identity header field to the INVITE that leaves. The `verstat` of the received INVITE goes: it is for
+    /// consumers on our side, and the receiver of a signed call judges the new signature.
+    pub(crate) fn add_identity(&self, headers: &mut Headers, identity: &[u8]) {
+        if self.verstat.is_some() {
+            set_verstat(headers, Name::From, |_| None);
+            set_verstat(headers, Name::PAssertedIdentity, |_| None);
+        }
+        headers.push(Name::Identity, identity);
+    }
+
+    /// True if the call carries a shaken Identity that stays in it (RFC 8224 section 6.1). One that failed counts too: a
+    /// second signature would hide the failure.
+    pub(crate) const fn is_covered(&self) -> bool {
+        self.covered
+    }
+
+    /// How well the trunk of origin knows the caller. `None`: the call is not signed; so for each caller without a number.
+    /// Full attestation requires that the asserted and the displayed number are the trunk's.
+    pub(crate) fn attestation(&self) -> Option<Attestation> {
+        let headers = self.request.headers();
+        let number = *judged(headers, self.trunk())?.tn()?;
+        let displayed = from(headers, self.trunk());
+        let displayed = displayed.as_ref().and_then(Identity::tn).copied().unwrap_or(number);
+        let own = |number| self.trunk().numbers.contains(number);
+        if own(&number) && own(&displayed) { self.trunk().attest } else { self.trunk().unknown_attest }
+    }
+
+    /// What a signature is to say. `iat` is the Date if that is fresh, else the clock (RFC 8224 section 4.1).
+    pub(crate) fn claims(&self, attestation: Attestation, origid: OrigId, now: UnixTime) -> Option<Claims> {
+        let headers = self.request.headers();
+        Some(Claims {
+            attestation,
+            orig: judged(headers, self.trunk())?,
+            dest: vec![callee(headers, self.trunk())?],
+            issued_at: date_of(headers).filter(|date| is_fresh(*date, now)).unwrap_or(now),
+            origid,
+        })
+    }
+}
+
+/// A Reason value (RFC 9410 section 3). If there are several Identity header fields, each is named by its PASSporT in
+/// compact form (RFC 9410 section 5).
+fn reason_value(reason: Reason, token: Option<&[u8]>) -> String {
+    let mut value = format!("STIR;cause={};text=\"{}\"", reason.code(), reason.phrase());
+    let signature = token.map(signature_of);
+    let is_base64url = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
+    if let Some(signature) = signature.filter(|signature| signature.iter().all(is_base64url)) {
+        value.push_str(&format!(";ppi=\"..{}\"", String::from_utf8_lossy(signature)));
+    }
+    value
+}

@@ -1,0 +1,332 @@
+//! What an INVITE or MESSAGE passes before it is sent on: admission, verification, judgement.
+//!
+//! ```text
+//! Admitting -> Verifying -> Judging -> passed
+//! ```
+//!
+//! A request waits in Admitting and Judging if policy answers later, and in Verifying if a certificate is missing. Each wait is
+//! bounded, and from each the request may be refused. The routes are asked last, by [`route`](Intake::route).
+
+pub(crate) mod cancel;
+pub(crate) mod emergency;
+pub(crate) mod origin;
+pub(crate) mod screening;
+
+use std::time::{Duration, Instant};
+
+use attesta_sip::{Request, Response, Status};
+use attesta_stir::{Identity, Reason};
+
+use crate::counters::Refusal;
+use crate::env::Env;
+use crate::event::CallEvent;
+use crate::identity::{Received, VerificationOutcome, VettedRequest};
+use crate::intake::origin::Origin;
+use crate::io::Output;
+use crate::policy::{Admission, DECISION_BUDGET, Decision, Later, Question, Reply, Routing};
+use crate::token::Token;
+use crate::trunk::rules::{Consequence, InboundIdentity};
+
+/// A request that waits in its intake.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    state: IntakeState,
+    until: Instant,
+    /// The question to the policy that is not answered yet.
+    asked: Option<Token>,
+}
+
+/// What a request waits for.
+#[derive(Debug)]
+enum IntakeState {
+    /// Policy says later whether the request may proceed.
+    Admitting { received: Received },
+    /// Certificates are being fetched.
+    Verifying { received: Received },
+    /// Policy says later what the outcome of verification does.
+    Judging { received: Received, outcome: VerificationOutcome },
+    /// Policy says later where the request goes.
+    Routing { request: VettedRequest, reasons: Vec<String> },
+}
+
+/// What happens to a request that waits.
+#[derive(Debug)]
+pub(crate) enum IntakeInput {
+    /// New certificates are known.
+    Certificates,
+    /// Policy has answered the question with this token.
+    Decided(Token, Decision),
+    /// The deadline has come.
+    Deadline,
+}
+
+/// How a step of the intake ends.
+#[derive(Debug)]
+pub(crate) enum IntakeStep {
+    /// The request waits.
+    Waits(Box<Intake>),
+    /// The built-in callee has the number that is called.
+    BuiltInCallee(Routed),
+    /// The routes are to be followed.
+    Passed(Routed, Routing),
+    /// The request is refused.
+    Refused {
+        response: Box<Response>,
+        /// Reason values that the response carries (RFC 9410 section 3).
+        reasons: Vec<String>,
+        /// Under which reason the refusal of a MESSAGE is counted.
+        refusal: Refusal,
+    },
+}
+
+/// A request that has passed.
+#[derive(Debug)]
+pub(crate) struct Routed {
+    pub(crate) request: VettedRequest,
+    /// Reason values that the next response owes the sender (RFC 9410 section 3).
+    pub(crate) reasons: Vec<String>,
+}
+
+impl Intake {
+    /// Begins with a request that has passed screening.
+    pub(crate) fn begin(request: Request, origin: &Origin, env: &mut Env<'_>) -> IntakeStep {
+        let received = Received::new(request);
+        let later = env.later();
+        match env.policy.admit(env.now, &origin.arrival, later) {
+            Reply::Now(admission) => Self::admitted(received, admission, origin, env),
+            Reply::Pending(later) => {
+                let state = IntakeState::Admitting { received };
+                Self::ask(state, &later, Question::Admit(origin.arrival.clone()), origin, env)
+            }
+        }
+    }
+
+    /// Takes one event.
+    pub(crate) fn step(self, input: IntakeInput, origin: &Origin, env: &mut Env<'_>) -> IntakeStep {
+        match input {
+            IntakeInput::Certificates => match self.state {
+                IntakeState::Verifying { received } => Self::verify(received, self.until, origin, env),
+                state @ (IntakeState::Admitting { .. }
+                | IntakeState::Judging { .. }
+                | IntakeState::Routing { .. }) => IntakeStep::Waits(Box::new(Self { state, ..self })),
+            },
+            IntakeInput::Decided(token, decision) if self.asked == Some(token) => {
+                self.on_decision(decision, origin, env)
+            }
+            IntakeInput::Decided(..) => IntakeStep::Waits(Box::new(self)),
+            IntakeInput::Deadline if env.now.mono < self.until => IntakeStep::Waits(Box::new(self)),
+            IntakeInput::Deadline => self.on_deadline(origin, env),
+        }
+    }
+
+    /// Policy has answered. An answer of another phase is dropped, and the request goes on waiting.
+    fn on_decision(mut self, decision: Decision, origin: &Origin, env: &mut Env<'_>) -> IntakeStep {
+        match (self.state, decision) {
+            (IntakeState::Admitting { received }, Decision::Admit(admission)) => {
+                forget(&mut self.asked, env);
+                Self::admitted(received, admission, origin, env)
+            }
+            (IntakeState::Judging { received, outcome }, Decision::Judge(consequence)) => {
+                forget(&mut self.asked, env);
+                Self::judged(received, outcome, consequence, origin, env)
+            }
+            (IntakeState::Routing { request, reasons }, Decision::Route(routing)) => {
+                forget(&mut self.asked, env);
+                IntakeStep::Passed(Routed { request, reasons }, routing)
+            }
+            (state, decision) => {
+                tracing::debug!(?decision, "a decision of another phase is dropped");
+                IntakeStep::Waits(Box::new(Self { state, ..self }))
+            }
+        }
+    }
+
+    /// A wait is over. If policy did not answer in time, the request is refused, except that an emergency call goes on as
+    /// the configuration says.
+    fn on_deadline(mut self, origin: &Origin, env: &mut Env<'_>) -> IntakeStep {
+        forget(&mut self.asked, env);
+        let emergency = origin.arrival.emergency;
+        let undecided = match self.state {
+            IntakeState::Verifying { received } => {
+                return Self::verify(received, self.until, origin, env);
+            }
+            IntakeState::Admitting { received } if emergency => {
+                return Self::admitted(received, Admission::Admit, origin, env);
+            }
+            IntakeState::Judging { received, outcome } if emergency => {
+                return Self::judged(received, outcome, Consequence::Continue, origin, env);
+            }
+            IntakeState::Routing { request, reasons } if emergency => {
+                return IntakeStep::Passed(Routed { request, reasons }, Routing::Configured);
+            }
+            IntakeState::Admitting { received } | IntakeState::Judging { received, .. } => {
+                (origin.reply(received.request(), Status::SERVICE_UNAVAILABLE), Vec::new())
+            }
+            IntakeState::Routing { request, reasons } => {
+                (origin.reply(request.request(), Status::SERVICE_UNAVAILABLE), reasons)
+            }
+        };
+        tracing::warn!(trunk = %origin.arrival.trunk, "policy did not answer in time: refused with 503");
+        let (response, reasons) = undecided;
+        IntakeStep::Refused { response: Box::new(response), reasons, refusal: Refusal::NotRouted }
+    }
+
+    /// When the wait is over.
+    pub(crate) const fn deadline(&self) -> Instant {
+        self.until
+    }
+
+    /// The request as it was received.
+    pub(crate) fn request(&self) -> &Request {
+        match &self.state {
+            IntakeState::Admitting { received }
+            | IntakeState::Verifying { received }
+            | IntakeState::Judging { received, .. } => received.request(),
+            IntakeState::Routing { request, .. } => request.request(),
+        }
+    }
+
+    /// The request is over: nothing is waited for any more.
+    pub(crate) fn abandon(&mut self, origin: &Origin, env: &mut Env<'_>) {
+        forget(&mut self.asked, env);
+        env.certificates.leave(origin.owner);
+    }
+
+    fn admitted(received: Received, admission: Admission, origin: &Origin, env: &mut Env<'_>) -> IntakeStep {
+        match admission {
+            Admission::Admit => {
+                let until = env.now.mono + budget(origin);
+                Self::verify(received, until, origin, env)
+            }
+            Admission::Refuse(status) => refused(&received, (status, None), origin, Refusal::NotRouted),
+        }
+    }
+
+    /// Verifies the untouched message with the certificates that are known, and waits for the others until `until`.
+    fn verify(received: Received, until: Instant, origin: &Origin, env: &mut Env<'_>) -> IntakeStep {
+        let ingress = &origin.ingress;
+        let verifier = match (&ingress.domain, ingress.trunk.inbound_identity) {
+            (Some(domain), InboundIdentity::Verify) => &domain.verifier,
+            (None, InboundIdentity::Verify) | (_, InboundIdentity::Pass | InboundIdentity::Strip) => {
+                return Self::route(received.unjudged(ingress), Vec::new(), origin, env);
+            }
+        };
+        let snapshot = env.certificates.snapshot().clone();
+        let verification = received.verify(verifier, &ingress.trunk, &snapshot, env.now.unix);
+        let wanted = verification.wanted();
+        if env.now.mono < until && !wanted.is_empty() {
+            let cap = origin.config.caps.waiting_per_certificate;
+            if let Some(to_fetch) = env.certificates.wait(origin.owner, wanted, cap) {
+                tracing::debug!(certificates = wanted.len(), "waits for certificates");
+                env.out.extend(to_fetch.into_iter().map(Output::FetchCertificate));
+                let state = IntakeState::Verifying { received };
+                return IntakeStep::Waits(Box::new(Self { state, until, asked: None }));
+            }
+        }
+        env.certificates.leave(origin.owner);
+        let outcome = received.outcome(verification.give_up());
+        Self::judge(received, outcome, origin, env)
+    }
+
+    /// Verification has ended: what does its outcome do?
+    fn judge(
+        received: Received,
+        outcome: VerificationOutcome,
+        origin: &Origin,
+        env: &mut Env<'_>,
+    ) -> IntakeStep {
+        let verification = &outcome.verification;
+        let (verdict, reason) =
+            (verification.verdict().as_str(), verification.reason().map_or("", Reason::as_str));
+        env.counters.judge(verdict, reason);
+        tracing::debug!(verdict, reason, "verified");
+        if origin.is_call() {
+            let (call, at) = (origin.arrival.call, env.now.unix);
+            env.tell(CallEvent::Verified { call, at, verification: verification.clone() });
+        }
+        if origin.arrival.emergency {
+            return Self::judged(received, outcome, Consequence::Continue, origin, env);
+        }
+        let planned = outcome.consequence(&origin.ingress.trunk.outcomes);
+        let later = env.later();
+        match env.policy.judge(env.now, &origin.arrival, verification, planned, later) {
+            Reply::Now(consequence) => Self::judged(received, outcome, consequence, origin, env),
+            Reply::Pending(later) => {
+                let (arrival, verification) = (origin.arrival.clone(), verification.clone());
+                let question = Question::Judge { arrival, verification, planned };
+                Self::ask(IntakeState::Judging { received, outcome }, &later, question, origin, env)
+            }
+        }
+    }
+
+    fn judged(
+        received: Received,
+        outcome: VerificationOutcome,
+        consequence: Consequence,
+        origin: &Origin,
+        env: &mut Env<'_>,
+    ) -> IntakeStep {
+        let refusal = match consequence {
+            Consequence::Continue => {
+                let request = received.judged(&outcome, &origin.ingress);
+                return Self::route(request, outcome.reasons, origin, env);
+            }
+            Consequence::Reject => outcome.rejection(),
+            Consequence::RejectWith(status) => (status, None),
+        };
+        refused(&received, refusal, origin, Refusal::NotVerified)
+    }
+
+    /// Asks policy where the request goes. The numbers of the built-in callee come before all routes.
+    fn route(request: VettedRequest, reasons: Vec<String>, origin: &Origin, env: &mut Env<'_>) -> IntakeStep {
+        let called = origin.arrival.destination.as_ref().and_then(Identity::tn);
+        if called.is_some_and(|number| origin.config.is_callee(number)) {
+            return IntakeStep::BuiltInCallee(Routed { request, reasons });
+        }
+        let later = env.later();
+        match env.policy.route(env.now, &origin.arrival, later) {
+            Reply::Now(routing) => IntakeStep::Passed(Routed { request, reasons }, routing),
+            Reply::Pending(later) => {
+                let question = Question::Route(origin.arrival.clone());
+                Self::ask(IntakeState::Routing { request, reasons }, &later, question, origin, env)
+            }
+        }
+    }
+
+    /// Asks policy by way of the shell.
+    fn ask(
+        state: IntakeState,
+        later: &Later,
+        question: Question,
+        origin: &Origin,
+        env: &mut Env<'_>,
+    ) -> IntakeStep {
+        let asked = Some(env.ask(origin.owner, later, question));
+        IntakeStep::Waits(Box::new(Self { state, until: env.now.mono + DECISION_BUDGET, asked }))
+    }
+}
+
+/// The longest that a request waits for certificates.
+fn budget(origin: &Origin) -> Duration {
+    origin.ingress.trunk.budget.unwrap_or(origin.config.budget)
+}
+
+/// The question is answered, or its answer is of no interest any more.
+fn forget(asked: &mut Option<Token>, env: &mut Env<'_>) {
+    if let Some(token) = asked.take() {
+        env.owners.forget_token(token);
+    }
+}
+
+fn refused(
+    received: &Received,
+    (status, phrase): (Status, Option<&'static str>),
+    origin: &Origin,
+    refusal: Refusal,
+) -> IntakeStep {
+    let mut response = origin.reply(received.request(), status);
+    if let Some(phrase) = phrase {
+        response.set_status(status, phrase);
+    }
+    IntakeStep::Refused { response: Box::new(response), reasons: Vec::new(), refusal }
+}

@@ -1,0 +1,65 @@
+//! Where a request outside a dialog comes from.
+
+use std::sync::Arc;
+
+use attesta_sip::{Request, Response, Status};
+use attesta_stir::Identity;
+use attesta_transaction::{Flow, ServerId, Tag};
+use bytes::Bytes;
+
+use crate::config::Config;
+use crate::config::listener::Listener;
+use crate::config::trunk_entry::TrunkEntry;
+use crate::event::{Arrival, CallNumber};
+use crate::headers::reply::reply_tagged;
+use crate::identity::facts::{callee, judged};
+use crate::owners::Owner;
+
+/// Where a request outside a dialog comes from, and who owns it. The same for its whole life.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub(crate) owner: Owner,
+    /// The configuration that let the request in.
+    pub(crate) config: Arc<Config>,
+    pub(crate) arrival: Arc<Arrival>,
+    pub(crate) ingress: Arc<TrunkEntry>,
+    /// Where the request arrived, and its responses leave from.
+    pub(crate) listener: Arc<Listener>,
+    /// The transaction with the sender.
+    pub(crate) server: ServerId,
+    /// Our tag in responses that make no dialog, and in the first dialog that a response makes.
+    pub(crate) tag: Tag,
+}
+
+impl Origin {
+    /// True for a call, false for a MESSAGE.
+    pub(crate) const fn is_call(&self) -> bool {
+        matches!(self.owner, Owner::Call(_))
+    }
+
+    /// A response to the request.
+    pub(crate) fn reply(&self, request: &Request, status: Status) -> Response {
+        reply_tagged(request, status, &self.tag)
+    }
+}
+
+/// What policy and routes are told of a request.
+pub(crate) fn arrival(
+    call: CallNumber,
+    request: &Request,
+    flow: &Flow,
+    ingress: &TrunkEntry,
+    emergency: bool,
+) -> Arc<Arrival> {
+    let headers = request.headers();
+    Arc::new(Arrival {
+        call,
+        trunk: ingress.trunk.name().clone(),
+        source: flow.remote,
+        call_id: Bytes::copy_from_slice(headers.get(attesta_sip::Name::CallId).unwrap_or_default()),
+        caller: judged(headers, &ingress.trunk),
+        callee: callee(headers, &ingress.trunk),
+        destination: Identity::callee(request.uri(), &ingress.trunk.dial_plan).ok(),
+        emergency,
+    })
+}

@@ -1,0 +1,174 @@
+//! Dialogs: RFC 3261 section 12.
+
+use attesta_sip::{CSeq, Method, Name, NameAddr, Request, Response};
+use attesta_transaction::Tag;
+use bytes::Bytes;
+
+use crate::headers::address::{address_uri, contact, owned, sequence, tag, tagged};
+use crate::headers::dialog_id::DialogId;
+use crate::trunk::target::Target;
+
+/// The state of one dialog, from our side of it (RFC 3261 section 12): what identifies it, where requests in it go, and
+/// the sequence numbers of both directions.
+///
+/// Everything is copied out of the messages that made it, so that a call that lasts pins no datagram.
+#[derive(Debug)]
+pub(crate) struct Dialog {
+    call_id: Bytes,
+    local: Party,
+    remote: Party,
+    local_seq: u32,
+    remote_seq: Option<u32>,
+    target: Bytes,
+    route_set: Vec<Bytes>,
+}
+
+/// One end of a dialog: what its From or To header field carries in every request, tag included, and the tag.
+#[derive(Debug)]
+struct Party {
+    address: Bytes,
+    tag: Bytes,
+}
+
+/// The message lacks what a dialog is made of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct NoDialog;
+
+/// A request of the peer's whose CSeq is lower than one before it (RFC 3261 section 12.2.2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct OutOfOrder;
+
+impl Dialog {
+    /// The dialog that our response with `local_tag` to `request` makes (RFC 3261 section 12.1.1). A tag that To has already
+    /// stays (RFC 3261 section 8.2.6.2). Where the peer gives no Contact, `fallback` is the target.
+    pub(crate) fn answering(
+        request: &Request,
+        local_tag: &Tag,
+        fallback: impl FnOnce() -> Bytes,
+    ) -> Result<Self, NoDialog> {
+        let headers = request.headers();
+        let to = headers.get(Name::To).ok_or(NoDialog)?;
+        let from = headers.get(Name::From).ok_or(NoDialog)?;
+        let cseq = headers.get(Name::CSeq).and_then(|value| CSeq::parse(value).ok()).ok_or(NoDialog)?;
+        let local = match tag(to) {
+            Some(tag) => Party { address: owned(to), tag },
+            None => Party { address: tagged(to, local_tag), tag: owned(local_tag.as_bytes()) },
+        };
+        Ok(Self {
+            call_id: owned(headers.get(Name::CallId).ok_or(NoDialog)?),
+            local,
+            remote: Party { address: owned(from), tag: tag(from).unwrap_or_default() },
+            local_seq: FIRST_SEQ - 1,
+            remote_seq: Some(cseq.number()),
+            target: contact(headers).unwrap_or_else(fallback),
+            route_set: headers.values(Name::RecordRoute).map(owned).collect(),
+        })
+    }
+
+    /// The dialog that `response` to a request of ours makes (RFC 3261 section 12.1.2). It is read out of the response
+    /// alone, since that echoes what we sent. Where the peer gives no Contact, `fallback` is the target.
+    pub(crate) fn calling(response: &Response, fallback: impl FnOnce() -> Bytes) -> Result<Self, NoDialog> {
+        let headers = response.headers();
+        let from = headers.get(Name::From).ok_or(NoDialog)?;
+        let to = headers.get(Name::To).ok_or(NoDialog)?;
+        let cseq = headers.get(Name::CSeq).and_then(|value| CSeq::parse(value).ok()).ok_or(NoDialog)?;
+        let mut route_set: Vec<_> = headers.values(Name::RecordRoute).map(owned).collect();
+        route_set.reverse();
+        Ok(Self {
+            call_id: owned(headers.get(Name::CallId).ok_or(NoDialog)?),
+            local: Party { address: owned(from), tag: tag(from).ok_or(NoDialog)? },
+            remote: Party { address: owned(to), tag: tag(to).unwrap_or_default() },
+            local_seq: cseq.number(),
+            remote_seq: None,
+            target: contact(headers).unwrap_or_else(fallback),
+            route_set,
+        })
+    }
+
+    pub(crate) fn id(&self) -> DialogId {
+        DialogId { local: self.local.tag.clone(), remote: self.remote.tag.clone() }
+    }
+
+    /// True if this is the dialog that `id` names.
+    pub(crate) fn has_id(&self, id: &DialogId) -> bool {
+        self.local.tag == id.local && self.remote.tag == id.remote
+    }
+
+    /// Our From or To value, tag included.
+    pub(crate) fn local_address(&self) -> &Bytes {
+        &self.local.address
+    }
+
+    /// A new request in the dialog, with everything that the dialog decides (RFC 3261 section 12.2.1.1): Request-URI,
+    /// Route, From, To, Call-ID and CSeq.
+    pub(crate) fn request(&mut self, method: Method) -> (Request, u32) {
+        self.local_seq += 1;
+        (self.compose(method, self.local_seq), self.local_seq)
+    }
+
+    /// The ACK of a 2xx to our INVITE with this sequence number (RFC 3261 section 13.2.2.4).
+    pub(crate) fn ack(&self, invite: u32) -> Request {
+        self.compose(Method::Ack, invite)
+    }
+
+    fn compose(&self, method: Method, seq: u32) -> Request {
+        let (uri, routes) = self.way();
+        let cseq = format!("{seq} {method}");
+        let mut request = Request::new(method, uri);
+        let headers = request.headers_mut();
+        for route in routes {
+            headers.push(Name::Route, route);
+        }
+        headers.push(Name::From, self.local.address.clone());
+        headers.push(Name::To, self.remote.address.clone());
+        headers.push(Name::CallId, self.call_id.clone());
+        headers.push(Name::CSeq, cseq);
+        request
+    }
+
+    /// The Request-URI and the Route header fields (RFC 3261 section 12.2.1.1). A first route without `lr` is a strict
+    /// router: it becomes the Request-URI, and the remote target goes to the end.
+    fn way(&self) -> (Bytes, Vec<Bytes>) {
+        match self.route_set.split_first() {
+            Some((first, rest)) if !is_loose(first) => {
+                let uri = address_uri(first).unwrap_or_else(|| self.target.clone());
+                let target = Bytes::from([b"<", &self.target[..], b">"].concat());
+                (uri, rest.iter().cloned().chain([target]).collect())
+            }
+            Some(_) | None => (self.target.clone(), self.route_set.clone()),
+        }
+    }
+
+    /// Where the next request goes: the first route, else the remote target.
+    pub(crate) fn next_hop(&self) -> Option<Target> {
+        match self.route_set.first() {
+            Some(route) => Target::of(&address_uri(route)?),
+            None => Target::of(&self.target),
+        }
+    }
+
+    /// Takes note of the peer's request (RFC 3261 section 12.2.2). Gaps are allowed.
+    pub(crate) fn receive(&mut self, request: &Request) -> Result<(), OutOfOrder> {
+        let seq = sequence(request).ok_or(OutOfOrder)?;
+        if self.remote_seq.is_some_and(|last| seq < last) {
+            return Err(OutOfOrder);
+        }
+        self.remote_seq = Some(seq);
+        Ok(())
+    }
+
+    /// Takes a new remote target from a target refresh (RFC 3261 section 12.2.1.2). Returns whether it has changed.
+    pub(crate) fn refresh(&mut self, contact: Bytes) -> bool {
+        let changed = self.target != contact;
+        self.target = contact;
+        changed
+    }
+}
+
+fn is_loose(route: &[u8]) -> bool {
+    let Ok(route) = NameAddr::parse(route) else { return true };
+    route.uri().as_sip().is_none_or(|uri| uri.is_loose_router())
+}
+
+/// The CSeq number of the first request that we send in a dialog (RFC 3261 section 8.1.1.5 leaves it to us).
+pub(crate) const FIRST_SEQ: u32 = 1;

@@ -1,0 +1,239 @@
+//! The INVITE usage of one dialog: 2xx, ACK and BYE (RFC 3261 sections 13.2.2.4, 13.3.1.4 and 15, RFC 5407 section 2).
+
+use std::time::{Duration, Instant};
+
+use attesta_sip::Response;
+use attesta_transaction::{ClientId, Config as Transactions, ServerId, Transmit};
+
+/// How far the INVITE usage has come, in the words of RFC 5407 section 2.
+///
+/// ```text
+///  1xx with a tag          2xx                ACK
+/// ---------------> Early -----> Moratorium -----> Established
+///                    |               |                 |
+///                    |               +-----------------+ BYE, or the call is over
+///                    |                        v
+///                    | the call is over    Mortal
+///                    v                        | response to BYE, or BYE from the peer
+///                  Morgue <-------------------+
+/// ```
+///
+/// A dialog exists from the first response that makes one, so the state Preparative of the RFC has no leg.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum InviteState {
+    /// The dialog is early (RFC 3261 section 12.1).
+    Early,
+    /// The 2xx was sent or received, and its ACK was not.
+    Moratorium,
+    /// The 2xx and its ACK have passed.
+    Established,
+    /// The call is over. A BYE of ours is owed or sent.
+    Mortal {
+        /// Our BYE.
+        bye: Bye,
+    },
+    /// Nothing is owed in the dialog any more.
+    Morgue,
+}
+
+/// The BYE by which we end a dialog.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Bye {
+    /// It waits for the ACK of our 2xx (RFC 3261 section 15).
+    AwaitsAck,
+    /// It waits for the address of the peer.
+    Queued,
+    /// It was sent in this transaction.
+    Sent(ClientId),
+}
+
+/// The INVITE usage of one dialog.
+#[derive(Debug)]
+pub(crate) struct InviteUsage {
+    pub(crate) state: InviteState,
+    /// Our 2xx to the peer's INVITE, as long as its ACK is due.
+    unacknowledged: Option<Unacknowledged2xx>,
+    /// Our last INVITE that the peer answered with 2xx.
+    answered: Option<AnsweredInvite>,
+}
+
+impl InviteUsage {
+    /// The usage of an early dialog.
+    pub(crate) const fn early() -> Self {
+        Self { state: InviteState::Early, unacknowledged: None, answered: None }
+    }
+
+    /// True from the 2xx to the end of the call.
+    pub(crate) const fn is_confirmed(&self) -> bool {
+        matches!(self.state, InviteState::Moratorium | InviteState::Established)
+    }
+
+    /// True if the ACK of our 2xx is due.
+    pub(crate) const fn awaits_ack(&self) -> bool {
+        self.unacknowledged.is_some()
+    }
+
+    /// We have sent a 2xx to the peer's INVITE.
+    pub(crate) fn on_2xx_sent(&mut self, answer: Unacknowledged2xx) {
+        self.unacknowledged = Some(answer);
+        self.answer_first();
+    }
+
+    /// The peer has answered our INVITE with CSeq number `seq` by a 2xx.
+    pub(crate) fn on_2xx_received(&mut self, seq: u32) {
+        self.answered = Some(AnsweredInvite { seq, ack: Ack::Due });
+        self.answer_first();
+    }
+
+    fn answer_first(&mut self) {
+        if self.state == InviteState::Early {
+            self.state = InviteState::Moratorium;
+        }
+    }
+
+    fn acknowledge_first(&mut self) {
+        if self.state == InviteState::Moratorium {
+            self.state = InviteState::Established;
+        }
+    }
+
+    /// The peer's ACK with CSeq number `seq` has come. True if it acknowledges our 2xx and none did before.
+    pub(crate) fn on_ack(&mut self, seq: Option<u32>) -> bool {
+        let acknowledges = self.unacknowledged.as_ref().is_some_and(|answer| seq == Some(answer.seq));
+        if acknowledges {
+            self.unacknowledged = None;
+            self.acknowledge_first();
+        }
+        acknowledges
+    }
+
+    /// The CSeq number of our INVITE whose 2xx has no ACK yet. The caller must send the ACK: it is asked for once.
+    pub(crate) fn take_ack_due(&mut self) -> Option<u32> {
+        let answered = self.answered.as_mut().filter(|answered| matches!(answered.ack, Ack::Due))?;
+        answered.ack = Ack::Queued;
+        Some(answered.seq)
+    }
+
+    /// The ACK has left.
+    pub(crate) fn on_ack_sent(&mut self, transmit: Transmit) {
+        if let Some(answered) = &mut self.answered {
+            answered.ack = Ack::Sent(transmit);
+        }
+        self.acknowledge_first();
+    }
+
+    /// A 2xx to our INVITE with CSeq number `seq` has come, for which no request waits.
+    pub(crate) fn on_repeated_2xx(&mut self, seq: u32) -> Repeated2xx {
+        match &self.answered {
+            Some(AnsweredInvite { seq: last, ack }) if seq <= *last => match ack {
+                Ack::Sent(transmit) if seq == *last => Repeated2xx::AckAgain(transmit.clone()),
+                Ack::Due | Ack::Queued | Ack::Sent(_) => Repeated2xx::Ignore,
+            },
+            Some(_) | None => {
+                self.answered = Some(AnsweredInvite { seq, ack: Ack::Due });
+                Repeated2xx::Ack
+            }
+        }
+    }
+
+    /// When [`on_deadline`](Self::on_deadline) is due.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.unacknowledged.as_ref().map(|answer| answer.again.min(answer.give_up))
+    }
+
+    /// What is due at `now` for our 2xx.
+    pub(crate) fn on_deadline(&mut self, now: Instant) -> Due2xx<'_> {
+        if self.unacknowledged.as_ref().is_some_and(|answer| answer.give_up <= now) {
+            self.unacknowledged = None;
+            return Due2xx::GiveUp;
+        }
+        match &mut self.unacknowledged {
+            Some(answer) => {
+                if answer.repeats(now) {
+                    Due2xx::Repeat(answer.server, &answer.response)
+                } else {
+                    Due2xx::Nothing
+                }
+            }
+            None => Due2xx::Nothing,
+        }
+    }
+}
+
+/// What follows from a 2xx that no request waits for (RFC 3261 section 13.2.2.4).
+#[derive(Debug)]
+pub(crate) enum Repeated2xx {
+    /// The 2xx came again: the same ACK is sent again.
+    AckAgain(Transmit),
+    /// The 2xx is that of an INVITE that was given up: it gets an ACK of its own.
+    Ack,
+    /// The ACK is not known yet, or the 2xx is older than the last.
+    Ignore,
+}
+
+/// What is due for our 2xx (RFC 3261 section 13.3.1.4).
+#[derive(Debug)]
+pub(crate) enum Due2xx<'a> {
+    /// Nothing.
+    Nothing,
+    /// The 2xx is sent again.
+    Repeat(ServerId, &'a Response),
+    /// No ACK came within 64*T1.
+    GiveUp,
+}
+
+/// Our 2xx to an INVITE, sent again until its ACK comes (RFC 3261 section 13.3.1.4).
+#[derive(Debug)]
+pub(crate) struct Unacknowledged2xx {
+    /// The INVITE.
+    server: ServerId,
+    /// Its CSeq number, which the ACK repeats.
+    seq: u32,
+    response: Response,
+    again: Instant,
+    interval: Duration,
+    longest: Duration,
+    give_up: Instant,
+}
+
+impl Unacknowledged2xx {
+    pub(crate) fn new(
+        now: Instant,
+        server: ServerId,
+        seq: u32,
+        response: Response,
+        timers: &Transactions,
+    ) -> Self {
+        let (t1, longest) = (timers.round_trip(), timers.longest_interval());
+        Self { server, seq, response, again: now + t1, interval: t1, longest, give_up: now + 64 * t1 }
+    }
+
+    /// True if the 2xx is to be sent again at `now`; then the next time is set.
+    fn repeats(&mut self, now: Instant) -> bool {
+        let due = self.again <= now;
+        if due {
+            self.interval = self.interval.saturating_mul(2).min(self.longest);
+            self.again = now + self.interval;
+        }
+        due
+    }
+}
+
+/// Our INVITE that was answered with 2xx.
+#[derive(Debug)]
+struct AnsweredInvite {
+    /// Its CSeq number.
+    seq: u32,
+    ack: Ack,
+}
+
+/// The ACK of a 2xx that we received.
+#[derive(Debug)]
+enum Ack {
+    /// It waits for the ACK of the other leg.
+    Due,
+    /// It leaves as soon as the address of the peer is known.
+    Queued,
+    /// It has left. A 2xx that comes again gets the same ACK again (RFC 3261 section 13.2.2.4).
+    Sent(Transmit),
+}

@@ -1,0 +1,410 @@
+//! A leg: one dialog with one peer, and what is in flight in it. A leg knows no other leg.
+
+pub(crate) mod dialog;
+pub(crate) mod invite;
+pub(crate) mod next_hop;
+pub(crate) mod offer_answer;
+pub(crate) mod requests;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use attesta_sip::{MaxForwards, Method, Name, Request, Response, Status};
+use attesta_transaction::{ClientId, Flow, ServerId};
+use bytes::Bytes;
+
+use crate::config::Config;
+use crate::config::listener::Listener;
+use crate::env::Env;
+use crate::headers::relay;
+use crate::headers::session::has_session;
+use crate::identity::belief::strip_untrusted;
+use crate::io::{Destination, Output, ResolveError};
+use crate::leg::dialog::Dialog;
+use crate::leg::invite::{Bye, Due2xx, InviteState, InviteUsage, Repeated2xx};
+use crate::leg::next_hop::{NextHopState, QueuedRequest, RESOLVE_BUDGET, RequestKind};
+use crate::leg::offer_answer::{Disagreement, OfferAnswer, Sender};
+use crate::leg::requests::{RelayedRequest, RelayedRequests};
+use crate::owners::Owner;
+use crate::token::Token;
+use crate::trunk::health::TargetStatus;
+use crate::trunk::rules::Trusts;
+
+/// Which end of the call a leg leads to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Side {
+    /// The A leg.
+    Caller,
+    /// The B leg.
+    Callee,
+}
+
+impl Side {
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::Caller => Self::Callee,
+            Self::Callee => Self::Caller,
+        }
+    }
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Caller => "a",
+            Self::Callee => "b",
+        }
+    }
+}
+
+/// One leg: a dialog with one peer.
+#[derive(Debug)]
+pub(crate) struct Leg {
+    pub(crate) dialog: Dialog,
+    pub(crate) side: Side,
+    pub(crate) invite: InviteUsage,
+    /// The peer's requests that are being relayed.
+    pub(crate) requests: RelayedRequests,
+    /// What is believed of the peer.
+    pub(crate) trusts: Trusts,
+    /// Where messages to the peer leave from.
+    pub(crate) listener: Arc<Listener>,
+    session: OfferAnswer,
+    next_hop: NextHopState,
+    config: Arc<Config>,
+    owner: Owner,
+}
+
+/// What a new leg is made of, besides its dialog.
+#[derive(Clone, Debug)]
+pub(crate) struct LegSettings {
+    pub(crate) owner: Owner,
+    pub(crate) side: Side,
+    pub(crate) listener: Arc<Listener>,
+    pub(crate) config: Arc<Config>,
+    pub(crate) trusts: Trusts,
+    /// The only flow to the peer, if no connection to it can be opened (RFC 7118 appendix B.1).
+    pub(crate) only_flow: Option<Flow>,
+}
+
+/// A relayed request that has left on this leg, or could not leave.
+#[derive(Debug)]
+pub(crate) struct Launched {
+    /// Its transaction with the peer that sent it.
+    pub(crate) server: ServerId,
+    pub(crate) result: Result<ClientId, NotLaunched>,
+}
+
+/// Why a request did not leave.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum NotLaunched {
+    /// The endpoint holds as many transactions as its cap allows.
+    Overloaded,
+    /// The address of the peer was not found.
+    NoAddress,
+}
+
+impl Leg {
+    /// A leg with an early dialog. Its owner is told what arrives in the dialog.
+    pub(crate) fn open(dialog: Dialog, settings: LegSettings, env: &mut Env<'_>) -> Self {
+        let LegSettings { owner, side, listener, config, trusts, only_flow } = settings;
+        env.owners.own_dialog(dialog.id(), owner);
+        Self {
+            dialog,
+            side,
+            invite: InviteUsage::early(),
+            requests: RelayedRequests::default(),
+            trusts,
+            listener,
+            session: OfferAnswer::new(),
+            next_hop: only_flow.map_or(NextHopState::Unknown, NextHopState::Known),
+            config,
+            owner,
+        }
+    }
+
+    /// Closes the leg. Nothing more is sent in its dialog, and what arrives in the dialog has no owner.
+    pub(crate) fn close(&mut self, env: &mut Env<'_>) {
+        self.invite.state = InviteState::Morgue;
+        env.owners.forget_dialog(&self.dialog.id());
+        if let Some(token) = self.next_hop.asked() {
+            env.owners.forget_token(token);
+        }
+    }
+
+    /// Hands the leg to another owner.
+    pub(crate) fn hand_to(&mut self, owner: Owner, env: &mut Env<'_>) {
+        self.owner = owner;
+        env.owners.own_dialog(self.dialog.id(), owner);
+        if let Some(token) = self.next_hop.asked() {
+            env.owners.own_token(token, owner);
+        }
+    }
+
+    /// True if nothing is owed in the dialog any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.invite.state == InviteState::Morgue
+    }
+
+    /// True if the answer with this token is for this leg.
+    pub(crate) fn waits_for(&self, token: Token) -> bool {
+        self.next_hop.asked() == Some(token)
+    }
+
+    /// When [`on_deadline`](Self::on_deadline) is due, or a relayed request of the peer is overdue.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let deadlines = [self.next_hop.deadline(), self.invite.deadline(), self.requests.deadline()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Sends a request in the dialog, as soon as the address of the peer is known. The outcome of a relayed request is
+    /// returned if it is known at once.
+    pub(crate) fn send(
+        &mut self,
+        request: Request,
+        kind: RequestKind,
+        env: &mut Env<'_>,
+    ) -> Option<Launched> {
+        let request = QueuedRequest { request, kind };
+        match &mut self.next_hop {
+            NextHopState::Known(flow) => {
+                let flow = flow.clone();
+                self.launch(request, flow, env)
+            }
+            NextHopState::Asked { queue, .. } => {
+                queue.push(request);
+                None
+            }
+            NextHopState::Unknown => match self.dialog.next_hop() {
+                Some(target) => {
+                    let token = env.resolve(self.owner, target, self.config.transports(&[]));
+                    let until = env.now.mono + RESOLVE_BUDGET;
+                    self.next_hop = NextHopState::Asked { token, until, queue: vec![request] };
+                    None
+                }
+                None => self.not_sent(kind, env),
+            },
+        }
+    }
+
+    /// Drops a relayed request that has not left yet, since its sender has got an answer.
+    pub(crate) fn unqueue(&mut self, server: ServerId) {
+        self.next_hop.unqueue(server);
+    }
+
+    /// The address of the peer is known, or cannot be found: what waits leaves, or fails.
+    pub(crate) fn on_resolved(
+        &mut self,
+        result: Result<Vec<Destination>, ResolveError>,
+        env: &mut Env<'_>,
+    ) -> Vec<Launched> {
+        let queue = match std::mem::replace(&mut self.next_hop, NextHopState::Unknown) {
+            NextHopState::Asked { token, queue, .. } => {
+                env.owners.forget_token(token);
+                queue
+            }
+            other @ (NextHopState::Unknown | NextHopState::Known(_)) => {
+                self.next_hop = other;
+                return Vec::new();
+            }
+        };
+        let flow = result.ok().and_then(|destinations| self.flow_towards(destinations, env));
+        if let Some(flow) = &flow {
+            self.next_hop = NextHopState::Known(flow.clone());
+        }
+        let mut launched = Vec::new();
+        for request in queue {
+            launched.extend(match &flow {
+                Some(flow) => self.launch(request, flow.clone(), env),
+                None => self.not_sent(request.kind, env),
+            });
+        }
+        launched
+    }
+
+    /// The flow to the first destination that a listener of ours can reach. The leg's own listener comes first, and
+    /// destinations out of service come last.
+    fn flow_towards(&mut self, mut destinations: Vec<Destination>, env: &Env<'_>) -> Option<Flow> {
+        let (now, targets) = (env.now.mono, &env.targets);
+        destinations.sort_by_key(|each| {
+            targets.status_at(now, each.transport, each.address) != TargetStatus::InService
+        });
+        for Destination { transport, address, server_name } in destinations {
+            let own = &self.listener;
+            if own.transport != transport || own.address.is_ipv4() != address.is_ipv4() {
+                match self.config.listener_towards(&[], transport, address) {
+                    Some(other) => self.listener = other.clone(),
+                    None => continue,
+                }
+            }
+            return Some(self.listener.flow_to(address, server_name));
+        }
+        None
+    }
+
+    fn launch(&mut self, queued: QueuedRequest, flow: Flow, env: &mut Env<'_>) -> Option<Launched> {
+        let QueuedRequest { request, kind } = queued;
+        let sent_by = &self.listener.sent_by;
+        match kind {
+            RequestKind::Ack => {
+                let transmit = env.send(request, flow, sent_by);
+                self.invite.on_ack_sent(transmit);
+                None
+            }
+            RequestKind::Bye => {
+                match env.request(self.owner, request, flow, sent_by) {
+                    Ok(client) => self.invite.state = InviteState::Mortal { bye: Bye::Sent(client) },
+                    Err(_) => self.close(env),
+                }
+                None
+            }
+            RequestKind::Relay(server) => {
+                let result = env.request(self.owner, request, flow, sent_by);
+                Some(Launched { server, result: result.map_err(|_| NotLaunched::Overloaded) })
+            }
+        }
+    }
+
+    fn not_sent(&mut self, kind: RequestKind, env: &mut Env<'_>) -> Option<Launched> {
+        tracing::debug!(?kind, side = self.side.as_str(), "the address of the peer was not found");
+        match kind {
+            RequestKind::Ack => None,
+            RequestKind::Bye => {
+                self.close(env);
+                None
+            }
+            RequestKind::Relay(server) => Some(Launched { server, result: Err(NotLaunched::NoAddress) }),
+        }
+    }
+
+    /// The remote target follows the Contact of a target refresh (RFC 3261 section 12.2). A WebSocket peer stays on its
+    /// connection.
+    pub(crate) fn refresh(&mut self, contact: Option<Bytes>) {
+        if contact.is_some_and(|contact| self.dialog.refresh(contact)) {
+            match &self.next_hop {
+                NextHopState::Known(flow) if !flow.transport.is_websocket() => {
+                    self.next_hop = NextHopState::Unknown;
+                }
+                NextHopState::Unknown | NextHopState::Asked { .. } | NextHopState::Known(_) => {}
+            }
+        }
+    }
+
+    /// Sends the ACK of the 2xx that this leg has received, unless it was sent. `model`: the ACK of the other leg, and what
+    /// is believed of it.
+    pub(crate) fn acknowledge(&mut self, model: Option<(&Request, Trusts)>, env: &mut Env<'_>) {
+        let Some(seq) = self.invite.take_ack_due() else { return };
+        let mut request = self.dialog.ack(seq);
+        match model {
+            Some((model, trusts)) => {
+                self.fill(model, &mut request);
+                strip_untrusted(request.headers_mut(), trusts);
+            }
+            None => request.headers_mut().push(Name::MaxForwards, relay::MAX_FORWARDS.to_string()),
+        }
+        self.observe_request(Sender::Local, &request, env);
+        self.send(request, RequestKind::Ack, env);
+    }
+
+    /// A 2xx to an INVITE of ours that no request waits for (RFC 3261 section 13.2.2.4).
+    pub(crate) fn on_repeated_2xx(&mut self, seq: u32, env: &mut Env<'_>) {
+        match self.invite.on_repeated_2xx(seq) {
+            Repeated2xx::AckAgain(transmit) => env.out.push_back(Output::Transmit(transmit)),
+            Repeated2xx::Ack => self.acknowledge(None, env),
+            Repeated2xx::Ignore => {}
+        }
+    }
+
+    /// Ends the dialog by a BYE. If the ACK of our 2xx is due, the BYE waits for it (RFC 3261 section 15). `model`: the BYE
+    /// of the other leg.
+    pub(crate) fn end(&mut self, model: Option<&Request>, env: &mut Env<'_>) {
+        self.invite.state = InviteState::Mortal { bye: Bye::AwaitsAck };
+        self.acknowledge(None, env);
+        if !self.invite.awaits_ack() {
+            self.send_bye(model, env);
+        }
+    }
+
+    /// Sends the BYE, with what `model`, the BYE of the other leg, carries.
+    pub(crate) fn send_bye(&mut self, model: Option<&Request>, env: &mut Env<'_>) {
+        self.invite.state = InviteState::Mortal { bye: Bye::Queued };
+        let (mut request, _) = self.dialog.request(Method::Bye);
+        match model {
+            Some(model) => self.fill(model, &mut request),
+            None => request.headers_mut().push(Name::MaxForwards, relay::MAX_FORWARDS.to_string()),
+        }
+        self.send(request, RequestKind::Bye, env);
+    }
+
+    /// Carries over what `model`, a request of the other leg, carries.
+    fn fill(&self, model: &Request, request: &mut Request) {
+        let forwards = relay::forwards(model.headers()).unwrap_or(MaxForwards(0));
+        relay::request(model, request, forwards, &self.listener.contact());
+    }
+
+    /// What is due at this time: the address of the peer, or our 2xx. Returns relayed requests that could not leave, and
+    /// true if our 2xx got no ACK.
+    pub(crate) fn on_deadline(&mut self, env: &mut Env<'_>) -> (Vec<Launched>, bool) {
+        let now = env.now.mono;
+        let launched = if self.next_hop.deadline().is_some_and(|until| until <= now) {
+            self.on_resolved(Err(ResolveError::Timeout), env)
+        } else {
+            Vec::new()
+        };
+        let gave_up = match self.invite.on_deadline(now) {
+            Due2xx::GiveUp => true,
+            Due2xx::Repeat(server, response) => {
+                env.respond(server, response);
+                false
+            }
+            Due2xx::Nothing => false,
+        };
+        (launched, gave_up)
+    }
+
+    /// Answers the requests of the peer that are in flight, since the call is over (RFC 3261 section 15.1.2).
+    pub(crate) fn abandon_requests(&mut self, env: &mut Env<'_>) {
+        while let Some(RelayedRequest { request, server, client, .. }) = self.requests.pop() {
+            env.owners.forget_server(server);
+            if let Some(client) = client {
+                if *request.method() == Method::Invite {
+                    env.give_up(client, None);
+                } else {
+                    env.owners.forget_client(client);
+                }
+            }
+            let response = env.reply(&request, Status::REQUEST_TERMINATED);
+            env.respond(server, &response);
+        }
+    }
+
+    /// Follows offers and answers in a request of the dialog.
+    pub(crate) fn observe_request(&mut self, sender: Sender, request: &Request, env: &mut Env<'_>) {
+        let session = has_session(request.headers(), request.body());
+        let seen = self.session.on_request(sender, request.method(), session);
+        count(seen, sender, env);
+    }
+
+    /// Follows offers and answers in a response of the dialog. Of provisional responses, only reliable ones count
+    /// (RFC 6337 section 2.1).
+    pub(crate) fn observe_response(
+        &mut self,
+        sender: Sender,
+        method: &Method,
+        response: &Response,
+        env: &mut Env<'_>,
+    ) {
+        if response.status().is_provisional() && !response.headers().contains(Name::RSeq) {
+            return;
+        }
+        let session = has_session(response.headers(), response.body());
+        let seen = self.session.on_response(sender, method, response.status().class(), session);
+        count(seen, sender, env);
+    }
+}
+
+/// Counts what a peer did. The same message is seen on the other leg too, as ours, and counts once.
+fn count(seen: Result<(), Disagreement>, sender: Sender, env: &mut Env<'_>) {
+    if let (Err(why), Sender::Remote) = (seen, sender) {
+        env.counters.offer_answer_disagreements += 1;
+        tracing::debug!(?why, "offer and answer do not match");
+    }
+}

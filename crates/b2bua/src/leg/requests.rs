@@ -1,0 +1,89 @@
+//! Requests that a peer sent within its dialog and that are being relayed.
+
+use std::time::{Duration, Instant};
+
+use attesta_sip::{Method, Request};
+use attesta_transaction::{ClientId, ServerId};
+
+/// A request of a peer on its way to the other leg.
+#[derive(Debug)]
+pub(crate) struct RelayedRequest {
+    /// The request as it was received.
+    pub(crate) request: Request,
+    /// Its transaction with the peer that sent it.
+    pub(crate) server: ServerId,
+    /// Its transaction on the other leg, once it has left.
+    pub(crate) client: Option<ClientId>,
+    /// Its CSeq number on the other leg.
+    pub(crate) seq: u32,
+    /// When an INVITE that got provisional responses only is given up.
+    deadline: Option<Instant>,
+}
+
+impl RelayedRequest {
+    pub(crate) const fn new(request: Request, server: ServerId, seq: u32) -> Self {
+        Self { request, server, client: None, seq, deadline: None }
+    }
+
+    pub(crate) fn is_invite(&self) -> bool {
+        *self.request.method() == Method::Invite
+    }
+
+    /// A provisional response has come: an INVITE may ring from now on.
+    pub(crate) fn on_provisional(&mut self, now: Instant) {
+        if self.is_invite() {
+            self.deadline = Some(now + REINVITE_BUDGET);
+        }
+    }
+}
+
+/// The requests of one peer that are in flight, in the order in which they came.
+#[derive(Debug, Default)]
+pub(crate) struct RelayedRequests(Vec<RelayedRequest>);
+
+impl RelayedRequests {
+    pub(crate) fn push(&mut self, request: RelayedRequest) {
+        self.0.push(request);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The INVITE in flight; there is one at most (RFC 3261 section 14.2).
+    pub(crate) fn invite(&self) -> Option<&RelayedRequest> {
+        self.0.iter().find(|each| each.is_invite())
+    }
+
+    pub(crate) fn by_client(&mut self, client: ClientId) -> Option<&mut RelayedRequest> {
+        self.0.iter_mut().find(|each| each.client == Some(client))
+    }
+
+    pub(crate) fn by_server(&mut self, server: ServerId) -> Option<&mut RelayedRequest> {
+        self.0.iter_mut().find(|each| each.server == server)
+    }
+
+    /// Takes out the request that was received in this transaction.
+    pub(crate) fn remove(&mut self, server: ServerId) -> Option<RelayedRequest> {
+        let place = self.0.iter().position(|each| each.server == server)?;
+        Some(self.0.remove(place))
+    }
+
+    /// Takes out the first request.
+    pub(crate) fn pop(&mut self) -> Option<RelayedRequest> {
+        (!self.0.is_empty()).then(|| self.0.remove(0))
+    }
+
+    /// Takes out a request whose time is over.
+    pub(crate) fn take_overdue(&mut self, now: Instant) -> Option<RelayedRequest> {
+        let place = self.0.iter().position(|each| each.deadline.is_some_and(|deadline| deadline <= now))?;
+        Some(self.0.remove(place))
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.0.iter().filter_map(|each| each.deadline).min()
+    }
+}
+
+/// How long a relayed INVITE may ring.
+const REINVITE_BUDGET: Duration = Duration::from_secs(120);

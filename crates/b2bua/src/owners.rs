@@ -1,0 +1,89 @@
+//! Who is told what: from the identifier in an input to the one object that owns it.
+
+use std::collections::BTreeMap;
+
+use attesta_transaction::{ClientId, ServerId};
+
+use crate::arena::{CallKey, ClosingKey, MessageKey};
+use crate::headers::dialog_id::DialogId;
+use crate::token::Token;
+
+/// The object that owns a dialog, a transaction, a question or a deadline. Which of its legs or requests is meant, the
+/// owner knows.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Owner {
+    /// A call.
+    Call(CallKey),
+    /// A MESSAGE outside a dialog.
+    Message(MessageKey),
+    /// A leg whose call is over.
+    Closing(ClosingKey),
+}
+
+/// The owners by identifier. An identifier without an owner belongs to something that is over.
+#[derive(Debug, Default)]
+pub(crate) struct Owners {
+    dialogs: BTreeMap<DialogId, Owner>,
+    clients: BTreeMap<ClientId, Owner>,
+    servers: BTreeMap<ServerId, Owner>,
+    tokens: BTreeMap<Token, Owner>,
+}
+
+impl Owners {
+    pub(crate) fn of_dialog(&self, id: &DialogId) -> Option<Owner> {
+        self.dialogs.get(id).copied()
+    }
+
+    pub(crate) fn of_client(&self, id: ClientId) -> Option<Owner> {
+        self.clients.get(&id).copied()
+    }
+
+    pub(crate) fn of_server(&self, id: ServerId) -> Option<Owner> {
+        self.servers.get(&id).copied()
+    }
+
+    pub(crate) fn of_token(&self, token: Token) -> Option<Owner> {
+        self.tokens.get(&token).copied()
+    }
+
+    /// `owner` owns the dialog from now on.
+    pub(crate) fn own_dialog(&mut self, id: DialogId, owner: Owner) {
+        self.dialogs.insert(id, owner);
+    }
+
+    /// Responses to this request go to `owner`.
+    pub(crate) fn own_client(&mut self, id: ClientId, owner: Owner) {
+        self.clients.insert(id, owner);
+    }
+
+    /// A CANCEL of this request goes to `owner`.
+    pub(crate) fn own_server(&mut self, id: ServerId, owner: Owner) {
+        self.servers.insert(id, owner);
+    }
+
+    /// The answer with this token goes to `owner`.
+    pub(crate) fn own_token(&mut self, token: Token, owner: Owner) {
+        self.tokens.insert(token, owner);
+    }
+
+    pub(crate) fn forget_dialog(&mut self, id: &DialogId) {
+        self.dialogs.remove(id);
+    }
+
+    pub(crate) fn forget_client(&mut self, id: ClientId) {
+        self.clients.remove(&id);
+    }
+
+    pub(crate) fn forget_server(&mut self, id: ServerId) {
+        self.servers.remove(&id);
+    }
+
+    pub(crate) fn forget_token(&mut self, token: Token) {
+        self.tokens.remove(&token);
+    }
+
+    /// The dialogs that have an owner.
+    pub(crate) fn dialogs(&self) -> usize {
+        self.dialogs.len()
+    }
+}

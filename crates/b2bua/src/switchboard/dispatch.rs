@@ -1,0 +1,277 @@
+//! From an event of the endpoint to its owner: a call, a MESSAGE, a closing leg, or an answer at once.
+
+use std::sync::Arc;
+
+use attesta_sip::{CSeq, Method, Name, Request, Response, Status};
+use attesta_transaction::{ClientId, Event, Failure, Flow, ServerId};
+
+use super::Switchboard;
+use crate::call::{Call, CallInput, CallStep};
+use crate::closing::ClosingInput;
+use crate::config::trunk_entry::TrunkEntry;
+use crate::counters::Refusal;
+use crate::event::CallNumber;
+use crate::headers::address::source;
+use crate::headers::dialog_id::DialogId;
+use crate::intake::emergency::is_emergency;
+use crate::intake::origin::{Origin, arrival};
+use crate::intake::screening::{Purpose, is_outside, screen};
+use crate::leg::dialog::Dialog;
+use crate::leg::{Leg, LegSettings, Side};
+use crate::message::{MessageInput, MessageRelay};
+use crate::now::Now;
+use crate::options;
+use crate::owners::Owner;
+use crate::policy::Policy;
+use crate::trunk::rules::Trusts;
+
+impl<P: Policy> Switchboard<P> {
+    pub(super) fn on_event(&mut self, now: Now, event: Event) {
+        match event {
+            Event::Request { id, request, flow, on_reserve } => {
+                self.on_request(now, id, request, &flow, on_reserve);
+            }
+            Event::Ack { request, .. } => self.on_ack(now, request),
+            Event::Cancelled { invite, request } => {
+                if let Some(Owner::Call(key)) = self.shared.owners.of_server(invite) {
+                    let input = CallInput::Cancelled { server: invite, cancel: &request };
+                    self.with_call(now, key, |call, env| call.handle(input, env));
+                }
+            }
+            Event::Response { id, response, flow } => self.on_response(now, id, &response, &flow),
+            Event::ClientFailed { id, why } => self.on_client_failed(now, id, why),
+            // The leg itself notices that its 2xx is not acknowledged. Nothing follows for other responses.
+            Event::ServerFailed { id, why } => tracing::debug!(?id, %why, "response not delivered"),
+            Event::ClientTerminated { id } => {
+                self.shared.owners.forget_client(id);
+                self.late_answers.forget(id);
+            }
+            Event::ServerTerminated { id } => self.shared.owners.forget_server(id),
+        }
+    }
+
+    /// A request: in a dialog of ours, or one that may begin something.
+    fn on_request(&mut self, now: Now, id: ServerId, request: Request, flow: &Flow, on_reserve: bool) {
+        let dialog = DialogId::of_request(&request);
+        let owner = dialog.as_ref().and_then(|dialog| self.shared.owners.of_dialog(dialog));
+        match (owner, dialog) {
+            (Some(Owner::Call(key)), Some(dialog)) => {
+                let input = CallInput::Request { dialog, id, request };
+                self.with_call(now, key, |call, env| call.handle(input, env));
+            }
+            (Some(Owner::Closing(key)), _) => {
+                let input = ClosingInput::Request { id, request };
+                self.with_closing(now, key, |leg, env| leg.handle(input, env));
+            }
+            (Some(Owner::Call(_) | Owner::Message(_)) | None, _) if is_outside(&request) => {
+                self.on_request_outside(now, id, request, flow, on_reserve);
+            }
+            (Some(Owner::Call(_) | Owner::Message(_)) | None, _) => {
+                let status = Status::CALL_DOES_NOT_EXIST;
+                let known = self.knows(flow);
+                let mut env = self.shared.env(now, &mut self.policy);
+                if known {
+                    env.refuse(id, &request, status, Refusal::NoDialog);
+                } else {
+                    env.dismiss(id, &request, flow, status, Refusal::NoDialog);
+                }
+            }
+        }
+    }
+
+    /// Screens a request outside a dialog (RFC 3261 section 8.2): source, method, Request-URI, extensions. On the reserve of
+    /// the transaction layer only emergency calls go on.
+    fn on_request_outside(
+        &mut self,
+        now: Now,
+        id: ServerId,
+        request: Request,
+        flow: &Flow,
+        on_reserve: bool,
+    ) {
+        let config = self.shared.config.clone();
+        let mut env = self.shared.env(now, &mut self.policy);
+        let Some(ingress) = config.screen(flow).cloned() else {
+            return env.dismiss(id, &request, flow, Status::FORBIDDEN, Refusal::UnknownSource);
+        };
+        let emergency = *request.method() == Method::Invite && is_emergency(&config, &request);
+        if on_reserve && !emergency {
+            return env.endpoint.turn_away(now.mono, id, &request, flow);
+        }
+        match screen(&request) {
+            Err((status, refusal)) => env.refuse(id, &request, status, refusal),
+            Ok(purpose) if self.service.is_closed_to(purpose, &config, &request) => {
+                env.refuse(id, &request, Status::SERVICE_UNAVAILABLE, Refusal::Draining);
+            }
+            Ok(Purpose::Query) => options::answer(id, &request, &mut env),
+            Ok(Purpose::Message) => self.begin_message(now, id, request, flow, ingress),
+            Ok(Purpose::Call) => self.begin_call(now, id, request, flow, ingress, emergency),
+        }
+    }
+
+    fn begin_call(
+        &mut self,
+        now: Now,
+        id: ServerId,
+        request: Request,
+        flow: &Flow,
+        ingress: Arc<TrunkEntry>,
+        emergency: bool,
+    ) {
+        if self.calls.len() >= self.shared.config.caps.calls && !emergency {
+            let mut env = self.shared.env(now, &mut self.policy);
+            return env.refuse(id, &request, Status::SERVICE_UNAVAILABLE, Refusal::CallCap);
+        }
+        let only_flow = flow.transport.is_websocket().then(|| flow.clone());
+        let origin = self.origin(id, &request, flow, ingress, emergency);
+        let key = self.calls.insert_with(|key| Call::new(origin(Owner::Call(key)), only_flow, now.mono));
+        self.with_call(now, key, |call, env| call.begin(request, env));
+    }
+
+    fn begin_message(
+        &mut self,
+        now: Now,
+        id: ServerId,
+        request: Request,
+        flow: &Flow,
+        ingress: Arc<TrunkEntry>,
+    ) {
+        if self.messages.len() >= self.shared.config.caps.calls {
+            let mut env = self.shared.env(now, &mut self.policy);
+            return env.refuse(id, &request, Status::SERVICE_UNAVAILABLE, Refusal::CallCap);
+        }
+        let emergency = is_emergency(&self.shared.config, &request);
+        let origin = self.origin(id, &request, flow, ingress, emergency);
+        let key = self.messages.insert_with(|key| MessageRelay::new(origin(Owner::Message(key))));
+        self.with_message(now, key, |message, env| message.begin(request, env));
+    }
+
+    /// Where a request comes from, once its owner is known.
+    fn origin(
+        &mut self,
+        server: ServerId,
+        request: &Request,
+        flow: &Flow,
+        ingress: Arc<TrunkEntry>,
+        emergency: bool,
+    ) -> impl FnOnce(Owner) -> Origin + use<P> {
+        self.numbers += 1;
+        let arrival = arrival(CallNumber(self.numbers), request, flow, &ingress, emergency);
+        let config = self.shared.config.clone();
+        let listener = config.listener_of(flow);
+        let tag = self.shared.ids.tag();
+        move |owner| Origin { owner, config, arrival, ingress, listener, server, tag }
+    }
+
+    fn on_ack(&mut self, now: Now, request: Request) {
+        let dialog = DialogId::of_request(&request);
+        let owner = dialog.as_ref().and_then(|dialog| self.shared.owners.of_dialog(dialog));
+        match (owner, dialog) {
+            (Some(Owner::Call(key)), Some(dialog)) => {
+                let input = CallInput::Ack { dialog, ack: &request };
+                self.with_call(now, key, |call, env| call.handle(input, env));
+            }
+            (Some(Owner::Closing(key)), _) => {
+                self.with_closing(now, key, |leg, env| leg.handle(ClosingInput::Ack(request), env));
+            }
+            // An ACK of a dialog that is over has no answer.
+            (Some(Owner::Call(_) | Owner::Message(_)) | None, _) => {}
+        }
+    }
+
+    fn on_response(&mut self, now: Now, id: ClientId, response: &Response, flow: &Flow) {
+        let taken = match self.shared.owners.of_client(id) {
+            Some(Owner::Call(key)) => {
+                let input = CallInput::Response { client: id, response, flow };
+                match self.with_call(now, key, |call, env| call.handle(input, env)) {
+                    CallStep::NotTaken => false,
+                    CallStep::Goes | CallStep::Over(_) => true,
+                }
+            }
+            Some(Owner::Message(key)) => {
+                let input = MessageInput::Response { client: id, response };
+                self.with_message(now, key, |message, env| message.handle(input, env));
+                true
+            }
+            Some(Owner::Closing(key)) => {
+                let input = ClosingInput::Response { client: id, status: response.status() };
+                self.with_closing(now, key, |leg, env| leg.handle(input, env));
+                true
+            }
+            None => false,
+        };
+        if let Some((dialog, seq)) = answered_dialog(response) {
+            if !taken {
+                self.on_late_2xx(now, id, &dialog, seq, (response, flow));
+            }
+            self.late_answers.note(id, dialog, self.shared.config.caps.answers);
+        }
+    }
+
+    /// A 2xx to an INVITE that no request waits for. It is a repeated one, which gets its ACK again as long as its dialog lives;
+    /// or it makes one more dialog, of a fork or of an INVITE that was given up, which is acknowledged and ended
+    /// (RFC 3261 section 13.2.2.4).
+    fn on_late_2xx(
+        &mut self,
+        now: Now,
+        client: ClientId,
+        id: &DialogId,
+        seq: u32,
+        (response, flow): (&Response, &Flow),
+    ) {
+        match self.shared.owners.of_dialog(id) {
+            Some(Owner::Call(key)) => {
+                let input = CallInput::Repeated2xx { dialog: id.clone(), seq };
+                self.with_call(now, key, |call, env| call.handle(input, env));
+                return;
+            }
+            Some(Owner::Closing(key)) => {
+                return self
+                    .with_closing(now, key, |leg, env| leg.handle(ClosingInput::Repeated2xx(seq), env));
+            }
+            Some(Owner::Message(_)) | None => {}
+        }
+        let config = self.shared.config.clone();
+        if self.late_answers.contains(client, id) {
+            tracing::debug!("a 2xx of a dialog that is over came late");
+        } else if self.late_answers.is_full(client, config.caps.answers) {
+            self.shared.counters.refuse(Refusal::AnswerCap);
+        } else if let Ok(dialog) = Dialog::calling(response, || source(flow.transport, flow.remote)) {
+            tracing::debug!("a 2xx too many is acknowledged and ended");
+            let listener = config.listener_of(flow);
+            let (side, trusts) = (Side::Callee, Trusts::default());
+            self.close_with(now, None, |owner, env| {
+                let settings = LegSettings { owner, side, listener, config, trusts, only_flow: None };
+                let mut leg = Leg::open(dialog, settings, env);
+                leg.invite.on_2xx_received(seq);
+                leg
+            });
+        }
+    }
+
+    fn on_client_failed(&mut self, now: Now, id: ClientId, why: Failure) {
+        let owner = self.shared.owners.of_client(id);
+        self.shared.owners.forget_client(id);
+        match owner {
+            Some(Owner::Call(key)) => {
+                let input = CallInput::Failed { client: id, why };
+                self.with_call(now, key, |call, env| call.handle(input, env));
+            }
+            Some(Owner::Message(key)) => {
+                let input = MessageInput::Failed { client: id, why };
+                self.with_message(now, key, |message, env| message.handle(input, env));
+            }
+            Some(Owner::Closing(key)) => {
+                self.with_closing(now, key, |leg, env| leg.handle(ClosingInput::Failed(id), env));
+            }
+            None => {}
+        }
+    }
+}
+
+/// The dialog of a 2xx to an INVITE, and the number in its CSeq; `None` for any other response.
+fn answered_dialog(response: &Response) -> Option<(DialogId, u32)> {
+    let cseq = CSeq::parse(response.headers().get(Name::CSeq)?).ok()?;
+    let answers = response.status().is_success() && *cseq.method() == Method::Invite;
+    answers.then(|| DialogId::of_response(response)).flatten().map(|dialog| (dialog, cseq.number()))
+}

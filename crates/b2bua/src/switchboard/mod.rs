@@ -1,0 +1,334 @@
+//! The top object: inputs in, outputs out. It finds the owner of each input and owns all calls, MESSAGEs and closing legs.
+
+mod dispatch;
+mod late_answers;
+mod shutdown;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use attesta_sip::Request;
+use attesta_stir::cert::Snapshot;
+use attesta_transaction as transaction;
+use attesta_transaction::{Flow, Seed, WorkerPlace};
+
+use crate::alarm::Alarms;
+use crate::arena::{Arena, CallKey, ClosingKey, MessageKey, OfCall, OfClosing, OfMessage};
+use crate::call::bridge::{Bridge, BridgedTo};
+use crate::call::{Call, CallInput, CallStep, Released};
+use crate::closing::{ClosingInput, ClosingLeg};
+use crate::config::Config;
+use crate::counters::Counters;
+use crate::env::{Env, Shared, first_number};
+use crate::io::{Destination, Input, Output, ResolveError};
+use crate::leg::Leg;
+use crate::message::{MessageInput, MessageRelay};
+use crate::now::Now;
+use crate::owners::Owner;
+use crate::policy::{Decision, DefaultPolicy, Policy};
+use crate::token::Token;
+use late_answers::LateAnswers;
+use shutdown::ServiceState;
+
+/// The back-to-back user agent of one worker.
+///
+/// It has no socket, clock, task or lock. [`handle_input`](Self::handle_input) takes what happened; then
+/// [`poll_output`](Self::poll_output) is drained until it returns [`Output::Timeout`].
+#[derive(Debug)]
+pub struct Switchboard<P = DefaultPolicy> {
+    policy: P,
+    shared: Shared,
+    calls: Arena<OfCall, Call>,
+    messages: Arena<OfMessage, MessageRelay>,
+    /// Legs whose call is over, as long as a BYE or an ACK is owed.
+    closing: Arena<OfClosing, ClosingLeg>,
+    late_answers: LateAnswers,
+    alarms: Alarms<Owner>,
+    /// The number of the last call.
+    numbers: u64,
+    service: ServiceState,
+    /// When the endpoint wants to be woken.
+    endpoint_deadline: Option<Instant>,
+}
+
+impl<P: Policy> Switchboard<P> {
+    /// A switchboard without calls. Its identifiers carry `place`, and all its randomness comes from `seed`.
+    #[must_use]
+    pub fn new(config: Arc<Config>, policy: P, place: WorkerPlace, seed: &Seed) -> Self {
+        Self {
+            policy,
+            shared: Shared::new(config, place, seed),
+            calls: Arena::new(),
+            messages: Arena::new(),
+            closing: Arena::new(),
+            late_answers: LateAnswers::default(),
+            alarms: Alarms::new(),
+            numbers: first_number(place),
+            service: ServiceState::Open,
+            endpoint_deadline: None,
+        }
+    }
+
+    /// Takes in what happened outside, at `now`. Time never runs backwards from call to call.
+    pub fn handle_input(&mut self, now: Now, input: Input) {
+        match input {
+            Input::Datagram { flow, data } => {
+                self.feed_endpoint(now, transaction::Input::Datagram { flow, data });
+            }
+            Input::Unreadable { flow, error } => {
+                self.feed_endpoint(now, transaction::Input::Unreadable { flow, error });
+            }
+            Input::TransportFailed(transmit) => {
+                self.feed_endpoint(now, transaction::Input::TransportFailed(transmit));
+            }
+            Input::NoRoom(transmit) => self.feed_endpoint(now, transaction::Input::NoRoom(transmit)),
+            Input::Timeout => {
+                self.feed_endpoint(now, transaction::Input::Timeout);
+                self.drain_endpoint(now);
+                self.fire_alarms(now);
+            }
+            Input::Resolved { token, result } => self.on_resolved(now, token, result),
+            Input::Reached { token, result } => {
+                self.answer_call(now, token, CallInput::Reached { token, result });
+            }
+            Input::Certificates(snapshot) => self.learn(now, snapshot),
+            Input::Signed { token, result } => {
+                self.answer_call(now, token, CallInput::Signed { token, result })
+            }
+            Input::Decided { token, decision } => self.on_decided(now, token, decision),
+            Input::Configure(config) => self.shared.config = config,
+            Input::Drain => self.drain(),
+            Input::HangUp => self.hang_up_all(now),
+        }
+        self.drain_endpoint(now);
+    }
+
+    /// What must happen outside, in order; [`Output::Timeout`] once nothing is left.
+    pub fn poll_output(&mut self) -> Output {
+        self.shared.out.pop_front().unwrap_or_else(|| {
+            let deadlines = [self.endpoint_deadline, self.alarms.next()];
+            Output::Timeout(deadlines.into_iter().flatten().min())
+        })
+    }
+
+    /// What was counted so far, and how much lives now.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let (shared, calls) = (&self.shared, self.calls.len());
+        let mut counters = shared.counters.read(calls, shared.owners.dialogs(), shared.endpoint.counters());
+        counters.targets_aside = shared.targets.out_of_service() as u64;
+        counters.draining = u64::from(self.service != ServiceState::Open);
+        counters
+    }
+
+    /// True if a trunk claims the address that a message of this flow comes from. Only such peers begin calls.
+    #[must_use]
+    pub fn knows(&self, flow: &Flow) -> bool {
+        self.shared.config.screen(flow).is_some()
+    }
+
+    /// True if a trunk claims the address of this flow, or a name that the certificate of its peer proves. For a trunk that
+    /// requires both, either is enough here, so that its peers are known before their handshake.
+    #[must_use]
+    pub fn claims(&self, flow: &Flow) -> bool {
+        self.shared.config.claims(flow)
+    }
+
+    /// The policy.
+    pub const fn policy_mut(&mut self) -> &mut P {
+        &mut self.policy
+    }
+
+    fn feed_endpoint(&mut self, now: Now, input: transaction::Input) {
+        self.shared.endpoint.handle_input(now.mono, input);
+    }
+
+    /// Takes what the endpoint has to say, until it has no more. Each event may lead to others.
+    fn drain_endpoint(&mut self, now: Now) {
+        loop {
+            match self.shared.endpoint.poll_output() {
+                transaction::Output::Transmit(transmit) => {
+                    self.shared.out.push_back(Output::Transmit(transmit));
+                }
+                transaction::Output::Event(event) => self.on_event(now, event),
+                transaction::Output::Timeout(deadline) => {
+                    self.endpoint_deadline = deadline;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn on_resolved(&mut self, now: Now, token: Token, result: Result<Vec<Destination>, ResolveError>) {
+        match self.shared.owners.of_token(token) {
+            Some(Owner::Call(key)) => {
+                let input = CallInput::Resolved { token, result };
+                self.with_call(now, key, |call, env| call.handle(input, env));
+            }
+            Some(Owner::Message(key)) => {
+                let input = MessageInput::Resolved { token, result };
+                self.with_message(now, key, |message, env| message.handle(input, env));
+            }
+            Some(Owner::Closing(key)) => {
+                let input = ClosingInput::Resolved(result);
+                self.with_closing(now, key, |leg, env| leg.handle(input, env));
+            }
+            None => {}
+        }
+    }
+
+    fn on_decided(&mut self, now: Now, token: Token, decision: Decision) {
+        match self.shared.owners.of_token(token) {
+            Some(Owner::Message(key)) => {
+                let input = MessageInput::Decided { token, decision };
+                self.with_message(now, key, |message, env| message.handle(input, env));
+            }
+            Some(Owner::Call(_) | Owner::Closing(_)) | None => {
+                self.answer_call(now, token, CallInput::Decided { token, decision });
+            }
+        }
+    }
+
+    /// Hands the answer with this token to its call. An answer without an owner comes too late.
+    fn answer_call(&mut self, now: Now, token: Token, input: CallInput<'_>) {
+        if let Some(Owner::Call(key)) = self.shared.owners.of_token(token) {
+            self.with_call(now, key, |call, env| call.handle(input, env));
+        }
+    }
+
+    /// New certificates: the requests that wait for them are verified again, oldest first.
+    fn learn(&mut self, now: Now, snapshot: Arc<Snapshot>) {
+        for owner in self.shared.certificates.learn(snapshot) {
+            match owner {
+                Owner::Call(key) => {
+                    self.with_call(now, key, |call, env| call.handle(CallInput::Certificates, env));
+                }
+                Owner::Message(key) => {
+                    self.with_message(now, key, |message, env| {
+                        message.handle(MessageInput::Certificates, env);
+                    });
+                }
+                Owner::Closing(_) => {}
+            }
+        }
+    }
+
+    fn fire_alarms(&mut self, now: Now) {
+        while let Some(owner) = self.alarms.take_due(now.mono) {
+            match owner {
+                Owner::Call(key) => {
+                    self.with_call(now, key, |call, env| {
+                        call.alarm = None;
+                        call.handle(CallInput::Deadline, env)
+                    });
+                }
+                Owner::Message(key) => {
+                    self.with_message(now, key, |message, env| {
+                        message.alarm = None;
+                        message.handle(MessageInput::Deadline, env);
+                    });
+                }
+                Owner::Closing(key) => {
+                    self.with_closing(now, key, |leg, env| {
+                        leg.alarm = None;
+                        leg.handle(ClosingInput::Deadline, env);
+                    });
+                }
+            }
+        }
+    }
+
+    /// Lets a call take a step, and sets its alarm. A call that is over hands over its legs. `NotTaken` if there is no such
+    /// call.
+    fn with_call(
+        &mut self,
+        now: Now,
+        key: CallKey,
+        step: impl FnOnce(&mut Call, &mut Env<'_>) -> CallStep,
+    ) -> CallStep {
+        let Some(call) = self.calls.get_mut(key) else { return CallStep::NotTaken };
+        match step(call, &mut self.shared.env(now, &mut self.policy)) {
+            CallStep::Over(released) => {
+                self.alarms.set(Owner::Call(key), &mut call.alarm, None);
+                self.calls.remove(key);
+                if let Some(released) = released {
+                    self.release(now, released);
+                }
+                CallStep::Goes
+            }
+            step @ (CallStep::Goes | CallStep::NotTaken) => {
+                let deadline = call.deadline();
+                self.alarms.set(Owner::Call(key), &mut call.alarm, deadline);
+                step
+            }
+        }
+    }
+
+    /// Lets a MESSAGE take a step, and sets its alarm.
+    fn with_message(
+        &mut self,
+        now: Now,
+        key: MessageKey,
+        step: impl FnOnce(&mut MessageRelay, &mut Env<'_>),
+    ) {
+        if let Some(message) = self.messages.get_mut(key) {
+            step(message, &mut self.shared.env(now, &mut self.policy));
+            let deadline = message.deadline();
+            self.alarms.set(Owner::Message(key), &mut message.alarm, deadline);
+            if message.is_over() {
+                self.messages.remove(key);
+            }
+        }
+    }
+
+    /// Lets a closing leg take a step, and sets its alarm.
+    fn with_closing(&mut self, now: Now, key: ClosingKey, step: impl FnOnce(&mut ClosingLeg, &mut Env<'_>)) {
+        if let Some(leg) = self.closing.get_mut(key) {
+            step(leg, &mut self.shared.env(now, &mut self.policy));
+            self.settle(key);
+        }
+    }
+
+    /// Sets the alarm of a closing leg, or drops the leg if nothing is owed any more.
+    fn settle(&mut self, key: ClosingKey) {
+        if let Some(leg) = self.closing.get_mut(key) {
+            let deadline = if leg.is_over() { None } else { leg.deadline() };
+            self.alarms.set(Owner::Closing(key), &mut leg.alarm, deadline);
+            if leg.is_over() {
+                self.closing.remove(key);
+            }
+        }
+    }
+
+    /// Ends the legs of a call that is over.
+    fn release(&mut self, now: Now, released: Released) {
+        let Released { bridge, gone, bye } = released;
+        let Bridge { a, b } = *bridge;
+        let b = match b {
+            BridgedTo::Leg(leg) => Some(leg),
+            BridgedTo::BuiltInCallee => None,
+        };
+        for mut leg in [Some(a), b].into_iter().flatten() {
+            let env = &mut self.shared.env(now, &mut self.policy);
+            leg.abandon_requests(env);
+            if gone == Some(leg.side) {
+                leg.close(env);
+            } else {
+                self.close_with(now, bye.as_deref(), |owner, env| {
+                    leg.hand_to(owner, env);
+                    leg
+                });
+            }
+        }
+    }
+
+    /// Ends a leg that has no call: ACK and BYE are sent, and waited for. `bye`: the BYE of the other leg.
+    fn close_with(&mut self, now: Now, bye: Option<&Request>, leg: impl FnOnce(Owner, &mut Env<'_>) -> Leg) {
+        let env = &mut self.shared.env(now, &mut self.policy);
+        let key = self.closing.insert_with(|key| {
+            let leg = leg(Owner::Closing(key), env);
+            ClosingLeg::begin(leg, bye, env)
+        });
+        self.settle(key);
+    }
+}

@@ -1,0 +1,72 @@
+//! How a switchboard ends its work: it takes no new calls, then hangs up those that are left.
+
+use attesta_sip::Request;
+
+use super::Switchboard;
+use crate::call::CallInput;
+use crate::config::Config;
+use crate::intake::emergency::is_emergency;
+use crate::intake::screening::Purpose;
+use crate::message::MessageInput;
+use crate::now::Now;
+use crate::policy::Policy;
+
+/// What a switchboard still takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum ServiceState {
+    /// Everything.
+    Open,
+    /// Emergency calls, and MESSAGEs to emergency services.
+    Draining,
+    /// Nothing.
+    Closed,
+}
+
+impl ServiceState {
+    /// True if a request for this purpose is refused because the edge is about to stop. An OPTIONS is refused too: peers learn
+    /// from it where to send calls.
+    pub(super) fn is_closed_to(self, purpose: Purpose, config: &Config, request: &Request) -> bool {
+        match self {
+            Self::Open => false,
+            Self::Draining => purpose == Purpose::Query || !is_emergency(config, request),
+            Self::Closed => true,
+        }
+    }
+}
+
+impl<P: Policy> Switchboard<P> {
+    /// True if no call lives and no MESSAGE is on its way.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.calls.len() + self.messages.len() == 0
+    }
+
+    /// True if nothing is owed to any peer: no call and no dialog lives, and each transaction has had its final response and
+    /// only absorbs late messages.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let transactions = self.shared.endpoint.counters();
+        let live = transactions.live_clients + transactions.live_servers;
+        self.is_empty() && self.closing.len() == 0 && live == transactions.absorbing
+    }
+
+    /// Takes emergency calls only from now on. A closed switchboard stays closed.
+    pub(super) fn drain(&mut self) {
+        if self.service == ServiceState::Open {
+            self.service = ServiceState::Draining;
+        }
+    }
+
+    /// Ends all calls, and the MESSAGEs that have not been sent on.
+    pub(super) fn hang_up_all(&mut self, now: Now) {
+        self.service = ServiceState::Closed;
+        let calls: Vec<_> = self.calls.keys().collect();
+        for key in calls {
+            self.with_call(now, key, |call, env| call.handle(CallInput::ShutDown, env));
+        }
+        let messages: Vec<_> = self.messages.keys().collect();
+        for key in messages {
+            self.with_message(now, key, |message, env| message.handle(MessageInput::ShutDown, env));
+        }
+    }
+}
