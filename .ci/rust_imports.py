@@ -159,7 +159,7 @@ def read_module(module, files):
 
 
 def read_use(toks, at, prefix, module, names):
-    """Reads one use tree from `at`, which ends at `;`, `,` or `}`. Gives the index after it."""
+    """Reads one use tree from `at`, which ends at `;`, `,` or `}`. Returns the index after it."""
     path, alias = list(prefix), None
     while toks[at][0] not in (";", ",", "}"):
         text, line = toks[at]

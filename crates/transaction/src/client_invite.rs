@@ -209,7 +209,8 @@ impl Context<'_> {
         State::Accepted { timer_m: now + self.config.sixty_four_t1() }
     }
 
-    /// Sends the ACK to the next hop of the INVITE, over a reliable transport too (RFC 6026 section 8.4). There Timer D is zero.
+    /// Sends the ACK to the next hop of the INVITE, over a reliable transport too (RFC 6026 section 8.4). There Timer D is
+    /// zero.
     fn complete(&self, now: Instant, response: Response, flow: Flow, out: &mut Outbox) -> State {
         let ack = ack_cancel::ack(self.invite, &response);
         if let Some(ack) = &ack {

@@ -20,8 +20,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// T1: the estimated round-trip time, the base of most timers (RFC 3261 section 17.1.1.1). Default 500 ms, at least 1 ms, at
-    /// most [`MAX_T1`](Self::MAX_T1). A lower value retransmits and times out sooner.
+    /// T1: the estimated round-trip time, the base of most timers (RFC 3261 section 17.1.1.1). Default 500 ms, at least 1 ms,
+    /// at most [`MAX_T1`](Self::MAX_T1). A lower value retransmits and times out sooner.
     #[must_use]
     pub fn t1(mut self, t1: Duration) -> Self {
         self.t1 = t1.clamp(SHORTEST, Self::MAX_T1);
@@ -55,7 +55,8 @@ impl Config {
     }
 
     /// The cap on absorbing transactions, which wait for Timer D, I, J, K, L or M and only absorb late messages. Above the cap,
-    /// the transaction that is nearest to its end is dropped; no request is refused. Default 400,000. Each costs about 700 octets.
+    /// the transaction that is nearest to its end is dropped; no request is refused. Default 400,000. Each costs about 700
+    /// octets.
     ///
     /// The default is enough for about 4,000 answered calls a second: each call leaves three such transactions for 32 s and one
     /// for 5 s.

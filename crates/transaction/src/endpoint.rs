@@ -178,8 +178,8 @@ impl Endpoint {
     /// address of `source`, the flow of the request. A retransmission counts as a new request. The endpoint recognises the ACK
     /// of an INVITE by its own To tag, and gives no event for it.
     ///
-    /// Use it for requests from unknown sources. A sender with a forged source address can then neither fill our memory nor make
-    /// us retransmit the response to a victim.
+    /// Use it for requests from unknown sources. A sender with a forged source address can then neither fill our memory nor
+    /// make us retransmit the response to a victim.
     pub fn dismiss(&mut self, id: ServerId, response: Response, source: &Flow) {
         if self.end_server(id.0) {
             self.send_stateless(response, source);
@@ -256,7 +256,8 @@ impl Endpoint {
 
     pub(crate) fn step_server(&mut self, now: Instant, slot: Slot, event: ServerEvent) {
         let Some(server) = self.servers.get_mut(slot) else { return };
-        // After a failure, the same request may arrive over another path: a proxy may try them in turn (RFC 8224 section 6.2.3).
+        // After a failure, the same request may arrive over another path: a proxy may try them in turn (RFC 8224 section
+        // 6.2.3).
         if matches!(&event, ServerEvent::Response(status, _) if status.class() > 2)
             && let Some(merged) = server.merged.take()
         {

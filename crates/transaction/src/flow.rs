@@ -22,8 +22,8 @@ pub struct Flow {
     pub worker: WorkerId,
     /// The names that the peer's TLS certificate proved, if there was one.
     pub tls_names: Option<Arc<TlsNames>>,
-    /// The domain that the peer's certificate must prove on a connection that we open (RFC 5922 section 7.3); `None` without TLS,
-    /// and on a connection that the peer opened.
+    /// The domain that the peer's certificate must prove on a connection that we open (RFC 5922 section 7.3); `None` without
+    /// TLS, and on a connection that the peer opened.
     pub server_name: Option<Arc<str>>,
 }
 

@@ -26,8 +26,8 @@ pub enum Input {
         /// The error, with the octets of the broken message.
         error: StreamError,
     },
-    /// A message could not be sent, or an ICMP error reported that it did not arrive (RFC 3261 section 18.4). The payload may be
-    /// truncated, as in ICMP, if it still contains Via, Call-ID and CSeq. The payload of a response over a stream must be
+    /// A message could not be sent, or an ICMP error reported that it did not arrive (RFC 3261 section 18.4). The payload may
+    /// be truncated, as in ICMP, if it still contains Via, Call-ID and CSeq. The payload of a response over a stream must be
     /// complete.
     ///
     /// If the connection of a response is gone, the endpoint sends the response again with a flow without a connection. The

@@ -11,8 +11,8 @@ use crate::match_fields::MatchFields;
 
 /// A keyed 128-bit digest of the fields that identify a transaction.
 ///
-/// The digest replaces the octets of these fields. A peer without the secret cannot find two transactions with one digest, and a
-/// random collision needs about 2^64 live transactions. So a key always costs 16 octets, whatever the peer sends.
+/// The digest replaces the octets of these fields. A peer without the secret cannot find two transactions with one digest, and
+/// a random collision needs about 2^64 live transactions. So a key always costs 16 octets, whatever the peer sends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Key(u128);
 
@@ -36,12 +36,12 @@ impl Keyring {
         self.digest(Use::Client).part(branch).method(method).key()
     }
 
-    /// The key of the server transaction of a request with these fields and this `method` (RFC 3261 section 17.2.3). To find the
-    /// INVITE of an ACK or of a CANCEL, `method` is INVITE.
+    /// The key of the server transaction of a request with these fields and this `method` (RFC 3261 section 17.2.3). To find
+    /// the INVITE of an ACK or of a CANCEL, `method` is INVITE.
     ///
-    /// If the branch is one of RFC 3261, the key consists of branch, sent-by and method; otherwise of the fields of RFC 2543. These
-    /// exclude the To tag, because an ACK has the To tag of the response. A client that reuses From tag, Call-ID, CSeq number and
-    /// Via means the same request.
+    /// If the branch is one of RFC 3261, the key consists of branch, sent-by and method; otherwise of the fields of RFC 2543.
+    /// These exclude the To tag, because an ACK has the To tag of the response. A client that reuses From tag, Call-ID, CSeq
+    /// number and Via means the same request.
     pub(crate) fn server(&self, fields: &MatchFields<'_>, uri: &[u8], method: &Method) -> Key {
         match fields.branch() {
             Some(branch) => self.digest(Use::Server).part(branch).sent_by(&fields.via).method(method).key(),
@@ -55,14 +55,14 @@ impl Keyring {
         }
     }
 
-    /// The key that finds the same request on another path (RFC 3261 section 8.2.2.2); `None` within a dialog, where paths do not
-    /// fork.
+    /// The key that finds the same request on another path (RFC 3261 section 8.2.2.2); `None` within a dialog, where paths do
+    /// not fork.
     pub(crate) fn merged(&self, fields: &MatchFields<'_>, method: &Method) -> Option<Key> {
         fields.tag(Name::To).is_none().then(|| self.digest(Use::Merged).request(fields).method(method).key())
     }
 
-    /// The To tag of a stateless response to a request with this top Via. It is the same for each retransmission of the request,
-    /// and for the ACK of an INVITE (RFC 3261 section 8.2.7).
+    /// The To tag of a stateless response to a request with this top Via. It is the same for each retransmission of the
+    /// request, and for the ACK of an INVITE (RFC 3261 section 8.2.7).
     pub(crate) fn tag(&self, via: &Via<'_>, place: WorkerPlace) -> Tag {
         let Key(digest) = self.digest(Use::Tag).part(via.branch().unwrap_or_default()).sent_by(via).key();
         Tag::of(place, digest as u64)

@@ -37,7 +37,8 @@
 //! * It acknowledges 300-699 responses to an INVITE (RFC 3261 section 17.1.1.3).
 //! * It sends 100 if its user is slow.
 //! * It answers a CANCEL. It delays a CANCEL of its user until a provisional response arrives.
-//! * It refuses a merged request with 482, an unreadable request with 400 or a similar code, and a request over the cap with 503.
+//! * It refuses a merged request with 482, an unreadable request with 400 or a similar code, and a request over the cap with
+//!   503.
 //! * It drops stray responses.
 //!
 //! The endpoint keeps no dialogs: its user retransmits and acknowledges a 2xx to an INVITE.

@@ -33,8 +33,9 @@ impl Endpoint {
         }
     }
 
-    /// Finds the machine of a message that could not be sent (RFC 3261 sections 17.1.4 and 17.2.4). If the connection of a response
-    /// is gone, the response goes once over a connection to the peer's sent-by port. Later responses use that connection too.
+    /// Finds the machine of a message that could not be sent (RFC 3261 sections 17.1.4 and 17.2.4). If the connection of a
+    /// response is gone, the response goes once over a connection to the peer's sent-by port. Later responses use that
+    /// connection too.
     pub(crate) fn transport_failed(&mut self, now: Instant, transmit: &Transmit, why: Failure) {
         if let Some(request) = UnreadableRequest::read(&transmit.payload) {
             let method = if *request.method() == Method::Ack { &Method::Invite } else { request.method() };
@@ -133,7 +134,8 @@ impl Endpoint {
         slot.map_or(Delivery::Done, |slot| Delivery::Request { id: ServerId(slot), stamped, on_reserve })
     }
 
-    /// Whether a request over the cap goes to the user: it may be an emergency call, and the higher cap of these is not reached.
+    /// Whether a request over the cap goes to the user: it may be an emergency call, and the higher cap of these is not
+    /// reached.
     fn may_be_emergency(&self, request: &Request, claim: Claim) -> bool {
         let begins_a_call = *request.method() == Method::Invite && claim == Claim::Ordinary;
         begins_a_call && self.live() < self.config.cap(Claim::Emergency)
@@ -163,8 +165,8 @@ impl Endpoint {
         Delivery::Ack
     }
 
-    /// Whether an ACK that matches the key of an INVITE belongs to it. With an RFC 2543 client the ACK of any response matches the
-    /// key, so the To tag decides (RFC 3261 section 17.2.3). In Accepted, every ACK goes to the user (RFC 6026 section 6).
+    /// Whether an ACK that matches the key of an INVITE belongs to it. With an RFC 2543 client the ACK of any response matches
+    /// the key, so the To tag decides (RFC 3261 section 17.2.3). In Accepted, every ACK goes to the user (RFC 6026 section 6).
     fn is_acknowledged(&self, invite: Slot, fields: &MatchFields<'_>) -> bool {
         let Some(state) = self.servers.get(invite).and_then(Server::invite) else { return false };
         fields.branch().is_some()
@@ -305,7 +307,8 @@ fn is_forgiven(request: &Request, fault: &Invalid) -> bool {
 
 /// The receiver of a request.
 enum Delivery {
-    /// The user: the request starts a transaction. `stamped` replaces the top Via line. `on_reserve` says that the cap is reached.
+    /// The user: the request starts a transaction. `stamped` replaces the top Via line. `on_reserve` says that the cap is
+    /// reached.
     Request { id: ServerId, stamped: Option<Vec<u8>>, on_reserve: bool },
     /// The machine of the INVITE that the ACK acknowledges.
     AckOf(Slot),

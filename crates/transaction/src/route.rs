@@ -65,10 +65,10 @@ fn is_named(piece: &[u8], wanted: &str) -> bool {
 
 /// The flow of the responses to a request with this top Via that arrived on `source`.
 ///
-/// On a stream, responses use the connection of the request. On UDP, they go from the address that received the request (RFC 3581
-/// section 4) to its source address. The port is the source port if the client asked for `rport`, else the port of sent-by
-/// (RFC 3261 section 18.2.2). A `maddr` would let a sender direct responses to a third party. It is followed only if it names the
-/// source address, and then selects the port of sent-by.
+/// On a stream, responses use the connection of the request. On UDP, they go from the address that received the request (RFC
+/// 3581 section 4) to its source address. The port is the source port if the client asked for `rport`, else the port of sent-by
+/// (RFC 3261 section 18.2.2). A `maddr` would let a sender direct responses to a third party. It is followed only if it names
+/// the source address, and then selects the port of sent-by.
 pub(crate) fn reply(via: &Via<'_>, source: &Flow) -> Flow {
     let mut flow = source.clone();
     let named = || via.maddr().and_then(|host| host.address()) == Some(source.remote.ip().to_canonical());

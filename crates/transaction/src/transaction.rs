@@ -124,8 +124,8 @@ impl Client {
         }
     }
 
-    /// Whether a final response has arrived. The request is not sent again, and the machine only absorbs late messages (Timers D, K
-    /// and M).
+    /// Whether a final response has arrived. The request is not sent again, and the machine only absorbs late messages (Timers
+    /// D, K and M).
     pub(crate) fn absorbs(&self) -> bool {
         match &self.machine {
             ClientMachine::Invite(state) => {

@@ -25,8 +25,8 @@ impl<'a> WorkerHint<'a> {
         Self::read(message, is_response(message))
     }
 
-    /// The hint of a message that we sent, or of its first part, as an ICMP error quotes it. A request has our branch, a response
-    /// our tag.
+    /// The hint of a message that we sent, or of its first part, as an ICMP error quotes it. A request has our branch, a
+    /// response our tag.
     #[must_use]
     pub fn of_sent(message: &'a [u8]) -> Self {
         Self::read(message, !is_response(message))

@@ -50,9 +50,9 @@ impl Kind {
 
 /// state | event | actions | next state | timers of that state
 ///
-/// `A=time` starts a timer. `A` alone lets the timer run on. A timer that is not listed stops when the state changes. `send last`
-/// sends the last response again. `~` marks a timer that a reliable transport does not start, `0` a timer that is zero there. An
-/// event without a row changes nothing.
+/// `A=time` starts a timer. `A` alone lets the timer run on. A timer that is not listed stops when the state changes. `send
+/// last` sends the last response again. `~` marks a timer that a reliable transport does not start, `0` a timer that is zero
+/// there. An event without a row changes nothing.
 const INVITE_CLIENT: &str = "
     -          | begin        | send request              | Calling    | ~A=T1 B=64T1
     Calling    | A            | send request              | Calling    | A=double
@@ -111,8 +111,8 @@ const INVITE_SERVER: &str = "
     Terminated | request      | tell request              | Proceeding | W=200ms
 ";
 
-/// `W` is the wait until the client's Timer E reaches T2 (RFC 4320 section 4.1). After `X` the client no longer waits for a response
-/// (RFC 4320 section 4.2), but its last retransmission may still arrive.
+/// `W` is the wait until the client's Timer E reaches T2 (RFC 4320 section 4.1). After `X` the client no longer waits for a
+/// response (RFC 4320 section 4.2), but its last retransmission may still arrive.
 const SERVER: &str = "
     -          | begin        | tell request              | Trying     | W=3500ms X=64T1
     Trying     | W            | send 100                  | Proceeding | X
