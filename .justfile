@@ -5,8 +5,9 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 default:
     @just --list
 
-# Format, lints and documentation, each with warnings as errors.
+# Plain words, format, lints and documentation, each with warnings as errors.
 check:
+    .ci/words
     cargo fmt --all --check
     cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --all-features

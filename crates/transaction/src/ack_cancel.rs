@@ -1,4 +1,4 @@
-//! The two requests that follow an INVITE to its next hop, the ACK of a failure and the CANCEL, made of what was sent.
+//! The ACK of a 300-699 response and the CANCEL: the two requests that are built from the INVITE as sent.
 
 use attesta_sip::{CSeq, Limits, Message, Method, Name, Request, Response, To};
 use bytes::Bytes;
@@ -6,16 +6,16 @@ use bytes::Bytes;
 /// The ACK of a 300-699 response (RFC 3261 section 17.1.1.3): Request-URI, Call-ID, From, CSeq number, Route and the top Via
 /// of the INVITE, the To of the response.
 ///
-/// `None` if the INVITE, as it was sent, cannot be read.
+/// `None` if the INVITE as sent cannot be parsed.
 pub(crate) fn ack(invite: &Bytes, response: &Response) -> Option<Bytes> {
     let invite = read(invite)?;
     let to = response.headers().get(Name::To)?;
     Some(follow(&invite, Method::Ack, to)?.to_bytes())
 }
 
-/// The CANCEL of an INVITE (RFC 3261 section 9.1), with a Reason where there is one (RFC 3326).
+/// The CANCEL of an INVITE (RFC 3261 section 9.1), with a Reason if there is one (RFC 3326).
 ///
-/// `None` if the INVITE, as it was sent, cannot be read.
+/// `None` if the INVITE as sent cannot be parsed.
 pub(crate) fn cancel(invite: &Bytes, reason: Option<&Bytes>) -> Option<Bytes> {
     let invite = read(invite)?;
     let to = invite.headers().get(Name::To)?;
@@ -42,7 +42,7 @@ fn follow(invite: &Request, method: Method, to: &[u8]) -> Option<Request> {
     Some(request)
 }
 
-/// The To tag of a response, as it was sent.
+/// The To tag of a response as sent.
 pub(crate) fn to_tag(response: &Bytes) -> Option<Vec<u8>> {
     let message = Message::parse(response.clone(), &unlimited()).ok()?;
     Some(To::parse(message.headers().get(Name::To)?).ok()?.tag()?.to_vec())
@@ -55,7 +55,7 @@ fn read(sent: &Bytes) -> Option<Request> {
     }
 }
 
-/// What was sent is read back whatever its size: the limits are for what others send.
+/// Our own messages are parsed without limits: the limits are for received messages.
 fn unlimited() -> Limits {
     Limits::default()
         .message(usize::MAX)
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ack_takes_the_to_of_the_response_and_all_else_of_the_invite() {
+    fn an_ack_has_the_to_of_the_response_and_the_rest_of_the_invite() {
         let mut response = Response::new(Status::BUSY_HERE);
         response.headers_mut().push(Name::To, "<sip:bob@192.0.2.2>;tag=b");
         assert_eq!(

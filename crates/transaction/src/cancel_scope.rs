@@ -1,14 +1,13 @@
-//! Who else may cancel an INVITE.
+//! Which other addresses may cancel an INVITE.
 
 use std::fmt::Debug;
 
 use crate::flow::Flow;
 
-/// Addresses that belong together: what may cancel an INVITE beside the address that it came from, such as the other node of
-/// a pair.
+/// The addresses that may cancel an INVITE in addition to its source address, such as the other node of a cluster.
 ///
 /// See [`Endpoint::accept_cancel_of`](crate::Endpoint::accept_cancel_of).
 pub trait CancelScope: Debug + Send + Sync {
-    /// Whether a CANCEL that came by this flow counts.
+    /// Whether a CANCEL from this flow is accepted.
     fn may_cancel(&self, flow: &Flow) -> bool;
 }

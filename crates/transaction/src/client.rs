@@ -38,7 +38,7 @@ pub(crate) enum State {
     Terminated,
 }
 
-/// What can happen to the machine.
+/// The events of the machine.
 #[derive(Debug)]
 pub(crate) enum Event {
     /// A 1xx arrived.
@@ -47,17 +47,17 @@ pub(crate) enum Event {
     Final(Response, Flow),
     /// The deadline came.
     Timer,
-    /// The transport could not deliver, or was not let.
+    /// The transport could not send the request, or one of our own limits prevented it.
     TransportError(Failure),
 }
 
-/// What the machine does not change.
+/// The data that the machine reads and does not change.
 pub(crate) struct Context<'a> {
-    /// The transaction, as far as the user can name it: it cannot name a CANCEL, which the endpoint sends.
+    /// The transaction; `None` for a CANCEL, which the endpoint sends and the user does not know.
     pub(crate) id: Option<ClientId>,
     pub(crate) config: &'a Config,
     pub(crate) flow: &'a Flow,
-    /// The request as it was sent.
+    /// The request as sent.
     pub(crate) request: &'a Bytes,
 }
 
@@ -75,7 +75,7 @@ impl State {
         Self::Trying { timer_e, timer_f: now + config.sixty_four_t1() }
     }
 
-    /// Takes one event at `now`; what must leave goes to `out`.
+    /// Handles one event at `now`. Messages and events go to `out`.
     pub(crate) fn step(self, now: Instant, event: Event, tsx: &Context<'_>, out: &mut Outbox) -> Self {
         match self {
             Self::Trying { timer_e, timer_f } => match event {
@@ -122,7 +122,7 @@ impl State {
         }
     }
 
-    /// When the machine wants [`Event::Timer`].
+    /// The time of the next [`Event::Timer`].
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match self {
             Self::Trying { timer_e, timer_f } | Self::Proceeding { timer_e, timer_f } => {

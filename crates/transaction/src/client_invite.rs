@@ -44,7 +44,7 @@ use crate::timer::Backoff;
 ///             Terminated <---------------------------+-----------------------------+
 /// ```
 ///
-/// A CANCEL that the user asks for in Calling leaves with the first 1xx (RFC 3261 section 9.1).
+/// If the user cancels in Calling, the CANCEL is sent when the first 1xx arrives (RFC 3261 section 9.1).
 #[derive(Debug)]
 pub(crate) enum State {
     Calling { timer_a: Option<Backoff>, timer_b: Instant, cancel: Option<Cancel> },
@@ -54,7 +54,7 @@ pub(crate) enum State {
     Terminated,
 }
 
-/// What can happen to the machine.
+/// The events of the machine.
 #[derive(Debug)]
 pub(crate) enum Event {
     /// A 1xx arrived.
@@ -63,24 +63,24 @@ pub(crate) enum Event {
     Success(Response, Flow),
     /// A 300-699 arrived.
     Failure(Response, Flow),
-    /// The user wants the INVITE cancelled.
+    /// The user cancels the INVITE.
     Cancel(Cancel),
     /// The deadline came.
     Timer,
-    /// The transport could not deliver, or was not let.
+    /// The transport could not send the message, or one of our own limits prevented it.
     TransportError(Failure),
 }
 
-/// The wish to send a CANCEL: the value of its Reason, where there is one (RFC 3326).
+/// A CANCEL to send: the value of its Reason, if there is one (RFC 3326).
 #[derive(Clone, Debug)]
 pub(crate) struct Cancel(pub(crate) Option<Bytes>);
 
-/// What the machine does not change.
+/// The data that the machine reads and does not change.
 pub(crate) struct Context<'a> {
     pub(crate) id: ClientId,
     pub(crate) config: &'a Config,
     pub(crate) flow: &'a Flow,
-    /// The INVITE as it was sent.
+    /// The INVITE as sent.
     pub(crate) invite: &'a Bytes,
 }
 
@@ -98,7 +98,7 @@ impl State {
         Self::Calling { timer_a, timer_b: now + config.sixty_four_t1(), cancel: None }
     }
 
-    /// Takes one event at `now`; what must leave goes to `out`, a CANCEL that must leave to `cancels`.
+    /// Handles one event at `now`. Messages and events go to `out`. A CANCEL that must be sent now goes to `cancels`.
     pub(crate) fn step(
         self,
         now: Instant,
@@ -117,7 +117,7 @@ impl State {
                 }
                 Event::Success(response, flow) => tsx.accept(now, response, flow, out),
                 Event::Failure(response, flow) => tsx.complete(now, response, flow, out),
-                Event::Cancel(wish) => Self::Calling { timer_a, timer_b, cancel: cancel.or(Some(wish)) },
+                Event::Cancel(wanted) => Self::Calling { timer_a, timer_b, cancel: cancel.or(Some(wanted)) },
                 Event::Timer if timer_b <= now => tsx.fail(Failure::Timeout, out),
                 Event::Timer => {
                     let timer_a = timer_a.map(|timer_a| {
@@ -135,14 +135,14 @@ impl State {
                 }
                 Event::Success(response, flow) => tsx.accept(now, response, flow, out),
                 Event::Failure(response, flow) => tsx.complete(now, response, flow, out),
-                Event::Cancel(wish) => {
+                Event::Cancel(wanted) => {
                     if cancelled.is_none() {
-                        *cancels = Some(wish);
+                        *cancels = Some(wanted);
                     }
                     Self::Proceeding { cancelled: cancelled.or(Some(now + tsx.config.sixty_four_t1())) }
                 }
                 Event::Timer => tsx.fail(Failure::Timeout, out),
-                // Nothing of this machine is on its way; a late ICMP error for the INVITE proves nothing after a 1xx.
+                // After a 1xx this machine sends nothing, so a late ICMP error for the INVITE has no meaning.
                 Event::TransportError(_) => Self::Proceeding { cancelled },
             },
             Self::Accepted { timer_m } => match event {
@@ -175,7 +175,7 @@ impl State {
         }
     }
 
-    /// When the machine wants [`Event::Timer`].
+    /// The time of the next [`Event::Timer`].
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match self {
             Self::Calling { timer_a: Some(timer_a), timer_b, .. } => Some(timer_a.at.min(*timer_b)),
@@ -209,7 +209,8 @@ impl Context<'_> {
         State::Accepted { timer_m: now + self.config.sixty_four_t1() }
     }
 
-    /// The ACK goes where the INVITE went, over a reliable transport too (RFC 6026 section 8.4), where Timer D is zero.
+    /// Sends the ACK to the next hop of the INVITE, over a reliable transport too (RFC 6026 section 8.4). There Timer D is
+    /// zero.
     fn complete(&self, now: Instant, response: Response, flow: Flow, out: &mut Outbox) -> State {
         let ack = ack_cancel::ack(self.invite, &response);
         if let Some(ack) = &ack {

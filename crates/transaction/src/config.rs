@@ -1,4 +1,4 @@
-//! The knobs of an endpoint.
+//! The settings of an endpoint.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use attesta_sip::Limits;
 
 /// The timers and caps of an [`Endpoint`](crate::Endpoint).
 ///
-/// The timers that have no knob follow from these: B, F, H, J, L and M are 64 T1, A, E and G start at T1, I and K are T4,
-/// and D is the longer of 64 T1 and 32 s (RFC 3261 table 4, RFC 6026 section 8.4).
+/// The other timers follow from these: B, F, H, J, L and M are 64 T1, A, E and G start at T1, I and K are T4, and D is the
+/// longer of 64 T1 and 32 s (RFC 3261 table 4, RFC 6026 section 8.4).
 #[derive(Clone, Debug)]
 pub struct Config {
     t1: Duration,
@@ -20,15 +20,15 @@ pub struct Config {
 }
 
 impl Config {
-    /// The estimate of the round-trip time, from which most timers follow (RFC 3261 section 17.1.1.1). Default 500 ms, at least
-    /// 1 ms, at most [`MAX_T1`](Self::MAX_T1). Less retransmits sooner and gives up sooner.
+    /// T1: the estimated round-trip time, the base of most timers (RFC 3261 section 17.1.1.1). Default 500 ms, at least 1 ms,
+    /// at most [`MAX_T1`](Self::MAX_T1). A lower value retransmits and times out sooner.
     #[must_use]
     pub fn t1(mut self, t1: Duration) -> Self {
         self.t1 = t1.clamp(SHORTEST, Self::MAX_T1);
         self
     }
 
-    /// The longest interval between retransmissions of a non-INVITE request or of a final response to an INVITE
+    /// T2: the longest interval between retransmissions of a non-INVITE request or of a final response to an INVITE
     /// (RFC 3261 section 17.1.2.2). Default 4 s, at least 1 ms, at most [`MAX_T2`](Self::MAX_T2).
     #[must_use]
     pub fn t2(mut self, t2: Duration) -> Self {
@@ -36,48 +36,51 @@ impl Config {
         self
     }
 
-    /// How long a message stays in the network (RFC 3261 section 17.1.2.2). Default 5 s, at most [`MAX_T4`](Self::MAX_T4).
+    /// T4: how long a message stays in the network (RFC 3261 section 17.1.2.2). Default 5 s, at most [`MAX_T4`](Self::MAX_T4).
     #[must_use]
     pub fn t4(mut self, t4: Duration) -> Self {
         self.t4 = t4.min(Self::MAX_T4);
         self
     }
 
-    /// How many transactions may have work to do at a time before new ones are refused: requests outside a dialog get a 503.
-    /// Those within a dialog are taken up to a quarter more, since most of them end calls; an INVITE that the user knows to be
-    /// an emergency call, up to half as many more. Default 200,000; each costs about 700 octets beside its message.
+    /// The cap on live transactions, which still have work to do. At the cap, a request outside a dialog gets a 503. Requests
+    /// within a dialog may exceed the cap by a quarter, because most of them end calls. An INVITE that the user recognises as
+    /// an emergency call may exceed the cap by half. Default 200,000. Each transaction costs about 700 octets plus its message.
     ///
-    /// Those that have had their final response do not count here: see [`max_absorbing`](Self::max_absorbing).
+    /// Transactions after their final response do not count here: see [`max_absorbing`](Self::max_absorbing).
     #[must_use]
     pub fn max_transactions(mut self, max_transactions: usize) -> Self {
         self.max_transactions = max_transactions;
         self
     }
 
-    /// How many transactions may wait for Timer D, I, J, K, L or M, only to absorb what comes late. One more ends the one of
-    /// them that is nearest to its end; no request is refused. Default 400,000: about 4,000 answered calls a second, since
-    /// each leaves three such transactions for 32 s and one for 5 s; each costs about 700 octets.
+    /// The cap on absorbing transactions, which wait for Timer D, I, J, K, L or M and only absorb late messages. Above the cap,
+    /// the transaction that is nearest to its end is dropped; no request is refused. Default 400,000. Each costs about 700
+    /// octets.
+    ///
+    /// The default is enough for about 4,000 answered calls a second: each call leaves three such transactions for 32 s and one
+    /// for 5 s.
     #[must_use]
     pub fn max_absorbing(mut self, max_absorbing: usize) -> Self {
         self.max_absorbing = max_absorbing;
         self
     }
 
-    /// What the Retry-After of such a 503 says (RFC 3261 section 21.5.4), in whole seconds. Default 5 s.
+    /// The Retry-After of a 503 at the cap, in whole seconds (RFC 3261 section 21.5.4). Default 5 s.
     #[must_use]
     pub fn retry_after(mut self, retry_after: Duration) -> Self {
         self.retry_after = retry_after;
         self
     }
 
-    /// The limits within which a message is read. Default [`Limits::default`].
+    /// The limits for received messages. Default [`Limits::default`].
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// The longest T1: what follows from it, 64 T1, is then an hour, and no transaction stays longer without a reason.
+    /// The longest T1. 64 T1 is then about an hour, and no timer keeps a transaction longer.
     pub const MAX_T1: Duration = Duration::from_secs(60);
 
     /// The longest T2.
@@ -86,13 +89,13 @@ impl Config {
     /// The longest T4.
     pub const MAX_T4: Duration = Duration::from_secs(300);
 
-    /// T1, which users need who repeat a 2xx (RFC 3261 section 13.3.1.4).
+    /// T1. A user needs it to retransmit a 2xx (RFC 3261 section 13.3.1.4).
     #[must_use]
     pub fn round_trip(&self) -> Duration {
         self.t1
     }
 
-    /// T2, which users need who repeat a 2xx.
+    /// T2. A user needs it to retransmit a 2xx (RFC 3261 section 13.3.1.4).
     #[must_use]
     pub fn longest_interval(&self) -> Duration {
         self.t2
@@ -108,19 +111,18 @@ impl Config {
         self.t4
     }
 
-    /// Timer D, at least 32 s since the T1 of the server is not known (RFC 6026 section 8.4).
+    /// Timer D: at least 32 s, because the T1 of the server is unknown (RFC 6026 section 8.4).
     pub(crate) fn timer_d(&self) -> Duration {
         self.sixty_four_t1().max(Duration::from_secs(32))
     }
 
-    /// How long a non-INVITE request waits for its 100: until the Timer E of its client is reset to T2
-    /// (RFC 4320 section 4.1).
+    /// The delay before the 100 to a non-INVITE request: until the client's Timer E reaches T2 (RFC 4320 section 4.1).
     pub(crate) fn trying_after(&self) -> Duration {
         let intervals = std::iter::successors(Some(self.t1), |interval| Some(interval.saturating_mul(2)));
         intervals.take_while(|interval| *interval < self.t2).sum()
     }
 
-    /// How many transactions may have work to do when a request of this kind begins one more.
+    /// The cap on live transactions that applies to a new request of this kind.
     pub(crate) fn cap(&self, claim: Claim) -> usize {
         let reserve = match claim {
             Claim::Ordinary => 0,
@@ -130,7 +132,7 @@ impl Config {
         self.max_transactions.saturating_add(reserve)
     }
 
-    /// How many transactions may only absorb what comes late.
+    /// The cap on absorbing transactions.
     pub(crate) fn absorbing_cap(&self) -> usize {
         self.max_absorbing
     }
@@ -144,14 +146,14 @@ impl Config {
     }
 }
 
-/// Which part of the cap a request may use.
+/// The kind of a new request, which decides how far it may exceed the cap.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Claim {
-    /// Outside a dialog: none of the reserve.
+    /// Outside a dialog: not at all.
     Ordinary,
-    /// Within a dialog.
+    /// Within a dialog: by a quarter.
     InDialog,
-    /// An emergency call.
+    /// An emergency call: by half.
     Emergency,
 }
 
@@ -169,7 +171,7 @@ impl Default for Config {
     }
 }
 
-/// How long the user has for its first response to an INVITE before the endpoint sends 100 (RFC 3261 section 17.2.1).
+/// If the user sends no response to an INVITE within this time, the endpoint sends 100 (RFC 3261 section 17.2.1).
 pub(crate) const TRYING_AFTER: Duration = Duration::from_millis(200);
 
 /// The shortest T1 and T2.
@@ -184,8 +186,9 @@ mod tests {
         assert_eq!(Config::default().trying_after(), Duration::from_millis(3500));
         assert_eq!(Config::default().t1(Duration::from_secs(9)).trying_after(), Duration::ZERO);
     }
+
     #[test]
-    fn timers_that_nobody_lives_to_see_are_cut_short() {
+    fn timers_are_limited_to_their_longest_values() {
         let config = Config::default().t1(Duration::MAX).t2(Duration::MAX).t4(Duration::MAX);
         assert_eq!(config.sixty_four_t1(), 64 * Config::MAX_T1);
         assert_eq!((config.longest_interval(), config.lifetime()), (Config::MAX_T2, Config::MAX_T4));

@@ -1,36 +1,36 @@
-//! What an endpoint counts.
+//! The counters of an endpoint.
 
 use std::fmt;
 
-/// Plain numbers about one endpoint, summed over workers by whoever reads them.
+/// The counters of one endpoint. The reader adds up the counters of all workers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counters {
-    /// Client transactions that live now, those that only absorb among them.
+    /// Client transactions now, including absorbing ones.
     pub live_clients: u64,
-    /// Server transactions that live now, those that only absorb among them.
+    /// Server transactions now, including absorbing ones.
     pub live_servers: u64,
-    /// Of these, those that have had their final response, and only absorb what comes late until Timer D, I, J, K, L or M
-    /// ends them.
+    /// Absorbing transactions among these: after their final response they only absorb late messages, until Timer D, I, J, K, L
+    /// or M ends them.
     pub absorbing: u64,
-    /// Absorbing transactions that were ended before their time, since there were more than
-    /// [`Config::max_absorbing`](crate::Config::max_absorbing) allows.
+    /// Absorbing transactions that were dropped early, because their number exceeded
+    /// [`Config::max_absorbing`](crate::Config::max_absorbing).
     pub shed: u64,
-    /// Client transactions begun since the start.
+    /// Client transactions started so far.
     pub clients: u64,
-    /// Server transactions begun since the start.
+    /// Server transactions started so far.
     pub servers: u64,
-    /// Messages sent again: by Timer A, E or G, or since the peer sent its own again.
+    /// Messages sent again: by Timer A, E or G, or because the peer retransmitted.
     pub retransmissions_sent: u64,
-    /// Requests and responses of the peer's that a machine had seen before.
+    /// Retransmitted requests and responses of peers.
     pub retransmissions_absorbed: u64,
     /// Messages refused, by reason.
     pub refused: Refused,
 }
 
 impl Counters {
-    /// Adds what another endpoint counted.
+    /// Adds the counters of another endpoint.
     pub fn add(&mut self, other: &Self) {
-        // Taken apart, so that no counter is forgotten.
+        // The pattern names every field, so that a new counter cannot be forgotten.
         let Self {
             live_clients,
             live_servers,
@@ -59,24 +59,24 @@ impl Counters {
 /// Why a received message was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Refusal {
-    /// It is not well formed: 400 for a request whose Via can be read, silence for all else.
+    /// A malformed message: 400 for a request with a readable Via, no response for any other message.
     Malformed,
-    /// A request in another version than SIP/2.0: 505.
+    /// A request with a version other than SIP/2.0: 505.
     Version,
-    /// A request that came by two paths: 482 for the second (RFC 3261 section 8.2.2.2).
+    /// A request that arrived over two paths: 482 for the second (RFC 3261 section 8.2.2.2).
     Merged,
-    /// A new request while the cap on transactions with work to do is reached: 503.
+    /// A new request at the cap on live transactions: 503.
     Overloaded,
-    /// A CANCEL whose INVITE is not known, or came from another address: 481 (RFC 3261 section 9.2).
+    /// A CANCEL whose INVITE is unknown or came from another address: 481 (RFC 3261 section 9.2).
     StrayCancel,
-    /// A response that no client transaction waits for: dropped (RFC 6026 section 7.2).
+    /// A response without a client transaction: dropped (RFC 6026 section 7.2).
     StrayResponse,
-    /// A response with more than one Via, so meant for someone else: dropped (RFC 3261 section 8.1.3.3).
+    /// A response with more than one Via, which is for another element: dropped (RFC 3261 section 8.1.3.3).
     MisroutedResponse,
 }
 
 impl Refusal {
-    /// Every reason, in the order in which they are reported.
+    /// Every reason, in the order of reports.
     pub const ALL: [Self; 7] = [
         Self::Malformed,
         Self::Version,
@@ -87,7 +87,7 @@ impl Refusal {
         Self::MisroutedResponse,
     ];
 
-    /// The word under which the reason is counted.
+    /// The label of the reason in metrics and logs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -108,12 +108,12 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// How many messages were refused for each [`Refusal`].
+/// The number of refused messages for each [`Refusal`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Refused([u64; Refusal::ALL.len()]);
 
 impl Refused {
-    /// How many were refused for this reason.
+    /// The number of messages refused for this reason.
     #[must_use]
     pub fn of(&self, reason: Refusal) -> u64 {
         self.iter().find_map(|(each, count)| (each == reason).then_some(count)).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! The demultiplexer: finds the machine that a message or a timer belongs to.
+//! The demultiplexer: finds the machine of a message or a timer.
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
@@ -26,8 +26,8 @@ use crate::transaction::{Client, ClientEvent, Server, ServerEvent};
 
 /// The transaction layer of one worker: RFC 3261 sections 17 and 18.2, RFC 6026, RFC 4320, RFC 3581.
 ///
-/// It has no socket and no clock. [`handle_input`](Self::handle_input) and the user's calls change it; what must happen
-/// outside waits in [`poll_output`](Self::poll_output), which is to be drained after each of them.
+/// The endpoint has no socket and no clock. [`handle_input`](Self::handle_input) and the calls of the user change its state.
+/// After each of these calls, drain the outputs by [`poll_output`](Self::poll_output).
 #[derive(Debug)]
 pub struct Endpoint {
     pub(crate) config: Config,
@@ -36,14 +36,14 @@ pub struct Endpoint {
     pub(crate) keyring: Keyring,
     pub(crate) clients: Table<Client>,
     pub(crate) servers: Table<Server>,
-    /// The server transactions outside dialogs by what their requests keep on every path.
+    /// Server transactions outside dialogs, by the fields that a request keeps on every path (RFC 3261 section 8.2.2.2).
     pub(crate) merged: HashMap<Key, Slot, BuildHasherDefault<Digested>>,
     pub(crate) out: Outbox,
     pub(crate) throttle: Throttle,
 }
 
 impl Endpoint {
-    /// An endpoint without transactions. Its branches carry `place`; all its chance comes from `seed`.
+    /// An endpoint without transactions. Its branches contain `place`. All its random values come from `seed`.
     #[must_use]
     pub fn new(config: Config, place: WorkerPlace, seed: &Seed) -> Self {
         let mut ids = IdGenerator::new(place, seed);
@@ -61,7 +61,7 @@ impl Endpoint {
         }
     }
 
-    /// Takes in what happened outside, at `now`. Time never runs backwards from call to call.
+    /// Handles one input at `now`. The time never goes backwards from call to call.
     pub fn handle_input(&mut self, now: Instant, input: Input) {
         match input {
             Input::Datagram { flow, data } => self.receive(now, flow, data),
@@ -74,7 +74,7 @@ impl Endpoint {
         }
     }
 
-    /// What must happen outside, in order; [`Output::Timeout`] once nothing is left.
+    /// The next output, in order; [`Output::Timeout`] when all outputs are drained.
     pub fn poll_output(&mut self) -> Output {
         self.out.pop().unwrap_or_else(|| {
             let deadlines = [self.clients.next_deadline(), self.servers.next_deadline()];
@@ -82,14 +82,14 @@ impl Endpoint {
         })
     }
 
-    /// Sends a request in a transaction of its own: `request` without a Via of ours, which is added with a new branch.
+    /// Sends a request in a new transaction. The endpoint adds its Via with a new branch.
     ///
-    /// An ACK is no such request; see [`send`](Self::send).
+    /// An ACK needs [`send`](Self::send) instead.
     ///
     /// # Errors
     ///
-    /// If as many transactions have work to do as the configuration allows. A BYE is always taken: there is one for each
-    /// dialog, and without it the far end would keep a call that is over.
+    /// If the cap on live transactions is reached. A BYE is always accepted: there is one for each dialog, and without the BYE
+    /// the peer would keep an ended call.
     pub fn request(
         &mut self,
         now: Instant,
@@ -101,11 +101,11 @@ impl Endpoint {
         self.begin(now, request, flow, sent_by, claim)
     }
 
-    /// The same for a request of an emergency call, which may use all of the reserve.
+    /// Like [`request`](Self::request), for an emergency call, which may exceed the cap by half.
     ///
     /// # Errors
     ///
-    /// If even that is used up.
+    /// If the higher cap is reached too.
     pub fn emergency_request(
         &mut self,
         now: Instant,
@@ -135,17 +135,17 @@ impl Endpoint {
         self.insert_client(key, client).map(ClientId).ok_or(Overloaded)
     }
 
-    /// Cancels an INVITE (RFC 3261 section 9.1): a CANCEL leaves as soon as a provisional response has come, if no final one
-    /// comes first. `reason` is the value of its Reason header (RFC 3326).
+    /// Cancels an INVITE (RFC 3261 section 9.1). The CANCEL is sent when a provisional response has arrived, unless a final
+    /// response arrives first. `reason` is the value of its Reason header (RFC 3326).
     ///
-    /// The INVITE still ends with a response, mostly a 487, or with a [`Event::ClientFailed`]; of the CANCEL's own response
-    /// nothing is heard. Does nothing for another method and for an INVITE that has its final response.
+    /// The INVITE still ends with a response, usually a 487, or with [`Event::ClientFailed`]. The response to the CANCEL gives
+    /// no event. The call has no effect for another method, or after the final response of the INVITE.
     pub fn cancel(&mut self, now: Instant, id: ClientId, reason: Option<Bytes>) {
         self.step_client(now, id.0, ClientEvent::Cancel(Cancel(reason)));
     }
 
-    /// Sends a request outside any transaction, as the ACK of a 2xx is sent (RFC 3261 section 13.2.2.4): adds a Via with a
-    /// new branch, and gives back what was sent, for the user to hand out again when the 2xx comes again.
+    /// Sends a request outside any transaction, such as the ACK of a 2xx (RFC 3261 section 13.2.2.4). The endpoint adds a Via
+    /// with a new branch. Returns the sent message: the user sends it again when the 2xx arrives again.
     pub fn send(&mut self, mut request: Request, flow: Flow, sent_by: &SentBy) -> Transmit {
         self.push_via(&mut request, &flow, sent_by);
         let transmit = Transmit { flow, payload: request.to_bytes() };
@@ -155,9 +155,11 @@ impl Endpoint {
 
     /// Answers a request (RFC 3261 section 17.2).
     ///
-    /// To an INVITE: any provisional responses, then one final; a 2xx again and again until its ACK, which is the user's to
-    /// do (RFC 6026 section 7.1). To other requests: one final response, no provisional, and no 408 (RFC 4320 section 4):
-    /// these are not sent. A response to a transaction that is gone, or that has its final response, is discarded.
+    /// * To an INVITE: any provisional responses, then one final response. The user retransmits a 2xx until its ACK arrives
+    ///   (RFC 6026 section 7.1).
+    /// * To other requests: one final response. Provisional responses and 408 are not sent (RFC 4320 section 4).
+    ///
+    /// A response is discarded if the transaction has ended or already has its final response.
     pub fn respond(&mut self, now: Instant, id: ServerId, response: &Response) {
         if self.servers.get(id.0).is_some() {
             let event = ServerEvent::Response(response.status(), response.to_bytes());
@@ -165,26 +167,26 @@ impl Endpoint {
         }
     }
 
-    /// An INVITE may be cancelled by its kin, too, and not only from the address that it came from.
-    pub fn accept_cancel_of(&mut self, id: ServerId, kin: Arc<dyn CancelScope>) {
+    /// Accepts a CANCEL of an INVITE from the addresses of `scope` too, not only from the address of the INVITE.
+    pub fn accept_cancel_of(&mut self, id: ServerId, scope: Arc<dyn CancelScope>) {
         if let Some(server) = self.servers.get_mut(id.0) {
-            server.kin = Some(kin);
+            server.cancel_scope = Some(scope);
         }
     }
 
-    /// Refuses a request and forgets it (RFC 3261 section 8.2.7): `response`, a 300-699 without a To tag, leaves once, to the
-    /// address of `source`, by which the request came. The same request is a new one when it comes again; the ACK of an
-    /// INVITE is known by the To tag that the endpoint makes, and is not heard of.
+    /// Refuses a request without state (RFC 3261 section 8.2.7). `response`, a 300-699 without a To tag, is sent once to the
+    /// address of `source`, the flow of the request. A retransmission counts as a new request. The endpoint recognises the ACK
+    /// of an INVITE by its own To tag, and gives no event for it.
     ///
-    /// For requests of strangers: whoever forges their source finds neither memory to fill nor a machine that repeats the
-    /// answer to a victim.
+    /// Use it for requests from unknown sources. A sender with a forged source address can then neither fill our memory nor
+    /// make us retransmit the response to a victim.
     pub fn dismiss(&mut self, id: ServerId, response: Response, source: &Flow) {
         if self.end_server(id.0) {
             self.send_stateless(response, source);
         }
     }
 
-    /// Refuses a request that was taken on the reserve and is no emergency call (see [`Event::Request`]): 503 with
+    /// Refuses a request that was accepted above the cap and is not an emergency call (see [`Event::Request`]): 503 with
     /// Retry-After, without state, as at the cap.
     pub fn turn_away(&mut self, now: Instant, id: ServerId, request: &Request, source: &Flow) {
         if self.end_server(id.0) {
@@ -192,7 +194,7 @@ impl Endpoint {
         }
     }
 
-    /// What was counted so far.
+    /// The counters so far.
     #[must_use]
     pub fn counters(&self) -> Counters {
         Counters {
@@ -203,13 +205,13 @@ impl Endpoint {
         }
     }
 
-    /// Whether no transaction lives, no timer runs and nothing waits to be sent.
+    /// Whether there is no transaction, no timer and no output.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.clients.is_empty() && self.servers.is_empty() && self.merged.is_empty() && self.out.is_empty()
     }
 
-    /// How many transactions have work to do.
+    /// The number of live transactions, which still have work to do.
     pub(crate) fn live(&self) -> usize {
         self.clients.live() + self.servers.live()
     }
@@ -254,7 +256,8 @@ impl Endpoint {
 
     pub(crate) fn step_server(&mut self, now: Instant, slot: Slot, event: ServerEvent) {
         let Some(server) = self.servers.get_mut(slot) else { return };
-        // What has failed may come again by another path, where a proxy tries one after the other (RFC 8224 section 6.2.3).
+        // After a failure, the same request may arrive over another path: a proxy may try them in turn (RFC 8224 section
+        // 6.2.3).
         if matches!(&event, ServerEvent::Response(status, _) if status.class() > 2)
             && let Some(merged) = server.merged.take()
         {
@@ -277,7 +280,7 @@ impl Endpoint {
         }
     }
 
-    /// Gives whether the transaction was there.
+    /// Returns whether the transaction existed.
     fn end_server(&mut self, slot: Slot) -> bool {
         let Some(server) = self.servers.remove(slot) else { return false };
         if server.is_named() {
@@ -289,7 +292,7 @@ impl Endpoint {
         true
     }
 
-    /// Makes room for those that only absorb what comes late: the one that is nearest to its end has absorbed the most.
+    /// Drops absorbing transactions above the cap. The one that is nearest to its end is the least useful.
     fn shed(&mut self) {
         while self.absorbing() > self.config.absorbing_cap() {
             match (self.clients.nearest_end(), self.servers.nearest_end()) {
@@ -305,7 +308,7 @@ impl Endpoint {
         }
     }
 
-    /// The CANCEL goes where its INVITE went, with its branch (RFC 3261 section 9.1).
+    /// Sends the CANCEL to the next hop of the INVITE, with the same branch (RFC 3261 section 9.1).
     fn send_cancel(&mut self, now: Instant, invite: Slot, Cancel(reason): &Cancel) {
         let Some(invite) = self.clients.get(invite) else { return };
         let Some(cancel) = ack_cancel::cancel(&invite.request, reason.as_ref()) else { return };
@@ -324,8 +327,7 @@ impl Endpoint {
         }
     }
 
-    /// The Via that we put above what stands there; over UDP it asks for the reply to come where the request came from
-    /// (RFC 3581 section 3).
+    /// Adds our Via on top. Over UDP it has `rport`, so that responses come to the source port (RFC 3581 section 3).
     fn push_via(&mut self, request: &mut Request, flow: &Flow, sent_by: &SentBy) -> Branch {
         let branch = self.ids.branch();
         let rport = match flow.transport {
@@ -339,7 +341,7 @@ impl Endpoint {
     }
 }
 
-/// Whether a request is sent within a dialog, as far as the request itself tells.
+/// Whether a request is within a dialog: its To has a tag.
 pub(crate) fn is_in_dialog(request: &Request) -> bool {
     request.headers().get(Name::To).and_then(|to| To::parse(to).ok()).is_some_and(|to| to.tag().is_some())
 }

@@ -1,16 +1,16 @@
-//! What can go wrong, by whose fault.
+//! The errors of a transaction, and their causes.
 
 use std::error::Error;
 use std::fmt;
 
-/// Why a transaction failed: the network's or the peer's doing, but for [`NoRoom`](Self::NoRoom).
+/// Why a transaction failed. The network or the peer is the cause, except for [`NoRoom`](Self::NoRoom).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Failure {
-    /// No answer in time: Timer B, F or H fired, or a cancelled INVITE stayed without a final response.
+    /// No answer in time: Timer B, F or H fired, or a cancelled INVITE got no final response.
     Timeout,
     /// The transport could not deliver the message (RFC 3261 section 18.4).
     Transport,
-    /// A limit of our own kept the message from being sent, which says nothing of the peer.
+    /// One of our own limits prevented the message from being sent. This says nothing about the peer.
     NoRoom,
 }
 
@@ -19,12 +19,12 @@ impl fmt::Display for Failure {
         f.write_str(match self {
             Self::Timeout => "no answer in time",
             Self::Transport => "the transport could not deliver",
-            Self::NoRoom => "no room to send it",
+            Self::NoRoom => "one of our own limits prevented sending",
         })
     }
 }
 
-/// The endpoint holds as many transactions with work to do as its configuration allows: no new one is begun.
+/// The cap on live transactions is reached: no new transaction starts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Overloaded;
 

@@ -1,4 +1,4 @@
-//! Where a message came from and where one goes.
+//! The path of a message: where it came from, or where it goes.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 /// The path of a message: transport, both addresses and, on a stream, the connection.
 ///
-/// A response leaves by the flow on which its request arrived, so that the peer sees it come from the address that it
-/// asked (RFC 3261 section 18.2.2, RFC 3581 section 4).
+/// A response uses the flow of its request, so that it comes from the address to which the peer sent the request (RFC 3261
+/// section 18.2.2, RFC 3581 section 4).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Flow {
     /// The transport protocol.
@@ -16,14 +16,14 @@ pub struct Flow {
     pub local: SocketAddr,
     /// The peer's address.
     pub remote: SocketAddr,
-    /// The connection, on a stream that is open; `None` for datagrams and for a stream that is yet to be opened.
+    /// The connection of an open stream; `None` for datagrams and for a stream that is not open yet.
     pub connection: Option<ConnectionId>,
-    /// The worker that owns the connection. Of datagrams it says nothing, since each worker has a socket at each address.
+    /// The worker that owns the connection. It has no meaning for datagrams: each worker has a socket at each address.
     pub worker: WorkerId,
-    /// What the peer's TLS certificate proved, where there was one.
+    /// The names that the peer's TLS certificate proved, if there was one.
     pub tls_names: Option<Arc<TlsNames>>,
-    /// The domain to which the peer's certificate has to answer where we open the connection (RFC 5922 section 7.3); `None`
-    /// without TLS, and on a connection that the peer opened.
+    /// The domain that the peer's certificate must prove on a connection that we open (RFC 5922 section 7.3); `None` without
+    /// TLS, and on a connection that the peer opened.
     pub server_name: Option<Arc<str>>,
 }
 
@@ -52,7 +52,7 @@ impl fmt::Debug for Flow {
 /// A transport of RFC 3261 section 18 or RFC 7118.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Transport {
-    /// UDP: the one unreliable transport.
+    /// UDP, the only unreliable transport.
     Udp,
     /// TCP.
     Tcp,
@@ -65,7 +65,7 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// Whether the transport delivers what it is given, so that nothing is retransmitted over it.
+    /// Whether the transport is reliable, so that the transactions do not retransmit.
     #[must_use]
     pub const fn reliable(self) -> bool {
         match self {
@@ -74,7 +74,7 @@ impl Transport {
         }
     }
 
-    /// Whether it is WebSocket, with TLS or without: then a peer is reached by the connection that it opened, and by no other.
+    /// Whether it is WebSocket, with or without TLS. Such a peer is reachable only over the connection that it opened.
     #[must_use]
     pub const fn is_websocket(self) -> bool {
         match self {
@@ -83,7 +83,7 @@ impl Transport {
         }
     }
 
-    /// The port that holds where none is written (RFC 3261 section 19.1.2, RFC 7118 section 5).
+    /// The default port (RFC 3261 section 19.1.2, RFC 7118 section 5).
     #[must_use]
     pub const fn default_port(self) -> u16 {
         match self {
@@ -94,7 +94,7 @@ impl Transport {
         }
     }
 
-    /// The word that stands in a Via header.
+    /// The name of the transport in a Via header.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -113,7 +113,7 @@ impl fmt::Display for Transport {
     }
 }
 
-/// A stream connection, as the shell that owns the sockets numbers it.
+/// A stream connection, numbered by the shell that owns the sockets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct ConnectionId(pub u64);
 
@@ -121,12 +121,12 @@ pub struct ConnectionId(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
 pub struct WorkerId(pub u8);
 
-/// The names that a peer proved by its certificate when the TLS connection was set up (RFC 5922 section 7.1).
+/// The names that the peer's certificate proved in the TLS handshake (RFC 5922 section 7.1).
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct TlsNames(Vec<Box<str>>);
 
 impl TlsNames {
-    /// Holds names that were verified, in the certificate's order; domain names in lower case.
+    /// Takes verified names, in the certificate's order, with domain names in lower case.
     #[must_use]
     pub fn new(names: Vec<Box<str>>) -> Self {
         Self(names)

@@ -1,7 +1,7 @@
-//! The identifiers that we make, and the chance they are made of.
+//! The identifiers that we make, and the random numbers behind them.
 //!
-//! Each carries the [`WorkerPlace`] that made it, in a fixed format, so that whoever receives a response or an in-dialog
-//! request can hand it to the worker that holds its state without asking anyone:
+//! Each identifier contains the [`WorkerPlace`] that made it, in a fixed format. Any worker that receives a response or an
+//! in-dialog request can therefore hand it over to the worker that has its state:
 //!
 //! ```text
 //! branch    z9hG4bK-at iiii ww hhhhhhhhhhhhhhhh
@@ -9,14 +9,14 @@
 //! Call-ID           at iiii ww hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh
 //! ```
 //!
-//! written without the spaces: `iiii` is the instance, `ww` the worker, `h` a random part, all in lower-case hexadecimal.
+//! without the spaces: `iiii` is the instance, `ww` the worker, `h` a random part, all in lower-case hexadecimal.
 
 use std::fmt;
 
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// Who made an identifier: an instance of the program and one worker of it.
+/// The place that made an identifier: an instance of the program and one of its workers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
 pub struct WorkerPlace {
     /// The instance, unique among the edges that share calls.
@@ -26,12 +26,12 @@ pub struct WorkerPlace {
 }
 
 impl WorkerPlace {
-    /// Reads the place out of a branch, tag or Call-ID of ours; `None` where the text is not one of ours.
+    /// Reads the place from a branch, tag or Call-ID of ours; `None` for any other text.
     #[must_use]
     pub fn of(identifier: &[u8]) -> Option<Self> {
         let rest = identifier.strip_prefix(COOKIE).unwrap_or(identifier).strip_prefix(MARK)?;
-        let (place, chance) = rest.split_at_checked(PLACE_DIGITS)?;
-        if !matches!(chance.len(), SHORT_DIGITS | LONG_DIGITS) || !chance.iter().copied().all(is_lower_hex) {
+        let (place, random) = rest.split_at_checked(PLACE_DIGITS)?;
+        if !matches!(random.len(), SHORT_DIGITS | LONG_DIGITS) || !random.iter().copied().all(is_lower_hex) {
             return None;
         }
         let (instance, worker) = place.split_at_checked(4)?;
@@ -39,20 +39,20 @@ impl WorkerPlace {
     }
 }
 
-/// The 256 bits of chance from which everything unpredictable in one worker is drawn.
+/// The 256 random bits from which all random values of one worker are derived.
 ///
-/// The same seed and the same inputs give the same outputs. It comes from the operating system in production.
+/// The same seed and the same inputs give the same outputs. In production the seed comes from the operating system.
 #[derive(Clone)]
 pub struct Seed([u8; 32]);
 
 impl Seed {
-    /// A seed of these octets, which must be secret and drawn at random outside tests.
+    /// A seed from these octets. Outside tests they must be secret and random.
     #[must_use]
     pub const fn new(octets: [u8; 32]) -> Self {
         Self(octets)
     }
 
-    /// The `stream`th independent seed below this one: each user of chance gets its own.
+    /// An independent seed, derived from this one and `stream`. Each generator gets its own.
     #[must_use]
     pub fn fork(&self, stream: u64) -> Self {
         let mut rng = ChaCha12Rng::from_seed(self.0);
@@ -76,7 +76,7 @@ pub struct IdGenerator {
 }
 
 impl IdGenerator {
-    /// A ids whose identifiers carry `place`.
+    /// A generator whose identifiers contain `place`.
     #[must_use]
     pub fn new(place: WorkerPlace, seed: &Seed) -> Self {
         Self { place, rng: ChaCha12Rng::from_seed(seed.0) }
@@ -85,22 +85,22 @@ impl IdGenerator {
     /// A new branch (RFC 3261 section 8.1.1.7).
     pub fn branch(&mut self) -> Branch {
         let mut text = [0; COOKIE.len() + SHORT];
-        let chance = self.rng.next_u64();
-        write(&mut text, [COOKIE, MARK], self.place, &chance.to_be_bytes());
+        let random = self.rng.next_u64();
+        write(&mut text, [COOKIE, MARK], self.place, &random.to_be_bytes());
         Branch(text)
     }
 
-    /// A new tag (RFC 3261 section 19.3 asks for 32 bits of chance; this has 64).
+    /// A new tag. RFC 3261 section 19.3 requires 32 random bits; this tag has 64.
     pub fn tag(&mut self) -> Tag {
-        let chance = self.rng.next_u64();
-        Tag::of(self.place, chance)
+        let random = self.rng.next_u64();
+        Tag::of(self.place, random)
     }
 
     /// A new Call-ID (RFC 3261 section 8.1.1.4).
     pub fn call_id(&mut self) -> CallId {
         let mut text = [0; LONG];
-        let chance = self.bytes16();
-        write(&mut text, [MARK, b""], self.place, &chance);
+        let random = self.bytes16();
+        write(&mut text, [MARK, b""], self.place, &random);
         CallId(text)
     }
 
@@ -116,7 +116,7 @@ impl IdGenerator {
         self.rng.next_u64()
     }
 
-    /// The place that the identifiers carry.
+    /// The place that the identifiers contain.
     #[must_use]
     pub const fn place(&self) -> WorkerPlace {
         self.place
@@ -136,16 +136,16 @@ macro_rules! identifier {
         pub struct $name([u8; $length]);
 
         impl $name {
-            /// The text as it stands on the wire.
+            /// The text as on the wire.
             #[must_use]
             pub const fn as_bytes(&self) -> &[u8] {
                 &self.0
             }
 
-            /// The text as it stands on the wire.
+            /// The text as on the wire.
             #[must_use]
             pub fn as_str(&self) -> &str {
-                str::from_utf8(&self.0).expect("made of ASCII letters and digits only")
+                str::from_utf8(&self.0).expect("the text has only ASCII letters, digits and hyphens")
             }
         }
 
@@ -170,11 +170,11 @@ macro_rules! identifier {
 }
 
 identifier! {
-    /// The `branch` parameter of a Via that we made: it names one client transaction (RFC 3261 section 17.1.3).
+    /// The `branch` parameter of our Via. It identifies one client transaction (RFC 3261 section 17.1.3).
     Branch, COOKIE.len() + SHORT
 }
 identifier! {
-    /// A From or To tag that we made: it names our half of a dialog (RFC 3261 section 19.3).
+    /// A From or To tag that we made. It identifies our side of a dialog (RFC 3261 section 19.3).
     Tag, SHORT
 }
 identifier! {
@@ -183,22 +183,22 @@ identifier! {
 }
 
 impl Tag {
-    /// The tag of `place` that carries a number the caller chose.
-    pub(crate) fn of(place: WorkerPlace, chance: u64) -> Self {
+    /// The tag of `place` with a given number.
+    pub(crate) fn of(place: WorkerPlace, number: u64) -> Self {
         let mut text = [0; SHORT];
-        write(&mut text, [MARK, b""], place, &chance.to_be_bytes());
+        write(&mut text, [MARK, b""], place, &number.to_be_bytes());
         Self(text)
     }
 }
 
-/// Fills `text` with the prefixes, the place and the random octets; the array's length is their sum.
-fn write(text: &mut [u8], prefixes: [&[u8]; 2], place: WorkerPlace, chance: &[u8]) {
+/// Fills `text` with the prefixes, the place and the random octets. The length of `text` is the sum of their lengths.
+fn write(text: &mut [u8], prefixes: [&[u8]; 2], place: WorkerPlace, random: &[u8]) {
     let (before, digits) = text.split_at_mut(prefixes.map(<[u8]>::len).iter().sum());
     let (first, second) = before.split_at_mut(prefixes[0].len());
     first.copy_from_slice(prefixes[0]);
     second.copy_from_slice(prefixes[1]);
     let [high, low] = place.instance.to_be_bytes();
-    let octets = [high, low, place.worker].into_iter().chain(chance.iter().copied());
+    let octets = [high, low, place.worker].into_iter().chain(random.iter().copied());
     for (pair, octet) in digits.chunks_exact_mut(2).zip(octets) {
         pair.copy_from_slice(&hex_digits(octet));
     }
@@ -223,7 +223,7 @@ const fn is_lower_hex(octet: u8) -> bool {
     matches!(octet, b'0'..=b'9' | b'a'..=b'f')
 }
 
-/// What a branch of RFC 3261 starts with, and the dash after it that RFC 3261 leaves to us.
+/// The magic cookie of RFC 3261 section 8.1.1.7, with a dash of our own after it.
 const COOKIE: &[u8] = b"z9hG4bK-";
 const MARK: &[u8] = b"at";
 const PLACE_DIGITS: usize = 6;
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn no_place_is_read_from_what_others_made() {
+    fn no_place_is_read_from_other_identifiers() {
         for text in ["", "at", "atbeef07", "z9hG4bK776asdhds", "z9hG4bK-atBEEF070123456789abcdef"] {
             assert_eq!(WorkerPlace::of(text.as_bytes()), None, "{text}");
         }

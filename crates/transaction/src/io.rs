@@ -1,4 +1,4 @@
-//! What goes into an [`Endpoint`](crate::Endpoint) and what comes out.
+//! The inputs and outputs of an [`Endpoint`](crate::Endpoint).
 
 use std::time::Instant;
 
@@ -8,105 +8,106 @@ use bytes::Bytes;
 use crate::error::Failure;
 use crate::flow::Flow;
 
-/// Something that happened outside.
+/// An input: an event outside the endpoint.
 #[derive(Clone, Debug)]
 pub enum Input {
     /// One message arrived: a datagram, or one message framed from a stream.
     Datagram {
-        /// Where it came from and at which of our addresses.
+        /// The source address, and our address.
         flow: Flow,
-        /// Its octets, as received.
+        /// The octets as received.
         data: Bytes,
     },
-    /// What arrives on this stream cannot be cut into messages any further (RFC 3261 section 18.3): it is answered, if it is
-    /// a request that can be; whoever owns the connection closes it then.
+    /// The stream cannot be split into messages any longer (RFC 3261 section 18.3). The endpoint answers the broken message if
+    /// it is a request with a Via. The owner of the connection then closes it.
     Unreadable {
         /// The stream.
         flow: Flow,
-        /// What was wrong, with what arrived of the message.
+        /// The error, with the octets of the broken message.
         error: StreamError,
     },
-    /// What the endpoint asked to transmit could not be sent, or an ICMP error said that it did not arrive
-    /// (RFC 3261 section 18.4). The payload may be cut short, as ICMP does, so long as Via, Call-ID and CSeq stand in it; that
-    /// of a response over a stream may not.
+    /// A message could not be sent, or an ICMP error reported that it did not arrive (RFC 3261 section 18.4). The payload may
+    /// be truncated, as in ICMP, if it still contains Via, Call-ID and CSeq. The payload of a response over a stream must be
+    /// complete.
     ///
-    /// A response on a connection that is gone is then handed out once more, with a flow without a connection: the shell finds
-    /// or opens one to that address (RFC 3261 section 18.2.2). If that fails too, the user hears of it.
+    /// If the connection of a response is gone, the endpoint sends the response again with a flow without a connection. The
+    /// shell then finds or opens a connection to that address (RFC 3261 section 18.2.2). If that fails too, the user gets an
+    /// event.
     TransportFailed(Transmit),
-    /// The same where a limit of our own is the reason, as one on connections: the user learns it by
+    /// Like `TransportFailed`, if one of our own limits is the cause, such as the limit on connections. The user gets
     /// [`Failure::NoRoom`].
     NoRoom(Transmit),
-    /// The time of the last [`Output::Timeout`] has come.
+    /// The time of the last [`Output::Timeout`] has arrived.
     Timeout,
 }
 
-/// Something to be done outside.
+/// An output: an action for the caller.
 #[derive(Clone, Debug)]
 #[expect(
     clippy::large_enum_variant,
-    reason = "it lives for one turn of the loop: a box would cost an allocation per message"
+    reason = "the value lives for one turn of the loop: a box would cost an allocation per message"
 )]
 pub enum Output {
     /// Send this.
     Transmit(Transmit),
     /// Tell the transaction user.
     Event(Event),
-    /// Nothing more for now: hand in [`Input::Timeout`] at this time, unless other input comes before. `None`: no
-    /// machine waits for anything.
+    /// All outputs are drained. Pass [`Input::Timeout`] at this time, unless another input arrives first. `None`: no timer
+    /// runs.
     Timeout(Option<Instant>),
 }
 
-/// One message on its way out.
+/// One message to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transmit {
-    /// From where and to where. Over a stream: on the connection that it names, and on no other; where it names none, on one
-    /// that is open to that address, else on a new one.
+    /// The source and the destination. On a stream with a connection, only this connection may be used. On a stream without
+    /// one, use an open connection to that address, or else open one.
     pub flow: Flow,
     /// The octets of the message.
     pub payload: Bytes,
 }
 
-/// What the transaction user learns.
+/// An event for the transaction user.
 ///
-/// Of each transaction that it can name, the last it hears is `ClientTerminated` or `ServerTerminated`, once.
+/// The last event of each transaction that the user knows is `ClientTerminated` or `ServerTerminated`.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// A request began a server transaction: answer it by [`Endpoint::respond`](crate::Endpoint::respond).
+    /// A request started a server transaction. Answer it with [`Endpoint::respond`](crate::Endpoint::respond).
     Request {
         /// The transaction.
         id: ServerId,
-        /// The request, `received` and `rport` filled into its top Via.
+        /// The request, with `received` and `rport` in its top Via.
         request: Request,
-        /// Where it came from.
+        /// The flow on which it arrived.
         flow: Flow,
-        /// Whether it was taken though the cap on transactions is reached: an INVITE, which only the user can tell to be an
-        /// emergency call. Any other is to be refused by [`Endpoint::turn_away`](crate::Endpoint::turn_away).
+        /// Whether the request was accepted above the cap on live transactions: only the user knows whether an INVITE is an
+        /// emergency call. If it is not, refuse it with [`Endpoint::turn_away`](crate::Endpoint::turn_away).
         on_reserve: bool,
     },
-    /// An ACK that the user must see: of a 2xx response.
+    /// The ACK of a 2xx response.
     Ack {
-        /// The INVITE, where the ACK carries its branch (which RFC 2543 clients do); else the dialog tells.
+        /// The INVITE, if the ACK has its branch, as RFC 2543 clients send it. Otherwise the dialog identifies the INVITE.
         invite: Option<ServerId>,
         /// The ACK.
         request: Request,
-        /// Where it came from.
+        /// The flow on which it arrived.
         flow: Flow,
     },
-    /// A CANCEL for an INVITE that has no final response yet (RFC 3261 section 9.2). The CANCEL itself is answered;
-    /// the INVITE now deserves a 487.
+    /// A CANCEL for an INVITE without a final response (RFC 3261 section 9.2). The endpoint has answered the CANCEL. The user
+    /// should now send a 487 to the INVITE.
     Cancelled {
         /// The INVITE.
         invite: ServerId,
-        /// The CANCEL, which may carry a Reason (RFC 3326).
+        /// The CANCEL, which may have a Reason (RFC 3326).
         request: Request,
     },
-    /// A response that the user must see: each provisional, the first final, and of an INVITE each 2xx.
+    /// A response for the user: each provisional response, the first final response, and each 2xx to an INVITE.
     Response {
-        /// The transaction of the request that it answers.
+        /// The transaction of the request.
         id: ClientId,
         /// The response.
         response: Response,
-        /// Where it came from.
+        /// The flow on which it arrived.
         flow: Flow,
     },
     /// A request will get no response.
@@ -116,35 +117,36 @@ pub enum Event {
         /// Why.
         why: Failure,
     },
-    /// A response did not arrive, or was not acknowledged. After [`Failure::Transport`] the transaction lives on
-    /// (RFC 6026 section 7.1).
+    /// A response did not arrive, or was not acknowledged. After [`Failure::Transport`] the transaction continues (RFC 6026
+    /// section 7.1).
     ServerFailed {
         /// The transaction of the response.
         id: ServerId,
         /// Why.
         why: Failure,
     },
-    /// A client transaction is gone; nothing more comes of it.
+    /// A client transaction has ended and gives no more events.
     ClientTerminated {
         /// The transaction.
         id: ClientId,
     },
-    /// A server transaction is gone; responses to it are discarded.
+    /// A server transaction has ended. Responses to it are discarded.
     ServerTerminated {
         /// The transaction.
         id: ServerId,
     },
 }
 
-/// A client transaction of one endpoint. Never given twice.
+/// A client transaction of one endpoint. An endpoint never reuses the value.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct ClientId(pub(crate) Slot);
 
-/// A server transaction of one endpoint. Never given twice.
+/// A server transaction of one endpoint. An endpoint never reuses the value.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct ServerId(pub(crate) Slot);
 
-/// A place in a slab and the serial number of its tenant, which tells a transaction from those before it there.
+/// An index into a slab, and the serial number of the entry there. The number distinguishes the entry from earlier ones with
+/// the same index.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) struct Slot {
     pub(crate) serial: u64,

@@ -1,4 +1,4 @@
-//! Which transaction a message belongs to: RFC 3261 sections 17.1.3, 17.2.3, 9.2 and 8.2.2.2.
+//! The keys that match a message to its transaction: RFC 3261 sections 17.1.3, 17.2.3, 9.2 and 8.2.2.2.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -9,10 +9,10 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 use crate::id_generator::{IdGenerator, Tag, WorkerPlace};
 use crate::match_fields::MatchFields;
 
-/// A keyed 128-bit digest of what identifies a transaction.
+/// A keyed 128-bit digest of the fields that identify a transaction.
 ///
-/// The digest stands for the octets: nobody without the key can find two transactions of one digest, and chance finds them
-/// once in 2^64 live transactions. So a key costs 16 octets, whatever the peer writes.
+/// The digest replaces the octets of these fields. A peer without the secret cannot find two transactions with one digest, and
+/// a random collision needs about 2^64 live transactions. So a key always costs 16 octets, whatever the peer sends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Key(u128);
 
@@ -22,7 +22,7 @@ impl Hash for Key {
     }
 }
 
-/// The secret under which keys are made.
+/// The secret of the digests.
 #[derive(Clone)]
 pub(crate) struct Keyring(SipHasher13);
 
@@ -36,35 +36,39 @@ impl Keyring {
         self.digest(Use::Client).part(branch).method(method).key()
     }
 
-    /// The key of the server transaction that a request of these marks would have if its method were `method`
-    /// (RFC 3261 section 17.2.3): for an ACK and for what a CANCEL cancels, `method` is INVITE.
+    /// The key of the server transaction of a request with these fields and this `method` (RFC 3261 section 17.2.3). To find
+    /// the INVITE of an ACK or of a CANCEL, `method` is INVITE.
     ///
-    /// By branch, sent-by and method if the branch is one of RFC 3261, by the fields of RFC 2543 if not. These leave out
-    /// the To tag: an ACK carries that of the response, and a client that reuses From tag, Call-ID, CSeq number and Via
-    /// means the same request.
-    pub(crate) fn server(&self, marks: &MatchFields<'_>, uri: &[u8], method: &Method) -> Key {
-        match marks.branch() {
-            Some(branch) => self.digest(Use::Server).part(branch).sent_by(&marks.via).method(method).key(),
-            None => {
-                self.digest(Use::OldServer).part(uri).request(marks).part(marks.via_text).method(method).key()
-            }
+    /// If the branch is one of RFC 3261, the key consists of branch, sent-by and method; otherwise of the fields of RFC 2543.
+    /// These exclude the To tag, because an ACK has the To tag of the response. A client that reuses From tag, Call-ID, CSeq
+    /// number and Via means the same request.
+    pub(crate) fn server(&self, fields: &MatchFields<'_>, uri: &[u8], method: &Method) -> Key {
+        match fields.branch() {
+            Some(branch) => self.digest(Use::Server).part(branch).sent_by(&fields.via).method(method).key(),
+            None => self
+                .digest(Use::OldServer)
+                .part(uri)
+                .request(fields)
+                .part(fields.via_text)
+                .method(method)
+                .key(),
         }
     }
 
-    /// The key under which the same request is found again though it came by another path (RFC 3261 section 8.2.2.2);
-    /// `None` within a dialog, where paths do not fork.
-    pub(crate) fn merged(&self, marks: &MatchFields<'_>, method: &Method) -> Option<Key> {
-        marks.tag(Name::To).is_none().then(|| self.digest(Use::Merged).request(marks).method(method).key())
+    /// The key that finds the same request on another path (RFC 3261 section 8.2.2.2); `None` within a dialog, where paths do
+    /// not fork.
+    pub(crate) fn merged(&self, fields: &MatchFields<'_>, method: &Method) -> Option<Key> {
+        fields.tag(Name::To).is_none().then(|| self.digest(Use::Merged).request(fields).method(method).key())
     }
 
-    /// The To tag of a response without state to a request with this top Via: the same for each retransmission of the
+    /// The To tag of a stateless response to a request with this top Via. It is the same for each retransmission of the
     /// request, and for the ACK of an INVITE (RFC 3261 section 8.2.7).
     pub(crate) fn tag(&self, via: &Via<'_>, place: WorkerPlace) -> Tag {
         let Key(digest) = self.digest(Use::Tag).part(via.branch().unwrap_or_default()).sent_by(via).key();
         Tag::of(place, digest as u64)
     }
 
-    /// The same for a request whose top Via cannot be read, and is taken as the text that it is.
+    /// Like [`tag`](Self::tag), for a request whose top Via cannot be parsed: the tag depends on the text of the Via.
     pub(crate) fn tag_of_text(&self, via: &[u8], place: WorkerPlace) -> Tag {
         let Key(digest) = self.digest(Use::Tag).part(via).key();
         Tag::of(place, digest as u64)
@@ -83,7 +87,7 @@ impl fmt::Debug for Keyring {
     }
 }
 
-/// What a digest is for: the same parts give another key for another use.
+/// The purpose of a digest. The same parts give different keys for different purposes.
 #[derive(Clone, Copy)]
 enum Use {
     Client,
@@ -93,7 +97,7 @@ enum Use {
     Tag,
 }
 
-/// A digest in the making. Each part goes in with its length, so that no two lists of parts meet.
+/// An unfinished digest. Each part includes its length, so that different lists of parts cannot give the same input.
 struct Digest(SipHasher13);
 
 impl Digest {
@@ -107,14 +111,14 @@ impl Digest {
         self.part(method.as_str().as_bytes())
     }
 
-    /// From tag, Call-ID and CSeq number: what a request keeps on every path.
-    fn request(self, marks: &MatchFields<'_>) -> Self {
-        self.part(marks.tag(Name::From).unwrap_or_default())
-            .part(marks.call_id)
-            .part(&marks.cseq.number().to_be_bytes())
+    /// From tag, Call-ID and CSeq number: a request keeps them on every path.
+    fn request(self, fields: &MatchFields<'_>) -> Self {
+        self.part(fields.tag(Name::From).unwrap_or_default())
+            .part(fields.call_id)
+            .part(&fields.cseq.number().to_be_bytes())
     }
 
-    /// Host and port of a Via: names without their case, addresses by value.
+    /// Host and port of a Via. Names ignore case; addresses compare by value.
     fn sent_by(self, via: &Via<'_>) -> Self {
         let host = match via.host() {
             Host::V4(address) => self.part(&address.octets()),
@@ -181,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_branch_says_nothing_and_the_request_uri_counts() {
+    fn an_rfc_2543_branch_is_ignored_and_the_request_uri_counts() {
         let old = "SIP/2.0/UDP 192.0.2.1;branch=1";
         assert_eq!(server(old, "sip:b", &Method::Invite), server(old, "sip:b", &Method::Invite));
         assert_ne!(server(old, "sip:b", &Method::Invite), server(old, "sip:c", &Method::Invite));

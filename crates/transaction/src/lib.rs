@@ -1,15 +1,15 @@
-//! The SIP transaction layer, without I/O: the four machines of RFC 3261 section 17 as amended by RFC 6026 and RFC 4320, and
-//! the rules by which messages find them.
+//! The SIP transaction layer, without I/O: the four state machines of RFC 3261 section 17 as amended by RFC 6026 and RFC 4320,
+//! and the rules that match messages to them.
 //!
-//! An [`Endpoint`] has no socket, no clock and no thread. Whoever drives it hands in what arrives, together with the time,
-//! and then drains what must leave:
+//! An [`Endpoint`] has no socket, no clock and no thread. Its caller passes each input with the current time, and then drains
+//! the outputs:
 //!
 //! ```
 //! use std::time::Instant;
 //!
 //! use attesta_transaction::{Endpoint, Event, Input, Output, Transmit};
 //!
-//! /// Hands in one input, and carries out what follows from it. Gives back when to call again at the latest.
+//! /// Passes one input and carries out the outputs. Returns the time of the next timer.
 //! fn drive(
 //!     endpoint: &mut Endpoint,
 //!     now: Instant,
@@ -28,20 +28,25 @@
 //! }
 //! ```
 //!
-//! `tell` may call [`Endpoint::respond`], [`Endpoint::request`], [`Endpoint::cancel`] and [`Endpoint::send`]: what follows from
-//! these is drained by the same loop. The same seed, the same inputs and the same times give the same outputs.
+//! `tell` may call [`Endpoint::respond`], [`Endpoint::request`], [`Endpoint::cancel`] and [`Endpoint::send`]: the same loop
+//! drains their outputs. The same seed, inputs and times give the same outputs.
 //!
 //! # What the endpoint does by itself
 //!
-//! It retransmits and absorbs retransmissions; acknowledges failures (RFC 3261 section 17.1.1.3); sends 100 where its user is
-//! slow; answers a CANCEL and keeps one back until a provisional response has come; refuses a request that came by two paths
-//! with 482, what cannot be read with 400 and its kin, what is too much with 503; drops strays. It keeps no dialogs: a 2xx to
-//! an INVITE is repeated, and acknowledged, by its user.
+//! * It retransmits messages and absorbs retransmissions.
+//! * It acknowledges 300-699 responses to an INVITE (RFC 3261 section 17.1.1.3).
+//! * It sends 100 if its user is slow.
+//! * It answers a CANCEL. It delays a CANCEL of its user until a provisional response arrives.
+//! * It refuses a merged request with 482, an unreadable request with 400 or a similar code, and a request over the cap with
+//!   503.
+//! * It drops stray responses.
+//!
+//! The endpoint keeps no dialogs: its user retransmits and acknowledges a 2xx to an INVITE.
 //!
 //! # Identifiers
 //!
-//! Branches, tags and Call-IDs are made by a [`IdGenerator`] and carry the [`WorkerPlace`] that made them: see [`WorkerPlace::of`]. Of
-//! a message that has just arrived, [`WorkerHint`] tells without parsing it to which place it belongs.
+//! An [`IdGenerator`] makes branches, tags and Call-IDs. They contain the [`WorkerPlace`] that made them: see
+//! [`WorkerPlace::of`]. [`WorkerHint`] finds the place of a received message without parsing it.
 
 mod ack_cancel;
 mod cancel_scope;

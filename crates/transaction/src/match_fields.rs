@@ -1,9 +1,9 @@
-//! The fields of a message by which its transaction is found.
+//! The fields of a message that identify its transaction.
 
 use attesta_sip::{CSeq, Headers, Name, NameAddr, Via};
 
-/// What the rules of matching look at (RFC 3261 sections 17.1.3 and 17.2.3). What every rule needs is read at once, tags
-/// only where a rule asks for them.
+/// The fields that the matching rules compare (RFC 3261 sections 17.1.3 and 17.2.3). The fields that every rule needs are
+/// parsed at once. Tags are parsed only when a rule needs them.
 #[derive(Debug)]
 pub(crate) struct MatchFields<'a> {
     headers: &'a Headers,
@@ -15,7 +15,7 @@ pub(crate) struct MatchFields<'a> {
 }
 
 impl<'a> MatchFields<'a> {
-    /// `None` where one of the fields is missing or unreadable: such a message belongs to no transaction.
+    /// `None` if a field is missing or unreadable: such a message belongs to no transaction.
     pub(crate) fn of(headers: &'a Headers) -> Option<Self> {
         let via_text = headers.values(Name::Via).next()?;
         Some(Self {
@@ -32,8 +32,8 @@ impl<'a> MatchFields<'a> {
         NameAddr::parse(self.headers.get(name)?).ok()?.tag()
     }
 
-    /// The branch, if it starts with the cookie that says that it is unique (RFC 3261 section 8.1.1.7). The cookie alone
-    /// names nothing (RFC 4475 section 3.2.1).
+    /// The branch, if it starts with the magic cookie, which marks it as unique (RFC 3261 section 8.1.1.7). The cookie alone is
+    /// no branch (RFC 4475 section 3.2.1).
     pub(crate) fn branch(&self) -> Option<&'a [u8]> {
         self.via.branch().filter(|branch| branch.len() > COOKIE.len() && branch.starts_with(COOKIE))
     }

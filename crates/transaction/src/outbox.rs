@@ -1,4 +1,4 @@
-//! Where the machines put what must leave.
+//! The outputs of the machines.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use crate::counters::Counters;
 use crate::flow::Flow;
 use crate::io::{Event, Output, Transmit};
 
-/// The outputs that wait to be drained, in the order in which they came to be, and what was counted on the way.
+/// The outputs that wait to be drained, in order, and the counters.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     outputs: VecDeque<Output>,
@@ -16,18 +16,18 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    /// Hands a message to the transport.
+    /// Sends a message.
     pub(crate) fn send(&mut self, flow: &Flow, payload: &Bytes) {
         self.outputs.push_back(Output::Transmit(Transmit { flow: flow.clone(), payload: payload.clone() }));
     }
 
-    /// Hands a message to the transport that it had before.
+    /// Sends a message again and counts a retransmission.
     pub(crate) fn resend(&mut self, flow: &Flow, payload: &Bytes) {
         self.counters.retransmissions_sent += 1;
         self.send(flow, payload);
     }
 
-    /// Drops a message that its machine has seen before.
+    /// Counts a received retransmission, which is dropped.
     pub(crate) fn absorb(&mut self) {
         self.counters.retransmissions_absorbed += 1;
     }

@@ -1,4 +1,4 @@
-//! What the endpoint does with a message from the network.
+//! Messages from the network.
 
 use std::time::Instant;
 
@@ -24,7 +24,7 @@ use crate::transaction::{ClientEvent, Server, ServerEvent};
 use crate::worker_hint;
 
 impl Endpoint {
-    /// Takes in one message.
+    /// Handles one message.
     pub(crate) fn receive(&mut self, now: Instant, flow: Flow, data: Bytes) {
         match Message::parse(data.clone(), self.config.reading_limits()) {
             Ok(Message::Request(request)) => self.receive_request(now, flow, request, data),
@@ -33,8 +33,9 @@ impl Endpoint {
         }
     }
 
-    /// Finds the machine that sent what could not be delivered (RFC 3261 sections 17.1.4 and 17.2.4). A response whose
-    /// connection is gone is sent once more, over one to the address where the peer is to be found, and those after it too.
+    /// Finds the machine of a message that could not be sent (RFC 3261 sections 17.1.4 and 17.2.4). If the connection of a
+    /// response is gone, the response goes once over a connection to the peer's sent-by port. Later responses use that
+    /// connection too.
     pub(crate) fn transport_failed(&mut self, now: Instant, transmit: &Transmit, why: Failure) {
         if let Some(request) = UnreadableRequest::read(&transmit.payload) {
             let method = if *request.method() == Method::Ack { &Method::Invite } else { request.method() };
@@ -43,14 +44,14 @@ impl Endpoint {
                 self.step_client(now, slot, ClientEvent::TransportError(why));
             }
         } else {
-            let fields = worker_hint::fields(&transmit.payload);
-            let Some(marks) = MatchFields::of(&fields) else { return };
-            // A response has no Request-URI, so that those to RFC 2543 clients are not found.
-            let key = self.keyring.server(&marks, b"", marks.cseq.method());
+            let headers = worker_hint::fields(&transmit.payload);
+            let Some(fields) = MatchFields::of(&headers) else { return };
+            // A response has no Request-URI, so the transaction of an RFC 2543 client is not found.
+            let key = self.keyring.server(&fields, b"", fields.cseq.method());
             let slot = self.servers.find(key);
-            if let Some(flow) = route::elsewhere(&marks.via, &transmit.flow) {
+            if let Some(flow) = route::elsewhere(&fields.via, &transmit.flow) {
                 if let Some(server) = slot.and_then(|slot| self.servers.get_mut(slot)) {
-                    server.moves(transmit.flow.connection, &flow);
+                    server.replace_connection(transmit.flow.connection, &flow);
                 }
                 self.out.resend(&flow, &transmit.payload);
             } else if let Some(slot) = slot {
@@ -59,29 +60,29 @@ impl Endpoint {
         }
     }
 
-    /// Answers what is broken, if it has a Via; line ends alone are a keep-alive (RFC 5626 section 3.5.1).
+    /// Answers an unreadable request if it has a Via. Line ends alone are a keep-alive (RFC 5626 section 3.5.1).
     pub(crate) fn receive_unreadable(&mut self, now: Instant, flow: &Flow, data: &[u8], error: ParseError) {
         if error.kind() == ParseErrorKind::Empty {
             return;
         }
         self.refuse(now, Refusal::Malformed, flow);
-        let answer = UnreadableRequest::read(data).and_then(|salvage| salvage.response(error.answer()?));
+        let answer = UnreadableRequest::read(data).and_then(|request| request.response(error.answer()?));
         if let Some(response) = answer {
             self.send_stateless(response, flow);
         }
     }
 
     fn receive_request(&mut self, now: Instant, flow: Flow, mut request: Request, data: Bytes) {
-        let Some(marks) = MatchFields::of(request.headers()) else {
+        let Some(fields) = MatchFields::of(request.headers()) else {
             self.is_faulty(now, &request, &flow);
             return;
         };
         let delivery = if *request.method() == Method::Ack {
-            self.place_ack(now, &flow, &request, &marks)
+            self.place_ack(now, &flow, &request, &fields)
         } else if *request.method() == Method::Cancel {
-            self.place_cancel(now, &flow, &request, &marks, data)
+            self.place_cancel(now, &flow, &request, &fields, data)
         } else {
-            self.place_request(now, &flow, &request, &marks, data)
+            self.place_request(now, &flow, &request, &fields, data)
         };
         match delivery {
             Delivery::Request { id, stamped, on_reserve } => {
@@ -97,16 +98,16 @@ impl Endpoint {
         }
     }
 
-    /// A request that begins a transaction, or begins it again.
+    /// A request that starts a transaction, or a retransmission of one.
     fn place_request(
         &mut self,
         now: Instant,
         flow: &Flow,
         request: &Request,
-        marks: &MatchFields<'_>,
+        fields: &MatchFields<'_>,
         data: Bytes,
     ) -> Delivery {
-        let key = self.keyring.server(marks, request.uri(), request.method());
+        let key = self.keyring.server(fields, request.uri(), request.method());
         if let Some(slot) = self.servers.find(key) {
             self.step_server(now, slot, ServerEvent::Request);
             return Delivery::Done;
@@ -114,7 +115,7 @@ impl Endpoint {
         if self.is_faulty(now, request, flow) {
             return Delivery::Done;
         }
-        let merged = self.keyring.merged(marks, request.method());
+        let merged = self.keyring.merged(fields, request.method());
         if merged.is_some_and(|merged| self.merged.contains_key(&merged)) {
             self.answer(now, Refusal::Merged, Status::LOOP_DETECTED, request, flow);
             return Delivery::Done;
@@ -125,70 +126,70 @@ impl Endpoint {
             self.answer(now, Refusal::Overloaded, Status::SERVICE_UNAVAILABLE, request, flow);
             return Delivery::Done;
         }
-        let reply = route::reply(&marks.via, flow);
+        let reply = route::reply(&fields.via, flow);
         let unanswered = Unanswered { data, source: flow.clone() };
         let server = Server::start(now, request.method(), reply, merged, unanswered, &self.config);
-        let stamped = route::stamped(request.headers(), marks.via_text, &marks.via, flow.remote);
+        let stamped = route::stamped(request.headers(), fields.via_text, &fields.via, flow.remote);
         let slot = self.insert_server(key, server);
         slot.map_or(Delivery::Done, |slot| Delivery::Request { id: ServerId(slot), stamped, on_reserve })
     }
 
-    /// Whether a request that the cap refuses is for the user to look at: it may be an emergency call, for which there is
-    /// room.
+    /// Whether a request over the cap goes to the user: it may be an emergency call, and the higher cap of these is not
+    /// reached.
     fn may_be_emergency(&self, request: &Request, claim: Claim) -> bool {
         let begins_a_call = *request.method() == Method::Invite && claim == Claim::Ordinary;
         begins_a_call && self.live() < self.config.cap(Claim::Emergency)
     }
 
-    /// An ACK belongs to the INVITE of its branch, if that is one of ours; else its dialog is the user's to find.
+    /// An ACK belongs to the INVITE with the same branch, if there is one. Otherwise the user finds its dialog.
     fn place_ack(
         &mut self,
         now: Instant,
         flow: &Flow,
         request: &Request,
-        marks: &MatchFields<'_>,
+        fields: &MatchFields<'_>,
     ) -> Delivery {
-        let key = self.keyring.server(marks, request.uri(), &Method::Invite);
-        if let Some(slot) = self.servers.find(key).filter(|slot| self.is_acknowledged(*slot, marks)) {
+        let key = self.keyring.server(fields, request.uri(), &Method::Invite);
+        if let Some(slot) = self.servers.find(key).filter(|slot| self.is_acknowledged(*slot, fields)) {
             return Delivery::AckOf(slot);
         }
-        // A failure that was answered without state is acknowledged without state (RFC 3261 section 8.2.7).
-        let stateless = self.keyring.tag(&marks.via, self.ids.place());
-        if marks.tag(Name::To) == Some(stateless.as_bytes()) {
+        // The ACK of a stateless response is dropped (RFC 3261 section 8.2.7).
+        let stateless = self.keyring.tag(&fields.via, self.ids.place());
+        if fields.tag(Name::To) == Some(stateless.as_bytes()) {
             return Delivery::Done;
         }
-        if *marks.cseq.method() != Method::Ack {
+        if *fields.cseq.method() != Method::Ack {
             self.refuse(now, Refusal::Malformed, flow);
             return Delivery::Done;
         }
         Delivery::Ack
     }
 
-    /// Whether an ACK that matches an INVITE means it. Of an RFC 2543 client the ACK of any response matches, and the To tag
-    /// decides (RFC 3261 section 17.2.3), but for Accepted, where each goes to the user (RFC 6026 section 6).
-    fn is_acknowledged(&self, invite: Slot, marks: &MatchFields<'_>) -> bool {
+    /// Whether an ACK that matches the key of an INVITE belongs to it. With an RFC 2543 client the ACK of any response matches
+    /// the key, so the To tag decides (RFC 3261 section 17.2.3). In Accepted, every ACK goes to the user (RFC 6026 section 6).
+    fn is_acknowledged(&self, invite: Slot, fields: &MatchFields<'_>) -> bool {
         let Some(state) = self.servers.get(invite).and_then(Server::invite) else { return false };
-        marks.branch().is_some()
+        fields.branch().is_some()
             || state
                 .last_response()
-                .is_none_or(|response| ack_cancel::to_tag(response).as_deref() == marks.tag(Name::To))
+                .is_none_or(|response| ack_cancel::to_tag(response).as_deref() == fields.tag(Name::To))
     }
 
-    /// RFC 3261 section 9.2. A CANCEL is answered whatever it finds; the user hears of it if it may still have an effect.
+    /// A CANCEL (RFC 3261 section 9.2) always gets a response. The user gets an event if the CANCEL may still have an effect.
     ///
-    /// It finds only what came from its own address, be it on another connection, or from its kin: a branch is no secret to
-    /// those on the way, and a CANCEL is challenged by nobody.
+    /// A CANCEL matches only an INVITE from the same address, on any connection, or from an address of the same
+    /// [`CancelScope`](crate::CancelScope). Every element on the path knows the branch, and a CANCEL cannot be challenged.
     ///
-    /// It takes no notice of the cap: there is at most one for each INVITE, and it ends calls.
+    /// A CANCEL ignores the cap: there is at most one per INVITE, and it ends calls.
     fn place_cancel(
         &mut self,
         now: Instant,
         flow: &Flow,
         request: &Request,
-        marks: &MatchFields<'_>,
+        fields: &MatchFields<'_>,
         data: Bytes,
     ) -> Delivery {
-        let key = self.keyring.server(marks, request.uri(), &Method::Cancel);
+        let key = self.keyring.server(fields, request.uri(), &Method::Cancel);
         if let Some(slot) = self.servers.find(key) {
             self.step_server(now, slot, ServerEvent::Request);
             return Delivery::Done;
@@ -196,22 +197,22 @@ impl Endpoint {
         if self.is_faulty(now, request, flow) {
             return Delivery::Done;
         }
-        let invite = self.servers.find(self.keyring.server(marks, request.uri(), &Method::Invite));
-        let counts =
+        let invite = self.servers.find(self.keyring.server(fields, request.uri(), &Method::Invite));
+        let is_allowed =
             |slot: &Slot| self.servers.get(*slot).is_some_and(|invite| invite.may_be_cancelled_by(flow));
-        let Some(invite) = invite.filter(counts) else {
+        let Some(invite) = invite.filter(is_allowed) else {
             self.answer(now, Refusal::StrayCancel, Status::CALL_DOES_NOT_EXIST, request, flow);
             return Delivery::Done;
         };
         let state = self.servers.get(invite).and_then(Server::invite);
         let pending = matches!(state, Some(server_invite::State::Proceeding { .. }));
         let tag_of_invite = state.and_then(server_invite::State::last_response).and_then(ack_cancel::to_tag);
-        let own_tag = self.keyring.tag(&marks.via, self.ids.place());
+        let own_tag = self.keyring.tag(&fields.via, self.ids.place());
         let mut response = Response::to_request(request, Status::OK);
         route::stamp(response.headers_mut(), flow.remote);
         reply::tag(&mut response, tag_of_invite.as_deref().unwrap_or(own_tag.as_bytes()));
         let unanswered = Unanswered { data, source: flow.clone() };
-        let server = Server::start_cancel(now, route::reply(&marks.via, flow), unanswered, &self.config);
+        let server = Server::start_cancel(now, route::reply(&fields.via, flow), unanswered, &self.config);
         if let Some(slot) = self.insert_server(key, server) {
             self.step_server(now, slot, ServerEvent::Response(Status::OK, response.to_bytes()));
         }
@@ -223,10 +224,10 @@ impl Endpoint {
         if response.headers().values(Name::Via).nth(1).is_some() {
             return self.refuse(now, Refusal::MisroutedResponse, &flow);
         }
-        let Some(marks) = MatchFields::of(response.headers()) else {
+        let Some(fields) = MatchFields::of(response.headers()) else {
             return self.refuse(now, Refusal::Malformed, &flow);
         };
-        match self.find_client(marks.via.branch(), marks.cseq.method()) {
+        match self.find_client(fields.via.branch(), fields.cseq.method()) {
             Some(slot) => self.step_client(now, slot, ClientEvent::Response(response, flow)),
             None => self.refuse(now, Refusal::StrayResponse, &flow),
         }
@@ -237,7 +238,7 @@ impl Endpoint {
         self.clients.find(self.keyring.client(branch?, method))
     }
 
-    /// Whether a request that begins something breaks the rules of its form; if so, it is answered.
+    /// Whether a request that starts a transaction is malformed. If so, it is answered.
     fn is_faulty(&mut self, now: Instant, request: &Request, flow: &Flow) -> bool {
         let Err(fault) = self.rules.request(request) else { return false };
         if is_forgiven(request, &fault) {
@@ -251,7 +252,7 @@ impl Endpoint {
         true
     }
 
-    /// Refuses a request, and makes no state for it (RFC 3261 section 8.2.7). No ACK is answered.
+    /// Refuses a request without state (RFC 3261 section 8.2.7). An ACK gets no response.
     pub(crate) fn answer(
         &mut self,
         now: Instant,
@@ -266,8 +267,8 @@ impl Endpoint {
         }
     }
 
-    /// Sends a response outside any transaction, to the address that the request came from; where the top Via cannot be read,
-    /// to the port that it came from too.
+    /// Sends a response outside any transaction, to the source address of the request. If the top Via cannot be parsed, the
+    /// response goes to the source port too.
     pub(crate) fn send_stateless(&mut self, mut response: Response, source: &Flow) {
         route::stamp(response.headers_mut(), source.remote);
         if response.status() == Status::SERVICE_UNAVAILABLE && !response.headers().contains(Name::RetryAfter)
@@ -285,17 +286,17 @@ impl Endpoint {
         self.out.send(&reply, &response.to_bytes());
     }
 
-    /// Counts what is refused, and says so in the log now and then.
+    /// Counts a refused message, and logs at most one line a second.
     fn refuse(&mut self, now: Instant, reason: Refusal, flow: &Flow) {
         self.out.counters.refused.count(reason);
-        if let Some(silent) = self.throttle.pass(now) {
-            info!(%reason, peer = %flow.remote, since_last_line = silent, "refused a message");
+        if let Some(suppressed) = self.throttle.pass(now) {
+            info!(%reason, peer = %flow.remote, since_last_line = suppressed, "refused a message");
         }
     }
 }
 
-/// Whether a fault does not matter, since it is in a header that the dialog does not need: an ACK or a BYE that is not taken
-/// leaves a call behind.
+/// Whether a fault of an ACK or a BYE is tolerated: the dialog does not need the faulty header. A refused ACK or BYE would
+/// leave a call open.
 fn is_forgiven(request: &Request, fault: &Invalid) -> bool {
     let method = request.method();
     let needed = [Name::Via, Name::From, Name::To, Name::CallId, Name::CSeq];
@@ -304,17 +305,17 @@ fn is_forgiven(request: &Request, fault: &Invalid) -> bool {
         && request.headers().read::<CSeq>().is_some_and(|cseq| cseq.is_ok_and(|cseq| cseq.method() == method))
 }
 
-/// Where a request goes.
+/// The receiver of a request.
 enum Delivery {
-    /// To the user, as the beginning of a transaction, with this top Via line in place of its own; `on_reserve` if the cap is
+    /// The user: the request starts a transaction. `stamped` replaces the top Via line. `on_reserve` says that the cap is
     /// reached.
     Request { id: ServerId, stamped: Option<Vec<u8>>, on_reserve: bool },
-    /// To the machine of the INVITE that it acknowledges.
+    /// The machine of the INVITE that the ACK acknowledges.
     AckOf(Slot),
-    /// To the user, which finds its dialog.
+    /// The user, who finds the dialog of the ACK.
     Ack,
-    /// To the user, whose INVITE it cancels.
+    /// The user: the CANCEL cancels this INVITE.
     Cancelled(ServerId),
-    /// Nowhere further.
+    /// No receiver: the endpoint is done with the request.
     Done,
 }

@@ -1,4 +1,4 @@
-//! The responses that the endpoint makes itself.
+//! The responses that the endpoint sends by itself.
 
 use attesta_sip::{Message, Name, Response, Status, To};
 use bytes::Bytes;
@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::flow::Flow;
 use crate::route;
 
-/// Gives a response a To tag, if it has none (RFC 3261 section 8.2.6.2).
+/// Adds a To tag to a response without one (RFC 3261 section 8.2.6.2).
 pub(crate) fn tag(response: &mut Response, tag: &[u8]) {
     let headers = response.headers_mut();
     let untagged = headers.get(Name::To).filter(|to| To::parse(to).is_ok_and(|to| to.tag().is_none()));
@@ -17,7 +17,7 @@ pub(crate) fn tag(response: &mut Response, tag: &[u8]) {
     }
 }
 
-/// A request as it arrived, for the 100 that it may come to need.
+/// A request as received, kept for a possible 100.
 #[derive(Clone, Debug)]
 pub(crate) struct Unanswered {
     pub(crate) data: Bytes,

@@ -1,4 +1,4 @@
-//! Where a response goes: what the receiver writes into the top Via, and what the sender reads there.
+//! The path of a response: the receiver of a request writes it into the top Via, and the sender of the response reads it.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -7,8 +7,8 @@ use attesta_sip::{Headers, Name, Via};
 
 use crate::flow::{Flow, Transport};
 
-/// Writes into the top Via where the request came from: `received` where the sent-by names another host or where the client
-/// asks for `rport`, and the value of that `rport` (RFC 3261 section 18.2.1, RFC 3581 section 4).
+/// Writes the source of the request into the top Via (RFC 3261 section 18.2.1, RFC 3581 section 4): `received` if the sent-by
+/// has another host or the client asks for `rport`, and the value of `rport`.
 pub(crate) fn stamp(headers: &mut Headers, source: SocketAddr) {
     let Some(top) = headers.values(Name::Via).next() else { return };
     let Some(stamped) = Via::parse(top).ok().and_then(|via| stamped(headers, top, &via, source)) else {
@@ -17,7 +17,7 @@ pub(crate) fn stamp(headers: &mut Headers, source: SocketAddr) {
     headers.set_first(Name::Via, stamped);
 }
 
-/// The first Via line, whose first value is `top`, as it stands after the [`stamp`]; `None` where nothing changes.
+/// The first Via line after the [`stamp`]. Its first value is `top`. `None` if the line does not change.
 pub(crate) fn stamped(headers: &Headers, top: &[u8], via: &Via<'_>, source: SocketAddr) -> Option<Vec<u8>> {
     // A socket for both families shows an IPv4 peer as an IPv6 address.
     let address = source.ip().to_canonical();
@@ -29,7 +29,7 @@ pub(crate) fn stamped(headers: &Headers, top: &[u8], via: &Via<'_>, source: Sock
     let rest = line.strip_prefix(top)?;
     let mut stamped = Vec::with_capacity(line.len() + 64);
     stamped.extend_from_slice(top.strip_suffix(via.params().as_bytes())?);
-    // What the client itself wrote into these two is not its to say.
+    // The client must not set these two parameters, so its values are dropped.
     let theirs = pieces(via.params().as_bytes())
         .filter(|piece| !is_named(piece, "received") && !is_named(piece, "rport"));
     for piece in theirs {
@@ -44,7 +44,7 @@ pub(crate) fn stamped(headers: &Headers, top: &[u8], via: &Via<'_>, source: Sock
     Some(stamped)
 }
 
-/// The parameters as they are written, without the semicolons between them.
+/// The parameters as received, without the semicolons between them.
 fn pieces(params: &[u8]) -> impl Iterator<Item = &[u8]> {
     let (mut quoted, mut escaped) = (false, false);
     let between = move |&octet: &u8| {
@@ -63,12 +63,12 @@ fn is_named(piece: &[u8], wanted: &str) -> bool {
     name.trim_ascii().eq_ignore_ascii_case(wanted.as_bytes())
 }
 
-/// The flow of the responses to a request with this top Via that arrived by `source`.
+/// The flow of the responses to a request with this top Via that arrived on `source`.
 ///
-/// On a stream, the connection of the request. On UDP, from the address that was asked (RFC 3581 section 4) to the address that
-/// the request came from: at the source port where the client asked for `rport`, else at the port of sent-by (RFC 3261
-/// section 18.2.2). A `maddr` would let whoever sends the request aim the responses at others: it is followed as far as it
-/// names the source, for the port of sent-by.
+/// On a stream, responses use the connection of the request. On UDP, they go from the address that received the request (RFC
+/// 3581 section 4) to its source address. The port is the source port if the client asked for `rport`, else the port of sent-by
+/// (RFC 3261 section 18.2.2). A `maddr` would let a sender direct responses to a third party. It is followed only if it names
+/// the source address, and then selects the port of sent-by.
 pub(crate) fn reply(via: &Via<'_>, source: &Flow) -> Flow {
     let mut flow = source.clone();
     let named = || via.maddr().and_then(|host| host.address()) == Some(source.remote.ip().to_canonical());
@@ -78,9 +78,9 @@ pub(crate) fn reply(via: &Via<'_>, source: &Flow) -> Flow {
     flow
 }
 
-/// The flow of a response that did not leave by the connection of its request: a new one, to the address that the request
-/// came from and the port of sent-by (RFC 3261 section 18.2.2). `None` for one that has been tried so, and for peers to whom
-/// no connection can be opened (RFC 7118 section 5).
+/// The flow of a response whose connection is gone: a new connection to the source address of the request, at the port of
+/// sent-by (RFC 3261 section 18.2.2). `None` if that was tried already, and for peers that accept no connection (RFC 7118
+/// section 5).
 pub(crate) fn elsewhere(via: &Via<'_>, failed: &Flow) -> Option<Flow> {
     failed.connection?;
     let server_name = match failed.transport {

@@ -1,4 +1,4 @@
-//! The address that we write into a Via.
+//! The address in our Via.
 
 use std::error::Error;
 use std::fmt;
@@ -6,16 +6,16 @@ use std::net::SocketAddr;
 
 use attesta_sip::Host;
 
-/// The sent-by of a Via of ours: where responses are to come when the transport cannot tell (RFC 3261 section 18.1.1).
+/// The sent-by of our Via: the address for responses if the transport does not provide it (RFC 3261 section 18.1.1).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct SentBy(Box<str>);
 
 impl SentBy {
-    /// A host, as a name or an address, and a port if another than the default of the transport is meant.
+    /// A host name or an address, and a port if it is not the default port of the transport.
     ///
     /// # Errors
     ///
-    /// If `host` is neither.
+    /// If `host` is neither a host name nor an address.
     pub fn new(host: &str, port: Option<u16>) -> Result<Self, NotAHost> {
         let host = Host::parse(host.as_bytes()).map_err(|_| NotAHost)?;
         Ok(Self(match port {
@@ -24,7 +24,7 @@ impl SentBy {
         }))
     }
 
-    /// The text as it stands on the wire.
+    /// The text as on the wire.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -43,7 +43,7 @@ impl fmt::Display for SentBy {
     }
 }
 
-/// A text that is neither a host name nor an address.
+/// The text is neither a host name nor an address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NotAHost;
 

@@ -25,7 +25,7 @@ use crate::reply::Unanswered;
 ///    request: +--> Proceeding   \
 ///  send 100   +------/    |      \
 ///                         | 200-699 from the user: send it; 64 T1 after
-///    request:             v        v the request: nobody waits any more
+///    request:             v        v the request: the client has stopped
 ///  send response +--> Completed <--+
 ///                +------/ |           transport error anywhere:
 ///                         | Timer J   inform the user
@@ -33,10 +33,11 @@ use crate::reply::Unanswered;
 ///                     Terminated
 /// ```
 ///
-/// Completed without a response absorbs: what the client sent last is still on its way when its Timer F fires.
+/// Completed without a response absorbs retransmissions: the last one may still be in the network when the client's Timer F
+/// fires.
 ///
-/// A transport error leaves the machine where it is, as RFC 6026 section 8.8 has it: a client that sends its request again
-/// gets the response again.
+/// A transport error does not change the state (RFC 6026 section 8.8): a client that retransmits its request gets the response
+/// again.
 #[derive(Debug)]
 pub(crate) enum State {
     Trying { request: Unanswered, trying: Instant, expires: Instant },
@@ -45,25 +46,24 @@ pub(crate) enum State {
     Terminated,
 }
 
-/// What can happen to the machine.
+/// The events of the machine.
 #[derive(Debug)]
 pub(crate) enum Event {
     /// The request arrived again.
     Request,
-    /// The user gives a 200-699 other than 408.
+    /// The user sends a 200-699 other than 408.
     Final(Bytes),
-    /// The user has no response to give: it was about to send a 408, which no non-INVITE request gets (RFC 4320
-    /// section 4.2).
+    /// The user sends a 408, which is dropped: a non-INVITE request never gets a 408 (RFC 4320 section 4.2).
     Silence,
     /// The deadline came.
     Timer,
-    /// The transport could not deliver.
+    /// The transport could not send the response.
     TransportError,
 }
 
-/// What the machine does not change.
+/// The data that the machine reads and does not change.
 pub(crate) struct Context<'a> {
-    /// The transaction, as far as the user can name it: it cannot name a CANCEL, which the endpoint answers.
+    /// The transaction; `None` for a CANCEL, which the endpoint answers and the user does not know.
     pub(crate) id: Option<ServerId>,
     pub(crate) config: &'a Config,
     /// Where responses go.
@@ -71,12 +71,12 @@ pub(crate) struct Context<'a> {
 }
 
 impl State {
-    /// Waits for the user's response to a request that the user has been given.
+    /// Waits for the user's response to a request.
     pub(crate) fn start(now: Instant, request: Unanswered, config: &Config) -> Self {
         Self::Trying { request, trying: now + config.trying_after(), expires: now + config.sixty_four_t1() }
     }
 
-    /// Takes one event at `now`; what must leave goes to `out`.
+    /// Handles one event at `now`. Messages and events go to `out`.
     pub(crate) fn step(self, now: Instant, event: Event, tsx: &Context<'_>, out: &mut Outbox) -> Self {
         match self {
             Self::Trying { request, trying, expires } => match event {
@@ -130,7 +130,7 @@ impl State {
         }
     }
 
-    /// When the machine wants [`Event::Timer`].
+    /// The time of the next [`Event::Timer`].
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match self {
             Self::Trying { trying, expires, .. } => Some(*trying.min(expires)),
@@ -157,7 +157,7 @@ impl Context<'_> {
         self.linger(Some(response), now)
     }
 
-    /// There is no response, and the client sends its request until it expires.
+    /// Sends no response. The client retransmits its request until `expires`.
     fn silence(&self, expires: Instant) -> State {
         self.linger(None, expires)
     }

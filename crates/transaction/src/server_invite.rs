@@ -17,7 +17,7 @@ use crate::timer::Backoff;
 ///
 /// ```text
 ///                                | INVITE: to the user
-///                                v         (100 if the user gives nothing in 200 ms)
+///                                v         (100 if the user sends nothing in 200 ms)
 ///                         +------------+
 ///    INVITE: send the +-- |            | --+  101-199 from the user: send it
 ///    last response    +-> | Proceeding | <-+  transport error: inform the user
@@ -52,37 +52,37 @@ pub(crate) enum State {
     Terminated,
 }
 
-/// The 100 that is due when the user gives no response before.
+/// The 100 that is sent if the user sends no response before.
 #[derive(Debug)]
 pub(crate) struct Trying {
     at: Instant,
     invite: Unanswered,
 }
 
-/// What can happen to the machine.
+/// The events of the machine.
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
-    reason = "it lives for one turn of the loop: a box would cost an allocation per message"
+    reason = "the value lives for one turn of the loop: a box would cost an allocation per message"
 )]
 pub(crate) enum Event {
     /// The INVITE arrived again.
     Invite,
     /// An ACK arrived.
     Ack(Request, Flow),
-    /// The user gives a 1xx.
+    /// The user sends a 1xx.
     Provisional(Bytes),
-    /// The user gives a 2xx.
+    /// The user sends a 2xx.
     Success(Bytes),
-    /// The user gives a 300-699.
+    /// The user sends a 300-699.
     Failure(Bytes),
     /// The deadline came.
     Timer,
-    /// The transport could not deliver.
+    /// The transport could not send the response.
     TransportError,
 }
 
-/// What the machine does not change.
+/// The data that the machine reads and does not change.
 pub(crate) struct Context<'a> {
     pub(crate) id: ServerId,
     pub(crate) config: &'a Config,
@@ -91,12 +91,12 @@ pub(crate) struct Context<'a> {
 }
 
 impl State {
-    /// Waits for the user's first response to an INVITE that the user has been given.
+    /// Waits for the user's first response to an INVITE.
     pub(crate) fn start(now: Instant, invite: Unanswered) -> Self {
         Self::Proceeding { trying: Some(Trying { at: now + TRYING_AFTER, invite }), provisional: None }
     }
 
-    /// Takes one event at `now`; what must leave goes to `out`.
+    /// Handles one event at `now`. Messages and events go to `out`.
     pub(crate) fn step(self, now: Instant, event: Event, tsx: &Context<'_>, out: &mut Outbox) -> Self {
         match self {
             Self::Proceeding { trying, provisional } => match event {
@@ -128,7 +128,7 @@ impl State {
                     tsx.inform(Failure::Transport, out);
                     Self::Proceeding { trying, provisional }
                 }
-                // Nothing has been sent that could be acknowledged.
+                // Proceeding has sent no final response, so the ACK has no meaning.
                 Event::Ack(..) => Self::Proceeding { trying, provisional },
             },
             Self::Accepted { timer_l } => match event {
@@ -192,7 +192,7 @@ impl State {
         }
     }
 
-    /// When the machine wants [`Event::Timer`].
+    /// The time of the next [`Event::Timer`].
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match self {
             Self::Proceeding { trying, .. } => trying.as_ref().map(|trying| trying.at),
@@ -205,7 +205,7 @@ impl State {
         }
     }
 
-    /// What the client sees again when it sends its INVITE again.
+    /// The response that a retransmitted INVITE gets.
     pub(crate) fn last_response(&self) -> Option<&Bytes> {
         match self {
             Self::Proceeding { provisional, .. } => provisional.as_ref(),

@@ -1,4 +1,4 @@
-//! Transactions: found by key, by id, and by their next deadline.
+//! The transactions of one side, found by key, by id, and by deadline.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -10,20 +10,20 @@ use crate::io::Slot;
 use crate::key::Key;
 use crate::timer::Queue;
 
-/// The transactions of one side. Finding one is O(1), its timers are O(log n).
+/// The transactions of one side. A look-up costs O(1), a timer O(log n).
 #[derive(Debug)]
 pub(crate) struct Table<T> {
-    slab: Slab<Tenant<T>>,
+    slab: Slab<Entry<T>>,
     keys: HashMap<Key, u32, BuildHasherDefault<Digested>>,
-    /// The deadlines of those that have work to do.
+    /// The deadlines of live transactions.
     live: Queue<u32>,
-    /// The deadlines of those that only absorb what comes late, each its end.
+    /// The deadlines of absorbing transactions. Each deadline is the end of its transaction.
     absorbing: Queue<u32>,
     serial: u64,
 }
 
 #[derive(Debug)]
-struct Tenant<T> {
+struct Entry<T> {
     serial: u64,
     key: Key,
     deadline: Option<Instant>,
@@ -42,11 +42,11 @@ impl<T> Table<T> {
         }
     }
 
-    /// Takes a transaction in; `None` where the slab has no room left, at 2^32 transactions.
+    /// Adds a transaction; `None` if the slab is full, at 2^32 transactions.
     pub(crate) fn insert(&mut self, key: Key, transaction: T) -> Option<Slot> {
         let index = u32::try_from(self.slab.vacant_key()).ok()?;
         self.serial += 1;
-        self.slab.insert(Tenant { serial: self.serial, key, deadline: None, absorbs: false, transaction });
+        self.slab.insert(Entry { serial: self.serial, key, deadline: None, absorbs: false, transaction });
         self.keys.insert(key, index);
         Some(Slot { serial: self.serial, index })
     }
@@ -56,61 +56,61 @@ impl<T> Table<T> {
     }
 
     pub(crate) fn get(&self, slot: Slot) -> Option<&T> {
-        let tenant = self.slab.get(slot.index as usize)?;
-        (tenant.serial == slot.serial).then_some(&tenant.transaction)
+        let entry = self.slab.get(slot.index as usize)?;
+        (entry.serial == slot.serial).then_some(&entry.transaction)
     }
 
     pub(crate) fn get_mut(&mut self, slot: Slot) -> Option<&mut T> {
-        let tenant = self.slab.get_mut(slot.index as usize)?;
-        (tenant.serial == slot.serial).then_some(&mut tenant.transaction)
+        let entry = self.slab.get_mut(slot.index as usize)?;
+        (entry.serial == slot.serial).then_some(&mut entry.transaction)
     }
 
-    /// Sets when the transaction wants to be woken, and whether all that it does until then is to absorb what comes late.
+    /// Sets the next deadline of the transaction, and whether it only absorbs late messages until then.
     pub(crate) fn wake_at(&mut self, slot: Slot, deadline: Option<Instant>, absorbs: bool) {
-        let tenant = self.slab.get_mut(slot.index as usize).filter(|tenant| tenant.serial == slot.serial);
-        let Some(tenant) = tenant else { return };
-        let old = tenant.deadline;
-        if tenant.absorbs == absorbs {
+        let entry = self.slab.get_mut(slot.index as usize).filter(|entry| entry.serial == slot.serial);
+        let Some(entry) = entry else { return };
+        let old = entry.deadline;
+        if entry.absorbs == absorbs {
             queue(&mut self.live, &mut self.absorbing, absorbs).replace(slot.index, old, deadline);
         } else {
-            queue(&mut self.live, &mut self.absorbing, tenant.absorbs).replace(slot.index, old, None);
+            queue(&mut self.live, &mut self.absorbing, entry.absorbs).replace(slot.index, old, None);
             queue(&mut self.live, &mut self.absorbing, absorbs).replace(slot.index, None, deadline);
         }
-        (tenant.deadline, tenant.absorbs) = (deadline, absorbs);
+        (entry.deadline, entry.absorbs) = (deadline, absorbs);
     }
 
-    /// Gives a transaction back, its key and its deadline forgotten.
+    /// Removes a transaction with its key and its deadline, and returns it.
     pub(crate) fn remove(&mut self, slot: Slot) -> Option<T> {
         self.get(slot)?;
-        let tenant = self.slab.try_remove(slot.index as usize)?;
-        let queue = queue(&mut self.live, &mut self.absorbing, tenant.absorbs);
-        queue.replace(slot.index, tenant.deadline, None);
-        self.keys.remove(&tenant.key);
-        Some(tenant.transaction)
+        let entry = self.slab.try_remove(slot.index as usize)?;
+        let queue = queue(&mut self.live, &mut self.absorbing, entry.absorbs);
+        queue.replace(slot.index, entry.deadline, None);
+        self.keys.remove(&entry.key);
+        Some(entry.transaction)
     }
 
-    /// The transaction whose deadline is the soonest of those that have come.
+    /// The transaction with the earliest deadline, if that deadline has passed.
     pub(crate) fn due(&self, now: Instant) -> Option<Slot> {
         self.first().filter(|&(at, _)| at <= now).and_then(|(_, index)| self.slot(index))
     }
 
-    /// The soonest deadline.
+    /// The earliest deadline.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.first().map(|(at, _)| at)
     }
 
-    /// Of the transactions that only absorb what comes late, the one whose end is the nearest, and when it is.
+    /// The absorbing transaction that is nearest to its end, and that time.
     pub(crate) fn nearest_end(&self) -> Option<(Instant, Slot)> {
         let (at, index) = self.absorbing.first()?;
         Some((at, self.slot(index)?))
     }
 
-    /// How many have work to do.
+    /// The number of live transactions.
     pub(crate) fn live(&self) -> usize {
         self.slab.len() - self.absorbing.len()
     }
 
-    /// How many only absorb what comes late.
+    /// The number of absorbing transactions.
     pub(crate) fn absorbing(&self) -> usize {
         self.absorbing.len()
     }
@@ -119,7 +119,7 @@ impl<T> Table<T> {
         self.slab.len()
     }
 
-    /// Whether nothing is left of any transaction.
+    /// Whether there is no transaction, no key and no deadline.
     pub(crate) fn is_empty(&self) -> bool {
         let timers = self.live.len() + self.absorbing.len();
         self.slab.is_empty() && self.keys.is_empty() && timers == 0
@@ -130,16 +130,16 @@ impl<T> Table<T> {
     }
 
     fn slot(&self, index: u32) -> Option<Slot> {
-        self.slab.get(index as usize).map(|tenant| Slot { serial: tenant.serial, index })
+        self.slab.get(index as usize).map(|entry| Slot { serial: entry.serial, index })
     }
 }
 
-/// Where the deadline of a transaction stands.
+/// The queue for the deadline of a transaction.
 fn queue<'a>(live: &'a mut Queue<u32>, absorbing: &'a mut Queue<u32>, absorbs: bool) -> &'a mut Queue<u32> {
     if absorbs { absorbing } else { live }
 }
 
-/// The hasher of a map whose keys are keyed digests already.
+/// The hasher of a map whose keys are already keyed digests.
 #[derive(Default)]
 pub(crate) struct Digested(u64);
 
@@ -171,7 +171,7 @@ mod tests {
     use crate::key::Keyring;
 
     #[test]
-    fn a_new_tenant_is_not_taken_for_the_one_before() {
+    fn a_new_entry_is_not_mistaken_for_the_one_before() {
         let (first, second, mut table) = (key("1"), key("2"), Table::new());
         let old = table.insert(first, "old").unwrap();
         assert_eq!(table.remove(old), Some("old"));
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deadline_goes_with_its_tenant() {
+    fn a_deadline_is_removed_with_its_entry() {
         let (now, mut table) = (Instant::now(), Table::new());
         let slot = table.insert(key("1"), ()).unwrap();
         table.wake_at(slot, Some(now), false);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_absorbs_is_counted_apart_and_its_nearest_end_is_known() {
+    fn absorbing_entries_are_counted_apart_and_their_nearest_end_is_known() {
         let (now, second, mut table) = (Instant::now(), Duration::from_secs(1), Table::new());
         let [one, two, three] = ["1", "2", "3"].map(|branch| table.insert(key(branch), ()).unwrap());
         table.wake_at(one, Some(now), false);

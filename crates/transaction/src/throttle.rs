@@ -1,23 +1,23 @@
-//! A log line that a flood cannot multiply.
+//! A rate limit for a log line, so that a flood of messages does not flood the log.
 
 use std::time::{Duration, Instant};
 
-/// Lets one line through per interval and counts those that it holds back.
+/// Allows one line per interval and counts the suppressed lines.
 #[derive(Debug, Default)]
 pub(crate) struct Throttle {
     next: Option<Instant>,
-    silent: u64,
+    suppressed: u64,
 }
 
 impl Throttle {
-    /// Whether a line may be written at `now`; if so, how many were held back since the last.
+    /// If a line may be written at `now`, the number of lines suppressed since the last one.
     pub(crate) fn pass(&mut self, now: Instant) -> Option<u64> {
         if self.next.is_some_and(|next| now < next) {
-            self.silent += 1;
+            self.suppressed += 1;
             return None;
         }
         self.next = Some(now + INTERVAL);
-        Some(std::mem::take(&mut self.silent))
+        Some(std::mem::take(&mut self.suppressed))
     }
 }
 
@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_a_second_says_how_many_it_stands_for() {
+    fn one_line_a_second_says_how_many_were_suppressed() {
         let now = Instant::now();
         let mut throttle = Throttle::default();
         assert_eq!(throttle.pass(now), Some(0));

@@ -1,10 +1,10 @@
-//! The queue of deadlines, and the doubling interval of the retransmission timers.
+//! The queue of deadlines, and the retransmission timers with their doubling interval.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// A retransmission timer: fires at T1, then at intervals that double, up to a cap where the RFC sets one
-/// (A has none; E and G stop at T2).
+/// A retransmission timer. It fires after T1, then at intervals that double, up to the cap of the RFC (Timer A has none; E and
+/// G stop at T2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Backoff {
     pub(crate) at: Instant,
@@ -12,7 +12,7 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// Fires first after `interval`.
+    /// A timer that first fires after `interval`.
     pub(crate) fn start(now: Instant, interval: Duration) -> Self {
         Self { at: now + interval, interval }
     }
@@ -28,10 +28,10 @@ impl Backoff {
     }
 }
 
-/// The next deadline of each machine, soonest first.
+/// The next deadline of each machine, earliest first.
 ///
-/// A machine stands here once or not at all, so that an idle one costs nothing and none is left behind when its
-/// machine ends. Each operation costs O(log n).
+/// A machine has at most one deadline here, so an idle machine costs nothing, and no deadline remains when a machine ends. Each
+/// operation costs O(log n).
 #[derive(Debug)]
 pub(crate) struct Queue<K> {
     deadlines: BTreeSet<(Instant, K)>,
@@ -55,12 +55,12 @@ impl<K: Ord + Copy> Queue<K> {
         }
     }
 
-    /// The soonest deadline, and whose it is.
+    /// The earliest deadline and its machine.
     pub(crate) fn first(&self) -> Option<(Instant, K)> {
         self.deadlines.first().copied()
     }
 
-    /// How many machines have a deadline here.
+    /// The number of machines with a deadline.
     pub(crate) fn len(&self) -> usize {
         self.deadlines.len()
     }
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn the_soonest_comes_first_and_a_replaced_deadline_is_gone() {
+    fn the_earliest_comes_first_and_a_replaced_deadline_is_gone() {
         let (now, second) = (Instant::now(), Duration::from_secs(1));
         let mut queue = Queue::new();
         queue.replace('a', None, Some(now + second));

@@ -1,4 +1,4 @@
-//! One transaction: its machine and what the machine does not change.
+//! One transaction: its machine, and the data that the machine does not change.
 
 use std::mem;
 use std::sync::Arc;
@@ -23,9 +23,9 @@ use crate::{client, client_invite, server, server_invite};
 /// A client transaction.
 #[derive(Debug)]
 pub(crate) struct Client {
-    /// Where the request goes.
+    /// The flow of the request.
     pub(crate) flow: Flow,
-    /// The request as it was sent; empty once it has its final response, since the machine then lingers for 32 s.
+    /// The request as sent. It is empty after the final response, because the machine then stays for 32 s.
     pub(crate) request: Bytes,
     /// The branch of its Via.
     pub(crate) branch: Branch,
@@ -36,15 +36,15 @@ pub(crate) struct Client {
 enum ClientMachine {
     Invite(client_invite::State),
     Other(client::State),
-    /// A CANCEL of the endpoint's own, of which the user hears nothing.
+    /// A CANCEL of the endpoint itself. The user gets no events for it.
     Cancel(client::State),
 }
 
-/// What can happen to a client transaction, whatever its machine.
+/// The events of a client transaction, for all its machines.
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
-    reason = "it lives for one turn of the loop: a box would cost an allocation per message"
+    reason = "the value lives for one turn of the loop: a box would cost an allocation per message"
 )]
 pub(crate) enum ClientEvent {
     Response(Response, Flow),
@@ -54,7 +54,7 @@ pub(crate) enum ClientEvent {
 }
 
 impl Client {
-    /// Sends a request of the user's.
+    /// Sends a request of the user.
     pub(crate) fn start(
         now: Instant,
         method: &Method,
@@ -72,7 +72,7 @@ impl Client {
         Self { flow, request, branch, machine }
     }
 
-    /// Sends a CANCEL for an INVITE of the user's.
+    /// Sends a CANCEL for an INVITE of the user.
     pub(crate) fn start_cancel(
         now: Instant,
         branch: Branch,
@@ -85,7 +85,7 @@ impl Client {
         Self { flow, request: cancel, branch, machine }
     }
 
-    /// Takes one event; gives back the wish for a CANCEL that must leave now.
+    /// Handles one event. Returns the CANCEL that must be sent now.
     pub(crate) fn step(
         &mut self,
         now: Instant,
@@ -116,7 +116,7 @@ impl Client {
         cancel
     }
 
-    /// When the transaction wants a timer event.
+    /// The time of the next timer event.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match &self.machine {
             ClientMachine::Invite(state) => state.deadline(),
@@ -124,8 +124,8 @@ impl Client {
         }
     }
 
-    /// Whether a final response has come: the request is never sent again, and what the machine still does is to absorb what
-    /// comes late (Timers D, K and M).
+    /// Whether a final response has arrived. The request is not sent again, and the machine only absorbs late messages (Timers
+    /// D, K and M).
     pub(crate) fn absorbs(&self) -> bool {
         match &self.machine {
             ClientMachine::Invite(state) => {
@@ -149,7 +149,7 @@ impl Client {
         }
     }
 
-    /// Whether the user knows of the transaction.
+    /// Whether the user knows the transaction.
     pub(crate) fn is_named(&self) -> bool {
         match &self.machine {
             ClientMachine::Invite(_) | ClientMachine::Other(_) => true,
@@ -175,13 +175,13 @@ impl ClientEvent {
                 client_invite::Event::Success(response, flow)
             }
             Self::Response(response, flow) => client_invite::Event::Failure(response, flow),
-            Self::Cancel(wish) => client_invite::Event::Cancel(wish),
+            Self::Cancel(cancel) => client_invite::Event::Cancel(cancel),
             Self::Timer => client_invite::Event::Timer,
             Self::TransportError(why) => client_invite::Event::TransportError(why),
         }
     }
 
-    /// `None` for a CANCEL: only an INVITE is cancelled (RFC 3261 section 9.1).
+    /// `None` for a CANCEL: only an INVITE can be cancelled (RFC 3261 section 9.1).
     fn for_other(self) -> Option<client::Event> {
         match self {
             Self::Response(response, flow) if response.status().is_provisional() => {
@@ -198,12 +198,12 @@ impl ClientEvent {
 /// A server transaction.
 #[derive(Debug)]
 pub(crate) struct Server {
-    /// Where responses go.
+    /// The flow of the responses.
     pub(crate) flow: Flow,
-    /// The key under which the request is known on whatever path it comes.
+    /// The key of the request on every path.
     pub(crate) merged: Option<Key>,
-    /// Who else may cancel it.
-    pub(crate) kin: Option<Arc<dyn CancelScope>>,
+    /// The other addresses that may cancel the INVITE.
+    pub(crate) cancel_scope: Option<Arc<dyn CancelScope>>,
     machine: ServerMachine,
 }
 
@@ -211,15 +211,15 @@ pub(crate) struct Server {
 enum ServerMachine {
     Invite(server_invite::State),
     Other(server::State),
-    /// A CANCEL, which the endpoint answers and the user cannot.
+    /// A CANCEL, which the endpoint answers. The user gets no transaction for it.
     Cancel(server::State),
 }
 
-/// What can happen to a server transaction, whatever its machine.
+/// The events of a server transaction, for all its machines.
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
-    reason = "it lives for one turn of the loop: a box would cost an allocation per message"
+    reason = "the value lives for one turn of the loop: a box would cost an allocation per message"
 )]
 pub(crate) enum ServerEvent {
     /// The request arrived again.
@@ -245,16 +245,16 @@ impl Server {
         } else {
             ServerMachine::Other(server::State::start(now, request, config))
         };
-        Self { flow, merged, kin: None, machine }
+        Self { flow, merged, cancel_scope: None, machine }
     }
 
     /// Waits for the endpoint's response to a CANCEL.
     pub(crate) fn start_cancel(now: Instant, flow: Flow, request: Unanswered, config: &Config) -> Self {
         let machine = ServerMachine::Cancel(server::State::start(now, request, config));
-        Self { flow, merged: None, kin: None, machine }
+        Self { flow, merged: None, cancel_scope: None, machine }
     }
 
-    /// Takes one event.
+    /// Handles one event.
     pub(crate) fn step(
         &mut self,
         now: Instant,
@@ -280,20 +280,20 @@ impl Server {
         trace!(server = id.0.serial, from = before, to = self.state(), "transition");
     }
 
-    /// Whether a CANCEL that came by this flow counts. The request came from where responses go back to.
+    /// Whether a CANCEL from this flow is accepted. The address of the responses is the source address of the request.
     pub(crate) fn may_be_cancelled_by(&self, flow: &Flow) -> bool {
         self.flow.remote.ip().to_canonical() == flow.remote.ip().to_canonical()
-            || self.kin.as_ref().is_some_and(|kin| kin.may_cancel(flow))
+            || self.cancel_scope.as_ref().is_some_and(|scope| scope.may_cancel(flow))
     }
 
-    /// The connection is gone: if it is the one that responses take, they take another from now on.
-    pub(crate) fn moves(&mut self, gone: Option<ConnectionId>, elsewhere: &Flow) {
+    /// Uses `elsewhere` for later responses, if they used the connection that is `gone`.
+    pub(crate) fn replace_connection(&mut self, gone: Option<ConnectionId>, elsewhere: &Flow) {
         if self.flow.connection == gone {
             self.flow = elsewhere.clone();
         }
     }
 
-    /// When the transaction wants a timer event.
+    /// The time of the next timer event.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match &self.machine {
             ServerMachine::Invite(state) => state.deadline(),
@@ -310,7 +310,7 @@ impl Server {
         }
     }
 
-    /// Whether the user knows of the transaction.
+    /// Whether the user knows the transaction.
     pub(crate) fn is_named(&self) -> bool {
         match &self.machine {
             ServerMachine::Invite(_) | ServerMachine::Other(_) => true,
@@ -318,7 +318,7 @@ impl Server {
         }
     }
 
-    /// Whether what the machine still does is to absorb what comes late (Timers I, J and L).
+    /// Whether the machine only absorbs late messages (Timers I, J and L).
     pub(crate) fn absorbs(&self) -> bool {
         match &self.machine {
             ServerMachine::Invite(state) => {
@@ -333,7 +333,7 @@ impl Server {
         }
     }
 
-    /// The INVITE's machine.
+    /// The machine of an INVITE.
     pub(crate) fn invite(&self) -> Option<&server_invite::State> {
         match &self.machine {
             ServerMachine::Invite(state) => Some(state),
@@ -366,8 +366,8 @@ impl ServerEvent {
         }
     }
 
-    /// `None` for what such a transaction has no use for: an ACK, and a provisional response of the user's, since RFC 4320
-    /// section 4.1 leaves only the 100 that the endpoint sends.
+    /// `None` for the events that such a machine ignores: an ACK, and a provisional response of the user. RFC 4320 section 4.1
+    /// allows only the 100 that the endpoint sends.
     fn for_other(self) -> Option<server::Event> {
         match self {
             Self::Request => Some(server::Event::Request),

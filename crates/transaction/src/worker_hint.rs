@@ -1,30 +1,31 @@
-//! Where a message belongs, read from it before it is parsed.
+//! The worker of a message, found before the message is parsed.
 
 use attesta_sip::{Headers, Name, To, Via};
 
 use crate::id_generator::WorkerPlace;
 
-/// What the text of a message says of the worker whose state it concerns.
+/// The information in a message about the worker that has its state.
 ///
-/// A response and a request within a dialog name the [`WorkerPlace`] that made their branch or tag. A request that carries no tag
-/// of ours has its Call-ID, by which an INVITE, its retransmissions, its CANCEL and the same request by another path come
-/// together. This is a look at a few lines: it allocates nothing, and takes time in the length of the header at most.
+/// A response or a request within a dialog contains the [`WorkerPlace`] that made its branch or tag. A request without a tag of
+/// ours has its Call-ID. An INVITE, its retransmissions, its CANCEL and the same request on another path share the Call-ID.
+///
+/// The hint reads only a few lines. It allocates nothing, and its time is at most linear in the length of the header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct WorkerHint<'a> {
-    /// Who made the branch of a response, or the To tag of a request, if we did.
+    /// The place that made the branch of a response, or the To tag of a request, if it is ours.
     pub place: Option<WorkerPlace>,
     /// The Call-ID, of a request or of a response that we sent.
     pub call_id: Option<&'a [u8]>,
 }
 
 impl<'a> WorkerHint<'a> {
-    /// Of a message that we received: a response bears our branch, a request our tag where it is in a dialog of ours.
+    /// The hint of a received message. A response has our branch. A request within a dialog has our tag.
     #[must_use]
     pub fn of_received(message: &'a [u8]) -> Self {
         Self::read(message, is_response(message))
     }
 
-    /// Of a message that we sent, or of its first part, as it comes back from the network: a request bears our branch, a
+    /// The hint of a message that we sent, or of its first part, as an ICMP error quotes it. A request has our branch, a
     /// response our tag.
     #[must_use]
     pub fn of_sent(message: &'a [u8]) -> Self {
@@ -34,7 +35,7 @@ impl<'a> WorkerHint<'a> {
     fn read(message: &'a [u8], ours_by_branch: bool) -> Self {
         let (mut to, mut call_id) = (None, None);
         for line in Lines(start(message)).skip(1) {
-            // Of the letters that the names here begin with, in their long and compact forms.
+            // The first letters of Via, To and Call-ID, in long and compact form.
             if !matches!(line.first(), Some(b'v' | b'V' | b't' | b'T' | b'c' | b'C' | b'i' | b'I')) {
                 continue;
             }
@@ -60,7 +61,7 @@ impl<'a> WorkerHint<'a> {
     }
 }
 
-/// The fields by which the transaction of a message is found, of one that may be cut short.
+/// The fields that identify the transaction of a message. The message may be truncated.
 pub(crate) fn fields(message: &[u8]) -> Headers {
     let mut found = Headers::new();
     for (name, value) in Lines(start(message)).skip(1).filter_map(split) {
@@ -71,7 +72,7 @@ pub(crate) fn fields(message: &[u8]) -> Headers {
     found
 }
 
-/// The lines of a header, each with the lines that continue it (RFC 3261 section 7.3.1).
+/// The header lines, each with its continuation lines (RFC 3261 section 7.3.1).
 struct Lines<'a>(&'a [u8]);
 
 impl<'a> Iterator for Lines<'a> {
@@ -82,12 +83,12 @@ impl<'a> Iterator for Lines<'a> {
         let mut end = 0;
         loop {
             let Some(feed) = rest.get(end..)?.iter().position(|octet| *octet == b'\n') else {
-                // The last line of a message that is cut short may be cut itself.
+                // The last line of a truncated message may be incomplete.
                 *self = Self(&[]);
                 return None;
             };
             end += feed + 1;
-            // The first line is the empty one that ends the header.
+            // An empty line ends the header.
             if end <= 2 && rest.get(..end)?.trim_ascii().is_empty() {
                 return None;
             }
@@ -101,7 +102,7 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
-/// The message without line ends before it (RFC 3261 section 7.5).
+/// The message without leading line ends (RFC 3261 section 7.5).
 fn start(message: &[u8]) -> &[u8] {
     let at = message.iter().position(|octet| !matches!(octet, b'\r' | b'\n')).unwrap_or(message.len());
     message.get(at..).unwrap_or_default()
@@ -117,7 +118,7 @@ fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((name.trim_ascii_end(), value.get(1..)?.trim_ascii()))
 }
 
-/// The first of the values of a line, as far as a Via of ours goes: it has no comma of its own.
+/// The first value of a Via line. Our own Via contains no comma.
 fn top(value: &[u8]) -> &[u8] {
     value.split(|octet| *octet == b',').next().unwrap_or_default().trim_ascii()
 }
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_we_sent_comes_back_to_who_sent_it() {
+    fn a_quoted_message_goes_to_its_sender() {
         let (branch, tag) = (ids().branch(), ids().tag());
         let request =
             format!("INVITE sip:b SIP/2.0\r\nVia: SIP/2.0/UDP a;branch={branch};rport\r\nFrom: <si");
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fields_of_a_message_that_is_cut_short_are_those_that_are_whole() {
+    fn a_truncated_message_has_the_fields_that_are_complete() {
         let cut = b"SIP/2.0 200 OK\r\nv: one,\r\n two\r\nTo: <sip:b>\r\nVIA: three\r\nI: c\r\nCSeq: 1 INV";
         let found = fields(cut);
         let lines: Vec<_> = found.iter().map(|field| (field.name(), field.value())).collect();
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn no_octets_are_too_odd() {
+    fn odd_octets_give_no_hint() {
         let odd: [&[u8]; 8] = [
             b"",
             b"\r\n",

@@ -1,7 +1,7 @@
-//! Random histories, on the endpoint and on a small machine that only follows tables; the tables are those of RFC 3261
+//! Random histories, run by the endpoint and by a small machine that only follows tables. The tables are those of RFC 3261
 //! section 17, RFC 6026 and RFC 4320. Both must do the same things at the same times.
 //!
-//! `ATTESTA_HISTORIES` says how many histories are tried, `ATTESTA_SEED` repeats one.
+//! `ATTESTA_HISTORIES` sets the number of histories. `ATTESTA_SEED` repeats one history.
 
 mod table;
 
@@ -46,13 +46,13 @@ fn the_endpoint_does_what_the_tables_say() {
     });
 }
 
-/// How many histories are tried.
+/// The default number of histories.
 const HISTORIES: u64 = 100_000;
 
-/// How many things happen in one.
+/// The number of steps in a history.
 const STEPS: usize = 10;
 
-/// One transaction of one kind on one transport, and what happens to it.
+/// One transaction of one kind on one transport, with its events.
 struct History {
     seed: u64,
     rng: ChaCha8Rng,
@@ -87,7 +87,7 @@ impl History {
         self.finish();
     }
 
-    /// Something happens to both, or time passes.
+    /// One event for both, or a span of time.
     fn step(&mut self) {
         let events = self.model.kind.events();
         if self.rng.next_u64().is_multiple_of(2) {
@@ -101,7 +101,7 @@ impl History {
         }
     }
 
-    /// Whatever happened, the user's part is done and the timers run out: the transaction ends.
+    /// The user sends its final response and all timers fire: the transaction must end.
     fn finish(&mut self) {
         if matches!(self.model.kind, Kind::InviteServer) {
             self.subject.meet("user failure");
@@ -142,7 +142,7 @@ impl History {
     }
 }
 
-/// What happened.
+/// One step of a history.
 #[derive(Clone, Copy)]
 enum Told {
     Event(&'static str),
@@ -168,9 +168,9 @@ struct Subject {
     wake: Option<Instant>,
     client: Option<ClientId>,
     server: Option<(ServerId, Request)>,
-    /// What was sent last, to be answered or to be reported as undelivered.
+    /// The last sent message. A transport error reports it as undelivered.
     sent: Option<Transmit>,
-    /// The request, as the client sent it.
+    /// The request as the client sent it.
     request: Option<Request>,
     done: Vec<(Duration, String)>,
 }
@@ -211,7 +211,7 @@ impl Subject {
         self.drain();
     }
 
-    /// Hands in what the tables call so.
+    /// Passes the event that has this name in the tables.
     fn meet(&mut self, event: &str) {
         match event {
             "request" => self.receive(arriving(&self.kind.method(), self.flow.transport)),
@@ -225,7 +225,7 @@ impl Subject {
             "user 408" => self.respond(408),
             "error" => {
                 if let Some(mut sent) = self.sent.clone() {
-                    // ICMP quotes the beginning.
+                    // ICMP quotes the beginning of a message.
                     sent.payload.truncate(sent.payload.len() - "\r\n\r\n".len());
                     self.endpoint.handle_input(self.now, Input::TransportFailed(sent));
                 }

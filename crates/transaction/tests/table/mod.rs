@@ -1,4 +1,4 @@
-//! The reference: four tables and a machine that looks up what they say.
+//! The reference: four tables, and a machine that follows them.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -20,7 +20,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// A method of such a transaction.
+    /// The method of the transaction.
     pub(crate) fn method(self) -> Method {
         match self {
             Self::InviteClient | Self::InviteServer => Method::Invite,
@@ -28,7 +28,7 @@ impl Kind {
         }
     }
 
-    /// What can happen to it, apart from timers.
+    /// The events of the machine, without timers.
     pub(crate) fn events(self) -> &'static [&'static str] {
         match self {
             Self::InviteClient | Self::Client => &["1xx", "2xx", "failure", "error"],
@@ -48,11 +48,11 @@ impl Kind {
     }
 }
 
-/// state | event | what is done | next state | timers that run then
+/// state | event | actions | next state | timers of that state
 ///
-/// A timer is written `A=time`; one that is not written stops when the state changes, `A` alone runs on. `send last` sends
-/// the last response again. `~` marks a timer that a reliable transport does not start, `0` one that is zero there. What is
-/// in no row changes nothing.
+/// `A=time` starts a timer. `A` alone lets the timer run on. A timer that is not listed stops when the state changes. `send
+/// last` sends the last response again. `~` marks a timer that a reliable transport does not start, `0` a timer that is zero
+/// there. An event without a row changes nothing.
 const INVITE_CLIENT: &str = "
     -          | begin        | send request              | Calling    | ~A=T1 B=64T1
     Calling    | A            | send request              | Calling    | A=double
@@ -88,7 +88,7 @@ const CLIENT: &str = "
     Completed  | K            | tell end                  | Terminated |
 ";
 
-/// `W` is the wait of 200 ms for the user's first response.
+/// `W` is the wait of 200 ms for the first response of the user.
 const INVITE_SERVER: &str = "
     -          | begin        | tell request              | Proceeding | W=200ms
     Proceeding | request      | send last                 | Proceeding |
@@ -111,8 +111,8 @@ const INVITE_SERVER: &str = "
     Terminated | request      | tell request              | Proceeding | W=200ms
 ";
 
-/// `W` is the wait until the client's Timer E is T2 (RFC 4320 section 4.1), `X` the time after which nobody waits for a
-/// response (RFC 4320 section 4.2), though what the client sent last may still come.
+/// `W` is the wait until the client's Timer E reaches T2 (RFC 4320 section 4.1). After `X` the client no longer waits for a
+/// response (RFC 4320 section 4.2), but its last retransmission may still arrive.
 const SERVER: &str = "
     -          | begin        | tell request              | Trying     | W=3500ms X=64T1
     Trying     | W            | send 100                  | Proceeding | X
@@ -136,14 +136,14 @@ const SERVER: &str = "
 
 /// A machine that follows one of the tables.
 pub(crate) struct Model {
-    /// Which of them.
+    /// The table.
     pub(crate) kind: Kind,
     reliable: bool,
     now: Duration,
     state: &'static str,
     timers: BTreeMap<&'static str, Timer>,
     last: Option<String>,
-    /// Whether anything was sent, without which there is nothing that could not be delivered.
+    /// Whether a message was sent. Without one there is no transport error.
     sent: bool,
     done: Vec<(Duration, String)>,
 }
@@ -171,7 +171,7 @@ impl Model {
         model
     }
 
-    /// One event, by the table.
+    /// Handles one event as the table says.
     pub(crate) fn meet(&mut self, event: &str) {
         if event == "error" && !self.sent {
             return;
@@ -194,7 +194,7 @@ impl Model {
         }
     }
 
-    /// Time passes, and timers fire.
+    /// Lets time pass and fires timers.
     pub(crate) fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some((&name, timer)) =
@@ -210,12 +210,12 @@ impl Model {
         self.now = end;
     }
 
-    /// What was done since the last time.
+    /// The actions since the last call.
     pub(crate) fn take_done(&mut self) -> Vec<(Duration, String)> {
         std::mem::take(&mut self.done)
     }
 
-    /// Whether the machine has come to its end.
+    /// Whether the machine has ended.
     pub(crate) fn is_over(&self) -> bool {
         self.state == "Terminated"
     }
@@ -284,7 +284,7 @@ impl Row {
     }
 }
 
-/// The tables, read once.
+/// The parsed tables.
 static TABLES: LazyLock<[Vec<Row>; 4]> = LazyLock::new(|| {
     [INVITE_CLIENT, CLIENT, INVITE_SERVER, SERVER].map(|table| table.lines().map(Row::read).collect())
 });
