@@ -1,11 +1,9 @@
 use bytes::Bytes;
 
-use crate::error::ParseError;
-use crate::header::Headers;
-use crate::limits::Limits;
-use crate::reader;
+use crate::header::headers::Headers;
 use crate::request::Request;
 use crate::response::Response;
+use crate::version::Version;
 
 /// A SIP message (RFC 3261 section 7).
 #[derive(Clone, Debug)]
@@ -17,21 +15,6 @@ pub enum Message {
 }
 
 impl Message {
-    /// Reads one datagram: line ends before the start line are passed over, octets behind the
-    /// body are dropped (RFC 3261 sections 7.5 and 18.3).
-    ///
-    /// The message keeps the datagram: header lines and the body are ranges of it, and print as
-    /// they came. Whether the values make sense is not looked at, except that Content-Length must
-    /// be one number that the datagram can satisfy.
-    ///
-    /// A line may end with a line feed alone, as in a message that went through a text editor and
-    /// in those of RFC 5118. Of such a message the body may be shorter than Content-Length says,
-    /// and the empty line may be missing at its end. Once edited, it prints with CRLF throughout.
-    /// A carriage return alone is always refused.
-    pub fn parse(datagram: Bytes, limits: &Limits) -> Result<Self, ParseError> {
-        reader::datagram(datagram, limits)
-    }
-
     /// The header lines.
     pub fn headers(&self) -> &Headers {
         match self {
@@ -117,19 +100,11 @@ impl From<Response> for Message {
     }
 }
 
-/// The version of a start line.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Version {
-    /// `SIP/2.0`, the only one there is.
-    Sip2,
-    /// A well-formed version of another number, which deserves 505.
-    Other,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::header::name::Name;
+    use crate::limits::Limits;
     use crate::method::Method;
     use crate::status::Status;
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::header::Headers;
+use crate::header::headers::Headers;
 use crate::writer;
 
 /// What requests and responses have in common: all but what the start line says.

@@ -4,26 +4,39 @@ use bytes::{Buf, Bytes};
 use memchr::{memchr, memchr2, memrchr};
 
 use crate::error::{Limit, ParseError, ParseErrorKind};
-use crate::header::Headers;
+use crate::header::headers::Headers;
 use crate::header::index::{Index, Line};
 use crate::header::name::Name;
 use crate::lex;
 use crate::limits::Limits;
-use crate::message::{Message, Version};
+use crate::message::Message;
 use crate::method::Method;
 use crate::part::Text;
 use crate::request::Request;
 use crate::response::Response;
 use crate::status::Status;
+use crate::version::Version;
 
-/// Reads one datagram; see [`Message::parse`].
-pub(crate) fn datagram(mut raw: Bytes, limits: &Limits) -> Result<Message, ParseError> {
-    if raw.len() > limits.message {
-        return Err(ParseError::new(ParseErrorKind::TooLarge(Limit::Message), limits.message));
+impl Message {
+    /// Reads one datagram: line ends before the start line are passed over, octets behind the
+    /// body are dropped (RFC 3261 sections 7.5 and 18.3).
+    ///
+    /// The message keeps the datagram: header lines and the body are ranges of it, and print as
+    /// they came. Whether the values make sense is not looked at, except that Content-Length must
+    /// be one number that the datagram can satisfy.
+    ///
+    /// A line may end with a line feed alone, as in a message that went through a text editor and
+    /// in those of RFC 5118. Of such a message the body may be shorter than Content-Length says,
+    /// and the empty line may be missing at its end. Once edited, it prints with CRLF throughout.
+    /// A carriage return alone is always refused.
+    pub fn parse(mut datagram: Bytes, limits: &Limits) -> Result<Self, ParseError> {
+        if datagram.len() > limits.message {
+            return Err(ParseError::new(ParseErrorKind::TooLarge(Limit::Message), limits.message));
+        }
+        let skipped = leading_line_ends(&datagram);
+        datagram.advance(skipped);
+        message(datagram, limits).map_err(|error| error.shifted(skipped))
     }
-    let skipped = leading_line_ends(&raw);
-    raw.advance(skipped);
-    message(raw, limits).map_err(|error| error.shifted(skipped))
 }
 
 /// Octets of line ends before a start line (RFC 3261 section 7.5).

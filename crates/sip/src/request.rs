@@ -3,12 +3,12 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::error::ParseError;
-use crate::header::Headers;
+use crate::header::headers::Headers;
 use crate::mask::Masked;
-use crate::message::Version;
 use crate::method::Method;
 use crate::part::{RawParts, StartLine, Text};
 use crate::uri::Uri;
+use crate::version::Version;
 use crate::writer;
 
 /// A request (RFC 3261 section 7.1).

@@ -3,14 +3,14 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::error::ParseError;
-use crate::header::Headers;
 use crate::header::address::To;
+use crate::header::headers::Headers;
 use crate::header::name::Name;
-use crate::message::Version;
 use crate::part::{RawParts, StartLine, Text};
 use crate::reason_phrase::ReasonPhrase;
 use crate::request::Request;
 use crate::status::Status;
+use crate::version::Version;
 use crate::writer;
 
 /// A response (RFC 3261 section 7.2).

@@ -9,11 +9,12 @@ use crate::header::name::Name;
 use crate::host::Host;
 use crate::lex;
 use crate::limits::Limits;
-use crate::message::{Message, Version};
+use crate::message::Message;
 use crate::method::Method;
 use crate::request::Request;
 use crate::response::Response;
 use crate::uri::Uri;
+use crate::version::Version;
 
 /// Why a message has no form in rsip.
 ///

@@ -1,22 +1,24 @@
 use crate::error::{Limit, ParseError, ParseErrorKind};
-use crate::header::Headers;
 use crate::header::address::{From, NameAddr, RecordRoute, Route, To};
 use crate::header::call_id::CallId;
 use crate::header::contact::Contact;
 use crate::header::content_disposition::ContentDisposition;
 use crate::header::cseq::CSeq;
 use crate::header::date::Date;
+use crate::header::headers::Headers;
 use crate::header::max_forwards::MaxForwards;
 use crate::header::media_type::{Accept, ContentType, MediaType};
 use crate::header::name::{Name, Shape};
 use crate::header::typed::Typed;
 use crate::header::via::Via;
 use crate::invalid::{Invalid, InvalidKind};
-use crate::message::{Message, Version};
+use crate::limits::Limits;
+use crate::message::Message;
 use crate::method::Method;
 use crate::param::Params;
 use crate::request::Request;
 use crate::response::Response;
+use crate::version::Version;
 
 /// What an element asks of a message beyond its being readable.
 ///
@@ -86,7 +88,7 @@ impl Rules {
     /// How many parameters one value may have; more get 400. Default: that of
     /// [`Limits`](crate::Limits).
     #[must_use]
-    pub fn limits(mut self, limits: &crate::Limits) -> Self {
+    pub fn limits(mut self, limits: &Limits) -> Self {
         self.params = Some(limits.params);
         self
     }
@@ -213,7 +215,7 @@ impl Rules {
     }
 
     fn count(&self, params: Params<'_>, name: Option<Name>) -> Result<(), Fault> {
-        if params.len() <= self.params.unwrap_or(crate::Limits::default().params) {
+        if params.len() <= self.params.unwrap_or(Limits::default().params) {
             return Ok(());
         }
         let error = ParseErrorKind::TooLarge(Limit::Params);
@@ -338,7 +340,6 @@ const DESCRIPTIVE: [Name; 7] = [
 mod tests {
     use super::*;
     use crate::lex;
-    use crate::limits::Limits;
     use crate::status::Status;
 
     const GOOD: &str = "OPTIONS sip:example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n\

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use memchr::memchr;
 
-use crate::header::Headers;
+use crate::header::headers::Headers;
 use crate::lex;
 use crate::method::Method;
 use crate::status::Status;

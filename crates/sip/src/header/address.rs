@@ -1,9 +1,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::name::Name;
-use super::typed::Typed;
 use crate::error::{ParseError, ParseErrorKind};
+use crate::header::name::Name;
+use crate::header::typed::Typed;
 use crate::lex::{self, Cursor};
 use crate::mask::Masked;
 use crate::param::{Params, unquote};

@@ -1,8 +1,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::typed::typed;
 use crate::error::ParseError;
+use crate::header::typed::typed;
 use crate::lex;
 use crate::param::unquote;
 use crate::parse;

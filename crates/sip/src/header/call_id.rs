@@ -1,7 +1,7 @@
 use std::fmt;
 
-use super::typed::typed;
 use crate::error::ParseError;
+use crate::header::typed::typed;
 use crate::lex::{self, Cursor};
 
 /// The value of `Call-ID`: visible ASCII, compared octet for octet (RFC 3261 section 20.8).

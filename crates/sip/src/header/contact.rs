@@ -1,8 +1,8 @@
 use std::fmt;
 
-use super::address::NameAddr;
-use super::typed::typed;
 use crate::error::ParseError;
+use crate::header::address::NameAddr;
+use crate::header::typed::typed;
 use crate::lex;
 
 /// One value of `Contact` (RFC 3261 section 20.10).

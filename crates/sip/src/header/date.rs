@@ -1,7 +1,7 @@
 use std::fmt;
 
-use super::typed::typed;
 use crate::error::{ParseError, ParseErrorKind};
+use crate::header::typed::typed;
 use crate::lex;
 
 /// The value of `Date`: an RFC 1123 date in GMT (RFC 3261 section 20.17), as seconds since the

@@ -1,8 +1,8 @@
 use std::fmt;
 
-use super::address::NameAddr;
-use super::typed::typed;
 use crate::error::ParseError;
+use crate::header::address::NameAddr;
+use crate::header::typed::typed;
 use crate::lex;
 
 /// One value of `Diversion`: who diverted a call, and why (RFC 5806 section 5).

@@ -1,7 +1,7 @@
 use std::fmt;
 
-use super::typed::typed;
 use crate::error::ParseError;
+use crate::header::typed::typed;
 use crate::parse;
 
 /// A header whose value is a count.

@@ -1,8 +1,8 @@
 use std::fmt;
 
-use super::address::NameAddr;
-use super::typed::typed;
 use crate::error::{ParseError, ParseErrorKind};
+use crate::header::address::NameAddr;
+use crate::header::typed::typed;
 use crate::lex;
 
 /// One value of `History-Info`: a target the request has had (RFC 7044 section 5).

@@ -1,6 +1,6 @@
 //! Where the header lines of a message stand.
 
-use super::name::Name;
+use crate::header::name::Name;
 
 /// Lines kept in place; more go to the heap.
 pub(crate) const INLINE: usize = 32;

@@ -1,7 +1,7 @@
 use std::fmt;
 
-use super::typed::typed;
 use crate::error::{ParseError, ParseErrorKind};
+use crate::header::typed::typed;
 use crate::lex;
 
 /// The value of `Max-Forwards`: how many hops are left, 0 to 255 (RFC 3261 section 20.22).

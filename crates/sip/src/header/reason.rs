@@ -1,8 +1,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::typed::typed;
 use crate::error::{ParseError, ParseErrorKind};
+use crate::header::typed::typed;
 use crate::lex::{self, Cursor};
 use crate::param::{Params, unquote};
 

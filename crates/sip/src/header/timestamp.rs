@@ -1,7 +1,7 @@
 use std::fmt;
 
-use super::typed::typed;
 use crate::error::ParseError;
+use crate::header::typed::typed;
 use crate::lex;
 use crate::parse;
 

@@ -1,7 +1,7 @@
-use super::Headers;
-use super::name::{Name, Shape};
-use super::values::Values;
 use crate::error::ParseError;
+use crate::header::headers::Headers;
+use crate::header::name::{Name, Shape};
+use crate::header::values::Values;
 
 /// A header value that can be read from its octets.
 pub trait Typed<'a>: Sized {

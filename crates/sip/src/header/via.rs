@@ -1,8 +1,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::typed::typed;
 use crate::error::{ParseError, ParseErrorKind};
+use crate::header::typed::typed;
 use crate::host::{self, Host};
 use crate::lex::{self, Cursor};
 use crate::param::Params;
