@@ -38,8 +38,8 @@ impl SipUri<'_> {
 
     fn is_same(&self, other: &SipUri<'_>) -> bool {
         self.secure() == other.secure()
-            && self.user().map(normal) == other.user().map(normal)
-            && self.password().map(normal) == other.password().map(normal)
+            && self.user().map(normalized) == other.user().map(normalized)
+            && self.password().map(normalized) == other.password().map(normalized)
             && self.host().same(&other.host())
             && self.port() == other.port()
             && same_uri_params(self.params(), other.params())
@@ -49,16 +49,16 @@ impl SipUri<'_> {
     /// Comparing parts that stand in any order takes the square of their number, so there is an
     /// end to it.
     fn is_comparable(&self) -> bool {
-        self.params().len() <= MOST && self.headers().take(MOST + 1).count() <= MOST
+        self.params().len() <= MAX_PARTS && self.headers().take(MAX_PARTS + 1).count() <= MAX_PARTS
     }
 }
 
 /// Parameters, and headers, of a URI that is compared part by part.
-const MOST: usize = 64;
+const MAX_PARTS: usize = 64;
 
 /// Parameters that must be on both sides or on neither. `transport` is not in the rule's own list,
 /// but the examples beside it treat it so.
-const DECISIVE: [&[u8]; 5] = [b"user", b"ttl", b"method", b"maddr", b"transport"];
+const ALWAYS_COMPARED: [&[u8]; 5] = [b"user", b"ttl", b"method", b"maddr", b"transport"];
 
 /// A parameter on both sides must have the same value; one that is on one side alone counts only
 /// if it is decisive.
@@ -66,7 +66,7 @@ fn same_uri_params(one: Params<'_>, two: Params<'_>) -> bool {
     let fits = |from: Params<'_>, to: Params<'_>| {
         from.iter().all(|(name, value)| match found(to, name, value) {
             Some(same) => same,
-            None => !DECISIVE.iter().any(|decisive| normal(name).eq_ignore_ascii_case(decisive)),
+            None => !ALWAYS_COMPARED.iter().any(|listed| normalized(name).eq_ignore_ascii_case(listed)),
         })
     };
     fits(one, two) && fits(two, one)
@@ -77,21 +77,22 @@ fn same_params(one: Params<'_>, two: Params<'_>) -> bool {
     let fits = |from: Params<'_>, to: Params<'_>| {
         from.iter().all(|(name, value)| found(to, name, value) == Some(true))
     };
-    one.len() == two.len() && one.len() <= MOST && fits(one, two) && fits(two, one)
+    one.len() == two.len() && one.len() <= MAX_PARTS && fits(one, two) && fits(two, one)
 }
 
 /// Whether a parameter of this name has this value; `None` if there is none of this name. A name
 /// that occurs twice, which RFC 3261 section 19.1.1 forbids, stands for each of its values.
 fn found(params: Params<'_>, name: &[u8], value: Option<&[u8]>) -> Option<bool> {
-    let name = normal(name);
-    let mut values = params.iter().filter(|(found, _)| normal(found).eq_ignore_ascii_case(&name)).peekable();
+    let name = normalized(name);
+    let mut values =
+        params.iter().filter(|(found, _)| normalized(found).eq_ignore_ascii_case(&name)).peekable();
     values.peek()?;
     Some(values.any(|(_, found)| same_value(value, found)))
 }
 
 fn same_value(one: Option<&[u8]>, two: Option<&[u8]>) -> bool {
     match (one, two) {
-        (Some(one), Some(two)) => normal(one).eq_ignore_ascii_case(&normal(two)),
+        (Some(one), Some(two)) => normalized(one).eq_ignore_ascii_case(&normalized(two)),
         (None, None) => true,
         (Some(_), None) | (None, Some(_)) => false,
     }
@@ -122,7 +123,7 @@ fn same_number(one: &[u8], two: &[u8]) -> bool {
 /// Escapes of octets that need none are undone; those of `reserved` octets stay, since there the
 /// escape makes a difference (RFC 3261 section 19.1.2). The hexadecimal digits that stay are
 /// compared without their case.
-fn normal(text: &[u8]) -> Cow<'_, [u8]> {
+fn normalized(text: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr(b'%', text).is_none() {
         return Cow::Borrowed(text);
     }

@@ -141,25 +141,25 @@ pub(crate) fn after(mut text: &[u8], class: u32) -> &[u8] {
             return text;
         }
         if !is(*b, class) {
-            return past::<1>(text);
+            return skip::<1>(text);
         }
         if !is(*c, class) {
-            return past::<2>(text);
+            return skip::<2>(text);
         }
         if !is(*d, class) {
-            return past::<3>(text);
+            return skip::<3>(text);
         }
         if !is(*e, class) {
-            return past::<4>(text);
+            return skip::<4>(text);
         }
         if !is(*f, class) {
-            return past::<5>(text);
+            return skip::<5>(text);
         }
         if !is(*g, class) {
-            return past::<6>(text);
+            return skip::<6>(text);
         }
         if !is(*h, class) {
-            return past::<7>(text);
+            return skip::<7>(text);
         }
         text = rest;
     }
@@ -174,7 +174,7 @@ pub(crate) fn after(mut text: &[u8], class: u32) -> &[u8] {
 
 /// What follows the first `N` octets.
 #[inline]
-fn past<const N: usize>(text: &[u8]) -> &[u8] {
+fn skip<const N: usize>(text: &[u8]) -> &[u8] {
     text.split_first_chunk::<N>().map_or(&[], |(_, rest)| rest)
 }
 

@@ -51,7 +51,7 @@ impl RawParts {
         text: &[u8],
         start_line: impl FnOnce(&[u8], &mut Vec<u8>),
     ) {
-        out.reserve(text.len() + self.headers.printed_length() + self.body().len() + writer::ROOM);
+        out.reserve(text.len() + self.headers.printed_length() + self.body().len() + writer::FIXED_LENGTH);
         match self.start_line.received(self.raw()) {
             Some(line) => writer::line(line, out),
             None => start_line(text, out),
@@ -61,9 +61,9 @@ impl RawParts {
 
     /// The octets received, if they stand as they came.
     #[inline]
-    pub(crate) fn untouched(&self) -> Option<&Bytes> {
-        let untouched = !self.headers.touched() && self.start_line.is_received() && self.body.is_received();
-        untouched.then(|| self.raw())
+    pub(crate) fn unedited(&self) -> Option<&Bytes> {
+        let unedited = !self.headers.edited() && self.start_line.is_received() && self.body.is_received();
+        unedited.then(|| self.raw())
     }
 }
 
@@ -125,3 +125,70 @@ impl StartLine {
         }
     }
 }
+
+/// Implements the methods that [`Request`](crate::Request) and [`Response`](crate::Response) share. They act on the
+/// field `parts` and the field `version`; `$text` is the method that reads the text of the start line.
+macro_rules! shared_methods {
+    ($type:ident, $text:ident) => {
+        impl $type {
+            /// The version in the start line. A version other than 2.0 prints as received until the start line is
+            /// edited.
+            pub fn version(&self) -> $crate::version::Version {
+                self.version
+            }
+
+            /// The header lines.
+            pub fn headers(&self) -> &$crate::header::headers::Headers {
+                &self.parts.headers
+            }
+
+            /// The header lines, for editing.
+            pub fn headers_mut(&mut self) -> &mut $crate::header::headers::Headers {
+                &mut self.parts.headers
+            }
+
+            /// The body; empty if there is none.
+            pub fn body(&self) -> &[u8] {
+                self.parts.body()
+            }
+
+            /// The body as octets that share the memory of the datagram.
+            pub fn body_bytes(&self) -> bytes::Bytes {
+                self.parts.body.shared(self.parts.raw())
+            }
+
+            /// Replaces the body. Content-Length follows when the message is printed; the caller sets Content-Type.
+            pub fn set_body(&mut self, body: impl Into<bytes::Bytes>) {
+                self.parts.body = $crate::part::Text::own(body);
+            }
+
+            /// The octets to send. An unedited message shares the octets that it was read from.
+            pub fn to_bytes(&self) -> bytes::Bytes {
+                match self.parts.unedited() {
+                    Some(received) => received.clone(),
+                    None => $crate::writer::collect(|out| self.write_to(out)),
+                }
+            }
+
+            /// Appends the octets to send.
+            ///
+            /// An unedited message prints as received. In an edited message each received line still prints as
+            /// received, except Content-Length: the last header line is the only Content-Length, and it is correct.
+            pub fn write_to(&self, out: &mut Vec<u8>) {
+                match self.parts.unedited() {
+                    Some(received) => out.extend_from_slice(received),
+                    None => {
+                        self.parts.rewrite(out, self.$text(), |text, out| self.write_start_line(text, out));
+                    }
+                }
+            }
+
+            /// Sets the octets that all parts are ranges of; the body starts at `body`.
+            #[inline]
+            pub(crate) fn receive(&mut self, raw: bytes::Bytes, body: usize, irregular: bool) {
+                self.parts.receive(raw, body, irregular);
+            }
+        }
+    };
+}
+pub(crate) use shared_methods;

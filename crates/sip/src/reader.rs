@@ -82,8 +82,9 @@ pub(crate) struct Framing {
 #[inline]
 pub(crate) fn head(raw: &[u8], limits: &Limits) -> Result<(Message, Framing), ParseError> {
     let line = LineEnd::first(raw)?;
-    let mut message = Start::read(lex::split(raw, line.content).0, limits)?.message(narrow(line.next));
-    let header = Header::read(raw, &line, message.headers_mut(), limits)?;
+    let mut message =
+        ParsedStartLine::read(lex::split(raw, line.content).0, limits)?.message(narrow(line.next));
+    let header = HeaderReader::read(raw, &line, message.headers_mut(), limits)?;
     let framing = Framing {
         content_length: header.content_length.map(|length| length as usize),
         body: header.end,
@@ -94,12 +95,12 @@ pub(crate) fn head(raw: &[u8], limits: &Limits) -> Result<(Message, Framing), Pa
 }
 
 /// A start line, taken apart; its parts are ranges of the message, in which it stands first.
-enum Start {
+enum ParsedStartLine {
     Request { method: Method, uri: Text, version: Version },
     Response { status: Status, reason: Text, version: Version },
 }
 
-impl Start {
+impl ParsedStartLine {
     /// The message that starts so; its start line has this length.
     #[inline]
     fn message(self, length: u32) -> Message {
@@ -170,8 +171,8 @@ fn version(text: &[u8]) -> Option<Version> {
     Some(if is_2 { Version::Sip2 } else { Version::Other })
 }
 
-/// Header lines up to the empty one.
-struct Header<'m> {
+/// HeaderReader lines up to the empty one.
+struct HeaderReader<'m> {
     index: &'m mut Index,
     content_length: Option<u32>,
     /// Whether the start line ends with a line feed alone.
@@ -182,7 +183,7 @@ struct Header<'m> {
     end: usize,
 }
 
-impl<'m> Header<'m> {
+impl<'m> HeaderReader<'m> {
     /// Reads the lines behind the start line.
     fn read(
         raw: &[u8],
@@ -223,35 +224,35 @@ impl<'m> Header<'m> {
         limits: &Limits,
     ) -> Result<&'a [u8], ParseError> {
         let at = |rest: &[u8]| raw.len() - rest.len();
-        let title = Title::read(line).map_err(|error| error.shifted(at(line)))?;
-        let (value, rest) = match plain(title.rest) {
+        let name = FieldName::read(line).map_err(|error| error.shifted(at(line)))?;
+        let (value, rest) = match single_line(name.rest) {
             Some(found) => found,
-            None => self.folded(raw, at(title.rest))?,
+            None => self.folded(raw, at(name.rest))?,
         };
         let length = line.len() - rest.len();
-        if length > limits.header_line || title.name_length > usize::from(u8::MAX) {
+        if length > limits.header_line || name.length > usize::from(u8::MAX) {
             return Err(ParseError::new(ParseErrorKind::TooLarge(Limit::HeaderLine), at(line)));
         }
         if self.index.len() >= limits.headers {
             return Err(ParseError::new(ParseErrorKind::TooLarge(Limit::Headers), at(line)));
         }
-        if title.name == Some(Name::ContentLength) {
+        if name.known == Some(Name::ContentLength) {
             self.content_length(value.text)
-                .ok_or(ParseError::new(ParseErrorKind::ContentLength, at(title.rest) + value.offset))?;
+                .ok_or(ParseError::new(ParseErrorKind::ContentLength, at(name.rest) + value.offset))?;
         }
-        let offset = line.len() - title.rest.len() + value.offset;
+        let offset = line.len() - name.rest.len() + value.offset;
         self.index.push(Line {
             start: narrow(at(line)),
             length: narrow(length),
             value_length: narrow(value.text.len()),
             value: u16::try_from(offset).unwrap_or(u16::MAX),
-            name_length: u8::try_from(title.name_length).unwrap_or(u8::MAX),
-            name: title.name,
+            name_length: u8::try_from(name.length).unwrap_or(u8::MAX),
+            name: name.known,
         });
         Ok(rest)
     }
 
-    /// Reads a value that starts at `from`, folds included: what [`plain`] does not read.
+    /// Reads a value that starts at `from`, folds included: what [`single_line`] does not read.
     #[inline(never)]
     fn folded<'a>(&mut self, raw: &'a [u8], from: usize) -> Result<(Value<'a>, &'a [u8]), ParseError> {
         let (content, next) = self.fold(raw, from)?;
@@ -295,14 +296,14 @@ impl<'m> Header<'m> {
 }
 
 /// The name a line starts with, up to its colon.
-struct Title<'a> {
-    name: Option<Name>,
-    name_length: usize,
+struct FieldName<'a> {
+    known: Option<Name>,
+    length: usize,
     /// What follows the colon.
     rest: &'a [u8],
 }
 
-impl<'a> Title<'a> {
+impl<'a> FieldName<'a> {
     #[inline]
     fn read(line: &'a [u8]) -> Result<Self, ParseError> {
         // A known name with the colon right behind it is found without looking at each octet.
@@ -310,7 +311,7 @@ impl<'a> Title<'a> {
             && let Some((name, length)) = Name::before_colon(start)
         {
             let rest = line.get(length + 1..).unwrap_or_default();
-            return Ok(Self { name: Some(name), name_length: length, rest });
+            return Ok(Self { known: Some(name), length, rest });
         }
         Self::unknown(line)
     }
@@ -321,7 +322,7 @@ impl<'a> Title<'a> {
         let white = after.iter().take_while(|octet| matches!(octet, b' ' | b'\t')).count();
         match lex::split(after, white).1 {
             [b':', rest @ ..] if !name.is_empty() => {
-                Ok(Self { name: Name::parse(name), name_length: name.len(), rest })
+                Ok(Self { known: Name::parse(name), length: name.len(), rest })
             }
             _ => Err(ParseError::new(ParseErrorKind::HeaderName, name.len() + white)),
         }
@@ -338,7 +339,7 @@ struct Value<'a> {
 /// Reads a value that stands on one line as most do: at most one space before it, no white space
 /// and CRLF behind it, no fold. Gives what follows its line end; `None` if it stands otherwise.
 #[inline]
-fn plain(text: &[u8]) -> Option<(Value<'_>, &[u8])> {
+fn single_line(text: &[u8]) -> Option<(Value<'_>, &[u8])> {
     let (value, offset) = match text {
         [b' ', value @ ..] => (value, 1),
         value => (value, 0),

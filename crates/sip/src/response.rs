@@ -4,9 +4,8 @@ use bytes::Bytes;
 
 use crate::error::ParseError;
 use crate::header::address::To;
-use crate::header::headers::Headers;
 use crate::header::name::Name;
-use crate::part::{RawParts, StartLine, Text};
+use crate::part::{self, RawParts, StartLine, Text};
 use crate::reason_phrase::ReasonPhrase;
 use crate::request::Request;
 use crate::status::Status;
@@ -79,66 +78,18 @@ impl Response {
         self.parts.start_line = StartLine::Rebuilt;
     }
 
-    /// The version in the start line.
-    pub fn version(&self) -> Version {
-        self.version
-    }
-
-    /// The header lines.
-    pub fn headers(&self) -> &Headers {
-        &self.parts.headers
-    }
-
-    /// The header lines, to be edited.
-    pub fn headers_mut(&mut self) -> &mut Headers {
-        &mut self.parts.headers
-    }
-
-    /// The body; empty if there is none.
-    pub fn body(&self) -> &[u8] {
-        self.parts.body()
-    }
-
-    /// The body as octets that share the datagram.
-    pub fn body_bytes(&self) -> Bytes {
-        self.parts.body.shared(self.parts.raw())
-    }
-
-    /// Puts another body in place; see [`Request::set_body`].
-    pub fn set_body(&mut self, body: impl Into<Bytes>) {
-        self.parts.body = Text::own(body);
-    }
-
-    /// The octets to send; an unedited response shares those it was read from.
-    pub fn to_bytes(&self) -> Bytes {
-        match self.parts.untouched() {
-            Some(received) => received.clone(),
-            None => writer::collect(|out| self.write_to(out)),
-        }
-    }
-
-    /// Appends the octets to send; see [`Request::write_to`].
-    pub fn write_to(&self, out: &mut Vec<u8>) {
-        match self.parts.untouched() {
-            Some(received) => out.extend_from_slice(received),
-            None => self
-                .parts
-                .rewrite(out, self.reason(), |reason, out| writer::status_line(self.status, reason, out)),
-        }
-    }
-
-    /// A message of this start line and its length, of which the rest is still to be received.
+    /// A response that is being read: its start line has this length, the rest comes with `receive`.
     #[inline]
     pub(crate) fn received(status: Status, reason: Text, version: Version, line: u32) -> Self {
         Self { status, reason, version, parts: RawParts::received(line) }
     }
 
-    /// Takes in the octets that all parts are ranges of; the body starts at `body`.
-    #[inline]
-    pub(crate) fn receive(&mut self, raw: Bytes, body: usize, irregular: bool) {
-        self.parts.receive(raw, body, irregular);
+    fn write_start_line(&self, reason: &[u8], out: &mut Vec<u8>) {
+        writer::status_line(self.status, reason, out);
     }
 }
+
+part::shared_methods!(Response, reason);
 
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -45,7 +45,7 @@ enum State {
     /// The stream is between two messages; whether the last thing was a line end.
     Between { line_end: bool },
     /// The buffer starts with a start line; no empty line has been seen in the octets looked at.
-    Head { looked_at: usize },
+    Head { scanned: usize },
     /// The buffer starts with the octets of this message, `length` in all.
     Body(Box<Pending>),
     /// Nothing behind an error can be delimited.
@@ -144,11 +144,11 @@ impl Framer {
                             self.state = State::Between { line_end: !second };
                             return Some(Ok(if second { Frame::Ping } else { Frame::Pong }));
                         }
-                        _ => self.state = State::Head { looked_at: 0 },
+                        _ => self.state = State::Head { scanned: 0 },
                     }
                 }
-                State::Head { looked_at } => {
-                    let Some(end) = empty_line(&self.buffer, looked_at) else {
+                State::Head { scanned } => {
+                    let Some(end) = empty_line(&self.buffer, scanned) else {
                         return self.too_large(self.buffer.len());
                     };
                     if end > self.limits.message {
@@ -215,19 +215,19 @@ impl Framer {
     }
 }
 
-/// The end of the first empty line; `looked_at` octets need no second look.
-fn empty_line(octets: &[u8], looked_at: &mut usize) -> Option<usize> {
+/// The end of the first empty line; `scanned` octets need no second look.
+fn empty_line(octets: &[u8], scanned: &mut usize) -> Option<usize> {
     loop {
-        let rest = octets.get(*looked_at..)?;
-        let line_feed = *looked_at + memchr(b'\n', rest).unwrap_or(rest.len());
+        let rest = octets.get(*scanned..)?;
+        let line_feed = *scanned + memchr(b'\n', rest).unwrap_or(rest.len());
         match octets.get(line_feed + 1..).unwrap_or_default() {
             [b'\n', ..] => return Some(line_feed + 2),
             [b'\r', b'\n', ..] => return Some(line_feed + 3),
             [] | [b'\r'] => {
-                *looked_at = line_feed;
+                *scanned = line_feed;
                 return None;
             }
-            [..] => *looked_at = line_feed + 1,
+            [..] => *scanned = line_feed + 1,
         }
     }
 }

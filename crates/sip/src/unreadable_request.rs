@@ -32,7 +32,7 @@ impl<'a> UnreadableRequest<'a> {
         let method = Method::parse(word)?;
         let mut found = Self { method, lines: Vec::new() };
         let header = lines.take_while(|line| !line.is_empty());
-        found.lines.extend(header.filter_map(salvaged).take(Self::MOST));
+        found.lines.extend(header.filter_map(copied_line).take(Self::MAX_LINES));
         Some(found)
     }
 
@@ -65,11 +65,11 @@ impl<'a> UnreadableRequest<'a> {
     }
 
     /// Lines that are kept: what passes more hops than this has looped.
-    const MOST: usize = 80;
+    const MAX_LINES: usize = 80;
 }
 
 /// Name and value of a line that a response copies.
-fn salvaged(line: &[u8]) -> Option<(Name, &[u8])> {
+fn copied_line(line: &[u8]) -> Option<(Name, &[u8])> {
     let (name, value) = lex::split_once(line, b':')?;
     let name = Name::parse(name.trim_ascii_end())?;
     let copied = matches!(name, Name::Via | Name::From | Name::To | Name::CallId | Name::CSeq);

@@ -115,14 +115,16 @@ impl Rules {
     /// Of several Via only the top one must be readable: those below it are for other hops.
     pub fn request(&self, request: &Request) -> Result<(), Invalid> {
         let answered = *request.method() != Method::Ack;
-        self.form(request).and_then(|()| self.support(request)).map_err(|fault| fault.invalid(answered))
+        self.check_form(request)
+            .and_then(|()| self.check_support(request))
+            .map_err(|fault| fault.invalid(answered))
     }
 
     /// Checks a response; a faulty one is dropped (RFC 3261 section 18.1.2). What only a request
     /// means something by, a Date among it, is passed over.
     pub fn response(&self, response: &Response) -> Result<(), Invalid> {
         let checked = match response.version() {
-            Version::Sip2 => self.headers(response.headers()).map(|_| ()),
+            Version::Sip2 => self.check_headers(response.headers()).map(|_| ()),
             Version::Other => Err(Fault::new(InvalidKind::Version, None)),
         };
         checked.map_err(|fault| fault.invalid(false))
@@ -161,7 +163,7 @@ impl Rules {
         Some(response)
     }
 
-    fn form(&self, request: &Request) -> Result<(), Fault> {
+    fn check_form(&self, request: &Request) -> Result<(), Fault> {
         if request.version() == Version::Other {
             return Err(Fault::new(InvalidKind::Version, None));
         }
@@ -170,9 +172,9 @@ impl Rules {
         if uri.as_sip().is_some_and(|uri| !uri.headers_raw().is_empty()) {
             return Err(Fault::new(InvalidKind::RequestUriHeaders, None));
         }
-        self.count(uri.params(), None)?;
-        let cseq = self.headers(request.headers())?;
-        self.of_requests(request.headers())?;
+        self.check_count(uri.params(), None)?;
+        let cseq = self.check_headers(request.headers())?;
+        self.check_request_headers(request.headers())?;
         if cseq.method() != request.method() {
             return Err(Fault::new(InvalidKind::MethodMismatch, Some(Name::CSeq)));
         }
@@ -180,41 +182,41 @@ impl Rules {
     }
 
     /// What both requests and responses must have.
-    fn headers(&self, headers: &Headers) -> Result<CSeq, Fault> {
-        duplicates(headers)?;
+    fn check_headers(&self, headers: &Headers) -> Result<CSeq, Fault> {
+        check_duplicates(headers)?;
         required::<CallId<'_>>(headers)?;
         let cseq = required::<CSeq>(headers)?;
-        self.address(*required::<From<'_>>(headers)?, Name::From)?;
-        self.address(*required::<To<'_>>(headers)?, Name::To)?;
-        self.count(required::<Via<'_>>(headers)?.params(), Some(Name::Via))?;
+        self.check_address(*required::<From<'_>>(headers)?, Name::From)?;
+        self.check_address(*required::<To<'_>>(headers)?, Name::To)?;
+        self.check_count(required::<Via<'_>>(headers)?.params(), Some(Name::Via))?;
         for contact in headers.read_all::<Contact<'_>>() {
             if let Contact::Address(address) = contact.map_err(Fault::of::<Contact<'_>>)? {
-                self.address(address, Name::Contact)?;
+                self.check_address(address, Name::Contact)?;
             }
         }
         for route in headers.read_all::<RecordRoute<'_>>() {
-            self.address(*route.map_err(Fault::of::<RecordRoute<'_>>)?, Name::RecordRoute)?;
+            self.check_address(*route.map_err(Fault::of::<RecordRoute<'_>>)?, Name::RecordRoute)?;
         }
         Ok(cseq)
     }
 
     /// What only a request says anything by. A response is not dropped, and a call not lost, over a
     /// clock that is wrong.
-    fn of_requests(&self, headers: &Headers) -> Result<(), Fault> {
+    fn check_request_headers(&self, headers: &Headers) -> Result<(), Fault> {
         for route in headers.read_all::<Route<'_>>() {
-            self.address(*route.map_err(Fault::of::<Route<'_>>)?, Name::Route)?;
+            self.check_address(*route.map_err(Fault::of::<Route<'_>>)?, Name::Route)?;
         }
         headers.read::<MaxForwards>().transpose().map_err(Fault::of::<MaxForwards>)?;
         headers.read::<Date>().transpose().map_err(Fault::of::<Date>)?;
         Ok(())
     }
 
-    fn address(&self, address: NameAddr<'_>, name: Name) -> Result<(), Fault> {
-        self.count(address.params(), Some(name))?;
-        self.count(address.uri().params(), Some(name))
+    fn check_address(&self, address: NameAddr<'_>, name: Name) -> Result<(), Fault> {
+        self.check_count(address.params(), Some(name))?;
+        self.check_count(address.uri().params(), Some(name))
     }
 
-    fn count(&self, params: Params<'_>, name: Option<Name>) -> Result<(), Fault> {
+    fn check_count(&self, params: Params<'_>, name: Option<Name>) -> Result<(), Fault> {
         if params.len() <= self.params.unwrap_or(Limits::default().params) {
             return Ok(());
         }
@@ -222,7 +224,7 @@ impl Rules {
         Err(Fault::new(name.map_or(InvalidKind::RequestUri(error), |_| InvalidKind::Value(error)), name))
     }
 
-    fn support(&self, request: &Request) -> Result<(), Fault> {
+    fn check_support(&self, request: &Request) -> Result<(), Fault> {
         let method = request.method();
         if self.methods.as_ref().is_some_and(|methods| !methods.contains(method)) {
             let unknown = matches!(method, Method::Extension(_));
@@ -241,7 +243,7 @@ impl Rules {
         if !exempt && self.unsupported(request.headers()).next().is_some() {
             return Err(Fault::new(InvalidKind::Extension, Some(Name::Require)));
         }
-        self.media_types.as_deref().map_or(Ok(()), |types| content(request, types))
+        self.media_types.as_deref().map_or(Ok(()), |types| check_content(request, types))
     }
 
     /// The option tags of `Require` that are not in the list.
@@ -282,7 +284,7 @@ fn required<'a, T: Typed<'a>>(headers: &'a Headers) -> Result<T, Fault> {
 
 /// Whether a body is of one of these types, and whether one of them may come back (RFC 3261
 /// section 8.2.3).
-fn content(request: &Request, types: &[String]) -> Result<(), Fault> {
+fn check_content(request: &Request, types: &[String]) -> Result<(), Fault> {
     let headers = request.headers();
     let types = || types.iter().filter_map(|each| MediaType::parse(each.as_bytes()).ok());
     let optional =
@@ -305,7 +307,7 @@ fn content(request: &Request, types: &[String]) -> Result<(), Fault> {
 
 /// No header of one value may stand on two lines. Those that only describe are let pass: a
 /// message with two of them means the same.
-fn duplicates(headers: &Headers) -> Result<(), Fault> {
+fn check_duplicates(headers: &Headers) -> Result<(), Fault> {
     let mut seen: u128 = 0;
     for name in headers.iter().filter_map(|field| field.name()) {
         if !matches!(name.shape(), Shape::Single) || DESCRIPTIVE.contains(&name) {
@@ -323,7 +325,7 @@ fn duplicates(headers: &Headers) -> Result<(), Fault> {
 /// No encoding (RFC 3261 section 20.2).
 const IDENTITY: &str = "identity";
 
-// One bit for each name in `duplicates`.
+// One bit for each name in `check_duplicates`.
 const _: () = assert!(Name::ALL.len() <= u128::BITS as usize, "a name for each bit of a word");
 
 const DESCRIPTIVE: [Name; 7] = [

@@ -9,7 +9,7 @@ use crate::method::Method;
 use crate::status::Status;
 
 /// Room for what every message has besides its parts: start line, Content-Length, empty line.
-pub(crate) const ROOM: usize = 64;
+pub(crate) const FIXED_LENGTH: usize = 64;
 
 /// Runs a printer into a buffer of its own.
 pub(crate) fn collect(print: impl FnOnce(&mut Vec<u8>)) -> Bytes {

@@ -31,7 +31,7 @@ pub struct Headers {
     added: Vec<u8>,
     index: Index,
     /// Whether anything differs from what was received.
-    touched: bool,
+    edited: bool,
     /// Whether a received line would not print as RFC 3261 has it: a line feed alone ends it, or
     /// a fold has no white space.
     irregular: bool,
@@ -41,7 +41,7 @@ impl Headers {
     /// No lines.
     #[inline]
     pub fn new() -> Self {
-        Self { raw: Bytes::new(), added: Vec::new(), index: Index::new(), touched: true, irregular: false }
+        Self { raw: Bytes::new(), added: Vec::new(), index: Index::new(), edited: true, irregular: false }
     }
 
     /// Number of lines.
@@ -72,9 +72,9 @@ impl Headers {
     /// nobody can read: somebody meant to vouch, and did not.
     pub fn values(&self, name: Name) -> impl Iterator<Item = &[u8]> + Clone {
         let list = matches!(name.shape(), Shape::List);
-        let vouches = name == Name::Identity;
+        let identity = name == Name::Identity;
         self.all(name).flat_map(move |value| {
-            if list && !(vouches && value.is_empty()) { Values::list(value) } else { Values::single(value) }
+            if list && !(identity && value.is_empty()) { Values::list(value) } else { Values::single(value) }
         })
     }
 
@@ -167,7 +167,7 @@ impl Headers {
     pub fn set_first(&mut self, name: Name, value: impl AsRef<[u8]>) {
         let at = self.position(name);
         let mut place = 0..;
-        self.keep(|_| place.next() != at);
+        self.retain_lines(|_| place.next() != at);
         let line = self.write_line(name.as_str().as_bytes(), Some(name), value.as_ref());
         self.index.insert(at.unwrap_or(self.len()), line);
     }
@@ -212,14 +212,14 @@ impl Headers {
 
     /// Removes all lines of this name; gives how many there were.
     pub fn remove(&mut self, name: Name) -> usize {
-        self.keep(|line| line.name != Some(name))
+        self.retain_lines(|line| line.name != Some(name))
     }
 
     /// Removes the first line of this name; gives whether there was one.
     pub fn remove_first(&mut self, name: Name) -> bool {
         let at = self.position(name);
         let mut place = 0..;
-        at.is_some() && self.keep(|_| place.next() != at) > 0
+        at.is_some() && self.retain_lines(|_| place.next() != at) > 0
     }
 
     /// Removes all lines of this name, by the rule of [`Field::is_named`]; gives how many there
@@ -232,7 +232,7 @@ impl Headers {
     pub fn retain(&mut self, mut keep: impl FnMut(Field<'_>) -> bool) -> usize {
         let (raw, added) = (&self.raw, &self.added);
         let removed = self.index.retain(|line| keep(Field::of(line, raw, added)));
-        self.touched |= removed > 0;
+        self.edited |= removed > 0;
         removed
     }
 
@@ -244,7 +244,7 @@ impl Headers {
     /// Takes in the received message that the lines are ranges of.
     pub(crate) fn receive(&mut self, raw: Bytes, irregular: bool) {
         self.raw = raw;
-        self.touched = false;
+        self.edited = false;
         self.irregular = irregular;
     }
 
@@ -254,8 +254,8 @@ impl Headers {
         &self.raw
     }
 
-    pub(crate) fn touched(&self) -> bool {
-        self.touched
+    pub(crate) fn edited(&self) -> bool {
+        self.edited
     }
 
     /// Prints all lines but those of Content-Length, which follow from the body.
@@ -272,7 +272,9 @@ impl Headers {
             }
             // Lines that stand side by side are copied at once.
             run = match run {
-                Some((start, end)) if end == line.start && !self.crosses(end) => Some((start, line.end())),
+                Some((start, end)) if end == line.start && !self.is_end_of_raw(end) => {
+                    Some((start, line.end()))
+                }
                 other => {
                     self.write_run(other, out);
                     Some((line.start, line.end()))
@@ -287,9 +289,9 @@ impl Headers {
         self.index.lines().iter().map(|line| line.length as usize + 1).sum()
     }
 
-    fn keep(&mut self, keep: impl FnMut(&Line) -> bool) -> usize {
+    fn retain_lines(&mut self, keep: impl FnMut(&Line) -> bool) -> usize {
         let removed = self.index.retain(keep);
-        self.touched |= removed > 0;
+        self.edited |= removed > 0;
         removed
     }
 
@@ -305,7 +307,7 @@ impl Headers {
         let text: Vec<_> = value.into_iter().chain(rest).collect();
         let text = (!text.is_empty()).then(|| text.join(&b", "[..]));
         let mut place = 0..;
-        self.keep(|_| place.next() != Some(at));
+        self.retain_lines(|_| place.next() != Some(at));
         if let Some(text) = text {
             let line = self.write_line(name.as_str().as_bytes(), Some(name), &text);
             self.index.insert(at, line);
@@ -332,7 +334,7 @@ impl Headers {
     }
 
     /// Whether the received text ends here and the added text starts.
-    fn crosses(&self, at: u32) -> bool {
+    fn is_end_of_raw(&self, at: u32) -> bool {
         at as usize == self.raw.len()
     }
 
@@ -343,7 +345,7 @@ impl Headers {
     }
 
     fn write_line(&mut self, name: &[u8], known: Option<Name>, value: &[u8]) -> Line {
-        self.touched = true;
+        self.edited = true;
         let value = lex::trim(value);
         let start = self.raw.len() + self.added.len();
         write_field(name, value, &mut self.added);
@@ -364,7 +366,7 @@ impl Headers {
         if !plain {
             return self.write_line(field.name_bytes(), field.name(), field.value());
         }
-        self.touched = true;
+        self.edited = true;
         let start = self.raw.len() + self.added.len();
         self.added.extend_from_slice(field.as_bytes());
         Line { start: narrow(start), ..field.line() }

@@ -146,7 +146,7 @@ names! {
 impl Name {
     /// The header of this name or compact form, whatever its case; `None` for others.
     pub fn parse(name: &[u8]) -> Option<Self> {
-        let mut text = [b':'; ROOM];
+        let mut text = [b':'; WINDOW];
         if name.len() > LONGEST || name.contains(&b':') {
             return None;
         }
@@ -157,7 +157,7 @@ impl Name {
     /// The header that a line starts with, and the octets of its name, if a known name stands
     /// right before the first colon.
     #[inline]
-    pub(crate) fn before_colon(start: &[u8; ROOM]) -> Option<(Self, usize)> {
+    pub(crate) fn before_colon(start: &[u8; WINDOW]) -> Option<(Self, usize)> {
         let key = Key::before_colon(start)?;
         if key.length == 1 {
             let letter = start.first().filter(|octet| octet.is_ascii_alphabetic())?;
@@ -181,10 +181,10 @@ impl fmt::Display for Name {
 }
 
 /// Octets of the longest name that is looked up.
-const LONGEST: usize = ROOM - 1;
+const LONGEST: usize = WINDOW - 1;
 
 /// Octets of a line that are looked through for a name and its colon.
-pub(crate) const ROOM: usize = 24;
+pub(crate) const WINDOW: usize = 24;
 
 /// A name in lower case, eight octets to a word, zeros behind it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -198,7 +198,7 @@ impl Key {
 
     /// The octets before the first colon.
     #[inline]
-    const fn before_colon(start: &[u8; ROOM]) -> Option<Self> {
+    const fn before_colon(start: &[u8; WINDOW]) -> Option<Self> {
         let Some((one, rest)) = start.split_first_chunk::<8>() else { return None };
         let Some((two, rest)) = rest.split_first_chunk::<8>() else { return None };
         let Some(three) = rest.first_chunk::<8>() else { return None };
@@ -264,7 +264,7 @@ const fn table() -> Table {
         at -= 1;
         let name = Name::ALL[at];
         let text = name.as_str().as_bytes();
-        let mut octets = [b':'; ROOM];
+        let mut octets = [b':'; WINDOW];
         let mut octet = 0;
         while octet < text.len() {
             octets[octet] = text[octet];
@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn strangers_and_the_retired_compact_form_are_not_found() {
-        let strangers = [
+        let unknown = [
             "",
             "n",
             "Identity-Info",
@@ -316,7 +316,7 @@ mod tests {
             "Viaa",
             "X-A-Name-Longer-Than-Any-Known-One",
         ];
-        for other in strangers {
+        for other in unknown {
             assert_eq!(Name::parse(other.as_bytes()), None, "{other}");
         }
     }
