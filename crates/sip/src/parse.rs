@@ -1,4 +1,4 @@
-//! Combinators for the values that are read seldom; the only use of nom.
+//! Combinators for values that are rarely read. Only this file uses nom.
 
 use nom::branch::alt;
 use nom::bytes::complete::{take_while, take_while1};
@@ -13,10 +13,10 @@ use crate::lex::{self, Cursor};
 use crate::method::Method;
 use crate::param::Params;
 
-/// What a combinator gives: the rest, and what was read.
+/// The result of a combinator: the rest and the value.
 pub(crate) type Read<'a, T> = IResult<&'a [u8], T, ReadError>;
 
-/// Where reading stopped, counted from the end, and why.
+/// The kind of an error and its position, counted from the end of the text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct ReadError {
     left: usize,
@@ -34,7 +34,7 @@ impl nom::error::ParseError<&[u8]> for ReadError {
     }
 }
 
-/// Reads a whole value; white space around it is passed over.
+/// Reads a whole value and ignores white space around it.
 pub(crate) fn read<'a, T>(
     value: &'a [u8],
     parser: impl Parser<&'a [u8], Output = T, Error = ReadError>,
@@ -48,7 +48,7 @@ pub(crate) fn read<'a, T>(
     Err(ParseError::new(error.kind, value.len().saturating_sub(error.left)))
 }
 
-/// `LWS`, folds included; may be none.
+/// `LWS` with folds; possibly empty.
 pub(crate) fn lws(input: &[u8]) -> Read<'_, &[u8]> {
     take_while(|octet| lex::is(octet, lex::WHITE)).parse(input)
 }
@@ -58,12 +58,12 @@ pub(crate) fn token(input: &[u8]) -> Read<'_, &[u8]> {
     take_while1(|octet| lex::is(octet, lex::TOKEN)).parse(input)
 }
 
-/// One sign with `LWS` around it.
+/// One octet with `LWS` around it.
 pub(crate) fn separator<'a>(octet: u8) -> impl Parser<&'a [u8], Output = &'a [u8], Error = ReadError> {
     delimited(lws, nom::bytes::complete::take_while_m_n(1, 1, move |found| found == octet), lws)
 }
 
-/// A number of 32 bits.
+/// A 32-bit number.
 pub(crate) fn number(input: &[u8]) -> Read<'_, u32> {
     let (rest, digits) = take_while1(|octet| lex::is(octet, lex::DIGIT)).parse(input)?;
     match lex::number(digits) {
@@ -72,12 +72,12 @@ pub(crate) fn number(input: &[u8]) -> Read<'_, u32> {
     }
 }
 
-/// A quoted string; gives what stands between its quotes.
+/// A quoted string. Returns the text between the quotes.
 pub(crate) fn quoted(input: &[u8]) -> Read<'_, &[u8]> {
     with_cursor(input, |cursor| cursor.take_quoted())
 }
 
-/// `<...>`; gives what stands between.
+/// `<...>`. Returns the text between the brackets.
 pub(crate) fn angle(input: &[u8]) -> Read<'_, &[u8]> {
     with_cursor(input, |cursor| cursor.take_angle())
 }
@@ -87,7 +87,7 @@ pub(crate) fn params(input: &[u8]) -> Read<'_, Params<'_>> {
     with_cursor(input, |cursor| Params::read(cursor, |_, _| {}))
 }
 
-/// `"(" ... ")"`, which may nest; gives what stands between (`comment`).
+/// `"(" ... ")"`, possibly nested. Returns the text between the outer parentheses (`comment`).
 pub(crate) fn comment(input: &[u8]) -> Read<'_, &[u8]> {
     let mut depth = 0u32;
     let mut octets = input.iter().enumerate();
@@ -136,7 +136,7 @@ fn lws1(input: &[u8]) -> Read<'_, &[u8]> {
     take_while1(|octet| lex::is(octet, lex::WHITE)).parse(input)
 }
 
-/// Digits, and a dot among them or none.
+/// Digits with an optional dot.
 fn decimal(input: &[u8]) -> Read<'_, &[u8]> {
     take_while1(|octet: u8| octet.is_ascii_digit() || octet == b'.').parse(input)
 }
@@ -147,7 +147,8 @@ pub(crate) fn acknowledged(input: &[u8]) -> Read<'_, (u32, u32, Method)> {
     Ok((rest, (response, sequence, method)))
 }
 
-/// A number of seconds, and a second one behind white space (RFC 3261 section 25.1, `Timestamp`).
+/// Decimal seconds, and optionally white space and a second number (RFC 3261 section 25.1,
+/// `Timestamp`).
 pub(crate) fn timestamp(input: &[u8]) -> Read<'_, (&[u8], Option<&[u8]>)> {
     (decimal, opt(preceded(lws1, decimal))).parse(input)
 }
@@ -169,33 +170,33 @@ pub(crate) fn angle_params(input: &[u8]) -> Read<'_, (&[u8], Params<'_>)> {
     (angle, params).parse(input)
 }
 
-/// Tokens with this sign between them; gives them all as they stand.
+/// Tokens separated by this octet. Returns all of them as one text.
 pub(crate) fn tokens<'a>(octet: u8) -> impl Parser<&'a [u8], Output = &'a [u8], Error = ReadError> {
     recognize(separated_list1(separator(octet), token))
 }
 
-/// `scheme name=value, name=value ...`: a challenge or credentials (RFC 3261 section 25.1). Gives
-/// the scheme and the raw list, which has been checked.
+/// `scheme name=value, name=value ...`: a challenge or credentials (RFC 3261 section 25.1). Returns
+/// the scheme and the checked list as raw text.
 pub(crate) fn authentication(input: &[u8]) -> Read<'_, (&[u8], &[u8])> {
     let (list, scheme) = terminated(token, lws).parse(input)?;
     let (rest, _) = separated_list1(separator(b','), authentication_param).parse(list)?;
     Ok((rest, (scheme, lex::split(list, list.len() - rest.len()).0)))
 }
 
-/// `name=value`, the value a token or a quoted string.
+/// `name=value`; the value is a token or a quoted string.
 pub(crate) fn authentication_param(input: &[u8]) -> Read<'_, (&[u8], &[u8])> {
     let plain = take_while1(|octet| lex::is(octet, lex::VALUE));
     separated_pair(token, separator(b'='), alt((quoted, plain))).parse(input)
 }
 
-/// Takes the first parameter, and the comma behind it, of a list that [`authentication`] checked.
+/// Takes the first parameter and the comma after it from a list that [`authentication`] checked.
 pub(crate) fn next_authentication_param<'a>(list: &mut &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
     let (rest, param) = authentication_param(list).ok()?;
     *list = opt(separator(b',')).parse(rest).map_or(rest, |(rest, _)| rest);
     Some(param)
 }
 
-/// Runs a reader that is written by hand.
+/// Runs a parser that is written with [`Cursor`].
 fn with_cursor<'a, T>(
     input: &'a [u8],
     read: impl FnOnce(&mut Cursor<'a>) -> Result<T, ParseError>,

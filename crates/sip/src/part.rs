@@ -1,11 +1,12 @@
-//! The parts of a message that are ranges of what was received until they are edited.
+//! The parts of a message. Received parts are ranges of the received octets until they are edited.
 
 use bytes::Bytes;
 
 use crate::header::headers::Headers;
 use crate::writer;
 
-/// What requests and responses have in common: all but what the start line says.
+/// The parts that requests and responses have in common: everything except the content of the start
+/// line.
 #[derive(Clone)]
 pub(crate) struct RawParts {
     pub(crate) start_line: StartLine,
@@ -14,26 +15,27 @@ pub(crate) struct RawParts {
 }
 
 impl RawParts {
-    /// Those of a message that is built here: no header lines, and no body.
+    /// The parts of a new message: no header lines and no body.
     pub(crate) fn new() -> Self {
         Self { start_line: StartLine::Rebuilt, headers: Headers::new(), body: Text::own(Bytes::new()) }
     }
 
-    /// Those of a message with a start line of this length, of which the rest is still to be received.
+    /// The parts of a message that is being read: its start line has this length. `receive`
+    /// completes the message.
     #[inline]
     pub(crate) fn received(line: u32) -> Self {
         let body = Text::Received { start: 0, end: 0 };
         Self { start_line: StartLine::Received(line), headers: Headers::new(), body }
     }
 
-    /// Takes in the octets that all parts are ranges of; the body starts at `body`.
+    /// Sets the octets that all parts are ranges of; the body starts at `body`.
     #[inline]
     pub(crate) fn receive(&mut self, raw: Bytes, body: usize, irregular: bool) {
         self.body = Text::to_end(&raw, body);
         self.headers.receive(raw, irregular);
     }
 
-    /// The octets that a text of this message is a range of.
+    /// The received octets.
     #[inline]
     pub(crate) fn raw(&self) -> &Bytes {
         self.headers.raw()
@@ -44,7 +46,8 @@ impl RawParts {
         self.body.of(self.raw())
     }
 
-    /// Appends the octets of a message that was edited; `start_line` appends one that was rebuilt, around `text`.
+    /// Appends the octets of an edited message. `start_line` appends a rebuilt start line that
+    /// holds `text`.
     pub(crate) fn rewrite(
         &self,
         out: &mut Vec<u8>,
@@ -59,7 +62,7 @@ impl RawParts {
         writer::rest(&self.headers, self.body(), out);
     }
 
-    /// The octets received, if they stand as they came.
+    /// The received octets, if nothing is edited.
     #[inline]
     pub(crate) fn unedited(&self) -> Option<&Bytes> {
         let unedited = !self.headers.edited() && self.start_line.is_received() && self.body.is_received();
@@ -67,7 +70,7 @@ impl RawParts {
     }
 }
 
-/// A part of a message: a range of what was received, or octets of its own.
+/// A part of a message: a range of the received octets, or its own octets.
 #[derive(Clone)]
 pub(crate) enum Text {
     Received { start: u32, end: u32 },
@@ -79,7 +82,7 @@ impl Text {
         Self::Own(text.into())
     }
 
-    /// All of a message from this octet on.
+    /// The part of a message from `start` to the end.
     pub(crate) fn to_end(raw: &[u8], start: usize) -> Self {
         // A message is at most 2^30 octets.
         let narrow = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
@@ -105,10 +108,10 @@ impl Text {
     }
 }
 
-/// Whether the start line still stands as received.
+/// Whether the start line is unedited.
 #[derive(Clone, Copy)]
 pub(crate) enum StartLine {
-    /// Its octets, line end included.
+    /// The length of the received start line in octets, with its line end.
     Received(u32),
     Rebuilt,
 }

@@ -1,4 +1,4 @@
-//! One datagram to one message: one pass that notes where the lines stand.
+//! Reads one datagram as a message, in one pass that records the position of each line.
 
 use bytes::{Buf, Bytes};
 use memchr::{memchr, memchr2, memrchr};
@@ -18,17 +18,17 @@ use crate::status::Status;
 use crate::version::Version;
 
 impl Message {
-    /// Reads one datagram: line ends before the start line are passed over, octets behind the
-    /// body are dropped (RFC 3261 sections 7.5 and 18.3).
+    /// Reads one datagram. Line ends before the start line are skipped, and octets after the body
+    /// are dropped (RFC 3261 sections 7.5 and 18.3).
     ///
-    /// The message keeps the datagram: header lines and the body are ranges of it, and print as
-    /// they came. Whether the values make sense is not looked at, except that Content-Length must
-    /// be one number that the datagram can satisfy.
+    /// The message keeps the datagram: header lines and the body are ranges of the datagram and
+    /// print as received. This function does not check values, with one exception: Content-Length
+    /// must be a single number, and the datagram must hold that many octets of body.
     ///
-    /// A line may end with a line feed alone, as in a message that went through a text editor and
-    /// in those of RFC 5118. Of such a message the body may be shorter than Content-Length says,
-    /// and the empty line may be missing at its end. Once edited, it prints with CRLF throughout.
-    /// A carriage return alone is always refused.
+    /// A line may end with a line feed alone, as in messages that passed through a text editor and
+    /// in the messages of RFC 5118. The body of such a message may be shorter than Content-Length
+    /// says, and the empty line may be missing at the end. After an edit, the message prints with
+    /// CRLF throughout. A carriage return alone is always an error.
     pub fn parse(mut datagram: Bytes, limits: &Limits) -> Result<Self, ParseError> {
         if datagram.len() > limits.message {
             return Err(ParseError::new(ParseErrorKind::TooLarge(Limit::Message), limits.message));
@@ -39,7 +39,7 @@ impl Message {
     }
 }
 
-/// Octets of line ends before a start line (RFC 3261 section 7.5).
+/// The number of line-end octets before the start line (RFC 3261 section 7.5).
 pub(crate) fn leading_line_ends(raw: &[u8]) -> usize {
     raw.iter().position(|octet| !matches!(octet, b'\r' | b'\n')).unwrap_or(raw.len())
 }
@@ -52,7 +52,7 @@ fn message(mut raw: Bytes, limits: &Limits) -> Result<Message, ParseError> {
     let rest = raw.len() - framing.body;
     let length = match framing.content_length {
         None => rest,
-        // What lost its carriage returns on the way has become shorter than it says.
+        // A message that lost its carriage returns on the way is shorter than Content-Length says.
         Some(length) if length > rest && framing.bare => rest,
         Some(length) => length,
     };
@@ -67,18 +67,18 @@ fn message(mut raw: Bytes, limits: &Limits) -> Result<Message, ParseError> {
     Ok(message)
 }
 
-/// Where a message ends, as its header has it.
+/// The extent of a message, according to its header.
 pub(crate) struct Framing {
     pub(crate) content_length: Option<usize>,
-    /// Octets of the message up to its body.
+    /// Length of the message up to its body, in octets.
     pub(crate) body: usize,
-    /// Whether a line end lacks its carriage return, or a fold its white space.
+    /// Whether a line end lacks its carriage return, or a fold lacks its white space.
     pub(crate) irregular: bool,
     /// Whether the start line ends with a line feed alone.
     bare: bool,
 }
 
-/// Reads start line and header; the message still has to receive its octets.
+/// Reads the start line and the header. The caller then passes the octets to the message.
 #[inline]
 pub(crate) fn head(raw: &[u8], limits: &Limits) -> Result<(Message, Framing), ParseError> {
     let line = LineEnd::first(raw)?;
@@ -94,14 +94,14 @@ pub(crate) fn head(raw: &[u8], limits: &Limits) -> Result<(Message, Framing), Pa
     Ok((message, framing))
 }
 
-/// A start line, taken apart; its parts are ranges of the message, in which it stands first.
+/// A parsed start line. Its parts are ranges of the message, and the start line is at offset 0.
 enum ParsedStartLine {
     Request { method: Method, uri: Text, version: Version },
     Response { status: Status, reason: Text, version: Version },
 }
 
 impl ParsedStartLine {
-    /// The message that starts so; its start line has this length.
+    /// The message with this start line, whose length is `length`.
     #[inline]
     fn message(self, length: u32) -> Message {
         match self {
@@ -138,7 +138,7 @@ impl ParsedStartLine {
         Ok(Self::Request { method, uri, version })
     }
 
-    /// What follows the version of a status line and its space.
+    /// Parses a status line from its version and the text after the first space.
     fn status_line(word: &[u8], rest: &[u8]) -> Result<Self, ParseError> {
         let start = word.len() + 1;
         let version = version(word).ok_or(ParseError::new(ParseErrorKind::Version, 0))?;
@@ -146,7 +146,7 @@ impl ParsedStartLine {
         let status = if code.len() == 3 { lex::number(code) } else { None };
         let status = status.and_then(|code| Status::new(u16::try_from(code).ok()?));
         let status = status.ok_or(ParseError::new(ParseErrorKind::StatusCode, start))?;
-        // The space before the phrase is often left out with the phrase.
+        // Senders that leave out the phrase often leave out the space before it too.
         let space = match rest {
             [] => 0,
             [b' ', ..] => 1,
@@ -171,20 +171,20 @@ fn version(text: &[u8]) -> Option<Version> {
     Some(if is_2 { Version::Sip2 } else { Version::Other })
 }
 
-/// HeaderReader lines up to the empty one.
+/// Reads header lines up to the empty line.
 struct HeaderReader<'m> {
     index: &'m mut Index,
     content_length: Option<u32>,
     /// Whether the start line ends with a line feed alone.
     bare: bool,
-    /// Whether a line end lacks its carriage return, or a fold its white space.
+    /// Whether a line end lacks its carriage return, or a fold lacks its white space.
     irregular: bool,
-    /// Octets of the message up to its body.
+    /// Length of the message up to its body, in octets.
     end: usize,
 }
 
 impl<'m> HeaderReader<'m> {
-    /// Reads the lines behind the start line.
+    /// Reads the lines after the start line.
     fn read(
         raw: &[u8],
         start_line: &LineEnd,
@@ -202,7 +202,8 @@ impl<'m> HeaderReader<'m> {
                     header.irregular = true;
                     1
                 }
-                // What lost its carriage returns may have lost the empty line at its end too.
+                // A message that lost its carriage returns may also have lost the empty line at its
+                // end.
                 [] if bare => 0,
                 [] => return Err(ParseError::new(ParseErrorKind::Truncated, raw.len())),
                 [..] => {
@@ -215,7 +216,7 @@ impl<'m> HeaderReader<'m> {
         }
     }
 
-    /// Reads the line that the rest of the message starts with, and its folds; gives what follows.
+    /// Reads the first line of `line` with its folds. Returns the text after the line.
     #[inline]
     fn read_line<'a>(
         &mut self,
@@ -252,7 +253,8 @@ impl<'m> HeaderReader<'m> {
         Ok(rest)
     }
 
-    /// Reads a value that starts at `from`, folds included: what [`single_line`] does not read.
+    /// Reads a value that starts at `from`, with folds: the values that [`single_line`] does not
+    /// read.
     #[inline(never)]
     fn folded<'a>(&mut self, raw: &'a [u8], from: usize) -> Result<(Value<'a>, &'a [u8]), ParseError> {
         let (content, next) = self.fold(raw, from)?;
@@ -262,8 +264,8 @@ impl<'m> HeaderReader<'m> {
         Ok((Value { text: lex::trim_end(value), offset }, lex::split(raw, next).1))
     }
 
-    /// Finds the end of a line that goes on from `from`, folds included: where its content ends
-    /// and where the next line starts.
+    /// Finds the end of a line that continues from `from`, with folds. Returns the end of its
+    /// content and the start of the next line.
     fn fold(&mut self, raw: &[u8], from: usize) -> Result<(usize, usize), ParseError> {
         let mut at = from;
         loop {
@@ -275,8 +277,8 @@ impl<'m> HeaderReader<'m> {
             self.irregular |= end.is_bare();
             match raw.get(end.next) {
                 Some(b' ' | b'\t') => {}
-                // No name starts with '<': behind a comma, a list goes on whose fold lost its
-                // white space, as in the fourth message of RFC 3665 section 3.10.
+                // No header name starts with '<'. After a comma, such a line continues a list whose
+                // fold lost its white space, as in the fourth message of RFC 3665 section 3.10.
                 Some(b'<') if raw.get(from..end.content).is_some_and(|text| text.ends_with(b",")) => {
                     self.irregular = true;
                 }
@@ -286,7 +288,8 @@ impl<'m> HeaderReader<'m> {
         }
     }
 
-    /// Takes a Content-Length in; `None` if it is not a number or differs from one before it.
+    /// Stores a Content-Length; `None` if it is not a number or differs from an earlier
+    /// Content-Length.
     fn content_length(&mut self, value: &[u8]) -> Option<()> {
         let length = lex::number(value)?;
         let same = self.content_length.is_none_or(|before| before == length);
@@ -295,18 +298,18 @@ impl<'m> HeaderReader<'m> {
     }
 }
 
-/// The name a line starts with, up to its colon.
+/// The header name at the start of a line, up to its colon.
 struct FieldName<'a> {
     known: Option<Name>,
     length: usize,
-    /// What follows the colon.
+    /// The text after the colon.
     rest: &'a [u8],
 }
 
 impl<'a> FieldName<'a> {
     #[inline]
     fn read(line: &'a [u8]) -> Result<Self, ParseError> {
-        // A known name with the colon right behind it is found without looking at each octet.
+        // A known name directly before the colon is found without a test of each octet.
         if let Some(start) = line.first_chunk()
             && let Some((name, length)) = Name::before_colon(start)
         {
@@ -332,12 +335,12 @@ impl<'a> FieldName<'a> {
 /// The value of a line, without the white space around it.
 struct Value<'a> {
     text: &'a [u8],
-    /// Octets between the colon and the text.
+    /// The number of octets between the colon and the text.
     offset: usize,
 }
 
-/// Reads a value that stands on one line as most do: at most one space before it, no white space
-/// and CRLF behind it, no fold. Gives what follows its line end; `None` if it stands otherwise.
+/// Reads a value in the most frequent form: at most one space before it, no white space after it,
+/// CRLF, no fold. Returns the text after the line end; `None` if the value has another form.
 #[inline]
 fn single_line(text: &[u8]) -> Option<(Value<'_>, &[u8])> {
     let (value, offset) = match text {
@@ -355,21 +358,21 @@ fn single_line(text: &[u8]) -> Option<(Value<'_>, &[u8])> {
 }
 
 struct LineEnd {
-    /// The first octet of the line end.
+    /// Offset of the first octet of the line end.
     content: usize,
-    /// The first octet behind it.
+    /// Offset of the first octet after the line end.
     next: usize,
 }
 
 impl LineEnd {
-    /// The end of the first line.
+    /// Finds the end of the first line.
     fn first(raw: &[u8]) -> Result<Self, ParseError> {
         let content =
             memchr2(b'\r', b'\n', raw).ok_or(ParseError::new(ParseErrorKind::Truncated, raw.len()))?;
         Self::read(lex::split(raw, content).1, content)
     }
 
-    /// The line end that the text starts with, at `content` of the message.
+    /// Reads the line end at the start of `text`, which is at offset `content` of the message.
     fn read(text: &[u8], content: usize) -> Result<Self, ParseError> {
         match text {
             [b'\r', b'\n', ..] => Ok(Self { content, next: content + 2 }),
@@ -379,13 +382,13 @@ impl LineEnd {
         }
     }
 
-    /// Whether it is a line feed alone.
+    /// Whether the line end is a line feed alone.
     fn is_bare(&self) -> bool {
         self.next - self.content == 1
     }
 }
 
-/// A message is at most 2^30 octets.
+/// Converts an offset; a message has at most 2^30 octets.
 fn narrow(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }

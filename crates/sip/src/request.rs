@@ -20,13 +20,13 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request without header lines. The URI is the caller's to check; its white space and
-    /// control octets are left out when it prints.
+    /// A request without header lines. The caller checks the URI. White space and control octets in
+    /// the URI are left out when the request prints.
     pub fn new(method: Method, uri: impl Into<Bytes>) -> Self {
         Self { method, uri: Text::own(uri), version: Version::Sip2, parts: RawParts::new() }
     }
 
-    /// What the request asks for.
+    /// The method.
     pub fn method(&self) -> &Method {
         &self.method
     }
@@ -36,18 +36,19 @@ impl Request {
         self.uri.of(self.parts.raw())
     }
 
-    /// The Request-URI taken apart.
+    /// The parsed Request-URI.
     pub fn parsed_uri(&self) -> Result<Uri<'_>, ParseError> {
         Uri::parse(self.uri())
     }
 
-    /// Puts another Request-URI in place; see [`Request::new`].
+    /// Replaces the Request-URI; see [`Request::new`].
     pub fn set_uri(&mut self, uri: impl Into<Bytes>) {
         self.uri = Text::own(uri);
         self.parts.start_line = StartLine::Rebuilt;
     }
 
-    /// A request that is being read: its start line has this length, the rest comes with `receive`.
+    /// A request that is being read: its start line has this length. `receive` completes the
+    /// request.
     #[inline]
     pub(crate) fn received(method: Method, uri: Text, version: Version, line: u32) -> Self {
         Self { method, uri, version, parts: RawParts::received(line) }
@@ -60,7 +61,7 @@ impl Request {
 
 part::shared_methods!(Request, uri);
 
-/// Method, masked URI and header names.
+/// Shows the method, the masked URI and the header names.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Request");

@@ -22,13 +22,13 @@ pub struct Response {
 }
 
 impl Response {
-    /// A response without header lines, with the usual phrase for its status.
+    /// A response without header lines, with the standard phrase for its status.
     pub fn new(status: Status) -> Self {
         Self { status, reason: Text::own(status.reason()), version: Version::Sip2, parts: RawParts::new() }
     }
 
-    /// A response to a request: Via, From, To, Call-ID and CSeq are copied, and Timestamp into a
-    /// 100 (RFC 3261 sections 8.2.6.1 and 8.2.6.2). A tag for To is the caller's to add.
+    /// A response to a request. Copies Via, From, To, Call-ID and CSeq, and Timestamp into a 100
+    /// (RFC 3261 sections 8.2.6.1 and 8.2.6.2). The caller adds a tag to To.
     pub fn to_request(request: &Request, status: Status) -> Self {
         let mut response = Self::new(status);
         let trying = status == Status::TRYING;
@@ -42,8 +42,8 @@ impl Response {
         response
     }
 
-    /// Adds this tag to To, unless it has one (RFC 3261 section 8.2.6.2); a `tag` without a value
-    /// makes way for it.
+    /// Adds this tag to To, unless To already has a tag (RFC 3261 section 8.2.6.2). The new tag
+    /// replaces a `tag` parameter without a value.
     pub fn set_to_tag(&mut self, tag: &str) {
         let headers = &mut self.parts.headers;
         let (Some(Ok(to)), Some(value)) = (headers.read::<To<'_>>(), headers.get(Name::To)) else { return };
@@ -60,25 +60,26 @@ impl Response {
         self.status
     }
 
-    /// The phrase behind the code; may be empty, and need not be UTF-8.
+    /// The phrase after the code. The phrase may be empty or invalid UTF-8.
     pub fn reason(&self) -> &[u8] {
         self.reason.of(self.parts.raw())
     }
 
-    /// The phrase by the rules of RFC 3261 section 25.1.
+    /// The phrase, parsed according to RFC 3261 section 25.1.
     pub fn reason_phrase(&self) -> Result<ReasonPhrase<'_>, ParseError> {
         ReasonPhrase::parse(self.reason())
     }
 
-    /// Puts another status and phrase in place; control octets but the tab are left out when
-    /// it prints.
+    /// Replaces the status and the phrase. Control octets in the phrase, except the tab, are left
+    /// out when the response prints.
     pub fn set_status(&mut self, status: Status, reason: impl Into<Bytes>) {
         self.status = status;
         self.reason = Text::own(reason);
         self.parts.start_line = StartLine::Rebuilt;
     }
 
-    /// A response that is being read: its start line has this length, the rest comes with `receive`.
+    /// A response that is being read: its start line has this length. `receive` completes the
+    /// response.
     #[inline]
     pub(crate) fn received(status: Status, reason: Text, version: Version, line: u32) -> Self {
         Self { status, reason, version, parts: RawParts::received(line) }

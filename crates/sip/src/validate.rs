@@ -20,11 +20,11 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::version::Version;
 
-/// What an element asks of a message beyond its being readable.
+/// The requirements of an element on readable messages.
 ///
-/// The default asks for what RFC 3261 asks of every message: the mandatory headers, no header
-/// twice that stands once, values that can be read, and version 2.0. What the element itself
-/// supports is added by the setters.
+/// The default applies the requirements of RFC 3261 for all messages: mandatory headers are
+/// present, a header that may occur only once occurs once, values can be read, the version is 2.0.
+/// The setters add what the element itself supports.
 ///
 /// ```
 /// use attesta_sip::{InvalidKind, Limits, Message, Method, Rules, Status};
@@ -51,57 +51,57 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// The methods that are answered; others get 501 if unknown to this crate, else 405 with
-    /// `Allow` (RFC 3261 section 8.2.1). Default: any.
+    /// The supported methods. Another method gets 501 if this crate does not know the method, else
+    /// 405 with `Allow` (RFC 3261 section 8.2.1). Default: any.
     #[must_use]
     pub fn methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
         self.methods = Some(methods.into_iter().collect());
         self
     }
 
-    /// The schemes a Request-URI may have; others get 416 (RFC 3261 section 8.2.2.1). Default:
-    /// any.
+    /// The supported schemes of a Request-URI. Other schemes get 416 (RFC 3261 section 8.2.2.1).
+    /// Default: any.
     #[must_use]
     pub fn schemes<'s>(mut self, schemes: impl IntoIterator<Item = &'s str>) -> Self {
         self.schemes = Some(schemes.into_iter().map(str::to_owned).collect());
         self
     }
 
-    /// The option tags `Require` may hold; others get 420 with `Unsupported`, except in ACK and
-    /// CANCEL (RFC 3261 section 8.2.2.3). Default: any.
+    /// The option tags that `Require` may hold. Other tags get 420 with `Unsupported`, except in
+    /// ACK and CANCEL (RFC 3261 section 8.2.2.3). Default: any.
     #[must_use]
     pub fn extensions<'s>(mut self, tags: impl IntoIterator<Item = &'s str>) -> Self {
         self.extensions = Some(tags.into_iter().map(str::to_owned).collect());
         self
     }
 
-    /// The types of body that are understood, as `application/sdp`. A body of another type or in a
+    /// The supported types of body, for example `application/sdp`. A body of another type or in a
     /// Content-Encoding gets 415 with `Accept` or `Accept-Encoding`, unless its Content-Disposition
-    /// lets it be passed over; an INVITE whose `Accept` takes none of the types gets 406 (RFC 3261
-    /// sections 8.2.3, 21.4.7 and 21.4.13). Default: any.
+    /// makes the body optional. An INVITE whose `Accept` covers none of the types gets 406 (RFC
+    /// 3261 sections 8.2.3, 21.4.7 and 21.4.13). Default: any.
     #[must_use]
     pub fn media_types<'s>(mut self, types: impl IntoIterator<Item = &'s str>) -> Self {
         self.media_types = Some(types.into_iter().map(str::to_owned).collect());
         self
     }
 
-    /// How many parameters one value may have; more get 400. Default: that of
-    /// [`Limits`](crate::Limits).
+    /// The number of parameters that one value may have. More parameters get 400. Default: the
+    /// default of [`Limits`](crate::Limits).
     #[must_use]
     pub fn limits(mut self, limits: &Limits) -> Self {
         self.params = Some(limits.params);
         self
     }
 
-    /// Whether requests go on to another hop, so that one whose `Max-Forwards` is 0 gets 483
-    /// (RFC 7332 section 4). Default: they do not.
+    /// Whether requests are forwarded to another hop. If so, a request with `Max-Forwards` 0 gets
+    /// 483 (RFC 7332 section 4). Default: no.
     #[must_use]
     pub fn forwards(mut self, forwards: bool) -> Self {
         self.forwards = forwards;
         self
     }
 
-    /// Checks a request or a response; the first fault found is given.
+    /// Checks a request or a response. Returns the first fault.
     pub fn check(&self, message: &Message) -> Result<(), Invalid> {
         match message {
             Message::Request(request) => self.request(request),
@@ -109,10 +109,10 @@ impl Rules {
         }
     }
 
-    /// Checks a request: version, form, method, scheme, hops, extensions, body, in this order
-    /// (RFC 3261 section 8.2).
+    /// Checks a request in this order: version, form, method, scheme, hops, extensions, body (RFC
+    /// 3261 section 8.2).
     ///
-    /// Of several Via only the top one must be readable: those below it are for other hops.
+    /// Only the top Via must be readable; the other Via values are for other hops.
     pub fn request(&self, request: &Request) -> Result<(), Invalid> {
         let answered = *request.method() != Method::Ack;
         self.check_form(request)
@@ -120,8 +120,8 @@ impl Rules {
             .map_err(|fault| fault.invalid(answered))
     }
 
-    /// Checks a response; a faulty one is dropped (RFC 3261 section 18.1.2). What only a request
-    /// means something by, a Date among it, is passed over.
+    /// Checks a response. A faulty response is dropped (RFC 3261 section 18.1.2). Headers that have
+    /// a meaning only in requests, including Date, are not checked.
     pub fn response(&self, response: &Response) -> Result<(), Invalid> {
         let checked = match response.version() {
             Version::Sip2 => self.check_headers(response.headers()).map(|_| ()),
@@ -130,8 +130,8 @@ impl Rules {
         checked.map_err(|fault| fault.invalid(false))
     }
 
-    /// The response a fault deserves, with `Allow`, `Unsupported`, `Accept` or `Accept-Encoding`
-    /// where its status asks for them; `None` where nothing is sent.
+    /// The response to a request with this fault, with `Allow`, `Unsupported`, `Accept` or
+    /// `Accept-Encoding` if the status requires the header; `None` if no response is sent.
     pub fn answer(&self, request: &Request, fault: &Invalid) -> Option<Response> {
         let mut response = Response::to_request(request, fault.answer()?);
         let headers = response.headers_mut();
@@ -141,7 +141,8 @@ impl Rules {
                 headers.push(Name::Allow, names.join(", "));
             }
             InvalidKind::Extension => {
-                // One line: a name for each of many short tags would make the answer many times the request.
+                // One line for all tags: with one line per tag, many short tags would make the
+                // response many times larger than the request.
                 let tags: Vec<_> = self.unsupported(request.headers()).collect();
                 headers.push(Name::Unsupported, tags.join(&b", "[..]));
             }
@@ -181,7 +182,7 @@ impl Rules {
         Ok(())
     }
 
-    /// What both requests and responses must have.
+    /// Checks the requirements for both requests and responses.
     fn check_headers(&self, headers: &Headers) -> Result<CSeq, Fault> {
         check_duplicates(headers)?;
         required::<CallId<'_>>(headers)?;
@@ -200,8 +201,8 @@ impl Rules {
         Ok(cseq)
     }
 
-    /// What only a request says anything by. A response is not dropped, and a call not lost, over a
-    /// clock that is wrong.
+    /// Checks headers that have a meaning only in requests. A wrong clock must not drop a response
+    /// and lose the call.
     fn check_request_headers(&self, headers: &Headers) -> Result<(), Fault> {
         for route in headers.read_all::<Route<'_>>() {
             self.check_address(*route.map_err(Fault::of::<Route<'_>>)?, Name::Route)?;
@@ -246,7 +247,7 @@ impl Rules {
         self.media_types.as_deref().map_or(Ok(()), |types| check_content(request, types))
     }
 
-    /// The option tags of `Require` that are not in the list.
+    /// The option tags in `Require` that the element does not support.
     fn unsupported<'a>(&'a self, headers: &'a Headers) -> impl Iterator<Item = &'a [u8]> {
         let known = move |tag: &[u8]| match &self.extensions {
             Some(tags) => tags.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(tag)),
@@ -256,7 +257,7 @@ impl Rules {
     }
 }
 
-/// A fault before it is known whether it is answered.
+/// A fault before the check whether it can be answered.
 struct Fault {
     kind: InvalidKind,
     header: Option<Name>,
@@ -267,7 +268,7 @@ impl Fault {
         Self { kind, header }
     }
 
-    /// A value of this type that could not be read.
+    /// A value of type `T` that could not be read.
     fn of<'a, T: Typed<'a>>(error: ParseError) -> Self {
         Self::new(InvalidKind::Value(error.kind()), Some(T::NAME))
     }
@@ -282,8 +283,8 @@ fn required<'a, T: Typed<'a>>(headers: &'a Headers) -> Result<T, Fault> {
     value.map_err(Fault::of::<T>)
 }
 
-/// Whether a body is of one of these types, and whether one of them may come back (RFC 3261
-/// section 8.2.3).
+/// Checks whether the body has one of these types, and whether a response may carry one of them
+/// (RFC 3261 section 8.2.3).
 fn check_content(request: &Request, types: &[String]) -> Result<(), Fault> {
     let headers = request.headers();
     let types = || types.iter().filter_map(|each| MediaType::parse(each.as_bytes()).ok());
@@ -305,8 +306,8 @@ fn check_content(request: &Request, types: &[String]) -> Result<(), Fault> {
     if refuses { Err(Fault::new(InvalidKind::NotAcceptable, Some(Name::Accept))) } else { Ok(()) }
 }
 
-/// No header of one value may stand on two lines. Those that only describe are let pass: a
-/// message with two of them means the same.
+/// Checks that no header with a single value occurs twice. Descriptive headers may occur twice,
+/// because the second line does not change the meaning of the message.
 fn check_duplicates(headers: &Headers) -> Result<(), Fault> {
     let mut seen: u128 = 0;
     for name in headers.iter().filter_map(|field| field.name()) {
@@ -356,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_of_form_is_found() {
+    fn every_malformed_part_is_found() {
         let rules = Rules::default();
         assert_eq!(check(&rules, GOOD), Ok(()));
         for name in ["Via", "From", "To", "Call-ID", "CSeq"] {
@@ -376,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_supported_gets_its_own_answer() {
+    fn each_unsupported_feature_gets_its_status() {
         let rules = Rules::default();
         let kind = |rules: &Rules| check(rules, GOOD).unwrap_err().0;
         assert_eq!(kind(&rules.clone().methods([Method::Invite])), InvalidKind::MethodNotAllowed);
@@ -387,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_names_what_is_unsupported() {
+    fn the_answer_names_the_unsupported_feature() {
         let rules = Rules::default().extensions(["one"]);
         let Message::Request(request) = Message::parse(GOOD.into(), &Limits::default()).unwrap() else {
             panic!("a request")
@@ -399,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_that_are_not_supported_stand_on_one_line() {
+    fn unsupported_tags_are_listed_on_one_line() {
         let text = GOOD.replace("one, two", "a,,b\r\nRequire:\r\nRequire: c");
         let Message::Request(request) = Message::parse(text.into(), &Limits::default()).unwrap() else {
             panic!("a request")
@@ -411,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_requests_mean_something_by_is_passed_over_in_a_response() {
+    fn headers_of_requests_are_not_checked_in_a_response() {
         for (line, name) in [
             ("Date: Mon, 01 Jan 1900 00:00:00 GMT", Name::Date),
             ("Max-Forwards: 256", Name::MaxForwards),
@@ -426,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn a_via_below_the_top_one_is_for_other_hops() {
+    fn only_the_top_via_must_be_readable() {
         for (below, top) in [("SIP/2.0/UDP 192.0.2.1;;", None), ("SIP/2.0/UDP 192.0.2.1", Some(400))] {
             let other = if top.is_none() { "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1" } else { "nonsense" };
             let text = GOOD.replace("Via: ", &format!("Via: {other}, {below}\r\nVia: "));
@@ -435,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_that_are_not_understood_are_refused_with_what_is() {
+    fn an_unsupported_body_is_refused_with_the_supported_types() {
         let rules = Rules::default().media_types(["application/sdp"]);
         let with = |lines: &str| {
             GOOD.replace("OPTIONS", "INVITE").replace("\r\n\r\n", &format!("\r\n{lines}\r\n\r\nv=0"))

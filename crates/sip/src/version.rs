@@ -1,8 +1,8 @@
-/// The version of a start line.
+/// The version in a start line.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Version {
-    /// `SIP/2.0`, the only one there is.
+    /// `SIP/2.0`, the only existing version.
     Sip2,
-    /// A well-formed version of another number, which deserves 505.
+    /// A well-formed version with another number; such a request gets 505.
     Other,
 }

@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_sign_of_a_word_may_stand_in_it() {
+    fn a_call_id_may_hold_every_character_of_a_word() {
         assert!(CallId::parse(b"intmeth.word%ZK-!.*_+'@word`~)(><:\\/\"][?}{").is_ok());
         for bad in ["", "a b", "a\u{e9}"] {
             assert!(CallId::parse(bad.as_bytes()).is_err(), "{bad}");

@@ -12,7 +12,7 @@ pub struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
-    /// Which header it is; `None` for one that [`Name`] does not list.
+    /// The known header name; `None` if [`Name`] does not list the name.
     pub fn name(&self) -> Option<Name> {
         self.line.name
     }
@@ -22,7 +22,7 @@ impl<'a> Field<'a> {
         lex::split(self.octets, usize::from(self.line.name_length)).0
     }
 
-    /// The value without the white space around it; folds stay.
+    /// The value without the white space around it. Folds stay.
     pub fn value(&self) -> &'a [u8] {
         let rest = lex::split(self.octets, usize::from(self.line.value)).1;
         lex::split(rest, self.line.value_length as usize).0
@@ -33,8 +33,8 @@ impl<'a> Field<'a> {
         self.octets
     }
 
-    /// Whether the name is this one, whatever its case; one that [`Name`] lists is found in its
-    /// compact form too, and by it.
+    /// Whether the line has this name, ignoring case. For a header that [`Name`] lists, the long
+    /// and the compact form match each other.
     pub fn is_named(&self, name: &str) -> bool {
         match self.line.name {
             None => self.name_bytes().eq_ignore_ascii_case(name.as_bytes()),
@@ -42,7 +42,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// Where the line stands in its message.
+    /// The position of the line in its message.
     pub(crate) fn line(&self) -> Line {
         self.line
     }
@@ -52,14 +52,14 @@ impl<'a> Field<'a> {
     }
 }
 
-/// The name and the length of the value, which may be personal.
+/// The name and the length of the value. The value may be personal data.
 impl fmt::Debug for Field<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ({} octets)", String::from_utf8_lossy(self.name_bytes()), self.value().len())
     }
 }
 
-/// A range of the received text or, past its end, of the added one.
+/// A range of the received text or, after its end, of the added text.
 #[inline]
 pub(crate) fn text<'a>(raw: &'a [u8], added: &'a [u8], start: usize, length: usize) -> &'a [u8] {
     let (source, start) = match start.checked_sub(raw.len()) {
@@ -69,7 +69,7 @@ pub(crate) fn text<'a>(raw: &'a [u8], added: &'a [u8], start: usize, length: usi
     source.get(start..start + length).unwrap_or_default()
 }
 
-/// Writes a line of this name and value.
+/// Appends a line with this name and value.
 pub(crate) fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.reserve(name.len() + value.len() + b": \r\n".len());
     out.extend_from_slice(name);
@@ -78,7 +78,8 @@ pub(crate) fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Copies a value; a line end that is no fold, and a NUL outside an escape, become a space.
+/// Copies a value. Each of these becomes a space: a line end that is not a fold, and a NUL without
+/// a backslash before it.
 fn copy_value(value: &[u8], out: &mut Vec<u8>) {
     let mut rest = value;
     while let Some(at) = memchr::memchr3(b'\r', b'\n', 0, rest) {

@@ -10,9 +10,8 @@ use crate::lex;
 
 /// The header lines of a message, in order.
 ///
-/// A received line stays what it is: a range of the datagram, which prints as it came. A line
-/// that is added stands in a buffer of the message. Up to 32 lines are indexed without
-/// allocation.
+/// A received line stays a range of the datagram and prints as received. Added lines are stored in
+/// a buffer of the message. The index of up to 32 lines needs no allocation.
 ///
 /// ```
 /// use attesta_sip::{Headers, Name};
@@ -25,26 +24,26 @@ use crate::lex;
 /// ```
 #[derive(Clone)]
 pub struct Headers {
-    /// The received message, of which lines are ranges; empty for a message that was built.
+    /// The received message. Lines are ranges of these octets. Empty for a message that was built.
     raw: Bytes,
-    /// Lines that were added. Their ranges count on from the end of `raw`.
+    /// Added lines. The offsets of their ranges continue after the end of `raw`.
     added: Vec<u8>,
     index: Index,
-    /// Whether anything differs from what was received.
+    /// Whether the headers differ from the received ones.
     edited: bool,
-    /// Whether a received line would not print as RFC 3261 has it: a line feed alone ends it, or
-    /// a fold has no white space.
+    /// Whether a received line breaks the form of RFC 3261: the line ends with a line feed alone,
+    /// or a fold has no white space.
     irregular: bool,
 }
 
 impl Headers {
-    /// No lines.
+    /// Creates an empty list.
     #[inline]
     pub fn new() -> Self {
         Self { raw: Bytes::new(), added: Vec::new(), index: Index::new(), edited: true, irregular: false }
     }
 
-    /// Number of lines.
+    /// The number of lines.
     pub fn len(&self) -> usize {
         self.index.len()
     }
@@ -54,22 +53,23 @@ impl Headers {
         self.len() == 0
     }
 
-    /// The value of the first line of this name, without the white space around it; folds stay.
+    /// The value of the first line with this name, without the white space around it. Folds stay.
     #[inline]
     pub fn get(&self, name: Name) -> Option<&[u8]> {
         let line = self.index.lines().iter().find(|line| line.name == Some(name))?;
         Some(self.value_of(line))
     }
 
-    /// The value of each line of this name.
+    /// The value of each line with this name.
     pub fn all(&self, name: Name) -> impl Iterator<Item = &[u8]> + Clone {
         self.index.lines().iter().filter(move |line| line.name == Some(name)).map(|line| self.value_of(line))
     }
 
-    /// Each value of this name: lines of a [`Shape::List`] header are split at commas outside
-    /// quotes and angle brackets, those of others are one value each. A list may be empty, as that
-    /// of `Supported` often is: then its line holds no value. An empty `Identity` is a value that
-    /// nobody can read: somebody meant to vouch, and did not.
+    /// Each value with this name. Lines of a [`Shape::List`] header are split at commas outside
+    /// quotes and angle brackets. A line of another header is one value. An empty line of a list
+    /// header, for example an empty `Supported`, holds no value. An empty `Identity` is the
+    /// exception: it counts as a value that cannot be read, so that a failed attempt to sign stays
+    /// visible.
     pub fn values(&self, name: Name) -> impl Iterator<Item = &[u8]> + Clone {
         let list = matches!(name.shape(), Shape::List);
         let identity = name == Name::Identity;
@@ -78,23 +78,23 @@ impl Headers {
         })
     }
 
-    /// Number of lines of this name.
+    /// The number of lines with this name.
     pub fn count(&self, name: Name) -> usize {
         self.index.lines().iter().filter(|line| line.name == Some(name)).count()
     }
 
-    /// Whether there is a line of this name.
+    /// Whether there is a line with this name.
     pub fn contains(&self, name: Name) -> bool {
         self.index.lines().iter().any(|line| line.name == Some(name))
     }
 
-    /// The value of the first line of this name, by the rule of [`Field::is_named`]; for headers
-    /// that [`Name`] does not list.
+    /// The value of the first line that [`Field::is_named`] matches; for headers that [`Name`] does
+    /// not list.
     pub fn named(&self, name: &str) -> Option<&[u8]> {
         self.iter().find(|field| field.is_named(name)).map(|field| field.value())
     }
 
-    /// The value of each line of this name, by the rule of [`Field::is_named`].
+    /// The value of each line that [`Field::is_named`] matches.
     pub fn all_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + Clone {
         self.iter().filter(move |field| field.is_named(name)).map(|field| field.value())
     }
@@ -107,8 +107,8 @@ impl Headers {
     /// Adds a line at the end.
     ///
     /// A CR, LF or NUL in the value that is not part of a fold becomes a space, so that no value
-    /// can start a line of its own (RFC 3261 section 7.3.1; the rule is that of RFC 9110
-    /// section 5.5). So in all methods that take a value.
+    /// can start a new line (RFC 3261 section 7.3.1; rule of RFC 9110 section 5.5). All methods
+    /// that take a value do this.
     pub fn push(&mut self, name: Name, value: impl AsRef<[u8]>) {
         let line = self.write_line(name.as_str().as_bytes(), Some(name), value.as_ref());
         self.index.push(line);
@@ -120,14 +120,14 @@ impl Headers {
         self.index.insert(0, line);
     }
 
-    /// Adds a line before the first one of `before`, or at the end if there is none.
+    /// Adds a line before the first line named `before`, or at the end if there is none.
     pub fn insert_before(&mut self, before: Name, name: Name, value: impl AsRef<[u8]>) {
         let at = self.position(before).unwrap_or(self.len());
         let line = self.write_line(name.as_str().as_bytes(), Some(name), value.as_ref());
         self.index.insert(at, line);
     }
 
-    /// Adds a line after the last one of `after`, or at the end if there is none.
+    /// Adds a line after the last line named `after`, or at the end if there is none.
     pub fn insert_after(&mut self, after: Name, name: Name, value: impl AsRef<[u8]>) {
         let last = self.index.lines().iter().rposition(|line| line.name == Some(after));
         let at = last.map_or(self.len(), |at| at + 1);
@@ -135,9 +135,10 @@ impl Headers {
         self.index.insert(at, line);
     }
 
-    /// Adds a line at the end under a name of the caller's; a known one is found by [`Name`] too.
+    /// Adds a line at the end with any name. If the name is known, lookups by [`Name`] find the
+    /// line too.
     ///
-    /// Does nothing and gives `false` if the name is not a token of at most 255 octets.
+    /// Returns `false` and adds nothing if the name is not a token of at most 255 octets.
     pub fn push_named(&mut self, name: &str, value: impl AsRef<[u8]>) -> bool {
         if !is_name(name) {
             return false;
@@ -147,15 +148,15 @@ impl Headers {
         true
     }
 
-    /// Adds a line of this or another message at the end, octet for octet. Of a line with folds
-    /// the name and the value are kept, and its line ends become CRLF.
+    /// Adds a line of this or another message at the end, octet for octet. A line with folds keeps
+    /// its name and value, and its line ends become CRLF.
     pub fn push_field(&mut self, field: Field<'_>) {
         let line = self.copy_line(field);
         self.index.push(line);
     }
 
-    /// Puts one line in place of all those of this name, where the first of them stood; at the
-    /// end if there was none.
+    /// Replaces all lines with this name by one line, at the position of the first; adds the line
+    /// at the end if there was none.
     pub fn set(&mut self, name: Name, value: impl AsRef<[u8]>) {
         let at = self.position(name);
         self.remove(name);
@@ -163,7 +164,8 @@ impl Headers {
         self.index.insert(at.unwrap_or(self.len()), line);
     }
 
-    /// Puts another value in place of the first line of this name; at the end if there is none.
+    /// Replaces the value of the first line with this name; adds a line at the end if there is
+    /// none.
     pub fn set_first(&mut self, name: Name, value: impl AsRef<[u8]>) {
         let at = self.position(name);
         let mut place = 0..;
@@ -172,16 +174,16 @@ impl Headers {
         self.index.insert(at.unwrap_or(self.len()), line);
     }
 
-    /// Puts another value in place of the first one of this name, as the top one of several Via on
-    /// one line; at the end if there is none.
+    /// Replaces the first value with this name, for example the top Via of several on one line;
+    /// adds a line at the end if there is none.
     pub fn set_first_value(&mut self, name: Name, value: impl AsRef<[u8]>) {
         if !self.replace_first_value(name, Some(lex::trim(value.as_ref()))) {
             self.push(name, value);
         }
     }
 
-    /// Removes the first value of this name, as the top one of several Route on one line; gives
-    /// whether there was one.
+    /// Removes the first value with this name, for example the top Route of several on one line.
+    /// Returns whether there was one.
     ///
     /// ```
     /// use attesta_sip::{Headers, Name};
@@ -195,10 +197,10 @@ impl Headers {
         self.replace_first_value(name, None)
     }
 
-    /// Puts one line in place of all those of this name, by the rule of [`Field::is_named`], where
-    /// the first of them stood; at the end if there was none.
+    /// Replaces all lines that [`Field::is_named`] matches by one line, at the position of the
+    /// first; adds the line at the end if there was none.
     ///
-    /// Does nothing and gives `false` if the name is not a token of at most 255 octets.
+    /// Returns `false` and changes nothing if the name is not a token of at most 255 octets.
     pub fn set_named(&mut self, name: &str, value: impl AsRef<[u8]>) -> bool {
         if !is_name(name) {
             return false;
@@ -210,25 +212,24 @@ impl Headers {
         true
     }
 
-    /// Removes all lines of this name; gives how many there were.
+    /// Removes all lines with this name. Returns their number.
     pub fn remove(&mut self, name: Name) -> usize {
         self.retain_lines(|line| line.name != Some(name))
     }
 
-    /// Removes the first line of this name; gives whether there was one.
+    /// Removes the first line with this name. Returns whether there was one.
     pub fn remove_first(&mut self, name: Name) -> bool {
         let at = self.position(name);
         let mut place = 0..;
         at.is_some() && self.retain_lines(|_| place.next() != at) > 0
     }
 
-    /// Removes all lines of this name, by the rule of [`Field::is_named`]; gives how many there
-    /// were.
+    /// Removes all lines that [`Field::is_named`] matches. Returns their number.
     pub fn remove_named(&mut self, name: &str) -> usize {
         self.retain(|field| !field.is_named(name))
     }
 
-    /// Keeps the lines for which `keep` holds; gives how many went.
+    /// Keeps the lines for which `keep` returns true. Returns the number of removed lines.
     pub fn retain(&mut self, mut keep: impl FnMut(Field<'_>) -> bool) -> usize {
         let (raw, added) = (&self.raw, &self.added);
         let removed = self.index.retain(|line| keep(Field::of(line, raw, added)));
@@ -236,19 +237,19 @@ impl Headers {
         removed
     }
 
-    /// The lines of a message that is being received.
+    /// The index, to be filled while a message is read.
     pub(crate) fn index_mut(&mut self) -> &mut Index {
         &mut self.index
     }
 
-    /// Takes in the received message that the lines are ranges of.
+    /// Sets the received message. The lines are ranges of these octets.
     pub(crate) fn receive(&mut self, raw: Bytes, irregular: bool) {
         self.raw = raw;
         self.edited = false;
         self.irregular = irregular;
     }
 
-    /// The received message; empty for one that was built.
+    /// The received message; empty for a message that was built.
     #[inline]
     pub(crate) fn raw(&self) -> &Bytes {
         &self.raw
@@ -258,7 +259,7 @@ impl Headers {
         self.edited
     }
 
-    /// Prints all lines but those of Content-Length, which follow from the body.
+    /// Prints all lines except Content-Length, which follows from the body.
     pub(crate) fn write_to(&self, out: &mut Vec<u8>) {
         let mut run: Option<(u32, u32)> = None;
         for line in self.index.lines() {
@@ -270,7 +271,7 @@ impl Headers {
                 write_field(self.field(line).name_bytes(), self.field(line).value(), out);
                 continue;
             }
-            // Lines that stand side by side are copied at once.
+            // Adjacent lines are copied together.
             run = match run {
                 Some((start, end)) if end == line.start && !self.is_end_of_raw(end) => {
                     Some((start, line.end()))
@@ -284,7 +285,7 @@ impl Headers {
         self.write_run(run, out);
     }
 
-    /// Octets that all lines take.
+    /// The total length of all lines, in octets.
     pub(crate) fn printed_length(&self) -> usize {
         self.index.lines().iter().map(|line| line.length as usize + 1).sum()
     }
@@ -295,7 +296,8 @@ impl Headers {
         removed
     }
 
-    /// Puts this in place of the first value of this name, or takes that out; gives whether there is one.
+    /// Replaces the first value with this name, or removes it if `value` is `None`. Returns whether
+    /// there was one.
     fn replace_first_value(&mut self, name: Name, value: Option<&[u8]>) -> bool {
         let list = matches!(name.shape(), Shape::List);
         let lines = self.index.lines().iter().enumerate().filter(|(_, line)| line.name == Some(name));
@@ -333,7 +335,7 @@ impl Headers {
         (line.start as usize) < self.raw.len()
     }
 
-    /// Whether the received text ends here and the added text starts.
+    /// Whether the received text ends at this offset and the added text starts.
     fn is_end_of_raw(&self, at: u32) -> bool {
         at as usize == self.raw.len()
     }
@@ -379,15 +381,15 @@ impl Default for Headers {
     }
 }
 
-/// Names only: values may be personal.
+/// Shows names only, because values may be personal data.
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
     }
 }
 
-/// Offsets are 32 bits wide: a message is at most 2^30 octets, and what is added to one stays far
-/// below the other 2^31.
+/// Offsets have 32 bits. A message has at most 2^30 octets, and added text stays far below the
+/// remaining range.
 fn narrow(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
