@@ -67,7 +67,7 @@ struct Pending {
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
-    reason = "nearly every frame is a message, which a box would allocate for"
+    reason = "nearly every frame is a message, and a box would cost an allocation"
 )]
 pub enum Frame {
     /// A message.

@@ -301,7 +301,7 @@ pub fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
 /// Reads the user and the password before an `@`, if present. The later parts cannot hold an `@`,
 /// so the first `@` is the separator.
 #[inline]
-#[expect(clippy::type_complexity, reason = "two optional parts, named where they are taken")]
+#[expect(clippy::type_complexity, reason = "two optional parts, named where they are used")]
 fn read_userinfo<'a>(cursor: &mut Cursor<'a>) -> Result<(Option<&'a [u8]>, Option<&'a [u8]>), ParseError> {
     let start = *cursor;
     let user = cursor.take_escaped(lex::USER)?;
@@ -374,7 +374,7 @@ mod tests {
         let Uri::Absolute(uri) = Uri::parse(b"urn:service:sos.fire").unwrap() else { panic!("a urn") };
         assert!(uri.is_emergency());
         let Uri::Absolute(uri) = Uri::parse(b"nobodyKnowsThisScheme:totallyopaquecontent").unwrap() else {
-            panic!("a scheme nobody knows")
+            panic!("an unknown scheme")
         };
         assert_eq!(uri.scheme(), b"nobodyKnowsThisScheme");
         assert!(!uri.is_emergency());

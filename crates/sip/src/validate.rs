@@ -326,8 +326,8 @@ fn check_duplicates(headers: &Headers) -> Result<(), Fault> {
 /// No encoding (RFC 3261 section 20.2).
 const IDENTITY: &str = "identity";
 
-// One bit for each name in `check_duplicates`.
-const _: () = assert!(Name::ALL.len() <= u128::BITS as usize, "a name for each bit of a word");
+// `check_duplicates` needs one bit for each name.
+const _: () = assert!(Name::ALL.len() <= u128::BITS as usize, "more names than bits in `seen`");
 
 const DESCRIPTIVE: [Name; 7] = [
     Name::MimeVersion,

@@ -22,13 +22,13 @@ pub(crate) fn folder(name: &str) -> Option<PathBuf> {
 
 /// The entries of a list of JSON objects, one per line.
 pub(crate) fn entries(folder: &std::path::Path, list: &str) -> Vec<Value> {
-    let text = std::fs::read_to_string(folder.join(list)).expect("the list is there");
+    let text = std::fs::read_to_string(folder.join(list)).expect("the list exists");
     text.lines().map(|line| serde_json::from_str(line).expect("a line is an object")).collect()
 }
 
 /// The content of the file that an entry names.
 pub(crate) fn octets(folder: &std::path::Path, entry: &Value) -> Vec<u8> {
-    std::fs::read(folder.join(name(entry))).expect("the file is there")
+    std::fs::read(folder.join(name(entry))).expect("the file exists")
 }
 
 /// The file name in an entry.
