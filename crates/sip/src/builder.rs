@@ -7,10 +7,10 @@ use crate::header::name::{Name, Shape};
 use crate::method::Method;
 use crate::request::Request;
 
-/// Builds a request that has all RFC 3261 section 8.1.1 asks for: the mandatory headers are asked
-/// for one after the other, and only then can it be built.
+/// Builds a request with all header fields that RFC 3261 section 8.1.1 requires. The builder asks
+/// for the mandatory headers in a fixed order, and only a complete request can be built.
 ///
-/// CSeq takes its method from the request line, Max-Forwards starts at 70, Content-Length follows
+/// CSeq takes its method from the request line. Max-Forwards starts at 70. Content-Length follows
 /// from the body.
 ///
 /// ```
@@ -54,7 +54,7 @@ pub mod step {
     /// CSeq comes next.
     #[derive(Clone, Copy, Debug)]
     pub struct CSeq;
-    /// Nothing has to come.
+    /// All mandatory headers are set.
     #[derive(Clone, Copy, Debug)]
     pub struct Complete;
 }
@@ -74,35 +74,35 @@ impl<Next> RequestBuilder<Next> {
 }
 
 impl RequestBuilder<step::Via> {
-    /// The hop that sends: transport, host and branch.
+    /// The Via value of the sender: transport, host and branch.
     pub fn via(self, value: impl AsRef<[u8]>) -> RequestBuilder<step::From> {
         self.with(Name::Via, value)
     }
 }
 
 impl RequestBuilder<step::From> {
-    /// Who asks, with a tag.
+    /// The From value: the caller, with a tag.
     pub fn from(self, value: impl AsRef<[u8]>) -> RequestBuilder<step::To> {
         self.with(Name::From, value)
     }
 }
 
 impl RequestBuilder<step::To> {
-    /// Who is asked; with a tag inside a dialog.
+    /// The To value: the callee, with a tag inside a dialog.
     pub fn to(self, value: impl AsRef<[u8]>) -> RequestBuilder<step::CallId> {
         self.with(Name::To, value)
     }
 }
 
 impl RequestBuilder<step::CallId> {
-    /// What the requests of one call have in common.
+    /// The Call-ID value, which all requests of one call share.
     pub fn call_id(self, value: impl AsRef<[u8]>) -> RequestBuilder<step::CSeq> {
         self.with(Name::CallId, value)
     }
 }
 
 impl RequestBuilder<step::CSeq> {
-    /// The sequence number, below 2^31: the highest bit is left out.
+    /// The sequence number, below 2^31; the highest bit is cleared.
     pub fn cseq(self, number: u32) -> RequestBuilder<step::Complete> {
         let value = format!("{} {}", number & (u32::MAX >> 1), self.request.method());
         self.with::<step::Complete>(Name::CSeq, value)
@@ -111,7 +111,8 @@ impl RequestBuilder<step::CSeq> {
 }
 
 impl RequestBuilder<step::Complete> {
-    /// Adds a line; in place of the one there is if the header stands once.
+    /// Adds a header line. If the header may occur only once, the new line replaces the existing
+    /// line.
     #[must_use]
     pub fn header(mut self, name: Name, value: impl AsRef<[u8]>) -> Self {
         match name.shape() {
@@ -121,7 +122,7 @@ impl RequestBuilder<step::Complete> {
         self
     }
 
-    /// Gives it a body of this type.
+    /// Sets the body and its Content-Type.
     #[must_use]
     pub fn body(mut self, content_type: impl AsRef<[u8]>, body: impl Into<Bytes>) -> Self {
         self.request.headers_mut().set(Name::ContentType, content_type);
@@ -143,7 +144,7 @@ mod tests {
     use crate::validate::Rules;
 
     #[test]
-    fn what_is_built_follows_the_rules() {
+    fn a_built_request_follows_the_rules() {
         let request = Request::builder(Method::Message, "sip:b@example.com")
             .via("SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1")
             .from("<sip:a@example.com>;tag=1")

@@ -1,4 +1,4 @@
-//! When two URIs are the same (RFC 3261 section 19.1.4).
+//! Equivalence of two URIs (RFC 3261 section 19.1.4).
 
 use std::borrow::Cow;
 
@@ -7,10 +7,11 @@ use crate::param::Params;
 use crate::uri::{SipUri, Uri, unescape};
 
 impl Uri<'_> {
-    /// Whether both name the same resource: SIP URIs by the rules of RFC 3261 section 19.1.4, tel
-    /// URIs by those of RFC 3966 section 4, others octet for octet but for the case of the scheme.
+    /// Whether both URIs name the same resource. SIP URIs are compared by RFC 3261 section 19.1.4,
+    /// tel URIs by RFC 3966 section 4. Other URIs must be equal octet for octet, except for the
+    /// case of the scheme.
     ///
-    /// The relation is not transitive: parameters that only one side has are mostly passed over.
+    /// The relation is not transitive, because most parameters that only one side has are ignored.
     pub fn is_equivalent(&self, other: &Uri<'_>) -> bool {
         if self.as_bytes() == other.as_bytes() {
             return true;
@@ -29,8 +30,8 @@ impl Uri<'_> {
 }
 
 impl SipUri<'_> {
-    /// Whether both name the same resource (RFC 3261 section 19.1.4). URIs of more than 64
-    /// parameters or headers are the same only octet for octet.
+    /// Whether both URIs name the same resource (RFC 3261 section 19.1.4). URIs with more than 64
+    /// parameters or headers are equivalent only if they are equal octet for octet.
     pub fn is_equivalent(&self, other: &SipUri<'_>) -> bool {
         self.as_bytes() == other.as_bytes()
             || self.is_comparable() && other.is_comparable() && self.is_same(other)
@@ -38,66 +39,67 @@ impl SipUri<'_> {
 
     fn is_same(&self, other: &SipUri<'_>) -> bool {
         self.secure() == other.secure()
-            && self.user().map(normal) == other.user().map(normal)
-            && self.password().map(normal) == other.password().map(normal)
+            && self.user().map(normalized) == other.user().map(normalized)
+            && self.password().map(normalized) == other.password().map(normalized)
             && self.host().same(&other.host())
             && self.port() == other.port()
             && same_uri_params(self.params(), other.params())
             && same_headers(self, other)
     }
 
-    /// Comparing parts that stand in any order takes the square of their number, so there is an
-    /// end to it.
+    /// The cost of comparing parts in any order grows with the square of their number, so the
+    /// number is limited.
     fn is_comparable(&self) -> bool {
-        self.params().len() <= MOST && self.headers().take(MOST + 1).count() <= MOST
+        self.params().len() <= MAX_PARTS && self.headers().take(MAX_PARTS + 1).count() <= MAX_PARTS
     }
 }
 
-/// Parameters, and headers, of a URI that is compared part by part.
-const MOST: usize = 64;
+/// The largest number of parameters, and of headers, of a URI that is compared part by part.
+const MAX_PARTS: usize = 64;
 
-/// Parameters that must be on both sides or on neither. `transport` is not in the rule's own list,
-/// but the examples beside it treat it so.
-const DECISIVE: [&[u8]; 5] = [b"user", b"ttl", b"method", b"maddr", b"transport"];
+/// Parameters that must be present on both sides or on neither. The rule of RFC 3261 section 19.1.4
+/// does not list `transport`, but its examples treat `transport` like the listed parameters.
+const ALWAYS_COMPARED: [&[u8]; 5] = [b"user", b"ttl", b"method", b"maddr", b"transport"];
 
-/// A parameter on both sides must have the same value; one that is on one side alone counts only
-/// if it is decisive.
+/// A parameter on both sides must have the same value. A parameter on only one side makes the URIs
+/// differ only if [`ALWAYS_COMPARED`] lists the parameter.
 fn same_uri_params(one: Params<'_>, two: Params<'_>) -> bool {
     let fits = |from: Params<'_>, to: Params<'_>| {
         from.iter().all(|(name, value)| match found(to, name, value) {
             Some(same) => same,
-            None => !DECISIVE.iter().any(|decisive| normal(name).eq_ignore_ascii_case(decisive)),
+            None => !ALWAYS_COMPARED.iter().any(|listed| normalized(name).eq_ignore_ascii_case(listed)),
         })
     };
     fits(one, two) && fits(two, one)
 }
 
-/// All parameters of a tel URI count, in any order (RFC 3966 section 4).
+/// All parameters of a tel URI are compared, in any order (RFC 3966 section 4).
 fn same_params(one: Params<'_>, two: Params<'_>) -> bool {
     let fits = |from: Params<'_>, to: Params<'_>| {
         from.iter().all(|(name, value)| found(to, name, value) == Some(true))
     };
-    one.len() == two.len() && one.len() <= MOST && fits(one, two) && fits(two, one)
+    one.len() == two.len() && one.len() <= MAX_PARTS && fits(one, two) && fits(two, one)
 }
 
-/// Whether a parameter of this name has this value; `None` if there is none of this name. A name
-/// that occurs twice, which RFC 3261 section 19.1.1 forbids, stands for each of its values.
+/// Whether a parameter with this name has this value; `None` if no parameter has this name. RFC
+/// 3261 section 19.1.1 forbids a name that occurs twice; such a name matches each of its values.
 fn found(params: Params<'_>, name: &[u8], value: Option<&[u8]>) -> Option<bool> {
-    let name = normal(name);
-    let mut values = params.iter().filter(|(found, _)| normal(found).eq_ignore_ascii_case(&name)).peekable();
+    let name = normalized(name);
+    let mut values =
+        params.iter().filter(|(found, _)| normalized(found).eq_ignore_ascii_case(&name)).peekable();
     values.peek()?;
     Some(values.any(|(_, found)| same_value(value, found)))
 }
 
 fn same_value(one: Option<&[u8]>, two: Option<&[u8]>) -> bool {
     match (one, two) {
-        (Some(one), Some(two)) => normal(one).eq_ignore_ascii_case(&normal(two)),
+        (Some(one), Some(two)) => normalized(one).eq_ignore_ascii_case(&normalized(two)),
         (None, None) => true,
         (Some(_), None) | (None, Some(_)) => false,
     }
 }
 
-/// The header parts must hold the same headers, in any order.
+/// Both header parts must hold the same headers, in any order.
 fn same_headers(one: &SipUri<'_>, two: &SipUri<'_>) -> bool {
     let fits = |from: &SipUri<'_>, to: &SipUri<'_>| {
         from.headers().all(|(name, value)| {
@@ -110,7 +112,7 @@ fn same_headers(one: &SipUri<'_>, two: &SipUri<'_>) -> bool {
     one.headers().count() == two.headers().count() && fits(one, two) && fits(two, one)
 }
 
-/// Digits without visual separators, without case.
+/// Compares the digits without visual separators and without case.
 fn same_number(one: &[u8], two: &[u8]) -> bool {
     let digits = |number: &[u8]| {
         let kept = number.iter().filter(|octet| !matches!(octet, b'-' | b'.' | b'(' | b')'));
@@ -119,10 +121,10 @@ fn same_number(one: &[u8], two: &[u8]) -> bool {
     digits(one) == digits(two)
 }
 
-/// Escapes of octets that need none are undone; those of `reserved` octets stay, since there the
-/// escape makes a difference (RFC 3261 section 19.1.2). The hexadecimal digits that stay are
-/// compared without their case.
-fn normal(text: &[u8]) -> Cow<'_, [u8]> {
+/// Undoes the escapes of `unreserved` octets. Escapes of other octets stay, because the escape
+/// changes their meaning (RFC 3261 section 19.1.2). The hexadecimal digits of these escapes become
+/// upper case.
+fn normalized(text: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr(b'%', text).is_none() {
         return Cow::Borrowed(text);
     }
@@ -159,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pairs_of_rfc_3261_that_are_the_same() {
+    fn the_equivalent_pairs_of_rfc_3261() {
         for (one, two) in [
             ("sip:%61lice@atlanta.com;transport=TCP", "sip:alice@AtLanTa.CoM;Transport=tcp"),
             ("sip:carol@chicago.com", "sip:carol@chicago.com;newparam=5"),
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pairs_of_rfc_3261_that_differ() {
+    fn the_different_pairs_of_rfc_3261() {
         for (one, two) in [
             ("SIP:ALICE@AtLanTa.CoM;Transport=udp", "sip:alice@AtLanTa.CoM;Transport=UDP"),
             ("sip:bob@biloxi.com", "sip:bob@biloxi.com:5060"),
@@ -195,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn an_escaped_reserved_octet_is_not_the_octet() {
+    fn an_escaped_reserved_octet_differs_from_the_octet() {
         assert!(!same("sip:a%3bb@c", "sip:a;b@c"));
         assert!(same("sip:a%3bb@c", "sip:a%3Bb@c"));
         assert!(!same("sip:a%00@c", "sip:a@c"));

@@ -4,7 +4,7 @@ use crate::status::Status;
 
 /// Why octets could not be read, and where.
 ///
-/// The offset counts octets from the start of what was given to the parser: the datagram for
+/// The offset counts octets from the start of the parsed text: the datagram for
 /// [`Message::parse`](crate::Message::parse), the value for a typed header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ParseError {
@@ -17,25 +17,25 @@ impl ParseError {
         Self { kind, offset }
     }
 
-    /// The same error, seen from a text in which the parsed part starts at `base`.
+    /// The same error with an offset in the whole text, in which the parsed part starts at `base`.
     pub(crate) const fn shifted(self, base: usize) -> Self {
         Self { kind: self.kind, offset: self.offset + base }
     }
 
-    /// What was wrong.
+    /// The kind of fault.
     pub const fn kind(&self) -> ParseErrorKind {
         self.kind
     }
 
-    /// Octets before the place where reading stopped.
+    /// The number of octets before the fault.
     pub const fn offset(&self) -> usize {
         self.offset
     }
 
-    /// The status a request with this fault deserves; `None` where nothing can be answered.
+    /// The status to answer a request with this fault; `None` if no response can be sent.
     ///
-    /// A response or an ACK with a fault is dropped, whatever the fault
-    /// (RFC 3261 sections 18.3 and 17.1.1.3): ask [`UnreadableRequest`](crate::UnreadableRequest) what it was.
+    /// A faulty response and a faulty ACK are dropped (RFC 3261 sections 18.3 and 17.1.1.3).
+    /// [`UnreadableRequest`](crate::UnreadableRequest) tells whether the octets are such a message.
     pub const fn answer(&self) -> Option<Status> {
         if let ParseErrorKind::TooLarge(limit) = self.kind {
             Some(limit.status())
@@ -59,49 +59,49 @@ impl std::error::Error for ParseError {}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum ParseErrorKind {
-    /// Nothing but line ends: a keep-alive, not a message (RFC 5626 section 3.5.1).
+    /// Only line ends: a keep-alive, not a message (RFC 5626 section 3.5.1).
     Empty,
     /// The start line is neither a request line nor a status line (RFC 3261 sections 7.1, 7.2).
     StartLine,
-    /// The version is not written `SIP/digits.digits`.
+    /// The version does not have the form `SIP/digits.digits`.
     Version,
     /// The status code is not three digits from 100 to 699.
     StatusCode,
-    /// The message ends before the empty line that closes the header.
+    /// The message ends before the empty line at the end of the header.
     Truncated,
-    /// A carriage return that no line feed follows.
+    /// A carriage return without a line feed after it.
     BareCarriageReturn,
     /// A header line does not start with a token and a colon.
     HeaderName,
-    /// Content-Length is not one number, or several lines disagree (RFC 3261 section 20.14).
+    /// Content-Length is not a single number, or several lines disagree (RFC 3261 section 20.14).
     ContentLength,
-    /// On a stream, the length of the body is not given (RFC 3261 section 18.3).
+    /// A message on a stream has no Content-Length (RFC 3261 section 18.3).
     NoContentLength,
-    /// The datagram holds less body than Content-Length says (RFC 3261 section 18.3).
+    /// The body in the datagram is shorter than Content-Length says (RFC 3261 section 18.3).
     BodyTruncated,
-    /// A limit of [`Limits`](crate::Limits) was passed.
+    /// The message exceeds one of the [`Limits`](crate::Limits).
     TooLarge(Limit),
-    /// An octet that cannot stand where it stands.
+    /// An octet that the grammar does not allow at this place.
     Unexpected,
     /// The value ends too early.
     UnexpectedEnd,
     /// A quoted string is not closed.
     UnclosedQuote,
-    /// A `<` without its `>`.
+    /// A `<` without a `>`.
     UnclosedAngle,
-    /// Not a URI, or one whose scheme-specific part is broken.
+    /// Not a URI, or a URI whose scheme-specific part cannot be read.
     Uri,
-    /// An escape that is not `%` and two hexadecimal digits.
+    /// A `%` without two hexadecimal digits after it.
     Escape,
     /// Not a host name, an IPv4 address or a bracketed IPv6 address.
     Host,
-    /// Not a number, or one out of the range the header allows.
+    /// Not a number, or a number outside the range of the header.
     Number,
     /// Not an RFC 1123 date in GMT (RFC 3261 section 20.17).
     Date,
-    /// The parameter occurs twice.
+    /// A parameter occurs twice.
     DuplicateParam,
-    /// A parameter the header cannot do without is missing.
+    /// A required parameter is missing.
     MissingParam,
 }
 
@@ -136,25 +136,25 @@ impl ParseErrorKind {
 
     const fn text(self) -> &'static str {
         match self {
-            Self::Empty => "no message, only line ends",
+            Self::Empty => "only line ends, no message",
             Self::StartLine => "neither a request line nor a status line",
             Self::Version => "the version is not SIP/digits.digits",
             Self::StatusCode => "the status code is not three digits from 100 to 699",
             Self::Truncated => "the header does not end with an empty line",
             Self::BareCarriageReturn => "a carriage return without a line feed",
-            Self::HeaderName => "a header line without a name and a colon",
-            Self::ContentLength => "Content-Length is not one number",
-            Self::NoContentLength => "no Content-Length on a stream",
+            Self::HeaderName => "a header line does not start with a name and a colon",
+            Self::ContentLength => "Content-Length is not a single number",
+            Self::NoContentLength => "a message on a stream has no Content-Length",
             Self::BodyTruncated => "the body is shorter than Content-Length",
             Self::TooLarge(limit) => limit.text(),
-            Self::Unexpected => "an octet that cannot stand here",
+            Self::Unexpected => "an octet is not allowed here",
             Self::UnexpectedEnd => "the value ends too early",
             Self::UnclosedQuote => "a quoted string is not closed",
-            Self::UnclosedAngle => "a '<' without its '>'",
+            Self::UnclosedAngle => "a '<' without a '>'",
             Self::Uri => "not a URI",
             Self::Escape => "'%' without two hexadecimal digits",
             Self::Host => "not a host",
-            Self::Number => "not a number of the allowed range",
+            Self::Number => "not a number in the allowed range",
             Self::Date => "not an RFC 1123 date in GMT",
             Self::DuplicateParam => "a parameter occurs twice",
             Self::MissingParam => "a required parameter is missing",
@@ -168,7 +168,7 @@ impl fmt::Display for ParseErrorKind {
     }
 }
 
-/// Which of the [`Limits`](crate::Limits) was passed.
+/// Which of the [`Limits`](crate::Limits) the message exceeds.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Limit {
     /// Octets of the whole message.
@@ -210,10 +210,10 @@ impl Limit {
     const fn text(self) -> &'static str {
         match self {
             Self::Message => "the message is larger than the limit",
-            Self::Headers => "more header lines than the limit",
+            Self::Headers => "there are more header lines than the limit",
             Self::HeaderLine => "a header line is longer than the limit",
             Self::Uri => "the Request-URI is longer than the limit",
-            Self::Params => "more parameters than the limit",
+            Self::Params => "there are more parameters than the limit",
             Self::Body => "the body is larger than the limit",
         }
     }

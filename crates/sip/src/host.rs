@@ -4,27 +4,27 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::error::{ParseError, ParseErrorKind};
 use crate::lex::{self, Cursor};
 
-/// A host as URIs and `Via` name it: an address or a domain name (RFC 3261 section 25.1).
+/// The host of a URI or of `Via`: an address or a domain name (RFC 3261 section 25.1).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Host<'a> {
     /// An IPv4 address.
     V4(Ipv4Addr),
-    /// An IPv6 address; it stands in brackets on the wire.
+    /// An IPv6 address; in brackets on the wire.
     V6(Ipv6Addr),
     /// A domain name: letters, digits, `-`, `.` and, beyond the grammar, `_`.
     Name(&'a str),
 }
 
 impl<'a> Host<'a> {
-    /// Reads a whole text as a host.
+    /// Reads the whole text as a host.
     pub fn parse(text: &'a [u8]) -> Result<Self, ParseError> {
         let mut cursor = Cursor::new(text);
         let host = Self::read(&mut cursor)?;
         if cursor.at_end() { Ok(host) } else { Err(cursor.error(ParseErrorKind::Host)) }
     }
 
-    /// Reads a host that may stand without the brackets IPv6 needs elsewhere, as `received` does
-    /// (RFC 5118 section 4.5).
+    /// Reads a host that may be an IPv6 address without brackets, as in `received` (RFC 5118
+    /// section 4.5).
     pub fn parse_bare(text: &'a [u8]) -> Result<Self, ParseError> {
         if text.contains(&b':') && text.first() != Some(&b'[') {
             return v6(text).map(Self::V6).ok_or(ParseError::new(ParseErrorKind::Host, 0));
@@ -32,7 +32,7 @@ impl<'a> Host<'a> {
         Self::parse(text)
     }
 
-    /// The address, if the host is one.
+    /// The address; `None` for a domain name.
     pub fn address(&self) -> Option<IpAddr> {
         match *self {
             Self::V4(address) => Some(IpAddr::V4(address)),
@@ -41,8 +41,8 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// Whether both name the same host: names without their case, addresses by value
-    /// (RFC 3261 section 19.1.4).
+    /// Whether both hosts are the same: names are compared without case, addresses by value (RFC
+    /// 3261 section 19.1.4).
     pub fn same(&self, other: &Host<'_>) -> bool {
         match (self, other) {
             (Self::Name(one), Host::Name(two)) => one.eq_ignore_ascii_case(two),
@@ -65,7 +65,8 @@ impl<'a> Host<'a> {
         if let Some(address) = v4(text) {
             return Ok(Self::V4(address));
         }
-        // The label at the top of a name holds a letter, so digits alone are a broken address.
+        // The top label of a domain name holds a letter, so a numeric top label is a broken
+        // address.
         let name = text.strip_suffix(b".").unwrap_or(text);
         let numeric = matches!(name.last(), Some(b'0'..=b'9')) && is_numeric(name);
         if numeric || matches!(name.first(), Some(b'.') | None) {
@@ -94,7 +95,7 @@ impl From<IpAddr> for Host<'_> {
     }
 }
 
-/// `:port` if one follows; a colon without a number behind it is refused.
+/// Reads `:port` if present. A colon without a number is an error.
 #[inline]
 pub(crate) fn read_port(cursor: &mut Cursor<'_>) -> Result<Option<u16>, ParseError> {
     if !cursor.eat(b':') {
@@ -108,7 +109,7 @@ pub(crate) fn read_port(cursor: &mut Cursor<'_>) -> Result<Option<u16>, ParseErr
     }
 }
 
-/// Whether the label at the top is a number.
+/// Whether the top label is a number.
 fn is_numeric(name: &[u8]) -> bool {
     name.rsplit(|&octet| octet == b'.').next().is_some_and(|top| lex::all(top, lex::DIGIT))
 }
@@ -140,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_and_names_are_told_apart() {
+    fn addresses_and_names_are_distinguished() {
         assert_eq!(Host::parse(b"192.0.2.1").unwrap(), Host::V4(Ipv4Addr::new(192, 0, 2, 1)));
         assert_eq!(Host::parse(b"[2001:db8::1]").unwrap().to_string(), "[2001:db8::1]");
         assert_eq!(Host::parse(b"3com.example.").unwrap(), Host::Name("3com.example."));
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn received_may_leave_the_brackets_out() {
+    fn received_may_omit_the_brackets() {
         let bare = Host::parse_bare(b"2001:db8::9:255").unwrap();
         assert!(bare.same(&Host::parse_bare(b"[2001:db8::9:255]").unwrap()));
         assert_eq!(bare.address().unwrap().to_string(), "2001:db8::9:255");

@@ -4,7 +4,7 @@ use crate::error::ParseErrorKind;
 use crate::header::name::Name;
 use crate::status::Status;
 
-/// Why a message is not accepted, and what it deserves.
+/// Why a message is rejected, and the status to answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Invalid {
     kind: InvalidKind,
@@ -18,22 +18,23 @@ impl Invalid {
         Self { kind, header, answer }
     }
 
-    /// What was wrong.
+    /// The kind of fault.
     pub fn kind(&self) -> InvalidKind {
         self.kind
     }
 
-    /// The header it was found in; `None` for the start line.
+    /// The header with the fault; `None` for the start line.
     pub fn header(&self) -> Option<Name> {
         self.header
     }
 
-    /// The status to answer with; `None` where the message is dropped: a response, or an ACK.
+    /// The status to answer; `None` if the message is dropped: a response or an ACK.
     pub fn answer(&self) -> Option<Status> {
         self.answer
     }
 
-    /// Whether the message breaks RFC 3261, rather than asking for what is not supported here.
+    /// Whether the message breaks RFC 3261. False if the message only asks for something
+    /// unsupported.
     pub fn is_malformed(&self) -> bool {
         self.kind.status() == Status::BAD_REQUEST
     }
@@ -50,7 +51,7 @@ impl fmt::Display for Invalid {
 
 impl std::error::Error for Invalid {}
 
-/// The kinds of fault [`Rules`](crate::Rules) find.
+/// The kinds of fault that [`Rules`](crate::Rules) find.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum InvalidKind {
@@ -62,27 +63,28 @@ pub enum InvalidKind {
     RequestUriHeaders,
     /// A mandatory header is missing (RFC 3261 section 8.1.1): 400.
     Missing,
-    /// A header that stands once stands twice (RFC 3261 section 7.3.1): 400.
+    /// A header that may occur only once occurs twice (RFC 3261 section 7.3.1): 400.
     Duplicate,
     /// A value cannot be read: 400.
     Value(ParseErrorKind),
-    /// CSeq names another method than the request line (RFC 3261 section 8.1.1.5): 400.
+    /// The method in CSeq differs from the method in the request line (RFC 3261 section 8.1.1.5):
+    /// 400.
     MethodMismatch,
     /// A method unknown to this crate: 501.
     MethodUnknown,
-    /// A known method that is not answered here: 405.
+    /// A known method that this element does not support: 405.
     MethodNotAllowed,
-    /// A Request-URI of another scheme: 416.
+    /// The scheme of the Request-URI is not supported: 416.
     Scheme,
-    /// No hop is left: 483.
+    /// Max-Forwards is 0: 483.
     TooManyHops,
-    /// An extension is required that is not supported: 420.
+    /// Require names an unsupported extension: 420.
     Extension,
-    /// A body of a type that is not understood, or of none: 415.
+    /// The type of the body is not supported or absent: 415.
     MediaType,
-    /// A body in an encoding that is not understood: 415.
+    /// The encoding of the body is not supported: 415.
     ContentEncoding,
-    /// A response could not carry a body that the sender takes: 406.
+    /// The sender accepts no type of body that a response could carry: 406.
     NotAcceptable,
 }
 
@@ -108,7 +110,7 @@ impl InvalidKind {
         }
     }
 
-    /// The status a request with this fault deserves, were it to be answered.
+    /// The status for a request with this fault. Responses and ACKs get no answer.
     pub const fn status(self) -> Status {
         match self {
             Self::Version => Status::VERSION_NOT_SUPPORTED,
@@ -136,17 +138,17 @@ impl fmt::Display for InvalidKind {
             Self::RequestUri(kind) => write!(f, "Request-URI: {kind}"),
             Self::RequestUriHeaders => f.write_str("the Request-URI has a header part"),
             Self::Missing => f.write_str("missing"),
-            Self::Duplicate => f.write_str("stands twice"),
+            Self::Duplicate => f.write_str("occurs twice"),
             Self::Value(kind) => kind.fmt(f),
-            Self::MethodMismatch => f.write_str("another method than that of the request line"),
-            Self::MethodUnknown => f.write_str("an unknown method"),
-            Self::MethodNotAllowed => f.write_str("a method that is not answered here"),
-            Self::Scheme => f.write_str("a Request-URI of a scheme that is not supported"),
-            Self::TooManyHops => f.write_str("no hop is left"),
-            Self::Extension => f.write_str("an extension that is not supported"),
-            Self::MediaType => f.write_str("a body of a type that is not understood"),
-            Self::ContentEncoding => f.write_str("a body in an encoding that is not understood"),
-            Self::NotAcceptable => f.write_str("no type of body that can be sent"),
+            Self::MethodMismatch => f.write_str("the method differs from the method in the request line"),
+            Self::MethodUnknown => f.write_str("the method is unknown"),
+            Self::MethodNotAllowed => f.write_str("the method is not supported here"),
+            Self::Scheme => f.write_str("the scheme of the Request-URI is not supported"),
+            Self::TooManyHops => f.write_str("no hops are left"),
+            Self::Extension => f.write_str("an extension is not supported"),
+            Self::MediaType => f.write_str("the type of the body is not supported"),
+            Self::ContentEncoding => f.write_str("the encoding of the body is not supported"),
+            Self::NotAcceptable => f.write_str("no accepted type of body can be sent"),
         }
     }
 }

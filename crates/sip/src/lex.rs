@@ -1,4 +1,4 @@
-//! The character classes and the small reading steps of RFC 3261 section 25.1.
+//! Character classes and basic parsing steps of RFC 3261 section 25.1.
 
 use std::borrow::Cow;
 
@@ -10,39 +10,39 @@ use crate::error::{ParseError, ParseErrorKind};
 pub(crate) const TOKEN: u32 = 1;
 /// `DIGIT`.
 pub(crate) const DIGIT: u32 = 1 << 1;
-/// `HEXDIG`, either case.
+/// `HEXDIG`, upper or lower case.
 pub(crate) const HEX: u32 = 1 << 2;
-/// What may stand in the user part of a SIP URI without an escape. `#` is not in the grammar; dial
-/// strings carry it unescaped often enough that refusing it would lose calls.
+/// Octets that the user part of a SIP URI may hold without an escape. The grammar does not allow
+/// `#`, but many dial strings carry an unescaped `#`, and rejecting them would lose calls.
 pub(crate) const USER: u32 = 1 << 3;
 /// The same for the password.
 pub(crate) const PASSWORD: u32 = 1 << 4;
-/// `paramchar` of a URI parameter, but for escapes.
+/// `paramchar` of a URI parameter, without escapes.
 pub(crate) const URI_PARAM: u32 = 1 << 5;
-/// `hnv-unreserved`, `unreserved`, `&` and `=`: the header part of a SIP URI, but for escapes.
+/// `hnv-unreserved`, `unreserved`, `&` and `=`: the header part of a SIP URI, without escapes.
 pub(crate) const URI_HEADER: u32 = 1 << 6;
-/// What a URI of an unknown scheme is made of: RFC 3986 characters and `%`.
+/// Octets of a URI with an unknown scheme: RFC 3986 characters and `%`.
 pub(crate) const URIC: u32 = 1 << 7;
-/// What a header parameter's value may hold outside quotes: `token`, a host with or without
-/// brackets, and other visible octets that delimit nothing.
+/// Octets that the value of a header parameter may hold outside quotes: `token`, a host with or
+/// without brackets, and other visible octets that are not delimiters.
 pub(crate) const VALUE: u32 = 1 << 8;
 /// Letters, digits, `-`, `.` and `_`: host names and IPv4 addresses.
 pub(crate) const HOST: u32 = 1 << 9;
-/// What an unquoted display name may hold between its white space: `token`, octets beyond ASCII
-/// and the visible signs that delimit nothing.
+/// Octets of an unquoted display name, besides white space: `token`, octets beyond ASCII and
+/// visible characters that are not delimiters.
 pub(crate) const DISPLAY: u32 = 1 << 10;
-/// Visible ASCII: a Call-ID. The grammar leaves out `;`, `,`, `=` and some other signs; a Call-ID is
-/// only ever compared, so they do no harm.
+/// Visible ASCII: a Call-ID. The grammar does not allow `;`, `,`, `=` and some other characters.
+/// They do no harm, because a Call-ID is only compared.
 pub(crate) const CALL_ID: u32 = 1 << 11;
-/// The base64 alphabets, standard and URL-safe, `=` and `.`: a PASSporT in compact form.
+/// The standard and URL-safe base64 alphabets, `=` and `.`: a PASSporT in compact form.
 pub(crate) const BASE64: u32 = 1 << 12;
 /// `scheme` of a URI, after its first letter.
 pub(crate) const SCHEME: u32 = 1 << 13;
-/// What `LWS` is made of.
+/// Octets of `LWS`.
 pub(crate) const WHITE: u32 = 1 << 14;
-/// What a parameter's name is made of, be it a header's or, escapes included, a URI's.
+/// Octets of a parameter name, in a header or, with escapes, in a URI.
 pub(crate) const PARAM_NAME: u32 = 1 << 15;
-/// `unreserved`: what never needs an escape in a URI.
+/// `unreserved`: octets that never need an escape in a URI.
 pub(crate) const UNRESERVED: u32 = 1 << 16;
 
 static CLASSES: [u32; 256] = classes();
@@ -127,39 +127,39 @@ pub(crate) fn is(octet: u8, class: u32) -> bool {
     CLASSES.get(usize::from(octet)).is_some_and(|classes| classes & class != 0)
 }
 
-/// How many octets at the start belong to the class.
+/// The number of octets at the start that belong to the class.
 #[inline]
 pub(crate) fn span(text: &[u8], class: u32) -> usize {
     text.len() - after(text, class).len()
 }
 
-/// What follows the octets at the start that belong to the class.
+/// The text after the octets at the start that belong to the class.
 pub(crate) fn after(mut text: &[u8], class: u32) -> &[u8] {
-    // Eight at a time: most of what is read is short, and each test that is left out counts.
+    // Eight octets per step: most texts are short, and fewer tests per octet save time.
     while let [a, b, c, d, e, f, g, h, rest @ ..] = text {
         if !is(*a, class) {
             return text;
         }
         if !is(*b, class) {
-            return past::<1>(text);
+            return skip::<1>(text);
         }
         if !is(*c, class) {
-            return past::<2>(text);
+            return skip::<2>(text);
         }
         if !is(*d, class) {
-            return past::<3>(text);
+            return skip::<3>(text);
         }
         if !is(*e, class) {
-            return past::<4>(text);
+            return skip::<4>(text);
         }
         if !is(*f, class) {
-            return past::<5>(text);
+            return skip::<5>(text);
         }
         if !is(*g, class) {
-            return past::<6>(text);
+            return skip::<6>(text);
         }
         if !is(*h, class) {
-            return past::<7>(text);
+            return skip::<7>(text);
         }
         text = rest;
     }
@@ -172,24 +172,24 @@ pub(crate) fn after(mut text: &[u8], class: u32) -> &[u8] {
     text
 }
 
-/// What follows the first `N` octets.
+/// The text after the first `N` octets.
 #[inline]
-fn past<const N: usize>(text: &[u8]) -> &[u8] {
+fn skip<const N: usize>(text: &[u8]) -> &[u8] {
     text.split_first_chunk::<N>().map_or(&[], |(_, rest)| rest)
 }
 
-/// What stands before `rest`, which is the end of the text.
+/// The text before `rest`, where `rest` is the end of the text.
 #[inline]
 pub(crate) fn before<'a>(text: &'a [u8], rest: &[u8]) -> &'a [u8] {
     text.get(..text.len() - rest.len()).unwrap_or_default()
 }
 
-/// Whether all octets belong to the class, and there is at least one.
+/// Whether all octets belong to the class and there is at least one octet.
 pub(crate) fn all(text: &[u8], class: u32) -> bool {
     !text.is_empty() && text.iter().all(|&octet| is(octet, class))
 }
 
-/// Splits after `at` octets; past the end, all of the text is the first part.
+/// Splits after `at` octets. If the text is shorter, the first part is the whole text.
 #[inline]
 pub(crate) fn split(text: &[u8], at: usize) -> (&[u8], &[u8]) {
     text.split_at_checked(at).unwrap_or((text, &[]))
@@ -202,7 +202,7 @@ pub(crate) fn split_once(text: &[u8], octet: u8) -> Option<(&[u8], &[u8])> {
     Some((before, rest.get(1..)?))
 }
 
-/// A decimal number of any count of leading zeros.
+/// A decimal number with any number of leading zeros.
 #[inline]
 pub(crate) fn number(digits: &[u8]) -> Option<u32> {
     if digits.is_empty() {
@@ -231,7 +231,7 @@ pub(crate) fn thousandths(text: &[u8]) -> Option<u16> {
     u16::try_from(value).ok().filter(|&value| value <= 1000)
 }
 
-/// Octets as text, for display.
+/// Octets as text, for printing.
 pub(crate) fn text(octets: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(octets)
 }
@@ -266,7 +266,7 @@ pub(crate) fn trim_end(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// A place in a header value that is being read from left to right.
+/// A position in a header value that is parsed from left to right.
 #[derive(Clone, Copy)]
 pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
@@ -279,31 +279,31 @@ impl<'a> Cursor<'a> {
         Self { rest: text, whole: text.len() }
     }
 
-    /// A place in the text, of which `rest` is the end.
+    /// A position in `text`, where `rest` is the end of `text`.
     #[inline]
     pub(crate) fn at(text: &'a [u8], rest: &'a [u8]) -> Self {
         Self { rest, whole: text.len() }
     }
 
-    /// What has not been read yet.
+    /// The text that is not read yet.
     #[inline]
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    /// Octets already read.
+    /// The number of octets already read.
     #[inline]
     pub(crate) fn offset(&self) -> usize {
         self.whole - self.rest.len()
     }
 
-    /// An error at this place.
+    /// An error at this position.
     #[cold]
     pub(crate) fn error(&self, kind: ParseErrorKind) -> ParseError {
         ParseError::new(kind, self.offset())
     }
 
-    /// The error of an octet that cannot stand here, or of an end that comes too early.
+    /// The error for an octet that is not allowed here, or for an early end.
     #[cold]
     pub(crate) fn unexpected(&self) -> ParseError {
         self.error(if self.rest.is_empty() {
@@ -318,7 +318,7 @@ impl<'a> Cursor<'a> {
         self.rest.is_empty()
     }
 
-    /// Takes the next octet if it is `octet`.
+    /// Takes the next octet if it equals `octet`.
     #[inline]
     pub(crate) fn eat(&mut self, octet: u8) -> bool {
         match self.rest {
@@ -330,13 +330,13 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Takes the next octet, which must be `octet`.
+    /// Takes the next octet, or fails if it differs from `octet`.
     #[inline]
     pub(crate) fn expect(&mut self, octet: u8) -> Result<(), ParseError> {
         if self.eat(octet) { Ok(()) } else { Err(self.unexpected()) }
     }
 
-    /// Skips `LWS`, folds included.
+    /// Skips `LWS`, including folds.
     #[inline]
     pub(crate) fn skip_lws(&mut self) {
         self.rest = trim_start(self.rest);
@@ -350,7 +350,7 @@ impl<'a> Cursor<'a> {
         taken
     }
 
-    /// Takes all octets of the class; may be none.
+    /// Takes all octets of the class; possibly none.
     #[inline]
     pub(crate) fn take_all(&mut self, class: u32) -> &'a [u8] {
         let start = self.rest;
@@ -365,8 +365,8 @@ impl<'a> Cursor<'a> {
         if taken.is_empty() { Err(self.unexpected()) } else { Ok(taken) }
     }
 
-    /// Takes all octets of the class and escapes among them: `%` and two hexadecimal digits (RFC
-    /// 3261 section 25.1, `escaped`); may be none.
+    /// Takes all octets of the class, and escapes among them: `%` and two hexadecimal digits (RFC
+    /// 3261 section 25.1, `escaped`). Possibly takes none.
     #[inline]
     pub(crate) fn take_escaped(&mut self, class: u32) -> Result<&'a [u8], ParseError> {
         let start = self.rest;
@@ -377,7 +377,7 @@ impl<'a> Cursor<'a> {
         Ok(before(start, self.rest))
     }
 
-    /// Skips escapes and octets of the class between them.
+    /// Skips escapes and the octets of the class between them.
     #[cold]
     fn skip_escaped(&mut self, class: u32) -> Result<(), ParseError> {
         while let [b'%', rest @ ..] = self.rest {
@@ -389,8 +389,8 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// Takes a quoted string that starts here, and gives what stands between its quotes with the
-    /// escapes as they are (`quoted-string`).
+    /// Takes a quoted string that starts here. Returns the text between the quotes, with its
+    /// escapes (`quoted-string`).
     pub(crate) fn take_quoted(&mut self) -> Result<&'a [u8], ParseError> {
         let start = *self;
         self.expect(b'"')?;
@@ -408,7 +408,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Takes `<...>` that starts here, and gives what stands between.
+    /// Takes `<...>` that starts here. Returns the text between the brackets.
     #[inline]
     pub(crate) fn take_angle(&mut self) -> Result<&'a [u8], ParseError> {
         let start = *self;

@@ -1,12 +1,12 @@
 //! SIP messages: parse, inspect, edit and print without loss.
 //!
-//! A [`Message`] keeps the datagram it was read from. Header lines and the body are ranges of it,
-//! typed values are read from those ranges when they are asked for, and what is not edited prints
-//! as it came. Reading a message of up to 32 header lines allocates nothing.
+//! A [`Message`] keeps the datagram that it was read from. Header lines and the body are ranges of
+//! the datagram. Typed values are parsed from these ranges on request. Unedited parts print as
+//! received. Reading a message with up to 32 header lines allocates no memory.
 //!
-//! Three things stay apart: [`Message::parse`] finds where the parts stand, within [`Limits`];
-//! [`Rules`] say what is wrong with a message and which status it deserves; [`Framer`] cuts a byte
-//! stream into messages. None of them does input or output, and none knows the time.
+//! The crate separates three tasks. [`Message::parse`] finds the parts of a message, within
+//! [`Limits`]. [`Rules`] find faults in a message and the status to answer. [`Framer`] splits a
+//! byte stream into messages. None of them does input or output, and none reads a clock.
 //!
 //! # Parse
 //!
@@ -78,18 +78,20 @@
 //!
 //! # What is taken that RFC 3261 does not allow
 //!
-//! A line feed alone ends a line (RFC 5118's messages have it so); a carriage return alone never
-//! does. A message of such lines may end before its empty line or its body does. A list goes on with
-//! `<` on the next line behind a comma, white space or none. A display name without quotes may hold
-//! any visible sign that delimits nothing, and escapes. A host may hold `_`, a user part `#`. A list
-//! of any header may be empty, and so may what follows the `=` of a parameter. A status line may end behind its code. Nothing of this is ever
-//! produced, and what was received so is still printed as received.
+//! A line feed alone may end a line, as in the messages of RFC 5118. A carriage return alone never
+//! ends a line. A message with such lines may end before its empty line or before the end of its
+//! body. After a comma, a list may continue on the next line with `<`, even without white space. An
+//! unquoted display name may hold escapes and all visible characters that are not delimiters. A
+//! host may hold `_`, and a user part `#`. The list of any header may be empty. The text after the
+//! `=` of a parameter may be empty. A status line may end after its code. This crate never produces
+//! these forms, but still prints them as received.
 //!
 //! # rsip
 //!
-//! With the feature `rsip`, messages convert from and to rsip 0.4. That crate rejects compact
-//! headers, folds, IPv6, `tel:` and `urn:` Request-URIs, unknown methods and octets that are not
-//! UTF-8, so it cannot read what arrives; `RsipError` says what has no form in it.
+//! With the feature `rsip`, messages convert to and from rsip 0.4. rsip rejects compact headers,
+//! folds, IPv6, `tel:` and `urn:` Request-URIs, unknown methods and octets that are not UTF-8.
+//! Therefore rsip cannot read all received messages; `RsipError` tells why a message does not
+//! convert.
 
 mod builder;
 mod compare;
@@ -118,6 +120,7 @@ mod tel;
 mod unreadable_request;
 mod uri;
 mod validate;
+mod version;
 mod writer;
 
 pub use builder::{RequestBuilder, step};
@@ -138,6 +141,8 @@ pub use header::date::Date;
 pub use header::diversion::Diversion;
 pub use header::event::{Event, SubscriptionState};
 pub use header::expires::{Expires, MaxBreadth, MinExpires, RSeq};
+pub use header::field::Field;
+pub use header::headers::Headers;
 pub use header::history_info::HistoryInfo;
 pub use header::identity::Identity;
 pub use header::max_forwards::MaxForwards;
@@ -157,11 +162,10 @@ pub use header::typed::Typed;
 pub use header::values::Values;
 pub use header::via::Via;
 pub use header::warning::Warning;
-pub use header::{Field, Headers};
 pub use host::Host;
 pub use invalid::{Invalid, InvalidKind};
 pub use limits::Limits;
-pub use message::{Message, Version};
+pub use message::Message;
 pub use method::{Extension, Method};
 pub use param::{Params, ParamsIter, unquote};
 pub use reason_phrase::ReasonPhrase;
@@ -176,3 +180,4 @@ pub use tel::TelUri;
 pub use unreadable_request::UnreadableRequest;
 pub use uri::{AbsoluteUri, SipUri, Uri, unescape};
 pub use validate::Rules;
+pub use version::Version;

@@ -1,8 +1,8 @@
-//! How personal data looks in `Debug`.
+//! Masks personal data in `Debug`.
 
 use std::fmt;
 
-/// A user part or number that prints without its last four characters.
+/// A user part or number. Prints without its last four characters.
 pub(crate) struct Masked<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Debug for Masked<'_> {

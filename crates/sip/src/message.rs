@@ -1,11 +1,9 @@
 use bytes::Bytes;
 
-use crate::error::ParseError;
-use crate::header::Headers;
-use crate::limits::Limits;
-use crate::reader;
+use crate::header::headers::Headers;
 use crate::request::Request;
 use crate::response::Response;
+use crate::version::Version;
 
 /// A SIP message (RFC 3261 section 7).
 #[derive(Clone, Debug)]
@@ -17,21 +15,6 @@ pub enum Message {
 }
 
 impl Message {
-    /// Reads one datagram: line ends before the start line are passed over, octets behind the
-    /// body are dropped (RFC 3261 sections 7.5 and 18.3).
-    ///
-    /// The message keeps the datagram: header lines and the body are ranges of it, and print as
-    /// they came. Whether the values make sense is not looked at, except that Content-Length must
-    /// be one number that the datagram can satisfy.
-    ///
-    /// A line may end with a line feed alone, as in a message that went through a text editor and
-    /// in those of RFC 5118. Of such a message the body may be shorter than Content-Length says,
-    /// and the empty line may be missing at its end. Once edited, it prints with CRLF throughout.
-    /// A carriage return alone is always refused.
-    pub fn parse(datagram: Bytes, limits: &Limits) -> Result<Self, ParseError> {
-        reader::datagram(datagram, limits)
-    }
-
     /// The header lines.
     pub fn headers(&self) -> &Headers {
         match self {
@@ -40,7 +23,7 @@ impl Message {
         }
     }
 
-    /// The header lines, to be edited.
+    /// The header lines, for editing.
     pub fn headers_mut(&mut self) -> &mut Headers {
         match self {
             Self::Request(request) => request.headers_mut(),
@@ -56,7 +39,7 @@ impl Message {
         }
     }
 
-    /// The body as octets that share the datagram.
+    /// The body as octets that share the memory of the datagram.
     pub fn body_bytes(&self) -> Bytes {
         match self {
             Self::Request(request) => request.body_bytes(),
@@ -64,7 +47,7 @@ impl Message {
         }
     }
 
-    /// Puts another body in place; see [`Request::set_body`].
+    /// Replaces the body; see [`Request::set_body`].
     pub fn set_body(&mut self, body: impl Into<Bytes>) {
         match self {
             Self::Request(request) => request.set_body(body),
@@ -80,7 +63,7 @@ impl Message {
         }
     }
 
-    /// The octets to send; an unedited message shares those it was read from.
+    /// The octets to send. An unedited message shares the octets that it was read from.
     pub fn to_bytes(&self) -> Bytes {
         match self {
             Self::Request(request) => request.to_bytes(),
@@ -88,7 +71,7 @@ impl Message {
         }
     }
 
-    /// Takes in the octets that all parts are ranges of; the body starts at `body`.
+    /// Sets the octets that all parts are ranges of; the body starts at `body`.
     pub(crate) fn receive(&mut self, raw: Bytes, body: usize, irregular: bool) {
         match self {
             Self::Request(request) => request.receive(raw, body, irregular),
@@ -117,19 +100,11 @@ impl From<Response> for Message {
     }
 }
 
-/// The version of a start line.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Version {
-    /// `SIP/2.0`, the only one there is.
-    Sip2,
-    /// A well-formed version of another number, which deserves 505.
-    Other,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::header::name::Name;
+    use crate::limits::Limits;
     use crate::method::Method;
     use crate::status::Status;
 
@@ -155,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn line_ends_before_and_octets_behind_are_no_part_of_it() {
+    fn leading_line_ends_and_trailing_octets_are_dropped() {
         let mut octets = b"\r\n\r\n".to_vec();
         octets.extend_from_slice(INVITE);
         octets.extend_from_slice(b"INVITE");
@@ -182,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_value_of_several_on_a_line_can_go_or_change() {
+    fn the_first_of_several_values_can_be_removed_or_changed() {
         let octets =
             b"BYE sip:a SIP/2.0\r\nRoute:\r\nRoute: <sip:b;x=\",\">\r\n , <sip:c>\r\nroute: <sip:d>\r\n\r\n";
         let mut edited = request(octets);
@@ -203,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_identity_is_a_value_and_an_empty_supported_none() {
+    fn an_empty_identity_is_a_value_and_an_empty_supported_is_not() {
         let message = request(b"OPTIONS sip:a SIP/2.0\r\nIdentity: \r\nSupported:\r\n\r\n");
         assert!(message.headers().values(Name::Identity).eq([b""]));
         assert_eq!(message.headers().values(Name::Supported).count(), 0);
@@ -235,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn line_feeds_alone_are_read_kept_and_never_sent_in_an_edited_message() {
+    fn an_edited_message_prints_line_feeds_alone_as_crlf() {
         let octets = b"OPTIONS sip:a SIP/2.0\nSubject: a\n b\nl: 2\n\nhi";
         let mut parsed = request(octets);
         assert_eq!(parsed.to_bytes(), &octets[..]);
@@ -246,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_goes_on_behind_a_comma_even_without_white_space() {
+    fn a_list_continues_after_a_comma_even_without_white_space() {
         let octets = b"OPTIONS sip:a SIP/2.0\r\nRoute: <sip:b;lr>,\r\n<sip:c;lr>\r\n\r\n";
         let mut parsed = request(octets);
         assert_eq!(parsed.to_bytes(), &octets[..]);
@@ -266,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn without_carriage_returns_less_may_arrive_than_was_written() {
+    fn a_message_without_carriage_returns_may_be_shorter() {
         let short = request(b"OPTIONS sip:a SIP/2.0\nl: 20\n\na\nb\n");
         assert_eq!(short.body(), b"a\nb\n");
         let open = request(b"OPTIONS sip:a SIP/2.0\nl: 0\n");
@@ -277,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_copies_what_binds_it_to_its_request() {
+    fn a_response_copies_the_headers_that_identify_its_request() {
         let response = Response::to_request(&request(INVITE), Status::TRYING);
         assert_eq!(
             response.to_bytes(),
@@ -304,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn more_lines_than_the_array_holds() {
+    fn headers_can_hold_more_lines_than_the_array() {
         let mut headers = Headers::new();
         for at in 0..100 {
             headers.push(Name::Via, format!("{at}"));

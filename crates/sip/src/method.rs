@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::lex;
 
-/// What a request asks for (RFC 3261 section 7.1). Methods are compared with their case.
+/// The method of a request (RFC 3261 section 7.1). Methods are compared with case.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Method {
@@ -36,12 +36,12 @@ pub enum Method {
     Notify,
     /// RFC 3903.
     Publish,
-    /// A method this crate has no name for.
+    /// A method outside this list.
     Extension(Extension),
 }
 
 impl Method {
-    /// Reads a method name; `None` if it is not a token.
+    /// Reads a method name; `None` if the name is not a token.
     pub fn parse(name: &[u8]) -> Option<Self> {
         Some(match name {
             b"INVITE" => Self::Invite,
@@ -63,7 +63,7 @@ impl Method {
         })
     }
 
-    /// The name as it stands on the wire.
+    /// The name in its wire form.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Invite => "INVITE",
@@ -91,14 +91,14 @@ impl fmt::Display for Method {
     }
 }
 
-/// The name of a method outside the list of [`Method`]; a token, shared when cloned.
+/// The name of a method that [`Method`] does not list: a token. Clones share its memory.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Extension(Bytes);
 
 impl Extension {
-    /// The name as it stands on the wire.
+    /// The name in its wire form.
     pub fn as_str(&self) -> &str {
-        // A token is ASCII, so this never falls back.
+        // A token is ASCII, so this conversion never fails.
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }

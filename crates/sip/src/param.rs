@@ -4,11 +4,11 @@ use std::fmt;
 use crate::error::ParseError;
 use crate::lex::{self, Cursor};
 
-/// The parameters of a header value or a URI: `;name=value` pieces, in order, as received.
+/// The parameters of a header value or a URI: `;name=value` pieces in order, as received.
 ///
-/// Names are compared without their case. A quoted value is given without its quotes and with its
-/// escapes; [`unquote`] undoes those. A name with `=` and nothing behind it, as `;rport=`, which the
-/// grammar does not have but some gateways write, stands without a value.
+/// Names are compared without case. A quoted value has no quotes but keeps its escapes; [`unquote`]
+/// undoes the escapes. A name with `=` but nothing after it, as in `;rport=`, has no value. The
+/// grammar does not allow this form, but some gateways send it.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Params<'a> {
     raw: &'a [u8],
@@ -16,13 +16,13 @@ pub struct Params<'a> {
 }
 
 impl<'a> Params<'a> {
-    /// Reads header parameters: `*( SEMI generic-param )` up to the end of the text
-    /// (RFC 3261 section 25.1).
+    /// Reads header parameters: `*( SEMI generic-param )` up to the end of the text (RFC 3261
+    /// section 25.1).
     pub fn parse(text: &'a [u8]) -> Result<Self, ParseError> {
         Self::read(&mut Cursor::new(text), |_, _| {})
     }
 
-    /// Reads header parameters up to the end of the text and shows each one as it passes.
+    /// Reads header parameters up to the end of the text and passes each to `each`.
     #[inline]
     pub(crate) fn read(
         cursor: &mut Cursor<'a>,
@@ -62,38 +62,38 @@ impl<'a> Params<'a> {
         Ok(Self { raw: lex::split(raw, length).0, count })
     }
 
-    /// The octets as received, from the first `;` on; empty without parameters.
+    /// The octets as received, from the first `;` on; empty if there are no parameters.
     pub fn as_bytes(&self) -> &'a [u8] {
         self.raw
     }
 
-    /// How many there are.
+    /// The number of parameters.
     pub fn len(&self) -> usize {
         self.count as usize
     }
 
-    /// Whether there are none.
+    /// Whether there are no parameters.
     pub fn is_empty(&self) -> bool {
         self.raw.is_empty()
     }
 
-    /// The value of the first parameter of this name: `None` if there is none, `Some(None)` if it
-    /// stands without a value.
+    /// The value of the first parameter with this name: `None` if absent, `Some(None)` if present
+    /// without a value.
     pub fn get(&self, name: &str) -> Option<Option<&'a [u8]>> {
         self.iter().find(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
     }
 
-    /// The value of the first parameter of this name, if it has one.
+    /// The value of the first parameter with this name, if the parameter has a value.
     pub fn value(&self, name: &str) -> Option<&'a [u8]> {
         self.get(name).flatten()
     }
 
-    /// Whether a parameter of this name is there, with a value or without.
+    /// Whether a parameter with this name is present, with or without a value.
     pub fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 
-    /// The octets of all parameters but those of this name.
+    /// The octets of all parameters except those with this name.
     pub(crate) fn without(&self, name: &str) -> Vec<u8> {
         let (mut kept, mut params) = (Vec::with_capacity(self.raw.len()), self.iter());
         loop {
@@ -154,8 +154,8 @@ impl<'a> Iterator for ParamsIter<'a> {
     }
 }
 
-/// What follows a parameter's `=`: a quoted string, a URI in angle brackets, plain octets, or
-/// nothing.
+/// Reads the text after the `=` of a parameter: a quoted string, a URI in angle brackets, plain
+/// octets, or nothing.
 #[inline]
 fn read_value<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a [u8]>, ParseError> {
     cursor.skip_lws();
@@ -167,8 +167,8 @@ fn read_value<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a [u8]>, ParseErro
     }
 }
 
-/// Undoes the backslash escapes of a quoted string's content (`quoted-pair`, RFC 3261 section
-/// 25.1); borrows where there are none.
+/// Undoes the backslash escapes in the content of a quoted string (`quoted-pair`, RFC 3261 section
+/// 25.1). Borrows the content if it holds no escapes.
 pub fn unquote(content: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr(b'\\', content).is_none() {
         return Cow::Borrowed(content);
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_behind_the_equals_sign_is_no_value() {
+    fn an_empty_text_after_the_equals_sign_is_no_value() {
         let params = Params::parse(b";rport=;tag= ;x=\"\";lr = ").unwrap();
         let all: Vec<_> = params.iter().collect();
         assert_eq!(all, [(&b"rport"[..], None), (b"tag", None), (b"x", Some(&b""[..])), (b"lr", None)]);

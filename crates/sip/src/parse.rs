@@ -1,4 +1,4 @@
-//! Combinators for the values that are read seldom; the only use of nom.
+//! Combinators for values that are rarely read. Only this file uses nom.
 
 use nom::branch::alt;
 use nom::bytes::complete::{take_while, take_while1};
@@ -13,17 +13,17 @@ use crate::lex::{self, Cursor};
 use crate::method::Method;
 use crate::param::Params;
 
-/// What a combinator gives: the rest, and what was read.
-pub(crate) type Read<'a, T> = IResult<&'a [u8], T, Stop>;
+/// The result of a combinator: the rest and the value.
+pub(crate) type Read<'a, T> = IResult<&'a [u8], T, ReadError>;
 
-/// Where reading stopped, counted from the end, and why.
+/// The kind of an error and its position, counted from the end of the text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Stop {
+pub(crate) struct ReadError {
     left: usize,
     kind: ParseErrorKind,
 }
 
-impl nom::error::ParseError<&[u8]> for Stop {
+impl nom::error::ParseError<&[u8]> for ReadError {
     fn from_error_kind(input: &[u8], _: ErrorKind) -> Self {
         let kind = if input.is_empty() { ParseErrorKind::UnexpectedEnd } else { ParseErrorKind::Unexpected };
         Self { left: input.len(), kind }
@@ -34,21 +34,21 @@ impl nom::error::ParseError<&[u8]> for Stop {
     }
 }
 
-/// Reads a whole value; white space around it is passed over.
+/// Reads a whole value and ignores white space around it.
 pub(crate) fn read<'a, T>(
     value: &'a [u8],
-    parser: impl Parser<&'a [u8], Output = T, Error = Stop>,
+    parser: impl Parser<&'a [u8], Output = T, Error = ReadError>,
 ) -> Result<T, ParseError> {
     let result = all_consuming(delimited(lws, parser, lws)).parse(value);
-    let stop = match result {
+    let error = match result {
         Ok((_, read)) => return Ok(read),
-        Err(nom::Err::Error(stop) | nom::Err::Failure(stop)) => stop,
-        Err(nom::Err::Incomplete(_)) => Stop { left: 0, kind: ParseErrorKind::UnexpectedEnd },
+        Err(nom::Err::Error(error) | nom::Err::Failure(error)) => error,
+        Err(nom::Err::Incomplete(_)) => ReadError { left: 0, kind: ParseErrorKind::UnexpectedEnd },
     };
-    Err(ParseError::new(stop.kind, value.len().saturating_sub(stop.left)))
+    Err(ParseError::new(error.kind, value.len().saturating_sub(error.left)))
 }
 
-/// `LWS`, folds included; may be none.
+/// `LWS` with folds; possibly empty.
 pub(crate) fn lws(input: &[u8]) -> Read<'_, &[u8]> {
     take_while(|octet| lex::is(octet, lex::WHITE)).parse(input)
 }
@@ -58,36 +58,36 @@ pub(crate) fn token(input: &[u8]) -> Read<'_, &[u8]> {
     take_while1(|octet| lex::is(octet, lex::TOKEN)).parse(input)
 }
 
-/// One sign with `LWS` around it.
-pub(crate) fn sign<'a>(octet: u8) -> impl Parser<&'a [u8], Output = &'a [u8], Error = Stop> {
+/// One octet with `LWS` around it.
+pub(crate) fn separator<'a>(octet: u8) -> impl Parser<&'a [u8], Output = &'a [u8], Error = ReadError> {
     delimited(lws, nom::bytes::complete::take_while_m_n(1, 1, move |found| found == octet), lws)
 }
 
-/// A number of 32 bits.
+/// A 32-bit number.
 pub(crate) fn number(input: &[u8]) -> Read<'_, u32> {
     let (rest, digits) = take_while1(|octet| lex::is(octet, lex::DIGIT)).parse(input)?;
     match lex::number(digits) {
         Some(number) => Ok((rest, number)),
-        None => Err(nom::Err::Failure(Stop { left: input.len(), kind: ParseErrorKind::Number })),
+        None => Err(nom::Err::Failure(ReadError { left: input.len(), kind: ParseErrorKind::Number })),
     }
 }
 
-/// A quoted string; gives what stands between its quotes.
+/// A quoted string. Returns the text between the quotes.
 pub(crate) fn quoted(input: &[u8]) -> Read<'_, &[u8]> {
-    by_hand(input, |cursor| cursor.take_quoted())
+    with_cursor(input, |cursor| cursor.take_quoted())
 }
 
-/// `<...>`; gives what stands between.
+/// `<...>`. Returns the text between the brackets.
 pub(crate) fn angle(input: &[u8]) -> Read<'_, &[u8]> {
-    by_hand(input, |cursor| cursor.take_angle())
+    with_cursor(input, |cursor| cursor.take_angle())
 }
 
 /// `*( SEMI generic-param )` up to the end.
 pub(crate) fn params(input: &[u8]) -> Read<'_, Params<'_>> {
-    by_hand(input, |cursor| Params::read(cursor, |_, _| {}))
+    with_cursor(input, |cursor| Params::read(cursor, |_, _| {}))
 }
 
-/// `"(" ... ")"`, which may nest; gives what stands between (`comment`).
+/// `"(" ... ")"`, possibly nested. Returns the text between the outer parentheses (`comment`).
 pub(crate) fn comment(input: &[u8]) -> Read<'_, &[u8]> {
     let mut depth = 0u32;
     let mut octets = input.iter().enumerate();
@@ -126,7 +126,7 @@ pub(crate) fn number_params(input: &[u8]) -> Read<'_, (u32, Params<'_>)> {
 
 /// `type "/" subtype`, then parameters.
 pub(crate) fn media(input: &[u8]) -> Read<'_, (&[u8], &[u8], Params<'_>)> {
-    let (rest, (kind, subtype)) = separated_pair(token, sign(b'/'), token).parse(input)?;
+    let (rest, (kind, subtype)) = separated_pair(token, separator(b'/'), token).parse(input)?;
     let (rest, params) = params(rest)?;
     Ok((rest, (kind, subtype, params)))
 }
@@ -136,7 +136,7 @@ fn lws1(input: &[u8]) -> Read<'_, &[u8]> {
     take_while1(|octet| lex::is(octet, lex::WHITE)).parse(input)
 }
 
-/// Digits, and a dot among them or none.
+/// Digits with an optional dot.
 fn decimal(input: &[u8]) -> Read<'_, &[u8]> {
     take_while1(|octet: u8| octet.is_ascii_digit() || octet == b'.').parse(input)
 }
@@ -147,7 +147,8 @@ pub(crate) fn acknowledged(input: &[u8]) -> Read<'_, (u32, u32, Method)> {
     Ok((rest, (response, sequence, method)))
 }
 
-/// A number of seconds, and a second one behind white space (RFC 3261 section 25.1, `Timestamp`).
+/// Decimal seconds, and optionally white space and a second number (RFC 3261 section 25.1,
+/// `Timestamp`).
 pub(crate) fn timestamp(input: &[u8]) -> Read<'_, (&[u8], Option<&[u8]>)> {
     (decimal, opt(preceded(lws1, decimal))).parse(input)
 }
@@ -169,41 +170,41 @@ pub(crate) fn angle_params(input: &[u8]) -> Read<'_, (&[u8], Params<'_>)> {
     (angle, params).parse(input)
 }
 
-/// Tokens with this sign between them; gives them all as they stand.
-pub(crate) fn tokens<'a>(octet: u8) -> impl Parser<&'a [u8], Output = &'a [u8], Error = Stop> {
-    recognize(separated_list1(sign(octet), token))
+/// Tokens separated by this octet. Returns all of them as one text.
+pub(crate) fn tokens<'a>(octet: u8) -> impl Parser<&'a [u8], Output = &'a [u8], Error = ReadError> {
+    recognize(separated_list1(separator(octet), token))
 }
 
-/// `scheme name=value, name=value ...`: a challenge or credentials (RFC 3261 section 25.1). Gives
-/// the scheme and the raw list, which has been checked.
+/// `scheme name=value, name=value ...`: a challenge or credentials (RFC 3261 section 25.1). Returns
+/// the scheme and the checked list as raw text.
 pub(crate) fn authentication(input: &[u8]) -> Read<'_, (&[u8], &[u8])> {
     let (list, scheme) = terminated(token, lws).parse(input)?;
-    let (rest, _) = separated_list1(sign(b','), authentication_param).parse(list)?;
+    let (rest, _) = separated_list1(separator(b','), authentication_param).parse(list)?;
     Ok((rest, (scheme, lex::split(list, list.len() - rest.len()).0)))
 }
 
-/// `name=value`, the value a token or a quoted string.
+/// `name=value`; the value is a token or a quoted string.
 pub(crate) fn authentication_param(input: &[u8]) -> Read<'_, (&[u8], &[u8])> {
     let plain = take_while1(|octet| lex::is(octet, lex::VALUE));
-    separated_pair(token, sign(b'='), alt((quoted, plain))).parse(input)
+    separated_pair(token, separator(b'='), alt((quoted, plain))).parse(input)
 }
 
-/// Takes the first parameter, and the comma behind it, of a list that [`authentication`] checked.
+/// Takes the first parameter and the comma after it from a list that [`authentication`] checked.
 pub(crate) fn next_authentication_param<'a>(list: &mut &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
     let (rest, param) = authentication_param(list).ok()?;
-    *list = opt(sign(b',')).parse(rest).map_or(rest, |(rest, _)| rest);
+    *list = opt(separator(b',')).parse(rest).map_or(rest, |(rest, _)| rest);
     Some(param)
 }
 
-/// Runs a reader that is written by hand.
-fn by_hand<'a, T>(
+/// Runs a parser that is written with [`Cursor`].
+fn with_cursor<'a, T>(
     input: &'a [u8],
     read: impl FnOnce(&mut Cursor<'a>) -> Result<T, ParseError>,
 ) -> Read<'a, T> {
     let mut cursor = Cursor::new(input);
     match read(&mut cursor) {
         Ok(read) => Ok((cursor.rest(), read)),
-        Err(error) => Err(nom::Err::Error(Stop {
+        Err(error) => Err(nom::Err::Error(ReadError {
             left: input.len().saturating_sub(error.offset()),
             kind: error.kind(),
         })),

@@ -1,32 +1,45 @@
-//! One datagram to one message: one pass that notes where the lines stand.
+//! Reads one datagram as a message, in one pass that records the position of each line.
 
 use bytes::{Buf, Bytes};
 use memchr::{memchr, memchr2, memrchr};
 
 use crate::error::{Limit, ParseError, ParseErrorKind};
-use crate::header::Headers;
+use crate::header::headers::Headers;
 use crate::header::index::{Index, Line};
 use crate::header::name::Name;
 use crate::lex;
 use crate::limits::Limits;
-use crate::message::{Message, Version};
+use crate::message::Message;
 use crate::method::Method;
 use crate::part::Text;
 use crate::request::Request;
 use crate::response::Response;
 use crate::status::Status;
+use crate::version::Version;
 
-/// Reads one datagram; see [`Message::parse`].
-pub(crate) fn datagram(mut raw: Bytes, limits: &Limits) -> Result<Message, ParseError> {
-    if raw.len() > limits.message {
-        return Err(ParseError::new(ParseErrorKind::TooLarge(Limit::Message), limits.message));
+impl Message {
+    /// Reads one datagram. Line ends before the start line are skipped, and octets after the body
+    /// are dropped (RFC 3261 sections 7.5 and 18.3).
+    ///
+    /// The message keeps the datagram: header lines and the body are ranges of the datagram and
+    /// print as received. This function does not check values, with one exception: Content-Length
+    /// must be a single number, and the datagram must hold that many octets of body.
+    ///
+    /// A line may end with a line feed alone, as in messages that passed through a text editor and
+    /// in the messages of RFC 5118. The body of such a message may be shorter than Content-Length
+    /// says, and the empty line may be missing at the end. After an edit, the message prints with
+    /// CRLF throughout. A carriage return alone is always an error.
+    pub fn parse(mut datagram: Bytes, limits: &Limits) -> Result<Self, ParseError> {
+        if datagram.len() > limits.message {
+            return Err(ParseError::new(ParseErrorKind::TooLarge(Limit::Message), limits.message));
+        }
+        let skipped = leading_line_ends(&datagram);
+        datagram.advance(skipped);
+        message(datagram, limits).map_err(|error| error.shifted(skipped))
     }
-    let skipped = leading_line_ends(&raw);
-    raw.advance(skipped);
-    message(raw, limits).map_err(|error| error.shifted(skipped))
 }
 
-/// Octets of line ends before a start line (RFC 3261 section 7.5).
+/// The number of line-end octets before the start line (RFC 3261 section 7.5).
 pub(crate) fn leading_line_ends(raw: &[u8]) -> usize {
     raw.iter().position(|octet| !matches!(octet, b'\r' | b'\n')).unwrap_or(raw.len())
 }
@@ -39,7 +52,7 @@ fn message(mut raw: Bytes, limits: &Limits) -> Result<Message, ParseError> {
     let rest = raw.len() - framing.body;
     let length = match framing.content_length {
         None => rest,
-        // What lost its carriage returns on the way has become shorter than it says.
+        // A message that lost its carriage returns on the way is shorter than Content-Length says.
         Some(length) if length > rest && framing.bare => rest,
         Some(length) => length,
     };
@@ -54,23 +67,24 @@ fn message(mut raw: Bytes, limits: &Limits) -> Result<Message, ParseError> {
     Ok(message)
 }
 
-/// Where a message ends, as its header has it.
+/// The extent of a message, according to its header.
 pub(crate) struct Framing {
     pub(crate) content_length: Option<usize>,
-    /// Octets of the message up to its body.
+    /// Length of the message up to its body, in octets.
     pub(crate) body: usize,
-    /// Whether a line end lacks its carriage return, or a fold its white space.
+    /// Whether a line end lacks its carriage return, or a fold lacks its white space.
     pub(crate) irregular: bool,
     /// Whether the start line ends with a line feed alone.
     bare: bool,
 }
 
-/// Reads start line and header; the message still has to receive its octets.
+/// Reads the start line and the header. The caller then passes the octets to the message.
 #[inline]
 pub(crate) fn head(raw: &[u8], limits: &Limits) -> Result<(Message, Framing), ParseError> {
     let line = LineEnd::first(raw)?;
-    let mut message = Start::read(lex::split(raw, line.content).0, limits)?.message(narrow(line.next));
-    let header = Header::read(raw, &line, message.headers_mut(), limits)?;
+    let mut message =
+        ParsedStartLine::read(lex::split(raw, line.content).0, limits)?.message(narrow(line.next));
+    let header = HeaderReader::read(raw, &line, message.headers_mut(), limits)?;
     let framing = Framing {
         content_length: header.content_length.map(|length| length as usize),
         body: header.end,
@@ -80,14 +94,14 @@ pub(crate) fn head(raw: &[u8], limits: &Limits) -> Result<(Message, Framing), Pa
     Ok((message, framing))
 }
 
-/// A start line, taken apart; its parts are ranges of the message, in which it stands first.
-enum Start {
+/// A parsed start line. Its parts are ranges of the message, and the start line is at offset 0.
+enum ParsedStartLine {
     Request { method: Method, uri: Text, version: Version },
     Response { status: Status, reason: Text, version: Version },
 }
 
-impl Start {
-    /// The message that starts so; its start line has this length.
+impl ParsedStartLine {
+    /// The message with this start line, whose length is `length`.
     #[inline]
     fn message(self, length: u32) -> Message {
         match self {
@@ -124,7 +138,7 @@ impl Start {
         Ok(Self::Request { method, uri, version })
     }
 
-    /// What follows the version of a status line and its space.
+    /// Parses a status line from its version and the text after the first space.
     fn status_line(word: &[u8], rest: &[u8]) -> Result<Self, ParseError> {
         let start = word.len() + 1;
         let version = version(word).ok_or(ParseError::new(ParseErrorKind::Version, 0))?;
@@ -132,7 +146,7 @@ impl Start {
         let status = if code.len() == 3 { lex::number(code) } else { None };
         let status = status.and_then(|code| Status::new(u16::try_from(code).ok()?));
         let status = status.ok_or(ParseError::new(ParseErrorKind::StatusCode, start))?;
-        // The space before the phrase is often left out with the phrase.
+        // Senders that leave out the phrase often leave out the space before it too.
         let space = match rest {
             [] => 0,
             [b' ', ..] => 1,
@@ -157,20 +171,20 @@ fn version(text: &[u8]) -> Option<Version> {
     Some(if is_2 { Version::Sip2 } else { Version::Other })
 }
 
-/// Header lines up to the empty one.
-struct Header<'m> {
+/// Reads header lines up to the empty line.
+struct HeaderReader<'m> {
     index: &'m mut Index,
     content_length: Option<u32>,
     /// Whether the start line ends with a line feed alone.
     bare: bool,
-    /// Whether a line end lacks its carriage return, or a fold its white space.
+    /// Whether a line end lacks its carriage return, or a fold lacks its white space.
     irregular: bool,
-    /// Octets of the message up to its body.
+    /// Length of the message up to its body, in octets.
     end: usize,
 }
 
-impl<'m> Header<'m> {
-    /// Reads the lines behind the start line.
+impl<'m> HeaderReader<'m> {
+    /// Reads the lines after the start line.
     fn read(
         raw: &[u8],
         start_line: &LineEnd,
@@ -188,7 +202,8 @@ impl<'m> Header<'m> {
                     header.irregular = true;
                     1
                 }
-                // What lost its carriage returns may have lost the empty line at its end too.
+                // A message that lost its carriage returns may also have lost the empty line at its
+                // end.
                 [] if bare => 0,
                 [] => return Err(ParseError::new(ParseErrorKind::Truncated, raw.len())),
                 [..] => {
@@ -201,7 +216,7 @@ impl<'m> Header<'m> {
         }
     }
 
-    /// Reads the line that the rest of the message starts with, and its folds; gives what follows.
+    /// Reads the first line of `line` with its folds. Returns the text after the line.
     #[inline]
     fn read_line<'a>(
         &mut self,
@@ -210,35 +225,36 @@ impl<'m> Header<'m> {
         limits: &Limits,
     ) -> Result<&'a [u8], ParseError> {
         let at = |rest: &[u8]| raw.len() - rest.len();
-        let title = Title::read(line).map_err(|error| error.shifted(at(line)))?;
-        let (value, rest) = match plain(title.rest) {
+        let name = FieldName::read(line).map_err(|error| error.shifted(at(line)))?;
+        let (value, rest) = match single_line(name.rest) {
             Some(found) => found,
-            None => self.folded(raw, at(title.rest))?,
+            None => self.folded(raw, at(name.rest))?,
         };
         let length = line.len() - rest.len();
-        if length > limits.header_line || title.name_length > usize::from(u8::MAX) {
+        if length > limits.header_line || name.length > usize::from(u8::MAX) {
             return Err(ParseError::new(ParseErrorKind::TooLarge(Limit::HeaderLine), at(line)));
         }
         if self.index.len() >= limits.headers {
             return Err(ParseError::new(ParseErrorKind::TooLarge(Limit::Headers), at(line)));
         }
-        if title.name == Some(Name::ContentLength) {
+        if name.known == Some(Name::ContentLength) {
             self.content_length(value.text)
-                .ok_or(ParseError::new(ParseErrorKind::ContentLength, at(title.rest) + value.offset))?;
+                .ok_or(ParseError::new(ParseErrorKind::ContentLength, at(name.rest) + value.offset))?;
         }
-        let offset = line.len() - title.rest.len() + value.offset;
+        let offset = line.len() - name.rest.len() + value.offset;
         self.index.push(Line {
             start: narrow(at(line)),
             length: narrow(length),
             value_length: narrow(value.text.len()),
             value: u16::try_from(offset).unwrap_or(u16::MAX),
-            name_length: u8::try_from(title.name_length).unwrap_or(u8::MAX),
-            name: title.name,
+            name_length: u8::try_from(name.length).unwrap_or(u8::MAX),
+            name: name.known,
         });
         Ok(rest)
     }
 
-    /// Reads a value that starts at `from`, folds included: what [`plain`] does not read.
+    /// Reads a value that starts at `from`, with folds: the values that [`single_line`] does not
+    /// read.
     #[inline(never)]
     fn folded<'a>(&mut self, raw: &'a [u8], from: usize) -> Result<(Value<'a>, &'a [u8]), ParseError> {
         let (content, next) = self.fold(raw, from)?;
@@ -248,8 +264,8 @@ impl<'m> Header<'m> {
         Ok((Value { text: lex::trim_end(value), offset }, lex::split(raw, next).1))
     }
 
-    /// Finds the end of a line that goes on from `from`, folds included: where its content ends
-    /// and where the next line starts.
+    /// Finds the end of a line that continues from `from`, with folds. Returns the end of its
+    /// content and the start of the next line.
     fn fold(&mut self, raw: &[u8], from: usize) -> Result<(usize, usize), ParseError> {
         let mut at = from;
         loop {
@@ -261,8 +277,8 @@ impl<'m> Header<'m> {
             self.irregular |= end.is_bare();
             match raw.get(end.next) {
                 Some(b' ' | b'\t') => {}
-                // No name starts with '<': behind a comma, a list goes on whose fold lost its
-                // white space, as in the fourth message of RFC 3665 section 3.10.
+                // No header name starts with '<'. After a comma, such a line continues a list whose
+                // fold lost its white space, as in the fourth message of RFC 3665 section 3.10.
                 Some(b'<') if raw.get(from..end.content).is_some_and(|text| text.ends_with(b",")) => {
                     self.irregular = true;
                 }
@@ -272,7 +288,8 @@ impl<'m> Header<'m> {
         }
     }
 
-    /// Takes a Content-Length in; `None` if it is not a number or differs from one before it.
+    /// Stores a Content-Length; `None` if it is not a number or differs from an earlier
+    /// Content-Length.
     fn content_length(&mut self, value: &[u8]) -> Option<()> {
         let length = lex::number(value)?;
         let same = self.content_length.is_none_or(|before| before == length);
@@ -281,23 +298,23 @@ impl<'m> Header<'m> {
     }
 }
 
-/// The name a line starts with, up to its colon.
-struct Title<'a> {
-    name: Option<Name>,
-    name_length: usize,
-    /// What follows the colon.
+/// The header name at the start of a line, up to its colon.
+struct FieldName<'a> {
+    known: Option<Name>,
+    length: usize,
+    /// The text after the colon.
     rest: &'a [u8],
 }
 
-impl<'a> Title<'a> {
+impl<'a> FieldName<'a> {
     #[inline]
     fn read(line: &'a [u8]) -> Result<Self, ParseError> {
-        // A known name with the colon right behind it is found without looking at each octet.
+        // A known name directly before the colon is found without a test of each octet.
         if let Some(start) = line.first_chunk()
             && let Some((name, length)) = Name::before_colon(start)
         {
             let rest = line.get(length + 1..).unwrap_or_default();
-            return Ok(Self { name: Some(name), name_length: length, rest });
+            return Ok(Self { known: Some(name), length, rest });
         }
         Self::unknown(line)
     }
@@ -308,7 +325,7 @@ impl<'a> Title<'a> {
         let white = after.iter().take_while(|octet| matches!(octet, b' ' | b'\t')).count();
         match lex::split(after, white).1 {
             [b':', rest @ ..] if !name.is_empty() => {
-                Ok(Self { name: Name::parse(name), name_length: name.len(), rest })
+                Ok(Self { known: Name::parse(name), length: name.len(), rest })
             }
             _ => Err(ParseError::new(ParseErrorKind::HeaderName, name.len() + white)),
         }
@@ -318,14 +335,14 @@ impl<'a> Title<'a> {
 /// The value of a line, without the white space around it.
 struct Value<'a> {
     text: &'a [u8],
-    /// Octets between the colon and the text.
+    /// The number of octets between the colon and the text.
     offset: usize,
 }
 
-/// Reads a value that stands on one line as most do: at most one space before it, no white space
-/// and CRLF behind it, no fold. Gives what follows its line end; `None` if it stands otherwise.
+/// Reads a value in the most frequent form: at most one space before it, no white space after it,
+/// CRLF, no fold. Returns the text after the line end; `None` if the value has another form.
 #[inline]
-fn plain(text: &[u8]) -> Option<(Value<'_>, &[u8])> {
+fn single_line(text: &[u8]) -> Option<(Value<'_>, &[u8])> {
     let (value, offset) = match text {
         [b' ', value @ ..] => (value, 1),
         value => (value, 0),
@@ -341,21 +358,21 @@ fn plain(text: &[u8]) -> Option<(Value<'_>, &[u8])> {
 }
 
 struct LineEnd {
-    /// The first octet of the line end.
+    /// Offset of the first octet of the line end.
     content: usize,
-    /// The first octet behind it.
+    /// Offset of the first octet after the line end.
     next: usize,
 }
 
 impl LineEnd {
-    /// The end of the first line.
+    /// Finds the end of the first line.
     fn first(raw: &[u8]) -> Result<Self, ParseError> {
         let content =
             memchr2(b'\r', b'\n', raw).ok_or(ParseError::new(ParseErrorKind::Truncated, raw.len()))?;
         Self::read(lex::split(raw, content).1, content)
     }
 
-    /// The line end that the text starts with, at `content` of the message.
+    /// Reads the line end at the start of `text`, which is at offset `content` of the message.
     fn read(text: &[u8], content: usize) -> Result<Self, ParseError> {
         match text {
             [b'\r', b'\n', ..] => Ok(Self { content, next: content + 2 }),
@@ -365,13 +382,13 @@ impl LineEnd {
         }
     }
 
-    /// Whether it is a line feed alone.
+    /// Whether the line end is a line feed alone.
     fn is_bare(&self) -> bool {
         self.next - self.content == 1
     }
 }
 
-/// A message is at most 2^30 octets.
+/// Converts an offset; a message has at most 2^30 octets.
 fn narrow(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }

@@ -5,10 +5,12 @@ use crate::error::{ParseError, ParseErrorKind};
 use crate::lex;
 use crate::uri::unescape;
 
-/// The phrase behind a status code (`Reason-Phrase`, RFC 3261 section 25.1): for people, never for programs.
+/// The phrase after a status code (`Reason-Phrase`, RFC 3261 section 25.1): for people, never for
+/// programs.
 ///
-/// It may be empty. The grammar allows little beyond letters, digits and UTF-8; what else is visible
-/// is let pass, octets that are not UTF-8 included. Control characters but for the tab are not.
+/// The phrase may be empty. The grammar allows little besides letters, digits and UTF-8. This type
+/// also accepts other visible characters and octets that are not UTF-8. Control characters other
+/// than the tab are errors.
 ///
 /// ```
 /// use attesta_sip::ReasonPhrase;
@@ -26,7 +28,7 @@ impl<'a> ReasonPhrase<'a> {
     ///
     /// # Errors
     ///
-    /// At the first control character that is no tab.
+    /// Fails at the first control character other than the tab.
     pub fn parse(phrase: &'a [u8]) -> Result<Self, ParseError> {
         match phrase.iter().position(|octet| octet.is_ascii_control() && *octet != b'\t') {
             Some(at) => Err(ParseError::new(ParseErrorKind::Unexpected, at)),
@@ -39,13 +41,13 @@ impl<'a> ReasonPhrase<'a> {
         self.0
     }
 
-    /// Whether there is none.
+    /// Whether the phrase is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The phrase for people: its `%` escapes undone, and what is not UTF-8 replaced. What the
-    /// escapes hide may be a control character.
+    /// The phrase for people, with `%` escapes undone and invalid UTF-8 replaced. An escape may
+    /// hide a control character, so the text may contain control characters.
     pub fn text(&self) -> Cow<'a, str> {
         match unescape(self.0) {
             Cow::Borrowed(octets) => lex::text(octets),
@@ -65,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn phrases_of_all_tongues_and_of_none() {
+    fn phrases_in_any_language_and_empty_phrases_are_read() {
         for (phrase, text) in [
             (&b""[..], ""),
             (b"OK", "OK"),

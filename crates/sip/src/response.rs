@@ -3,14 +3,13 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::error::ParseError;
-use crate::header::Headers;
 use crate::header::address::To;
 use crate::header::name::Name;
-use crate::message::Version;
-use crate::part::{RawParts, StartLine, Text};
+use crate::part::{self, RawParts, StartLine, Text};
 use crate::reason_phrase::ReasonPhrase;
 use crate::request::Request;
 use crate::status::Status;
+use crate::version::Version;
 use crate::writer;
 
 /// A response (RFC 3261 section 7.2).
@@ -23,13 +22,13 @@ pub struct Response {
 }
 
 impl Response {
-    /// A response without header lines, with the usual phrase for its status.
+    /// A response without header lines, with the standard phrase for its status.
     pub fn new(status: Status) -> Self {
         Self { status, reason: Text::own(status.reason()), version: Version::Sip2, parts: RawParts::new() }
     }
 
-    /// A response to a request: Via, From, To, Call-ID and CSeq are copied, and Timestamp into a
-    /// 100 (RFC 3261 sections 8.2.6.1 and 8.2.6.2). A tag for To is the caller's to add.
+    /// A response to a request. Copies Via, From, To, Call-ID and CSeq, and Timestamp into a 100
+    /// (RFC 3261 sections 8.2.6.1 and 8.2.6.2). The caller adds a tag to To.
     pub fn to_request(request: &Request, status: Status) -> Self {
         let mut response = Self::new(status);
         let trying = status == Status::TRYING;
@@ -43,8 +42,8 @@ impl Response {
         response
     }
 
-    /// Adds this tag to To, unless it has one (RFC 3261 section 8.2.6.2); a `tag` without a value
-    /// makes way for it.
+    /// Adds this tag to To, unless To already has a tag (RFC 3261 section 8.2.6.2). The new tag
+    /// replaces a `tag` parameter without a value.
     pub fn set_to_tag(&mut self, tag: &str) {
         let headers = &mut self.parts.headers;
         let (Some(Ok(to)), Some(value)) = (headers.read::<To<'_>>(), headers.get(Name::To)) else { return };
@@ -61,84 +60,37 @@ impl Response {
         self.status
     }
 
-    /// The phrase behind the code; may be empty, and need not be UTF-8.
+    /// The phrase after the code. The phrase may be empty or invalid UTF-8.
     pub fn reason(&self) -> &[u8] {
         self.reason.of(self.parts.raw())
     }
 
-    /// The phrase by the rules of RFC 3261 section 25.1.
+    /// The phrase, parsed according to RFC 3261 section 25.1.
     pub fn reason_phrase(&self) -> Result<ReasonPhrase<'_>, ParseError> {
         ReasonPhrase::parse(self.reason())
     }
 
-    /// Puts another status and phrase in place; control octets but the tab are left out when
-    /// it prints.
+    /// Replaces the status and the phrase. Control octets in the phrase, except the tab, are left
+    /// out when the response prints.
     pub fn set_status(&mut self, status: Status, reason: impl Into<Bytes>) {
         self.status = status;
         self.reason = Text::own(reason);
         self.parts.start_line = StartLine::Rebuilt;
     }
 
-    /// The version in the start line.
-    pub fn version(&self) -> Version {
-        self.version
-    }
-
-    /// The header lines.
-    pub fn headers(&self) -> &Headers {
-        &self.parts.headers
-    }
-
-    /// The header lines, to be edited.
-    pub fn headers_mut(&mut self) -> &mut Headers {
-        &mut self.parts.headers
-    }
-
-    /// The body; empty if there is none.
-    pub fn body(&self) -> &[u8] {
-        self.parts.body()
-    }
-
-    /// The body as octets that share the datagram.
-    pub fn body_bytes(&self) -> Bytes {
-        self.parts.body.shared(self.parts.raw())
-    }
-
-    /// Puts another body in place; see [`Request::set_body`].
-    pub fn set_body(&mut self, body: impl Into<Bytes>) {
-        self.parts.body = Text::own(body);
-    }
-
-    /// The octets to send; an unedited response shares those it was read from.
-    pub fn to_bytes(&self) -> Bytes {
-        match self.parts.untouched() {
-            Some(received) => received.clone(),
-            None => writer::collect(|out| self.write_to(out)),
-        }
-    }
-
-    /// Appends the octets to send; see [`Request::write_to`].
-    pub fn write_to(&self, out: &mut Vec<u8>) {
-        match self.parts.untouched() {
-            Some(received) => out.extend_from_slice(received),
-            None => self
-                .parts
-                .rewrite(out, self.reason(), |reason, out| writer::status_line(self.status, reason, out)),
-        }
-    }
-
-    /// A message of this start line and its length, of which the rest is still to be received.
+    /// A response that is being read: its start line has this length. `receive` completes the
+    /// response.
     #[inline]
     pub(crate) fn received(status: Status, reason: Text, version: Version, line: u32) -> Self {
         Self { status, reason, version, parts: RawParts::received(line) }
     }
 
-    /// Takes in the octets that all parts are ranges of; the body starts at `body`.
-    #[inline]
-    pub(crate) fn receive(&mut self, raw: Bytes, body: usize, irregular: bool) {
-        self.parts.receive(raw, body, irregular);
+    fn write_start_line(&self, reason: &[u8], out: &mut Vec<u8>) {
+        writer::status_line(self.status, reason, out);
     }
 }
+
+part::shared_methods!(Response, reason);
 
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

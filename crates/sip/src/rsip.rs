@@ -1,4 +1,4 @@
-//! Conversions from and to rsip 0.4, behind the feature `rsip`.
+//! Conversions to and from rsip 0.4, with the feature `rsip`.
 
 use std::fmt;
 
@@ -9,20 +9,22 @@ use crate::header::name::Name;
 use crate::host::Host;
 use crate::lex;
 use crate::limits::Limits;
-use crate::message::{Message, Version};
+use crate::message::Message;
 use crate::method::Method;
 use crate::request::Request;
 use crate::response::Response;
 use crate::uri::Uri;
+use crate::version::Version;
 
-/// Why a message has no form in rsip.
+/// Why a message does not convert to rsip.
 ///
-/// rsip 0.4 holds text, so a message whose header is not UTF-8 has none. Nor has one with a method
-/// outside its list, with a `tel:`, `urn:` or other Request-URI that is not SIP, with an IPv6
-/// address in its Request-URI, or of another version than 2.0. What rsip does not keep is changed
-/// on the way: compact header names become long ones, folds become a space, white space around a
-/// colon becomes one space behind it. Header values stay text: reading them is rsip's, which takes
-/// `user@host` for a host where an address has no angle brackets.
+/// rsip 0.4 stores text, so a message with a header that is not UTF-8 does not convert. These
+/// messages do not convert either: a method that rsip does not list, a `tel:`, `urn:` or other
+/// Request-URI that is not SIP, an IPv6 address in the Request-URI, a version other than 2.0. The
+/// conversion changes details that rsip does not keep: compact header names become long names,
+/// folds become a space, white space around a colon becomes one space after it. Header values stay
+/// text, and rsip parses them: in an address without angle brackets, rsip takes `user@host` for a
+/// host.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum RsipError {
@@ -32,11 +34,11 @@ pub enum RsipError {
     Version,
     /// The Request-URI is not a SIP URI, or its host is an IPv6 address.
     RequestUri,
-    /// rsip has no name for the method.
+    /// rsip does not know the method.
     Method,
-    /// rsip cannot read it.
+    /// rsip cannot read the message.
     Refused,
-    /// rsip read it, but lost a header line or a part of the body.
+    /// rsip read the message, but lost a header line or a part of the body.
     Lossy,
 }
 
@@ -45,8 +47,8 @@ impl fmt::Display for RsipError {
         f.write_str(match self {
             Self::NotUtf8 => "the header is not UTF-8",
             Self::Version => "the version is not SIP/2.0",
-            Self::RequestUri => "rsip has no form for the Request-URI",
-            Self::Method => "rsip has no name for the method",
+            Self::RequestUri => "rsip cannot represent the Request-URI",
+            Self::Method => "rsip does not know the method",
             Self::Refused => "rsip cannot read the message",
             Self::Lossy => "rsip would lose a part of the message",
         })
@@ -101,8 +103,8 @@ impl TryFrom<&Response> for rsip::Response {
 impl TryFrom<&rsip::SipMessage> for Message {
     type Error = ParseError;
 
-    /// Reads what rsip prints, by the default limits. The body is taken as it is: rsip would print
-    /// octets that are not UTF-8 as others.
+    /// Reads the text that rsip prints, with the default limits. The body is copied separately,
+    /// because rsip replaces octets that are not UTF-8 when it prints.
     fn try_from(message: &rsip::SipMessage) -> Result<Self, ParseError> {
         let mut octets = match message {
             rsip::SipMessage::Request(request) => {
@@ -118,7 +120,7 @@ impl TryFrom<&rsip::SipMessage> for Message {
     }
 }
 
-/// What rsip would read as something else has to be refused before it is asked.
+/// Rejects requests that rsip would misread.
 fn representable(request: &Request) -> Result<(), RsipError> {
     if matches!(request.method(), Method::Extension(_)) {
         return Err(RsipError::Method);
@@ -129,7 +131,7 @@ fn representable(request: &Request) -> Result<(), RsipError> {
     }
 }
 
-/// The message as rsip can read it: long names, no folds.
+/// The message in a form that rsip can read: long names, no folds.
 fn plain(message: &Message) -> Result<Vec<u8>, RsipError> {
     let printed = message.to_bytes();
     let end = memchr::memchr2(b'\r', b'\n', &printed).unwrap_or(printed.len());

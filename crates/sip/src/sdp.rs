@@ -4,9 +4,10 @@ use std::net::IpAddr;
 use crate::error::{ParseError, ParseErrorKind};
 use crate::lex;
 
-/// A session description (RFC 8866): its lines in order, each readable, each replaceable.
+/// A session description (RFC 8866). Its lines keep their order; each line can be read and
+/// replaced.
 ///
-/// What is not edited prints octet for octet as received, line ends included.
+/// Unedited lines print octet for octet as received, with their line ends.
 ///
 /// ```
 /// use attesta_sip::{Direction, Sdp};
@@ -22,11 +23,11 @@ use crate::lex;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sdp {
     lines: Vec<Line>,
-    /// Empty lines behind the last one.
+    /// Empty lines after the last line.
     tail: Vec<u8>,
 }
 
-/// One line: its type, its value, and the line end it came with.
+/// One line: its type, its value and its received line end.
 #[derive(Clone, PartialEq, Eq)]
 struct Line {
     kind: u8,
@@ -35,9 +36,9 @@ struct Line {
 }
 
 impl Sdp {
-    /// Reads a description: lines of one letter, `=` and a value, the first of them `v=0`
-    /// (RFC 8866 section 5). Line feeds alone are taken as line ends, and empty lines at the end,
-    /// which some phones send, are passed over.
+    /// Reads a description: lines of one letter, `=` and a value, starting with `v=0` (RFC 8866
+    /// section 5). A line feed alone is accepted as a line end. Empty lines at the end, which some
+    /// phones send, are accepted too.
     pub fn parse(body: &[u8]) -> Result<Self, ParseError> {
         let whole = body;
         let body = without_empty_lines(whole);
@@ -80,17 +81,17 @@ impl Sdp {
         self.section(0).iter().map(|line| (char::from(line.kind), line.value.as_slice()))
     }
 
-    /// The attributes before the first `m=` line: name, and value if it has one.
+    /// The attributes before the first `m=` line: the name, and the value if present.
     pub fn attributes(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
         attributes(self.section(0))
     }
 
-    /// How many `m=` lines there are.
+    /// The number of `m=` lines.
     pub fn media_count(&self) -> usize {
         self.lines.iter().filter(|line| line.kind == b'm').count()
     }
 
-    /// The media description of this number, from 0.
+    /// The media description with this number, counted from 0.
     pub fn media(&self, number: usize) -> Option<Media<'_>> {
         let lines = self.section(number.checked_add(1)?);
         Media::new(self, lines)
@@ -102,8 +103,8 @@ impl Sdp {
         starts.filter_map(|(start, _)| Media::new(self, section_from(self.lines.get(start..)?)))
     }
 
-    /// Puts this address into every `c=` line that names one; the rest of the description stays.
-    /// A `c=` line of its own is added behind `s=` and its like if there is none at all.
+    /// Sets the address of every `c=` line; all other lines stay. If there is no `c=` line, adds
+    /// one to the session part, after `s=` and the other lines that come first.
     pub fn set_connection(&mut self, address: IpAddr) {
         let family = if address.is_ipv4() { "IP4" } else { "IP6" };
         let value = format!("IN {family} {address}").into_bytes();
@@ -116,7 +117,7 @@ impl Sdp {
             // RFC 8866 section 5: `c=` follows `v= o= s= i= u= e= p=`.
             let before = |line: &Line| matches!(line.kind, b'v' | b'o' | b's' | b'i' | b'u' | b'e' | b'p');
             let at = self.lines.iter().position(|line| !before(line)).unwrap_or(self.lines.len());
-            // The last line of a body may have no line end of its own.
+            // The last line of a body may lack a line end.
             if let Some(last) = at.checked_sub(1).and_then(|last| self.lines.get_mut(last))
                 && last.end.is_empty()
             {
@@ -126,8 +127,8 @@ impl Sdp {
         }
     }
 
-    /// Puts this port into the `m=` line of this number, from 0; gives whether there is one. Port 0
-    /// refuses the media (RFC 3264 section 6).
+    /// Sets the port of the `m=` line with this number, counted from 0. Returns whether there is
+    /// such a line. Port 0 rejects the media (RFC 3264 section 6).
     pub fn set_port(&mut self, number: usize, port: u16) -> bool {
         let media = self.lines.iter_mut().filter(|line| line.kind == b'm').nth(number);
         let Some(line) = media else { return false };
@@ -138,8 +139,8 @@ impl Sdp {
         true
     }
 
-    /// Adds one to the version of the `o=` line, as a changed description must have it (RFC 3264
-    /// section 8); gives whether that line could be read.
+    /// Adds one to the version in the `o=` line, as required for a changed description (RFC 3264
+    /// section 8). Returns whether the line could be read.
     pub fn bump_version(&mut self) -> bool {
         let Some(line) = self.lines.iter_mut().find(|line| line.kind == b'o') else { return false };
         let Some(origin) = Origin::parse(&line.value) else { return false };
@@ -152,7 +153,8 @@ impl Sdp {
         true
     }
 
-    /// Keeps the attributes for which `keep` holds, in the whole description; gives how many went.
+    /// Keeps the attributes of the whole description for which `keep` returns true. Returns the
+    /// number of removed attributes.
     pub fn retain_attributes(&mut self, mut keep: impl FnMut(&[u8], Option<&[u8]>) -> bool) -> usize {
         let before = self.lines.len();
         self.lines.retain(|line| {
@@ -204,7 +206,7 @@ impl fmt::Display for Sdp {
     }
 }
 
-/// Letters only: addresses and keys are not for logs.
+/// Shows only the letters of the lines, because addresses and keys do not belong in logs.
 impl fmt::Debug for Sdp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kinds: String = self.lines.iter().map(|line| char::from(line.kind)).collect();
@@ -215,13 +217,13 @@ impl fmt::Debug for Sdp {
 /// The `o=` line (RFC 8866 section 5.2).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Origin<'a> {
-    /// The user name, `-` for none.
+    /// The user name; `-` if there is none.
     pub username: &'a [u8],
-    /// The number of the session.
+    /// The session number.
     pub session: u64,
-    /// The version of the description; a changed one has the next.
+    /// The version of the description; each change increases the version.
     pub version: u64,
-    /// The network type, address type and address, as they stand.
+    /// The network type, address type and address, as received.
     pub address: &'a [u8],
 }
 
@@ -235,27 +237,27 @@ impl<'a> Origin<'a> {
     }
 }
 
-/// The numbers only: names and addresses are not for logs.
+/// Shows only the numbers, because names and addresses do not belong in logs.
 impl fmt::Debug for Origin<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Origin({} {})", self.session, self.version)
     }
 }
 
-/// Which way media flows, seen from the describing side (RFC 8866 section 6.7).
+/// The direction of media, seen from the describing side (RFC 8866 section 6.7).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Direction {
-    /// Both ways, also where nothing is said.
+    /// Both directions; also the default without an attribute.
     SendRecv,
     /// Away from the describing side.
     SendOnly,
     /// Towards the describing side.
     RecvOnly,
-    /// Not at all.
+    /// No media.
     Inactive,
 }
 
-/// One media description: an `m=` line and what follows it.
+/// One media description: an `m=` line and the lines up to the next `m=` line.
 #[derive(Clone, Copy)]
 pub struct Media<'a> {
     session: &'a Sdp,
@@ -272,7 +274,7 @@ impl<'a> Media<'a> {
         let (kind, rest) = lex::split_once(&first.value, b' ')?;
         let (port, rest) = lex::split_once(rest, b' ')?;
         let (protocol, formats) = lex::split_once(rest, b' ').unwrap_or((rest, &[]));
-        // A count of ports may follow a slash.
+        // A slash and the number of ports may follow.
         let port = port.split(|&octet| octet == b'/').next().and_then(lex::number)?;
         Some(Self { session, kind, port: u16::try_from(port).ok()?, protocol, formats, lines })
     }
@@ -282,7 +284,7 @@ impl<'a> Media<'a> {
         self.kind
     }
 
-    /// The port; 0 if the media is refused.
+    /// The port; 0 if the media is rejected.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -292,23 +294,23 @@ impl<'a> Media<'a> {
         self.protocol
     }
 
-    /// The formats, for RTP the payload types.
+    /// The formats; for RTP, the payload types.
     pub fn formats(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         self.formats.split(|&octet| octet == b' ').filter(|format| !format.is_empty())
     }
 
-    /// The address of its `c=` line, or that of the session.
+    /// The address of the media `c=` line, or of the session `c=` line if there is none.
     pub fn connection(&self) -> Option<IpAddr> {
         let line = self.lines.iter().find(|line| line.kind == b'c');
         line.map_or_else(|| self.session.connection(), |line| address(&line.value))
     }
 
-    /// Its attributes: name, and value if it has one.
+    /// The attributes of this media: the name, and the value if present.
     pub fn attributes(&self) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + use<'a> {
         attributes(self.lines)
     }
 
-    /// The value of its first attribute of this name, or of the session's.
+    /// The value of the first attribute with this name, in this media or else in the session.
     pub fn attribute(&self, name: &str) -> Option<&'a [u8]> {
         let session = attributes(self.session.section(0));
         attributes(self.lines)
@@ -317,7 +319,7 @@ impl<'a> Media<'a> {
             .and_then(|(_, value)| value)
     }
 
-    /// Which way it flows, by its own attribute or the session's.
+    /// The direction, from the attribute of this media or else of the session.
     pub fn direction(&self) -> Direction {
         let direction = |(name, _): (&[u8], Option<&[u8]>)| match name {
             b"sendrecv" => Some(Direction::SendRecv),
@@ -330,15 +332,15 @@ impl<'a> Media<'a> {
         attributes(self.lines).chain(session).find_map(direction).unwrap_or(Direction::SendRecv)
     }
 
-    /// The values of its `fingerprint` attributes, or of the session's if it has none of its own
-    /// (RFC 8122 section 5).
+    /// The values of the `fingerprint` attributes of this media, or of the session if this media
+    /// has none (RFC 8122 section 5).
     pub fn fingerprints(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let own = attributes(self.lines).any(|(name, _)| name == b"fingerprint");
         let lines = if own { self.lines } else { self.session.section(0) };
         attributes(lines).filter(|(name, _)| *name == b"fingerprint").filter_map(|(_, value)| value)
     }
 
-    /// The `setup` role of DTLS (RFC 5763 section 5), its own or the session's.
+    /// The `setup` role of DTLS (RFC 5763 section 5), of this media or else of the session.
     pub fn setup(&self) -> Option<&'a [u8]> {
         self.attribute("setup")
     }
@@ -350,7 +352,7 @@ impl fmt::Debug for Media<'_> {
     }
 }
 
-/// What stands before the empty lines at the end.
+/// The text without the empty lines at the end.
 fn without_empty_lines(mut body: &[u8]) -> &[u8] {
     while let Some(before) = body.strip_suffix(b"\r\n").or(body.strip_suffix(b"\n"))
         && before.ends_with(b"\n")
@@ -374,7 +376,7 @@ fn attribute(value: &[u8]) -> (&[u8], Option<&[u8]>) {
     lex::split_once(value, b':').map_or((value, None), |(name, value)| (name, Some(value)))
 }
 
-/// The address of a `c=` value, without the suffixes of multicast.
+/// The address of a `c=` value, without multicast suffixes.
 fn address(value: &[u8]) -> Option<IpAddr> {
     let address = value.split(|&octet| octet == b' ').nth(2)?;
     let address = address.split(|&octet| octet == b'/').next()?;
@@ -391,7 +393,7 @@ mod tests {
         m=video 0 UDP/TLS/RTP/SAVPF 31\r\nc=IN IP6 2001:db8::1\r\na=fingerprint:sha-256 BB\r\n";
 
     #[test]
-    fn what_is_not_edited_prints_as_received() {
+    fn an_unedited_description_prints_as_received() {
         for body in [OFFER, b"v=0\no=- 1 1 IN IP4 a\ns=-\nt=0 0\n", b"v=0\r\ns=-", b"v=0\r\n\r\n\n"] {
             assert_eq!(Sdp::parse(body).unwrap().to_vec(), body);
         }
@@ -408,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn media_fall_back_on_the_session() {
+    fn media_inherit_from_the_session() {
         let sdp = Sdp::parse(OFFER).unwrap();
         assert_eq!((sdp.media_count(), sdp.all_media().count()), (2, 2));
         assert_eq!(sdp.origin().unwrap().session, 2_890_844_526);

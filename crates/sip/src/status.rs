@@ -5,7 +5,7 @@ use std::fmt;
 pub struct Status(u16);
 
 impl Status {
-    /// The status of this code; `None` outside 100 to 699.
+    /// The status with this code; `None` outside 100 to 699.
     pub const fn new(code: u16) -> Option<Self> {
         if code >= 100 && code <= 699 { Some(Self(code)) } else { None }
     }
@@ -49,7 +49,7 @@ impl fmt::Debug for Status {
     }
 }
 
-/// One line per registered status: constant, code, phrase, source.
+/// One row per registered status: constant, code, phrase, source.
 macro_rules! statuses {
     ($($name:ident $code:literal $phrase:literal $source:literal;)*) => {
         impl Status {
@@ -58,8 +58,8 @@ macro_rules! statuses {
                 pub const $name: Self = Self($code);
             )*
 
-            /// The phrase that stands beside this code in its specification; a phrase for the
-            /// class where the code is in none.
+            /// The phrase of this code in its specification. For an unregistered code, a phrase for
+            /// its class.
             pub const fn reason(self) -> &'static str {
                 match self.0 {
                     $($code => $phrase,)*

@@ -10,14 +10,15 @@ use crate::reader::{self, Framing};
 use crate::response::Response;
 use crate::unreadable_request::UnreadableRequest;
 
-/// Cuts a byte stream into messages (RFC 3261 section 18.3), without reading from anything.
+/// Splits a byte stream into messages (RFC 3261 section 18.3), without doing input itself.
 ///
-/// Octets are pushed as they come, in pieces of any size; messages and keep-alives are polled
-/// until there is none left. How the octets were cut into pieces makes no difference.
+/// The caller pushes octets in pieces of any size, and polls messages and keep-alives until none is
+/// left. The sizes of the pieces do not change the result.
 ///
-/// A message without Content-Length, or with one that is not one number, cannot be delimited: the
-/// stream is at its end there, as it is where a limit is passed. A slow sender is the caller's to
-/// time: [`Framer::is_idle`] says whether a message has started and not ended.
+/// A message without Content-Length, or with a Content-Length that is not a single number, has no
+/// known end. After such a message, and after a message that exceeds a limit, the stream cannot
+/// continue. The caller sets time limits for slow senders: [`Framer::is_idle`] tells whether a
+/// message is incomplete.
 ///
 /// ```
 /// use attesta_sip::{Frame, Framer, Limits};
@@ -39,20 +40,21 @@ pub struct Framer {
     state: State,
 }
 
-/// What the octets in the buffer are.
+/// The meaning of the octets in the buffer.
 #[derive(Debug)]
 enum State {
-    /// The stream is between two messages; whether the last thing was a line end.
+    /// The stream is between two messages. `line_end` tells whether the last octets were a line
+    /// end.
     Between { line_end: bool },
-    /// The buffer starts with a start line; no empty line has been seen in the octets looked at.
-    Head { looked_at: usize },
-    /// The buffer starts with the octets of this message, `length` in all.
+    /// The buffer starts with a start line. The first `scanned` octets hold no empty line.
+    Head { scanned: usize },
+    /// The buffer starts with the octets of this message; `length` is the total length.
     Body(Box<Pending>),
-    /// Nothing behind an error can be delimited.
+    /// After an error the end of a message cannot be found.
     Broken,
 }
 
-/// A message whose header was read and whose body has not arrived in full.
+/// A message with a complete header and an incomplete body.
 #[derive(Debug)]
 struct Pending {
     message: Message,
@@ -61,23 +63,23 @@ struct Pending {
     length: usize,
 }
 
-/// What a stream consists of.
+/// An element of a stream.
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
-    reason = "nearly every frame is a message, which a box would allocate for"
+    reason = "nearly every frame is a message, and a box would cost an allocation"
 )]
 pub enum Frame {
     /// A message.
     Message(Message),
     /// One line end between messages: the answer to a ping (RFC 5626 section 3.5.1).
     Pong,
-    /// A second line end right behind a first one: a ping, to be answered with one CRLF
-    /// (RFC 5626 section 4.4.1). The first of the two has been given as a pong.
+    /// A second line end directly after the first: a ping, to be answered with one CRLF (RFC 5626
+    /// section 4.4.1). The first line end was already returned as a pong.
     Ping,
 }
 
-/// The end of a stream that can no longer be cut into messages.
+/// An error after which a stream cannot be split into messages.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StreamError {
     error: ParseError,
@@ -85,17 +87,17 @@ pub struct StreamError {
 }
 
 impl StreamError {
-    /// What was wrong; its offset counts from the start of the message.
+    /// The fault. Its offset counts from the start of the message.
     pub fn error(&self) -> ParseError {
         self.error
     }
 
-    /// What arrived of the message.
+    /// The received octets of the message.
     pub fn octets(&self) -> &Bytes {
         &self.octets
     }
 
-    /// The response to send before the connection is closed, if it was a request that can be
+    /// The response to send before the connection is closed; `None` if the message cannot be
     /// answered.
     pub fn answer(&self) -> Option<Response> {
         UnreadableRequest::read(&self.octets)?.answer(&self.error)
@@ -108,7 +110,7 @@ impl fmt::Display for StreamError {
     }
 }
 
-/// The fault, and how much arrived.
+/// Shows the fault and the number of received octets.
 impl fmt::Debug for StreamError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StreamError").field("error", &self.error).field("octets", &self.octets.len()).finish()
@@ -118,20 +120,21 @@ impl fmt::Debug for StreamError {
 impl std::error::Error for StreamError {}
 
 impl Framer {
-    /// A stream at its start. The buffer never holds more than one message of the limits and what
-    /// was pushed last.
+    /// A stream at its start. The buffer never holds more than one message within the limits plus
+    /// the octets of the last push.
     pub fn new(limits: Limits) -> Self {
         Self { limits, buffer: BytesMut::new(), state: State::Between { line_end: false } }
     }
 
-    /// Takes octets in; after an error they are dropped.
+    /// Adds octets to the buffer; after an error the octets are dropped.
     pub fn push(&mut self, octets: &[u8]) {
         if !matches!(self.state, State::Broken) {
             self.buffer.extend_from_slice(octets);
         }
     }
 
-    /// The next message, keep-alive or error; `None` until more octets come, and after an error.
+    /// The next message, keep-alive or error. Returns `None` until more octets arrive, and always
+    /// after an error.
     pub fn poll(&mut self) -> Option<Result<Frame, StreamError>> {
         loop {
             match &mut self.state {
@@ -144,11 +147,11 @@ impl Framer {
                             self.state = State::Between { line_end: !second };
                             return Some(Ok(if second { Frame::Ping } else { Frame::Pong }));
                         }
-                        _ => self.state = State::Head { looked_at: 0 },
+                        _ => self.state = State::Head { scanned: 0 },
                     }
                 }
-                State::Head { looked_at } => {
-                    let Some(end) = empty_line(&self.buffer, looked_at) else {
+                State::Head { scanned } => {
+                    let Some(end) = empty_line(&self.buffer, scanned) else {
                         return self.too_large(self.buffer.len());
                     };
                     if end > self.limits.message {
@@ -174,12 +177,12 @@ impl Framer {
         }
     }
 
-    /// Whether the stream is between two messages and nothing more has arrived.
+    /// Whether the stream is between two messages and the buffer is empty.
     pub fn is_idle(&self) -> bool {
         self.buffer.is_empty()
     }
 
-    /// Octets that arrived and were not given out yet.
+    /// The number of octets that arrived but were not returned yet.
     pub fn buffered(&self) -> usize {
         self.buffer.len()
     }
@@ -188,7 +191,7 @@ impl Framer {
         std::mem::replace(&mut self.state, State::Between { line_end: false })
     }
 
-    /// Reads the header of `end` octets and says how long the message is.
+    /// Reads the header, which has `end` octets, and calculates the length of the message.
     fn read_head(&self, end: usize) -> Result<Pending, ParseError> {
         let (message, framing) = reader::head(self.buffer.get(..end).unwrap_or_default(), &self.limits)?;
         let Framing { content_length, body, irregular, .. } = framing;
@@ -202,7 +205,7 @@ impl Framer {
         Ok(Pending { message, body, irregular, length: body + content })
     }
 
-    /// An error if this many octets are more than a message may have.
+    /// An error if a message may not have this many octets.
     fn too_large(&mut self, octets: usize) -> Option<Result<Frame, StreamError>> {
         let limit = self.limits.message;
         (octets > limit)
@@ -215,19 +218,19 @@ impl Framer {
     }
 }
 
-/// The end of the first empty line; `looked_at` octets need no second look.
-fn empty_line(octets: &[u8], looked_at: &mut usize) -> Option<usize> {
+/// The end of the first empty line; the first `scanned` octets are not searched again.
+fn empty_line(octets: &[u8], scanned: &mut usize) -> Option<usize> {
     loop {
-        let rest = octets.get(*looked_at..)?;
-        let line_feed = *looked_at + memchr(b'\n', rest).unwrap_or(rest.len());
+        let rest = octets.get(*scanned..)?;
+        let line_feed = *scanned + memchr(b'\n', rest).unwrap_or(rest.len());
         match octets.get(line_feed + 1..).unwrap_or_default() {
             [b'\n', ..] => return Some(line_feed + 2),
             [b'\r', b'\n', ..] => return Some(line_feed + 3),
             [] | [b'\r'] => {
-                *looked_at = line_feed;
+                *scanned = line_feed;
                 return None;
             }
-            [..] => *looked_at = line_feed + 1,
+            [..] => *scanned = line_feed + 1,
         }
     }
 }
@@ -240,7 +243,7 @@ mod tests {
     use crate::header::name::Name;
     use crate::status::Status;
 
-    /// What comes out, in words.
+    /// The returned frames as words.
     fn frames(framer: &mut Framer, pieces: &[&[u8]]) -> Vec<String> {
         let mut seen = Vec::new();
         for piece in pieces {
@@ -261,14 +264,14 @@ mod tests {
     const TWO: &str = "SIP/2.0 200 OK\nSubject: a\n b\nContent-Length:\n 0\n\n";
 
     #[test]
-    fn messages_one_behind_the_other_with_keep_alives_between() {
+    fn messages_and_keep_alives_in_one_stream() {
         let stream = format!("\r\n\r\n\r\n\r\n{ONE}{TWO}\r\n{ONE}");
         let seen = frames(&mut Framer::new(Limits::default()), &[stream.as_bytes()]);
         assert_eq!(seen, ["pong", "ping", "pong", "ping", ONE, TWO, "pong", ONE]);
     }
 
     #[test]
-    fn what_cannot_be_delimited_ends_the_stream() {
+    fn a_message_without_a_known_end_ends_the_stream() {
         let head = "INVITE sip:a SIP/2.0\r\nVia: SIP/2.0/TCP a\r\n";
         for (length, kind) in [
             ("", "no-content-length"),
@@ -289,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sender_that_never_ends_its_header_is_cut_off() {
+    fn a_header_without_an_end_exceeds_the_limit() {
         let mut framer = Framer::new(Limits::default().message(100));
         framer.push(b"INVITE sip:a SIP/2.0\r\n");
         assert!(framer.poll().is_none() && framer.buffered() == 22);
@@ -304,7 +307,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_cut_gives_the_same(cuts in prop::collection::vec(1usize..40, 1..40), broken in any::<bool>()) {
+        fn pieces_of_any_size_give_the_same_frames(cuts in prop::collection::vec(1usize..40, 1..40), broken in any::<bool>()) {
             let end = if broken { "BYE sip:a SIP/2.0\r\n\r\n" } else { "" };
             let stream = format!("{ONE}\r\n\r\n{TWO}\r\n{ONE}{TWO}{end}");
             let whole = frames(&mut Framer::new(Limits::default()), &[stream.as_bytes()]);

@@ -5,8 +5,8 @@ use crate::method::Method;
 use crate::response::Response;
 use crate::status::Status;
 
-/// What can still be read of octets that are no message: enough to answer a broken request
-/// without state (RFC 3261 sections 8.2.6 and 8.2.7).
+/// The readable parts of a request that cannot be parsed: enough to answer without state (RFC 3261
+/// sections 8.2.6 and 8.2.7).
 ///
 /// ```
 /// use attesta_sip::{Limits, Message, UnreadableRequest};
@@ -24,7 +24,7 @@ pub struct UnreadableRequest<'a> {
 }
 
 impl<'a> UnreadableRequest<'a> {
-    /// Looks through the octets; `None` if they start like a response or like nothing known.
+    /// Reads the octets; `None` if they do not start like a request.
     pub fn read(octets: &'a [u8]) -> Option<Self> {
         let mut lines = Lines { rest: octets };
         let start = lines.find(|line| !line.is_empty())?;
@@ -32,7 +32,7 @@ impl<'a> UnreadableRequest<'a> {
         let method = Method::parse(word)?;
         let mut found = Self { method, lines: Vec::new() };
         let header = lines.take_while(|line| !line.is_empty());
-        found.lines.extend(header.filter_map(salvaged).take(Self::MOST));
+        found.lines.extend(header.filter_map(copied_line).take(Self::MAX_LINES));
         Some(found)
     }
 
@@ -41,13 +41,14 @@ impl<'a> UnreadableRequest<'a> {
         &self.method
     }
 
-    /// The value of the first line of this name, of those a response copies: Via, From, To,
-    /// Call-ID and CSeq.
+    /// The value of the first line with this name. Only the headers that a response copies are
+    /// kept: Via, From, To, Call-ID and CSeq.
     pub fn get(&self, name: Name) -> Option<&'a [u8]> {
         self.lines.iter().find(|(found, _)| *found == name).map(|(_, value)| *value)
     }
 
-    /// A response with what was found; `None` to an ACK, or without a Via to send it by.
+    /// A response with the headers found; `None` for an ACK, or without a Via to route the
+    /// response.
     pub fn response(&self, status: Status) -> Option<Response> {
         if self.method == Method::Ack || self.get(Name::Via).is_none() {
             return None;
@@ -59,24 +60,24 @@ impl<'a> UnreadableRequest<'a> {
         Some(response)
     }
 
-    /// The response to a request that could not be read; `None` where nothing is sent.
+    /// The response to a request with this error; `None` if no response is sent.
     pub fn answer(&self, error: &ParseError) -> Option<Response> {
         self.response(error.answer()?)
     }
 
-    /// Lines that are kept: what passes more hops than this has looped.
-    const MOST: usize = 80;
+    /// The largest number of lines that are kept. A request that passed more hops has looped.
+    const MAX_LINES: usize = 80;
 }
 
-/// Name and value of a line that a response copies.
-fn salvaged(line: &[u8]) -> Option<(Name, &[u8])> {
+/// The name and value of a line, if a response copies this header.
+fn copied_line(line: &[u8]) -> Option<(Name, &[u8])> {
     let (name, value) = lex::split_once(line, b':')?;
     let name = Name::parse(name.trim_ascii_end())?;
     let copied = matches!(name, Name::Via | Name::From | Name::To | Name::CallId | Name::CSeq);
     copied.then_some((name, lex::trim(value)))
 }
 
-/// Lines with their folds, whatever ends them.
+/// Lines with their folds; CRLF or LF ends a line.
 struct Lines<'a> {
     rest: &'a [u8],
 }

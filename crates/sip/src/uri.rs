@@ -8,21 +8,21 @@ use crate::mask::Masked;
 use crate::param::Params;
 use crate::tel::TelUri;
 
-/// A URI as it stands in a request line or an address header.
+/// A URI in a request line or an address header.
 ///
-/// `Debug` masks the user; `Display` prints what was received.
+/// `Debug` masks the user; `Display` prints the URI as received.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Uri<'a> {
     /// `sip:` or `sips:` (RFC 3261 section 19.1).
     Sip(SipUri<'a>),
     /// `tel:` (RFC 3966).
     Tel(TelUri<'a>),
-    /// Any other scheme, `urn:` among them.
+    /// Any other scheme, for example `urn:`.
     Absolute(AbsoluteUri<'a>),
 }
 
 impl<'a> Uri<'a> {
-    /// Reads a whole text as a URI.
+    /// Reads the whole text as a URI.
     pub fn parse(text: &'a [u8]) -> Result<Self, ParseError> {
         match text {
             [b's' | b'S', b'i' | b'I', b'p' | b'P', b':', rest @ ..] => {
@@ -47,12 +47,12 @@ impl<'a> Uri<'a> {
         }
     }
 
-    /// The scheme as received; schemes are compared without their case.
+    /// The scheme as received. Schemes are compared without case.
     pub fn scheme(&self) -> &'a [u8] {
         lex::split_once(self.as_bytes(), b':').map_or(&[], |(scheme, _)| scheme)
     }
 
-    /// The SIP URI, if it is one.
+    /// The SIP URI; `None` for other schemes.
     pub fn as_sip(&self) -> Option<&SipUri<'a>> {
         match self {
             Self::Sip(uri) => Some(uri),
@@ -95,7 +95,7 @@ impl fmt::Debug for Uri<'_> {
     }
 }
 
-/// A `sip:` or `sips:` URI (RFC 3261 section 19.1.1), its parts as received.
+/// A `sip:` or `sips:` URI (RFC 3261 section 19.1.1). Its parts are as received.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SipUri<'a> {
     raw: &'a [u8],
@@ -144,7 +144,7 @@ impl<'a> SipUri<'a> {
         self.user
     }
 
-    /// The user part with each escape undone, once.
+    /// The user part after one pass that undoes its escapes.
     pub fn user_unescaped(&self) -> Option<Cow<'a, [u8]>> {
         self.user.map(unescape)
     }
@@ -159,7 +159,7 @@ impl<'a> SipUri<'a> {
         self.host
     }
 
-    /// The port, if one is written.
+    /// The port, if present.
     pub fn port(&self) -> Option<u16> {
         self.port
     }
@@ -174,13 +174,13 @@ impl<'a> SipUri<'a> {
         self.params.value("transport")
     }
 
-    /// Whether the `lr` parameter is there, with a value or without: a loose router
-    /// (RFC 3261 section 19.1.1).
+    /// Whether the `lr` parameter is present, with or without a value: a loose router (RFC 3261
+    /// section 19.1.1).
     pub fn is_loose_router(&self) -> bool {
         self.params.has("lr")
     }
 
-    /// The header part, after `?`, as received; empty if there is none.
+    /// The header part after `?`, as received; empty if there is none.
     pub fn headers_raw(&self) -> &'a [u8] {
         self.headers
     }
@@ -212,7 +212,7 @@ impl fmt::Debug for SipUri<'_> {
     }
 }
 
-/// A URI of a scheme this crate does not take apart.
+/// A URI of a scheme that this crate does not parse.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct AbsoluteUri<'a> {
     raw: &'a [u8],
@@ -242,13 +242,13 @@ impl<'a> AbsoluteUri<'a> {
         self.scheme
     }
 
-    /// What follows the scheme and its colon.
+    /// The text after the scheme and its colon.
     pub fn rest(&self) -> &'a [u8] {
         lex::split(self.raw, self.scheme.len() + 1).1
     }
 
-    /// Whether it is `urn:service:sos` or a service below it: an emergency call
-    /// (RFC 5031 section 4.2).
+    /// Whether the URI is `urn:service:sos` or a subservice: an emergency call (RFC 5031 section
+    /// 4.2).
     pub fn is_emergency(&self) -> bool {
         let named = |prefix: &[u8]| {
             self.raw.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
@@ -273,9 +273,10 @@ impl fmt::Debug for AbsoluteUri<'_> {
     }
 }
 
-/// Undoes `%` escapes, once, never again on the outcome; borrows where there are none.
+/// Undoes `%` escapes in one pass; the result is not unescaped again. Borrows the text if it holds
+/// no escapes.
 ///
-/// An escaped NUL stays an ordinary octet (RFC 4475 section 3.1.1.4).
+/// An escaped NUL becomes an ordinary octet (RFC 4475 section 3.1.1.4).
 pub fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr(b'%', text).is_none() {
         return Cow::Borrowed(text);
@@ -297,14 +298,14 @@ pub fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(plain)
 }
 
-/// User and password before an `@`, if there is one. No part behind it may hold an `@`, so the
-/// first one decides.
+/// Reads the user and the password before an `@`, if present. The later parts cannot hold an `@`,
+/// so the first `@` is the separator.
 #[inline]
-#[expect(clippy::type_complexity, reason = "two optional parts, named where they are taken")]
+#[expect(clippy::type_complexity, reason = "two optional parts, named where they are used")]
 fn read_userinfo<'a>(cursor: &mut Cursor<'a>) -> Result<(Option<&'a [u8]>, Option<&'a [u8]>), ParseError> {
     let start = *cursor;
     let user = cursor.take_escaped(lex::USER)?;
-    // A colon stands before a password, or before the port of a URI without user.
+    // A colon comes before a password, or before the port of a URI without a user.
     let password = if cursor.rest().first() == Some(&b':') && memchr::memchr(b'@', cursor.rest()).is_some() {
         cursor.take(1);
         Some(cursor.take_escaped(lex::PASSWORD)?)
@@ -339,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sip_uri_is_taken_apart() {
+    fn a_sip_uri_is_parsed() {
         let uri =
             sip("sips:alice:secret@[2001:db8::10]:5070;transport=tcp;lr=on?Subject=a%20b&Priority=urgent");
         assert!(uri.secure());
@@ -369,18 +370,18 @@ mod tests {
     }
 
     #[test]
-    fn other_schemes_are_kept_whole() {
+    fn other_schemes_are_not_parsed() {
         let Uri::Absolute(uri) = Uri::parse(b"urn:service:sos.fire").unwrap() else { panic!("a urn") };
         assert!(uri.is_emergency());
         let Uri::Absolute(uri) = Uri::parse(b"nobodyKnowsThisScheme:totallyopaquecontent").unwrap() else {
-            panic!("a scheme nobody knows")
+            panic!("an unknown scheme")
         };
         assert_eq!(uri.scheme(), b"nobodyKnowsThisScheme");
         assert!(!uri.is_emergency());
     }
 
     #[test]
-    fn what_is_not_a_uri_is_refused() {
+    fn broken_uris_are_refused() {
         for bad in [
             "",
             "sip",

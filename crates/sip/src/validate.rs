@@ -1,28 +1,30 @@
 use crate::error::{Limit, ParseError, ParseErrorKind};
-use crate::header::Headers;
 use crate::header::address::{From, NameAddr, RecordRoute, Route, To};
 use crate::header::call_id::CallId;
 use crate::header::contact::Contact;
 use crate::header::content_disposition::ContentDisposition;
 use crate::header::cseq::CSeq;
 use crate::header::date::Date;
+use crate::header::headers::Headers;
 use crate::header::max_forwards::MaxForwards;
 use crate::header::media_type::{Accept, ContentType, MediaType};
 use crate::header::name::{Name, Shape};
 use crate::header::typed::Typed;
 use crate::header::via::Via;
 use crate::invalid::{Invalid, InvalidKind};
-use crate::message::{Message, Version};
+use crate::limits::Limits;
+use crate::message::Message;
 use crate::method::Method;
 use crate::param::Params;
 use crate::request::Request;
 use crate::response::Response;
+use crate::version::Version;
 
-/// What an element asks of a message beyond its being readable.
+/// The requirements of an element on readable messages.
 ///
-/// The default asks for what RFC 3261 asks of every message: the mandatory headers, no header
-/// twice that stands once, values that can be read, and version 2.0. What the element itself
-/// supports is added by the setters.
+/// The default applies the requirements of RFC 3261 for all messages: mandatory headers are
+/// present, a header that may occur only once occurs once, values can be read, the version is 2.0.
+/// The setters add what the element itself supports.
 ///
 /// ```
 /// use attesta_sip::{InvalidKind, Limits, Message, Method, Rules, Status};
@@ -49,57 +51,57 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// The methods that are answered; others get 501 if unknown to this crate, else 405 with
-    /// `Allow` (RFC 3261 section 8.2.1). Default: any.
+    /// The supported methods. Another method gets 501 if this crate does not know the method, else
+    /// 405 with `Allow` (RFC 3261 section 8.2.1). Default: any.
     #[must_use]
     pub fn methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
         self.methods = Some(methods.into_iter().collect());
         self
     }
 
-    /// The schemes a Request-URI may have; others get 416 (RFC 3261 section 8.2.2.1). Default:
-    /// any.
+    /// The supported schemes of a Request-URI. Other schemes get 416 (RFC 3261 section 8.2.2.1).
+    /// Default: any.
     #[must_use]
     pub fn schemes<'s>(mut self, schemes: impl IntoIterator<Item = &'s str>) -> Self {
         self.schemes = Some(schemes.into_iter().map(str::to_owned).collect());
         self
     }
 
-    /// The option tags `Require` may hold; others get 420 with `Unsupported`, except in ACK and
-    /// CANCEL (RFC 3261 section 8.2.2.3). Default: any.
+    /// The option tags that `Require` may hold. Other tags get 420 with `Unsupported`, except in
+    /// ACK and CANCEL (RFC 3261 section 8.2.2.3). Default: any.
     #[must_use]
     pub fn extensions<'s>(mut self, tags: impl IntoIterator<Item = &'s str>) -> Self {
         self.extensions = Some(tags.into_iter().map(str::to_owned).collect());
         self
     }
 
-    /// The types of body that are understood, as `application/sdp`. A body of another type or in a
+    /// The supported types of body, for example `application/sdp`. A body of another type or in a
     /// Content-Encoding gets 415 with `Accept` or `Accept-Encoding`, unless its Content-Disposition
-    /// lets it be passed over; an INVITE whose `Accept` takes none of the types gets 406 (RFC 3261
-    /// sections 8.2.3, 21.4.7 and 21.4.13). Default: any.
+    /// makes the body optional. An INVITE whose `Accept` covers none of the types gets 406 (RFC
+    /// 3261 sections 8.2.3, 21.4.7 and 21.4.13). Default: any.
     #[must_use]
     pub fn media_types<'s>(mut self, types: impl IntoIterator<Item = &'s str>) -> Self {
         self.media_types = Some(types.into_iter().map(str::to_owned).collect());
         self
     }
 
-    /// How many parameters one value may have; more get 400. Default: that of
-    /// [`Limits`](crate::Limits).
+    /// The number of parameters that one value may have. More parameters get 400. Default: the
+    /// default of [`Limits`](crate::Limits).
     #[must_use]
-    pub fn limits(mut self, limits: &crate::Limits) -> Self {
+    pub fn limits(mut self, limits: &Limits) -> Self {
         self.params = Some(limits.params);
         self
     }
 
-    /// Whether requests go on to another hop, so that one whose `Max-Forwards` is 0 gets 483
-    /// (RFC 7332 section 4). Default: they do not.
+    /// Whether requests are forwarded to another hop. If so, a request with `Max-Forwards` 0 gets
+    /// 483 (RFC 7332 section 4). Default: no.
     #[must_use]
     pub fn forwards(mut self, forwards: bool) -> Self {
         self.forwards = forwards;
         self
     }
 
-    /// Checks a request or a response; the first fault found is given.
+    /// Checks a request or a response. Returns the first fault.
     pub fn check(&self, message: &Message) -> Result<(), Invalid> {
         match message {
             Message::Request(request) => self.request(request),
@@ -107,27 +109,29 @@ impl Rules {
         }
     }
 
-    /// Checks a request: version, form, method, scheme, hops, extensions, body, in this order
-    /// (RFC 3261 section 8.2).
+    /// Checks a request in this order: version, form, method, scheme, hops, extensions, body (RFC
+    /// 3261 section 8.2).
     ///
-    /// Of several Via only the top one must be readable: those below it are for other hops.
+    /// Only the top Via must be readable; the other Via values are for other hops.
     pub fn request(&self, request: &Request) -> Result<(), Invalid> {
         let answered = *request.method() != Method::Ack;
-        self.form(request).and_then(|()| self.support(request)).map_err(|fault| fault.invalid(answered))
+        self.check_form(request)
+            .and_then(|()| self.check_support(request))
+            .map_err(|fault| fault.invalid(answered))
     }
 
-    /// Checks a response; a faulty one is dropped (RFC 3261 section 18.1.2). What only a request
-    /// means something by, a Date among it, is passed over.
+    /// Checks a response. A faulty response is dropped (RFC 3261 section 18.1.2). Headers that have
+    /// a meaning only in requests, including Date, are not checked.
     pub fn response(&self, response: &Response) -> Result<(), Invalid> {
         let checked = match response.version() {
-            Version::Sip2 => self.headers(response.headers()).map(|_| ()),
+            Version::Sip2 => self.check_headers(response.headers()).map(|_| ()),
             Version::Other => Err(Fault::new(InvalidKind::Version, None)),
         };
         checked.map_err(|fault| fault.invalid(false))
     }
 
-    /// The response a fault deserves, with `Allow`, `Unsupported`, `Accept` or `Accept-Encoding`
-    /// where its status asks for them; `None` where nothing is sent.
+    /// The response to a request with this fault, with `Allow`, `Unsupported`, `Accept` or
+    /// `Accept-Encoding` if the status requires the header; `None` if no response is sent.
     pub fn answer(&self, request: &Request, fault: &Invalid) -> Option<Response> {
         let mut response = Response::to_request(request, fault.answer()?);
         let headers = response.headers_mut();
@@ -137,7 +141,8 @@ impl Rules {
                 headers.push(Name::Allow, names.join(", "));
             }
             InvalidKind::Extension => {
-                // One line: a name for each of many short tags would make the answer many times the request.
+                // One line for all tags: with one line per tag, many short tags would make the
+                // response many times larger than the request.
                 let tags: Vec<_> = self.unsupported(request.headers()).collect();
                 headers.push(Name::Unsupported, tags.join(&b", "[..]));
             }
@@ -159,7 +164,7 @@ impl Rules {
         Some(response)
     }
 
-    fn form(&self, request: &Request) -> Result<(), Fault> {
+    fn check_form(&self, request: &Request) -> Result<(), Fault> {
         if request.version() == Version::Other {
             return Err(Fault::new(InvalidKind::Version, None));
         }
@@ -168,59 +173,59 @@ impl Rules {
         if uri.as_sip().is_some_and(|uri| !uri.headers_raw().is_empty()) {
             return Err(Fault::new(InvalidKind::RequestUriHeaders, None));
         }
-        self.count(uri.params(), None)?;
-        let cseq = self.headers(request.headers())?;
-        self.of_requests(request.headers())?;
+        self.check_count(uri.params(), None)?;
+        let cseq = self.check_headers(request.headers())?;
+        self.check_request_headers(request.headers())?;
         if cseq.method() != request.method() {
             return Err(Fault::new(InvalidKind::MethodMismatch, Some(Name::CSeq)));
         }
         Ok(())
     }
 
-    /// What both requests and responses must have.
-    fn headers(&self, headers: &Headers) -> Result<CSeq, Fault> {
-        duplicates(headers)?;
+    /// Checks the requirements for both requests and responses.
+    fn check_headers(&self, headers: &Headers) -> Result<CSeq, Fault> {
+        check_duplicates(headers)?;
         required::<CallId<'_>>(headers)?;
         let cseq = required::<CSeq>(headers)?;
-        self.address(*required::<From<'_>>(headers)?, Name::From)?;
-        self.address(*required::<To<'_>>(headers)?, Name::To)?;
-        self.count(required::<Via<'_>>(headers)?.params(), Some(Name::Via))?;
+        self.check_address(*required::<From<'_>>(headers)?, Name::From)?;
+        self.check_address(*required::<To<'_>>(headers)?, Name::To)?;
+        self.check_count(required::<Via<'_>>(headers)?.params(), Some(Name::Via))?;
         for contact in headers.read_all::<Contact<'_>>() {
             if let Contact::Address(address) = contact.map_err(Fault::of::<Contact<'_>>)? {
-                self.address(address, Name::Contact)?;
+                self.check_address(address, Name::Contact)?;
             }
         }
         for route in headers.read_all::<RecordRoute<'_>>() {
-            self.address(*route.map_err(Fault::of::<RecordRoute<'_>>)?, Name::RecordRoute)?;
+            self.check_address(*route.map_err(Fault::of::<RecordRoute<'_>>)?, Name::RecordRoute)?;
         }
         Ok(cseq)
     }
 
-    /// What only a request says anything by. A response is not dropped, and a call not lost, over a
-    /// clock that is wrong.
-    fn of_requests(&self, headers: &Headers) -> Result<(), Fault> {
+    /// Checks headers that have a meaning only in requests. A wrong clock must not drop a response
+    /// and lose the call.
+    fn check_request_headers(&self, headers: &Headers) -> Result<(), Fault> {
         for route in headers.read_all::<Route<'_>>() {
-            self.address(*route.map_err(Fault::of::<Route<'_>>)?, Name::Route)?;
+            self.check_address(*route.map_err(Fault::of::<Route<'_>>)?, Name::Route)?;
         }
         headers.read::<MaxForwards>().transpose().map_err(Fault::of::<MaxForwards>)?;
         headers.read::<Date>().transpose().map_err(Fault::of::<Date>)?;
         Ok(())
     }
 
-    fn address(&self, address: NameAddr<'_>, name: Name) -> Result<(), Fault> {
-        self.count(address.params(), Some(name))?;
-        self.count(address.uri().params(), Some(name))
+    fn check_address(&self, address: NameAddr<'_>, name: Name) -> Result<(), Fault> {
+        self.check_count(address.params(), Some(name))?;
+        self.check_count(address.uri().params(), Some(name))
     }
 
-    fn count(&self, params: Params<'_>, name: Option<Name>) -> Result<(), Fault> {
-        if params.len() <= self.params.unwrap_or(crate::Limits::default().params) {
+    fn check_count(&self, params: Params<'_>, name: Option<Name>) -> Result<(), Fault> {
+        if params.len() <= self.params.unwrap_or(Limits::default().params) {
             return Ok(());
         }
         let error = ParseErrorKind::TooLarge(Limit::Params);
         Err(Fault::new(name.map_or(InvalidKind::RequestUri(error), |_| InvalidKind::Value(error)), name))
     }
 
-    fn support(&self, request: &Request) -> Result<(), Fault> {
+    fn check_support(&self, request: &Request) -> Result<(), Fault> {
         let method = request.method();
         if self.methods.as_ref().is_some_and(|methods| !methods.contains(method)) {
             let unknown = matches!(method, Method::Extension(_));
@@ -239,10 +244,10 @@ impl Rules {
         if !exempt && self.unsupported(request.headers()).next().is_some() {
             return Err(Fault::new(InvalidKind::Extension, Some(Name::Require)));
         }
-        self.media_types.as_deref().map_or(Ok(()), |types| content(request, types))
+        self.media_types.as_deref().map_or(Ok(()), |types| check_content(request, types))
     }
 
-    /// The option tags of `Require` that are not in the list.
+    /// The option tags in `Require` that the element does not support.
     fn unsupported<'a>(&'a self, headers: &'a Headers) -> impl Iterator<Item = &'a [u8]> {
         let known = move |tag: &[u8]| match &self.extensions {
             Some(tags) => tags.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(tag)),
@@ -252,7 +257,7 @@ impl Rules {
     }
 }
 
-/// A fault before it is known whether it is answered.
+/// A fault before the check whether it can be answered.
 struct Fault {
     kind: InvalidKind,
     header: Option<Name>,
@@ -263,7 +268,7 @@ impl Fault {
         Self { kind, header }
     }
 
-    /// A value of this type that could not be read.
+    /// A value of type `T` that could not be read.
     fn of<'a, T: Typed<'a>>(error: ParseError) -> Self {
         Self::new(InvalidKind::Value(error.kind()), Some(T::NAME))
     }
@@ -278,9 +283,9 @@ fn required<'a, T: Typed<'a>>(headers: &'a Headers) -> Result<T, Fault> {
     value.map_err(Fault::of::<T>)
 }
 
-/// Whether a body is of one of these types, and whether one of them may come back (RFC 3261
-/// section 8.2.3).
-fn content(request: &Request, types: &[String]) -> Result<(), Fault> {
+/// Checks whether the body has one of these types, and whether a response may carry one of them
+/// (RFC 3261 section 8.2.3).
+fn check_content(request: &Request, types: &[String]) -> Result<(), Fault> {
     let headers = request.headers();
     let types = || types.iter().filter_map(|each| MediaType::parse(each.as_bytes()).ok());
     let optional =
@@ -301,9 +306,9 @@ fn content(request: &Request, types: &[String]) -> Result<(), Fault> {
     if refuses { Err(Fault::new(InvalidKind::NotAcceptable, Some(Name::Accept))) } else { Ok(()) }
 }
 
-/// No header of one value may stand on two lines. Those that only describe are let pass: a
-/// message with two of them means the same.
-fn duplicates(headers: &Headers) -> Result<(), Fault> {
+/// Checks that no header with a single value occurs twice. Descriptive headers may occur twice,
+/// because the second line does not change the meaning of the message.
+fn check_duplicates(headers: &Headers) -> Result<(), Fault> {
     let mut seen: u128 = 0;
     for name in headers.iter().filter_map(|field| field.name()) {
         if !matches!(name.shape(), Shape::Single) || DESCRIPTIVE.contains(&name) {
@@ -321,8 +326,8 @@ fn duplicates(headers: &Headers) -> Result<(), Fault> {
 /// No encoding (RFC 3261 section 20.2).
 const IDENTITY: &str = "identity";
 
-// One bit for each name in `duplicates`.
-const _: () = assert!(Name::ALL.len() <= u128::BITS as usize, "a name for each bit of a word");
+// `check_duplicates` needs one bit for each name.
+const _: () = assert!(Name::ALL.len() <= u128::BITS as usize, "more names than bits in `seen`");
 
 const DESCRIPTIVE: [Name; 7] = [
     Name::MimeVersion,
@@ -338,7 +343,6 @@ const DESCRIPTIVE: [Name; 7] = [
 mod tests {
     use super::*;
     use crate::lex;
-    use crate::limits::Limits;
     use crate::status::Status;
 
     const GOOD: &str = "OPTIONS sip:example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n\
@@ -353,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_of_form_is_found() {
+    fn every_malformed_part_is_found() {
         let rules = Rules::default();
         assert_eq!(check(&rules, GOOD), Ok(()));
         for name in ["Via", "From", "To", "Call-ID", "CSeq"] {
@@ -373,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_supported_gets_its_own_answer() {
+    fn each_unsupported_feature_gets_its_status() {
         let rules = Rules::default();
         let kind = |rules: &Rules| check(rules, GOOD).unwrap_err().0;
         assert_eq!(kind(&rules.clone().methods([Method::Invite])), InvalidKind::MethodNotAllowed);
@@ -384,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_names_what_is_unsupported() {
+    fn the_answer_names_the_unsupported_feature() {
         let rules = Rules::default().extensions(["one"]);
         let Message::Request(request) = Message::parse(GOOD.into(), &Limits::default()).unwrap() else {
             panic!("a request")
@@ -396,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_that_are_not_supported_stand_on_one_line() {
+    fn unsupported_tags_are_listed_on_one_line() {
         let text = GOOD.replace("one, two", "a,,b\r\nRequire:\r\nRequire: c");
         let Message::Request(request) = Message::parse(text.into(), &Limits::default()).unwrap() else {
             panic!("a request")
@@ -408,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_requests_mean_something_by_is_passed_over_in_a_response() {
+    fn headers_of_requests_are_not_checked_in_a_response() {
         for (line, name) in [
             ("Date: Mon, 01 Jan 1900 00:00:00 GMT", Name::Date),
             ("Max-Forwards: 256", Name::MaxForwards),
@@ -423,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn a_via_below_the_top_one_is_for_other_hops() {
+    fn only_the_top_via_must_be_readable() {
         for (below, top) in [("SIP/2.0/UDP 192.0.2.1;;", None), ("SIP/2.0/UDP 192.0.2.1", Some(400))] {
             let other = if top.is_none() { "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1" } else { "nonsense" };
             let text = GOOD.replace("Via: ", &format!("Via: {other}, {below}\r\nVia: "));
@@ -432,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_that_are_not_understood_are_refused_with_what_is() {
+    fn an_unsupported_body_is_refused_with_the_supported_types() {
         let rules = Rules::default().media_types(["application/sdp"]);
         let with = |lines: &str| {
             GOOD.replace("OPTIONS", "INVITE").replace("\r\n\r\n", &format!("\r\n{lines}\r\n\r\nv=0"))

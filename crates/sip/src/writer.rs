@@ -1,24 +1,24 @@
-//! A message as octets.
+//! Prints a message as octets.
 
 use bytes::Bytes;
 use memchr::memchr;
 
-use crate::header::Headers;
+use crate::header::headers::Headers;
 use crate::lex;
 use crate::method::Method;
 use crate::status::Status;
 
-/// Room for what every message has besides its parts: start line, Content-Length, empty line.
-pub(crate) const ROOM: usize = 64;
+/// Space for the fixed texts of every message: start line, Content-Length, empty line.
+pub(crate) const FIXED_LENGTH: usize = 64;
 
-/// Runs a printer into a buffer of its own.
+/// Runs a printer with a new buffer and returns the buffer.
 pub(crate) fn collect(print: impl FnOnce(&mut Vec<u8>)) -> Bytes {
     let mut out = Vec::new();
     print(&mut out);
     out.into()
 }
 
-/// A received start line, whose line end may lack its CR.
+/// Appends a received start line, whose line end may lack its CR.
 pub(crate) fn line(line: &[u8], out: &mut Vec<u8>) {
     let end = memchr(b'\r', line).or_else(|| memchr(b'\n', line)).unwrap_or(line.len());
     out.extend_from_slice(lex::split(line, end).0);
@@ -40,7 +40,7 @@ pub(crate) fn status_line(status: Status, reason: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Header lines, the one Content-Length, the empty line and the body.
+/// Appends header lines, one Content-Length, the empty line and the body.
 pub(crate) fn rest(headers: &Headers, body: &[u8], out: &mut Vec<u8>) {
     headers.write_to(out);
     out.extend_from_slice(b"Content-Length: ");
@@ -49,7 +49,7 @@ pub(crate) fn rest(headers: &Headers, body: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(body);
 }
 
-/// A number in decimal digits.
+/// Appends a number in decimal digits.
 pub(crate) fn number(mut value: u64, out: &mut Vec<u8>) {
     let start = out.len();
     loop {

@@ -1,4 +1,4 @@
-//! What reading costs in memory, counted by the allocator.
+//! The memory that reading needs, counted by the allocator.
 
 use attesta_sip::{CSeq, Contact, From, Identity, Limits, MaxForwards, Message, To, Via};
 use bytes::Bytes;
@@ -6,7 +6,7 @@ use bytes::Bytes;
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
-/// Blocks and octets that `work` allocates.
+/// The number of blocks and octets that `work` allocates.
 fn allocated<T>(work: impl FnOnce() -> T) -> (u64, u64) {
     let before = dhat::HeapStats::get();
     let kept = work();
@@ -15,7 +15,7 @@ fn allocated<T>(work: impl FnOnce() -> T) -> (u64, u64) {
     (after.total_blocks - before.total_blocks, after.total_bytes - before.total_bytes)
 }
 
-/// A message of so many header lines in all.
+/// A message with this number of header lines in total.
 fn message(lines: usize) -> Bytes {
     let mut text = String::from(
         "INVITE sip:bob@example.com;user=phone SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1;rport\r\n\
@@ -59,7 +59,7 @@ fn nothing_is_allocated_up_to_32_header_lines() {
     });
     assert_eq!(typed, (0, 0));
 
-    // Beyond the array, memory grows with the lines and no faster.
+    // With more lines than the array holds, memory grows linearly.
     let (one, two) = (parse(2000).1, parse(4000).1);
     assert!(two <= one * 5 / 2, "{one} octets for 2000 lines, {two} for 4000");
 }

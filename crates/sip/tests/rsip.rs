@@ -1,4 +1,4 @@
-//! Messages that this crate and rsip both read mean the same to both.
+//! Messages that both this crate and rsip read have the same meaning in both.
 #![cfg(feature = "rsip")]
 
 mod shared;
@@ -7,7 +7,8 @@ use attesta_sip::{CSeq, From, Limits, Message, RsipError, To, Via};
 use rsip::headers::ToTypedHeader;
 use rsip::message::HeadersExt;
 
-/// What both see in one message, compared; `None` if one of them does not read it.
+/// Compares the values that both crates read from one message; `None` if one of them cannot read
+/// the message.
 fn compare(octets: &[u8]) -> Option<()> {
     let ours = Message::parse(octets.to_vec().into(), &Limits::default()).ok()?;
     let theirs = rsip::SipMessage::try_from(&ours).ok()?;
@@ -17,7 +18,7 @@ fn compare(octets: &[u8]) -> Option<()> {
     let their_via = theirs.via_header().ok()?.typed().ok()?;
     assert_eq!(via.host().to_string(), their_via.uri.host_with_port.host.to_string());
     assert_eq!(via.port(), their_via.uri.host_with_port.port.map(|port| *port.value()));
-    // rsip misses some parameters; what it finds is the same.
+    // rsip misses some parameters. The parameters that rsip finds are the same.
     if let Some(branch) = their_via.branch() {
         assert_eq!(via.branch(), Some(branch.value().as_bytes()));
     }
@@ -39,7 +40,7 @@ fn compare(octets: &[u8]) -> Option<()> {
     let their_cseq = theirs.cseq_header().ok()?.typed().ok()?;
     assert_eq!((cseq.number(), cseq.method().as_str()), (their_cseq.seq, &*their_cseq.method.to_string()));
 
-    // There and back again, every value stays but for its folds.
+    // After conversion to rsip and back, every value is the same except for its folds.
     let back = Message::try_from(&theirs).expect("what rsip prints can be read");
     let unfolded = |message: &Message| {
         let value = |octets: &[u8]| {
@@ -54,7 +55,7 @@ fn compare(octets: &[u8]) -> Option<()> {
 }
 
 #[test]
-fn both_see_the_same() {
+fn both_crates_read_the_same_values() {
     let (mut both, mut all) = (0, 0);
     for name in ["rfc4475", "rfc5118", "rfc_flows", "pcap_sip"] {
         let Some(folder) = shared::folder(name) else { return };
@@ -67,7 +68,7 @@ fn both_see_the_same() {
 }
 
 #[test]
-fn what_rsip_cannot_hold_is_refused() {
+fn messages_that_rsip_cannot_hold_are_refused() {
     let convert = |octets: &[u8]| {
         let message =
             Message::parse(octets.to_vec().into(), &Limits::default()).expect("this crate reads it");

@@ -1,4 +1,4 @@
-//! Messages others have collected: the torture tests of RFC 4475 and RFC 5118, the call flows of
+//! Messages from other collections: the torture tests of RFC 4475 and RFC 5118, the call flows of
 //! RFC 3665 and RFC 5359, and captured traffic.
 
 mod shared;
@@ -6,7 +6,7 @@ mod shared;
 use attesta_sip::{Frame, Framer, Limits, Message, Method, Rules, UnreadableRequest};
 use serde_json::Value;
 
-/// Whether a datagram is accepted as well formed, and the status that its form gets it.
+/// Whether a datagram is well formed, and the status that answers its malformed syntax.
 fn judge(octets: &[u8]) -> (bool, Option<u16>) {
     let status = |status: attesta_sip::Status| status.code();
     match Message::parse(octets.to_vec().into(), &Limits::default()) {
@@ -24,7 +24,8 @@ fn judge(octets: &[u8]) -> (bool, Option<u16>) {
     }
 }
 
-/// What is well formed gets the answers of who receives it: those are tested where it is.
+/// This test covers malformed messages. The answers to well-formed messages depend on the receiving
+/// element and are tested there.
 #[test]
 fn rfc_4475_gets_the_expected_results() {
     let Some(folder) = shared::folder("rfc4475") else { return };
@@ -46,14 +47,14 @@ fn rfc_4475_gets_the_expected_results() {
 }
 
 #[test]
-fn the_file_rfc_4475_does_not_describe_gets_a_400() {
+fn the_undescribed_file_of_rfc_4475_is_malformed() {
     let Some(folder) = shared::folder("rfc4475") else { return };
     let octets = std::fs::read(folder.join("test.dat")).unwrap();
     assert!(!judge(&octets).0);
 }
 
 #[test]
-fn the_manifests_are_met() {
+fn every_message_gets_the_result_of_its_manifest() {
     for (name, count) in [("rfc4475", 50), ("rfc5118", 12), ("rfc_flows", 187), ("pcap_sip", 119)] {
         let Some(folder) = shared::folder(name) else { continue };
         let mut wrong = Vec::new();
@@ -77,7 +78,7 @@ fn the_manifests_are_met() {
 }
 
 #[test]
-fn captured_streams_are_cut_into_messages() {
+fn captured_streams_are_split_into_messages() {
     let Some(folder) = shared::folder("pcap_sip") else { return };
     for entry in shared::entries(&folder, "manifest.jsonl") {
         if !shared::name(&entry).ends_with(".stream") {
@@ -116,7 +117,7 @@ fn two_requests_in_one_datagram_are_two_on_a_stream() {
 }
 
 #[test]
-fn fuzz_seeds_are_survived() {
+fn fuzz_seeds_cause_no_panic() {
     let Some(folder) = shared::folder("fuzz_seeds") else { return };
     for entry in shared::entries(&folder, "manifest.jsonl") {
         judge(&shared::octets(&folder, &entry));

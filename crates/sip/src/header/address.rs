@@ -1,19 +1,19 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::name::Name;
-use super::typed::Typed;
 use crate::error::{ParseError, ParseErrorKind};
+use crate::header::name::Name;
+use crate::header::typed::Typed;
 use crate::lex::{self, Cursor};
 use crate::mask::Masked;
 use crate::param::{Params, unquote};
 use crate::uri::Uri;
 
 /// An address with an optional display name and parameters: the value of `From`, `To`, `Contact`
-/// and their kin (`name-addr` / `addr-spec`, RFC 3261 section 20.10).
+/// and similar headers (`name-addr` / `addr-spec`, RFC 3261 section 20.10).
 ///
-/// Without angle brackets, parameters behind the URI are the header's, and the URI may hold
-/// neither `?` nor `,`.
+/// If the URI has no angle brackets, the parameters after the URI belong to the header, and the URI
+/// must not contain `?` or `,`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct NameAddr<'a> {
     display: DisplayName<'a>,
@@ -29,7 +29,7 @@ enum DisplayName<'a> {
     Plain(&'a [u8]),
     /// The content of a quoted string, with its escapes.
     Quoted(&'a [u8]),
-    /// Text that is yet to be escaped.
+    /// Text that is escaped when the address prints.
     Text(&'a str),
 }
 
@@ -61,8 +61,8 @@ impl<'a> NameAddr<'a> {
         Ok(Self { display: display.unwrap_or(DisplayName::None), uri, params, tag })
     }
 
-    /// The same address under this display name, which prints quoted; `None` if it holds control
-    /// characters.
+    /// The same address with this display name, which prints quoted; `None` if the name holds
+    /// control characters.
     pub fn with_display(mut self, name: &'a str) -> Option<Self> {
         if name.chars().any(char::is_control) {
             return None;
@@ -71,7 +71,7 @@ impl<'a> NameAddr<'a> {
         Some(self)
     }
 
-    /// The same address with these parameters in place of its own.
+    /// The same address with these parameters instead of its own.
     #[must_use]
     pub fn with_params(mut self, params: Params<'a>) -> Self {
         self.params = params;
@@ -79,7 +79,7 @@ impl<'a> NameAddr<'a> {
         self
     }
 
-    /// The display name without quotes and escapes. It may hold octets that are not UTF-8.
+    /// The display name without quotes and escapes. The octets may be invalid UTF-8.
     pub fn display_name(&self) -> Option<Cow<'a, [u8]>> {
         match self.display {
             DisplayName::None => None,
@@ -94,7 +94,7 @@ impl<'a> NameAddr<'a> {
         self.uri
     }
 
-    /// The header parameters; not those inside the angle brackets.
+    /// The header parameters, without the URI parameters inside the angle brackets.
     pub fn params(&self) -> Params<'a> {
         self.params
     }
@@ -104,7 +104,7 @@ impl<'a> NameAddr<'a> {
         self.tag
     }
 
-    /// Appends the value as it stands on the wire, octets that are not UTF-8 included.
+    /// Appends the value in its wire form, including octets that are not UTF-8.
     pub fn write_to(&self, out: &mut Vec<u8>) {
         match self.display {
             DisplayName::None => {}
@@ -152,7 +152,7 @@ impl fmt::Debug for NameAddr<'_> {
     }
 }
 
-/// The display name before a `<`; `None` if the value is a URI without brackets.
+/// The display name before a `<`; `None` if the value is a URI without angle brackets.
 #[inline]
 fn read_display<'a>(cursor: &mut Cursor<'a>) -> Result<Option<DisplayName<'a>>, ParseError> {
     match cursor.rest().first() {
@@ -168,7 +168,7 @@ fn read_display<'a>(cursor: &mut Cursor<'a>) -> Result<Option<DisplayName<'a>>, 
         }
         Some(_) | None => {}
     }
-    // A scheme and its colon start a URI; no display name holds a colon.
+    // A scheme and its colon start a URI. No display name holds a colon.
     if cursor.rest().get(lex::span(cursor.rest(), lex::SCHEME)) == Some(&b':') {
         return Ok(None);
     }
@@ -177,7 +177,7 @@ fn read_display<'a>(cursor: &mut Cursor<'a>) -> Result<Option<DisplayName<'a>>, 
         cursor.take_all(lex::DISPLAY);
         match cursor.rest().first() {
             Some(b' ' | b'\t' | b'\r' | b'\n') => cursor.skip_lws(),
-            // Some phones escape the quotes they should have written plainly.
+            // Some phones write `\"` where a plain quote is required.
             Some(b'\\') => {
                 cursor.take(2);
             }
@@ -190,12 +190,12 @@ fn read_display<'a>(cursor: &mut Cursor<'a>) -> Result<Option<DisplayName<'a>>, 
     }
 }
 
-/// A URI without brackets: up to the white space or the parameters behind it.
+/// Reads a URI without angle brackets, up to white space or the parameters.
 #[inline]
 fn read_addr_spec<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], ParseError> {
     let rest = cursor.rest();
     let ends = |octet: &u8| matches!(octet, b';' | b' ' | b'\t' | b'\r' | b'\n' | b',' | b'?' | b'>');
-    // The user part may hold ';', '?' and ',' of its own, but then brackets are required.
+    // A user part that holds ';', '?' or ',' requires brackets (RFC 3261 section 20.10).
     let uri = cursor.take(rest.iter().position(ends).unwrap_or(rest.len()));
     match cursor.rest().first() {
         Some(b',' | b'?' | b'>') => Err(cursor.error(ParseErrorKind::Unexpected)),
@@ -203,12 +203,12 @@ fn read_addr_spec<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], ParseError> {
     }
 }
 
-/// A header whose value is one address: a newtype that reads like the address.
+/// Defines headers whose value is one address: newtypes of [`NameAddr`].
 macro_rules! addresses {
     ($($type:ident $source:literal;)*) => {$(
         #[doc = concat!("A value of [`Name::", stringify!($type), "`] (", $source, ").")]
         ///
-        /// All methods of [`NameAddr`] can be called on it.
+        /// All methods of [`NameAddr`] are available through `Deref`.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         pub struct $type<'a>(NameAddr<'a>);
 
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_hides_who_it_is() {
+    fn debug_masks_the_display_name_and_the_user() {
         let from = From::parse(b"\"Alice Smith\" <sip:alice@example.com>;tag=1").unwrap();
         assert_eq!(format!("{from:?}"), "From(\"Alice S****\" <sip:a****@example.com>[\"tag\"])");
     }

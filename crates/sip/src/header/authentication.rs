@@ -1,15 +1,15 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::typed::typed;
 use crate::error::ParseError;
+use crate::header::typed::typed;
 use crate::lex;
 use crate::param::unquote;
 use crate::parse;
 
 /// A scheme and its parameters: a challenge or credentials (RFC 3261 section 25.1).
 ///
-/// `Debug` shows the scheme and the names only.
+/// `Debug` shows only the scheme and the parameter names.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Authentication<'a> {
     scheme: &'a [u8],
@@ -17,13 +17,13 @@ pub struct Authentication<'a> {
 }
 
 impl<'a> Authentication<'a> {
-    /// Reads a value, of any scheme that writes `name=value` pieces between commas.
+    /// Reads a value of any scheme whose parameters are `name=value` pieces, separated by commas.
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
         let (scheme, list) = parse::read(value, parse::authentication)?;
         Ok(Self { scheme, list })
     }
 
-    /// The scheme: `Digest`.
+    /// The scheme, for example `Digest`.
     pub fn scheme(&self) -> &'a [u8] {
         self.scheme
     }
@@ -33,13 +33,13 @@ impl<'a> Authentication<'a> {
         self.scheme.eq_ignore_ascii_case(b"Digest")
     }
 
-    /// All parameters in order: name and value, the value without quotes, escapes not undone.
+    /// All parameters in order: name and value. Values have no quotes, but keep their escapes.
     pub fn params(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
         let mut rest = self.list;
         std::iter::from_fn(move || parse::next_authentication_param(&mut rest))
     }
 
-    /// The value of the first parameter of this name, without quotes and escapes.
+    /// The value of the first parameter with this name, without quotes and escapes.
     pub fn value(&self, name: &str) -> Option<Cow<'a, [u8]>> {
         let mut params = self.params();
         params.find(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| unquote(value))
@@ -60,7 +60,7 @@ impl<'a> Authentication<'a> {
         self.value("algorithm")
     }
 
-    /// The values of `qop`, of which a challenge may offer several.
+    /// The values of `qop`; a challenge may offer several.
     pub fn qop(&self) -> Vec<Vec<u8>> {
         let qop = self.value("qop").unwrap_or_default();
         qop.split(|&octet| octet == b',')
@@ -83,7 +83,7 @@ impl fmt::Debug for Authentication<'_> {
     }
 }
 
-/// A header whose value is a challenge or credentials.
+/// Defines headers whose value is a challenge or credentials.
 macro_rules! authentications {
     ($($type:ident $meaning:literal $source:literal;)*) => {$(
         #[doc = concat!("The value of a line of [`Name::", stringify!($type), "`](crate::Name::", stringify!($type), "): ", $meaning, " (", $source, ").")]
@@ -117,9 +117,9 @@ macro_rules! authentications {
 
 authentications! {
     Authorization "credentials for a server" "RFC 3261 section 20.7";
-    ProxyAuthenticate "a proxy's challenge" "RFC 3261 section 20.27";
+    ProxyAuthenticate "the challenge of a proxy" "RFC 3261 section 20.27";
     ProxyAuthorization "credentials for a proxy" "RFC 3261 section 20.28";
-    WwwAuthenticate "a server's challenge" "RFC 3261 section 20.44";
+    WwwAuthenticate "the challenge of a server" "RFC 3261 section 20.44";
 }
 
 #[cfg(test)]

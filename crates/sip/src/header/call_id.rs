@@ -1,7 +1,7 @@
 use std::fmt;
 
-use super::typed::typed;
 use crate::error::ParseError;
+use crate::header::typed::typed;
 use crate::lex::{self, Cursor};
 
 /// The value of `Call-ID`: visible ASCII, compared octet for octet (RFC 3261 section 20.8).
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_sign_of_a_word_may_stand_in_it() {
+    fn a_call_id_may_hold_every_character_of_a_word() {
         assert!(CallId::parse(b"intmeth.word%ZK-!.*_+'@word`~)(><:\\/\"][?}{").is_ok());
         for bad in ["", "a b", "a\u{e9}"] {
             assert!(CallId::parse(bad.as_bytes()).is_err(), "{bad}");

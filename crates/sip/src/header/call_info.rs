@@ -1,14 +1,15 @@
 use std::fmt;
 
-use super::typed::typed;
 use crate::error::ParseError;
+use crate::header::typed::typed;
 use crate::lex;
 use crate::mask::Masked;
 use crate::param::Params;
 use crate::parse;
 use crate::uri::Uri;
 
-/// One value of `Call-Info`: something about the caller or the callee (RFC 3261 section 20.9).
+/// One value of `Call-Info`: more information about the caller or the callee (RFC 3261 section
+/// 20.9).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct CallInfo<'a> {
     uri: &'a [u8],
@@ -22,12 +23,12 @@ impl<'a> CallInfo<'a> {
         Ok(Self { uri, params })
     }
 
-    /// Where it is found; any scheme, not taken apart.
+    /// The URI of the information. Any scheme is allowed; the URI is not parsed.
     pub fn uri(&self) -> &'a [u8] {
         self.uri
     }
 
-    /// What it is for: `icon`, `info`, `card`, `jcard` or another token.
+    /// The purpose: `icon`, `info`, `card`, `jcard` or another token.
     pub fn purpose(&self) -> Option<&'a [u8]> {
         self.params.value("purpose")
     }
@@ -38,7 +39,7 @@ impl<'a> CallInfo<'a> {
     }
 }
 
-/// One value of `Geolocation`: where a location is found, not taken apart (RFC 6442 section 4.1).
+/// One value of `Geolocation`: the URI of a location, not parsed (RFC 6442 section 4.1).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Geolocation<'a> {
     uri: &'a [u8],
@@ -65,14 +66,15 @@ impl<'a> Geolocation<'a> {
 
 typed!(CallInfo<'a>, Geolocation<'a>);
 
-/// The URI masked, and the names of the parameters: both may be personal.
+/// The masked URI and the names of the parameters, because the URI and the values may be personal
+/// data.
 impl fmt::Debug for CallInfo<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         masked(self.uri, self.params, f)
     }
 }
 
-/// As that of [`CallInfo`].
+/// Masked like [`CallInfo`].
 impl fmt::Debug for Geolocation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         masked(self.uri, self.params, f)
@@ -103,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_uri_and_what_it_is_for() {
+    fn uri_and_purpose() {
         let info = CallInfo::parse(b"<http://www.example.com/alice/photo.jpg> ;purpose=icon").unwrap();
         assert_eq!(info.uri(), b"http://www.example.com/alice/photo.jpg");
         assert_eq!(info.purpose(), Some(&b"icon"[..]));

@@ -1,14 +1,14 @@
 use std::fmt;
 
-use super::address::NameAddr;
-use super::typed::typed;
 use crate::error::ParseError;
+use crate::header::address::NameAddr;
+use crate::header::typed::typed;
 use crate::lex;
 
 /// One value of `Contact` (RFC 3261 section 20.10).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Contact<'a> {
-    /// `*`: every binding of a REGISTER.
+    /// `*`: all bindings, in a REGISTER request.
     Wildcard,
     /// An address.
     Address(NameAddr<'a>),
@@ -28,17 +28,17 @@ impl<'a> Contact<'a> {
         }
     }
 
-    /// The `expires` parameter in seconds, if it is a number of 32 bits.
+    /// The `expires` parameter in seconds, if its value is a 32-bit number.
     pub fn expires(&self) -> Option<u32> {
         lex::number(self.address()?.params().value("expires")?)
     }
 
-    /// The `q` parameter in thousandths, if it is a number from 0 to 1.
+    /// The `q` parameter in thousandths, if its value is a number from 0 to 1.
     pub fn q(&self) -> Option<u16> {
         lex::thousandths(self.address()?.params().value("q")?)
     }
 
-    /// The `+sip.instance` parameter without its quotes and angle brackets (RFC 5626 section 4.1).
+    /// The `+sip.instance` parameter without quotes and angle brackets (RFC 5626 section 4.1).
     pub fn instance(&self) -> Option<&'a [u8]> {
         self.address()?.params().value("+sip.instance")?.strip_prefix(b"<")?.strip_suffix(b">")
     }

@@ -1,7 +1,7 @@
 use std::fmt;
 
-use super::typed::typed;
 use crate::error::ParseError;
+use crate::header::typed::typed;
 use crate::lex;
 use crate::param::Params;
 use crate::parse;
@@ -25,7 +25,7 @@ impl<'a> ContentDisposition<'a> {
         self.kind
     }
 
-    /// Whether a body that is not understood may be passed over: `handling=optional`.
+    /// Whether the recipient may ignore a body that it does not understand: `handling=optional`.
     pub fn is_optional(&self) -> bool {
         self.params.value("handling").is_some_and(|handling| handling.eq_ignore_ascii_case(b"optional"))
     }

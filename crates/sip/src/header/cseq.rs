@@ -1,7 +1,7 @@
 use std::fmt;
 
-use super::typed::typed;
 use crate::error::{ParseError, ParseErrorKind};
+use crate::header::typed::typed;
 use crate::lex::{self, Cursor};
 use crate::method::Method;
 
@@ -13,7 +13,7 @@ pub struct CSeq {
 }
 
 impl CSeq {
-    /// A sequence number; `None` from 2^31 on.
+    /// A CSeq value; `None` if the number is 2^31 or more.
     pub fn new(number: u32, method: Method) -> Option<Self> {
         if number <= Self::LARGEST { Some(Self { number, method }) } else { None }
     }

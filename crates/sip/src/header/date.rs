@@ -1,26 +1,26 @@
 use std::fmt;
 
-use super::typed::typed;
 use crate::error::{ParseError, ParseErrorKind};
+use crate::header::typed::typed;
 use crate::lex;
 
-/// The value of `Date`: an RFC 1123 date in GMT (RFC 3261 section 20.17), as seconds since the
+/// The value of `Date`: an RFC 1123 date in GMT (RFC 3261 section 20.17), kept as seconds since the
 /// epoch.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Date(u64);
 
 impl Date {
-    /// The date of this second since 1970-01-01; `None` after the year 9999.
+    /// The date this many seconds after 1970-01-01 00:00:00 UTC; `None` after the year 9999.
     pub const fn from_unix(seconds: u64) -> Option<Self> {
         if seconds <= Self::LAST { Some(Self(seconds)) } else { None }
     }
 
-    /// Reads the value. The day of the week must be one, but need not be the right one.
+    /// Reads the value. The day of the week must be a valid name, but may be the wrong day.
     pub fn parse(value: &[u8]) -> Result<Self, ParseError> {
         read(value).ok_or(ParseError::new(ParseErrorKind::Date, 0))
     }
 
-    /// Seconds since 1970-01-01 00:00:00 UTC, leap seconds not counted.
+    /// Seconds since 1970-01-01 00:00:00 UTC, without leap seconds.
     pub const fn unix(self) -> u64 {
         self.0
     }
@@ -55,7 +55,7 @@ fn read(value: &[u8]) -> Option<Date> {
     let (second, rest) = digits(rest, b' ')?;
     let leap = u64::from(year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
     let length = LENGTHS.get(month).copied()? + if month == 1 { leap } else { 0 };
-    // A second of 60 is a leap second, counted as the first of the next minute.
+    // A leap second (60) counts as the first second of the next minute.
     let exists = (1970..=9999).contains(&year)
         && (1..=length).contains(&day)
         && hour < 24
@@ -67,14 +67,14 @@ fn read(value: &[u8]) -> Option<Date> {
     Date::from_unix(days(year, month as u64, day) * DAY + hour * 3600 + minute * 60 + second)
 }
 
-/// A number up to `end`, and what follows.
+/// Reads a number up to `end`; returns the number and the text after `end`.
 fn digits(text: &[u8], end: u8) -> Option<(u64, &[u8])> {
     let (number, rest) = lex::split_once(text, end)?;
     Some((u64::from(lex::number(number)?), rest))
 }
 
-/// Days since the epoch of a Gregorian date; months count from 0, days from 1. The year is taken
-/// to start in March, so that a leap day is its last.
+/// Days from the epoch to a Gregorian date. Months count from 0, days from 1. The calculation uses
+/// years that start in March, so that a leap day is the last day of its year.
 fn days(year: u64, month: u64, day: u64) -> u64 {
     let year = if month < 2 { year - 1 } else { year };
     let month = (month + 10) % 12;
@@ -82,7 +82,7 @@ fn days(year: u64, month: u64, day: u64) -> u64 {
     year * 365 + year / 4 - year / 100 + year / 400 + day_of_year - EPOCH
 }
 
-/// Year, month from 0 and day from 1 of a count of days since the epoch.
+/// The year, the month (from 0) and the day (from 1) of a number of days since the epoch.
 fn civil(days: u64) -> (u64, u64, u64) {
     let days = days + EPOCH;
     let (era, day_of_era) = (days / ERA, days % ERA);
@@ -95,7 +95,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
 }
 
 const DAY: u64 = 86_400;
-/// Days of 400 Gregorian years.
+/// Days in 400 Gregorian years.
 const ERA: u64 = 146_097;
 /// Days from 0000-03-01 to 1970-01-01.
 const EPOCH: u64 = 719_468;

@@ -1,11 +1,11 @@
 use std::fmt;
 
-use super::address::NameAddr;
-use super::typed::typed;
 use crate::error::ParseError;
+use crate::header::address::NameAddr;
+use crate::header::typed::typed;
 use crate::lex;
 
-/// One value of `Diversion`: who diverted a call, and why (RFC 5806 section 5).
+/// One value of `Diversion`: a party that diverted the call, and the reason (RFC 5806 section 5).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Diversion<'a>(NameAddr<'a>);
 
@@ -15,17 +15,17 @@ impl<'a> Diversion<'a> {
         NameAddr::parse(value).map(Self)
     }
 
-    /// Who diverted.
+    /// The address of the party that diverted the call.
     pub fn address(&self) -> NameAddr<'a> {
         self.0
     }
 
-    /// Why: `unknown`, `user-busy`, `no-answer`, `unconditional` and others.
+    /// The reason: `unknown`, `user-busy`, `no-answer`, `unconditional` and others.
     pub fn reason(&self) -> Option<&'a [u8]> {
         self.0.params().value("reason")
     }
 
-    /// How many diversions this value stands for.
+    /// The number of diversions that this value represents.
     pub fn counter(&self) -> Option<u32> {
         lex::number(self.0.params().value("counter")?)
     }
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_and_why() {
+    fn diverting_party_and_reason() {
         let diversion =
             Diversion::parse(b"\"Bob\" <sip:bob@example.com>;reason=no-answer;counter=2;privacy=full")
                 .unwrap();

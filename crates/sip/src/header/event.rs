@@ -1,7 +1,7 @@
 use std::fmt;
 
-use super::typed::typed;
 use crate::error::ParseError;
+use crate::header::typed::typed;
 use crate::lex;
 use crate::param::Params;
 use crate::parse;
@@ -20,12 +20,12 @@ impl<'a> Event<'a> {
         Ok(Self { package, params })
     }
 
-    /// The event package with its templates, compared with its case.
+    /// The event package with its templates. Packages are compared with case.
     pub fn package(&self) -> &'a [u8] {
         self.package
     }
 
-    /// The `id` parameter, which tells subscriptions of one dialog apart.
+    /// The `id` parameter, which distinguishes the subscriptions of one dialog.
     pub fn id(&self) -> Option<&'a [u8]> {
         self.params.value("id")
     }
@@ -66,17 +66,17 @@ impl<'a> SubscriptionState<'a> {
         self.state.eq_ignore_ascii_case(b"terminated")
     }
 
-    /// Why it ended.
+    /// Why the subscription ended.
     pub fn reason(&self) -> Option<&'a [u8]> {
         self.params.value("reason")
     }
 
-    /// Seconds it still lasts.
+    /// The remaining time of the subscription, in seconds.
     pub fn expires(&self) -> Option<u32> {
         lex::number(self.params.value("expires")?)
     }
 
-    /// Seconds to wait before subscribing again.
+    /// The time to wait before a new subscription, in seconds.
     pub fn retry_after(&self) -> Option<u32> {
         lex::number(self.params.value("retry-after")?)
     }

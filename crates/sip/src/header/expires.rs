@@ -1,10 +1,10 @@
 use std::fmt;
 
-use super::typed::typed;
 use crate::error::ParseError;
+use crate::header::typed::typed;
 use crate::parse;
 
-/// A header whose value is a count.
+/// Defines headers whose value is a number.
 macro_rules! counts {
     ($($type:ident $meaning:literal $source:literal;)*) => {$(
         #[doc = concat!("The value of [`Name::", stringify!($type), "`](crate::Name::", stringify!($type), "): ", $meaning, " (", $source, ").")]
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_fit_32_bits() {
+    fn numbers_have_32_bits() {
         assert_eq!(Expires::parse(b" 3600 "), Ok(Expires(3600)));
         assert_eq!(RSeq(7).to_string(), "7");
         for bad in ["", "-1", "4294967296", "1 2", "1;x"] {

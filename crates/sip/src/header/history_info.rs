@@ -1,11 +1,11 @@
 use std::fmt;
 
-use super::address::NameAddr;
-use super::typed::typed;
 use crate::error::{ParseError, ParseErrorKind};
+use crate::header::address::NameAddr;
+use crate::header::typed::typed;
 use crate::lex;
 
-/// One value of `History-Info`: a target the request has had (RFC 7044 section 5).
+/// One value of `History-Info`: an earlier target of the request (RFC 7044 section 5).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct HistoryInfo<'a> {
     address: NameAddr<'a>,
@@ -13,7 +13,7 @@ pub struct HistoryInfo<'a> {
 }
 
 impl<'a> HistoryInfo<'a> {
-    /// Reads one value; it must have an index.
+    /// Reads one value. The `index` parameter is required.
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
         let address = NameAddr::parse(value)?;
         let index = address.params().value("index");
@@ -24,17 +24,18 @@ impl<'a> HistoryInfo<'a> {
         Ok(Self { address, index })
     }
 
-    /// The target. Its URI may carry Reason and Privacy in its header part.
+    /// The target. The header part of its URI may carry Reason and Privacy.
     pub fn address(&self) -> NameAddr<'a> {
         self.address
     }
 
-    /// Where the target stands in the tree of targets: numbers separated by dots.
+    /// The position of the target in the tree of targets: numbers separated by dots.
     pub fn index(&self) -> &'a [u8] {
         self.index
     }
 
-    /// The index of the target this one was made from by retargeting to another user.
+    /// The `mp` parameter: the index of the target from which retargeting to another user made this
+    /// target.
     pub fn mapped_from(&self) -> Option<&'a [u8]> {
         self.address.params().value("mp")
     }

@@ -1,14 +1,14 @@
 use std::fmt;
 
-use super::typed::typed;
 use crate::error::{ParseError, ParseErrorKind};
+use crate::header::typed::typed;
 use crate::lex::{self, Cursor};
 use crate::param::Params;
 
-/// One value of `Identity` (RFC 8224 section 4): a PASSporT and what is needed to check it.
+/// One value of `Identity` (RFC 8224 section 4): a PASSporT and the parameters needed to verify it.
 ///
-/// The parameters may stand in any order, quoted or not. Whether the token is a PASSporT is not
-/// looked at.
+/// The parameters may come in any order, quoted or not. This type does not check whether the token
+/// is a PASSporT.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Identity<'a> {
     token: &'a [u8],
@@ -19,7 +19,7 @@ pub struct Identity<'a> {
 }
 
 impl<'a> Identity<'a> {
-    /// Reads one value; [`Headers::values`](crate::Headers::values) splits a line into them.
+    /// Reads one value. [`Headers::values`](crate::Headers::values) splits a line into values.
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
         let mut cursor = Cursor::new(value);
         let token = cursor.take_some(lex::BASE64)?;
@@ -80,7 +80,7 @@ impl fmt::Display for Identity<'_> {
     }
 }
 
-/// The token names the caller, so only its length shows.
+/// Shows only the length of the token, because the token names the caller.
 impl fmt::Debug for Identity<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Identity");
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_alone_is_read_and_a_broken_one_is_not() {
+    fn a_token_alone_is_accepted_and_a_broken_token_is_refused() {
         assert_eq!(Identity::parse(b"a.b.c").unwrap().info(), None);
         assert_eq!(Identity::parse(b"..sig;info=<https://a>").unwrap().token(), b"..sig");
         for bad in [

@@ -1,24 +1,24 @@
-//! Where the header lines of a message stand.
+//! The positions of the header lines in a message.
 
-use super::name::Name;
+use crate::header::name::Name;
 
-/// Lines kept in place; more go to the heap.
+/// The number of lines that need no heap memory.
 pub(crate) const INLINE: usize = 32;
 
-/// One header line: ranges in the text of its message, and which header it is.
+/// One header line: its name, and ranges in the text of its message.
 #[derive(Clone, Copy)]
 pub(crate) struct Line {
-    /// First octet of the name.
+    /// Offset of the first octet of the name.
     pub(crate) start: u32,
-    /// Octets of the line with its folds and its line end.
+    /// Length of the line in octets, with folds and line end.
     pub(crate) length: u32,
-    /// Octets of the value without the white space around it.
+    /// Length of the value in octets, without the white space around it.
     pub(crate) value_length: u32,
-    /// First octet of the value, from `start`.
+    /// Offset of the first octet of the value, counted from `start`.
     pub(crate) value: u16,
-    /// Octets of the name.
+    /// Length of the name in octets.
     pub(crate) name_length: u8,
-    /// Which header it is, if it is known.
+    /// The known header name, if any.
     pub(crate) name: Option<Name>,
 }
 
@@ -30,12 +30,13 @@ impl Line {
     }
 }
 
-/// The lines of a message in order: in an array, or all in a vector once they are too many.
+/// The lines of a message in order. Up to [`INLINE`] lines are in an array; more lines are all in a
+/// vector.
 #[derive(Clone)]
 pub(crate) struct Index {
     count: usize,
     inline: [Line; INLINE],
-    /// All lines while there are more than the array holds; else empty.
+    /// All lines if there are more than the array holds; otherwise empty.
     spill: Vec<Line>,
 }
 
@@ -64,7 +65,7 @@ impl Index {
         self.count += 1;
     }
 
-    /// Puts a line before the one at `at`, or at the end if there are fewer.
+    /// Inserts a line before the line at `at`, or at the end if there are fewer lines.
     pub(crate) fn insert(&mut self, at: usize, line: Line) {
         self.push(line);
         let lines = self.inline.get_mut(..self.count).unwrap_or(&mut self.spill);
@@ -73,7 +74,7 @@ impl Index {
         }
     }
 
-    /// Keeps the lines for which `keep` holds; gives how many went.
+    /// Keeps the lines for which `keep` returns true. Returns the number of removed lines.
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&Line) -> bool) -> usize {
         let before = self.count;
         let mut kept = Self::new();

@@ -1,15 +1,15 @@
 use std::fmt;
 
-use super::typed::typed;
 use crate::error::{ParseError, ParseErrorKind};
+use crate::header::typed::typed;
 use crate::lex;
 
-/// The value of `Max-Forwards`: how many hops are left, 0 to 255 (RFC 3261 section 20.22).
+/// The value of `Max-Forwards`: the number of hops left, 0 to 255 (RFC 3261 section 20.22).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct MaxForwards(pub u8);
 
 impl MaxForwards {
-    /// What a request starts with (RFC 3261 section 8.1.1.6).
+    /// The initial value of a new request (RFC 3261 section 8.1.1.6).
     pub const DEFAULT: Self = Self(70);
 
     /// Reads the value; leading zeros are allowed.
@@ -18,7 +18,7 @@ impl MaxForwards {
         hops.map(Self).ok_or(ParseError::new(ParseErrorKind::Number, 0))
     }
 
-    /// What the next hop gets; `None` where the request must not go on.
+    /// The value for the next hop; `None` if the request must not be forwarded.
     pub fn decremented(self) -> Option<Self> {
         self.0.checked_sub(1).map(Self)
     }
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_stays_within_an_octet() {
+    fn hops_stay_within_an_octet() {
         assert_eq!(MaxForwards::parse(b"0068"), Ok(MaxForwards(68)));
         assert_eq!(MaxForwards(1).decremented(), Some(MaxForwards(0)));
         assert_eq!(MaxForwards(0).decremented(), None);

@@ -1,12 +1,12 @@
 use std::fmt;
 
-use super::typed::typed;
 use crate::error::ParseError;
+use crate::header::typed::typed;
 use crate::lex;
 use crate::param::Params;
 use crate::parse;
 
-/// `type/subtype` with parameters: the form of Content-Type and of each value of Accept.
+/// `type/subtype` with parameters: the form of Content-Type and of each Accept value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MediaType<'a> {
     kind: &'a [u8],
@@ -31,13 +31,13 @@ impl<'a> MediaType<'a> {
         self.subtype
     }
 
-    /// Whether type and subtype are these, whatever their case.
+    /// Whether type and subtype match, ignoring case.
     pub fn is(&self, kind: &str, subtype: &str) -> bool {
         self.kind.eq_ignore_ascii_case(kind.as_bytes())
             && self.subtype.eq_ignore_ascii_case(subtype.as_bytes())
     }
 
-    /// Whether this range takes in a media type: equal parts, or `*` for them.
+    /// Whether this range includes a media type: each part is equal or `*`.
     pub fn covers(&self, other: &MediaType<'_>) -> bool {
         let part = |range: &[u8], found: &[u8]| range == b"*" || range.eq_ignore_ascii_case(found);
         part(self.kind, other.kind) && part(self.subtype, other.subtype)
@@ -102,7 +102,7 @@ impl<'a> Accept<'a> {
         self.0
     }
 
-    /// The preference in thousandths; 1000 without a `q` that can be read.
+    /// The preference in thousandths; 1000 if `q` is absent or cannot be read.
     pub fn q(&self) -> u16 {
         self.0.params.value("q").and_then(lex::thousandths).unwrap_or(1000)
     }

@@ -1,11 +1,11 @@
 use std::fmt;
 
-/// One line per known header: variant, name, compact form if any, and how its values stand:
-/// `list` (several, separated by commas or on several lines), `lines` (several lines, never
-/// combined) or `single`.
+/// One row per known header: variant, name, compact form if any, how values occur, source. `list`:
+/// several values, separated by commas or on several lines. `lines`: several lines, never combined.
+/// `single`: one value.
 macro_rules! names {
     ($($variant:ident $name:literal $($compact:literal)? $shape:ident $source:literal;)*) => {
-        /// A header this crate knows by name (RFC 3261 section 20 and its extensions).
+        /// A header name that this crate knows (RFC 3261 section 20 and its extensions).
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         #[non_exhaustive]
         #[repr(u8)]
@@ -30,7 +30,7 @@ macro_rules! names {
                 match self { $(Self::$variant => names!(@compact $($compact)?)),* }
             }
 
-            /// Whether one line, or several, may hold several values.
+            /// How many values the header may have, and how they are separated.
             pub const fn shape(self) -> Shape {
                 match self { $(Self::$variant => names!(@shape $shape)),* }
             }
@@ -43,14 +43,14 @@ macro_rules! names {
     (@shape single) => { Shape::Single };
 }
 
-/// How many values a header may have, and how they stand (RFC 3261 section 7.3.1).
+/// How many values a header may have, and how they are separated (RFC 3261 section 7.3.1).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Shape {
     /// One value in the whole message.
     Single,
     /// Several values, on several lines or separated by commas.
     List,
-    /// Several lines, each with one value in which a comma means something else.
+    /// Several lines, each with one value. A comma does not separate values.
     Lines,
 }
 
@@ -144,9 +144,9 @@ names! {
 }
 
 impl Name {
-    /// The header of this name or compact form, whatever its case; `None` for others.
+    /// Finds a header by its name or compact form, ignoring case; `None` for unknown names.
     pub fn parse(name: &[u8]) -> Option<Self> {
-        let mut text = [b':'; ROOM];
+        let mut text = [b':'; WINDOW];
         if name.len() > LONGEST || name.contains(&b':') {
             return None;
         }
@@ -154,10 +154,10 @@ impl Name {
         Self::before_colon(&text).map(|(name, _)| name)
     }
 
-    /// The header that a line starts with, and the octets of its name, if a known name stands
-    /// right before the first colon.
+    /// The known header name at the start of a line and its length in octets; `None` if no known
+    /// name comes directly before the first colon.
     #[inline]
-    pub(crate) fn before_colon(start: &[u8; ROOM]) -> Option<(Self, usize)> {
+    pub(crate) fn before_colon(start: &[u8; WINDOW]) -> Option<(Self, usize)> {
         let key = Key::before_colon(start)?;
         if key.length == 1 {
             let letter = start.first().filter(|octet| octet.is_ascii_alphabetic())?;
@@ -180,13 +180,13 @@ impl fmt::Display for Name {
     }
 }
 
-/// Octets of the longest name that is looked up.
-const LONGEST: usize = ROOM - 1;
+/// Length in octets of the longest name that the table can find.
+const LONGEST: usize = WINDOW - 1;
 
-/// Octets of a line that are looked through for a name and its colon.
-pub(crate) const ROOM: usize = 24;
+/// Octets at the start of a line in which the lookup expects a name and its colon.
+pub(crate) const WINDOW: usize = 24;
 
-/// A name in lower case, eight octets to a word, zeros behind it.
+/// A name in lower case, eight octets per word, padded with zeros.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Key {
     words: [u64; 3],
@@ -198,7 +198,7 @@ impl Key {
 
     /// The octets before the first colon.
     #[inline]
-    const fn before_colon(start: &[u8; ROOM]) -> Option<Self> {
+    const fn before_colon(start: &[u8; WINDOW]) -> Option<Self> {
         let Some((one, rest)) = start.split_first_chunk::<8>() else { return None };
         let Some((two, rest)) = rest.split_first_chunk::<8>() else { return None };
         let Some(three) = rest.first_chunk::<8>() else { return None };
@@ -225,13 +225,14 @@ impl Key {
     }
 }
 
-/// Eight octets with their letters in lower case, up to a colon; and where the colon stands.
+/// Eight octets in lower case, up to a colon, and the position of the colon.
 #[inline]
 const fn word(octets: &[u8; 8]) -> (u64, Option<usize>) {
     let word = u64::from_le_bytes(*octets);
-    // Letters have bit 6, and bit 5 makes them small. What else has bit 6 stays no letter.
+    // Letters have bit 6 set, and bit 5 makes them lower case. Other octets with bit 6 do not
+    // become letters.
     let lower = word | (word & 0x4040_4040_4040_4040) >> 1;
-    // The lowest bit that is left here is the highest of the first octet that is a colon.
+    // The lowest bit that is set in `colons` is the highest bit of the first octet that is a colon.
     let other = word ^ 0x3a3a_3a3a_3a3a_3a3a;
     let colons = other.wrapping_sub(0x0101_0101_0101_0101) & !other & 0x8080_8080_8080_8080;
     if colons == 0 {
@@ -241,7 +242,7 @@ const fn word(octets: &[u8; 8]) -> (u64, Option<usize>) {
     (lower & (before - 1), Some(colons.trailing_zeros() as usize / 8))
 }
 
-/// Names hashed by their key; those that share a bucket are chained.
+/// A hash table of names by their key. Names in the same bucket form a chain.
 struct Table {
     heads: [Option<Name>; 512],
     chain: [Option<Name>; Name::ALL.len()],
@@ -264,7 +265,7 @@ const fn table() -> Table {
         at -= 1;
         let name = Name::ALL[at];
         let text = name.as_str().as_bytes();
-        let mut octets = [b':'; ROOM];
+        let mut octets = [b':'; WINDOW];
         let mut octet = 0;
         while octet < text.len() {
             octets[octet] = text[octet];
@@ -300,8 +301,8 @@ mod tests {
     }
 
     #[test]
-    fn strangers_and_the_retired_compact_form_are_not_found() {
-        let strangers = [
+    fn unknown_names_and_the_retired_compact_form_are_not_found() {
+        let unknown = [
             "",
             "n",
             "Identity-Info",
@@ -316,7 +317,7 @@ mod tests {
             "Viaa",
             "X-A-Name-Longer-Than-Any-Known-One",
         ];
-        for other in strangers {
+        for other in unknown {
             assert_eq!(Name::parse(other.as_bytes()), None, "{other}");
         }
     }

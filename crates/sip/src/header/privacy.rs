@@ -1,7 +1,7 @@
 use std::fmt;
 
-use super::typed::typed;
 use crate::error::ParseError;
+use crate::header::typed::typed;
 use crate::lex;
 use crate::parse;
 
@@ -20,7 +20,7 @@ impl<'a> Privacy<'a> {
         self.0.split(|&octet| octet == b';').map(lex::trim)
     }
 
-    /// Whether this level is asked for, whatever its case.
+    /// Whether this level is present, ignoring case.
     pub fn has(&self, level: &str) -> bool {
         self.levels().any(|found| found.eq_ignore_ascii_case(level.as_bytes()))
     }

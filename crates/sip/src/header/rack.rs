@@ -1,11 +1,11 @@
 use std::fmt;
 
-use super::typed::typed;
 use crate::error::ParseError;
+use crate::header::typed::typed;
 use crate::method::Method;
 use crate::parse;
 
-/// The value of `RAck`: which reliable provisional response a PRACK acknowledges (RFC 3262
+/// The value of `RAck`: the reliable provisional response that a PRACK acknowledges (RFC 3262
 /// section 7.2).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct RAck {
@@ -15,7 +15,8 @@ pub struct RAck {
 }
 
 impl RAck {
-    /// An acknowledgement of the response with this RSeq to the request with this CSeq.
+    /// Acknowledges the response with RSeq `response` to the request whose CSeq is `sequence` and
+    /// `method`.
     pub fn new(response: u32, sequence: u32, method: Method) -> Self {
         Self { response, sequence, method }
     }

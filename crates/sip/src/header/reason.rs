@@ -1,8 +1,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::typed::typed;
 use crate::error::{ParseError, ParseErrorKind};
+use crate::header::typed::typed;
 use crate::lex::{self, Cursor};
 use crate::param::{Params, unquote};
 
@@ -16,7 +16,7 @@ pub struct Reason<'a> {
 }
 
 impl<'a> Reason<'a> {
-    /// Reads one value; [`Headers::values`](crate::Headers::values) splits a line into them.
+    /// Reads one value. [`Headers::values`](crate::Headers::values) splits a line into values.
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
         let mut cursor = Cursor::new(value);
         cursor.skip_lws();
@@ -36,12 +36,12 @@ impl<'a> Reason<'a> {
         Ok(Self { protocol, cause, text, params })
     }
 
-    /// The protocol that gave the cause: `SIP`, `Q.850`, `STIR` or another token.
+    /// The protocol of the cause: `SIP`, `Q.850`, `STIR` or another token.
     pub fn protocol(&self) -> &'a [u8] {
         self.protocol
     }
 
-    /// Whether the protocol is this one, whatever its case.
+    /// Whether this is the protocol, ignoring case.
     pub fn is_protocol(&self, name: &str) -> bool {
         self.protocol.eq_ignore_ascii_case(name.as_bytes())
     }
@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(first.text().unwrap().as_ref(), b"Terminated, \"really\"");
         assert_eq!((second.protocol(), second.cause()), (&b"SIP"[..], Some(600)));
         assert!(Reason::parse(b"SIP;cause=abc").is_err());
-        // Of a parameter that stands twice the first counts, as it does in `Params`.
+        // If a parameter occurs twice, the first counts, as in `Params`.
         assert_eq!(Reason::parse(b"SIP;cause=486;cause=200").unwrap().cause(), Some(486));
     }
 }

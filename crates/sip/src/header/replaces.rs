@@ -1,11 +1,11 @@
 use std::fmt;
 
-use super::typed::typed;
 use crate::error::{ParseError, ParseErrorKind};
+use crate::header::typed::typed;
 use crate::lex::{self, Cursor};
 use crate::param::Params;
 
-/// The value of `Replaces`: the dialog a new one takes the place of (RFC 3891 section 6.1).
+/// The value of `Replaces`: the dialog that the new dialog replaces (RFC 3891 section 6.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Replaces<'a> {
     call_id: &'a [u8],
@@ -15,7 +15,7 @@ pub struct Replaces<'a> {
 }
 
 impl<'a> Replaces<'a> {
-    /// Reads the value; both tags must be there, once each.
+    /// Reads the value. Each of the two tags must occur exactly once.
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
         let mut cursor = Cursor::new(value);
         cursor.skip_lws();

@@ -1,12 +1,12 @@
 use std::fmt;
 
-use super::typed::typed;
 use crate::error::{ParseError, ParseErrorKind};
+use crate::header::typed::typed;
 use crate::lex;
 use crate::parse;
 
-/// One value of `Resource-Priority`: a namespace and a priority in it, compared without their
-/// case (RFC 4412 section 3.1).
+/// One value of `Resource-Priority`: a namespace and a priority, both compared without case (RFC
+/// 4412 section 3.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ResourcePriority<'a> {
     namespace: &'a [u8],
@@ -14,7 +14,7 @@ pub struct ResourcePriority<'a> {
 }
 
 impl<'a> ResourcePriority<'a> {
-    /// Reads one value: two tokens without dots, and a dot between.
+    /// Reads one value: two tokens separated by one dot.
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
         let value = parse::read(value, parse::token)?;
         match lex::split_once(value, b'.') {
@@ -32,7 +32,7 @@ impl<'a> ResourcePriority<'a> {
         self.namespace
     }
 
-    /// The priority in it.
+    /// The priority within the namespace.
     pub fn priority(&self) -> &'a [u8] {
         self.priority
     }

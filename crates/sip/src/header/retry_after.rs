@@ -1,7 +1,7 @@
 use std::fmt;
 
-use super::typed::typed;
 use crate::error::ParseError;
+use crate::header::typed::typed;
 use crate::lex;
 use crate::param::Params;
 use crate::parse;
@@ -21,17 +21,17 @@ impl<'a> RetryAfter<'a> {
         Ok(Self { seconds, comment, params })
     }
 
-    /// Seconds to wait.
+    /// The time to wait, in seconds.
     pub fn seconds(&self) -> u32 {
         self.seconds
     }
 
-    /// What stands in parentheses behind the number.
+    /// The text in parentheses after the number.
     pub fn comment(&self) -> Option<&'a [u8]> {
         self.comment
     }
 
-    /// How long the other side can be reached after that, in seconds.
+    /// How long the other side can be reached after the wait, in seconds.
     pub fn duration(&self) -> Option<u32> {
         lex::number(self.params.value("duration")?)
     }

@@ -1,7 +1,7 @@
 use std::fmt;
 
-use super::typed::typed;
 use crate::error::ParseError;
+use crate::header::typed::typed;
 use crate::param::Params;
 use crate::parse;
 
@@ -10,12 +10,11 @@ use crate::parse;
 pub enum Refresher {
     /// The side that sent the request.
     Uac,
-    /// The side that answered it.
+    /// The side that answered the request.
     Uas,
 }
 
-/// The value of `Session-Expires`: how long a session lives without a refresh (RFC 4028
-/// section 4).
+/// The value of `Session-Expires`: the time a session lasts without a refresh (RFC 4028 section 4).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SessionExpires<'a> {
     seconds: u32,
@@ -34,7 +33,7 @@ impl<'a> SessionExpires<'a> {
         self.seconds
     }
 
-    /// Who refreshes, if it is said.
+    /// The side that refreshes, if the parameter names a side.
     pub fn refresher(&self) -> Option<Refresher> {
         match self.params.value("refresher")? {
             side if side.eq_ignore_ascii_case(b"uac") => Some(Refresher::Uac),
@@ -55,7 +54,7 @@ impl fmt::Display for SessionExpires<'_> {
     }
 }
 
-/// The value of `Min-SE`: the shortest interval that is accepted (RFC 4028 section 5).
+/// The value of `Min-SE`: the shortest session interval that is accepted (RFC 4028 section 5).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MinSe<'a> {
     seconds: u32,

@@ -1,12 +1,13 @@
 use std::fmt;
 
-use super::typed::typed;
 use crate::error::ParseError;
+use crate::header::typed::typed;
 use crate::lex;
 use crate::parse;
 
-/// The value of `Timestamp`: when a request was sent, by the sender's clock, and how long the
-/// response was held back (RFC 3261 section 20.38). Both are seconds with decimals, kept as text.
+/// The value of `Timestamp`: the time at which the request was sent, by the clock of the sender,
+/// and the delay before the response (RFC 3261 section 20.38). Both are decimal seconds, kept as
+/// text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Timestamp<'a> {
     sent: &'a [u8],
@@ -20,12 +21,12 @@ impl<'a> Timestamp<'a> {
         Ok(Self { sent, delay })
     }
 
-    /// When the request was sent.
+    /// The time at which the request was sent, in seconds.
     pub fn sent(&self) -> &'a [u8] {
         self.sent
     }
 
-    /// How long the response was held back.
+    /// The delay before the response, in seconds.
     pub fn delay(&self) -> Option<&'a [u8]> {
         self.delay
     }

@@ -1,12 +1,12 @@
 use std::fmt;
 
-use super::typed::typed;
 use crate::error::ParseError;
+use crate::header::typed::typed;
 use crate::lex;
 use crate::method::Method;
 use crate::parse;
 
-/// A header whose values are option tags.
+/// Defines headers whose values are option tags.
 macro_rules! tags {
     ($($type:ident $meaning:literal $source:literal;)*) => {$(
         #[doc = concat!("One value of [`Name::", stringify!($type), "`](crate::Name::", stringify!($type), "): ", $meaning, " (", $source, ").")]
@@ -24,7 +24,7 @@ macro_rules! tags {
                 self.0
             }
 
-            /// Whether the option tag is this one, whatever its case.
+            /// Whether this is the option tag, ignoring case.
             pub fn is(&self, tag: &str) -> bool {
                 self.0.eq_ignore_ascii_case(tag.as_bytes())
             }
@@ -41,13 +41,13 @@ macro_rules! tags {
 }
 
 tags! {
-    ProxyRequire "an extension every proxy must support" "RFC 3261 section 20.29";
-    Require "an extension the other side must support" "RFC 3261 section 20.32";
-    Supported "an extension this side supports" "RFC 3261 section 20.37";
-    Unsupported "an extension that was required and is not supported" "RFC 3261 section 20.40";
+    ProxyRequire "an extension that every proxy must support" "RFC 3261 section 20.29";
+    Require "an extension that the other side must support" "RFC 3261 section 20.32";
+    Supported "an extension that this side supports" "RFC 3261 section 20.37";
+    Unsupported "a required extension that is not supported" "RFC 3261 section 20.40";
 }
 
-/// One value of `Allow`: a method that is answered (RFC 3261 section 20.5).
+/// One value of `Allow`: a supported method (RFC 3261 section 20.5).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Allow(pub Method);
 

@@ -1,11 +1,11 @@
-use super::Headers;
-use super::name::{Name, Shape};
-use super::values::Values;
 use crate::error::ParseError;
+use crate::header::headers::Headers;
+use crate::header::name::{Name, Shape};
+use crate::header::values::Values;
 
-/// A header value that can be read from its octets.
+/// A header value that can be parsed from octets.
 pub trait Typed<'a>: Sized {
-    /// The header it is a value of.
+    /// The header of this value.
     const NAME: Name;
 
     /// Reads one value.
@@ -13,8 +13,8 @@ pub trait Typed<'a>: Sized {
 }
 
 impl Headers {
-    /// Reads the first value on the first line of a header: `None` if there is no line, or an empty
-    /// list on it.
+    /// Reads the first value on the first line of a header; `None` if there is no line, or if the
+    /// line is an empty list.
     ///
     /// ```
     /// use attesta_sip::{CSeq, Headers, Method, Name};
@@ -38,7 +38,7 @@ impl Headers {
     }
 }
 
-/// Implements [`Typed`] for types whose own `parse` does the work.
+/// Implements [`Typed`] through the `parse` function of each type.
 macro_rules! typed {
     ($($type:ident $(<$life:lifetime>)?),+ $(,)?) => {$(
         impl<'a> $crate::header::typed::Typed<'a> for $type $(<$life>)? {

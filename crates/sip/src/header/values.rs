@@ -4,9 +4,9 @@ use crate::lex;
 
 /// The values of one header line, separated by commas outside quotes and angle brackets.
 ///
-/// An empty line holds no value (RFC 3261 section 20.37: an empty Supported). An empty piece beside
-/// a comma is an empty value, which no typed header accepts. What follows a quote or a bracket that
-/// is never closed is not split.
+/// An empty line holds no value (for example an empty Supported, RFC 3261 section 20.37). An empty
+/// piece beside a comma is an empty value, which no typed header accepts. Text after an unclosed
+/// quote or bracket is not split.
 #[derive(Clone)]
 pub struct Values<'a> {
     rest: Option<&'a [u8]>,
@@ -20,12 +20,12 @@ impl<'a> Values<'a> {
         Self { rest: if line.is_empty() { None } else { Some(line) }, list: true }
     }
 
-    /// One value, whatever it holds.
+    /// Takes the whole line as one value.
     pub fn single(line: &'a [u8]) -> Self {
         Self { rest: Some(line), list: false }
     }
 
-    /// What follows the values that were taken; `None` at the end.
+    /// The text after the values already returned; `None` at the end.
     pub(crate) fn rest(&self) -> Option<&'a [u8]> {
         self.rest.map(lex::trim)
     }
@@ -54,7 +54,7 @@ impl<'a> Iterator for Values<'a> {
 /// The first comma outside quotes and angle brackets.
 #[inline]
 fn comma(text: &[u8]) -> Option<usize> {
-    // Most lines hold one value, and then one search settles it.
+    // Most lines hold one value, and then one search is enough.
     memchr(b',', text)?;
     let mut at = 0;
     loop {
@@ -68,7 +68,7 @@ fn comma(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// The octet after the quote that closes a quoted string whose content starts at `at`.
+/// The position after the closing quote of a quoted string whose content starts at `at`.
 fn closing_quote(text: &[u8], mut at: usize) -> Option<usize> {
     loop {
         at += memchr::memchr2(b'"', b'\\', lex::split(text, at).1)?;
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_line_holds_no_value_and_an_empty_piece_is_one() {
+    fn an_empty_line_holds_no_value_but_an_empty_piece_is_a_value() {
         assert_eq!(Values::list(b"").count() + Values::list(b" \r\n ").count(), 0);
         assert_eq!(Values::list(b"a,").collect::<Vec<_>>(), [&b"a"[..], b""]);
         assert_eq!(Values::list(b",").count(), 2);
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_closed_does_not_split() {
+    fn unclosed_quotes_and_brackets_do_not_split() {
         assert_eq!(Values::list(b"\"a, b").count(), 1);
         assert_eq!(Values::list(b"\"a, b\\").count(), 1);
     }

@@ -1,13 +1,13 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::typed::typed;
 use crate::error::{ParseError, ParseErrorKind};
+use crate::header::typed::typed;
 use crate::host::{self, Host};
 use crate::lex::{self, Cursor};
 use crate::param::Params;
 
-/// One value of `Via`: a hop that a request has passed (RFC 3261 section 20.42).
+/// One value of `Via`: a hop on the path of a request (RFC 3261 section 20.42).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Via<'a> {
     transport: &'a [u8],
@@ -18,9 +18,9 @@ pub struct Via<'a> {
 }
 
 impl<'a> Via<'a> {
-    /// Reads one value; [`Headers::values`](crate::Headers::values) splits a line into them.
+    /// Reads one value. [`Headers::values`](crate::Headers::values) splits a line into values.
     ///
-    /// Port 0 is refused: nothing can be sent there.
+    /// Port 0 is an error, because no response can be sent to port 0.
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
         let mut cursor = Cursor::new(value);
         read_protocol(&mut cursor)?;
@@ -53,7 +53,7 @@ impl<'a> Via<'a> {
         self.host
     }
 
-    /// The port of `sent-by`, if one is written.
+    /// The port of `sent-by`, if present.
     pub fn port(&self) -> Option<u16> {
         self.port
     }
@@ -63,19 +63,19 @@ impl<'a> Via<'a> {
         self.params
     }
 
-    /// The `branch` parameter, which names the transaction (RFC 3261 section 8.1.1.7).
+    /// The `branch` parameter, which identifies the transaction (RFC 3261 section 8.1.1.7).
     pub fn branch(&self) -> Option<&'a [u8]> {
         self.branch
     }
 
-    /// The `received` address, with brackets or without (RFC 5118 section 4.5); `None` if it is
-    /// absent or not an address.
+    /// The `received` address, with or without brackets (RFC 5118 section 4.5); `None` if the
+    /// parameter is absent or not an address.
     pub fn received(&self) -> Option<IpAddr> {
         Host::parse_bare(self.params.value("received")?).ok()?.address()
     }
 
-    /// The `rport` parameter: `None` if absent, `Some(None)` if it stands without a value
-    /// (RFC 3581 section 3).
+    /// The `rport` parameter: `None` if absent, `Some(None)` if present without a value (RFC 3581
+    /// section 3).
     pub fn rport(&self) -> Option<Option<u16>> {
         let value = self.params.get("rport")?;
         Some(value.and_then(lex::number).and_then(|port| u16::try_from(port).ok()))
@@ -123,7 +123,7 @@ fn read_protocol(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
     Ok(())
 }
 
-/// `[ COLON port ]`, where white space may stand around the colon.
+/// `[ COLON port ]`, with optional white space around the colon.
 #[inline]
 fn read_port(cursor: &mut Cursor<'_>) -> Result<Option<u16>, ParseError> {
     cursor.skip_lws();
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hop_is_taken_apart() {
+    fn a_hop_is_parsed() {
         let via = Via::parse(
             b"SIP/2.0/UDP pc33.example.com:5066;branch=z9hG4bK776;received=192.0.2.1;rport=5070;ttl=16;maddr=224.2.0.1",
         )
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn white_space_and_folds_are_allowed_where_the_grammar_has_them() {
+    fn white_space_and_folds_of_the_grammar_are_accepted() {
         let via =
             Via::parse(b"SIP  /   2.0\r\n /UDP\r\n    192.0.2.2 : 5060 ;branch=390skdjuw;rport").unwrap();
         assert_eq!(via.to_string(), "SIP/2.0/UDP 192.0.2.2:5060;branch=390skdjuw;rport");
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn received_may_stand_without_brackets() {
+    fn received_may_lack_brackets() {
         for text in [
             "SIP/2.0/UDP [2001:db8::9:1];received=[2001:db8::9:255]",
             "SIP/2.0/UDP [2001:db8::9:1];received=2001:db8::9:255",

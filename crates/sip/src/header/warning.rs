@@ -1,8 +1,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::typed::typed;
 use crate::error::ParseError;
+use crate::header::typed::typed;
 use crate::lex;
 use crate::param::unquote;
 use crate::parse;
@@ -22,12 +22,12 @@ impl<'a> Warning<'a> {
         Ok(Self { code, agent, text })
     }
 
-    /// The code: 300 to 399 for faults of a session description.
+    /// The code: 300 to 399 for faults in a session description.
     pub fn code(&self) -> u32 {
         self.code
     }
 
-    /// Who warns: a host or a pseudonym.
+    /// The host or pseudonym that added the warning.
     pub fn agent(&self) -> &'a [u8] {
         self.agent
     }

@@ -1,4 +1,4 @@
-//! Messages that trip parsers, one test for each.
+//! Messages that are difficult for parsers, one test for each.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
@@ -7,7 +7,7 @@ use attesta_sip::{
     Status, Supported, To, Uri, Via,
 };
 
-/// A request with this request line and these header lines in place of the usual ones.
+/// A request with this request line. The given header lines replace the usual ones.
 fn with(request_line: &str, lines: &[&str]) -> Vec<u8> {
     let usual = [
         "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1",
@@ -29,7 +29,7 @@ fn options(lines: &[&str]) -> Vec<u8> {
     with("OPTIONS sip:b@example.com SIP/2.0", lines)
 }
 
-/// A request that is read, that follows the rules, and that prints as it came.
+/// A request that is read, follows the rules and prints as received.
 fn accepted(octets: Vec<u8>) -> Request {
     let Ok(Message::Request(request)) = Message::parse(octets.clone().into(), &Limits::default()) else {
         panic!("not read: {}", String::from_utf8_lossy(&octets))
@@ -146,7 +146,7 @@ fn line_ends_before_the_start_line() {
 fn content_lengths() {
     let body = |line: &str| [options(&[line]), b"12345".to_vec()].concat();
     let length = |octets: Vec<u8>| Message::parse(octets.into(), &Limits::default()).unwrap().body().len();
-    // Absent: all of the datagram. Shorter: the rest is dropped.
+    // Absent: the body is the rest of the datagram. Too short: the remaining octets are dropped.
     assert_eq!(length([options(&[]), b"12345".to_vec()].concat()), 5);
     assert_eq!(length(body("Content-Length: 3")), 3);
     let bad_request = |kind| (kind, Some(Status::BAD_REQUEST));
@@ -213,7 +213,7 @@ fn carriage_returns_alone() {
 }
 
 #[test]
-fn parameters_with_nothing_behind_their_equals_sign() {
+fn parameters_with_an_empty_text_after_the_equals_sign() {
     let request = accepted(with(
         "OPTIONS sip:b@example.com;user=;lr= SIP/2.0",
         &["Via: SIP/2.0/UDP 192.0.2.1;rport=;received=;branch=z9hG4bK1", "To: <sip:b@example.com;x=>;tag="],
@@ -226,7 +226,7 @@ fn parameters_with_nothing_behind_their_equals_sign() {
 }
 
 #[test]
-fn lists_of_nothing() {
+fn empty_lists() {
     let request = accepted(options(&["Supported:", "Allow: ", "Require:", "Contact:", "Accept:\r\n "]));
     assert!(request.headers().read::<Supported<'_>>().is_none());
     assert_eq!(request.headers().read_all::<Contact<'_>>().count(), 0);
