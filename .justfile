@@ -41,14 +41,14 @@ load calls="20000" rate="500" edge="sign":
 bench:
     cargo bench --locked -p attesta-benches
 
-# Instructions of the hot paths beside their ceilings; needs valgrind.
+# Instructions of the hot paths and what calls allocate, beside their ceilings; needs valgrind.
 instructions:
-    cargo bench --locked -p attesta-benches --features valgrind --bench sip_instructions --bench transaction_instructions
+    cargo bench --locked -p attesta-benches --features valgrind --bench sip_instructions --bench transaction_instructions --bench call_instructions --bench call_memory
 
 # The benchmarks whose figures have ceilings: instructions, allocations and memory, which do not depend on the load of the
 # machine.
 bench-smoke:
-    cargo bench --locked -p attesta-benches --features valgrind --bench stir --bench sip_instructions --bench transaction_instructions --bench transaction_memory
+    cargo bench --locked -p attesta-benches --features valgrind --bench stir --bench sip_instructions --bench transaction_instructions --bench transaction_memory --bench call_instructions --bench call_memory
 
 # Fuzzes one target for so many seconds; needs nightly and cargo-fuzz.
 fuzz target seconds="600":

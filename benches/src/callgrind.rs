@@ -27,14 +27,32 @@ pub fn asked() -> Option<(Vec<String>, u32)> {
 /// If valgrind is not installed.
 #[must_use]
 pub fn instructions(case: &[&str], fewer: u32) -> u64 {
-    (collected(case, 3 * fewer) - collected(case, fewer)) / u64::from(2 * fewer)
+    (collected(&[], case, 3 * fewer) - collected(&[], case, fewer)) / u64::from(2 * fewer)
+}
+
+/// The same, of what the case does within [`counted`] alone.
+///
+/// # Panics
+///
+/// If valgrind is not installed.
+#[must_use]
+pub fn instructions_counted(case: &[&str], fewer: u32) -> u64 {
+    let within = ["--toggle-collect=*callgrind*counted*"];
+    (collected(&within, case, 3 * fewer) - collected(&within, case, fewer)) / u64::from(2 * fewer)
+}
+
+/// Work whose instructions [`instructions_counted`] counts. Not to be nested.
+#[inline(never)]
+pub fn counted<T>(work: impl FnOnce() -> T) -> T {
+    work()
 }
 
 /// What callgrind counts in a run of this program.
-fn collected(case: &[&str], rounds: u32) -> u64 {
+fn collected(options: &[&str], case: &[&str], rounds: u32) -> u64 {
     let program = env::current_exe().expect("the path of this program");
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .args(options)
         .arg(program)
         .arg(FLAG)
         .args(case)

@@ -1,5 +1,8 @@
-//! What the measurements share: the messages they read, a pair of endpoints, and a counter of instructions.
+//! What the measurements share: the messages they read, a pair of endpoints, a switchboard with a caller
+//! and a callee, a trust domain, and a counter of instructions.
 
 pub mod callgrind;
+pub mod calls;
 pub mod messages;
+pub mod sti;
 pub mod transactions;

@@ -11,13 +11,12 @@
     reason = "a measurement may stop, and its table is its purpose"
 )]
 
-mod fixture;
 mod operations;
 
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use fixture::Fixture;
+use attesta_benches::sti::Fixture;
 use operations::{Bench, Floor, PROVIDERS, Row};
 
 #[global_allocator]

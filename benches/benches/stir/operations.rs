@@ -4,9 +4,9 @@ use std::cell::OnceCell;
 use std::hint::black_box;
 use std::sync::Arc;
 
-use attesta_stir::cert::{Certificate, CertificateChain, Credential, Snapshot};
+use attesta_stir::cert::{Credential, Snapshot};
 use attesta_stir::{Div, Facts, Identity, IdentityField, Signer, Verdict, Verifier, VerifyPolicy};
-use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD, Engine};
+use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use ring::rand::SystemRandom;
 use ring::signature::{
@@ -14,7 +14,7 @@ use ring::signature::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::fixture::{Fixture, Provider, callee, caller, claims, now, number};
+use attesta_benches::sti::{Fixture, Provider, callee, caller, claims, now, number};
 
 /// One line of the table.
 pub(crate) struct Row {
@@ -123,7 +123,7 @@ impl Bench {
             ring,
             random,
             signer,
-            bare: fixture.providers.iter().map(bare).collect(),
+            bare: fixture.providers.iter().map(Provider::bare).collect(),
             fixture,
         }
     }
@@ -313,15 +313,6 @@ impl Bench {
             );
         })
     }
-}
-
-/// What ring is to verify of a provider's call: key, octets, signature.
-fn bare(provider: &Provider) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
-    let chain = CertificateChain::parse(provider.bundle.as_bytes()).expect("a chain");
-    let leaf = Certificate::from_der(chain.leaf()).expect("a leaf");
-    let (signed, signature) = provider.token().rsplit_once('.').expect("a token");
-    let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).expect("base64url");
-    (leaf.key().expect("a key").as_point().to_vec(), signed.as_bytes().to_vec(), signature)
 }
 
 fn verify_bare((key, signed, signature): &(Vec<u8>, Vec<u8>, Vec<u8>)) {

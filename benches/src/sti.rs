@@ -1,9 +1,13 @@
 //! Keys, certificates and signed calls to measure with.
+//!
+//! Each run makes its own. A run under valgrind reads those that another run wrote as text.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use attesta_stir::cert::{Cache, CacheConfig, CertificateChain, Fetched, Snapshot, TrustAnchors};
+use attesta_stir::cert::{
+    Cache, CacheConfig, Certificate, CertificateChain, Fetched, Snapshot, TrustAnchors,
+};
 use attesta_stir::{
     Attestation, DEFAULT_PORTS, Identity, IdentityField, OrigId, Shaken, Signer, SigningKey, TelephoneNumber,
     UnixTime, X5u,
@@ -16,33 +20,53 @@ use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 
 /// The moment at which everything happens.
-pub(crate) const NOW: u64 = 1_800_000_000;
+pub const NOW: u64 = 1_800_000_000;
 
-pub(crate) fn now() -> UnixTime {
+/// [`NOW`] as a time.
+#[must_use]
+pub fn now() -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(NOW))
 }
 
-pub(crate) fn number(text: &str) -> Identity {
+/// A telephone number as an identity.
+///
+/// # Panics
+///
+/// If the text is not a number.
+#[must_use]
+pub fn number(text: &str) -> Identity {
     Identity::Tn(TelephoneNumber::parse(text).expect("a number"))
 }
 
 /// A trust domain and the signed calls of many providers.
-pub(crate) struct Fixture {
+pub struct Fixture {
     root: String,
-    pub(crate) anchors: TrustAnchors,
-    pub(crate) providers: Vec<Provider>,
+    /// What the trust domain believes.
+    pub anchors: TrustAnchors,
+    /// The providers.
+    pub providers: Vec<Provider>,
 }
 
 /// One provider: its key, what its URL serves, and a call that it signed.
-pub(crate) struct Provider {
-    pub(crate) pkcs8: Vec<u8>,
-    pub(crate) url: X5u,
-    pub(crate) bundle: String,
-    pub(crate) value: String,
+pub struct Provider {
+    /// Its private key.
+    pub pkcs8: Vec<u8>,
+    /// Where its certificate is.
+    pub url: X5u,
+    /// Its certificate and the intermediate, as PEM.
+    pub bundle: String,
+    /// The Identity value of a call from [`caller`] to [`callee`] at [`NOW`].
+    pub value: String,
 }
 
 impl Fixture {
-    pub(crate) fn new(providers: usize) -> Self {
+    /// A trust domain with so many providers.
+    ///
+    /// # Panics
+    ///
+    /// If a key or a certificate cannot be made.
+    #[must_use]
+    pub fn new(providers: usize) -> Self {
         let root_key = KeyPair::generate().expect("a key");
         let root = params("SHAKEN ROOT", true);
         let root_certificate = root.self_signed(&root_key).expect("a root");
@@ -59,7 +83,8 @@ impl Fixture {
     }
 
     /// The trust anchor and the first providers as text: a run that counts instructions needs the same ones each time.
-    pub(crate) fn to_text(&self, providers: usize) -> String {
+    #[must_use]
+    pub fn to_text(&self, providers: usize) -> String {
         let mut parts = vec![self.root.clone()];
         for provider in self.providers.iter().take(providers) {
             let key: String = provider.pkcs8.iter().map(|octet| format!("{octet:02x}")).collect();
@@ -69,7 +94,13 @@ impl Fixture {
         parts.join("\0")
     }
 
-    pub(crate) fn from_text(text: &str) -> Self {
+    /// What [`to_text`](Self::to_text) wrote.
+    ///
+    /// # Panics
+    ///
+    /// If the text is anything else.
+    #[must_use]
+    pub fn from_text(text: &str) -> Self {
         let mut parts = text.split('\0');
         let root = parts.next().expect("a root").to_owned();
         let anchors = TrustAnchors::from_pem(root.as_bytes()).expect("an anchor");
@@ -89,7 +120,8 @@ impl Fixture {
     }
 
     /// What the cache knows once every certificate was fetched.
-    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
         let mut cache = Cache::new(CacheConfig::default(), vec![self.anchors.clone()]);
         for provider in &self.providers {
             cache.want(&provider.url, now());
@@ -117,14 +149,25 @@ impl Provider {
         provider
     }
 
-    pub(crate) fn signer(&self) -> Signer {
+    /// A signer with its key and certificate.
+    ///
+    /// # Panics
+    ///
+    /// If they do not fit each other.
+    #[must_use]
+    pub fn signer(&self) -> Signer {
         let key = SigningKey::from_pkcs8_der(&self.pkcs8).expect("a key");
         let chain = CertificateChain::parse(self.bundle.as_bytes()).expect("a chain");
         Signer::new(key, &chain, self.url.clone(), now()).expect("a signer")
     }
 
     /// A token of any header and payload that this provider signed.
-    pub(crate) fn token_of(&self, header: &str, payload: &str) -> String {
+    ///
+    /// # Panics
+    ///
+    /// If the key cannot sign.
+    #[must_use]
+    pub fn token_of(&self, header: &str, payload: &str) -> String {
         let random = SystemRandom::new();
         let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &self.pkcs8, &random);
         let [header, payload] = [header, payload].map(|json| BASE64_URL_SAFE_NO_PAD.encode(json));
@@ -134,7 +177,8 @@ impl Provider {
     }
 
     /// The Identity header field of the signed call.
-    pub(crate) fn field(&self) -> IdentityField<'_> {
+    #[must_use]
+    pub fn field(&self) -> IdentityField<'_> {
         IdentityField {
             token: self.token().as_bytes(),
             info: Some(self.url.as_str()),
@@ -143,20 +187,42 @@ impl Provider {
         }
     }
 
-    pub(crate) fn token(&self) -> &str {
+    /// What ring needs to verify the signed call: public key, signed octets, signature.
+    ///
+    /// # Panics
+    ///
+    /// If the certificate or the token cannot be read.
+    #[must_use]
+    pub fn bare(&self) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
+        let chain = CertificateChain::parse(self.bundle.as_bytes()).expect("a chain");
+        let leaf = Certificate::from_der(chain.leaf()).expect("a leaf");
+        let (signed, signature) = self.token().rsplit_once('.').expect("a token");
+        let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).expect("base64url");
+        (leaf.key().expect("a key").as_point().to_vec(), signed.as_bytes().to_vec(), signature)
+    }
+
+    /// The PASSporT of the signed call.
+    #[must_use]
+    pub fn token(&self) -> &str {
         self.value.split(';').next().unwrap_or_default()
     }
 }
 
-pub(crate) fn caller() -> Identity {
+/// Who makes the signed call.
+#[must_use]
+pub fn caller() -> Identity {
     number("12155551212")
 }
 
-pub(crate) fn callee() -> Identity {
+/// Whom the signed call is for.
+#[must_use]
+pub fn callee() -> Identity {
     number("12155551213")
 }
 
-pub(crate) fn claims<'a>(orig: &'a Identity, dest: &'a [Identity]) -> Shaken<'a> {
+/// What a signature of a call at [`NOW`] vouches for.
+#[must_use]
+pub fn claims<'a>(orig: &'a Identity, dest: &'a [Identity]) -> Shaken<'a> {
     Shaken { attest: Attestation::A, dest, iat: now(), orig, origid: OrigId::from_random([7; 16]) }
 }
 
