@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::call::callee;
 use crate::call::crossing::{Arrival, Crossing, Situation, cross};
+use crate::call::end::CallEnd;
 use crate::counters::Refusal;
 use crate::env::Env;
 use crate::event::Cause;
@@ -42,23 +43,6 @@ pub(crate) enum BridgedTo {
     Leg(Leg),
     /// The built-in callee, which answers them.
     BuiltInCallee,
-}
-
-/// Why and how a call ends.
-#[derive(Debug)]
-pub(crate) struct CallEnd {
-    pub(crate) cause: Cause,
-    /// The side that needs no BYE: it sent one, or does not know the dialog any more.
-    pub(crate) gone: Option<Side>,
-    /// The BYE that ended the call, whose header fields cross to the other side.
-    pub(crate) bye: Option<Box<Request>>,
-}
-
-impl CallEnd {
-    /// The call ends for this cause. A BYE goes to each side that was answered.
-    pub(crate) const fn by(cause: Cause) -> Self {
-        Self { cause, gone: None, bye: None }
-    }
 }
 
 impl Bridge {

@@ -4,9 +4,7 @@ use attesta_sip::{Method, Name, Request, Response, Rules, Status};
 use attesta_transaction::ServerId;
 use bytes::Bytes;
 
-use crate::call::bridge::{Bridge, BridgedTo};
 use crate::call::caller::CallerSide;
-use crate::call::forks::caller_leg;
 use crate::config::listener::Listener;
 use crate::counters::not_taken;
 use crate::env::Env;
@@ -19,7 +17,7 @@ use crate::leg::dialog::Dialog;
 use crate::leg::invite::Unacknowledged2xx;
 use crate::leg::offer_answer::Sender;
 
-/// Rings and answers at once.
+/// Rings and answers at once. Returns the leg of the caller.
 ///
 /// # Errors
 ///
@@ -29,7 +27,7 @@ pub(crate) fn answer_call(
     caller: &mut CallerSide,
     origin: &Origin,
     env: &mut Env<'_>,
-) -> Result<Bridge, Box<Response>> {
+) -> Result<Leg, Box<Response>> {
     let from = || source(origin.listener.transport, origin.arrival.source);
     let dialog = Dialog::answering(request, &origin.tag, from)
         .map_err(|_| Box::new(origin.reply(request, Status::BAD_REQUEST)))?;
@@ -51,10 +49,10 @@ pub(crate) fn answer_call(
         headers.push(Name::ContentType, SDP);
         ok.set_body(sdp);
     }
-    let mut a = Leg::open(dialog, caller_leg(caller, origin), env);
+    let mut a = Leg::open(dialog, caller.leg_settings(origin), env);
     a.observe_request(Sender::Remote, request, env);
     caller.success(ok, request, &mut a, origin, env);
-    Ok(Bridge { a, b: BridgedTo::BuiltInCallee })
+    Ok(a)
 }
 
 /// Answers a request in the dialog of a call that the callee took.

@@ -3,21 +3,21 @@
 use attesta_sip::{Name, Request, Response};
 use attesta_transaction::{Flow, ServerId};
 
-use crate::call::bridge::CallEnd;
+use crate::call::end::CallEnd;
 use crate::call::record::Record;
 use crate::env::Env;
 use crate::event::{CallEvent, Cause};
 use crate::headers::address::sequence;
 use crate::intake::origin::Origin;
-use crate::leg::Leg;
 use crate::leg::invite::Unacknowledged2xx;
 use crate::leg::offer_answer::Sender;
+use crate::leg::{Leg, LegSettings, Side};
 
 /// The caller's side of a call.
 #[derive(Debug)]
 pub(crate) struct CallerSide {
     /// The only flow back to a caller to whom no connection can be opened: a WebSocket (RFC 7118 appendix B.1).
-    pub(crate) only_flow: Option<Flow>,
+    only_flow: Option<Flow>,
     /// Reason values that the next response owes the caller (RFC 9410 section 3).
     pub(crate) reasons: Vec<String>,
     pub(crate) record: Record,
@@ -28,6 +28,18 @@ pub(crate) struct CallerSide {
 impl CallerSide {
     pub(crate) const fn new(only_flow: Option<Flow>, record: Record) -> Self {
         Self { only_flow, reasons: Vec::new(), record, is_answered: false }
+    }
+
+    /// What the caller's leg is made of.
+    pub(crate) fn leg_settings(&self, origin: &Origin) -> LegSettings {
+        LegSettings {
+            owner: origin.owner,
+            side: Side::Caller,
+            listener: origin.listener.clone(),
+            config: origin.config.clone(),
+            trusts: origin.ingress.trunk.trusts,
+            only_flow: self.only_flow.clone(),
+        }
     }
 
     /// True once the INVITE has its final response.

@@ -90,22 +90,10 @@ impl Forks {
         };
         let mut b = Leg::open(callee, b, env);
         b.observe_request(Sender::Local, request, env);
-        let mut a = Leg::open(answering, caller_leg(caller, origin), env);
+        let mut a = Leg::open(answering, caller.leg_settings(origin), env);
         a.observe_request(Sender::Remote, request, env);
         self.0.push(Box::new(Bridge { a, b: BridgedTo::Leg(b) }));
         Some(self.0.len() - 1)
-    }
-}
-
-/// What the caller's leg is made of.
-pub(crate) fn caller_leg(caller: &CallerSide, origin: &Origin) -> LegSettings {
-    LegSettings {
-        owner: origin.owner,
-        side: Side::Caller,
-        listener: origin.listener.clone(),
-        config: origin.config.clone(),
-        trusts: origin.ingress.trunk.trusts,
-        only_flow: caller.only_flow.clone(),
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) mod bridge;
 pub(crate) mod callee;
 pub(crate) mod caller;
 pub(crate) mod crossing;
+pub(crate) mod end;
 pub(crate) mod forks;
 pub(crate) mod record;
 pub(crate) mod setup;
@@ -26,9 +27,10 @@ use attesta_sip::{Name, Request, Response, Status};
 use attesta_transaction::{ClientId, Failure, Flow, ServerId};
 use bytes::Bytes;
 
-use crate::call::bridge::{Bridge, CallEnd, reason_of};
+use crate::call::bridge::{Bridge, BridgedTo, reason_of};
 use crate::call::callee::answer_call;
 use crate::call::caller::CallerSide;
+use crate::call::end::CallEnd;
 use crate::call::record::Record;
 use crate::call::setup::{Setup, SetupStep};
 use crate::env::{Env, RETRY_AFTER_DRAINING};
@@ -356,7 +358,8 @@ impl Call {
             IntakeStep::BuiltInCallee(Routed { request, reasons }) => {
                 self.caller.reasons = reasons;
                 match answer_call(request.request(), &mut self.caller, &self.origin, env) {
-                    Ok(bridge) => {
+                    Ok(a) => {
+                        let bridge = Bridge { a, b: BridgedTo::BuiltInCallee };
                         let max_call = self.origin.ingress.trunk.timers.max_call;
                         self.connect(Box::new(bridge), max_call, env);
                         None

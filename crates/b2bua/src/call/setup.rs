@@ -7,8 +7,9 @@ use attesta_sip::{Response, Status};
 use attesta_transaction::{ClientId, Failure, Flow};
 use bytes::Bytes;
 
-use crate::call::bridge::{Bridge, CallEnd};
+use crate::call::bridge::Bridge;
 use crate::call::caller::CallerSide;
+use crate::call::end::CallEnd;
 use crate::call::forks::Forks;
 use crate::config::listener::Listener;
 use crate::env::Env;

@@ -8,25 +8,11 @@ use attesta_transaction::Failure;
 use crate::config::next_hop::NextHop;
 use crate::env::Env;
 use crate::event::Cause;
+use crate::hunt::last_failure::LastFailure;
 use crate::hunt::plan::RouteTarget;
 use crate::hunt::{Hunt, HuntStep};
 use crate::intake::origin::Origin;
 use crate::trunk::health::TargetStatus;
-
-/// What the sender is told if no target is left.
-#[derive(Debug)]
-pub(crate) enum LastFailure {
-    /// This status: there is no response that could be relayed, or none that should be.
-    With(Status, Cause),
-    /// The response of the target that failed last.
-    As(Box<Response>, Cause),
-}
-
-impl Default for LastFailure {
-    fn default() -> Self {
-        Self::With(Status::SERVER_INTERNAL_ERROR, Cause::Unreachable)
-    }
-}
 
 impl Hunt {
     /// No target in service is left. Those that failed before are tried, so that no request is refused untried. An emergency

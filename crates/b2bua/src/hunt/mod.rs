@@ -5,8 +5,10 @@
 
 pub(crate) mod attempt;
 pub(crate) mod failover;
+pub(crate) mod last_failure;
 pub(crate) mod oversize;
 pub(crate) mod plan;
+pub(crate) mod progress;
 pub(crate) mod signing;
 
 use std::collections::VecDeque;
@@ -14,7 +16,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use attesta_sip::{Request, Response, Status};
-use attesta_stir::Attestation;
 use attesta_transaction::{CallId, ClientId, Failure};
 use bytes::Bytes;
 
@@ -22,9 +23,9 @@ use crate::config::listener::Listener;
 use crate::config::next_hop::NextHop;
 use crate::env::Env;
 use crate::event::Cause;
-use crate::hunt::failover::LastFailure;
+use crate::hunt::last_failure::LastFailure;
 use crate::hunt::plan::RouteTarget;
-use crate::hunt::signing::Attested;
+use crate::hunt::progress::Progress;
 use crate::identity::VettedRequest;
 use crate::intake::origin::Origin;
 use crate::io::{Destination, ResolveError, SignError, Unreachable};
@@ -60,58 +61,6 @@ pub(crate) struct Hunt {
     built: Option<CallId>,
     /// The trunk to which the last request left, and its Call-ID.
     sent: Option<(Arc<str>, CallId)>,
-}
-
-/// How far an attempt has come.
-#[derive(Debug)]
-enum Progress {
-    Idle,
-    /// The addresses of the target are asked for.
-    Resolving {
-        target: RouteTarget,
-        until: Instant,
-    },
-    /// Policy says later with which attestation the call is signed.
-    Attesting {
-        target: RouteTarget,
-        hop: NextHop,
-        planned: Option<Attestation>,
-        until: Instant,
-    },
-    /// An outside signer is asked.
-    Signing {
-        target: RouteTarget,
-        hop: NextHop,
-        outgoing: Box<Request>,
-        attested: Attested,
-        until: Instant,
-    },
-    /// The shell opens a connection for an INVITE that is too large for a datagram.
-    Connecting {
-        target: RouteTarget,
-        /// The way of the datagram, if there is no connection.
-        hop: NextHop,
-        /// The way of the connection.
-        stream: NextHop,
-        outgoing: Box<Request>,
-        until: Instant,
-    },
-    /// The request is sent, and nothing has come back. A MESSAGE ends with its transaction, not at `until`.
-    Trying {
-        target: RouteTarget,
-        hop: NextHop,
-        client: ClientId,
-        sent: Instant,
-        until: Option<Instant>,
-    },
-    /// A provisional response has come.
-    Ringing {
-        target: RouteTarget,
-        hop: NextHop,
-        client: ClientId,
-        sent: Instant,
-        until: Option<Instant>,
-    },
 }
 
 /// How a step of a hunt ends.

@@ -11,19 +11,13 @@ use crate::config::trust::SigningMeans;
 use crate::env::Env;
 use crate::event::CallEvent;
 use crate::hunt::plan::RouteTarget;
-use crate::hunt::{Hunt, HuntStep, Progress, refused};
+use crate::hunt::progress::{Attested, Progress};
+use crate::hunt::{Hunt, HuntStep, refused};
 use crate::identity::claims::{add_date, checked};
 use crate::intake::origin::Origin;
 use crate::io::{Output, SignError};
 use crate::policy::{DECISION_BUDGET, Question, Reply};
 use crate::trunk::rules::{OnSignFailure, OutboundIdentity};
-
-/// What a signature attests.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Attested {
-    attestation: Attestation,
-    origid: OrigId,
-}
 
 impl Hunt {
     /// Decides whether and how the call is signed towards this target. A MESSAGE is not signed.

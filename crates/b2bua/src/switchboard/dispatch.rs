@@ -5,7 +5,6 @@ use std::sync::Arc;
 use attesta_sip::{CSeq, Method, Name, Request, Response, Status};
 use attesta_transaction::{ClientId, Event, Failure, Flow, ServerId};
 
-use super::Switchboard;
 use crate::call::{Call, CallInput, CallStep};
 use crate::closing::ClosingInput;
 use crate::config::trunk_entry::TrunkEntry;
@@ -23,6 +22,7 @@ use crate::now::Now;
 use crate::options;
 use crate::owners::Owner;
 use crate::policy::Policy;
+use crate::switchboard::Switchboard;
 use crate::trunk::rules::Trusts;
 
 impl<P: Policy> Switchboard<P> {

@@ -2,6 +2,7 @@
 
 mod dispatch;
 mod late_answers;
+mod service;
 mod shutdown;
 
 use std::sync::Arc;
@@ -26,9 +27,9 @@ use crate::message::{MessageInput, MessageRelay};
 use crate::now::Now;
 use crate::owners::Owner;
 use crate::policy::{Decision, DefaultPolicy, Policy};
+use crate::switchboard::late_answers::LateAnswers;
+use crate::switchboard::service::ServiceState;
 use crate::token::Token;
-use late_answers::LateAnswers;
-use shutdown::ServiceState;
 
 /// The back-to-back user agent of one worker.
 ///

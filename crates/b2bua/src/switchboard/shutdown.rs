@@ -1,38 +1,11 @@
 //! How a switchboard ends its work: it takes no new calls, then hangs up those that are left.
 
-use attesta_sip::Request;
-
-use super::Switchboard;
 use crate::call::CallInput;
-use crate::config::Config;
-use crate::intake::emergency::is_emergency;
-use crate::intake::screening::Purpose;
 use crate::message::MessageInput;
 use crate::now::Now;
 use crate::policy::Policy;
-
-/// What a switchboard still takes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum ServiceState {
-    /// Everything.
-    Open,
-    /// Emergency calls, and MESSAGEs to emergency services.
-    Draining,
-    /// Nothing.
-    Closed,
-}
-
-impl ServiceState {
-    /// True if a request for this purpose is refused because the edge is about to stop. An OPTIONS is refused too: peers learn
-    /// from it where to send calls.
-    pub(super) fn is_closed_to(self, purpose: Purpose, config: &Config, request: &Request) -> bool {
-        match self {
-            Self::Open => false,
-            Self::Draining => purpose == Purpose::Query || !is_emergency(config, request),
-            Self::Closed => true,
-        }
-    }
-}
+use crate::switchboard::Switchboard;
+use crate::switchboard::service::ServiceState;
 
 impl<P: Policy> Switchboard<P> {
     /// True if no call lives and no MESSAGE is on its way.

@@ -1,0 +1,69 @@
+//! How far an attempt has come.
+
+use std::time::Instant;
+
+use attesta_sip::Request;
+use attesta_stir::{Attestation, OrigId};
+use attesta_transaction::ClientId;
+
+use crate::config::next_hop::NextHop;
+use crate::hunt::plan::RouteTarget;
+
+/// How far an attempt has come.
+#[derive(Debug)]
+pub(crate) enum Progress {
+    Idle,
+    /// The addresses of the target are asked for.
+    Resolving {
+        target: RouteTarget,
+        until: Instant,
+    },
+    /// Policy says later with which attestation the call is signed.
+    Attesting {
+        target: RouteTarget,
+        hop: NextHop,
+        planned: Option<Attestation>,
+        until: Instant,
+    },
+    /// An outside signer is asked.
+    Signing {
+        target: RouteTarget,
+        hop: NextHop,
+        outgoing: Box<Request>,
+        attested: Attested,
+        until: Instant,
+    },
+    /// The shell opens a connection for an INVITE that is too large for a datagram.
+    Connecting {
+        target: RouteTarget,
+        /// The way of the datagram, if there is no connection.
+        hop: NextHop,
+        /// The way of the connection.
+        stream: NextHop,
+        outgoing: Box<Request>,
+        until: Instant,
+    },
+    /// The request is sent, and nothing has come back. A MESSAGE ends with its transaction, not at `until`.
+    Trying {
+        target: RouteTarget,
+        hop: NextHop,
+        client: ClientId,
+        sent: Instant,
+        until: Option<Instant>,
+    },
+    /// A provisional response has come.
+    Ringing {
+        target: RouteTarget,
+        hop: NextHop,
+        client: ClientId,
+        sent: Instant,
+        until: Option<Instant>,
+    },
+}
+
+/// What a signature attests.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attested {
+    pub(crate) attestation: Attestation,
+    pub(crate) origid: OrigId,
+}

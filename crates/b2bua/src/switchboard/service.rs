@@ -1,0 +1,30 @@
+//! What a switchboard still takes.
+
+use attesta_sip::Request;
+
+use crate::config::Config;
+use crate::intake::emergency::is_emergency;
+use crate::intake::screening::Purpose;
+
+/// What a switchboard still takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ServiceState {
+    /// Everything.
+    Open,
+    /// Emergency calls, and MESSAGEs to emergency services.
+    Draining,
+    /// Nothing.
+    Closed,
+}
+
+impl ServiceState {
+    /// True if a request for this purpose is refused because the edge is about to stop. An OPTIONS is refused too: peers learn
+    /// from it where to send calls.
+    pub(crate) fn is_closed_to(self, purpose: Purpose, config: &Config, request: &Request) -> bool {
+        match self {
+            Self::Open => false,
+            Self::Draining => purpose == Purpose::Query || !is_emergency(config, request),
+            Self::Closed => true,
+        }
+    }
+}
