@@ -29,7 +29,7 @@ pub struct CertificateService {
     urls: HashMap<Id, X5u>,
     requests: mpsc::Receiver<Request>,
     snapshots: watch::Sender<Arc<Snapshot>>,
-    rounds: Interval,
+    refresh_ticks: Interval,
     counters: FetchCounters,
 }
 
@@ -40,8 +40,8 @@ impl CertificateService {
     pub fn new(cache: Cache, fetcher: Fetcher, limits: FetchLimits) -> (CertificateService, Certificates) {
         let (ask, requests) = mpsc::channel(REQUESTS);
         let (snapshots, published) = watch::channel(cache.snapshot());
-        let mut rounds = interval(ROUND);
-        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut refresh_ticks = interval(REFRESH_INTERVAL);
+        refresh_ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let service = CertificateService {
             cache,
             fetcher: Arc::new(fetcher),
@@ -50,7 +50,7 @@ impl CertificateService {
             urls: HashMap::new(),
             requests,
             snapshots,
-            rounds,
+            refresh_ticks,
             counters: FetchCounters::default(),
         };
         (service, Certificates { ask, published })
@@ -74,7 +74,7 @@ impl CertificateService {
                         self.fetched(ended);
                     }
                 }
-                _ = self.rounds.tick() => self.make_a_round(),
+                _ = self.refresh_ticks.tick() => self.refresh(),
             }
             self.start_fetches();
             self.publish();
@@ -125,7 +125,7 @@ impl CertificateService {
     }
 
     /// Forgets what is over, and fetches ahead what soon will be.
-    fn make_a_round(&mut self) {
+    fn refresh(&mut self) {
         let now = Clock::unix();
         for url in self.cache.poll(now) {
             if self.queue.has_room(&url) {
@@ -242,7 +242,7 @@ fn failure(error: FetchError) -> FetchFailure {
 const REQUESTS: usize = 4096;
 
 /// How often the cache is tidied and its old entries are fetched ahead.
-const ROUND: Duration = Duration::from_secs(60);
+const REFRESH_INTERVAL: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests;

@@ -6,19 +6,18 @@ use std::sync::Arc;
 use attesta_b2bua::{Config, Counters, Decision, Input, Token};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::drain::{Rest, Watch};
-use crate::resolve::Found;
-use crate::streams::StreamCounters;
+use crate::resolve::search::Found;
+use crate::streams::ended::StreamCounters;
 
 /// A handle to a running [`Driver`](crate::Driver). Clones reach the same driver.
 #[derive(Clone, Debug)]
 pub struct Control {
-    post: mpsc::Sender<Post>,
+    commands: mpsc::Sender<Command>,
 }
 
 impl Control {
-    pub(crate) fn new(post: mpsc::Sender<Post>) -> Control {
-        Control { post }
+    pub(crate) fn new(commands: mpsc::Sender<Command>) -> Control {
+        Control { commands }
     }
 
     /// The counters of the driver and its switchboard, as they stand between two turns of its loop.
@@ -27,7 +26,7 @@ impl Control {
     /// [`Stopped`].
     pub async fn report(&self) -> Result<Report, Stopped> {
         let (asker, answer) = oneshot::channel();
-        self.send(Post::Count(asker)).await?;
+        self.send(Command::Count(asker)).await?;
         answer.await.map_err(|_| Stopped)
     }
 
@@ -36,7 +35,7 @@ impl Control {
     /// # Errors
     /// [`Stopped`].
     pub async fn configure(&self, config: Arc<Config>) -> Result<(), Stopped> {
-        self.send(Post::Input(Input::Configure(config))).await
+        self.send(Command::Input(Input::Configure(config))).await
     }
 
     /// Answers a question of [`Driver::questions`](crate::Driver::questions).
@@ -44,7 +43,7 @@ impl Control {
     /// # Errors
     /// [`Stopped`].
     pub async fn decide(&self, token: Token, decision: Decision) -> Result<(), Stopped> {
-        self.send(Post::Input(Input::Decided { token, decision })).await
+        self.send(Command::Input(Input::Decided { token, decision })).await
     }
 
     /// Asks the driver to begin no calls any more, but for emergency calls: what else would begin something gets a 503. Calls
@@ -53,7 +52,7 @@ impl Control {
     /// # Errors
     /// [`Stopped`].
     pub async fn drain(&self) -> Result<(), Stopped> {
-        self.send(Post::Input(Input::Drain)).await
+        self.send(Command::Input(Input::Drain)).await
     }
 
     /// Asks the driver to hang up all calls, and to begin none any more: answered ones by BYE to both parties, others by 503
@@ -62,7 +61,7 @@ impl Control {
     /// # Errors
     /// [`Stopped`].
     pub async fn hang_up(&self) -> Result<(), Stopped> {
-        self.send(Post::Input(Input::HangUp)).await
+        self.send(Command::Input(Input::HangUp)).await
     }
 
     /// Waits until no call lives, and no MESSAGE is on its way.
@@ -70,7 +69,7 @@ impl Control {
     /// # Errors
     /// [`Stopped`].
     pub async fn emptied(&self) -> Result<(), Stopped> {
-        self.comes_to(Rest::Empty).await
+        self.wait_idle(IdleLevel::Empty).await
     }
 
     /// Waits until nothing is owed to anybody: no call lives, and every request has its final response.
@@ -78,13 +77,13 @@ impl Control {
     /// # Errors
     /// [`Stopped`].
     pub async fn settled(&self) -> Result<(), Stopped> {
-        self.comes_to(Rest::Settled).await
+        self.wait_idle(IdleLevel::Settled).await
     }
 
-    async fn comes_to(&self, rest: Rest) -> Result<(), Stopped> {
-        let (told, tidings) = oneshot::channel();
-        self.send(Post::Watch(Watch { rest, told })).await?;
-        tidings.await.map_err(|_| Stopped)
+    async fn wait_idle(&self, level: IdleLevel) -> Result<(), Stopped> {
+        let (done, reached) = oneshot::channel();
+        self.send(Command::WaitIdle(IdleWaiter { level, done })).await?;
+        reached.await.map_err(|_| Stopped)
     }
 
     /// Asks the driver to stop at once: it sends what waits for room in its sockets and connections, closes them, then its `run`
@@ -93,11 +92,11 @@ impl Control {
     /// # Errors
     /// [`Stopped`], if it already has.
     pub async fn stop(&self) -> Result<(), Stopped> {
-        self.send(Post::Stop).await
+        self.send(Command::Stop).await
     }
 
-    async fn send(&self, post: Post) -> Result<(), Stopped> {
-        self.post.send(post).await.map_err(|_| Stopped)
+    async fn send(&self, command: Command) -> Result<(), Stopped> {
+        self.commands.send(command).await.map_err(|_| Stopped)
     }
 }
 
@@ -215,7 +214,7 @@ impl ShellCounters {
 
 /// What is put into a driver's inbox.
 #[derive(Debug)]
-pub(crate) enum Post {
+pub(crate) enum Command {
     /// For the switchboard.
     Input(Input),
     /// What a target led to.
@@ -223,7 +222,23 @@ pub(crate) enum Post {
     /// For whom the counters are wanted.
     Count(oneshot::Sender<Report>),
     /// Somebody waits until the driver has come to rest.
-    Watch(Watch),
+    WaitIdle(IdleWaiter),
     /// The end.
     Stop,
+}
+
+/// How idle a driver has to be before a waiter hears of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IdleLevel {
+    /// No call is live.
+    Empty,
+    /// No call is live, and every request has its final response.
+    Settled,
+}
+
+/// A caller of [`Control`] that waits until the driver is idle.
+#[derive(Debug)]
+pub(crate) struct IdleWaiter {
+    pub(crate) level: IdleLevel,
+    pub(crate) done: oneshot::Sender<()>,
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::control::{Control, Stopped};
@@ -17,13 +16,13 @@ use crate::control::{Control, Stopped};
 ///
 /// # Errors
 /// [`Stopped`], if a driver stops otherwise; the others are as they then are.
-pub async fn drain(drivers: &[Control], patience: Duration) -> Result<(), Stopped> {
+pub async fn drain(drivers: &[Control], wait: Duration) -> Result<(), Stopped> {
     for driver in drivers {
         driver.drain().await?;
     }
     let live = calls(drivers).await?;
-    tracing::info!(calls = live, ?patience, "draining");
-    match timeout(patience, emptied(drivers)).await {
+    tracing::info!(calls = live, ?wait, "draining");
+    match timeout(wait, emptied(drivers)).await {
         Ok(emptied) => emptied?,
         Err(_) => {
             let left = calls(drivers).await?;
@@ -39,7 +38,7 @@ pub async fn drain(drivers: &[Control], patience: Duration) -> Result<(), Stoppe
         }
         Ok(())
     };
-    match timeout(FAREWELL, settled).await {
+    match timeout(HANG_UP_GRACE, settled).await {
         Ok(settled) => settled?,
         Err(_) => tracing::debug!("not all parties confirmed the end of their calls"),
     }
@@ -69,21 +68,5 @@ async fn calls(drivers: &[Control]) -> Result<u64, Stopped> {
     Ok(calls)
 }
 
-/// What somebody waits for a driver to have come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rest {
-    /// No call lives.
-    Empty,
-    /// Nothing is owed to anybody.
-    Settled,
-}
-
-/// Somebody waits.
-#[derive(Debug)]
-pub(crate) struct Watch {
-    pub(crate) rest: Rest,
-    pub(crate) told: oneshot::Sender<()>,
-}
-
 /// How long the parties of calls that are hung up have to confirm it: some retransmissions over UDP.
-const FAREWELL: Duration = Duration::from_secs(5);
+const HANG_UP_GRACE: Duration = Duration::from_secs(5);

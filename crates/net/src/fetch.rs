@@ -32,7 +32,9 @@ use tokio_rustls::client::TlsStream;
 use crate::address::{AddressPolicy, RefusedAddress};
 use crate::clock::Clock;
 use crate::document::Document;
-use crate::names::{Directory, LookupError, Names};
+use crate::names::Names;
+use crate::names::directory::Directory;
+use crate::names::record::LookupError;
 
 /// What a fetch may do.
 #[derive(Clone, Debug)]
@@ -133,26 +135,26 @@ impl Fetcher {
     /// # Errors
     /// [`FetchError`]; any status but 200 is one, a redirect too.
     pub async fn fetch(&self, url: &X5u) -> Result<Document, FetchError> {
-        let place = Place::of(url)?;
-        if !self.ports.contains(&place.port) {
-            return Err(FetchError::Port(place.port));
+        let target = FetchTarget::of(url)?;
+        if !self.ports.contains(&target.port) {
+            return Err(FetchError::Port(target.port));
         }
-        timeout(self.time, self.exchange(&place)).await.unwrap_or(Err(FetchError::Timeout))
+        timeout(self.time, self.exchange(&target)).await.unwrap_or(Err(FetchError::Timeout))
     }
 
-    async fn exchange(&self, place: &Place) -> Result<Document, FetchError> {
+    async fn exchange(&self, target: &FetchTarget) -> Result<Document, FetchError> {
         let deadline = Instant::from_std(Clock::mono()) + self.time;
-        let addresses = self.locate(place).await?;
-        let stream = connect(&addresses, place.port, deadline).await?;
-        let stream = self.tls.connect(place.server_name.clone(), stream).await.map_err(tls_error)?;
-        self.get(place, stream).await
+        let addresses = self.admitted_addresses(target).await?;
+        let stream = connect(&addresses, target.port, deadline).await?;
+        let stream = self.tls.connect(target.server_name.clone(), stream).await.map_err(tls_error)?;
+        self.get(target, stream).await
     }
 
     /// The addresses to connect to: those of the name that pass the policy.
-    async fn locate(&self, place: &Place) -> Result<Vec<IpAddr>, FetchError> {
-        let found = match place.host.parse() {
+    async fn admitted_addresses(&self, target: &FetchTarget) -> Result<Vec<IpAddr>, FetchError> {
+        let found = match target.host.parse() {
             Ok(literal) => vec![literal],
-            Err(_) => self.names.lookup(&place.host).await.map_err(FetchError::Name)?,
+            Err(_) => self.names.lookup(&target.host).await.map_err(FetchError::Name)?,
         };
         let mut admitted = Vec::new();
         let mut refused = None;
@@ -170,7 +172,7 @@ impl Fetcher {
     }
 
     /// One request on a fresh connection, and the whole answer.
-    async fn get(&self, place: &Place, stream: TlsStream<TcpStream>) -> Result<Document, FetchError> {
+    async fn get(&self, target: &FetchTarget, stream: TlsStream<TcpStream>) -> Result<Document, FetchError> {
         let (mut sender, connection) = http1::Builder::new()
             .max_headers(HEADERS)
             .max_buf_size(HEADER_OCTETS)
@@ -179,7 +181,7 @@ impl Fetcher {
             .map_err(http_error)?;
         let exchange = async {
             let asked = Clock::mono();
-            let response = sender.send_request(place.request()?).await.map_err(http_error)?;
+            let response = sender.send_request(target.request()?).await.map_err(http_error)?;
             let (head, body) = response.into_parts();
             match head.status {
                 StatusCode::OK => {}
@@ -297,7 +299,7 @@ impl std::error::Error for FetchError {}
 
 /// A URL as the layers of a fetch want it.
 #[derive(Debug)]
-struct Place {
+struct FetchTarget {
     host: String,
     port: u16,
     authority: String,
@@ -305,14 +307,14 @@ struct Place {
     server_name: ServerName<'static>,
 }
 
-impl Place {
-    fn of(url: &X5u) -> Result<Place, FetchError> {
+impl FetchTarget {
+    fn of(url: &X5u) -> Result<FetchTarget, FetchError> {
         let (host, port) = (url.host().to_owned(), url.port());
         let server_name = ServerName::try_from(host.clone()).map_err(|_| FetchError::Url)?;
         // RFC 9110 section 7.2: the port stands in Host unless it is the scheme's own, and IPv6 in brackets.
         let named = if host.contains(':') { format!("[{host}]") } else { host.clone() };
         let authority = if port == HTTPS { named } else { format!("{named}:{port}") };
-        Ok(Place { host, port, authority, path: url.path().to_owned(), server_name })
+        Ok(FetchTarget { host, port, authority, path: url.path().to_owned(), server_name })
     }
 
     fn request(&self) -> Result<Request<Empty<Bytes>>, FetchError> {

@@ -10,7 +10,8 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::fetch::{FetchConfig, Fetcher};
-use crate::names::{Lookup, LookupError, Names};
+use crate::names::record::LookupError;
+use crate::names::{Lookup, Names};
 use crate::repository::{Repository, RepositoryConfig};
 
 /// The host whose certificate the repository shows.

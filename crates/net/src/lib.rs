@@ -59,11 +59,11 @@ mod names;
 mod queue;
 mod repository;
 mod resolve;
-mod strangers;
 mod streams;
 mod tcp;
 mod tls;
 mod udp;
+mod unknown_sources;
 mod worker;
 mod worker_links;
 mod ws;
@@ -76,19 +76,24 @@ pub use document::Document;
 pub use drain::drain;
 pub use driver::Driver;
 pub use fetch::{FetchConfig, FetchError, Fetcher, NoRoots};
-pub use names::{Directory, Lookup, LookupError, NameCounters, Names, Naptr, Srv};
+pub use names::directory::Directory;
+pub use names::lookup_queue::NameCounters;
+pub use names::record::{LookupError, Naptr, Srv};
+pub use names::{Lookup, Names};
 pub use queue::FetchLimits;
 pub use repository::{Answer, Repository, RepositoryConfig, RepositoryError};
 pub use resolve::locate;
-pub use streams::{Ended, StreamCounters, StreamLimits, Unaccepted};
+pub use streams::ended::{Ended, StreamCounters, Unaccepted};
+pub use streams::limits::StreamLimits;
 pub use tcp::Acceptor;
 #[cfg(target_os = "linux")]
 pub use tcp::raise_descriptor_limit;
-pub use tls::{
-    Pem, Secured, TLS_FILES_POLL, Tls, TlsClients, TlsCounters, TlsError, TlsFailure, TlsFile, TlsFileError,
-    TlsFiles, TlsIdentity, TlsMeter, TlsProtocol, TlsRoots, TlsTerms,
-};
+pub use tls::counters::{TlsCounters, TlsFailure, TlsMeter};
+pub use tls::files::{Pem, TLS_FILES_POLL, TlsFile, TlsFileError, TlsFiles};
+pub use tls::material::{TlsError, TlsIdentity, TlsRoots};
+pub use tls::{Secured, Tls, TlsClients, TlsProtocol, TlsTerms};
 pub use udp::{Udp, UdpOptions};
 pub use worker::Worker;
 pub use worker_links::WorkerLinks;
-pub use ws::{WS_HEADER_OCTETS, WS_HEADERS, WsCounters, WsFailure, WsMeter};
+pub use ws::failure::{WsCounters, WsFailure, WsMeter};
+pub use ws::limits::{WS_HEADER_OCTETS, WS_HEADERS};

@@ -62,7 +62,7 @@ impl RepositoryConfig {
 #[derive(Debug)]
 pub struct Repository {
     local: SocketAddr,
-    pages: watch::Sender<BTreeMap<String, Answer>>,
+    answers: watch::Sender<BTreeMap<String, Answer>>,
     requests: watch::Sender<u64>,
     acceptor: AbortHandle,
 }
@@ -79,11 +79,12 @@ impl Repository {
         let tls = tls_config(config.certificates, config.key).map_err(RepositoryError::Certificate)?;
         let listener = TcpListener::bind(config.address).await.map_err(RepositoryError::Bind)?;
         let local = listener.local_addr().map_err(RepositoryError::Bind)?;
-        let (pages, served) = watch::channel(BTreeMap::new());
+        let (answers, shown) = watch::channel(BTreeMap::new());
         let requests = watch::Sender::new(0);
-        let shelf = Shelf { pages: served, requests: requests.clone() };
-        let acceptor = tokio::spawn(accept(listener, TlsAcceptor::from(Arc::new(tls)), shelf)).abort_handle();
-        Ok(Repository { local, pages, requests, acceptor })
+        let served = Served { answers: shown, requests: requests.clone() };
+        let acceptor =
+            tokio::spawn(accept(listener, TlsAcceptor::from(Arc::new(tls)), served)).abort_handle();
+        Ok(Repository { local, answers, requests, acceptor })
     }
 
     /// The address really bound.
@@ -93,8 +94,8 @@ impl Repository {
 
     /// Answers requests for `path` (which starts with `/`) with `answer` from now on.
     pub fn serve(&self, path: impl Into<String>, answer: Answer) {
-        self.pages.send_modify(|pages| {
-            pages.insert(path.into(), answer);
+        self.answers.send_modify(|answers| {
+            answers.insert(path.into(), answer);
         });
     }
 
@@ -215,22 +216,22 @@ fn tls_config(
     Ok(tls)
 }
 
-/// What the connections share: the pages, and the count of requests.
+/// What the connections share: the answers, and the count of requests.
 #[derive(Clone, Debug)]
-struct Shelf {
-    pages: watch::Receiver<BTreeMap<String, Answer>>,
+struct Served {
+    answers: watch::Receiver<BTreeMap<String, Answer>>,
     requests: watch::Sender<u64>,
 }
 
 /// Takes connections until aborted; their tasks end with it.
-async fn accept(listener: TcpListener, tls: TlsAcceptor, shelf: Shelf) {
+async fn accept(listener: TcpListener, tls: TlsAcceptor, served: Served) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     while let Ok(permit) = Arc::clone(&room).acquire_owned().await {
         while connections.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let exchange = exchange(stream, tls.clone(), shelf.clone());
+                let exchange = exchange(stream, tls.clone(), served.clone());
                 connections.spawn(async move {
                     let _permit = permit;
                     if timeout(CONNECTION_TIME, exchange).await.is_err() {
@@ -248,7 +249,7 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, shelf: Shelf) {
 }
 
 /// One connection: the handshake, one request, one answer.
-async fn exchange(stream: TcpStream, tls: TlsAcceptor, shelf: Shelf) {
+async fn exchange(stream: TcpStream, tls: TlsAcceptor, served: Served) {
     let stream = match tls.accept(stream).await {
         Ok(stream) => stream,
         Err(error) => {
@@ -256,7 +257,7 @@ async fn exchange(stream: TcpStream, tls: TlsAcceptor, shelf: Shelf) {
             return;
         }
     };
-    let service = service_fn(|request| shelf.answer(request));
+    let service = service_fn(|request| served.answer(request));
     let connection = http1::Builder::new()
         .keep_alive(false)
         .max_buf_size(16 * 1024)
@@ -268,14 +269,14 @@ async fn exchange(stream: TcpStream, tls: TlsAcceptor, shelf: Shelf) {
     }
 }
 
-impl Shelf {
+impl Served {
     async fn answer(
         &self,
         request: Request<Incoming>,
     ) -> Result<Response<impl Body<Data = Bytes, Error = Failure> + use<>>, Infallible> {
         self.requests.send_modify(|requests| *requests += 1);
         let answer = if matches!(*request.method(), Method::GET | Method::HEAD) {
-            let found = self.pages.borrow().get(request.uri().path()).cloned();
+            let found = self.answers.borrow().get(request.uri().path()).cloned();
             found.unwrap_or_else(|| Answer::status(StatusCode::NOT_FOUND))
         } else {
             Answer::status(StatusCode::METHOD_NOT_ALLOWED)
@@ -322,8 +323,8 @@ mod tests {
         let outside: SocketAddr = "0.0.0.0:0".parse().unwrap();
         let refused = Repository::bind(config().address(outside)).await;
         assert!(matches!(refused, Err(RepositoryError::NotLoopback(address)) if address == outside));
-        let told = Repository::bind(config().address(outside).beyond_loopback(true)).await;
-        assert_ne!(told.unwrap().local().port(), 0);
+        let allowed = Repository::bind(config().address(outside).beyond_loopback(true)).await;
+        assert_ne!(allowed.unwrap().local().port(), 0);
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 //! [`Search`]'s; this asks.
 
 mod order;
-mod search;
+pub(crate) mod search;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use attesta_transaction::{IdGenerator, Seed, WorkerPlace};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-pub(crate) use self::search::Found;
-use self::search::{Answer, Search, Step};
-use crate::names::{Kind, LookupError, Names, Records, Wanted};
+use crate::names::Names;
+use crate::names::record::{DnsQuestion, Kind, LookupError, Records};
+use crate::resolve::search::{Answer, Found, Search, Step};
 
 /// Finds where a target can be reached by one of `transports`, best first (RFC 3263). The choice among servers of one
 /// priority is drawn from `seed` (RFC 2782).
@@ -46,7 +46,7 @@ pub(crate) enum Resolution {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Lookup {
     search: Search,
-    questions: Vec<Wanted>,
+    questions: Vec<DnsQuestion>,
 }
 
 impl Resolution {
@@ -72,15 +72,15 @@ impl Lookup {
                 }
             }
         };
-        timeout(TIME, all).await.unwrap_or(Found { result: Err(ResolveError::Timeout), cut: false })
+        timeout(TIME, all).await.unwrap_or(Found { result: Err(ResolveError::Timeout), truncated: false })
     }
 }
 
 /// Asks them all at once; the answers come in the order of the questions.
-async fn ask(names: &dyn Names, questions: Vec<Wanted>) -> Vec<Answer> {
+async fn ask(names: &dyn Names, questions: Vec<DnsQuestion>) -> Vec<Answer> {
     let mut answers = vec![Err(LookupError::Failed); questions.len()];
     let mut lookups = JoinSet::new();
-    for (at, Wanted { kind, name }) in questions.into_iter().enumerate() {
+    for (at, DnsQuestion { kind, name }) in questions.into_iter().enumerate() {
         match kind {
             Kind::Addresses => {
                 let lookup = names.lookup(&name);
@@ -145,9 +145,9 @@ mod tests {
     }
 
     /// Names that nobody ever answers for.
-    struct Silence;
+    struct SilentNames;
 
-    impl Names for Silence {
+    impl Names for SilentNames {
         fn lookup(&self, _: &str) -> names::Lookup {
             Box::pin(pending())
         }
@@ -155,7 +155,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_search_is_over_when_its_time_is() {
-        let found = lookup("sip:carrier.example").run(Arc::new(Silence), Seed::new([1; 32])).await;
+        let found = lookup("sip:carrier.example").run(Arc::new(SilentNames), Seed::new([1; 32])).await;
         assert_eq!(found.result, Err(ResolveError::Timeout));
     }
 }

@@ -12,7 +12,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::tls::Tls;
-use crate::ws::WsMeter;
+use crate::ws::failure::WsMeter;
 
 /// A bound address at which stream connections arrive.
 #[derive(Debug)]

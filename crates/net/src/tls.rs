@@ -1,9 +1,9 @@
 //! TLS for SIP and for WebSocket: what a listener shows, whom it asks, whom it believes, and how that is changed while
 //! connections live (RFC 3261 section 26.3, RFC 5922).
 
-mod counters;
-mod files;
-mod material;
+pub(crate) mod counters;
+pub(crate) mod files;
+pub(crate) mod material;
 mod names;
 #[cfg(test)]
 mod tests;
@@ -26,12 +26,9 @@ use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 use webpki::EndEntityCert;
 
-pub use counters::{TlsCounters, TlsFailure, TlsMeter};
-pub use files::{Pem, TLS_FILES_POLL, TlsFile, TlsFileError, TlsFiles};
-pub use material::{TlsError, TlsIdentity, TlsRoots};
-
-use counters::{Side, Success};
-use verifier::SipServerVerifier;
+use crate::tls::counters::{Side, Success, TlsFailure, TlsMeter};
+use crate::tls::material::{TlsError, TlsIdentity, TlsRoots};
+use crate::tls::verifier::SipServerVerifier;
 
 /// What one listener shows and believes: the content of a [`Tls`].
 #[derive(Clone, Debug)]
@@ -90,7 +87,7 @@ impl TlsTerms {
             .with_safe_default_protocol_versions()
             .map_err(|_| TlsError::Unsupported)?
             .with_client_cert_verifier(verifier)
-            .with_cert_resolver(Arc::new(Shown(self.keys())));
+            .with_cert_resolver(Arc::new(OfferedCertificates(self.keys())));
         // Tickets hold the whole session, so that any number of clients costs no memory.
         config.ticketer = ring::Ticketer::new().map_err(|_| TlsError::NoRandomness)?;
         config.alpn_protocols = self.protocol.alpn();
@@ -106,7 +103,7 @@ impl TlsTerms {
             // Nothing less is verified than by default: the name is looked for where SIP has it.
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_client_cert_resolver(Arc::new(Shown(self.keys())));
+            .with_client_cert_resolver(Arc::new(OfferedCertificates(self.keys())));
         Ok(config)
     }
 
@@ -202,7 +199,7 @@ impl Tls {
             let stream = TlsAcceptor::from(config).accept(stream).await;
             stream.map(TlsStream::Server)
         };
-        self.settle(Side::Accept, timeout(within, handshake).await)
+        self.finish(Side::Accept, timeout(within, handshake).await)
     }
 
     /// The client's side of a handshake with the server of `domain`, which has to be over `within` that time, and what the
@@ -228,10 +225,10 @@ impl Tls {
             let stream = TlsConnector::from(config).connect(name, stream).await;
             stream.map(TlsStream::Client)
         };
-        self.settle(Side::Connect, timeout(within, handshake).await)
+        self.finish(Side::Connect, timeout(within, handshake).await)
     }
 
-    fn settle<S, E>(
+    fn finish<S, E>(
         &self,
         side: Side,
         outcome: Result<std::io::Result<TlsStream<S>>, E>,
@@ -272,9 +269,9 @@ pub struct Secured<S> {
 
 /// What is shown to the peer, the best first.
 #[derive(Debug)]
-struct Shown(Vec<Arc<CertifiedKey>>);
+struct OfferedCertificates(Vec<Arc<CertifiedKey>>);
 
-impl ResolvesServerCert for Shown {
+impl ResolvesServerCert for OfferedCertificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let usable =
             || self.0.iter().filter(|key| key.key.choose_scheme(hello.signature_schemes()).is_some());
@@ -283,7 +280,7 @@ impl ResolvesServerCert for Shown {
     }
 }
 
-impl ResolvesClientCert for Shown {
+impl ResolvesClientCert for OfferedCertificates {
     fn resolve(&self, _roots: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         self.0.iter().find(|key| key.key.choose_scheme(schemes).is_some()).cloned()
     }
@@ -297,10 +294,10 @@ impl ResolvesClientCert for Shown {
 /// a wildcard, so one is enough here.
 fn is_for(key: &CertifiedKey, name: &str) -> bool {
     let Ok(certificate) = key.end_entity_cert() else { return false };
-    names::speaks_for(certificate, name) || covers(certificate, name)
+    names::speaks_for(certificate, name) || is_valid_for_name(certificate, name)
 }
 
-fn covers(certificate: &CertificateDer<'_>, name: &str) -> bool {
+fn is_valid_for_name(certificate: &CertificateDer<'_>, name: &str) -> bool {
     let (Ok(certificate), Ok(name)) = (EndEntityCert::try_from(certificate), ServerName::try_from(name))
     else {
         return false;

@@ -9,7 +9,8 @@ use attesta_transaction::{Flow, Transmit};
 use bytes::Bytes;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::datagrams::{self, BATCH, Outgoing, SLOT, Watched};
+use crate::datagrams::packet::{BATCH, Outgoing, SLOT};
+use crate::datagrams::system::{self, Watched};
 
 /// How a UDP socket is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +125,7 @@ impl Udp {
         // Larger than the system allows is not an error: the system gives what it allows.
         socket.set_recv_buffer_size(options.receive_buffer)?;
         socket.set_send_buffer_size(options.send_buffer)?;
-        datagrams::adapt(&socket, address, options.receive_buffer)?;
+        system::adapt(&socket, address, options.receive_buffer)?;
         socket.bind(&address.into())?;
         let granted = socket.recv_buffer_size()?;
         let socket = std::net::UdpSocket::from(socket);
@@ -133,7 +134,7 @@ impl Udp {
             tracing::info!(%local, granted, asked = options.receive_buffer, "receive buffer smaller than asked");
         }
         Ok(Udp {
-            socket: datagrams::watch(socket)?,
+            socket: system::watch(socket)?,
             local,
             taken: 0,
             slots: vec![0; SLOT * BATCH].into_boxed_slice(),
@@ -158,12 +159,12 @@ impl Udp {
 
     /// Whether a datagram is known to wait.
     pub(crate) fn is_readable(&self) -> bool {
-        datagrams::while_readable(&self.socket, || Ok(())).is_ok()
+        system::while_readable(&self.socket, || Ok(())).is_ok()
     }
 
     /// Waits until a datagram has come, or word of one that did not arrive. Dropping the future loses nothing.
     pub(crate) async fn arrivals(&self) {
-        datagrams::arrivals(&self.socket).await;
+        system::arrivals(&self.socket).await;
     }
 
     /// Receives until the socket is empty or a batch is full, each datagram as one `Bytes` of its exact size. `failed`
@@ -175,7 +176,7 @@ impl Udp {
     ) -> Received {
         let Udp { socket, local, slots, taken: last, quote, dropped, .. } = self;
         let mut received = Received::default();
-        datagrams::take_errors(socket, quote, |error, quoted| {
+        system::take_errors(socket, quote, |error, quoted| {
             received.errors += 1;
             tracing::debug!(%local, remote = ?error.remote, unreachable = error.unreachable, "reported by the network");
             if let Some(remote) = error.remote.filter(|_| error.unreachable) {
@@ -183,14 +184,14 @@ impl Udp {
             }
         });
         // As many as came last time and a few more: room for more costs to prepare, and a second call costs more than that.
-        let (mut taken, mut want) = (0, BATCH.min(*last + FEW));
+        let (mut taken, mut want) = (0, BATCH.min(*last + EXTRA));
         // Of errors there are no more than datagrams sent; their number is bounded all the same.
         let mut attempts = BATCH;
         while taken < BATCH && attempts > 0 {
             attempts -= 1;
             let mut count = 0;
-            let outcome = datagrams::while_readable(socket, || {
-                count = datagrams::receive(socket, slots, want, |incoming| {
+            let outcome = system::while_readable(socket, || {
+                count = system::receive(socket, slots, want, |incoming| {
                     received.octets += incoming.octets.len() as u64;
                     if let Some(total) = incoming.dropped {
                         received.dropped += u64::from(total.wrapping_sub(*dropped));
@@ -251,7 +252,7 @@ impl Udp {
         self.full = false;
         let mut again = true;
         while !self.outgoing.is_empty() {
-            match datagrams::send(&self.socket, self.outgoing.make_contiguous()) {
+            match system::send(&self.socket, self.outgoing.make_contiguous()) {
                 Ok(sent) => {
                     self.outgoing.drain(..sent);
                     again = true;
@@ -299,7 +300,7 @@ fn can_reach(local: SocketAddr, remote: SocketAddr) -> bool {
 }
 
 /// Datagrams asked for beyond those that came last time.
-const FEW: usize = 4;
+const EXTRA: usize = 4;
 
 /// As much of a datagram as is kept of what the network quotes. A router quotes up to 576 octets over IPv4 (RFC 1812 section
 /// 4.3.2.3), 1,280 over IPv6 (RFC 4443 section 2.4).

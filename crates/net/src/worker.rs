@@ -78,13 +78,13 @@ impl Worker {
             let _halt = halt;
             match report.await {
                 Ok(report) => report,
-                Err(_) => self.fallen().await,
+                Err(_) => self.thread_ended().await,
             }
         }
     }
 
     /// The thread has ended without a report: by a panic, or since it was halted, which ends this future too.
-    async fn fallen(mut self) -> Report {
+    async fn thread_ended(mut self) -> Report {
         let thread = self.thread.take().map(JoinHandle::join);
         if let Some(Err(panic)) = thread {
             std::panic::resume_unwind(panic);

@@ -6,14 +6,14 @@ use std::num::NonZeroU8;
 use std::task::Poll;
 
 use attesta_b2bua::{Token, Unreachable};
-use attesta_transaction::{Flow, Transmit, WorkerHint, WorkerId};
+use attesta_transaction::{Flow, Transmit, Transport, WorkerHint, WorkerId};
 use bytes::Bytes;
 use siphasher::sip::SipHasher13;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use crate::clock::{NoRandomness, random};
-use crate::streams::Unsent;
+use crate::streams::event::Unsent;
 
 /// One worker's lines to the other workers of its edge, and what it needs to know which of them a message belongs to.
 ///
@@ -27,13 +27,13 @@ pub struct WorkerLinks {
     instance: u16,
     hasher: SipHasher13,
     /// By worker; to itself a worker has none.
-    outgoing: Vec<Option<mpsc::Sender<Handed>>>,
-    incoming: Vec<mpsc::Receiver<Handed>>,
+    outgoing: Vec<Option<mpsc::Sender<Handover>>>,
+    incoming: Vec<mpsc::Receiver<Handover>>,
 }
 
 /// What one worker hands to another.
 #[derive(Debug)]
-pub(crate) enum Handed {
+pub(crate) enum Handover {
     /// A message from the network that concerns a call of the other's, or may begin one there.
     Message(Flow, Bytes),
     /// A message to be sent on a connection that the other owns.
@@ -67,16 +67,16 @@ impl WorkerLinks {
             for from in &mut all {
                 from.outgoing.push(None);
             }
-            let mut lines = Vec::new();
+            let mut links = Vec::new();
             for from in all.iter_mut().filter(|from| from.own != WorkerId(to)) {
-                let (sender, receiver) = mpsc::channel(LINE);
+                let (sender, receiver) = mpsc::channel(LINK_CAPACITY);
                 if let Some(last) = from.outgoing.last_mut() {
                     *last = Some(sender);
                 }
-                lines.push(receiver);
+                links.push(receiver);
             }
             if let Some(to) = all.get_mut(usize::from(to)) {
-                to.incoming = lines;
+                to.incoming = links;
             }
         }
         Ok(all)
@@ -103,25 +103,36 @@ impl WorkerLinks {
         worker.and_then(|worker| u8::try_from(worker).ok()).map_or(self.own, WorkerId)
     }
 
+    /// The worker whose socket sends a message on `flow`. Each worker has a socket for datagrams. A connection has one owner,
+    /// and worker 0 opens connections, so that all workers share them.
+    pub(crate) fn carrier(&self, flow: &Flow) -> WorkerId {
+        match flow.transport {
+            Transport::Udp => self.own,
+            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
+                flow.connection.map_or_else(WorkerId::default, |_| flow.worker)
+            }
+        }
+    }
+
     /// Hands something to another worker; gives back what finds no room on the line.
-    pub(crate) fn hand(&self, to: WorkerId, handed: Handed) -> Option<Handed> {
-        let Some(Some(line)) = self.outgoing.get(usize::from(to.0)) else { return Some(handed) };
-        line.try_send(handed).err().map(TrySendError::into_inner)
+    pub(crate) fn hand_over(&self, to: WorkerId, handover: Handover) -> Option<Handover> {
+        let Some(Some(link)) = self.outgoing.get(usize::from(to.0)) else { return Some(handover) };
+        link.try_send(handover).err().map(TrySendError::into_inner)
     }
 
     /// The line to another worker, which tells when there is room on it.
-    pub(crate) fn line(&self, to: WorkerId) -> Option<mpsc::Sender<Handed>> {
+    pub(crate) fn link(&self, to: WorkerId) -> Option<mpsc::Sender<Handover>> {
         self.outgoing.get(usize::from(to.0)).cloned().flatten()
     }
 
     /// Waits for what the others hand over, and puts it into `taken`. Dropping the future loses nothing.
-    pub(crate) async fn arrivals(&mut self, taken: &mut Vec<Handed>) {
+    pub(crate) async fn arrivals(&mut self, taken: &mut Vec<Handover>) {
         let incoming = &mut self.incoming;
         poll_fn(|cx| {
             let before = taken.len();
-            for line in incoming.iter_mut() {
+            for link in incoming.iter_mut() {
                 // The line of a worker that has stopped stays silent.
-                let _ = line.poll_recv_many(cx, taken, TAKEN);
+                let _ = link.poll_recv_many(cx, taken, BATCH);
             }
             if taken.len() > before { Poll::Ready(()) } else { Poll::Pending }
         })
@@ -130,10 +141,10 @@ impl WorkerLinks {
 }
 
 /// What may wait on one line: a few batches of datagrams.
-const LINE: usize = 1024;
+const LINK_CAPACITY: usize = 1024;
 
 /// What is taken from one line in one turn.
-const TAKEN: usize = 32;
+const BATCH: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -141,7 +152,7 @@ mod tests {
 
     use super::*;
 
-    fn lines(workers: u8) -> Vec<WorkerLinks> {
+    fn links(workers: u8) -> Vec<WorkerLinks> {
         WorkerLinks::between(NonZeroU8::new(workers).unwrap(), 5).unwrap()
     }
 
@@ -149,55 +160,55 @@ mod tests {
         WorkerHint { place: Some(WorkerPlace { instance, worker }), call_id: Some(b"c") }
     }
 
-    fn message() -> Handed {
+    fn message() -> Handover {
         let loopback = "127.0.0.1:5060".parse().unwrap();
-        Handed::Message(Flow::udp(loopback, loopback), Bytes::from_static(b"SIP"))
+        Handover::Message(Flow::udp(loopback, loopback), Bytes::from_static(b"SIP"))
     }
 
     #[test]
     fn all_workers_agree_on_who_owns_a_message() {
-        let lines = lines(4);
+        let links = links(4);
         for worker in 0..4 {
-            assert!(lines.iter().all(|line| line.owner(&of_place(5, worker)) == WorkerId(worker)));
+            assert!(links.iter().all(|link| link.owner(&of_place(5, worker)) == WorkerId(worker)));
         }
         let by_call_id = WorkerHint { place: None, call_id: Some(b"c") };
         // A place of another instance, or of a worker that there is not, says nothing.
         for hint in [by_call_id, of_place(6, 1), of_place(5, 4)] {
-            let owner = lines[0].owner(&by_call_id);
-            assert!(lines.iter().all(|line| line.owner(&hint) == owner));
+            let owner = links[0].owner(&by_call_id);
+            assert!(links.iter().all(|link| link.owner(&hint) == owner));
         }
-        assert!(lines.iter().all(|line| line.owner(&WorkerHint::default()) == line.own()));
+        assert!(links.iter().all(|link| link.owner(&WorkerHint::default()) == link.own()));
     }
 
     #[test]
     fn calls_are_spread_evenly() {
-        let lines = lines(4);
+        let links = links(4);
         let mut counts = [0; 4];
         for call in 0..4000 {
             let call_id = format!("{call}@192.0.2.1");
             let hint = WorkerHint { place: None, call_id: Some(call_id.as_bytes()) };
-            counts[usize::from(lines[0].owner(&hint).0)] += 1;
+            counts[usize::from(links[0].owner(&hint).0)] += 1;
         }
         assert!(counts.iter().all(|count| (900..1100).contains(count)), "{counts:?}");
     }
 
     #[tokio::test]
     async fn what_is_handed_over_arrives_in_its_order_and_a_full_line_gives_it_back() {
-        let mut lines = lines(3);
+        let mut links = links(3);
         for worker in [0, 1] {
-            assert!(lines[worker].hand(WorkerId(2), message()).is_none());
+            assert!(links[worker].hand_over(WorkerId(2), message()).is_none());
         }
         let mut taken = Vec::new();
-        lines[2].arrivals(&mut taken).await;
+        links[2].arrivals(&mut taken).await;
         assert_eq!(taken.len(), 2);
-        for _ in 0..LINE {
-            assert!(lines[0].hand(WorkerId(1), message()).is_none());
+        for _ in 0..LINK_CAPACITY {
+            assert!(links[0].hand_over(WorkerId(1), message()).is_none());
         }
-        assert!(lines[0].hand(WorkerId(1), message()).is_some());
+        assert!(links[0].hand_over(WorkerId(1), message()).is_some());
         assert!(
-            lines[0].hand(WorkerId(0), message()).is_some()
-                && lines[0].hand(WorkerId(3), message()).is_some()
+            links[0].hand_over(WorkerId(0), message()).is_some()
+                && links[0].hand_over(WorkerId(3), message()).is_some()
         );
-        assert!(lines[2].hand(WorkerId(1), message()).is_none(), "each pair has a line of its own");
+        assert!(links[2].hand_over(WorkerId(1), message()).is_none(), "each pair has a link of its own");
     }
 }

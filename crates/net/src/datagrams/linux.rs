@@ -15,12 +15,12 @@ use socket2::Socket;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::{Incoming, NetworkError, Outgoing, SLOT};
+use crate::datagrams::packet::{Incoming, NetworkError, Outgoing, SLOT};
 
 /// A socket as the runtime watches it.
 pub(crate) type Watched = AsyncFd<UdpSocket>;
 
-/// Has the runtime watch a socket for what is waited for, and not for room to send: that comes anew whenever a peer reads
+/// Has the runtime watch a socket for what is waited for, and not for space to send: that comes anew whenever a peer reads
 /// what was sent, and each time would wake the thread for nothing.
 #[expect(
     deprecated,
@@ -42,18 +42,18 @@ pub(crate) fn while_readable(socket: &Watched, work: impl FnOnce() -> io::Result
 }
 
 /// Asks for what the calls below rely on: the address that each datagram was sent to where the socket is bound to all of
-/// them, ICMP errors, and the count of datagrams for which there was no room. A larger receive buffer than
+/// them, ICMP errors, and the count of datagrams for which there was no space. A larger receive buffer than
 /// `net.core.rmem_max` is had where the process may (CAP_NET_ADMIN).
 pub(crate) fn adapt(socket: &Socket, local: SocketAddr, receive_buffer: usize) -> io::Result<()> {
-    let everywhere = local.ip().is_unspecified();
+    let on_all_addresses = local.ip().is_unspecified();
     match local {
         SocketAddr::V4(_) => {
             setsockopt(socket, sockopt::Ipv4RecvErr, &true)?;
-            setsockopt(socket, sockopt::Ipv4PacketInfo, &everywhere)?;
+            setsockopt(socket, sockopt::Ipv4PacketInfo, &on_all_addresses)?;
         }
         SocketAddr::V6(_) => {
             setsockopt(socket, sockopt::Ipv6RecvErr, &true)?;
-            setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &everywhere)?;
+            setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &on_all_addresses)?;
         }
     }
     setsockopt(socket, sockopt::RxqOvfl, &1)?;
@@ -80,7 +80,7 @@ pub(crate) fn receive(
     for message in messages {
         taken += 1;
         let Some(remote) = message.address.as_ref().and_then(address) else { continue };
-        let (local, dropped) = noted(&message);
+        let (local, dropped) = read_control(&message);
         let octets = message.iovs().next().unwrap_or_default();
         deliver(Incoming { remote, local, octets, dropped });
     }
@@ -91,8 +91,8 @@ pub(crate) fn receive(
 /// how many; an error is that of the first.
 pub(crate) fn send(socket: &Watched, datagrams: &[Outgoing]) -> io::Result<usize> {
     let Some(first) = datagrams.first() else { return Ok(0) };
-    let pinned = first.source.map(Pinned::of);
-    let control = pinned.as_ref().map(Pinned::message);
+    let pinned = first.source.map(PacketInfo::of);
+    let control = pinned.as_ref().map(PacketInfo::message);
     let control = control.as_slice();
     let alike = datagrams.iter().take_while(|datagram| datagram.source == first.source).count();
     if alike == 1 {
@@ -104,14 +104,14 @@ pub(crate) fn send(socket: &Watched, datagrams: &[Outgoing]) -> io::Result<usize
     let batch = || datagrams.iter().take(alike);
     let payloads: Vec<_> = batch().map(|datagram| [IoSlice::new(&datagram.payload)]).collect();
     let remotes: Vec<_> = batch().map(|datagram| Some(SockaddrStorage::from(datagram.remote))).collect();
-    let room = pinned.as_ref().map(Pinned::room);
-    let mut headers = MultiHeaders::preallocate(alike, room);
+    let space = pinned.as_ref().map(PacketInfo::space);
+    let mut headers = MultiHeaders::preallocate(alike, space);
     let sent =
         sendmmsg(socket.as_raw_fd(), &mut headers, &payloads, remotes, control, MsgFlags::MSG_DONTWAIT)?;
     Ok(sent.count())
 }
 
-/// Takes what the network said of datagrams sent earlier; `buffer` has room for what it quotes of them.
+/// Takes what the network said of datagrams sent earlier; `buffer` has space for what it quotes of them.
 pub(crate) fn take_errors(socket: &Watched, buffer: &mut [u8], mut deliver: impl FnMut(NetworkError, &[u8])) {
     // Each was drawn by a datagram of ours, so that they end; the end is that none is left.
     let _: io::Result<()> = socket.try_io(Interest::ERROR, |_| {
@@ -139,12 +139,12 @@ fn next_error(socket: &Watched, buffer: &mut [u8]) -> io::Result<NetworkError> {
 }
 
 /// The control message that says which of our addresses a datagram leaves from.
-enum Pinned {
+enum PacketInfo {
     V4(libc::in_pktinfo),
     V6(libc::in6_pktinfo),
 }
 
-impl Pinned {
+impl PacketInfo {
     fn of(source: SocketAddr) -> Self {
         match source {
             SocketAddr::V4(source) => Self::V4(libc::in_pktinfo {
@@ -167,7 +167,7 @@ impl Pinned {
     }
 
     /// Room for it and for nothing else: the kernel reads all of it.
-    fn room(&self) -> Vec<u8> {
+    fn space(&self) -> Vec<u8> {
         match self {
             Self::V4(_) => cmsg_space!(libc::in_pktinfo),
             Self::V6(_) => cmsg_space!(libc::in6_pktinfo),
@@ -176,7 +176,7 @@ impl Pinned {
 }
 
 /// What the control messages say: the address asked, and the count of datagrams dropped.
-fn noted(message: &RecvMsg<'_, '_, SockaddrStorage>) -> (Option<SocketAddr>, Option<u32>) {
+fn read_control(message: &RecvMsg<'_, '_, SockaddrStorage>) -> (Option<SocketAddr>, Option<u32>) {
     let (mut local, mut dropped) = (None, None);
     for note in message.cmsgs().into_iter().flatten() {
         if let ControlMessageOwned::Ipv4PacketInfo(info) = note {

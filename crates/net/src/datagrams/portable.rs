@@ -8,7 +8,7 @@ use socket2::Socket;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-use super::{Incoming, NetworkError, Outgoing, SLOT};
+use crate::datagrams::packet::{Incoming, NetworkError, Outgoing, SLOT};
 
 /// A socket as the runtime watches it.
 pub(crate) type Watched = UdpSocket;

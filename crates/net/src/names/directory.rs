@@ -9,11 +9,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::book::{Asker, Book, Limits, NameCounters};
-use super::cache::Answer;
-use super::dns::{PATIENCE, Servers, Source};
-use super::{Kind, Lookup, LookupError, Names, Naptr, Records, Reply, Srv, Wanted};
 use crate::clock::Clock;
+use crate::names::cache::Answer;
+use crate::names::dns::{LOOKUP_TIMEOUT, Servers, Source};
+use crate::names::lookup_queue::{Asker, Limits, LookupQueue, NameCounters};
+use crate::names::record::{DnsQuestion, Kind, LookupError, Naptr, Records, Reply, Srv};
+use crate::names::{Lookup, Names};
 
 /// Resolves names by DNS and `/etc/hosts`, and remembers the answers for as long as they hold, those that say that there is
 /// nothing too. Clones ask the same directory.
@@ -30,7 +31,7 @@ pub struct Directory {
 
 #[derive(Debug)]
 enum Ask {
-    Find(Wanted, Asker),
+    Find(DnsQuestion, Asker),
     Count(oneshot::Sender<NameCounters>),
 }
 
@@ -64,12 +65,12 @@ impl Directory {
     }
 
     /// Asks, and takes out of the answer the records of the kind that was asked for.
-    fn find<T>(&self, wanted: Wanted, take: fn(&Records) -> Option<Vec<T>>) -> Lookup<T>
+    fn find<T>(&self, question: DnsQuestion, take: fn(&Records) -> Option<Vec<T>>) -> Lookup<T>
     where
         T: Send + 'static,
     {
         let (asker, answer) = oneshot::channel();
-        let asked = self.asks.try_send(Ask::Find(wanted, asker));
+        let asked = self.asks.try_send(Ask::Find(question, asker));
         self.turned_away.fetch_add(u64::from(asked.is_err()), Ordering::Relaxed);
         Box::pin(async move {
             asked.map_err(|_| LookupError::Busy)?;
@@ -81,21 +82,21 @@ impl Directory {
 
 impl Names for Directory {
     fn lookup(&self, host: &str) -> Lookup {
-        self.find(Wanted::new(Kind::Addresses, host), |records| match records {
+        self.find(DnsQuestion::new(Kind::Addresses, host), |records| match records {
             Records::Addresses(addresses) => Some(addresses.clone()),
             Records::Services(_) | Records::Pointers(_) => None,
         })
     }
 
     fn services(&self, service: &str) -> Lookup<Srv> {
-        self.find(Wanted::new(Kind::Services, service), |records| match records {
+        self.find(DnsQuestion::new(Kind::Services, service), |records| match records {
             Records::Services(services) => Some(services.clone()),
             Records::Addresses(_) | Records::Pointers(_) => None,
         })
     }
 
     fn pointers(&self, domain: &str) -> Lookup<Naptr> {
-        self.find(Wanted::new(Kind::Pointers, domain), |records| match records {
+        self.find(DnsQuestion::new(Kind::Pointers, domain), |records| match records {
             Records::Pointers(pointers) => Some(pointers.clone()),
             Records::Addresses(_) | Records::Services(_) => None,
         })
@@ -110,30 +111,30 @@ impl fmt::Debug for Directory {
 
 /// The task: it ends with the last handle.
 async fn run(source: Arc<dyn Source>, limits: Limits, mut inbox: mpsc::Receiver<Ask>) {
-    let mut book = Book::new(limits);
-    let mut lookups: JoinSet<(Wanted, Reply)> = JoinSet::new();
+    let mut queue = LookupQueue::new(limits);
+    let mut lookups: JoinSet<(DnsQuestion, Reply)> = JoinSet::new();
     loop {
         tokio::select! {
             ask = inbox.recv() => match ask {
-                Some(Ask::Find(wanted, asker)) => book.ask(Clock::mono(), wanted, asker),
+                Some(Ask::Find(question, asker)) => queue.ask(Clock::mono(), question, asker),
                 Some(Ask::Count(asker)) => {
-                    let _ = asker.send(book.counters());
+                    let _ = asker.send(queue.counters());
                 }
                 None => return,
             },
             Some(done) = lookups.join_next() => {
                 // A lookup that panics would be a fault of the resolver's; who waits for it runs into its own deadline.
-                if let Ok((wanted, reply)) = done {
-                    tracing::debug!(?wanted, records = ?reply.records, "looked up");
-                    book.finish(Clock::mono(), &wanted, reply);
+                if let Ok((question, reply)) = done {
+                    tracing::debug!(?question, records = ?reply.records, "looked up");
+                    queue.finish(Clock::mono(), &question, reply);
                 }
             }
         }
-        while let Some(wanted) = book.start() {
-            let answer = source.ask(wanted.clone());
+        while let Some(question) = queue.start() {
+            let answer = source.ask(question.clone());
             lookups.spawn(async move {
-                let reply = timeout(PATIENCE, answer).await;
-                (wanted, reply.unwrap_or_else(|_| Reply::failed(LookupError::Timeout)))
+                let reply = timeout(LOOKUP_TIMEOUT, answer).await;
+                (question, reply.unwrap_or_else(|_| Reply::failed(LookupError::Timeout)))
             });
         }
     }
@@ -149,17 +150,17 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
     use std::time::Duration;
 
-    use super::super::dns::Answering;
     use super::*;
+    use crate::names::dns::Answering;
 
     /// Knows one address for each name but those that begin with `silent`, which it never answers, and counts.
     #[derive(Default)]
     struct Fixed(AtomicUsize);
 
     impl Source for Fixed {
-        fn ask(&self, wanted: Wanted) -> Answering {
+        fn ask(&self, question: DnsQuestion) -> Answering {
             self.0.fetch_add(1, Ordering::Relaxed);
-            if wanted.name.starts_with("silent") {
+            if question.name.starts_with("silent") {
                 return Box::pin(pending());
             }
             let records = Ok(Records::Addresses(vec![Ipv4Addr::LOCALHOST.into()]));

@@ -14,11 +14,11 @@ use hickory_resolver::proto::op::Query;
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use hickory_resolver::{Hosts, TokioResolver};
 
-use super::{Kind, LookupError, Naptr, RECORDS, Records, Reply, Srv, Wanted};
+use crate::names::record::{DnsQuestion, Kind, LookupError, Naptr, RECORDS, Records, Reply, Srv};
 
 /// Who answers what a directory does not know.
 pub(super) trait Source: Send + Sync + 'static {
-    fn ask(&self, wanted: Wanted) -> Answering;
+    fn ask(&self, question: DnsQuestion) -> Answering;
 }
 
 /// An answer on its way.
@@ -50,7 +50,7 @@ impl Servers {
     }
 
     fn new(mut builder: hickory_resolver::ResolverBuilder<TokioRuntimeProvider>) -> Servers {
-        adapt(builder.options_mut());
+        set_limits(builder.options_mut());
         let resolver = builder.build();
         if let Err(error) = &resolver {
             tracing::error!(%error, "no names can be resolved");
@@ -66,31 +66,24 @@ impl Servers {
 }
 
 impl Source for Servers {
-    fn ask(&self, wanted: Wanted) -> Answering {
-        let (Some(resolver), Some(name)) = (self.resolver.clone(), parsed(&wanted.name)) else {
+    fn ask(&self, question: DnsQuestion) -> Answering {
+        let (Some(resolver), Some(name)) = (self.resolver.clone(), dns_name(&question.name)) else {
             return Box::pin(std::future::ready(Reply::failed(LookupError::NotFound)));
         };
-        if wanted.kind != Kind::Addresses && self.is_local(&host_of(&name)) {
+        if question.kind != Kind::Addresses && self.is_local(&host_of(&name)) {
             return Box::pin(std::future::ready(Reply::failed(LookupError::NotFound)));
         }
         Box::pin(async move {
-            let found = match wanted.kind {
+            let found = match question.kind {
                 Kind::Addresses => resolver.lookup_ip(name).await.map(|found| found.as_lookup().clone()),
                 Kind::Services => resolver.lookup(name, RecordType::SRV).await,
                 Kind::Pointers => resolver.lookup(name, RecordType::NAPTR).await,
             };
             match found {
-                Ok(found) => read(wanted.kind, found.answers()),
-                Err(error) => absence(&error),
+                Ok(found) => read(question.kind, found.answers()),
+                Err(error) => failure_reply(&error),
             }
         })
-    }
-}
-
-impl Reply {
-    /// Nothing was found, and no zone says for how long that holds.
-    pub(super) fn failed(why: LookupError) -> Reply {
-        Reply { records: Err(why), ttl: Duration::ZERO, surplus: 0, portless: 0 }
     }
 }
 
@@ -117,7 +110,7 @@ fn read(kind: Kind, answers: &[Record]) -> Reply {
             services.retain(|service| service.port != 0 || &*service.target == ".");
             portless = all - services.len();
             surplus = services.len().saturating_sub(RECORDS);
-            // A cut that keeps the order of priorities loses the servers that are wanted least.
+            // A cut that keeps the order of priorities loses the servers that are question least.
             services.sort_by_key(|service| service.priority);
             services.truncate(RECORDS);
             Records::Services(services)
@@ -158,7 +151,7 @@ fn pointer(data: &RData) -> Option<Naptr> {
     })
 }
 
-fn absence(error: &NetError) -> Reply {
+fn failure_reply(error: &NetError) -> Reply {
     tracing::debug!(%error, "lookup");
     if let NetError::Dns(DnsError::NoRecordsFound(absent)) = error {
         let ttl = Duration::from_secs(absent.negative_ttl.unwrap_or_default().into());
@@ -169,7 +162,7 @@ fn absence(error: &NetError) -> Reply {
 }
 
 /// The name as DNS has it. One of several labels is whole as it stands: nothing of the system's search list is put behind it.
-fn parsed(text: &str) -> Option<Name> {
+fn dns_name(text: &str) -> Option<Name> {
     let mut name = Name::from_ascii(text).ok()?;
     if name.num_labels() > 1 {
         name.set_fqdn(true);
@@ -192,8 +185,8 @@ fn name_server(address: SocketAddr) -> NameServerConfig {
 }
 
 /// Bounds what one lookup costs. The answers are kept above, where their number and size are bounded.
-fn adapt(options: &mut ResolverOpts) {
-    options.timeout = TRY;
+fn set_limits(options: &mut ResolverOpts) {
+    options.timeout = ATTEMPT_TIMEOUT;
     options.attempts = RETRIES;
     options.cache_size = 0;
     options.use_hosts_file = ResolveHosts::Always;
@@ -201,9 +194,9 @@ fn adapt(options: &mut ResolverOpts) {
 }
 
 /// The longest that one lookup may take, retries and aliases included.
-pub(super) const PATIENCE: Duration = Duration::from_millis(2_500);
+pub(super) const LOOKUP_TIMEOUT: Duration = Duration::from_millis(2_500);
 /// The longest that a name server may take for one answer.
-const TRY: Duration = Duration::from_millis(800);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(800);
 const RETRIES: usize = 2;
 
 #[cfg(test)]
@@ -258,7 +251,7 @@ mod tests {
 
     #[test]
     fn only_a_single_label_is_looked_for_in_the_search_list() {
-        assert!(parsed("carrier.example").unwrap().is_fqdn() && parsed("carrier.").unwrap().is_fqdn());
-        assert!(!parsed("carrier").unwrap().is_fqdn());
+        assert!(dns_name("carrier.example").unwrap().is_fqdn() && dns_name("carrier.").unwrap().is_fqdn());
+        assert!(!dns_name("carrier").unwrap().is_fqdn());
     }
 }

@@ -1,6 +1,6 @@
 //! The order in which servers are tried: RFC 2782, "Usage rules".
 
-use crate::names::Srv;
+use crate::names::record::Srv;
 
 /// The servers by priority, the lowest first; within one, each next is drawn at random in proportion to its weight.
 ///

@@ -6,7 +6,7 @@
 //! a transport ------------------> SRV ----------------> A, AAAA ----> done
 //! neither ----------> NAPTR ----> SRV ----------------> A, AAAA ----> done
 //!                       none: one SRV question for each transport
-//!                                 none: the host itself, at the default port
+//!                                 none: the host target_host, at the default port
 //!                                 no answer: nothing, since a guess may lead where the domain does not want it
 //! ```
 
@@ -16,8 +16,8 @@ use std::sync::Arc;
 use attesta_b2bua::{Destination, ResolveError, Target, Transports};
 use attesta_transaction::Transport;
 
-use super::order::order;
-use crate::names::{Kind, LookupError, Naptr, Records, Wanted};
+use crate::names::record::{DnsQuestion, Kind, LookupError, Naptr, Records};
+use crate::resolve::order::order;
 
 /// The search for one target.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,8 +31,8 @@ pub(super) struct Search {
     /// Lookups that may still be asked for.
     lookups: usize,
     /// Some answer did not come: that nothing was found says little then.
-    late: bool,
-    cut: bool,
+    incomplete: bool,
+    truncated: bool,
 }
 
 /// What was asked last.
@@ -63,7 +63,7 @@ struct Host {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// The answers to these, in their order, by [`Search::answered`].
-    Ask(Vec<Wanted>),
+    Ask(Vec<DnsQuestion>),
     /// Nothing: it is over.
     Done(Found),
 }
@@ -74,7 +74,7 @@ pub(crate) struct Found {
     /// Where the target can be reached, best first.
     pub(crate) result: Result<Vec<Destination>, ResolveError>,
     /// Whether there was more than a search looks at: [`LOOKUPS`], [`DESTINATIONS`].
-    pub(crate) cut: bool,
+    pub(crate) truncated: bool,
 }
 
 /// What was learned of one question.
@@ -89,15 +89,15 @@ impl Search {
             stage: Stage::Pointers,
             chosen: None,
             lookups: LOOKUPS,
-            late: false,
-            cut: false,
+            incomplete: false,
+            truncated: false,
         };
-        let step = search.first();
+        let step = search.first_step();
         (search, step)
     }
 
     /// Section 4.1, and the short cuts of section 4.2.
-    fn first(&mut self) -> Step {
+    fn first_step(&mut self) -> Step {
         let Some(transport) = self.transport() else { return self.done(Err(ResolveError::Unsupported)) };
         if let Some(address) = literal(&self.target.host) {
             let port = self.target.port.unwrap_or(transport.default_port());
@@ -105,33 +105,33 @@ impl Search {
             return self.done(Ok(vec![destination]));
         }
         if self.target.port.is_some() {
-            return self.ask_hosts(vec![self.itself(transport)]);
+            return self.ask_hosts(vec![self.target_host(transport)]);
         }
         if self.target.transport.is_some() {
             self.chosen = Some(transport);
             return match self.service(transport) {
                 Some(service) => self.ask_services(vec![service]),
-                None => self.ask_hosts(vec![self.itself(transport)]),
+                None => self.ask_hosts(vec![self.target_host(transport)]),
             };
         }
         self.stage = Stage::Pointers;
-        self.ask(vec![Wanted::new(Kind::Pointers, &self.target.host)])
+        self.ask(vec![DnsQuestion::new(Kind::Pointers, &self.target.host)])
     }
 
     /// Takes in the answers to the last [`Step::Ask`].
     pub(super) fn answered(&mut self, answers: Vec<Answer>, chance: &mut dyn FnMut() -> u64) -> Step {
-        self.late |= answers.iter().any(|answer| {
+        self.incomplete |= answers.iter().any(|answer| {
             matches!(answer, Err(LookupError::Timeout | LookupError::Failed | LookupError::Busy))
         });
         match std::mem::replace(&mut self.stage, Stage::Pointers) {
-            Stage::Pointers => self.pointed(answers),
-            Stage::Services(services) => self.served(&services, answers, chance),
-            Stage::Hosts(hosts) => self.housed(&hosts, &answers),
+            Stage::Pointers => self.on_naptr(answers),
+            Stage::Services(services) => self.on_srv(&services, answers, chance),
+            Stage::Hosts(hosts) => self.on_addresses(&hosts, &answers),
         }
     }
 
     /// The NAPTR records: of those that fit, the ones of the lowest order (RFC 3403 section 4.1), by preference.
-    fn pointed(&mut self, answers: Vec<Answer>) -> Step {
+    fn on_naptr(&mut self, answers: Vec<Answer>) -> Step {
         let mut pointers = match answers.into_iter().next() {
             Some(Ok(Records::Pointers(pointers))) => pointers,
             Some(Ok(Records::Addresses(_) | Records::Services(_)) | Err(_)) | None => Vec::new(),
@@ -159,14 +159,14 @@ impl Search {
     }
 
     /// The SRV records of the services, in the order of RFC 2782 within each.
-    fn served(
+    fn on_srv(
         &mut self,
         services: &[Service],
         answers: Vec<Answer>,
         chance: &mut dyn FnMut() -> u64,
     ) -> Step {
         let mut hosts = Vec::new();
-        // Section 4.2 has the host itself tried where there are no SRV records. That nobody could say is not that: its owner
+        // Section 4.2 has the host target_host tried where there are no SRV records. That nobody could say is not that: its owner
         // may have moved the service elsewhere.
         let mut absent = true;
         for (service, answer) in services.iter().zip(answers) {
@@ -182,13 +182,15 @@ impl Search {
             }));
         }
         if absent {
-            hosts.extend(self.chosen.or_else(|| self.transport()).map(|transport| self.itself(transport)));
+            hosts.extend(
+                self.chosen.or_else(|| self.transport()).map(|transport| self.target_host(transport)),
+            );
         }
         self.ask_hosts(hosts)
     }
 
     /// The addresses of the hosts.
-    fn housed(&mut self, hosts: &[Host], answers: &[Answer]) -> Step {
+    fn on_addresses(&mut self, hosts: &[Host], answers: &[Answer]) -> Step {
         let names = distinct(hosts);
         let mut destinations = Vec::new();
         for host in hosts {
@@ -203,13 +205,13 @@ impl Search {
                     continue;
                 }
                 if destinations.len() >= DESTINATIONS {
-                    self.cut = true;
+                    self.truncated = true;
                     break;
                 }
                 destinations.push(destination);
             }
         }
-        if destinations.is_empty() { self.nowhere() } else { self.done(Ok(destinations)) }
+        if destinations.is_empty() { self.not_found() } else { self.done(Ok(destinations)) }
     }
 
     /// The transport where no record says one (section 4.1). `sips` asks for TLS over whatever it names, which datagrams do
@@ -247,32 +249,34 @@ impl Search {
     }
 
     /// The host that the target names.
-    fn itself(&self, transport: Transport) -> Host {
+    fn target_host(&self, transport: Transport) -> Host {
         let port = self.target.port.unwrap_or(transport.default_port());
         Host { transport, name: self.target.host.clone(), port }
     }
 
     fn ask_services(&mut self, mut services: Vec<Service>) -> Step {
-        self.cut |= services.len() > self.lookups;
+        self.truncated |= services.len() > self.lookups;
         services.truncate(self.lookups);
-        let questions = services.iter().map(|service| Wanted::new(Kind::Services, &service.name)).collect();
+        let questions =
+            services.iter().map(|service| DnsQuestion::new(Kind::Services, &service.name)).collect();
         self.stage = Stage::Services(services);
         self.ask(questions)
     }
 
     fn ask_hosts(&mut self, hosts: Vec<Host>) -> Step {
         let mut names = distinct(&hosts);
-        self.cut |= names.len() > self.lookups;
+        self.truncated |= names.len() > self.lookups;
         names.truncate(self.lookups);
-        let questions: Vec<_> = names.into_iter().map(|name| Wanted::new(Kind::Addresses, name)).collect();
+        let questions: Vec<_> =
+            names.into_iter().map(|name| DnsQuestion::new(Kind::Addresses, name)).collect();
         if questions.is_empty() {
-            return self.nowhere();
+            return self.not_found();
         }
         self.stage = Stage::Hosts(hosts);
         self.ask(questions)
     }
 
-    fn ask(&mut self, questions: Vec<Wanted>) -> Step {
+    fn ask(&mut self, questions: Vec<DnsQuestion>) -> Step {
         self.lookups = self.lookups.saturating_sub(questions.len());
         Step::Ask(questions)
     }
@@ -288,13 +292,13 @@ impl Search {
         Destination { transport, address, server_name }
     }
 
-    /// It leads nowhere, as far as was said.
-    fn nowhere(&self) -> Step {
-        self.done(Err(if self.late { ResolveError::Timeout } else { ResolveError::NotFound }))
+    /// It leads not_found, as far as was said.
+    fn not_found(&self) -> Step {
+        self.done(Err(if self.incomplete { ResolveError::Timeout } else { ResolveError::NotFound }))
     }
 
     fn done(&self, result: Result<Vec<Destination>, ResolveError>) -> Step {
-        Step::Done(Found { result, cut: self.cut })
+        Step::Done(Found { result, truncated: self.truncated })
     }
 }
 

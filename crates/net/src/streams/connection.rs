@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::alarm::Alarm;
 use crate::clock::Clock;
 use crate::streams::ended::Ended;
-use crate::streams::link::{Closed, Link, News, Report, drain, expects_response};
+use crate::streams::link::{Closed, ConnectionEvent, ConnectionReport, Link, drain, expects_response};
 use crate::streams::wire::{Fault, Found, Outgoing, Wire};
 
 /// A connection that is open, whatever lies between us and the octets.
@@ -33,11 +33,11 @@ pub(crate) struct Connection<S, W> {
     /// Requests that were written since the peer last sent a message: if the connection ends now, it may not have read them.
     recent: VecDeque<Bytes>,
     /// Found and not yet taken by the driver: nothing more is read before it is.
-    waiting: Option<News>,
+    waiting: Option<ConnectionEvent>,
     alarm: Alarm,
     times: Times,
     phase: Phase,
-    proven: bool,
+    had_input: bool,
     /// Whether the peer may have sent more than we read.
     unread: bool,
 }
@@ -68,7 +68,7 @@ enum Phase {
     /// What arrives cannot be read; the answer may be sent until then.
     Unreadable(Instant),
     /// Nothing more comes in, and nothing is taken from the queue: what waits is sent, then it closes, for this reason.
-    Leaving(Ended),
+    Closing(Ended),
 }
 
 /// Why the connection turned.
@@ -103,7 +103,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
                 answers: false,
             },
             phase: Phase::Open,
-            proven: false,
+            had_input: false,
             unread: false,
         }
     }
@@ -111,13 +111,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
     /// Carries messages until the connection ends, and reports that as its last.
     pub(crate) async fn run(mut self) {
         // A handshake may have read more than its own.
-        self.look();
-        let why = loop {
+        self.read_messages();
+        let reason = loop {
             self.alarm.set(self.deadline());
             self.alarm.arm();
             let ended = match self.next().await {
                 Event::Read(Ok(0)) => self.half_close(),
-                Event::Read(Ok(_)) => self.look(),
+                Event::Read(Ok(_)) => self.read_messages(),
                 Event::Read(Err(error)) | Event::Wrote(Err(error)) => {
                     tracing::debug!(id = self.link.id.0, %error, "connection");
                     Some(Ended::Broken)
@@ -126,9 +126,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
                     self.wrote(octets);
                     None
                 }
-                Event::Room => self.look(),
+                Event::Room => self.read_messages(),
                 Event::Queue(0) => {
-                    self.phase = Phase::Leaving(Ended::Stopped);
+                    self.phase = Phase::Closing(Ended::Stopped);
                     None
                 }
                 Event::Queue(_) => {
@@ -136,93 +136,93 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
                     None
                 }
                 Event::Alarm => self.overdue(Clock::mono()),
-                Event::Cut(why) => Some(why),
+                Event::Cut(reason) => Some(reason),
             };
-            if let Some(why) = ended {
-                break why;
+            if let Some(reason) = ended {
+                break reason;
             }
-            if let Phase::Leaving(why) = self.phase
+            if let Phase::Closing(reason) = self.phase
                 && self.outgoing.is_empty()
                 && !self.unflushed
             {
-                self.part().await;
-                break why;
+                self.shut_down().await;
+                break reason;
             }
         };
-        self.end(why).await;
+        self.end(reason).await;
     }
 
     /// Waits for the next thing to do.
     async fn next(&mut self) -> Event {
         let reads = self.waiting.is_none()
             && self.phase == Phase::Open
-            && self.outgoing.cost() <= self.link.limits.room(self.link.ours);
-        let takes = self.outgoing.is_empty() && !matches!(self.phase, Phase::Leaving(_));
+            && self.outgoing.cost() <= self.link.limits.room(self.link.outbound);
+        let takes = self.outgoing.is_empty() && !matches!(self.phase, Phase::Closing(_));
         let Connection { stream, wire, outgoing, unflushed, batch, waiting, alarm, link, .. } = self;
-        let Link { queue, reports, cut, id, .. } = link;
+        let Link { queue, reports, abort, id, .. } = link;
         tokio::select! {
             event = poll_fn(|cx| poll_stream(stream, wire, outgoing, unflushed, reads, cx)) => event,
             permit = reports.reserve(), if waiting.is_some() => {
-                if let (Ok(permit), Some(news)) = (permit, waiting.take()) {
-                    permit.send(Report { id: *id, news });
+                if let (Ok(permit), Some(event)) = (permit, waiting.take()) {
+                    permit.send(ConnectionReport { id: *id, event });
                 }
                 Event::Room
             }
             count = queue.recv_many(batch, BATCH), if takes => Event::Queue(count),
             () = alarm.rings() => Event::Alarm,
-            why = cut_by(cut) => Event::Cut(why),
+            reason = aborted(abort) => Event::Cut(reason),
         }
     }
 
     /// Looks for messages in what has arrived, up to one that the driver has no room for.
-    fn look(&mut self) -> Option<Ended> {
+    fn read_messages(&mut self) -> Option<Ended> {
         if self.phase != Phase::Open {
             return None;
         }
         let now = Clock::mono();
         while let Some(found) = self.wire.poll(&mut self.outgoing) {
-            let news = match found {
+            let event = match found {
                 Ok(Found::Message { data, alias }) => {
                     self.times.active = now;
                     self.times.began = None;
-                    self.proven = true;
+                    self.had_input = true;
                     self.recent.clear();
-                    News::Message { data, alias }
+                    ConnectionEvent::Message { data, alias }
                 }
                 Ok(Found::KeepAlive) => {
-                    if !self.link.ours {
+                    if !self.link.outbound {
                         self.times.active = now;
                     }
                     continue;
                 }
                 Ok(Found::Pong) => {
-                    if !self.link.ours {
+                    if !self.link.outbound {
                         self.times.active = now;
                     }
                     self.times.answers |= self.times.unanswered;
                     self.times.unanswered = false;
                     continue;
                 }
-                Ok(Found::Goodbye) => {
-                    self.phase = Phase::Leaving(Ended::ByPeer);
+                Ok(Found::Close) => {
+                    self.phase = Phase::Closing(Ended::ByPeer);
                     break;
                 }
                 Err(Fault::Frames) => {
-                    self.phase = Phase::Leaving(Ended::Framing);
+                    self.phase = Phase::Closing(Ended::Framing);
                     self.unread = true;
                     break;
                 }
                 Err(Fault::Message(error)) => {
-                    self.phase = Phase::Unreadable(now + FAREWELL);
+                    self.phase = Phase::Unreadable(now + CLOSE_GRACE);
                     self.unread = true;
-                    News::Unreadable(error)
+                    ConnectionEvent::Unreadable(error)
                 }
             };
-            let report = Report { id: self.link.id, news };
+            let report = ConnectionReport { id: self.link.id, event };
             if let Err(refused) = self.link.reports.try_send(report) {
                 let (mpsc::error::TrySendError::Full(report) | mpsc::error::TrySendError::Closed(report)) =
                     refused;
-                self.waiting = Some(report.news);
+                self.waiting = Some(report.event);
             }
             if self.waiting.is_some() || self.phase != Phase::Open {
                 break;
@@ -239,7 +239,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
 
     fn half_close(&mut self) -> Option<Ended> {
         self.phase = Phase::HalfClosed(Clock::mono() + LINGER);
-        self.waiting = Some(News::HalfClosed);
+        self.waiting = Some(ConnectionEvent::HalfClosed);
         self.wire.is_within_message().then_some(Ended::ByPeer)
     }
 
@@ -279,30 +279,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
         let limits = &self.link.limits;
         let reading = match self.phase {
             Phase::Open if self.waiting.is_some() => None,
-            Phase::Open => Some(began.map_or(self.quiet_until(), |began| began + limits.message)),
+            Phase::Open => Some(began.map_or(self.idle_until(), |began| began + limits.message)),
             Phase::HalfClosed(until) | Phase::Unreadable(until) => Some(until),
-            Phase::Leaving(_) => None,
+            Phase::Closing(_) => None,
         };
         let writing = (!self.outgoing.is_empty()).then(|| written + limits.stalled);
         [reading, writing, self.next_ping()].into_iter().flatten().min()
     }
 
     /// Until when a connection without a message is kept.
-    fn quiet_until(&self) -> Instant {
+    fn idle_until(&self) -> Instant {
         let limits = &self.link.limits;
-        let patience = if self.proven || self.link.ours { limits.idle } else { limits.first_message };
-        self.times.active + patience
+        let limit = if self.had_input || self.link.outbound { limits.idle } else { limits.first_message };
+        self.times.active + limit
     }
 
     /// When the next keep-alive is due, or the answer to the last is.
     fn next_ping(&self) -> Option<Instant> {
-        let asks = self.link.ours || self.wire.pings_callers();
+        let asks = self.link.outbound || self.wire.pings_inbound();
         let interval = self.link.limits.keep_alive.filter(|_| asks && self.phase == Phase::Open)?;
         let Times { pinged, unanswered, answers, .. } = self.times;
         Some(pinged + if unanswered && answers { PONG.min(interval) } else { interval })
     }
 
-    /// The deadline has come: gives why the connection ends, if it does.
+    /// The deadline has come: gives reason the connection ends, if it does.
     fn overdue(&mut self, now: Instant) -> Option<Ended> {
         if !self.outgoing.is_empty() && self.times.written + self.link.limits.stalled <= now {
             return Some(Ended::SlowReader);
@@ -310,14 +310,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
         match self.phase {
             Phase::Open if self.waiting.is_none() => match self.times.began {
                 Some(began) if began + self.link.limits.message <= now => return Some(Ended::SlowSender),
-                None if self.quiet_until() <= now => {
-                    return Some(if self.proven || self.link.ours { Ended::Idle } else { Ended::Silent });
+                None if self.idle_until() <= now => {
+                    return Some(if self.had_input || self.link.outbound {
+                        Ended::Idle
+                    } else {
+                        Ended::Silent
+                    });
                 }
                 Some(_) | None => {}
             },
             Phase::HalfClosed(until) if until <= now => return Some(Ended::ByPeer),
             Phase::Unreadable(until) if until <= now => return Some(Ended::Framing),
-            Phase::Open | Phase::HalfClosed(_) | Phase::Unreadable(_) | Phase::Leaving(_) => {}
+            Phase::Open | Phase::HalfClosed(_) | Phase::Unreadable(_) | Phase::Closing(_) => {}
         }
         if self.next_ping().is_some_and(|due| due <= now) {
             if self.times.unanswered && self.times.answers {
@@ -333,11 +337,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
         None
     }
 
-    /// Closes our side. Where the peer was cut off, what it still sends is read for a while: a socket that is closed on
+    /// Closes our side. Where the peer was abort off, what it still sends is read for a while: a socket that is closed on
     /// unread octets resets the connection, and takes with it the answer that the peer has not read yet.
-    async fn part(&mut self) {
+    async fn shut_down(&mut self) {
         let (stream, unread) = (&mut self.stream, self.unread);
-        let parting = async {
+        let shutting_down = async {
             poll_fn(|cx| Pin::new(&mut *stream).poll_shutdown(cx)).await?;
             let mut read = 0;
             while unread && read < UNREAD {
@@ -349,19 +353,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
             Ok::<_, io::Error>(())
         };
         // A peer that neither reads nor closes is left behind.
-        let _ = timeout(FAREWELL, parting).await;
+        let _ = timeout(CLOSE_GRACE, shutting_down).await;
     }
 
     /// Reports the end, with what is not known to have arrived.
-    async fn end(mut self, why: Ended) {
-        if let Some(news @ News::Message { .. }) = self.waiting.take() {
-            self.link.report(news).await;
+    async fn end(mut self, reason: Ended) {
+        if let Some(event @ ConnectionEvent::Message { .. }) = self.waiting.take() {
+            self.link.report(event).await;
         }
         let mut unsent: Vec<_> = self.recent.into();
         unsent.append(&mut self.batch);
         unsent.append(&mut drain(&mut self.link.queue));
-        let closed = Closed { why, unsent, proven: self.proven };
-        self.link.report(News::Closed(closed)).await;
+        let closed = Closed { reason, unsent, had_input: self.had_input };
+        self.link.report(ConnectionEvent::Closed(closed)).await;
     }
 }
 
@@ -407,12 +411,12 @@ fn poll_read<S: AsyncRead + Unpin>(
 }
 
 /// Ends when the driver cuts the connection. That it lets go of it is heard by the queue.
-async fn cut_by(cut: &mut oneshot::Receiver<Ended>) -> Ended {
-    if cut.is_terminated() {
+async fn aborted(abort: &mut oneshot::Receiver<Ended>) -> Ended {
+    if abort.is_terminated() {
         return pending().await;
     }
-    match cut.await {
-        Ok(why) => why,
+    match abort.await {
+        Ok(reason) => reason,
         Err(_) => pending().await,
     }
 }
@@ -434,7 +438,7 @@ const PONG: Duration = Duration::from_secs(10);
 const LINGER: Duration = Duration::from_secs(2);
 
 /// How long a connection that is to be closed goes on sending and reading what is left.
-const FAREWELL: Duration = Duration::from_secs(1);
+const CLOSE_GRACE: Duration = Duration::from_secs(1);
 
 /// Octets read and thrown away before a connection is closed.
 const UNREAD: usize = 1 << 20;

@@ -104,7 +104,7 @@ impl StreamLimits {
         self
     }
 
-    /// The longest that a connection stays open without a message; a keep-alive of the peer's counts as one, ours do not.
+    /// The longest that a connection stays open without a message; a keep-alive of the peer's counts as one, outbound do not.
     /// Default: 15 min.
     #[must_use]
     pub fn idle(mut self, time: Duration) -> StreamLimits {
@@ -151,18 +151,18 @@ impl StreamLimits {
     }
 
     /// Of so many, those that strangers may take.
-    pub(crate) fn for_strangers(all: usize) -> usize {
-        all / STRANGERS
+    pub(crate) fn for_unknown_sources(all: usize) -> usize {
+        all / UNKNOWN_DIVISOR
     }
 
     /// Octets that may wait for a peer to read them.
-    pub(crate) fn room(&self, ours: bool) -> usize {
-        if ours { self.queued_octets.saturating_mul(OURS) } else { self.queued_octets }
+    pub(crate) fn room(&self, outbound: bool) -> usize {
+        if outbound { self.queued_octets.saturating_mul(OUTBOUND_FACTOR) } else { self.queued_octets }
     }
 }
 
 /// How many times as much may wait on a connection that we opened.
-const OURS: usize = 8;
+const OUTBOUND_FACTOR: usize = 8;
 
 /// Of how many connections, or handshakes, one may be a stranger's.
-const STRANGERS: usize = 2;
+const UNKNOWN_DIVISOR: usize = 2;

@@ -13,14 +13,14 @@ use crate::streams::limits::StreamLimits;
 
 /// What a connection tells the driver.
 #[derive(Debug)]
-pub(crate) struct Report {
+pub(crate) struct ConnectionReport {
     pub(crate) id: ConnectionId,
-    pub(crate) news: News,
+    pub(crate) event: ConnectionEvent,
 }
 
-/// The news of one connection, in the order in which it happens.
+/// The event of one connection, in the order in which it happens.
 #[derive(Debug)]
-pub(crate) enum News {
+pub(crate) enum ConnectionEvent {
     /// It is open; what the peer's certificate proved, where there was one.
     Open(Option<Arc<TlsNames>>),
     /// A message.
@@ -37,11 +37,11 @@ pub(crate) enum News {
 /// How a connection ended.
 #[derive(Debug)]
 pub(crate) struct Closed {
-    pub(crate) why: Ended,
+    pub(crate) reason: Ended,
     /// What it was given and, as far as can be told, did not bring to the peer.
     pub(crate) unsent: Vec<Bytes>,
     /// Whether it had carried a message of the peer's: it worked, and a new one may do so again.
-    pub(crate) proven: bool,
+    pub(crate) had_input: bool,
 }
 
 /// The driver's end of a connection, as its task holds it.
@@ -52,24 +52,24 @@ pub(crate) struct Link {
     pub(crate) queue: mpsc::Receiver<Bytes>,
     /// Octets of what is in the queue or was taken from it and is not sent yet.
     pub(crate) queued: Arc<AtomicUsize>,
-    pub(crate) reports: mpsc::Sender<Report>,
+    pub(crate) reports: mpsc::Sender<ConnectionReport>,
     /// Closes the connection at once.
-    pub(crate) cut: oneshot::Receiver<Ended>,
+    pub(crate) abort: oneshot::Receiver<Ended>,
     pub(crate) limits: Arc<StreamLimits>,
     /// Whether we opened it.
-    pub(crate) ours: bool,
+    pub(crate) outbound: bool,
 }
 
 impl Link {
     /// Tells the driver, once it has room; a driver that is gone needs to know nothing.
-    pub(crate) async fn report(&self, news: News) {
-        let _ = self.reports.send(Report { id: self.id, news }).await;
+    pub(crate) async fn report(&self, event: ConnectionEvent) {
+        let _ = self.reports.send(ConnectionReport { id: self.id, event }).await;
     }
 
     /// The end of a connection that was never open.
-    pub(crate) async fn fail(mut self, why: Ended) {
+    pub(crate) async fn fail(mut self, reason: Ended) {
         let unsent = drain(&mut self.queue);
-        self.report(News::Closed(Closed { why, unsent, proven: false })).await;
+        self.report(ConnectionEvent::Closed(Closed { reason, unsent, had_input: false })).await;
     }
 }
 

@@ -64,5 +64,5 @@ async fn a_flood_at_one_address_keeps_no_connection_from_another() {
     // The system tells of both addresses when the test next waits.
     tokio::task::yield_now().await;
     poll_fn(|cx| streams.poll_ready(cx)).await;
-    assert!(streams.newcomers.iter().any(|newcomer| newcomer.local == one));
+    assert!(streams.accepted_sockets.iter().any(|accepted| accepted.local == one));
 }

@@ -6,7 +6,7 @@ use std::io::IoSlice;
 use attesta_sip::{Frame, Framer, Limits, Message, Name, StreamError, Via};
 use bytes::{Buf, Bytes};
 
-use crate::ws::{Framed, Frames};
+use crate::ws::frames::{Framed, Frames};
 
 /// What turns octets into messages and messages into octets: SIP's own framing by Content-Length, or frames around it.
 pub(crate) trait Wire {
@@ -27,7 +27,7 @@ pub(crate) trait Wire {
     fn ping(&mut self, out: &mut Outgoing);
 
     /// Whether a peer that opened the connection is asked too, since it cannot ask or be reached by another.
-    fn pings_callers(&self) -> bool {
+    fn pings_inbound(&self) -> bool {
         false
     }
 }
@@ -44,10 +44,10 @@ pub(crate) enum Found {
     },
     /// A sign of life.
     KeepAlive,
-    /// The answer to a ping of ours, or what looks like one.
+    /// The answer to a ping of outbound, or what looks like one.
     Pong,
     /// The peer's goodbye: it neither sends nor reads any more.
-    Goodbye,
+    Close,
 }
 
 /// The octets are no messages: nothing that follows can be read.
@@ -122,7 +122,7 @@ impl Wire for Frames {
             Ok(Framed::Message(data)) => Found::Message { data, alias: None },
             Ok(Framed::KeepAlive) => Found::KeepAlive,
             Ok(Framed::Pong) => Found::Pong,
-            Ok(Framed::Goodbye) => Found::Goodbye,
+            Ok(Framed::Close) => Found::Close,
             Err(_) => return Some(Err(Fault::Frames)),
         };
         Some(Ok(found))
@@ -143,7 +143,7 @@ impl Wire for Frames {
     }
 
     /// A browser cannot ping, and nobody can open a connection to it.
-    fn pings_callers(&self) -> bool {
+    fn pings_inbound(&self) -> bool {
         true
     }
 }

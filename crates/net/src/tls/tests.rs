@@ -8,6 +8,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::*;
 use crate::clock::Clock;
+use crate::tls::counters::TlsCounters;
+use crate::tls::files::{Pem, TLS_FILES_POLL, TlsFiles};
 
 /// How long a handshake may take.
 const TIME: Duration = Duration::from_secs(5);
@@ -98,14 +100,14 @@ async fn the_server_proves_the_name_that_was_called() {
 
 #[tokio::test]
 async fn another_name_an_unknown_root_and_a_wildcard_are_refused() {
-    let (authority, stranger) = (Authority::new(), Authority::new());
+    let (authority, other) = (Authority::new(), Authority::new());
     let server = tls(&authority.terms("sip.a.example"));
     let client = tls(&authority.terms("sip.b.example"));
     let (accepted, connected) = meet(&server, &client, "a.example").await;
     assert_eq!(connected.unwrap_err(), TlsFailure::Name);
     assert_eq!(accepted.unwrap_err(), TlsFailure::Alert);
 
-    let (_, connected) = meet(&server, &tls(&stranger.terms("c.example")), "sip.a.example").await;
+    let (_, connected) = meet(&server, &tls(&other.terms("c.example")), "sip.a.example").await;
     assert_eq!(connected.unwrap_err(), TlsFailure::Certificate);
 
     let wild = tls(&authority.terms("*.a.example"));
@@ -125,8 +127,8 @@ async fn a_client_proves_its_names_where_it_is_asked() {
         assert_eq!(names(&accepted.unwrap()), ["acme.example"]);
     }
 
-    let stranger = Authority::new();
-    let mut imposter = TlsTerms::new(stranger.identity(&["sip:acme.example"], &[]), authority.roots());
+    let other = Authority::new();
+    let mut imposter = TlsTerms::new(other.identity(&["sip:acme.example"], &[]), authority.roots());
     for clients in [TlsClients::Required(authority.roots()), TlsClients::Optional(authority.roots())] {
         let (accepted, _) = meet(&asking(clients), &tls(&imposter), "sip.a.example").await;
         assert_eq!(accepted.unwrap_err(), TlsFailure::Certificate);

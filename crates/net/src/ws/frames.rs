@@ -31,7 +31,7 @@ pub(crate) enum Framed {
     /// The answer to a ping of ours.
     Pong,
     /// The peer sends nothing more; it is answered in kind.
-    Goodbye,
+    Close,
 }
 
 impl Frames {
@@ -135,7 +135,7 @@ impl Frames {
             }
             Message::Close(_) => {
                 self.unfinished = 0;
-                return Some(Framed::Goodbye);
+                return Some(Framed::Close);
             }
             Message::Frame(_) => return None,
         };

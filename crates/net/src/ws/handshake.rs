@@ -17,7 +17,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tungstenite::handshake::derive_accept_key;
 
-use super::{WS_HEADER_OCTETS, WS_HEADERS, WsFailure};
+use crate::ws::failure::WsFailure;
+use crate::ws::limits::{WS_HEADER_OCTETS, WS_HEADERS};
 
 /// Answers the handshake of a client; how long it may take is the caller's to say. Gives back the stream, and what was read
 /// of it beyond the request.
@@ -29,11 +30,11 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let verdict = Arc::new(OnceLock::new());
-    let told = verdict.clone();
+    let recorded = verdict.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let judged = judge(&request);
         // One request is taken, so nobody was here before.
-        let _ = told.set(judged.as_ref().err().map(|refusal| refusal.failure));
+        let _ = recorded.set(judged.as_ref().err().map(|refusal| refusal.failure));
         let response = match judged {
             Ok(accept) => switch(accept),
             Err(refusal) => refusal.response(),

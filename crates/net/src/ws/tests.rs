@@ -7,8 +7,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tungstenite::protocol::{Role, WebSocket};
 use tungstenite::{Error, Message};
 
-use super::frames::Framed;
-use super::*;
+use crate::ws::failure::{WsFailure, WsMeter};
+use crate::ws::frames::{Framed, Frames};
+use crate::ws::handshake::accept;
+use crate::ws::limits::{WS_HEADER_OCTETS, WS_HEADERS};
 
 const LIMIT: usize = 1_000;
 
@@ -73,17 +75,17 @@ async fn header_fields_are_limited_in_number_and_size() {
 /// The two ends of a WebSocket.
 struct Pair {
     server: Frames,
-    client: WebSocket<Ends>,
+    client: WebSocket<ClientStream>,
 }
 
 /// The client's side of the stream.
 #[derive(Default)]
-struct Ends {
+struct ClientStream {
     inward: Vec<u8>,
     outward: Vec<u8>,
 }
 
-impl Read for Ends {
+impl Read for ClientStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let octets = buffer.len().min(self.inward.len());
         if octets == 0 {
@@ -95,7 +97,7 @@ impl Read for Ends {
     }
 }
 
-impl Write for Ends {
+impl Write for ClientStream {
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
         self.outward.extend_from_slice(octets);
         Ok(octets.len())
@@ -108,7 +110,7 @@ impl Write for Ends {
 
 impl Pair {
     fn new() -> Pair {
-        let client = WebSocket::from_raw_socket(Ends::default(), Role::Client, None);
+        let client = WebSocket::from_raw_socket(ClientStream::default(), Role::Client, None);
         Pair { server: frames(), client }
     }
 
@@ -211,7 +213,7 @@ fn pings_and_line_ends_keep_alive() {
 fn a_goodbye_is_answered() {
     let mut pair = Pair::new();
     pair.client.close(None).unwrap();
-    assert_eq!(pair.server_finds(), [Framed::Goodbye]);
+    assert_eq!(pair.server_finds(), [Framed::Close]);
     assert!(matches!(pair.client_finds(), Some(Message::Close(_))));
     assert_eq!(pair.server.poll(), None);
 }
@@ -230,8 +232,8 @@ fn ends(octets: &[u8]) -> (WsFailure, u16) {
     };
     let counted = meter.counters().failures().find(|(_, count)| *count > 0);
     assert_eq!(counted, Some((failure.as_str(), 1)));
-    let told = server.outward();
-    let (_, [0x88, 0x02, high, low]) = told.split_last_chunk().unwrap() else { panic!("no goodbye") };
+    let sent = server.outward();
+    let (_, [0x88, 0x02, high, low]) = sent.split_last_chunk().unwrap() else { panic!("no goodbye") };
     (failure, u16::from_be_bytes([*high, *low]))
 }
 

@@ -31,7 +31,7 @@ impl Edge {
     }
 
     /// An edge whose trunk claims 127.0.0.1 alone.
-    pub(crate) fn among_strangers(acceptor: Acceptor, limits: StreamLimits) -> Edge {
+    pub(crate) fn among_unknown_sources(acceptor: Acceptor, limits: StreamLimits) -> Edge {
         Edge::of(acceptor, limits, passing_from("127.0.0.1", InboundIdentity::Pass))
     }
 
@@ -272,7 +272,7 @@ async fn a_request_comes_back_on_a_connection_with_an_alias() {
 #[tokio::test]
 async fn a_stranger_takes_no_requests_in_by_an_alias() {
     let acceptor = Acceptor::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
-    let edge = Edge::among_strangers(acceptor, StreamLimits::default());
+    let edge = Edge::among_unknown_sources(acceptor, StreamLimits::default());
     let mut stranger = edge.phone_at("127.0.0.2").await;
     let options = stranger.request("OPTIONS", "sip:edge.example", ";alias");
     let own = stranger.stream.local_addr().unwrap().to_string();

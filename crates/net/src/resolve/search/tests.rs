@@ -6,19 +6,19 @@ use std::net::Ipv4Addr;
 use proptest::prelude::*;
 
 use super::*;
-use crate::names::{RECORDS, Srv};
+use crate::names::record::{RECORDS, Srv};
 
 /// What DNS has, and how often it was asked.
 #[derive(Default)]
 struct Zone {
-    records: BTreeMap<Wanted, Answer>,
-    asked: Vec<Wanted>,
+    records: BTreeMap<DnsQuestion, Answer>,
+    asked: Vec<DnsQuestion>,
 }
 
 impl Zone {
     fn host(mut self, name: &str, addresses: &[&str]) -> Zone {
         let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
-        self.records.insert(Wanted::new(Kind::Addresses, name), Ok(Records::Addresses(addresses)));
+        self.records.insert(DnsQuestion::new(Kind::Addresses, name), Ok(Records::Addresses(addresses)));
         self
     }
 
@@ -31,7 +31,7 @@ impl Zone {
             target: target.into(),
         });
         let records = Records::Services(servers.collect());
-        self.records.insert(Wanted::new(Kind::Services, name), Ok(records));
+        self.records.insert(DnsQuestion::new(Kind::Services, name), Ok(records));
         self
     }
 
@@ -40,12 +40,12 @@ impl Zone {
         let rules = rules.iter().map(|&(order, preference, services, replacement)| {
             rule(order, preference, services, replacement)
         });
-        self.records.insert(Wanted::new(Kind::Pointers, name), Ok(Records::Pointers(rules.collect())));
+        self.records.insert(DnsQuestion::new(Kind::Pointers, name), Ok(Records::Pointers(rules.collect())));
         self
     }
 
     fn silent(mut self, kind: Kind, name: &str) -> Zone {
-        self.records.insert(Wanted::new(kind, name), Err(LookupError::Timeout));
+        self.records.insert(DnsQuestion::new(kind, name), Err(LookupError::Timeout));
         self
     }
 
@@ -56,7 +56,7 @@ impl Zone {
                 Step::Done(found) => return found,
                 Step::Ask(questions) => {
                     let answer =
-                        |wanted| self.records.get(wanted).cloned().unwrap_or(Err(LookupError::NotFound));
+                        |question| self.records.get(question).cloned().unwrap_or(Err(LookupError::NotFound));
                     let answers = questions.iter().map(answer).collect();
                     self.asked.extend(questions);
                     step = search.answered(answers, &mut || 0);
@@ -72,7 +72,7 @@ impl Zone {
     }
 
     fn asked(&self) -> Vec<String> {
-        self.asked.iter().map(|wanted| format!("{:?} {}", wanted.kind, wanted.name)).collect()
+        self.asked.iter().map(|question| format!("{:?} {}", question.kind, question.name)).collect()
     }
 }
 
@@ -143,11 +143,11 @@ fn a_transport_asks_for_its_servers_alone() {
     assert_eq!(zone.find("sip:a.example;transport=tcp"), ok(&["TCP 192.0.2.2:5080"]));
     assert_eq!(zone.find("sip:a.example;transport=tls"), ok(&["TLS 192.0.2.2:5081"]));
     assert_eq!(zone.find("sips:a.example;transport=tcp"), ok(&["TLS 192.0.2.2:5081"]));
-    assert!(zone.asked.iter().all(|wanted| wanted.kind != Kind::Pointers));
+    assert!(zone.asked.iter().all(|question| question.kind != Kind::Pointers));
     assert_eq!(
         zone.find("sip:a.example;transport=udp"),
         ok(&["UDP 192.0.2.1:5060"]),
-        "no SRV: the host itself"
+        "no SRV: the host target_host"
     );
     assert_eq!(zone.find("sip:a.example;transport=ws"), ok(&["WS 192.0.2.1:80"]), "no SRV is defined");
 }
@@ -242,7 +242,7 @@ fn rules_that_are_of_no_use_are_passed_over() {
             .host("a.example.", &["192.0.2.1"])
             .host("b.example.", &["192.0.2.2"]);
         let pointers = Records::Pointers(vec![useless.clone()]);
-        zone.records.insert(Wanted::new(Kind::Pointers, "a.example"), Ok(pointers));
+        zone.records.insert(DnsQuestion::new(Kind::Pointers, "a.example"), Ok(pointers));
         assert_eq!(zone.find("sip:a.example"), ok(&["UDP 192.0.2.1:5070"]), "{useless:?}");
     }
 }
@@ -359,7 +359,7 @@ fn a_thousand_servers_cost_a_bounded_number_of_lookups() {
         zone = zone.host(name, &addresses.iter().map(String::as_str).collect::<Vec<_>>());
     }
     let found = zone.find_by("sip:a.example", everything());
-    assert_eq!((found.result.unwrap().len(), found.cut), (DESTINATIONS, true));
+    assert_eq!((found.result.unwrap().len(), found.truncated), (DESTINATIONS, true));
     assert_eq!(zone.asked.len(), LOOKUPS);
 }
 
@@ -415,7 +415,7 @@ proptest! {
                 Step::Ask(questions) => {
                     rounds += 1;
                     lookups += questions.len();
-                    let answers = questions.iter().enumerate().map(|(at, wanted)| match wanted.kind {
+                    let answers = questions.iter().enumerate().map(|(at, question)| match question.kind {
                         Kind::Pointers => pointers.clone(),
                         Kind::Services => services[at].clone(),
                         Kind::Addresses => hosts[at].clone(),

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::cache::{Answer, Cache};
-use super::{LookupError, Reply, Wanted};
+use crate::names::cache::{Answer, Cache};
+use crate::names::record::{DnsQuestion, LookupError, Reply};
 
 /// The bounds of a [`Directory`](super::Directory).
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +69,7 @@ impl NameCounters {
         self
     }
 
-    /// The same with questions that never reached the book.
+    /// The same with questions that never reached the queue.
     pub(super) fn turned_away(mut self, questions: u64) -> NameCounters {
         *self.results.entry(LookupError::Busy.as_str()).or_default() += questions;
         self
@@ -85,18 +85,18 @@ pub(super) type Asker = oneshot::Sender<Answer>;
 
 /// The state of a directory: what it knows, and for whom it finds out the rest, each name once.
 #[derive(Debug)]
-pub(super) struct Book {
+pub(super) struct LookupQueue {
     limits: Limits,
     cache: Cache,
     running: usize,
-    waiting: VecDeque<Wanted>,
-    askers: BTreeMap<Wanted, Vec<Asker>>,
+    waiting: VecDeque<DnsQuestion>,
+    askers: BTreeMap<DnsQuestion, Vec<Asker>>,
     counters: NameCounters,
 }
 
-impl Book {
-    pub(super) fn new(limits: Limits) -> Book {
-        Book {
+impl LookupQueue {
+    pub(super) fn new(limits: Limits) -> LookupQueue {
+        LookupQueue {
             limits,
             cache: Cache::new(limits.kept),
             running: 0,
@@ -107,29 +107,29 @@ impl Book {
     }
 
     /// Answers at once what is known; else `asker` waits.
-    pub(super) fn ask(&mut self, now: Instant, wanted: Wanted, asker: Asker) {
-        if let Some(answer) = self.cache.get(now, &wanted) {
+    pub(super) fn ask(&mut self, now: Instant, question: DnsQuestion, asker: Asker) {
+        if let Some(answer) = self.cache.get(now, &question) {
             self.counters.known += 1;
             // An asker that has gone away needs no answer, here and below.
             let _ = asker.send(answer);
             return;
         }
         if self.running >= self.limits.running
-            && let Some(answer) = self.cache.stale(now, &wanted)
+            && let Some(answer) = self.cache.stale(now, &question)
         {
             // Whatever holds up the others, perhaps names that a caller chose, does not hold up a target that is known.
             self.counters.stale += 1;
             let _ = asker.send(answer);
             return;
         }
-        if let Some(askers) = self.askers.get_mut(&wanted) {
+        if let Some(askers) = self.askers.get_mut(&question) {
             if askers.len() < self.limits.askers {
                 self.counters.joined += 1;
                 return askers.push(asker);
             }
         } else if self.waiting.len() < self.limits.waiting {
-            self.waiting.push_back(wanted.clone());
-            self.askers.insert(wanted, vec![asker]);
+            self.waiting.push_back(question.clone());
+            self.askers.insert(question, vec![asker]);
             return;
         }
         self.counters.count(LookupError::Busy.as_str());
@@ -137,34 +137,35 @@ impl Book {
     }
 
     /// The next lookup that may start, which now counts as running. One that nobody waits for any more is forgotten.
-    pub(super) fn start(&mut self) -> Option<Wanted> {
+    pub(super) fn start(&mut self) -> Option<DnsQuestion> {
         while self.running < self.limits.running {
-            let wanted = self.waiting.pop_front()?;
-            if self.askers.get(&wanted).is_some_and(|askers| askers.iter().any(|asker| !asker.is_closed())) {
+            let question = self.waiting.pop_front()?;
+            if self.askers.get(&question).is_some_and(|askers| askers.iter().any(|asker| !asker.is_closed()))
+            {
                 self.running += 1;
-                return Some(wanted);
+                return Some(question);
             }
-            self.askers.remove(&wanted);
+            self.askers.remove(&question);
         }
         None
     }
 
     /// A lookup is over: all who wait for it are answered.
-    pub(super) fn finish(&mut self, now: Instant, wanted: &Wanted, reply: Reply) {
+    pub(super) fn finish(&mut self, now: Instant, question: &DnsQuestion, reply: Reply) {
         self.running = self.running.saturating_sub(1);
         self.counters.count(reply.records.as_ref().map_or_else(|error| error.as_str(), |_| OK));
         self.counters.surplus_records += reply.surplus as u64;
         self.counters.portless_records += reply.portless as u64;
-        let askers = self.askers.remove(wanted).unwrap_or_default();
+        let askers = self.askers.remove(question).unwrap_or_default();
         let failed = matches!(reply.records, Err(LookupError::Failed | LookupError::Timeout));
-        let answer = match self.prolonged(now, wanted, failed) {
+        let answer = match self.extended(now, question, failed) {
             Some(answer) => {
                 self.counters.stale += askers.len() as u64;
                 answer
             }
             None => {
                 let answer = reply.records.map(Arc::new);
-                self.cache.put(now, wanted, answer.clone(), reply.ttl);
+                self.cache.put(now, question, answer.clone(), reply.ttl);
                 answer
             }
         };
@@ -173,8 +174,8 @@ impl Book {
         }
     }
 
-    fn prolonged(&mut self, now: Instant, wanted: &Wanted, failed: bool) -> Option<Answer> {
-        if failed { self.cache.prolong(now, wanted) } else { None }
+    fn extended(&mut self, now: Instant, question: &DnsQuestion, failed: bool) -> Option<Answer> {
+        if failed { self.cache.extend(now, question) } else { None }
     }
 
     pub(super) fn counters(&self) -> NameCounters {
@@ -189,11 +190,11 @@ const RESULTS: [&str; 5] = [OK, "not-found", "failed", "timeout", "busy"];
 mod tests {
     use std::time::Duration;
 
-    use super::super::{Kind, Records};
     use super::*;
+    use crate::names::record::{Kind, Records};
 
-    fn wanted(name: &str) -> Wanted {
-        Wanted::new(Kind::Addresses, name)
+    fn question(name: &str) -> DnsQuestion {
+        DnsQuestion::new(Kind::Addresses, name)
     }
 
     fn reply() -> Reply {
@@ -201,83 +202,83 @@ mod tests {
         Reply { records, ttl: Duration::from_secs(10), surplus: 0, portless: 0 }
     }
 
-    struct Clerk {
-        book: Book,
+    struct Fixture {
+        queue: LookupQueue,
         now: Instant,
     }
 
-    impl Clerk {
+    impl Fixture {
         #[expect(clippy::disallowed_methods, reason = "there is no other instant to start from")]
-        fn new(limits: Limits) -> Clerk {
-            Clerk { book: Book::new(limits), now: Instant::now() }
+        fn new(limits: Limits) -> Fixture {
+            Fixture { queue: LookupQueue::new(limits), now: Instant::now() }
         }
 
         fn ask(&mut self, name: &str) -> oneshot::Receiver<Answer> {
             let (asker, answer) = oneshot::channel();
-            self.book.ask(self.now, wanted(name), asker);
+            self.queue.ask(self.now, question(name), asker);
             answer
         }
     }
 
     #[test]
     fn one_lookup_answers_all_who_ask_for_a_name_until_its_time_is_over() {
-        let mut clerk = Clerk::new(Limits::default());
-        let (mut one, mut other) = (clerk.ask("a.example"), clerk.ask("A.EXAMPLE"));
-        assert_eq!(clerk.book.start(), Some(wanted("a.example")));
-        assert_eq!(clerk.book.start(), None);
-        clerk.book.finish(clerk.now, &wanted("a.example"), reply());
+        let mut fixture = Fixture::new(Limits::default());
+        let (mut one, mut other) = (fixture.ask("a.example"), fixture.ask("A.EXAMPLE"));
+        assert_eq!(fixture.queue.start(), Some(question("a.example")));
+        assert_eq!(fixture.queue.start(), None);
+        fixture.queue.finish(fixture.now, &question("a.example"), reply());
         assert!(one.try_recv().unwrap().is_ok() && other.try_recv().unwrap().is_ok());
-        assert!(clerk.ask("a.example").try_recv().unwrap().is_ok(), "from the cache");
-        clerk.now += Duration::from_secs(10);
-        assert!(clerk.ask("a.example").try_recv().is_err(), "waits for a new lookup");
-        let counters = clerk.book.counters();
+        assert!(fixture.ask("a.example").try_recv().unwrap().is_ok(), "from the cache");
+        fixture.now += Duration::from_secs(10);
+        assert!(fixture.ask("a.example").try_recv().is_err(), "waits for a new lookup");
+        let counters = fixture.queue.counters();
         assert_eq!((counters.joined, counters.known, counters.kept), (1, 1, 1));
         assert_eq!(counters.results().find(|(word, _)| *word == "ok"), Some(("ok", 1)));
     }
 
     #[test]
     fn so_many_run_so_many_wait_and_the_rest_is_turned_away() {
-        let mut clerk = Clerk::new(Limits { running: 2, waiting: 3, askers: 2, kept: 8 });
-        let mut running: Vec<_> = ["a", "b"].map(|name| clerk.ask(name)).into();
-        assert!(clerk.book.start().is_some() && clerk.book.start().is_some());
-        running.extend(["c", "d", "e"].map(|name| clerk.ask(name)));
-        assert_eq!(clerk.ask("f").try_recv(), Ok(Err(LookupError::Busy)), "no room to wait");
-        let _joins = clerk.ask("a");
-        assert_eq!(clerk.ask("a").try_recv(), Ok(Err(LookupError::Busy)), "too many want the same");
-        assert_eq!(clerk.book.start(), None);
-        clerk.book.finish(clerk.now, &wanted("b"), reply());
-        assert_eq!(clerk.book.start(), Some(wanted("c")));
-        assert_eq!(clerk.book.counters().results().find(|(word, _)| *word == "busy"), Some(("busy", 2)));
+        let mut fixture = Fixture::new(Limits { running: 2, waiting: 3, askers: 2, kept: 8 });
+        let mut running: Vec<_> = ["a", "b"].map(|name| fixture.ask(name)).into();
+        assert!(fixture.queue.start().is_some() && fixture.queue.start().is_some());
+        running.extend(["c", "d", "e"].map(|name| fixture.ask(name)));
+        assert_eq!(fixture.ask("f").try_recv(), Ok(Err(LookupError::Busy)), "no room to wait");
+        let _joins = fixture.ask("a");
+        assert_eq!(fixture.ask("a").try_recv(), Ok(Err(LookupError::Busy)), "too many want the same");
+        assert_eq!(fixture.queue.start(), None);
+        fixture.queue.finish(fixture.now, &question("b"), reply());
+        assert_eq!(fixture.queue.start(), Some(question("c")));
+        assert_eq!(fixture.queue.counters().results().find(|(word, _)| *word == "busy"), Some(("busy", 2)));
     }
 
     #[test]
     fn a_target_that_is_known_is_held_up_neither_by_dead_servers_nor_by_other_names() {
-        let mut clerk = Clerk::new(Limits { running: 1, ..Limits::default() });
-        let mut first = clerk.ask("a.example");
-        assert!(clerk.book.start().is_some());
-        clerk.book.finish(clerk.now, &wanted("a.example"), reply());
+        let mut fixture = Fixture::new(Limits { running: 1, ..Limits::default() });
+        let mut first = fixture.ask("a.example");
+        assert!(fixture.queue.start().is_some());
+        fixture.queue.finish(fixture.now, &question("a.example"), reply());
         assert!(first.try_recv().unwrap().is_ok());
-        clerk.now += Duration::from_secs(10);
-        let mut second = clerk.ask("a.example");
-        assert!(clerk.book.start().is_some(), "its time is over");
+        fixture.now += Duration::from_secs(10);
+        let mut second = fixture.ask("a.example");
+        assert!(fixture.queue.start().is_some(), "its time is over");
         let dead = Reply { records: Err(LookupError::Timeout), ttl: Duration::ZERO, ..reply() };
-        clerk.book.finish(clerk.now, &wanted("a.example"), dead);
+        fixture.queue.finish(fixture.now, &question("a.example"), dead);
         assert!(second.try_recv().unwrap().is_ok(), "the records of before");
-        clerk.now += Duration::from_secs(10);
-        let _slow = clerk.ask("slow.example");
-        assert!(clerk.book.start().is_some());
-        assert!(clerk.ask("a.example").try_recv().unwrap().is_ok(), "and no wait for its turn");
-        assert!(clerk.ask("b.example").try_recv().is_err(), "as others have to");
-        assert_eq!(clerk.book.counters().stale, 2);
+        fixture.now += Duration::from_secs(10);
+        let _slow = fixture.ask("slow.example");
+        assert!(fixture.queue.start().is_some());
+        assert!(fixture.ask("a.example").try_recv().unwrap().is_ok(), "and no wait for its turn");
+        assert!(fixture.ask("b.example").try_recv().is_err(), "as others have to");
+        assert_eq!(fixture.queue.counters().stale, 2);
     }
 
     #[test]
     fn what_nobody_waits_for_any_more_is_not_looked_up() {
-        let mut clerk = Clerk::new(Limits::default());
-        drop(clerk.ask("a.example"));
-        let _patient = clerk.ask("b.example");
-        assert_eq!(clerk.book.start(), Some(wanted("b.example")));
-        assert_eq!(clerk.book.start(), None);
-        assert_eq!(clerk.book.askers.len(), 1);
+        let mut fixture = Fixture::new(Limits::default());
+        drop(fixture.ask("a.example"));
+        let _patient = fixture.ask("b.example");
+        assert_eq!(fixture.queue.start(), Some(question("b.example")));
+        assert_eq!(fixture.queue.start(), None);
+        assert_eq!(fixture.queue.askers.len(), 1);
     }
 }

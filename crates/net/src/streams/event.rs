@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 /// What a connection means to the driver.
 #[derive(Debug)]
-pub(crate) enum Occurrence {
+pub(crate) enum StreamEvent {
     /// A message arrived.
     Message { flow: Flow, data: Bytes },
     /// What arrives on this flow cannot be read: it deserves an answer, and is closed then.
@@ -18,28 +18,28 @@ pub(crate) enum Occurrence {
     Reached((WorkerId, Token), Result<(), Unreachable>),
 }
 
-/// What was not delivered, and why.
+/// What was not delivered, and reason.
 #[derive(Debug)]
 pub(crate) struct Unsent {
     pub(crate) transmit: Transmit,
-    pub(crate) why: Unreachable,
+    pub(crate) reason: Unreachable,
 }
 
 impl Unsent {
     /// The peer is to be had no more, or not like this.
     pub(crate) const fn refused(transmit: Transmit) -> Self {
-        Self { transmit, why: Unreachable::Refused }
+        Self { transmit, reason: Unreachable::Refused }
     }
 
-    /// A limit of ours is reached.
+    /// A limit of outbound is reached.
     pub(crate) const fn no_room(transmit: Transmit) -> Self {
-        Self { transmit, why: Unreachable::NoRoom }
+        Self { transmit, reason: Unreachable::NoRoom }
     }
 }
 
 impl From<Unsent> for Input {
     fn from(unsent: Unsent) -> Self {
-        match unsent.why {
+        match unsent.reason {
             Unreachable::Refused => Self::TransportFailed(unsent.transmit),
             Unreachable::NoRoom => Self::NoRoom(unsent.transmit),
         }
