@@ -1,4 +1,4 @@
-//! Names to what stands in DNS for them, off the loop: what the drivers and the fetcher ask.
+//! Name lookups outside the loop, for the drivers and the fetcher.
 
 mod cache;
 pub(crate) mod directory;
@@ -12,9 +12,9 @@ use std::pin::Pin;
 
 use crate::names::record::{LookupError, Naptr, Srv};
 
-/// Finds what stands in DNS for a name.
+/// Looks up names in DNS.
 ///
-/// The edge uses a [`Directory`]; an embedder or a test may bring its own.
+/// The edge uses a [`Directory`](crate::Directory). An embedder or a test may use its own implementation.
 pub trait Names: Send + Sync + 'static {
     /// Looks up the A and AAAA records of `host`, in the order in which they should be tried.
     fn lookup(&self, host: &str) -> Lookup;
@@ -32,5 +32,5 @@ pub trait Names: Send + Sync + 'static {
     }
 }
 
-/// A lookup under way. Dropping it gives the lookup up.
+/// A lookup in progress. Dropping it cancels the lookup.
 pub type Lookup<T = IpAddr> = Pin<Box<dyn Future<Output = Result<Vec<T>, LookupError>> + Send>>;

@@ -6,7 +6,7 @@ use super::*;
 use crate::fixture::Web;
 use crate::repository::Answer;
 
-/// A service at work on a web of one host.
+/// A running service and a web of one host.
 struct Fixture {
     web: Web,
     certificates: Certificates,
@@ -26,7 +26,7 @@ impl Fixture {
         Fixture { web, certificates, running: tokio::spawn(service.run()) }
     }
 
-    /// Waits for a picture in which `seen` holds.
+    /// Waits for a snapshot for which `seen` returns true.
     async fn shows(&mut self, seen: impl Fn(&Snapshot) -> bool) {
         while !seen(&self.certificates.snapshot()) {
             self.certificates.changed().await;
@@ -62,7 +62,7 @@ async fn a_failure_is_published_and_remembered() {
     fixture.shows(|snapshot| snapshot.failure(url.as_str()) == Some(FetchFailure::Status(404))).await;
     assert!(fixture.certificates.want(url));
     assert_eq!(fixture.count("status").await, 1);
-    assert_eq!(fixture.web.repository.requests(), 1, "nobody asks again while it is remembered");
+    assert_eq!(fixture.web.repository.requests(), 1, "no second request while the failure is remembered");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The system calls of a UDP socket: many datagrams for one call where the operating system has such calls.
+//! The system calls of a UDP socket: many datagrams with one call, if the operating system has such calls.
 
 pub(crate) mod packet;
 

@@ -4,43 +4,45 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-/// A datagram that has come.
+/// A received datagram.
 pub(crate) struct Incoming<'a> {
-    /// Where it came from.
+    /// The source address.
     pub(crate) remote: SocketAddr,
-    /// The address that it was sent to, where the system tells: on a socket bound to all addresses.
+    /// The destination address, if the system reports it: on a socket that is bound to all addresses.
     pub(crate) local: Option<SocketAddr>,
-    /// Its octets.
+    /// The payload.
     pub(crate) octets: &'a [u8],
-    /// Datagrams that the socket has dropped for want of room since it was opened, modulo 2^32, where the system tells.
+    /// How many datagrams the socket has dropped for lack of room since it was opened, modulo 2^32, if the system
+    /// reports it.
     pub(crate) dropped: Option<u32>,
 }
 
-/// A datagram to be sent.
+/// A datagram to send.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
-    /// Where it goes.
+    /// The destination address.
     pub(crate) remote: SocketAddr,
-    /// The address that it is to leave from, on a socket bound to all addresses; `None`: what the routes say.
+    /// The source address, on a socket that is bound to all addresses. `None` leaves the choice to the routing table.
     pub(crate) source: Option<SocketAddr>,
-    /// Its octets.
+    /// The payload.
     pub(crate) payload: Bytes,
 }
 
-/// What the network said of a datagram sent earlier.
+/// What the network reported for a datagram sent earlier.
 #[derive(Clone, Copy)]
 pub(crate) struct NetworkError {
-    /// Where the datagram was to go, where that is known.
+    /// The destination of that datagram, if known.
     pub(crate) remote: Option<SocketAddr>,
-    /// How much of the datagram came back, at the start of the buffer that was given.
+    /// How many octets of that datagram the report quotes, at the start of the given buffer.
     pub(crate) octets: usize,
-    /// Whether it says that there is no way (RFC 3261 section 18.4), and not that a router was in trouble.
+    /// True if the report means that the peer is unreachable (RFC 3261 section 18.4), and not that a router had a
+    /// problem.
     pub(crate) unreachable: bool,
 }
 
-/// The largest UDP payload is 65,507 octets over IPv4 and 65,527 over IPv6: nothing is cut. A kibibyte more, since the octets of
-/// all slots would otherwise fall into the same few lines of a processor's cache.
+/// The size of a receive slot. The largest UDP payload is 65,507 octets over IPv4 and 65,527 over IPv6, so nothing is
+/// truncated. The 1,088 extra octets keep the slots from falling into the same few cache lines of the processor.
 pub(crate) const SLOT: usize = 65_536 + 1_088;
 
-/// Datagrams that one system call takes or gives at most.
+/// The most datagrams that one system call sends or receives.
 pub(crate) const BATCH: usize = 32;

@@ -24,7 +24,7 @@ async fn workers_that_hand_over_all_the_time_do_not_keep_connections_waiting() {
     let message = Handover::Message(flow, Bytes::from_static(b"SIP"));
     assert!(links[1].hand_over(WorkerId(0), message).is_none());
     let (mut own, mut handovers) = (Some(links.remove(0)), Vec::new());
-    // The system tells of the connection when the test next waits.
+    // The system reports the connection when the test waits next.
     yield_now().await;
     arrivals(&[], Some(&mut streams), next_handovers(&mut own, &mut handovers)).await;
     streams.take(&mut Vec::new(), &|_| true);
@@ -63,5 +63,5 @@ async fn what_a_stream_has_delivered_waits_for_the_worker_that_it_belongs_to() {
     assert_eq!(driver.counters.handed_over, MANY as u64);
 }
 
-/// More than a line takes.
+/// More than a link can queue.
 const MANY: usize = 1100;

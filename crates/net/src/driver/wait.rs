@@ -6,7 +6,7 @@ use crate::driver::Driver;
 use crate::driver::wake::{Wake, arrivals, changed, has_room, next_handovers, room};
 
 impl<P: Policy> Driver<P> {
-    /// Waits for the next thing to do. Posts come first since they are few; what is due comes before what arrives.
+    /// Waits for the next event. Commands come first, since they are few. Due timers come before arrivals.
     pub(super) async fn wait(&mut self) -> Wake {
         let blocked =
             self.waiting_handovers.front().and_then(|(to, _)| self.worker_links.as_ref()?.link(*to));

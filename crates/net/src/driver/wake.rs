@@ -1,4 +1,4 @@
-//! Why the loop turns, and the waits of its parts.
+//! Why the loop wakes up, and the waits for each reason.
 
 use std::future::{pending, poll_fn};
 use std::pin::pin;
@@ -14,7 +14,7 @@ use crate::streams::Streams;
 use crate::udp::Udp;
 use crate::worker_links::{Handover, WorkerLinks};
 
-/// Why the loop turned.
+/// Why the loop woke up.
 pub(super) enum Wake {
     Command(Command),
     Certificates,
@@ -24,8 +24,8 @@ pub(super) enum Wake {
     LinkRoom { is_open: bool },
 }
 
-/// Waits until something has come: to any of `sockets`, by a stream connection, or from another worker. All are asked each
-/// time, so that what comes by one does not keep the others waiting.
+/// Waits until something arrives: at one of `sockets`, on a stream connection, or from another worker. Each call polls
+/// all three, so that none of them starves the others.
 pub(super) async fn arrivals(
     sockets: &[Udp],
     mut streams: Option<&mut Streams>,
@@ -43,7 +43,7 @@ pub(super) async fn arrivals(
     .await;
 }
 
-/// Waits until a datagram has come to any of `sockets`.
+/// Waits until a datagram arrives at one of `sockets`.
 async fn datagrams(sockets: &[Udp]) {
     if sockets.iter().any(Udp::is_readable) {
         return;
@@ -58,7 +58,7 @@ async fn datagrams(sockets: &[Udp]) {
     }
 }
 
-/// Waits until another worker hands something over; forever where there is none.
+/// Waits until another worker hands something over; forever if there are no other workers.
 pub(super) async fn next_handovers(links: &mut Option<WorkerLinks>, handovers: &mut Vec<Handover>) {
     match links {
         Some(links) => links.arrivals(handovers).await,
@@ -66,7 +66,7 @@ pub(super) async fn next_handovers(links: &mut Option<WorkerLinks>, handovers: &
     }
 }
 
-/// Waits until there is room on a line; false if there never will be, since the worker at its end is gone.
+/// Waits until the link has room. Returns false if the worker at its other end is gone.
 pub(super) async fn has_room(link: Option<&mpsc::Sender<Handover>>) -> bool {
     match link {
         Some(link) => link.reserve().await.is_ok(),
@@ -74,13 +74,13 @@ pub(super) async fn has_room(link: Option<&mpsc::Sender<Handover>>) -> bool {
     }
 }
 
-/// Waits a little where something waits for room in the send buffer, and forever where nothing does. The system's own word
-/// that there is room is no use: an ICMP error makes it say so for good.
+/// Waits [`PAUSE`] if a datagram waits for room in a send buffer, else forever. The writable event of the system is
+/// useless here: an ICMP error sets it permanently.
 pub(super) async fn room(sockets: &[Udp]) {
     if sockets.iter().any(Udp::is_waiting) { sleep(PAUSE).await } else { pending().await }
 }
 
-/// Waits until the service publishes something; forever when there is none or it is gone.
+/// Waits until the service publishes a snapshot; forever if there is no service or it has stopped.
 pub(super) async fn changed(certificates: &mut Option<Certificates>) {
     match certificates {
         Some(certificates) => certificates.changed().await,
@@ -88,5 +88,5 @@ pub(super) async fn changed(certificates: &mut Option<Certificates>) {
     }
 }
 
-/// How long what found no room in a send buffer waits before it is tried again.
+/// The time between two attempts to send what found no room in a send buffer.
 pub(super) const PAUSE: Duration = Duration::from_millis(1);

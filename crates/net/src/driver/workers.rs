@@ -1,5 +1,5 @@
-//! What goes from one worker to another: messages to the one that has their call, and what is for stream connections to the
-//! one that has these.
+//! What workers hand over to each other: messages go to the worker that owns their call, and work on stream connections
+//! goes to the worker that owns the connections.
 
 use attesta_b2bua::{Input, Now, Policy, Token, Unreachable};
 use attesta_transaction::{Flow, WorkerHint, WorkerId};
@@ -9,7 +9,7 @@ use crate::driver::Driver;
 use crate::worker_links::{Handover, WorkerLinks};
 
 impl<P: Policy> Driver<P> {
-    /// A message that came to this worker goes to the one that it belongs to.
+    /// Passes a message to the worker that owns it.
     pub(super) fn arrived(&mut self, now: Now, flow: Flow, data: Bytes) {
         tracing::trace!(?flow, octets = data.len(), "received");
         match self.other_worker(|links| links.owner(&WorkerHint::of_received(&data))) {
@@ -22,7 +22,7 @@ impl<P: Policy> Driver<P> {
         }
     }
 
-    /// Hands over what waits for room on a line, in its order, as far as there is room.
+    /// Hands over waiting messages in order, as long as the link has room.
     pub(super) fn send_waiting_handovers(&mut self) {
         while let (Some(links), Some((to, handover))) =
             (&self.worker_links, self.waiting_handovers.pop_front())
@@ -34,7 +34,7 @@ impl<P: Policy> Driver<P> {
         }
     }
 
-    /// What the other workers have handovers over.
+    /// Handles what other workers have handed over.
     pub(super) fn accept_handovers(&mut self, now: Now) {
         let mut handovers = std::mem::take(&mut self.handovers);
         for handover in handovers.drain(..) {
@@ -49,13 +49,13 @@ impl<P: Policy> Driver<P> {
         self.handovers = handovers;
     }
 
-    /// The worker that `find` finds, where it is another one.
+    /// The worker that `find` returns, if it is another worker.
     pub(super) fn other_worker(&self, find: impl FnOnce(&WorkerLinks) -> WorkerId) -> Option<WorkerId> {
         let links = self.worker_links.as_ref()?;
         Some(find(links)).filter(|worker| *worker != links.own())
     }
 
-    /// Hands something to another worker; what finds no room is lost, and given back.
+    /// Hands something over to another worker. Counts it as lost and returns it if the link has no room.
     pub(super) fn hand_over(&mut self, to: WorkerId, handover: Handover) -> Option<Handover> {
         let back = match &self.worker_links {
             Some(links) => links.hand_over(to, handover),
@@ -68,7 +68,7 @@ impl<P: Policy> Driver<P> {
         back
     }
 
-    /// Has a connection ready, at the worker that owns connections of this kind.
+    /// Asks the worker that owns connections of this kind to have a connection ready.
     pub(super) fn reach(&mut self, token: Token, flow: Flow) {
         let own = self.worker_links.as_ref().map_or(WorkerId::default(), WorkerLinks::own);
         match self.other_worker(|links| links.carrier(&flow)) {
@@ -87,7 +87,8 @@ impl<P: Policy> Driver<P> {
         }
     }
 
-    /// Tells the worker that asked. One that has no room to hear it goes on without the connection when its time is over.
+    /// Tells the worker that asked. If its link has no room, that worker continues without the connection after its
+    /// timeout.
     pub(super) fn reached(&mut self, asker: WorkerId, token: Token, result: Result<(), Unreachable>) {
         match self.other_worker(|_| asker) {
             Some(other) => drop(self.hand_over(other, Handover::Reached(token, result))),

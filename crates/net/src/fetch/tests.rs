@@ -67,9 +67,10 @@ async fn a_name_is_resolved_once_and_its_private_addresses_are_never_tried() {
     let web = web(Answer::chain("chain")).await;
     let hosts = Arc::new(Hosts::new().at(HOST, Ipv4Addr::new(10, 0, 0, 1)).at(HOST, Ipv4Addr::LOCALHOST));
     let fetcher = Fetcher::with_names(web.config(), hosts.clone()).unwrap();
-    // 10.0.0.1 would eat its share of the time if it were tried: it is skipped, and the admitted address serves.
+    // A connection attempt to 10.0.0.1 would use up its share of the time. The fetcher skips it and uses the allowed
+    // address.
     assert!(fetcher.fetch(&web.url(PATH)).await.is_ok());
-    assert_eq!(hosts.asked(), 1, "the address that was judged is the address connected to");
+    assert_eq!(hosts.asked(), 1, "the connection goes to the address that was checked");
 }
 
 #[tokio::test]

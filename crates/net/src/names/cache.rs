@@ -1,4 +1,4 @@
-//! Answers that still hold.
+//! Answers of DNS that are still valid.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use crate::names::record::{DnsQuestion, LookupError, Records};
 
-/// An answer as it is handed to all who ask.
+/// An answer as all askers get it.
 pub(crate) type Answer = Result<Arc<Records>, LookupError>;
 
-/// Answers by what was asked, each until its time is over. At the cap the one that ends soonest makes room.
+/// Answers by question, each until it expires. If the cache is full, the answer that expires first is removed.
 #[derive(Debug)]
 pub(super) struct Cache {
     cap: usize,
@@ -20,7 +20,7 @@ pub(super) struct Cache {
 #[derive(Debug)]
 struct CacheEntry {
     until: Instant,
-    /// When its zone had it end.
+    /// When the answer expires by the TTL of its zone.
     ended: Instant,
     answer: Answer,
 }
@@ -30,19 +30,20 @@ impl Cache {
         Cache { cap, answers: BTreeMap::new(), ends: BTreeSet::new() }
     }
 
-    /// The answer that holds now.
+    /// The answer that is valid now.
     pub(super) fn get(&self, now: Instant, question: &DnsQuestion) -> Option<Answer> {
         let entry = self.answers.get(question)?;
         (entry.until > now).then(|| entry.answer.clone())
     }
 
-    /// The records that lifetime until not long ago, for when nothing newer is to be had.
+    /// Records that expired recently, for use when no newer answer is available.
     pub(super) fn stale(&self, now: Instant, question: &DnsQuestion) -> Option<Answer> {
         let entry = self.answers.get(question).filter(|entry| now < entry.ended + STALE_FOR)?;
         entry.answer.is_ok().then(|| entry.answer.clone())
     }
 
-    /// Nothing newer was to be had: the records that lifetime until not long ago hold a little longer. `None`: there are none.
+    /// Extends records that expired recently for a short time, since no newer answer is available. `None` if there are
+    /// no such records.
     pub(super) fn extend(&mut self, now: Instant, question: &DnsQuestion) -> Option<Answer> {
         let answer = self.stale(now, question)?;
         let entry = self.answers.get_mut(question)?;
@@ -52,7 +53,7 @@ impl Cache {
         Some(answer)
     }
 
-    /// Keeps an answer, whose zone has it hold for `ttl`, for as long as [`lifetime`] says.
+    /// Stores an answer with the TTL `ttl` of its zone, for as long as [`lifetime`] says.
     pub(super) fn put(&mut self, now: Instant, question: &DnsQuestion, answer: Answer, ttl: Duration) {
         let until = now + lifetime(&answer, ttl);
         self.remove(question);
@@ -75,9 +76,9 @@ impl Cache {
     }
 }
 
-/// How long an answer is entry: as the zone says, within bounds. A TTL of 0 would have each call ask, and one of years would
-/// outlive every change. A failure is entry for as long as RFC 2308 section 7 allows a little: calls then do not wait for the
-/// same dead server one after the other.
+/// How long an answer is kept: for its TTL, within limits. With a TTL of 0 each call would ask again; a TTL of years
+/// would outlive every change. A failure is kept for a short time, which RFC 2308 section 7 allows, so that calls do
+/// not wait for the same dead server one after the other.
 fn lifetime(answer: &Answer, ttl: Duration) -> Duration {
     match answer {
         Ok(_) => ttl.clamp(MIN_TTL, MAX_TTL),
@@ -88,10 +89,10 @@ fn lifetime(answer: &Answer, ttl: Duration) -> Duration {
 
 const MIN_TTL: Duration = Duration::from_secs(1);
 const MAX_TTL: Duration = Duration::from_secs(24 * 60 * 60);
-/// RFC 2308 section 5 finds one to three hours sensible; a target that was misspelt in its zone is to work sooner.
+/// RFC 2308 section 5 suggests one to three hours. A misspelt target that is corrected in its zone should work sooner.
 const MAX_NEGATIVE_TTL: Duration = Duration::from_secs(5 * 60);
 const FAILURE_TTL: Duration = Duration::from_secs(2);
-/// How long records are better than none after their zone had them end: an outage of DNS is not to be one of calls.
+/// How long expired records may be used if DNS fails: an outage of DNS must not become an outage of calls.
 const STALE_FOR: Duration = Duration::from_secs(60 * 60);
 
 #[cfg(test)]
@@ -157,7 +158,7 @@ mod tests {
         assert_eq!(
             cache.stale(start + seconds(30) + STALE_FOR, &name),
             None,
-            "however often it was prolonged"
+            "however often it was extended"
         );
         cache.put(later, &name, Err(LookupError::NotFound), seconds(30));
         assert_eq!(cache.stale(later, &name), None, "the zone says that it is gone");

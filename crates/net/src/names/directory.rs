@@ -1,4 +1,4 @@
-//! The directory: one task that owns what is known of names and asks name servers for the rest.
+//! The directory: one task that owns the known names and asks name servers for the others.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -16,16 +16,16 @@ use crate::names::lookup_queue::{Asker, Limits, LookupQueue, NameCounters};
 use crate::names::record::{DnsQuestion, Kind, LookupError, Naptr, Records, Reply, Srv};
 use crate::names::{Lookup, Names};
 
-/// Resolves names by DNS and `/etc/hosts`, and remembers the answers for as long as they hold, those that say that there is
-/// nothing too. Clones ask the same directory.
+/// Resolves names by DNS and `/etc/hosts`. Remembers answers until they expire, also negative answers. Clones use the
+/// same directory.
 ///
-/// A name is looked up once for all who ask at a time. At most 32 lookups run at once, each for at most 2.5 s; 1,024 more
-/// wait, and what comes beyond is refused. The 4,096 answers that hold longest are kept; records whose time is over stand in
-/// for an hour where name servers fail or too many lookups run.
+/// Concurrent questions for a name share one lookup. At most 32 lookups run at once, each for at most 2.5 s. At most
+/// 1,024 more wait; further questions are refused. The cache keeps the 4,096 answers that expire last. If name servers
+/// fail or too many lookups run, expired records are used for up to an hour.
 #[derive(Clone)]
 pub struct Directory {
     asks: mpsc::Sender<Ask>,
-    /// Questions for which the task had no room.
+    /// Questions that found no room in the queue of the task.
     turned_away: Arc<AtomicU64>,
 }
 
@@ -36,21 +36,21 @@ enum Ask {
 }
 
 impl Directory {
-    /// A directory that asks the name servers of the system (`/etc/resolv.conf`). Where there are none it knows `/etc/hosts`
-    /// alone.
+    /// A directory that asks the name servers of the system (`/etc/resolv.conf`). Without name servers it knows only
+    /// `/etc/hosts`.
     ///
-    /// Like [`Directory::of`], it must be called within a tokio runtime, on which its task runs until the last clone is
-    /// dropped.
+    /// Like [`Directory::of`], must be called within a tokio runtime. The task of the directory runs there until the
+    /// last clone is dropped.
     pub fn system() -> Directory {
         Directory::spawn(Arc::new(Servers::system()), Limits::default())
     }
 
-    /// A directory that asks these name servers, by UDP and where an answer is too long for that by TCP.
+    /// A directory that asks these name servers, by UDP, and by TCP if an answer is too long for UDP.
     pub fn of(servers: &[SocketAddr]) -> Directory {
         Directory::spawn(Arc::new(Servers::at(servers)), Limits::default())
     }
 
-    /// What was counted so far; `None` where the runtime of the directory has ended.
+    /// The counts so far. `None` if the runtime of the directory has ended.
     pub async fn counters(&self) -> Option<NameCounters> {
         let (asker, answer) = oneshot::channel();
         self.asks.send(Ask::Count(asker)).await.ok()?;
@@ -64,7 +64,7 @@ impl Directory {
         Directory { asks, turned_away: Arc::default() }
     }
 
-    /// Asks, and takes out of the answer the records of the kind that was asked for.
+    /// Asks the question, and takes the records of the requested kind from the answer.
     fn find<T>(&self, question: DnsQuestion, take: fn(&Records) -> Option<Vec<T>>) -> Lookup<T>
     where
         T: Send + 'static,
@@ -109,7 +109,7 @@ impl fmt::Debug for Directory {
     }
 }
 
-/// The task: it ends with the last handle.
+/// The task of a directory. Ends when the last handle is dropped.
 async fn run(source: Arc<dyn Source>, limits: Limits, mut inbox: mpsc::Receiver<Ask>) {
     let mut queue = LookupQueue::new(limits);
     let mut lookups: JoinSet<(DnsQuestion, Reply)> = JoinSet::new();
@@ -123,9 +123,9 @@ async fn run(source: Arc<dyn Source>, limits: Limits, mut inbox: mpsc::Receiver<
                 None => return,
             },
             Some(done) = lookups.join_next() => {
-                // A lookup that panics would be a fault of the resolver's; who waits for it runs into its own deadline.
+                // A panic in a lookup is a bug of the resolver. Its askers run into their own deadline.
                 if let Ok((question, reply)) = done {
-                    tracing::debug!(?question, records = ?reply.records, "looked up");
+                    tracing::debug!(?question, records = ?reply.records, "DNS lookup finished");
                     queue.finish(Clock::mono(), &question, reply);
                 }
             }
@@ -140,7 +140,7 @@ async fn run(source: Arc<dyn Source>, limits: Limits, mut inbox: mpsc::Receiver<
     }
 }
 
-/// Questions that wait to be looked at.
+/// Questions that may wait for the task.
 const INBOX: usize = 1024;
 
 #[cfg(test)]
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
     use crate::names::dns::Answering;
 
-    /// Knows one address for each name but those that begin with `silent`, which it never answers, and counts.
+    /// Answers each name with one address and counts the questions. Never answers names that begin with `silent`.
     #[derive(Default)]
     struct Fixed(AtomicUsize);
 
@@ -194,7 +194,7 @@ mod tests {
         for lookup in silent {
             assert_eq!(lookup.await, Err(LookupError::Timeout));
         }
-        assert!(waits.await.is_ok(), "its turn has come");
+        assert!(waits.await.is_ok(), "starts when a lookup has ended");
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! What name servers and the hosts file say. The only use of hickory.
+//! The answers of name servers and of the hosts file. The only use of hickory.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -16,34 +16,34 @@ use hickory_resolver::{Hosts, TokioResolver};
 
 use crate::names::record::{DnsQuestion, Kind, LookupError, Naptr, RECORDS, Records, Reply, Srv};
 
-/// Who answers what a directory does not know.
+/// Answers the questions that a directory cannot answer from its cache.
 pub(super) trait Source: Send + Sync + 'static {
     fn ask(&self, question: DnsQuestion) -> Answering;
 }
 
-/// An answer on its way.
+/// An answer that is not there yet.
 pub(super) type Answering = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
-/// Name servers, and what the hosts file knows without them.
+/// Name servers, and the hosts file, which needs no name server.
 pub(super) struct Servers {
-    /// `None` where no resolver could be made, and no name is known.
+    /// `None` if no resolver could be created; then no name resolves.
     resolver: Option<TokioResolver>,
     hosts: Hosts,
 }
 
 impl Servers {
-    /// Those of `/etc/resolv.conf`.
+    /// The name servers of `/etc/resolv.conf`.
     pub(super) fn system() -> Servers {
         match TokioResolver::builder_tokio() {
             Ok(builder) => Servers::new(builder),
             Err(error) => {
-                tracing::warn!(%error, "the system names no name server");
+                tracing::warn!(%error, "cannot read the system's name servers");
                 Servers::at(&[])
             }
         }
     }
 
-    /// Those at `servers`.
+    /// The name servers at `servers`.
     pub(super) fn at(servers: &[SocketAddr]) -> Servers {
         let config = ResolverConfig::from_name_servers(servers.iter().copied().map(name_server).collect());
         Servers::new(TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()))
@@ -53,12 +53,12 @@ impl Servers {
         set_limits(builder.options_mut());
         let resolver = builder.build();
         if let Err(error) = &resolver {
-            tracing::error!(%error, "no names can be resolved");
+            tracing::error!(%error, "cannot create a resolver: no name will resolve");
         }
         Servers { resolver: resolver.ok(), hosts: Hosts::from_system().unwrap_or_default() }
     }
 
-    /// Whether the hosts file has the host: its records are not for DNS to say then.
+    /// True if the hosts file lists the host. Then DNS is not asked for its SRV and NAPTR records.
     fn is_local(&self, host: &Name) -> bool {
         let known = |kind| self.hosts.lookup_static_host(&Query::query(host.clone(), kind)).is_some();
         known(RecordType::A) || known(RecordType::AAAA)
@@ -87,7 +87,7 @@ impl Source for Servers {
     }
 }
 
-/// The records of a kind among the answers: aliases may stand beside them.
+/// The records of a kind in an answer, which may contain aliases as well.
 fn read(kind: Kind, answers: &[Record]) -> Reply {
     let ttl = answers.iter().map(|record| record.ttl).min().unwrap_or_default();
     let data = answers.iter().map(|record| &record.data);
@@ -110,7 +110,7 @@ fn read(kind: Kind, answers: &[Record]) -> Reply {
             services.retain(|service| service.port != 0 || &*service.target == ".");
             portless = all - services.len();
             surplus = services.len().saturating_sub(RECORDS);
-            // A cut that keeps the order of priorities loses the servers that are question least.
+            // Sorted by priority, so that truncation removes the least preferred servers.
             services.sort_by_key(|service| service.priority);
             services.truncate(RECORDS);
             Records::Services(services)
@@ -161,7 +161,7 @@ fn failure_reply(error: &NetError) -> Reply {
     Reply::failed(if timed_out { LookupError::Timeout } else { LookupError::Failed })
 }
 
-/// The name as DNS has it. One of several labels is whole as it stands: nothing of the system's search list is put behind it.
+/// The name in DNS form. A name with several labels is complete: the system's search list is not applied.
 fn dns_name(text: &str) -> Option<Name> {
     let mut name = Name::from_ascii(text).ok()?;
     if name.num_labels() > 1 {
@@ -170,7 +170,7 @@ fn dns_name(text: &str) -> Option<Name> {
     Some(name)
 }
 
-/// The name without the labels of a service, such as `_sip._udp`.
+/// The name without service labels such as `_sip._udp`.
 fn host_of(name: &Name) -> Name {
     let of_the_service = name.iter().take_while(|label| label.starts_with(b"_")).count();
     name.trim_to(usize::from(name.num_labels()).saturating_sub(of_the_service))
@@ -184,7 +184,7 @@ fn name_server(address: SocketAddr) -> NameServerConfig {
     NameServerConfig::new(address.ip(), true, connections.into())
 }
 
-/// Bounds what one lookup costs. The answers are kept above, where their number and size are bounded.
+/// Limits the cost of one lookup. The cache above keeps the answers and limits their number and size.
 fn set_limits(options: &mut ResolverOpts) {
     options.timeout = ATTEMPT_TIMEOUT;
     options.attempts = RETRIES;
@@ -193,9 +193,9 @@ fn set_limits(options: &mut ResolverOpts) {
     options.ip_strategy = LookupIpStrategy::Ipv6AndIpv4;
 }
 
-/// The longest that one lookup may take, retries and aliases included.
+/// The longest time for one lookup, including retries and aliases.
 pub(super) const LOOKUP_TIMEOUT: Duration = Duration::from_millis(2_500);
-/// The longest that a name server may take for one answer.
+/// The longest time for one answer of a name server.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(800);
 const RETRIES: usize = 2;
 

@@ -1,4 +1,4 @@
-//! Which names are looked up, which wait, and what is known already.
+//! Which lookups run, which wait, and which answers are known.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -9,16 +9,16 @@ use tokio::sync::oneshot;
 use crate::names::cache::{Answer, Cache};
 use crate::names::record::{DnsQuestion, LookupError, Reply};
 
-/// The bounds of a [`Directory`](super::Directory).
+/// The limits of a [`Directory`](crate::Directory).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Lookups at once.
+    /// Lookups that run at the same time.
     pub(super) running: usize,
-    /// Names that wait for their turn.
+    /// Names that wait for a lookup.
     pub(super) waiting: usize,
-    /// Who waits for one name.
+    /// Askers that wait for the same name.
     pub(super) askers: usize,
-    /// Answers that are kept.
+    /// Answers in the cache.
     pub(super) kept: usize,
 }
 
@@ -28,33 +28,33 @@ impl Default for Limits {
     }
 }
 
-/// What a directory has counted since its start.
+/// The counts of a directory since its start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NameCounters {
-    /// Lookups that name servers were asked for, by the word of their result.
+    /// Lookups at name servers, by the label of their result.
     results: BTreeMap<&'static str, u64>,
-    /// Questions that were answered from what was known.
+    /// Questions that were answered from the cache.
     pub known: u64,
-    /// Questions that joined a lookup that was under way or waited.
+    /// Questions that joined a running or waiting lookup.
     pub joined: u64,
-    /// Questions that were answered by records whose time was over, since nothing newer was to be had.
+    /// Questions that were answered with expired records, since no newer answer was available.
     pub stale: u64,
-    /// Records that were ignored since their answer held more than are looked at.
+    /// Records that were ignored since their answer held more than [`Directory`](crate::Directory) uses.
     pub surplus_records: u64,
     /// SRV records that were ignored since they name port 0.
     pub portless_records: u64,
-    /// Answers that are kept now.
+    /// Answers in the cache now.
     pub kept: u64,
 }
 
 impl NameCounters {
-    /// Lookups by result: `ok`, and the words of [`LookupError`].
+    /// Lookups by result: `ok`, and the labels of [`LookupError`].
     pub fn results(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let count = |word| (word, self.results.get(word).copied().unwrap_or_default());
         RESULTS.into_iter().map(count)
     }
 
-    /// Both together.
+    /// The sum of both.
     #[must_use]
     pub fn plus(mut self, other: &NameCounters) -> NameCounters {
         for (word, count) in &other.results {
@@ -69,7 +69,7 @@ impl NameCounters {
         self
     }
 
-    /// The same with questions that never reached the queue.
+    /// The same counts with `questions` added as refused: questions that never reached the queue.
     pub(super) fn turned_away(mut self, questions: u64) -> NameCounters {
         *self.results.entry(LookupError::Busy.as_str()).or_default() += questions;
         self
@@ -80,10 +80,10 @@ impl NameCounters {
     }
 }
 
-/// Who asked.
+/// The channel to the asker of a question.
 pub(super) type Asker = oneshot::Sender<Answer>;
 
-/// The state of a directory: what it knows, and for whom it finds out the rest, each name once.
+/// The state of a directory: the known answers, and the askers of each running or waiting lookup.
 #[derive(Debug)]
 pub(super) struct LookupQueue {
     limits: Limits,
@@ -106,18 +106,18 @@ impl LookupQueue {
         }
     }
 
-    /// Answers at once what is known; else `asker` waits.
+    /// Answers at once from the cache, else `asker` waits for a lookup.
     pub(super) fn ask(&mut self, now: Instant, question: DnsQuestion, asker: Asker) {
         if let Some(answer) = self.cache.get(now, &question) {
             self.counters.known += 1;
-            // An asker that has gone away needs no answer, here and below.
+            // An error means that the asker is gone and needs no answer, here and below.
             let _ = asker.send(answer);
             return;
         }
         if self.running >= self.limits.running
             && let Some(answer) = self.cache.stale(now, &question)
         {
-            // Whatever holds up the others, perhaps names that a caller chose, does not hold up a target that is known.
+            // Lookups of other names, perhaps chosen by a caller, must not delay a known target.
             self.counters.stale += 1;
             let _ = asker.send(answer);
             return;
@@ -136,7 +136,7 @@ impl LookupQueue {
         let _ = asker.send(Err(LookupError::Busy));
     }
 
-    /// The next lookup that may start, which now counts as running. One that nobody waits for any more is forgotten.
+    /// The next lookup that may start; it now counts as running. Lookups without askers are removed.
     pub(super) fn start(&mut self) -> Option<DnsQuestion> {
         while self.running < self.limits.running {
             let question = self.waiting.pop_front()?;
@@ -150,7 +150,7 @@ impl LookupQueue {
         None
     }
 
-    /// A lookup is over: all who wait for it are answered.
+    /// Ends a lookup and answers all its askers.
     pub(super) fn finish(&mut self, now: Instant, question: &DnsQuestion, reply: Reply) {
         self.running = self.running.saturating_sub(1);
         self.counters.count(reply.records.as_ref().map_or_else(|error| error.as_str(), |_| OK));
@@ -244,7 +244,7 @@ mod tests {
         running.extend(["c", "d", "e"].map(|name| fixture.ask(name)));
         assert_eq!(fixture.ask("f").try_recv(), Ok(Err(LookupError::Busy)), "no room to wait");
         let _joins = fixture.ask("a");
-        assert_eq!(fixture.ask("a").try_recv(), Ok(Err(LookupError::Busy)), "too many want the same");
+        assert_eq!(fixture.ask("a").try_recv(), Ok(Err(LookupError::Busy)), "too many askers for one name");
         assert_eq!(fixture.queue.start(), None);
         fixture.queue.finish(fixture.now, &question("b"), reply());
         assert_eq!(fixture.queue.start(), Some(question("c")));
@@ -260,15 +260,15 @@ mod tests {
         assert!(first.try_recv().unwrap().is_ok());
         fixture.now += Duration::from_secs(10);
         let mut second = fixture.ask("a.example");
-        assert!(fixture.queue.start().is_some(), "its time is over");
+        assert!(fixture.queue.start().is_some(), "the records have expired");
         let dead = Reply { records: Err(LookupError::Timeout), ttl: Duration::ZERO, ..reply() };
         fixture.queue.finish(fixture.now, &question("a.example"), dead);
-        assert!(second.try_recv().unwrap().is_ok(), "the records of before");
+        assert!(second.try_recv().unwrap().is_ok(), "the expired records");
         fixture.now += Duration::from_secs(10);
         let _slow = fixture.ask("slow.example");
         assert!(fixture.queue.start().is_some());
-        assert!(fixture.ask("a.example").try_recv().unwrap().is_ok(), "and no wait for its turn");
-        assert!(fixture.ask("b.example").try_recv().is_err(), "as others have to");
+        assert!(fixture.ask("a.example").try_recv().unwrap().is_ok(), "a known name does not wait");
+        assert!(fixture.ask("b.example").try_recv().is_err(), "an unknown name waits");
         assert_eq!(fixture.queue.counters().stale, 2);
     }
 

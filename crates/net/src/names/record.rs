@@ -1,4 +1,4 @@
-//! What DNS is asked and what DNS answers.
+//! The questions that DNS gets and the records that it answers with.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,48 +7,48 @@ use std::time::Duration;
 /// A server of a service (RFC 2782).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Srv {
-    /// Servers of the lowest number are tried first.
+    /// Servers with the lowest number are tried first.
     pub priority: u16,
-    /// The share of the calls that it is to get among those of its priority.
+    /// The share of calls for this server among servers of the same priority.
     pub weight: u16,
-    /// Where it listens; never 0, but where the target is `.`.
+    /// The port of the server. 0 only if the target is `.`.
     pub port: u16,
-    /// Its name. `.`: the service is decidedly not offered.
+    /// The name of the server. `.` means that the service is not available at this domain.
     pub target: Box<str>,
 }
 
 /// A rule that leads from a domain to one of its services (RFC 3403 section 4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Naptr {
-    /// Rules of the lowest number that fit are the only ones that count.
+    /// Only the matching rules with the lowest number are used.
     pub order: u16,
-    /// Which of those is tried first: the lowest number.
+    /// Among those, rules with the lowest number are tried first.
     pub preference: u16,
-    /// What the replacement is: `s`, the name of SRV records. Other flags are of no use to SIP.
+    /// The kind of the replacement. `s`: the name of SRV records. SIP uses no other flag.
     pub flags: Box<str>,
     /// The protocol and the service, such as `SIP+D2U` (RFC 3263 section 4.1).
     pub services: Box<str>,
-    /// Whether it rewrites by an expression, which rules of SIP do not.
+    /// True if the rule has a regular expression. Rules for SIP have none.
     pub rewrites: bool,
-    /// Where it leads.
+    /// The name that the rule leads to.
     pub replacement: Box<str>,
 }
 
-/// Why a name led to nothing.
+/// Why a lookup found no records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LookupError {
-    /// There is no such name, or it has no record of this kind.
+    /// The name does not exist, or has no record of this kind.
     NotFound,
-    /// The name servers could not say, or none could be asked.
+    /// The name servers could not answer, or no name server could be asked.
     Failed,
     /// No answer came in time.
     Timeout,
-    /// Too many names are being looked up.
+    /// Too many lookups are running or waiting.
     Busy,
 }
 
 impl LookupError {
-    /// The word for this result in `attesta_dns_lookups_total{result}`.
+    /// The label of this result in `attesta_dns_lookups_total{result}`.
     pub fn as_str(self) -> &'static str {
         match self {
             LookupError::NotFound => "not-found",
@@ -65,21 +65,21 @@ impl fmt::Display for LookupError {
             LookupError::NotFound => "the name has no address",
             LookupError::Failed => "the name servers could not resolve the name",
             LookupError::Timeout => "the name was not resolved in time",
-            LookupError::Busy => "too many names are being resolved",
+            LookupError::Busy => "too many name lookups are waiting",
         })
     }
 }
 
 impl std::error::Error for LookupError {}
 
-/// What is asked of a name server, in lower case.
+/// A question to a name server, with the name in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct DnsQuestion {
     pub(crate) kind: Kind,
     pub(crate) name: Box<str>,
 }
 
-/// The records that are asked for.
+/// The kind of records in a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     /// A and AAAA.
@@ -96,7 +96,7 @@ impl DnsQuestion {
     }
 }
 
-/// The records that answer a [`DnsQuestion`], at most [`RECORDS`] of them.
+/// The records that answer a [`DnsQuestion`], at most [`RECORDS`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Records {
     Addresses(Vec<IpAddr>),
@@ -104,24 +104,24 @@ pub(crate) enum Records {
     Pointers(Vec<Naptr>),
 }
 
-/// What a name server said, fit to be kept.
+/// The answer of a name server, ready for the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub(crate) records: Result<Records, LookupError>,
-    /// How long it holds, as the zone has it.
+    /// The lifetime that the zone gives.
     pub(crate) ttl: Duration,
-    /// Records that were beyond [`RECORDS`].
+    /// How many records exceeded [`RECORDS`].
     pub(crate) surplus: usize,
-    /// SRV records that name port 0.
+    /// How many SRV records name port 0.
     pub(crate) portless: usize,
 }
 
 impl Reply {
-    /// Nothing was found, and no zone says for how long that holds.
+    /// A failure whose lifetime no zone gives.
     pub(super) fn failed(why: LookupError) -> Reply {
         Reply { records: Err(why), ttl: Duration::ZERO, surplus: 0, portless: 0 }
     }
 }
 
-/// The records of one answer that are looked at; a zone that has more is cut short.
+/// The most records of one answer that are used.
 pub(crate) const RECORDS: usize = 64;
