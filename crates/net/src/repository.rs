@@ -1,6 +1,6 @@
 //! A small certificate repository: an HTTPS server for the chains that an `x5u` names (RFC 8226 section 7).
 //!
-//! The embedded default and `attesta demo` serve their throw-away leaf with it. Tests serve faults with it.
+//! The embedded default and `attesta demo` serve their temporary leaf with it. Tests use it to simulate failures.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -27,7 +27,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-/// Where a [`Repository`] listens and as whom.
+/// The address of a [`Repository`] and its web certificate.
 #[derive(Debug)]
 pub struct RepositoryConfig {
     address: SocketAddr,
@@ -37,21 +37,21 @@ pub struct RepositoryConfig {
 }
 
 impl RepositoryConfig {
-    /// A repository on any free port of 127.0.0.1, which shows `certificates` (its own first) and holds their `key`.
+    /// A repository on any free port of 127.0.0.1. It shows `certificates` (its own first) and holds their `key`.
     ///
-    /// This is the certificate of the web server, not one of those that it serves.
+    /// This is the certificate of the web server, not one of the certificates that the repository serves.
     pub fn new(certificates: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> RepositoryConfig {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         RepositoryConfig { address, beyond_loopback: false, certificates, key }
     }
 
-    /// Listens on `address`; port 0 takes any free one.
+    /// Listens on `address`. Port 0 means any free port.
     pub fn address(mut self, address: SocketAddr) -> RepositoryConfig {
         self.address = address;
         self
     }
 
-    /// Lets the address be one that other machines reach. Off by default.
+    /// Whether the address may be reachable from other machines. Default: no.
     pub fn beyond_loopback(mut self, allowed: bool) -> RepositoryConfig {
         self.beyond_loopback = allowed;
         self
@@ -68,10 +68,12 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// Starts to listen, on the tokio runtime of the caller. Every path answers 404 until it is given something.
+    /// Starts to listen on the tokio runtime of the caller. Each path answers 404 until [`Repository::serve`] sets its
+    /// answer.
     ///
     /// # Errors
-    /// [`RepositoryError`]: the address is not loopback, is taken, or the key does not fit the certificate.
+    /// [`RepositoryError`]: the address is not a loopback address, is in use, or the key does not match the
+    /// certificate.
     pub async fn bind(config: RepositoryConfig) -> Result<Repository, RepositoryError> {
         if !config.address.ip().is_loopback() && !config.beyond_loopback {
             return Err(RepositoryError::NotLoopback(config.address));
@@ -87,26 +89,26 @@ impl Repository {
         Ok(Repository { local, answers, requests, acceptor })
     }
 
-    /// The address really bound.
+    /// The address that is bound.
     pub fn local(&self) -> SocketAddr {
         self.local
     }
 
-    /// Answers requests for `path` (which starts with `/`) with `answer` from now on.
+    /// From now on answers requests for `path` (which starts with `/`) with `answer`.
     pub fn serve(&self, path: impl Into<String>, answer: Answer) {
         self.answers.send_modify(|answers| {
             answers.insert(path.into(), answer);
         });
     }
 
-    /// Requests that have come so far, for any path.
+    /// Requests so far, for any path.
     pub fn requests(&self) -> u64 {
         *self.requests.borrow()
     }
 
-    /// Waits until `count` requests have come.
+    /// Waits until `count` requests have arrived.
     pub async fn requested(&self, count: u64) {
-        // The sender lives in `self`, so the wait cannot end for want of one.
+        // `self` owns the sender, so the wait cannot fail.
         let _ = self.requests.subscribe().wait_for(|requests| *requests >= count).await;
     }
 }
@@ -117,7 +119,7 @@ impl Drop for Repository {
     }
 }
 
-/// What a path answers.
+/// The answer for a path.
 #[derive(Clone, Debug)]
 pub struct Answer {
     status: StatusCode,
@@ -147,12 +149,12 @@ impl Answer {
         Answer { status, headers: Vec::new(), body: Bytes::new(), delivery: Delivery::WithLength }
     }
 
-    /// 302 to another place, which a verifier must not follow.
+    /// 302 to another URL, which a verifier must not follow.
     pub fn redirect(location: HeaderValue) -> Answer {
         Answer::status(StatusCode::FOUND).header(LOCATION, location)
     }
 
-    /// The request is taken and never answered.
+    /// Reads the request and never answers.
     pub fn never() -> Answer {
         Answer { delivery: Delivery::Never, ..Answer::status(StatusCode::OK) }
     }
@@ -163,7 +165,7 @@ impl Answer {
         self
     }
 
-    /// The same answer in chunks, without a Content-Length.
+    /// The same answer in chunks, without Content-Length.
     pub fn chunked(mut self) -> Answer {
         self.delivery = Delivery::Chunked;
         self
@@ -173,11 +175,11 @@ impl Answer {
 /// Why a repository did not start.
 #[derive(Debug)]
 pub enum RepositoryError {
-    /// Other machines reach this address, and the configuration does not say that they may.
+    /// Other machines can reach this address, and the configuration does not allow that.
     NotLoopback(SocketAddr),
     /// The operating system refused the address.
     Bind(io::Error),
-    /// The key does not fit the certificate, or one of them cannot be read.
+    /// The key does not match the certificate, or one of them is unreadable.
     Certificate(Failure),
 }
 
@@ -201,7 +203,7 @@ impl std::error::Error for RepositoryError {
     }
 }
 
-/// A cause that is only ever shown.
+/// The cause of a failure, used only for display.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn tls_config(
@@ -223,7 +225,7 @@ struct Served {
     requests: watch::Sender<u64>,
 }
 
-/// Takes connections until aborted; their tasks end with it.
+/// Accepts connections until the task is aborted. The connections end with it.
 async fn accept(listener: TcpListener, tls: TlsAcceptor, served: Served) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
@@ -235,13 +237,13 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, served: Served) {
                 connections.spawn(async move {
                     let _permit = permit;
                     if timeout(CONNECTION_TIME, exchange).await.is_err() {
-                        tracing::debug!(%peer, "repository connection cut: too slow");
+                        tracing::debug!(%peer, "repository: closed a slow connection");
                     }
                 });
             }
             Err(error) => {
-                // Out of descriptors, most likely: taking a breath is better than spinning.
-                tracing::warn!(%error, "repository accept");
+                // Probably no descriptors are left. A pause is better than a busy loop.
+                tracing::warn!(%error, "repository: cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -253,7 +255,7 @@ async fn exchange(stream: TcpStream, tls: TlsAcceptor, served: Served) {
     let stream = match tls.accept(stream).await {
         Ok(stream) => stream,
         Err(error) => {
-            tracing::debug!(%error, "repository handshake");
+            tracing::debug!(%error, "repository: TLS handshake failed");
             return;
         }
     };
@@ -265,7 +267,7 @@ async fn exchange(stream: TcpStream, tls: TlsAcceptor, served: Served) {
         .header_read_timeout(HEADER_TIME)
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = connection.await {
-        tracing::debug!(%error, "repository connection");
+        tracing::debug!(%error, "repository: connection failed");
     }
 }
 
@@ -285,7 +287,7 @@ impl Served {
         let whole = Full::new(answer.body);
         let body = match answer.delivery {
             Delivery::WithLength => Either::Left(whole),
-            // A mapped body no longer knows its length.
+            // A mapped body has no known length.
             Delivery::Chunked => Either::Right(whole.map_frame(|frame| frame)),
             Delivery::Never => std::future::pending().await,
         };
@@ -296,13 +298,13 @@ impl Served {
     }
 }
 
-/// Connections served at once; more wait in the listen queue.
+/// The most connections at once. More wait in the listen queue.
 const CONNECTIONS: usize = 64;
 
-/// The longest that one connection may last.
+/// The longest time for one connection.
 const CONNECTION_TIME: Duration = Duration::from_secs(10);
 
-/// The longest that the header of a request may take.
+/// The longest time for the header of a request.
 const HEADER_TIME: Duration = Duration::from_secs(5);
 
 /// The pause after a failed accept.
@@ -340,7 +342,7 @@ mod tests {
         let repository = Repository::bind(config()).await.unwrap();
         let local = repository.local();
         drop(repository);
-        // The aborted task lets go of the listener when the runtime next turns to it.
+        // The aborted task drops the listener when the runtime polls it next.
         while TcpListener::bind(local).await.is_err() {
             tokio::task::yield_now().await;
         }

@@ -1,5 +1,5 @@
-//! From a target to the places where it can be reached: RFC 3263. What is asked and what follows from the answers is
-//! [`Search`]'s; this asks.
+//! Finds the addresses of a target by RFC 3263. [`Search`] decides what to ask and what follows from the answers. This
+//! file asks the questions.
 
 mod order;
 pub(crate) mod search;
@@ -16,11 +16,11 @@ use crate::names::Names;
 use crate::names::record::{DnsQuestion, Kind, LookupError, Records};
 use crate::resolve::search::{Answer, Found, Search, Step};
 
-/// Finds where a target can be reached by one of `transports`, best first (RFC 3263). The choice among servers of one
-/// priority is drawn from `seed` (RFC 2782).
+/// Finds where a target can be reached by one of `transports`, best first (RFC 3263). `seed` provides the random
+/// numbers for the choice among servers of the same priority (RFC 2782).
 ///
 /// # Errors
-/// [`ResolveError`]; after 3.5 s at the latest.
+/// [`ResolveError`], after at most 3.5 s.
 pub async fn locate(
     target: Target,
     transports: Transports,
@@ -33,16 +33,16 @@ pub async fn locate(
     }
 }
 
-/// What finding a target takes.
+/// What it takes to find a target.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Resolution {
-    /// Nothing: the answer stands in the target.
+    /// No lookup: the target is an address.
     Known(Result<Vec<Destination>, ResolveError>),
-    /// Questions to DNS.
+    /// Lookups in DNS.
     Lookup(Lookup),
 }
 
-/// A search that has begun.
+/// A search that needs lookups.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Lookup {
     search: Search,
@@ -59,7 +59,8 @@ impl Resolution {
 }
 
 impl Lookup {
-    /// Asks `names` until the search is over, or its time is. The choice among servers of one priority comes from `seed`.
+    /// Asks `names` until the search ends or its time is over. `seed` provides the random numbers for the choice among
+    /// servers of the same priority.
     pub(crate) async fn run(self, names: Arc<dyn Names>, seed: Seed) -> Found {
         let Lookup { mut search, mut questions } = self;
         let mut ids = IdGenerator::new(WorkerPlace::default(), &seed);
@@ -76,7 +77,7 @@ impl Lookup {
     }
 }
 
-/// Asks them all at once; the answers come in the order of the questions.
+/// Asks all questions at once. Returns the answers in the order of the questions.
 async fn ask(names: &dyn Names, questions: Vec<DnsQuestion>) -> Vec<Answer> {
     let mut answers = vec![Err(LookupError::Failed); questions.len()];
     let mut lookups = JoinSet::new();
@@ -106,7 +107,7 @@ async fn ask(names: &dyn Names, questions: Vec<DnsQuestion>) -> Vec<Answer> {
     answers
 }
 
-/// The longest that a search takes: less than a call waits for it.
+/// The longest time for a search: less than a call waits for it.
 const TIME: Duration = Duration::from_millis(3_500);
 
 #[cfg(test)]
@@ -144,7 +145,7 @@ mod tests {
         assert_eq!(found.result, Err(ResolveError::NotFound));
     }
 
-    /// Names that nobody ever answers for.
+    /// Names that are never answered.
     struct SilentNames;
 
     impl Names for SilentNames {

@@ -1,4 +1,4 @@
-//! The stream connections of one driver: who has them, which of them leads where, and how many there may be.
+//! The stream connections of one driver: which exist, which of them lead to a destination, and how many are allowed.
 
 mod admission;
 mod connection;
@@ -34,22 +34,22 @@ use crate::streams::limits::StreamLimits;
 use crate::streams::link::{Closed, ConnectionEvent, ConnectionReport, Link, expects_response};
 use crate::tcp::{self, Acceptor};
 
-/// All stream connections of a driver, and the addresses at which more arrive.
+/// All stream connections of a driver, and the addresses that accept more.
 pub(crate) struct Streams {
     acceptors: Vec<Acceptor>,
     limits: Arc<StreamLimits>,
     connections: BTreeMap<ConnectionId, Entry>,
-    /// Which connection leads where, of those that may carry requests there.
+    /// The connection for each key, for connections that may carry new requests.
     by_key: BTreeMap<ConnectionKey, ConnectionId>,
     admission: Admission,
     ids: u64,
     tasks: JoinSet<()>,
     post: mpsc::Sender<ConnectionReport>,
     reports: mpsc::Receiver<ConnectionReport>,
-    /// What has come and is to be looked at in this turn.
+    /// Reports that this turn handles.
     pending_reports: Vec<ConnectionReport>,
     accepted_sockets: Vec<AcceptedSocket>,
-    /// Nothing is accepted before it task, where the system had no descriptor left.
+    /// If the system had no descriptor left, nothing is accepted until this pause ends.
     pause: Option<Pin<Box<Sleep>>>,
     counters: StreamCounters,
 }
@@ -81,11 +81,11 @@ impl Streams {
         counters
     }
 
-    /// Ready when connections have pending_reports or have something to say, which then waits to be taken.
+    /// Ready when there are accepted sockets or reports for [`Streams::take`].
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_accept(cx);
         if self.pending_reports.is_empty() {
-            // It never task, since `post` lives.
+            // The channel never closes, since `post` is a sender that stays alive.
             let _ = self.reports.poll_recv_many(cx, &mut self.pending_reports, BATCH);
         }
         let idle = self.accepted_sockets.is_empty() && self.pending_reports.is_empty();
@@ -99,7 +99,7 @@ impl Streams {
             }
             self.pause = None;
         }
-        // Each address has its share, so that a flood at one keeps none from the others.
+        // Each listener has its share, so that a flood at one listener blocks no connection at the others.
         let share = BATCH.div_ceil(self.acceptors.len().max(1));
         for acceptor in &self.acceptors {
             for _ in 0..share {
@@ -126,7 +126,7 @@ impl Streams {
         }
     }
 
-    /// What connections have brought, as far as it was collected. `claims` says whether a trunk claims where one comes from.
+    /// Takes what [`Streams::poll_ready`] has collected. `claims` tells if a trunk claims the source of a flow.
     pub(crate) fn take(&mut self, events: &mut Vec<StreamEvent>, claims: &dyn Fn(&Flow) -> bool) {
         for accepted in mem::take(&mut self.accepted_sockets) {
             self.admit(accepted, claims);
@@ -154,7 +154,7 @@ impl Streams {
         let admitted = match admitted {
             Ok(admitted) => admitted,
             Err(reason) => {
-                tracing::debug!(%remote, reason = reason.as_str(), "connection refused");
+                tracing::debug!(%remote, reason = reason.as_str(), "connection refused: limit reached");
                 return self.counters.refuse(reason);
             }
         };
@@ -164,8 +164,8 @@ impl Streams {
         self.tasks.spawn(setup::serve(stream, layer, link));
     }
 
-    /// Holds a connection from now on, and gives the other end of it. Requests to where it comes from may take it: its far
-    /// end is indexed by its source (RFC 3261 section 18).
+    /// Registers a connection and returns the task's end of it. Requests to the source address may use this connection:
+    /// an accepted connection is indexed by its source (RFC 3261 section 18).
     fn register(&mut self, mut flow: Flow, admitted: Option<Admitted>) -> Link {
         let outbound = admitted.is_none();
         self.ids += 1;
@@ -191,7 +191,7 @@ impl Streams {
         Link { id, queue: outgoing, queued, reports, abort: aborted, limits, outbound }
     }
 
-    /// Requests to `key` take this connection from now on, unless they have one.
+    /// From now on requests to `key` use this connection, unless they have another connection.
     fn index(&mut self, key: ConnectionKey, id: ConnectionId) {
         let Some(entry) = self.connections.get_mut(&id) else { return };
         if let std::collections::btree_map::Entry::Vacant(free) = self.by_key.entry(key.clone()) {
@@ -200,7 +200,7 @@ impl Streams {
         }
     }
 
-    /// New requests take this connection no more.
+    /// From now on new requests do not use this connection.
     fn unindex(&mut self, id: ConnectionId) {
         let keys = self.connections.get_mut(&id).map(|entry| mem::take(&mut entry.keys));
         for key in keys.into_iter().flatten() {
@@ -208,9 +208,9 @@ impl Streams {
         }
     }
 
-    /// Sends a message on its connection; where it names none, on one that leads there or that is opened for it. Gives it
-    /// back if there is no key; without its connection if that is at fault, since a peer that does not read is not to be
-    /// tried another key.
+    /// Sends a message on its connection. If the flow names no connection, uses one that leads to the destination, or
+    /// opens one. Returns the message if this fails. If the connection is at fault, the returned flow names no
+    /// connection. Then the message is not sent again on another connection, since the peer does not read.
     pub(crate) fn send(&mut self, mut transmit: Transmit) -> Option<Unsent> {
         let id = match transmit.flow.connection {
             Some(id) => Ok(id),
@@ -228,7 +228,7 @@ impl Streams {
         let full = entry.queued.fetch_add(octets, Ordering::Relaxed) + octets > room;
         if full || task.queue.try_send(transmit.payload.clone()).is_err() {
             entry.queued.fetch_sub(octets, Ordering::Relaxed);
-            tracing::debug!(flow = ?entry.flow, "send queue full");
+            tracing::debug!(flow = ?entry.flow, "send queue full: closing the connection");
             self.abort(id, Ended::QueueFull);
             transmit.flow.connection = None;
             return Some(Unsent::refused(transmit));
@@ -239,8 +239,8 @@ impl Streams {
         None
     }
 
-    /// Whether a new connection would be one too many for a response. Any stranger can have one opened, by a request whose
-    /// connection it closes at once (RFC 3261 section 18.2.2), so that requests keep half of them for themselves.
+    /// True if a response must not open another connection. Any unknown peer can cause this: it sends a request and
+    /// closes the connection at once (RFC 3261 section 18.2.2). So half of the connections are reserved for requests.
     fn is_reserved(&mut self, transmit: &Transmit) -> bool {
         let closed = transmit.payload.starts_with(b"SIP/2.0 ")
             && self.opened() >= self.limits.opened.div_ceil(2)
@@ -251,12 +251,12 @@ impl Streams {
         closed
     }
 
-    /// Connections that we have opened, or are opening.
+    /// Connections that we have opened or are opening.
     fn opened(&self) -> usize {
         self.connections.len() - self.admission.accepted()
     }
 
-    /// The connection that leads where a flow does, opened if there is none.
+    /// The connection to the destination of a flow. Opens one if there is none.
     fn connection_to(&mut self, flow: &Flow) -> Result<ConnectionId, Unreachable> {
         if let Some(id) = self.by_key.get(&ConnectionKey::of(flow)) {
             return Ok(*id);
@@ -269,7 +269,7 @@ impl Streams {
         let acceptor = self.acceptors.iter().find(serves).ok_or(Unreachable::Refused)?;
         let layer = acceptor.layer().clone();
         if self.opened() >= self.limits.opened {
-            tracing::debug!(?flow, "too many connections to open one more");
+            tracing::debug!(?flow, "cannot open a connection: limit reached");
             self.counters.end(Ended::Cap);
             return Err(Unreachable::NoRoom);
         }
@@ -280,7 +280,8 @@ impl Streams {
         Ok(id)
     }
 
-    /// Has a connection ready that leads where `flow` does. Gives what is known at once; else `asker` hears of it.
+    /// Has a connection ready to the destination of `flow`. Returns the result if it is known at once; else `asker`
+    /// gets it later.
     pub(crate) fn reach(&mut self, asker: (WorkerId, Token), flow: &Flow) -> Option<Result<(), Unreachable>> {
         let id = match self.connection_to(flow) {
             Ok(id) => id,
@@ -334,9 +335,9 @@ impl Streams {
         }
     }
 
-    /// A peer that has opened a connection takes requests to its own port on it too (RFC 5923 section 5). Over TLS these
-    /// are the requests to a domain that its certificate proves. Over TCP nothing proves anything, so that only those are
-    /// believed whose address a trunk claims: a stranger behind the address of a trunk's target would take in its calls.
+    /// Indexes an accepted connection for requests to the peer's own port (RFC 5923 section 5). Over TLS, these are
+    /// requests to a domain that the peer's certificate proves. Over TCP nothing is proved, so only peers that a trunk
+    /// claims may do this. Otherwise an unknown peer behind the address of a trunk's target could receive its calls.
     fn alias(&mut self, id: ConnectionId, port: u16, claims: &dyn Fn(&Flow) -> bool) {
         let Some(entry) = self.connections.get(&id).filter(|entry| entry.keys.len() < ALIASES) else {
             return;
@@ -355,7 +356,7 @@ impl Streams {
         }
     }
 
-    /// Lets go of a connection: it sends what it has and closes.
+    /// Closes a connection after it has sent what is queued.
     pub(crate) fn close(&mut self, id: ConnectionId, reason: Ended) {
         self.unindex(id);
         if let Some(entry) = self.connections.get_mut(&id) {
@@ -364,17 +365,17 @@ impl Streams {
         }
     }
 
-    /// TaskHandles a connection at once.
+    /// Ends a connection at once.
     fn abort(&mut self, id: ConnectionId, reason: Ended) {
         self.unindex(id);
         if let Some(task) = self.connections.get_mut(&id).and_then(|entry| entry.task.take()) {
-            // Its task may have ended by itself; its report is then on its key.
+            // An error means that the task has already ended; its report follows.
             let _ = task.abort.send(reason);
         }
     }
 
-    /// A connection is over. What it did not deliver goes by a new one, once, if it was a request and this one had worked:
-    /// a peer may close at the very moment at which something is sent.
+    /// Removes a closed connection. If a peer closes while a request is being sent, the request may be lost. So
+    /// undelivered requests go once to a new connection, if we opened this one and it had worked.
     fn remove_closed(&mut self, id: ConnectionId, closed: Closed, events: &mut Vec<StreamEvent>) {
         self.unindex(id);
         let Some(entry) = self.connections.remove(&id) else { return };
@@ -403,7 +404,7 @@ impl Streams {
         }
     }
 
-    /// Closes every connection, each after what it still has to send.
+    /// Closes all connections, each after it has sent what is queued.
     pub(crate) async fn stop(&mut self) {
         self.acceptors.clear();
         self.accepted_sockets.clear();
@@ -417,19 +418,19 @@ impl Streams {
             loop {
                 tokio::select! {
                     ended = tasks.join_next() => if ended.is_none() { break },
-                    // What was on its key makes room for those that wait to say so.
+                    // Reading the reports lets tasks end that wait for room to report.
                     Some(_) = poll_fn(|cx| reports.poll_recv(cx)) => {}
                 }
             }
         };
-        // The rest is abort with the runtime's sockets.
+        // The remaining connections are closed with the runtime's sockets.
         let _ = timeout(CLOSE_GRACE, ended).await;
         self.connections.clear();
         self.by_key.clear();
     }
 }
 
-/// Whether it is that one connection that failed before it was accepted, and not the listener.
+/// True if the error belongs to one connection that failed before it was accepted, and not to the listener.
 fn is_peer_fault(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -437,16 +438,16 @@ fn is_peer_fault(error: &io::Error) -> bool {
     )
 }
 
-/// Messages of all connections that wait for the driver; when there is no room, nothing more is read.
+/// Reports of all connections that wait for the driver. If there is no room, connections stop reading.
 const REPORTS: usize = 128;
 
-/// Newcomers, and messages, taken in one pass.
+/// Accepted sockets, and reports, taken in one pass.
 const BATCH: usize = 64;
 
-/// Ways that index to one connection: its source, and what the peer calls itself.
+/// The most keys of one connection: its source, and the names and ports that the peer claims.
 const ALIASES: usize = 4;
 
-/// How long nothing is accepted after the system had no descriptor to give.
+/// How long nothing is accepted after the system had no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long connections may take to send the rest when the driver stops.

@@ -1,12 +1,12 @@
-//! How much of what limiter send is read.
+//! The rate limit for datagrams from unknown sources.
 
 use std::time::{Duration, Instant};
 
-/// Lets through so many datagrams in each window of time.
+/// Admits a fixed number of datagrams in each time window.
 ///
-/// A request from an address that no trunk claims begins no call, yet to read and refuse it costs time, which a peer that
-/// sends as fast as it can would take from calls. What is over the limit is dropped unread: its sender is told to go away
-/// often enough.
+/// A request from an address that no trunk claims begins no call. But reading and refusing such requests takes time,
+/// and a fast sender would take this time from calls. So datagrams over the limit are dropped unread. The sender still
+/// gets enough refusals from the datagrams below the limit.
 #[derive(Debug, Default)]
 pub(crate) struct UnknownSourceLimiter {
     ends: Option<Instant>,
@@ -14,7 +14,7 @@ pub(crate) struct UnknownSourceLimiter {
 }
 
 impl UnknownSourceLimiter {
-    /// Whether one more may pass at `now`.
+    /// True if one more datagram may pass at `now`.
     pub(crate) fn admits(&mut self, now: Instant) -> bool {
         if self.ends.is_none_or(|ends| ends <= now) {
             self.ends = Some(now + WINDOW);
@@ -28,7 +28,8 @@ impl UnknownSourceLimiter {
 
 const WINDOW: Duration = Duration::from_millis(100);
 
-/// Datagrams of limiter that one worker reads in a window: 1,000 a second, which is a share of a few per cent of a core.
+/// Datagrams from unknown sources that one worker reads in a window. This makes 1,000 per second, which costs a few per
+/// cent of a core.
 const DATAGRAMS: u32 = 100;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! RFC 3263 section 4: from a target to destinations, by way of what is asked of DNS.
+//! RFC 3263 section 4: from a target to destinations through questions to DNS.
 //!
 //! ```text
 //! literal address --------------------------------------------------> done
@@ -6,8 +6,8 @@
 //! a transport ------------------> SRV ----------------> A, AAAA ----> done
 //! neither ----------> NAPTR ----> SRV ----------------> A, AAAA ----> done
 //!                       none: one SRV question for each transport
-//!                                 none: the host target_host, at the default port
-//!                                 no answer: nothing, since a guess may lead where the domain does not want it
+//!                                 none: the host itself, at the default port
+//!                                 no answer: nothing, since a guess may lead to a host that the domain does not want
 //! ```
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -23,14 +23,14 @@ use crate::resolve::order::order;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Search {
     target: Target,
-    /// What the edge can send by.
+    /// The transports that the edge can use.
     transports: Transports,
     stage: Stage,
-    /// The transport that the URI names, or NAPTR records do.
+    /// The transport that the URI or the NAPTR records name.
     chosen: Option<Transport>,
-    /// Lookups that may still be asked for.
+    /// How many lookups the search may still do.
     lookups: usize,
-    /// Some answer did not come: that nothing was found says little then.
+    /// True if an answer is missing. Then "nothing found" does not mean that nothing exists.
     incomplete: bool,
     truncated: bool,
 }
@@ -59,29 +59,29 @@ struct Host {
     port: u16,
 }
 
-/// What the search wants next.
+/// What the search needs next.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// The answers to these, in their order, by [`Search::answered`].
+    /// The answers to these questions, in the same order, for [`Search::answered`].
     Ask(Vec<DnsQuestion>),
-    /// Nothing: it is over.
+    /// Nothing: the search has ended.
     Done(Found),
 }
 
-/// What a search came to.
+/// The result of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     /// Where the target can be reached, best first.
     pub(crate) result: Result<Vec<Destination>, ResolveError>,
-    /// Whether there was more than a search looks at: [`LOOKUPS`], [`DESTINATIONS`].
+    /// True if there was more than a search uses: [`LOOKUPS`], [`DESTINATIONS`].
     pub(crate) truncated: bool,
 }
 
-/// What was learned of one question.
+/// The answer to one question.
 pub(super) type Answer = Result<Records, LookupError>;
 
 impl Search {
-    /// Begins the search for `target` by the transports that the edge has.
+    /// Begins the search for `target`, limited to `transports`.
     pub(super) fn begin(target: Target, transports: Transports) -> (Search, Step) {
         let mut search = Search {
             target,
@@ -96,7 +96,7 @@ impl Search {
         (search, step)
     }
 
-    /// Section 4.1, and the short cuts of section 4.2.
+    /// Section 4.1, and the cases of section 4.2 that need fewer lookups.
     fn first_step(&mut self) -> Step {
         let Some(transport) = self.transport() else { return self.done(Err(ResolveError::Unsupported)) };
         if let Some(address) = literal(&self.target.host) {
@@ -118,7 +118,7 @@ impl Search {
         self.ask(vec![DnsQuestion::new(Kind::Pointers, &self.target.host)])
     }
 
-    /// Takes in the answers to the last [`Step::Ask`].
+    /// Takes the answers to the last [`Step::Ask`].
     pub(super) fn answered(&mut self, answers: Vec<Answer>, chance: &mut dyn FnMut() -> u64) -> Step {
         self.incomplete |= answers.iter().any(|answer| {
             matches!(answer, Err(LookupError::Timeout | LookupError::Failed | LookupError::Busy))
@@ -130,7 +130,7 @@ impl Search {
         }
     }
 
-    /// The NAPTR records: of those that fit, the ones of the lowest order (RFC 3403 section 4.1), by preference.
+    /// Selects the matching NAPTR records of the lowest order (RFC 3403 section 4.1), by preference.
     fn on_naptr(&mut self, answers: Vec<Answer>) -> Step {
         let mut pointers = match answers.into_iter().next() {
             Some(Ok(Records::Pointers(pointers))) => pointers,
@@ -158,7 +158,7 @@ impl Search {
         self.ask_services(services)
     }
 
-    /// The SRV records of the services, in the order of RFC 2782 within each.
+    /// Reads the SRV records of the services. Within each service, RFC 2782 gives the order.
     fn on_srv(
         &mut self,
         services: &[Service],
@@ -166,13 +166,13 @@ impl Search {
         chance: &mut dyn FnMut() -> u64,
     ) -> Step {
         let mut hosts = Vec::new();
-        // Section 4.2 has the host target_host tried where there are no SRV records. That nobody could say is not that: its owner
-        // may have moved the service elsewhere.
+        // Section 4.2 tries the host itself if there are no SRV records. A missing answer is different: the owner may
+        // have moved the service elsewhere.
         let mut absent = true;
         for (service, answer) in services.iter().zip(answers) {
             absent &= answer == Err(LookupError::NotFound);
             let Ok(Records::Services(servers)) = answer else { continue };
-            // RFC 2782: a target of "." says that the service is decidedly not there.
+            // RFC 2782: a target of "." means that the service is not available.
             let servers = servers.into_iter().filter(|server| &*server.target != ".").collect();
             let servers = order(servers, chance).into_iter();
             hosts.extend(servers.map(|server| Host {
@@ -189,7 +189,7 @@ impl Search {
         self.ask_hosts(hosts)
     }
 
-    /// The addresses of the hosts.
+    /// Combines the hosts with their addresses.
     fn on_addresses(&mut self, hosts: &[Host], answers: &[Answer]) -> Step {
         let names = distinct(hosts);
         let mut destinations = Vec::new();
@@ -214,8 +214,8 @@ impl Search {
         if destinations.is_empty() { self.not_found() } else { self.done(Ok(destinations)) }
     }
 
-    /// The transport where no record says one (section 4.1). `sips` asks for TLS over whatever it names, which datagrams do
-    /// not carry (RFC 3261 section 26.2.2). `None`: the edge does not have it.
+    /// The transport if no record names one (section 4.1). `sips` requires TLS over the named transport, which is
+    /// impossible over datagrams (RFC 3261 section 26.2.2). `None` if the edge does not have the transport.
     fn transport(&self) -> Option<Transport> {
         let has = |transport: &Transport| self.transports.has(*transport);
         match (self.target.secure, self.target.transport) {
@@ -227,7 +227,8 @@ impl Search {
         }
     }
 
-    /// The transport of a rule that may be followed: one of ours, and for `sips` a secure one.
+    /// The transport of a NAPTR rule, if the search may follow the rule: the edge has the transport, and for `sips` it
+    /// is secure.
     fn offered(&self, pointer: &Naptr) -> Option<Transport> {
         if !pointer.flags.eq_ignore_ascii_case("s") || pointer.rewrites || &*pointer.replacement == "." {
             return None;
@@ -237,7 +238,7 @@ impl Search {
         (self.transports.has(*transport) && secure_enough).then_some(*transport)
     }
 
-    /// The service of the target by a transport. RFC 7118 gives WebSocket none of its own.
+    /// The service of the target for a transport. RFC 7118 defines no service for WebSocket.
     fn service(&self, transport: Transport) -> Option<Service> {
         let labels = match transport {
             Transport::Udp => "_sip._udp.",
@@ -292,7 +293,7 @@ impl Search {
         Destination { transport, address, server_name }
     }
 
-    /// It leads not_found, as far as was said.
+    /// Ends the search without a destination.
     fn not_found(&self) -> Step {
         self.done(Err(if self.incomplete { ResolveError::Timeout } else { ResolveError::NotFound }))
     }
@@ -302,7 +303,7 @@ impl Search {
     }
 }
 
-/// The names of the hosts, each once, in order.
+/// The names of the hosts in order, without duplicates.
 fn distinct(hosts: &[Host]) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     for host in hosts {
@@ -313,7 +314,7 @@ fn distinct(hosts: &[Host]) -> Vec<&str> {
     names
 }
 
-/// An address written out: IPv6 stands in brackets (RFC 3261 section 25.1).
+/// A literal address. IPv6 is in brackets (RFC 3261 section 25.1).
 fn literal(host: &str) -> Option<IpAddr> {
     match host.strip_prefix('[') {
         Some(rest) => rest.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
@@ -321,18 +322,18 @@ fn literal(host: &str) -> Option<IpAddr> {
     }
 }
 
-/// The services of NAPTR records (RFC 3263 section 9). Those of RFC 7118 section 5.5 are not among them: the edge takes
-/// WebSocket connections and opens none.
+/// The services of NAPTR records (RFC 3263 section 9). The services of RFC 7118 section 5.5 are missing: the edge
+/// accepts WebSocket connections and opens none.
 const SERVICES: [(&str, Transport); 3] =
     [("SIP+D2U", Transport::Udp), ("SIP+D2T", Transport::Tcp), ("SIPS+D2T", Transport::Tls)];
 
-/// Whose SRV records are asked for where no NAPTR record chooses, in the order in which they are then tried.
+/// The transports whose SRV records are asked for if no NAPTR record names a transport. They are tried in this order.
 const GUESSED: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
 
-/// Questions of one search, A and AAAA of a name taken as one.
+/// The most questions of one search. A and AAAA of a name count as one question.
 const LOOKUPS: usize = 24;
 
-/// Destinations that one search comes to.
+/// The most destinations of one search.
 const DESTINATIONS: usize = 32;
 
 #[cfg(test)]

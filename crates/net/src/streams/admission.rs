@@ -1,4 +1,4 @@
-//! Who is let in: how many connections peers may hold, in all, from each address, and where no trunk claims them.
+//! How many connections peers may hold: in total, from each address, and from unknown sources, which no trunk claims.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -7,23 +7,23 @@ use std::net::{IpAddr, Ipv6Addr};
 use crate::streams::ended::Unaccepted;
 use crate::streams::limits::StreamLimits;
 
-/// The connections that peers have opened, as they are counted.
+/// Counts the connections that peers have opened.
 #[derive(Debug, Default)]
 pub(super) struct Admission {
     accepted: usize,
     unknown: usize,
     handshakes: usize,
     unknown_handshakes: usize,
-    /// How many each peer address holds, as [`peer_prefix`] has it.
+    /// The number of connections of each peer, by [`peer_prefix`].
     peers: BTreeMap<IpAddr, usize>,
 }
 
-/// A connection that a peer has opened, and what it is counted as until it [leaves](Admission::release).
+/// A connection that a peer has opened, and how it is counted until [`Admission::release`].
 #[derive(Debug)]
 pub(super) struct Admitted {
     peer_prefix: IpAddr,
     is_unknown: bool,
-    /// Whether its TLS handshake is under way, and begun as a stranger's.
+    /// Set while the TLS handshake is in progress.
     handshake: Option<Handshake>,
 }
 
@@ -38,8 +38,8 @@ impl Admission {
         self.accepted
     }
 
-    /// Lets in a connection from `remote`, which begins with a TLS handshake or not, unless a limit stands against it. A
-    /// stranger is who comes from an address that no trunk claims.
+    /// Admits a connection from `remote`, unless it exceeds a limit. `is_unknown`: no trunk claims the source address.
+    /// `has_handshake`: the connection begins with a TLS handshake.
     pub(super) fn admit(
         &mut self,
         limits: &StreamLimits,
@@ -74,7 +74,8 @@ impl Admission {
         Ok(Admitted { peer_prefix, is_unknown, handshake })
     }
 
-    /// The handshake of a connection is over. It is a stranger's no more if it proved a name that a trunk claims.
+    /// Ends the handshake of a connection. If the peer proved a name that a trunk claims, it no longer counts as an
+    /// unknown source.
     pub(super) fn end_handshake(&mut self, admitted: &mut Admitted, is_known: bool) {
         if let Some(Handshake { by_unknown }) = admitted.handshake.take() {
             self.handshakes -= 1;
@@ -86,7 +87,7 @@ impl Admission {
         }
     }
 
-    /// A connection is over.
+    /// Removes a connection from the counts.
     pub(super) fn release(&mut self, mut admitted: Admitted) {
         self.end_handshake(&mut admitted, true);
         self.accepted -= 1;
@@ -99,8 +100,8 @@ impl Admission {
     }
 }
 
-/// The address by which the connections of a peer are counted: of IPv6 the first 64 bits, since whoever has one address of
-/// such a network has them all (RFC 4291 section 2.5.4).
+/// The address that identifies a peer in the counts. For IPv6 these are the first 64 bits, since a host with one
+/// address of such a network can use all of them (RFC 4291 section 2.5.4).
 fn peer_prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
@@ -155,7 +156,7 @@ mod tests {
         assert_eq!(begin(3, UNKNOWN).err(), Some(Unaccepted::StrangerHandshakeCap));
         let trunks = [4, 5].map(|last| begin(last, KNOWN).unwrap());
         assert_eq!(begin(6, KNOWN).err(), Some(Unaccepted::HandshakeCap));
-        // One that ends makes room, whatever it proved, and so does one that is broken off.
+        // A handshake that ends makes room, whether it succeeds or is aborted.
         admission.end_handshake(&mut admitted[0], false);
         trunks.into_iter().for_each(|admitted| admission.release(admitted));
         assert!(admission.admit(&limits, address(3), UNKNOWN, true).is_ok());

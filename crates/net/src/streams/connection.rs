@@ -1,4 +1,4 @@
-//! One connection: octets in and out, and the times that it keeps.
+//! One connection: octets in and out, and its timers.
 
 use std::collections::VecDeque;
 use std::future::{pending, poll_fn};
@@ -20,58 +20,61 @@ use crate::streams::ended::Ended;
 use crate::streams::link::{Closed, ConnectionEvent, ConnectionReport, Link, drain, expects_response};
 use crate::streams::wire::{Fault, Found, Outgoing, Wire};
 
-/// A connection that is open, whatever lies between us and the octets.
+/// An open connection, over any layer below SIP.
 pub(crate) struct Connection<S, W> {
     stream: S,
     wire: W,
     link: Link,
     outgoing: Outgoing,
-    /// Whether what was written may still be held back by a layer below.
+    /// True if a layer below may still hold back written octets.
     unflushed: bool,
     /// The messages in `outgoing`.
     batch: Vec<Bytes>,
-    /// Requests that were written since the peer last sent a message: if the connection ends now, it may not have read them.
+    /// Requests that were written since the peer last sent a message. If the connection ends now, the peer may not have
+    /// read them.
     recent: VecDeque<Bytes>,
-    /// Found and not yet taken by the driver: nothing more is read before it is.
+    /// An event that the driver has not taken yet. Nothing more is read until it is taken.
     waiting: Option<ConnectionEvent>,
     alarm: Alarm,
     times: Times,
     phase: Phase,
     had_input: bool,
-    /// Whether the peer may have sent more than we read.
+    /// True if the peer may have sent more than we have read.
     unread: bool,
 }
 
-/// When what last happened.
+/// The times of the last events.
 #[derive(Debug)]
 struct Times {
-    /// A message, or a keep-alive on a connection that the peer opened; before the first, the opening.
+    /// The last message, or the last keep-alive of a peer that opened the connection. Before the first, the time of
+    /// opening.
     active: Instant,
     /// The first octet of the message that is arriving.
     began: Option<Instant>,
-    /// Octets left, or began to wait.
+    /// When octets were last written, or began to wait.
     written: Instant,
     /// Our last keep-alive.
     pinged: Instant,
-    /// Whether it is unanswered.
+    /// True if our last keep-alive is unanswered.
     unanswered: bool,
-    /// Whether one was ever answered.
+    /// True if the peer has ever answered a keep-alive.
     answers: bool,
 }
 
-/// How far a connection has come.
+/// The state of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
     Open,
-    /// The peer sends nothing more; what we have to say may still be said until then.
+    /// The peer sends nothing more. We may still send until this time.
     HalfClosed(Instant),
-    /// What arrives cannot be read; the answer may be sent until then.
+    /// The input is unreadable. We may still send the answer until this time.
     Unreadable(Instant),
-    /// Nothing more comes in, and nothing is taken from the queue: what waits is sent, then it closes, for this reason.
+    /// Nothing more is read, and nothing more is taken from the queue. After the rest is sent, the connection closes
+    /// for this reason.
     Closing(Ended),
 }
 
-/// Why the connection turned.
+/// Why the connection's task woke up.
 enum Event {
     Read(io::Result<usize>),
     Wrote(io::Result<usize>),
@@ -108,9 +111,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
         }
     }
 
-    /// Carries messages until the connection ends, and reports that as its last.
+    /// Carries messages until the connection ends. The end is the last report.
     pub(crate) async fn run(mut self) {
-        // A handshake may have read more than its own.
+        // A handshake may have read octets that follow it.
         self.read_messages();
         let reason = loop {
             self.alarm.set(self.deadline());
@@ -152,7 +155,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
         self.end(reason).await;
     }
 
-    /// Waits for the next thing to do.
+    /// Waits for the next event.
     async fn next(&mut self) -> Event {
         let reads = self.waiting.is_none()
             && self.phase == Phase::Open
@@ -174,7 +177,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
         }
     }
 
-    /// Looks for messages in what has arrived, up to one that the driver has no room for.
+    /// Reads the messages in the received octets, until the driver has no room for one.
     fn read_messages(&mut self) -> Option<Ended> {
         if self.phase != Phase::Open {
             return None;
@@ -229,7 +232,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
             }
         }
         self.times.began = match (self.wire.is_within_message(), self.waiting.is_some()) {
-            // The sender is not slow while it is we who do not read.
+            // The sender is not slow while we do not read.
             (true, true) => Some(now),
             (true, false) => self.times.began.or(Some(now)),
             (false, _) => None,
@@ -243,7 +246,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
         self.wire.is_within_message().then_some(Ended::ByPeer)
     }
 
-    /// Takes what the queue has given.
+    /// Queues the messages of the batch for writing.
     fn take_batch(&mut self) {
         let now = Clock::mono();
         self.times.written = now;
@@ -273,7 +276,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
         }
     }
 
-    /// When something is to be done if nothing happens before.
+    /// When to act if nothing else happens.
     fn deadline(&self) -> Option<Instant> {
         let Times { began, written, .. } = self.times;
         let limits = &self.link.limits;
@@ -287,14 +290,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
         [reading, writing, self.next_ping()].into_iter().flatten().min()
     }
 
-    /// Until when a connection without a message is kept.
+    /// When a connection without a message is closed.
     fn idle_until(&self) -> Instant {
         let limits = &self.link.limits;
         let limit = if self.had_input || self.link.outbound { limits.idle } else { limits.first_message };
         self.times.active + limit
     }
 
-    /// When the next keep-alive is due, or the answer to the last is.
+    /// When the next keep-alive, or the answer to the last one, is due.
     fn next_ping(&self) -> Option<Instant> {
         let asks = self.link.outbound || self.wire.pings_inbound();
         let interval = self.link.limits.keep_alive.filter(|_| asks && self.phase == Phase::Open)?;
@@ -302,7 +305,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
         Some(pinged + if unanswered && answers { PONG.min(interval) } else { interval })
     }
 
-    /// The deadline has come: gives reason the connection ends, if it does.
+    /// Handles a reached deadline. Returns the reason if the connection ends.
     fn overdue(&mut self, now: Instant) -> Option<Ended> {
         if !self.outgoing.is_empty() && self.times.written + self.link.limits.stalled <= now {
             return Some(Ended::SlowReader);
@@ -337,8 +340,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
         None
     }
 
-    /// Closes our side. Where the peer was abort off, what it still sends is read for a while: a socket that is closed on
-    /// unread octets resets the connection, and takes with it the answer that the peer has not read yet.
+    /// Closes our side. If we stopped reading, reads and discards further input for a while. Closing a socket with
+    /// unread input would reset the connection, and the peer would lose the answer that it has not read yet.
     async fn shut_down(&mut self) {
         let (stream, unread) = (&mut self.stream, self.unread);
         let shutting_down = async {
@@ -352,11 +355,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
             }
             Ok::<_, io::Error>(())
         };
-        // A peer that neither reads nor closes is left behind.
+        // A peer that neither reads nor closes is abandoned.
         let _ = timeout(CLOSE_GRACE, shutting_down).await;
     }
 
-    /// Reports the end, with what is not known to have arrived.
+    /// Reports the end, with all messages that may not have arrived.
     async fn end(mut self, reason: Ended) {
         if let Some(event @ ConnectionEvent::Message { .. }) = self.waiting.take() {
             self.link.report(event).await;
@@ -369,7 +372,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
     }
 }
 
-/// Writes what is to be written, else reads: each as far as it goes without waiting.
+/// Writes waiting octets, else reads, as far as possible without waiting.
 fn poll_stream<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     wire: &mut impl Wire,
@@ -397,7 +400,7 @@ fn poll_stream<S: AsyncRead + AsyncWrite + Unpin>(
     Poll::Pending
 }
 
-/// Reads into a slot on the stack: an idle connection holds no buffer.
+/// Reads into a buffer on the stack, so that an idle connection holds no buffer.
 fn poll_read<S: AsyncRead + Unpin>(
     stream: &mut S,
     cx: &mut Context<'_>,
@@ -410,7 +413,7 @@ fn poll_read<S: AsyncRead + Unpin>(
     Poll::Ready(Ok(buffer.filled().len()))
 }
 
-/// Ends when the driver cuts the connection. That it lets go of it is heard by the queue.
+/// Returns when the driver aborts the connection. A normal close arrives through the queue.
 async fn aborted(abort: &mut oneshot::Receiver<Ended>) -> Ended {
     if abort.is_terminated() {
         return pending().await;
@@ -427,18 +430,17 @@ const SLOT: usize = 16 * 1024;
 /// Messages taken from the queue at once.
 const BATCH: usize = 16;
 
-/// Requests that are remembered while the peer has not spoken since.
+/// The most requests that are kept until the peer sends a message.
 const RECENT: usize = 32;
 
-/// How long an answer to the last keep-alive may take (RFC 5626 section 4.4.1).
+/// How long the answer to a keep-alive may take (RFC 5626 section 4.4.1).
 const PONG: Duration = Duration::from_secs(10);
 
-/// How long after the peer has closed its side, or after we last wrote, a connection is kept for what we may still have to
-/// say.
+/// How long a connection stays open for our messages after the peer has closed its side, or after our last write.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// How long a connection that is to be closed goes on sending and reading what is left.
+/// How long a closing connection may send and read the rest.
 const CLOSE_GRACE: Duration = Duration::from_secs(1);
 
-/// Octets read and thrown away before a connection is closed.
+/// The most octets that are read and discarded before a connection is closed.
 const UNREAD: usize = 1 << 20;

@@ -1,4 +1,4 @@
-//! A connection as the driver keeps it, and the key by which requests find it.
+//! A connection in the driver's table, and the key by which requests find it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,21 +14,21 @@ use crate::streams::admission::Admitted;
 use crate::streams::ended::Ended;
 use crate::tcp::Layer;
 
-/// A connection, as the driver knows it.
+/// A connection, as the driver sees it.
 pub(super) struct Entry {
-    /// Our address is that of the listener, whatever port a connection that we opened leaves from.
+    /// Our address is the address of the listener, even if a connection that we opened leaves from another port.
     pub(super) flow: Flow,
-    /// As what it was let in; `None`: we opened it.
+    /// How an accepted connection is counted. `None`: we opened the connection.
     pub(super) admitted: Option<Admitted>,
-    /// `None` once it has been let go.
+    /// `None` after the driver has closed the connection.
     pub(super) task: Option<TaskHandles>,
     pub(super) queued: Arc<AtomicUsize>,
-    /// Why it was let go, where that was our decision.
+    /// Why the driver closed the connection.
     pub(super) reason: Option<Ended>,
     pub(super) keys: Vec<ConnectionKey>,
-    /// Whether it has been opened.
+    /// True after the connection is open.
     pub(super) open: bool,
-    /// Who wants to know when it is.
+    /// Who waits until the connection is open.
     pub(super) waiters: Vec<(WorkerId, Token)>,
 }
 
@@ -38,13 +38,13 @@ impl Entry {
     }
 }
 
-/// What keeps a connection's task going.
+/// The driver's handles to the task of a connection. Dropping them closes the connection.
 pub(super) struct TaskHandles {
     pub(super) queue: mpsc::Sender<Bytes>,
     pub(super) abort: oneshot::Sender<Ended>,
 }
 
-/// Where a connection leads: requests with the same key share it (RFC 3261 section 18, RFC 5923).
+/// Where a connection leads. Requests with the same key share the connection (RFC 3261 section 18, RFC 5923).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct ConnectionKey {
     pub(super) transport: Transport,
@@ -60,7 +60,7 @@ impl ConnectionKey {
     }
 }
 
-/// A connection that a peer has opened and nobody has looked at.
+/// A socket that was accepted and not checked yet.
 pub(super) struct AcceptedSocket {
     pub(super) stream: TcpStream,
     pub(super) remote: SocketAddr,

@@ -1,4 +1,4 @@
-//! From a socket to a connection that carries messages: what is connected, and the handshakes that lie between.
+//! From a socket to a connection that carries messages: connecting and handshakes.
 
 use std::io;
 
@@ -17,7 +17,7 @@ use crate::ws::failure::{WsFailure, WsMeter};
 use crate::ws::frames::Frames;
 use crate::ws::handshake;
 
-/// A connection that a peer has opened.
+/// Handles a connection that a peer has opened.
 pub(super) async fn serve(stream: TcpStream, layer: Layer, link: Link) {
     let within = link.limits.handshake;
     match layer {
@@ -61,7 +61,7 @@ async fn serve_ws<S: AsyncRead + AsyncWrite + Unpin>(stream: S, meter: WsMeter, 
     }
 }
 
-/// A connection that we open.
+/// Opens a connection and handles it.
 pub(super) async fn open(flow: Flow, layer: Layer, mut link: Link) {
     let connecting = timeout(link.limits.connect, tcp::connect(flow.local, flow.remote));
     let stream = tokio::select! {
@@ -81,7 +81,7 @@ pub(super) async fn open(flow: Flow, layer: Layer, mut link: Link) {
             carry(stream, link).await;
         }
         Layer::Tls(tls) => {
-            // Without a name the peer has to prove its address.
+            // Without a server name the peer must prove its address.
             let address = flow.remote.ip().to_string();
             let name = flow.server_name.as_deref().unwrap_or(&address);
             let connecting = tls.connect(name, stream, link.limits.handshake);
@@ -97,7 +97,7 @@ pub(super) async fn open(flow: Flow, layer: Layer, mut link: Link) {
                 Err(_) => link.fail(Ended::Handshake).await,
             }
         }
-        // A WebSocket is opened by the client alone (RFC 7118 section 5).
+        // Only the client opens a WebSocket (RFC 7118 section 5).
         Layer::Ws(_) | Layer::Wss(..) => link.fail(Ended::Unreachable).await,
     }
 }

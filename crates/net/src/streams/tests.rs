@@ -1,4 +1,4 @@
-//! What waits for a peer, and what may be opened.
+//! Limits on waiting messages and on opened connections.
 
 use std::net::{Ipv4Addr, TcpListener};
 
@@ -6,7 +6,7 @@ use attesta_b2bua::Input;
 
 use super::*;
 
-/// Streams with one address of TCP, and a flow from it to a listener that answers nobody.
+/// Streams with one TCP listener, and a flow from there to a listener that never answers.
 fn streams(limits: StreamLimits) -> (Streams, Flow, TcpListener) {
     let acceptor = Acceptor::tcp((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let peer = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -36,7 +36,7 @@ async fn responses_leave_requests_half_of_the_connections_that_may_be_opened() {
         streams.send(transmit(&flow, start, 100)).is_none()
     };
     let responses = [1, 2, 3, 1].map(|port| sends(port, "SIP/2.0 200 OK"));
-    assert_eq!(responses, [true, true, false, true], "one that is there is taken");
+    assert_eq!(responses, [true, true, false, true], "an existing connection is used");
     assert_eq!([3, 4, 5].map(|port| sends(port, "INVITE ")), [true, true, false]);
 }
 
@@ -51,7 +51,7 @@ async fn a_limit_of_ours_is_not_taken_for_a_fault_of_the_peer() {
     assert_eq!(streams.connection_to(&elsewhere), Err(Unreachable::NoRoom));
     elsewhere.remote.set_port(0);
     let unsent = streams.send(transmit(&elsewhere, "INVITE ", 100)).unwrap();
-    assert!(matches!(Input::from(unsent), Input::TransportFailed(_)), "nobody is there");
+    assert!(matches!(Input::from(unsent), Input::TransportFailed(_)), "nothing listens there");
 }
 
 #[tokio::test]
@@ -61,7 +61,7 @@ async fn a_flood_at_one_address_keeps_no_connection_from_another() {
     let mut streams = Streams::new(vec![flooded, other], StreamLimits::default());
     let _crowd: Vec<_> = (0..2 * BATCH).map(|_| std::net::TcpStream::connect(crowd).unwrap()).collect();
     let _one = std::net::TcpStream::connect(one).unwrap();
-    // The system tells of both addresses when the test next waits.
+    // The system reports both listeners when the test waits next.
     tokio::task::yield_now().await;
     poll_fn(|cx| streams.poll_ready(cx)).await;
     assert!(streams.accepted_sockets.iter().any(|accepted| accepted.local == one));

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::names::record::{RECORDS, Srv};
 
-/// What DNS has, and how often it was asked.
+/// The records of DNS, and the questions that were asked.
 #[derive(Default)]
 struct Zone {
     records: BTreeMap<DnsQuestion, Answer>,
@@ -22,7 +22,7 @@ impl Zone {
         self
     }
 
-    /// `priority weight port target`, each.
+    /// Each server is `priority weight port target`.
     fn srv(mut self, name: &str, servers: &[(u16, u16, u16, &str)]) -> Zone {
         let servers = servers.iter().map(|&(priority, weight, port, target)| Srv {
             priority,
@@ -35,7 +35,7 @@ impl Zone {
         self
     }
 
-    /// `order preference services replacement`, each.
+    /// Each rule is `order preference services replacement`.
     fn naptr(mut self, name: &str, rules: &[(u16, u16, &str, &str)]) -> Zone {
         let rules = rules.iter().map(|&(order, preference, services, replacement)| {
             rule(order, preference, services, replacement)
@@ -65,7 +65,7 @@ impl Zone {
         }
     }
 
-    /// `TRANSPORT address`, each; or why there is none.
+    /// Each result is `TRANSPORT address`; an error says why there is none.
     fn find(&mut self, uri: &str) -> Result<Vec<String>, ResolveError> {
         let found = self.find_by(uri, everything()).result?;
         Ok(found.iter().map(|each| format!("{} {}", each.transport, each.address)).collect())
@@ -147,7 +147,7 @@ fn a_transport_asks_for_its_servers_alone() {
     assert_eq!(
         zone.find("sip:a.example;transport=udp"),
         ok(&["UDP 192.0.2.1:5060"]),
-        "no SRV: the host target_host"
+        "no SRV: the host itself"
     );
     assert_eq!(zone.find("sip:a.example;transport=ws"), ok(&["WS 192.0.2.1:80"]), "no SRV is defined");
 }
@@ -179,7 +179,7 @@ fn naptr_chooses_the_transport_by_order() {
     assert_eq!(places, ["TCP 192.0.2.1:5060", "TCP 192.0.2.2:5060"]);
     assert_eq!(zone.find("sip:example.com"), ok(&["TLS 192.0.2.1:5061"]));
     let found = zone.find_by("sips:example.com", everything()).result.unwrap();
-    assert_eq!(found[0].server_name.as_deref(), Some("example.com"), "the name that was looked for");
+    assert_eq!(found[0].server_name.as_deref(), Some("example.com"), "the name of the target");
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn rules_of_the_lowest_order_that_fits_are_tried_by_preference() {
         .host("t.example.", &["192.0.2.2"])
         .host("s.example.", &["192.0.2.3"]);
     assert_eq!(zone.find("sip:a.example"), ok(&["TCP 192.0.2.2:5070", "UDP 192.0.2.1:5060"]));
-    assert_eq!(zone.find("sips:a.example"), ok(&["TLS 192.0.2.3:5061"]), "sips goes by sips alone");
+    assert_eq!(zone.find("sips:a.example"), ok(&["TLS 192.0.2.3:5061"]), "sips uses only sips services");
 }
 
 #[test]
@@ -275,7 +275,7 @@ fn without_any_record_of_a_service_the_host_itself_is_tried() {
     assert_eq!(zone.find("sip:a.example"), ok(&["UDP 192.0.2.1:5060"]));
     assert_eq!(zone.find("sips:a.example"), ok(&["TLS 192.0.2.1:5061"]));
     let mut zone = zone.naptr("a.example", &[(1, 1, "SIP+D2T", "_sip._tcp.a.example.")]);
-    assert_eq!(zone.find("sip:a.example"), ok(&["TCP 192.0.2.1:5060"]), "by the transport that NAPTR chose");
+    assert_eq!(zone.find("sip:a.example"), ok(&["TCP 192.0.2.1:5060"]), "NAPTR has chosen the transport");
 }
 
 #[test]
@@ -295,7 +295,7 @@ fn a_dot_says_that_the_service_is_not_there() {
     let mut zone =
         Zone::default().srv("_sip._udp.a.example", &[(0, 0, 0, ".")]).host("a.example", &["192.0.2.1"]);
     assert_eq!(zone.find("sip:a.example;transport=udp"), Err(ResolveError::NotFound));
-    assert_eq!(zone.find("sip:a.example"), Err(ResolveError::NotFound), "and no other transport has servers");
+    assert_eq!(zone.find("sip:a.example"), Err(ResolveError::NotFound), "no other transport has servers");
     let mut zone = zone.srv("_sip._tcp.a.example", &[(0, 0, 5060, "a.example")]);
     assert_eq!(zone.find("sip:a.example"), ok(&["TCP 192.0.2.1:5060"]));
 }
@@ -330,7 +330,11 @@ fn a_search_that_finds_nothing_says_whether_dns_was_silent() {
     let mut zone = Zone::default().silent(Kind::Addresses, "a.example");
     assert_eq!(zone.find("sip:a.example"), Err(ResolveError::Timeout));
     let mut zone = Zone::default().silent(Kind::Pointers, "a.example").host("a.example", &["192.0.2.1"]);
-    assert_eq!(zone.find("sip:a.example"), ok(&["UDP 192.0.2.1:5060"]), "the rest is tried all the same");
+    assert_eq!(
+        zone.find("sip:a.example"),
+        ok(&["UDP 192.0.2.1:5060"]),
+        "a missing answer does not stop the search"
+    );
 }
 
 #[test]
@@ -341,7 +345,7 @@ fn servers_that_nobody_can_name_now_are_not_taken_for_none() {
         assert_eq!(zone.find(uri), Err(ResolveError::Timeout), "{uri}");
         assert!(!zone.asked().contains(&"Addresses a.example".to_owned()), "{uri}");
     }
-    // One service that is known will do.
+    // One known service is enough.
     let mut zone = Zone::default()
         .silent(Kind::Services, "_sip._udp.a.example")
         .srv("_sip._tcp.a.example", &[(0, 0, 5060, "b.example")])
@@ -363,7 +367,7 @@ fn a_thousand_servers_cost_a_bounded_number_of_lookups() {
     assert_eq!(zone.asked.len(), LOOKUPS);
 }
 
-/// Names that records of the property test are about.
+/// The names in the records of the property test.
 const NAMES: [&str; 5] = ["a.example", "a.example.", "_sip._udp.a.example.", "b.example.", "."];
 
 fn name() -> impl Strategy<Value = Box<str>> {
@@ -374,7 +378,7 @@ fn answer(kind: Kind) -> BoxedStrategy<Answer> {
     let records = match kind {
         Kind::Addresses => prop::collection::vec(any::<IpAddr>(), 0..12).prop_map(Records::Addresses).boxed(),
         Kind::Services => {
-            // The directory hands on no port 0 but with the target ".".
+            // The directory passes on port 0 only with the target ".".
             let server = (0..3_u16, any::<u16>(), 1..=u16::MAX, name());
             let server =
                 server.prop_map(|(priority, weight, port, target)| Srv { priority, weight, port, target });
@@ -397,7 +401,8 @@ fn answer(kind: Kind) -> BoxedStrategy<Answer> {
 }
 
 proptest! {
-    /// Whatever DNS says, a search ends after three rounds at most, within its bounds, and leads only where it may.
+    /// For any answers of DNS, a search ends after at most three rounds and within its limits. It returns only
+    /// destinations that it may use.
     #[test]
     fn whatever_dns_says_a_search_ends_within_its_bounds(
         uri in prop::sample::select(&["sip:a.example", "sips:a.example", "sip:a.example;transport=udp"][..]),
