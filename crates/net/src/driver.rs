@@ -396,7 +396,7 @@ impl<P: Policy> Driver<P> {
 
     /// Handles a message that could not be sent. The switchboard is told, unless the error is transient.
     fn unsent(&mut self, transmit: Transmit, error: &io::Error) {
-        tracing::debug!(flow = ?transmit.flow, %error, "send");
+        tracing::debug!(flow = ?transmit.flow, %error, "cannot send");
         if is_transient(error) {
             self.counters.send_failures += 1;
         } else {

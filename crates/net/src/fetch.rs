@@ -385,7 +385,7 @@ where
 }
 
 fn tls_error(error: io::Error) -> FetchError {
-    tracing::debug!(%error, "fetch: TLS handshake");
+    tracing::debug!(%error, "fetch: TLS handshake failed");
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidCertificate(_)) => FetchError::Certificate,
         Some(_) => FetchError::Tls,
@@ -394,7 +394,7 @@ fn tls_error(error: io::Error) -> FetchError {
 }
 
 fn http_error(error: hyper::Error) -> FetchError {
-    tracing::debug!(%error, "fetch: HTTP");
+    tracing::debug!(%error, "fetch: HTTP exchange failed");
     if error.is_parse_too_large() { FetchError::TooLarge } else { FetchError::Http }
 }
 

@@ -112,7 +112,7 @@ impl Streams {
                     }),
                     Poll::Ready(Err(error)) if is_peer_fault(&error) => {}
                     Poll::Ready(Err(error)) => {
-                        tracing::warn!(local = %acceptor.local(), %error, "accept");
+                        tracing::warn!(local = %acceptor.local(), %error, "cannot accept a connection; trying again shortly");
                         self.counters.refuse(Unaccepted::System);
                         let mut pause = Box::pin(sleep(ACCEPT_PAUSE));
                         if pause.as_mut().poll(cx).is_pending() {

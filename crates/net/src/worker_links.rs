@@ -1,4 +1,4 @@
-//! What leads from each worker of an edge to each other.
+//! The queues between the workers of an edge.
 
 use std::future::poll_fn;
 use std::hash::Hasher;
@@ -15,43 +15,43 @@ use tokio::sync::mpsc::error::TrySendError;
 use crate::clock::{NoRandomness, random};
 use crate::streams::event::Unsent;
 
-/// One worker's lines to the other workers of its edge, and what it needs to know which of them a message belongs to.
+/// The links of one worker to the other workers of its edge, and the rule that finds the owner of a message.
 ///
-/// All datagrams of one peer reach one socket of those that share an address, and a connection has one owner. So whoever
-/// receives a message hands it to the worker that has its call: the one named in our branch or tag, and for a request that
-/// bears neither the one that its Call-ID hashes to, under a key that nobody outside knows. That is settled before anything
-/// is kept of the message, so that retransmissions, CANCELs and merged requests meet the INVITE.
+/// If sockets share an address, all datagrams of one peer reach one of them. A connection has one owner. So the worker
+/// that receives a message hands it over to the worker that owns its call. Our branch or tag names that worker. For a
+/// request without them, the worker follows from a hash of the Call-ID, with a secret key. This happens before anything
+/// of the message is stored, so that retransmissions, CANCELs and merged requests reach the worker of the INVITE.
 #[derive(Debug)]
 pub struct WorkerLinks {
     own: WorkerId,
     instance: u16,
     hasher: SipHasher13,
-    /// By worker; to itself a worker has none.
+    /// The links by worker number. The own entry is `None`.
     outgoing: Vec<Option<mpsc::Sender<Handover>>>,
     incoming: Vec<mpsc::Receiver<Handover>>,
 }
 
-/// What one worker hands to another.
+/// What one worker hands over to another.
 #[derive(Debug)]
 pub(crate) enum Handover {
-    /// A message from the network that concerns a call of the other's, or may begin one there.
+    /// A message from the network that belongs to a call of the other worker, or may begin a call there.
     Message(Flow, Bytes),
-    /// A message to be sent on a connection that the other owns.
+    /// A message to send on a connection of the other worker.
     Transmit(Transmit),
-    /// A message of the other's that did not arrive.
+    /// A message of the other worker that did not arrive.
     Failed(Unsent),
-    /// A connection that this worker wants to have ready at the other.
+    /// A connection that the other worker must have ready for this worker.
     Reach(WorkerId, Token, Flow),
-    /// What became of the connection that the other wanted.
+    /// The result for a connection that the other worker asked for.
     Reached(Token, Result<(), Unreachable>),
 }
 
 impl WorkerLinks {
-    /// The lines of `workers` workers of this instance, in the order of their numbers. The endpoints of worker `n` bear the
-    /// [`WorkerPlace`](attesta_transaction::WorkerPlace) of `instance` and `n`.
+    /// Links `workers` workers of this instance, in the order of their numbers. The endpoints of worker `n` must have
+    /// the [`WorkerPlace`](attesta_transaction::WorkerPlace) of `instance` and `n`.
     ///
     /// # Errors
-    /// The operating system gives no random octets for the key.
+    /// The operating system returned no random octets for the key.
     pub fn between(workers: NonZeroU8, instance: u16) -> Result<Vec<WorkerLinks>, NoRandomness> {
         let hasher = SipHasher13::new_with_key(&random()?);
         let mut all: Vec<_> = (0..workers.get())
@@ -82,12 +82,12 @@ impl WorkerLinks {
         Ok(all)
     }
 
-    /// The worker whose lines these are.
+    /// The number of this worker.
     pub(crate) fn own(&self) -> WorkerId {
         self.own
     }
 
-    /// The worker that a message belongs to; this one where nothing tells.
+    /// The owner of a message. This worker if the message names no owner.
     pub(crate) fn owner(&self, hint: &WorkerHint<'_>) -> WorkerId {
         let named = hint.place.filter(|place| {
             place.instance == self.instance && usize::from(place.worker) < self.outgoing.len()
@@ -98,7 +98,7 @@ impl WorkerLinks {
         let Some(call_id) = hint.call_id else { return self.own };
         let mut hasher = self.hasher;
         hasher.write(call_id);
-        // Less than the number of workers, of which there are 255 at most.
+        // Less than the number of workers, which is at most 255.
         let worker = hasher.finish().checked_rem(self.outgoing.len() as u64);
         worker.and_then(|worker| u8::try_from(worker).ok()).map_or(self.own, WorkerId)
     }
@@ -114,24 +114,24 @@ impl WorkerLinks {
         }
     }
 
-    /// Hands something to another worker; gives back what finds no room on the line.
+    /// Hands something over to another worker. Returns it if the link has no room.
     pub(crate) fn hand_over(&self, to: WorkerId, handover: Handover) -> Option<Handover> {
         let Some(Some(link)) = self.outgoing.get(usize::from(to.0)) else { return Some(handover) };
         link.try_send(handover).err().map(TrySendError::into_inner)
     }
 
-    /// The line to another worker, which tells when there is room on it.
+    /// The link to another worker, to wait for room.
     pub(crate) fn link(&self, to: WorkerId) -> Option<mpsc::Sender<Handover>> {
         self.outgoing.get(usize::from(to.0)).cloned().flatten()
     }
 
-    /// Waits for what the others hand over, and puts it into `taken`. Dropping the future loses nothing.
+    /// Waits for handovers from other workers, and adds them to `taken`. Dropping the future loses nothing.
     pub(crate) async fn arrivals(&mut self, taken: &mut Vec<Handover>) {
         let incoming = &mut self.incoming;
         poll_fn(|cx| {
             let before = taken.len();
             for link in incoming.iter_mut() {
-                // The line of a worker that has stopped stays silent.
+                // The link of a worker that has stopped stays silent.
                 let _ = link.poll_recv_many(cx, taken, BATCH);
             }
             if taken.len() > before { Poll::Ready(()) } else { Poll::Pending }
@@ -140,10 +140,10 @@ impl WorkerLinks {
     }
 }
 
-/// What may wait on one line: a few batches of datagrams.
+/// What may wait on one link: a few batches of datagrams.
 const LINK_CAPACITY: usize = 1024;
 
-/// What is taken from one line in one turn.
+/// What is taken from one link in one turn.
 const BATCH: usize = 32;
 
 #[cfg(test)]
@@ -172,7 +172,7 @@ mod tests {
             assert!(links.iter().all(|link| link.owner(&of_place(5, worker)) == WorkerId(worker)));
         }
         let by_call_id = WorkerHint { place: None, call_id: Some(b"c") };
-        // A place of another instance, or of a worker that there is not, says nothing.
+        // A place of another instance, or of a worker that does not exist, names no owner.
         for hint in [by_call_id, of_place(6, 1), of_place(5, 4)] {
             let owner = links[0].owner(&by_call_id);
             assert!(links.iter().all(|link| link.owner(&hint) == owner));

@@ -152,7 +152,7 @@ fn pointer(data: &RData) -> Option<Naptr> {
 }
 
 fn failure_reply(error: &NetError) -> Reply {
-    tracing::debug!(%error, "lookup");
+    tracing::debug!(%error, "DNS lookup failed");
     if let NetError::Dns(DnsError::NoRecordsFound(absent)) = error {
         let ttl = Duration::from_secs(absent.negative_ttl.unwrap_or_default().into());
         return Reply { ttl, ..Reply::failed(LookupError::NotFound) };

@@ -122,7 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
                 Event::Read(Ok(0)) => self.half_close(),
                 Event::Read(Ok(_)) => self.read_messages(),
                 Event::Read(Err(error)) | Event::Wrote(Err(error)) => {
-                    tracing::debug!(id = self.link.id.0, %error, "connection");
+                    tracing::debug!(id = self.link.id.0, %error, "connection broke");
                     Some(Ended::Broken)
                 }
                 Event::Wrote(Ok(octets)) => {

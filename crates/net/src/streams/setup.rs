@@ -71,7 +71,7 @@ pub(super) async fn open(flow: Flow, layer: Layer, mut link: Link) {
     let stream = match stream {
         Ok(stream) => stream,
         Err(error) => {
-            tracing::debug!(?flow, %error, "connect");
+            tracing::debug!(?flow, %error, "cannot connect");
             return link.fail(Ended::Unreachable).await;
         }
     };

@@ -1,4 +1,4 @@
-//! Handshakes between two of us, and with certificates that change.
+//! Handshakes between two of our sides, and changing certificates.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::clock::Clock;
 use crate::tls::counters::TlsCounters;
 use crate::tls::files::{Pem, TLS_FILES_POLL, TlsFiles};
 
-/// How long a handshake may take.
+/// The time limit of a handshake.
 const TIME: Duration = Duration::from_secs(5);
 
-/// A root and what it vouches for.
+/// A root and its key, which issue certificates.
 struct Authority {
     pem: String,
     issuer: Issuer<'static, KeyPair>,
@@ -33,7 +33,7 @@ impl Authority {
         TlsRoots::from_pem(self.pem.as_bytes()).unwrap()
     }
 
-    /// A certificate for `uris` and `names`, and its key, PEM.
+    /// A certificate for `uris` and `names`, and its key, in PEM.
     fn issue(&self, uris: &[&str], names: &[&str]) -> (String, String) {
         let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
@@ -47,7 +47,7 @@ impl Authority {
         TlsIdentity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap()
     }
 
-    /// Terms that show a certificate for `domain` and believe this root.
+    /// Terms with a certificate for `domain` that trust this root.
     fn terms(&self, domain: &str) -> TlsTerms {
         TlsTerms::new(self.identity(&[], &[domain]), self.roots())
     }
@@ -59,12 +59,13 @@ fn tls(terms: &TlsTerms) -> Tls {
 
 type Outcome = Result<Secured<DuplexStream>, TlsFailure>;
 
-/// A handshake of `client`, which wants `domain`, with `server`.
+/// A handshake of `client` with `server`, for the name `domain`.
 async fn meet(server: &Tls, client: &Tls, domain: &str) -> (Outcome, Outcome) {
     let (near, far) = duplex(64 * 1024);
     tokio::join!(server.accept(near, TIME), async {
         let mut outcome = client.connect(domain, far, TIME).await;
-        // In TLS 1.3 the client is done before the server has judged it: what the server says of it is read here.
+        // In TLS 1.3 the client finishes before the server has checked its certificate. This read receives the server's
+        // alert.
         if let Ok(secured) = &mut outcome {
             let mut octet = [0];
             let _ = timeout(Duration::from_millis(1), secured.stream.read(&mut octet)).await;
@@ -90,7 +91,7 @@ async fn the_server_proves_the_name_that_was_called() {
     let (accepted, connected) = meet(&server, &client, "SIP.a.example").await;
     let (mut accepted, mut connected) = (accepted.unwrap(), connected.unwrap());
     assert_eq!(names(&connected), ["sip.a.example"]);
-    assert!(accepted.names.is_none(), "nobody asked the client");
+    assert!(accepted.names.is_none(), "the client was not asked");
     accepted.stream.write_all(b"hello").await.unwrap();
     accepted.stream.flush().await.unwrap();
     let mut heard = [0; 5];
@@ -156,9 +157,9 @@ async fn the_certificate_is_chosen_by_the_name_asked_for() {
         let (_, connected) = meet(&server, &client, name).await;
         assert_eq!(names(&connected.unwrap()), [name]);
     }
-    // A SIP client refuses the wildcard, and was shown it all the same: a browser would take it.
+    // A SIP client refuses the wildcard although the server chose it. A browser would accept it.
     assert_eq!(meet(&server, &client, "a.web.example").await.1.unwrap_err(), TlsFailure::Name);
-    // Of a name that is nobody's the first is shown.
+    // For an unknown name the server shows its first certificate.
     assert_eq!(meet(&server, &client, "other.example").await.1.unwrap_err(), TlsFailure::Name);
 }
 
@@ -174,7 +175,7 @@ async fn a_session_is_resumed_with_what_was_proved() {
     }
     assert_eq!((count(&server.meter, "accept", "full"), count(&server.meter, "accept", "resumed")), (1, 2));
 
-    // New terms end what the old ones began: the client has to prove itself anew, and cannot.
+    // New terms end old sessions: the client must show its certificate again and is refused.
     let other = Authority::new();
     server.replace(&authority.terms("sip.a.example").clients(TlsClients::Required(other.roots()))).unwrap();
     let (accepted, _) = meet(&server, &client, "sip.a.example").await;
@@ -235,7 +236,7 @@ fn a_key_and_a_certificate_belong_together() {
     assert!(TlsRoots::from_pem(key.as_bytes()).is_err());
 }
 
-/// The certificate that a listener shows now: by the name that is accepted of it.
+/// True if the listener now shows a certificate for `name`.
 async fn shows(server: &Tls, client: &Tls, name: &str) -> bool {
     meet(server, client, name).await.1.is_ok()
 }
@@ -245,7 +246,7 @@ fn write(folder: &Path, (certificate, key): &(String, String)) {
     std::fs::write(folder.join("edge.key.pem"), key).unwrap();
 }
 
-/// Waits for a count that a task on the wall clock makes.
+/// Waits for a count that another task increments.
 async fn until(meter: &TlsMeter, reached: impl Fn(TlsCounters) -> bool) {
     while !reached(meter.counters()) {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -266,7 +267,7 @@ async fn new_files_are_taken_up_and_useless_ones_left() {
     let following = tokio::spawn(files.clone().follow(server.clone()));
     assert!(shows(&server, &client, "old.example").await);
 
-    // The first look has to be over before the files change.
+    // The first check must end before the files change.
     tokio::time::sleep(TLS_FILES_POLL * 2).await;
     write(&folder, &authority.issue(&[], &["new.example"]));
     until(&server.meter, |counters| counters.reloaded == 1).await;

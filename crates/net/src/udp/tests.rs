@@ -146,7 +146,7 @@ async fn a_full_send_buffer_keeps_the_order_and_loses_nothing() {
     assert_eq!(got, sent);
 }
 
-/// What [`Udp::receive`] says of a datagram that nobody takes.
+/// Checks what [`Udp::receive`] reports for a datagram to a closed port.
 #[cfg(target_os = "linux")]
 async fn unreached(mut alice: Udp, nobody: SocketAddr) {
     let invite = Bytes::from(format!("INVITE sip:bob@{nobody} SIP/2.0\r\n{}", "x".repeat(2000)));
@@ -158,7 +158,7 @@ async fn unreached(mut alice: Udp, nobody: SocketAddr) {
     }
     assert_eq!(failed[0].flow, Flow::udp(alice.local(), nobody));
     assert!(failed[0].payload.len() >= 500 && invite.starts_with(&failed[0].payload));
-    // Once is enough, and it takes nothing with it that is sent after it.
+    // The error is reported once, and does not affect later datagrams.
     assert!(timeout(Duration::from_millis(20), alice.arrivals()).await.is_err());
     let mut bob = bind(&format!("{}:0", if nobody.is_ipv6() { "[::1]" } else { "127.0.0.1" }));
     send(&mut alice, bob.local(), b"SIP".as_slice()).await.unwrap();
@@ -227,7 +227,7 @@ async fn what_the_system_drops_is_counted() {
         send(&mut alice, bob.local(), vec![b'x'; 1000]).await.unwrap();
     }
     let mut taken = next(&mut bob).await.len() as u64;
-    // The count comes with the next datagram that finds room.
+    // The system reports the count with the next received datagram.
     send(&mut alice, bob.local(), b"SIP".as_slice()).await.unwrap();
     let mut dropped = 0;
     while taken + dropped < 21 {

@@ -1,4 +1,4 @@
-//! Against a client of the library's make, and against peers that mean no good.
+//! Tests with a client of the library, and with hostile peers.
 
 use std::io::{self, ErrorKind, Read, Write};
 
@@ -18,7 +18,7 @@ const GOOD: &str = "GET / HTTP/1.1\r\nHost: sip-ws.example.com\r\nUpgrade: webso
                     Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: chat, sip\r\n\
                     Sec-WebSocket-Version: 13\r\n\r\n";
 
-/// What a server makes of a request, and what it answers.
+/// The server's result for a request, and its answer.
 async fn asked(request: &str) -> (Result<Bytes, WsFailure>, String) {
     let (near, mut far) = duplex(256 * 1024);
     far.write_all(request.as_bytes()).await.unwrap();
@@ -118,7 +118,7 @@ impl Pair {
         self.client.send(message).unwrap();
     }
 
-    /// What the server finds when it gets the client's octets one by one.
+    /// What the server finds when it receives the client's octets one by one.
     fn server_finds(&mut self) -> Vec<Framed> {
         let octets = std::mem::take(&mut self.client.get_mut().outward);
         let mut found = Vec::new();
@@ -146,7 +146,7 @@ fn frames() -> Frames {
     Frames::new(LIMIT, WsMeter::default())
 }
 
-/// A client's frame with a mask of nought, so that the payload stands as it is.
+/// A client's frame with a mask of zeros, so that the payload stays unchanged.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     match u8::try_from(payload.len()) {
@@ -177,7 +177,7 @@ fn a_message_is_a_message_in_text_or_binary_or_fragments() {
     server.push(&[frame(0x01, b"OPT"), frame(0x89, b"there?")].concat());
     assert_eq!(server.poll(), Some(Ok(Framed::KeepAlive)));
     assert_eq!(server.poll(), None);
-    assert!(server.is_within_message(), "the ping between is not part of it");
+    assert!(server.is_within_message(), "the ping is not part of the message");
     assert_eq!(server.outward(), [&[0x8A, 6][..], b"there?"].concat());
     server.push(&frame(0x80, b"IONS"));
     assert_eq!(server.poll(), Some(Ok(message(b"OPTIONS"))));
@@ -218,7 +218,7 @@ fn a_goodbye_is_answered() {
     assert_eq!(pair.server.poll(), None);
 }
 
-/// The failure that these octets end in, and the close code that the peer is given.
+/// The failure that these octets cause, and the close code that the peer gets.
 fn ends(octets: &[u8]) -> (WsFailure, u16) {
     let meter = WsMeter::default();
     let mut server = Frames::new(LIMIT, meter.clone());
@@ -233,13 +233,13 @@ fn ends(octets: &[u8]) -> (WsFailure, u16) {
     let counted = meter.counters().failures().find(|(_, count)| *count > 0);
     assert_eq!(counted, Some((failure.as_str(), 1)));
     let sent = server.outward();
-    let (_, [0x88, 0x02, high, low]) = sent.split_last_chunk().unwrap() else { panic!("no goodbye") };
+    let (_, [0x88, 0x02, high, low]) = sent.split_last_chunk().unwrap() else { panic!("no close frame") };
     (failure, u16::from_be_bytes([*high, *low]))
 }
 
 #[test]
 fn a_frame_or_a_message_over_the_limit_ends_the_connection() {
-    // The length alone is enough: nothing of the payload is waited for.
+    // The length alone is enough: the server does not wait for the payload.
     let announced = [0x81, 0x80 | 127, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
     assert_eq!(ends(&announced), (WsFailure::TooLarge, 1009));
     let sum = [frame(0x01, &[b'a'; 600]), frame(0x00, &[b'a'; 600])].concat();

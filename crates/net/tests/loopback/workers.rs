@@ -1,4 +1,4 @@
-//! Two workers at one address: calls are spread, and what belongs to a call finds it, whoever receives it.
+//! Two workers at one address: calls are spread, and messages reach their call on any worker.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ use crate::phone::{hears, passing, response};
 /// Workers with sockets at one address.
 struct Workers {
     address: SocketAddr,
-    /// Where the first takes connections.
+    /// The address where the first worker accepts connections.
     tcp: SocketAddr,
     controls: Vec<Control>,
     running: JoinSet<Report>,
@@ -92,7 +92,7 @@ impl Caller {
         self.socket.send_to(request.as_bytes(), self.edge).await.unwrap();
     }
 
-    /// Hears until each of `calls` has its final response of this status to this method; its To tag by call.
+    /// Receives until each of `calls` has a final response to `method` with this status. Returns the To tag by call.
     async fn gets(&self, status: &str, method: &str, calls: usize) -> BTreeMap<usize, String> {
         let mut tags = BTreeMap::new();
         while tags.len() < calls {
@@ -121,7 +121,7 @@ async fn the_calls_of_one_peer_are_spread_and_their_messages_find_them() {
     for batch in 0..CALLS / BATCH {
         let calls = batch * BATCH..(batch + 1) * BATCH;
         for call in calls.clone() {
-            // Twice: a retransmission meets its INVITE.
+            // Sent twice: a retransmission reaches the worker of its INVITE.
             caller.tells("INVITE", uri, call, 1, "invite", "").await;
             caller.tells("INVITE", uri, call, 1, "invite", "").await;
         }
@@ -138,7 +138,7 @@ async fn the_calls_of_one_peer_are_spread_and_their_messages_find_them() {
         assert!(report.calls.calls > CALLS as u64 / 3, "{:?}", report.calls);
         assert_eq!(report.calls.refused().map(|(_, count)| count).sum::<u64>(), 0);
     }
-    // The system gave all that one peer sends to one socket.
+    // The system delivers all datagrams of one peer to one socket.
     assert!(reports.iter().any(|report| report.shell.datagrams_received == 0));
     assert!(reports.iter().all(|report| report.shell.handovers_dropped == 0));
 }
@@ -152,7 +152,7 @@ async fn what_cancels_or_answers_a_call_finds_it() {
     for call in 0..BATCH {
         caller.tells("INVITE", &uri, call, 1, "invite", "").await;
     }
-    // All INVITEs arrive at the callee from one address; each is ringing before it is cancelled.
+    // All INVITEs reach the callee from one address. Each call rings before it is cancelled.
     let mut rung = BTreeMap::new();
     while rung.len() < BATCH {
         let (invite, from) = hears(&callee).await;
@@ -224,7 +224,7 @@ async fn a_worker_that_is_let_go_frees_its_port() {
 
 const CALLS: usize = 120;
 
-/// Calls at once.
+/// Calls at the same time.
 const BATCH: usize = 20;
 
 #[tokio::test]
@@ -244,7 +244,7 @@ async fn workers_end_their_calls_before_any_of_them_stops() {
     for control in &workers.controls {
         while control.report().await.unwrap().calls.draining == 0 {}
     }
-    // Each worker has some of the new calls, and refuses them for as long as one of the others has one of the old.
+    // Each worker gets some of the new calls. It refuses them as long as another worker still has an old call.
     let new = |call: usize| call + BATCH;
     for (call, tag) in tags.iter().skip(1) {
         caller.tells("BYE", uri, *call, 2, "bye", tag).await;
