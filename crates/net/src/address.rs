@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv4_address_inside_an_ipv6_one_is_judged_by_itself() {
+    fn an_ipv4_address_inside_an_ipv6_address_is_checked() {
         assert_eq!(judged("::ffff:127.0.0.1"), Some(SpecialUse::Loopback));
         assert_eq!(judged("::ffff:10.0.0.1"), Some(SpecialUse::Private));
         assert_eq!(judged("::ffff:8.8.8.8"), None);

@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_later_deadline_rings_early_once_and_an_earlier_one_in_time() {
+    async fn a_later_deadline_rings_early_and_an_earlier_one_in_time() {
         let (start, mut alarm) = (Clock::mono(), Alarm::new());
         for deadline in [SECOND * 5, SECOND * 9] {
             alarm.set(Some(start + deadline));
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_wait_given_up_loses_nothing() {
+    async fn a_cancelled_wait_loses_nothing() {
         let (start, mut alarm) = (Clock::mono(), Alarm::new());
         alarm.set(Some(start + SECOND * 2));
         alarm.arm();

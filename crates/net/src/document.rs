@@ -76,14 +76,14 @@ mod tests {
     }
 
     #[test]
-    fn the_fields_of_several_lines_are_one_list() {
+    fn header_lines_of_one_name_are_one_list() {
         let document = document(&[(CACHE_CONTROL, "public"), (CACHE_CONTROL, "max-age=60")], 0);
         assert_eq!(document.cache_control, "public, max-age=60");
         assert_eq!((document.age, document.expires_in), (Duration::ZERO, None));
     }
 
     #[test]
-    fn age_includes_what_the_answer_took() {
+    fn age_includes_the_time_of_the_answer() {
         assert_eq!(document(&[(AGE, "100")], 2).age, Duration::from_secs(102));
         assert_eq!(document(&[(AGE, "old")], 2).age, Duration::from_secs(2));
     }

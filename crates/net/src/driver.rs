@@ -363,7 +363,7 @@ impl<P: Policy> Driver<P> {
 
     /// Queues a message. The queue is flushed at the end of the turn with as few system calls as possible.
     fn transmit(&mut self, transmit: Transmit) {
-        if let Some(owner) = self.other_worker(|links| links.carrier(&transmit.flow)) {
+        if let Some(owner) = self.other_worker(|links| links.transport_owner(&transmit.flow)) {
             if let Some(Handover::Transmit(transmit)) = self.hand_over(owner, Handover::Transmit(transmit)) {
                 self.fail(Unsent::no_room(transmit));
             }

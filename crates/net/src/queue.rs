@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_host_holds_up_nobody_but_itself() {
+    fn a_slow_host_does_not_delay_other_hosts() {
         let mut queue = Queue::new(FetchLimits::default().running(3, 2));
         for path in 0..4 {
             queue.push(url("slow.example", path));
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn another_way_to_write_a_host_is_no_other_host() {
+    fn spellings_of_a_host_count_as_one_host() {
         let mut queue = Queue::new(FetchLimits::default().running(3, 1));
         for host in ["a.example", "A.example", "a.EXAMPLE."] {
             queue.push(url(host, 0));
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn room_is_bounded_for_each_host_and_in_all() {
+    fn waiting_fetches_are_limited_per_host_and_in_total() {
         let mut queue = Queue::new(FetchLimits::default().waiting(3, 2));
         queue.push(url("a.example", 0));
         queue.push(url("a.example", 1));
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_remembered_of_hosts_that_are_done() {
+    fn finished_hosts_are_forgotten() {
         let mut queue = Queue::new(FetchLimits::default());
         for path in 0..10 {
             queue.push(url("a.example", path));

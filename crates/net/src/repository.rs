@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn listens_on_loopback_unless_told_otherwise() {
+    async fn listens_only_on_loopback_by_default() {
         let outside: SocketAddr = "0.0.0.0:0".parse().unwrap();
         let refused = Repository::bind(config().address(outside)).await;
         assert!(matches!(refused, Err(RepositoryError::NotLoopback(address)) if address == outside));

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_leads_to_its_addresses_in_their_order() {
+    async fn a_name_leads_to_its_addresses_in_order() {
         let hosts = Hosts::new()
             .at("carrier.example", Ipv4Addr::new(127, 0, 0, 2))
             .at("carrier.example", Ipv4Addr::LOCALHOST);
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_is_not_there_is_not_found() {
+    async fn an_unknown_name_is_not_found() {
         let found = lookup("sip:nowhere.example").run(Arc::new(Hosts::new()), Seed::new([1; 32])).await;
         assert_eq!(found.result, Err(ResolveError::NotFound));
     }
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_search_is_over_when_its_time_is() {
+    async fn a_search_ends_after_its_time_limit() {
         let found = lookup("sip:carrier.example").run(Arc::new(SilentNames), Seed::new([1; 32])).await;
         assert_eq!(found.result, Err(ResolveError::Timeout));
     }

@@ -105,7 +105,7 @@ impl WorkerLinks {
 
     /// The worker whose socket sends a message on `flow`. Each worker has a socket for datagrams. A connection has one owner,
     /// and worker 0 opens connections, so that all workers share them.
-    pub(crate) fn carrier(&self, flow: &Flow) -> WorkerId {
+    pub(crate) fn transport_owner(&self, flow: &Flow) -> WorkerId {
         match flow.transport {
             Transport::Udp => self.own,
             Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_handed_over_arrives_in_its_order_and_a_full_line_gives_it_back() {
+    async fn handovers_keep_their_order_and_a_full_link_returns_them() {
         let mut links = links(3);
         for worker in [0, 1] {
             assert!(links[worker].hand_over(WorkerId(2), message()).is_none());

@@ -40,7 +40,7 @@ impl Fixture {
 }
 
 #[tokio::test]
-async fn one_fetch_serves_all_who_ask() {
+async fn one_fetch_serves_all_requests() {
     let mut fixture = Fixture::start().await;
     fixture.web.repository.serve("/a.pem", Answer::chain(fixture.web.chain.clone()));
     let url = fixture.web.url("/a.pem");
@@ -66,7 +66,7 @@ async fn a_failure_is_published_and_remembered() {
 }
 
 #[tokio::test]
-async fn what_is_no_chain_is_remembered_as_such() {
+async fn an_unparsable_chain_is_remembered_as_a_failure() {
     let mut fixture = Fixture::start().await;
     fixture.web.repository.serve("/a.pem", Answer::chain("<html>"));
     let url = fixture.web.url("/a.pem");
@@ -75,7 +75,7 @@ async fn what_is_no_chain_is_remembered_as_such() {
 }
 
 #[tokio::test]
-async fn a_server_that_stalls_holds_up_no_other_fetch() {
+async fn a_stalled_server_does_not_delay_other_fetches() {
     let mut fixture = Fixture::start().await;
     fixture.web.repository.serve("/never.pem", Answer::never());
     fixture.web.repository.serve("/a.pem", Answer::chain(fixture.web.chain.clone()));
@@ -87,7 +87,7 @@ async fn a_server_that_stalls_holds_up_no_other_fetch() {
 }
 
 #[tokio::test]
-async fn fetches_for_one_host_are_bounded_and_the_rest_is_not_held_against_it() {
+async fn a_refused_fetch_is_not_remembered_as_a_failure() {
     let limits = FetchLimits::default().running(1, 1).waiting(1, 1);
     let mut fixture = Fixture::with(CacheConfig::default(), limits).await;
     fixture.web.repository.serve("/never.pem", Answer::never());
@@ -101,7 +101,7 @@ async fn fetches_for_one_host_are_bounded_and_the_rest_is_not_held_against_it() 
 }
 
 #[tokio::test]
-async fn a_credential_is_fetched_again_ahead_of_its_end() {
+async fn a_credential_is_refetched_before_it_expires() {
     let short = CacheConfig::default().floor(Duration::ZERO).ceiling(Duration::ZERO);
     let mut fixture = Fixture::with(short, FetchLimits::default()).await;
     fixture.web.repository.serve("/a.pem", Answer::chain(fixture.web.chain.clone()));

@@ -6,7 +6,7 @@ use super::*;
 use crate::driver::wake::{arrivals, next_handovers};
 
 #[test]
-fn a_full_buffer_is_no_broken_transport() {
+fn a_full_send_buffer_is_not_a_broken_transport() {
     assert!(is_transient(&ErrorKind::WouldBlock.into()));
     assert!(is_transient(&io::Error::from_raw_os_error(LINUX_ENOBUFS)));
     for kind in [ErrorKind::NetworkUnreachable, ErrorKind::AddrNotAvailable, ErrorKind::PermissionDenied] {
@@ -15,7 +15,7 @@ fn a_full_buffer_is_no_broken_transport() {
 }
 
 #[tokio::test]
-async fn workers_that_hand_over_all_the_time_do_not_keep_connections_waiting() {
+async fn constant_handovers_do_not_block_connections() {
     let acceptor = Acceptor::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
     let flow = Flow::udp(acceptor.local(), acceptor.local());
     let _peer = std::net::TcpStream::connect(acceptor.local()).unwrap();
@@ -32,7 +32,7 @@ async fn workers_that_hand_over_all_the_time_do_not_keep_connections_waiting() {
 }
 
 #[tokio::test]
-async fn what_a_stream_has_delivered_waits_for_the_worker_that_it_belongs_to() {
+async fn messages_of_streams_wait_for_room_in_the_link() {
     let here = "127.0.0.1:5060".parse().unwrap();
     let config = Config::builder().listener(Listener::new("tcp", Transport::Tcp, here)).build().unwrap();
     let place = WorkerPlace { instance: 0, worker: 0 };

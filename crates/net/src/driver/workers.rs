@@ -71,7 +71,7 @@ impl<P: Policy> Driver<P> {
     /// Asks the worker that owns connections of this kind to have a connection ready.
     pub(super) fn reach(&mut self, token: Token, flow: Flow) {
         let own = self.worker_links.as_ref().map_or(WorkerId::default(), WorkerLinks::own);
-        match self.other_worker(|links| links.carrier(&flow)) {
+        match self.other_worker(|links| links.transport_owner(&flow)) {
             Some(owner) => {
                 if self.hand_over(owner, Handover::Reach(own, token, flow)).is_some() {
                     self.reached(own, token, Err(Unreachable::NoRoom));

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn at_the_cap_the_answer_that_ends_soonest_goes() {
+    fn a_full_cache_removes_the_answer_that_expires_first() {
         let (mut cache, start) = (Cache::new(2), start());
         for (name, ttl) in [("a.example", 30), ("b.example", 10), ("c.example", 20)] {
             cache.put(start, &question(name), found(), seconds(ttl));
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn records_outlive_their_time_for_so_long_where_nothing_newer_is_to_be_had() {
+    fn expired_records_serve_while_dns_fails() {
         let (mut cache, start, name) = (Cache::new(2), start(), question("a.example"));
         cache.put(start, &name, found(), seconds(30));
         let later = start + seconds(31);
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_replaced_by_the_next() {
+    fn a_new_answer_replaces_the_old_one() {
         let (mut cache, start) = (Cache::new(2), start());
         cache.put(start, &question("a.example"), found(), seconds(30));
         cache.put(start, &question("A.example"), Err(LookupError::NotFound), seconds(60));

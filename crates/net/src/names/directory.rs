@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_name_costs_one_lookup_for_as_long_as_its_answer_holds() {
+    async fn one_lookup_serves_until_its_answer_expires() {
         let source = Arc::new(Fixed::default());
         let directory = Directory::spawn(source.clone(), Limits::default());
         for _ in 0..100 {
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn silent_servers_hold_up_a_bounded_number_of_names_for_a_bounded_time() {
+    async fn silent_servers_delay_few_names_for_a_limited_time() {
         let limits = Limits { running: 2, waiting: 1, ..Limits::default() };
         let directory = Directory::spawn(Arc::new(Fixed::default()), limits);
         let silent: Vec<_> = ["silent1", "silent2"].map(|name| directory.lookup(name)).into();
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn localhost_is_found_without_asking_anybody() {
+    async fn localhost_is_found_without_a_name_server() {
         let directory = Directory::of(&[]);
         let addresses = directory.lookup("localhost").await.unwrap();
         assert!(addresses.iter().all(std::net::IpAddr::is_loopback), "{addresses:?}");

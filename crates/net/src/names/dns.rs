@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shortest_ttl_of_a_chain_holds_for_all_of_it() {
+    fn the_shortest_ttl_of_an_alias_chain_applies() {
         let alias = record(5, RData::CNAME(CNAME(Name::from_ascii("b.example.").unwrap())));
         let reply = read(Kind::Addresses, &[alias, record(60, RData::A(A::new(192, 0, 2, 1)))]);
         assert_eq!(reply.records, Ok(Records::Addresses(vec![[192, 0, 2, 1].into()])));
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_records_are_cut_to_the_ones_that_are_wanted_most() {
+    fn a_thousand_records_are_cut_to_the_most_preferred() {
         let records: Vec<_> = (0..1000).rev().map(|n| srv(n, 5060, "s.example.")).collect();
         let reply = read(Kind::Services, &records);
         assert_eq!(reply.surplus, 1000 - RECORDS);
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_at_port_0_is_no_server_and_a_dot_is_kept() {
+    fn a_server_at_port_0_is_ignored_and_a_dot_is_kept() {
         let reply = read(Kind::Services, &[srv(0, 0, "s.example."), srv(1, 5070, "t.example.")]);
         assert_eq!(reply.portless, 1);
         let Ok(Records::Services(services)) = reply.records else { unreachable!("services") };
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn the_host_of_a_service_is_what_follows_its_labels() {
+    fn the_host_of_a_service_follows_its_labels() {
         let host = |name: &str| host_of(&Name::from_ascii(name).unwrap()).to_ascii();
         assert_eq!(host("_sip._udp.carrier.example."), "carrier.example.");
         assert_eq!(host("carrier.example."), "carrier.example.");
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_single_label_is_looked_for_in_the_search_list() {
+    fn only_single_labels_use_the_search_list() {
         assert!(dns_name("carrier.example").unwrap().is_fqdn() && dns_name("carrier.").unwrap().is_fqdn());
         assert!(!dns_name("carrier").unwrap().is_fqdn());
     }

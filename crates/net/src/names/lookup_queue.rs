@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn one_lookup_answers_all_who_ask_for_a_name_until_its_time_is_over() {
+    fn one_lookup_answers_all_askers_until_it_expires() {
         let mut fixture = Fixture::new(Limits::default());
         let (mut one, mut other) = (fixture.ask("a.example"), fixture.ask("A.EXAMPLE"));
         assert_eq!(fixture.queue.start(), Some(question("a.example")));
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_run_so_many_wait_and_the_rest_is_turned_away() {
+    fn running_and_waiting_lookups_are_limited() {
         let mut fixture = Fixture::new(Limits { running: 2, waiting: 3, askers: 2, kept: 8 });
         let mut running: Vec<_> = ["a", "b"].map(|name| fixture.ask(name)).into();
         assert!(fixture.queue.start().is_some() && fixture.queue.start().is_some());
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_is_known_is_held_up_neither_by_dead_servers_nor_by_other_names() {
+    fn a_known_target_does_not_wait_for_dead_servers() {
         let mut fixture = Fixture::new(Limits { running: 1, ..Limits::default() });
         let mut first = fixture.ask("a.example");
         assert!(fixture.queue.start().is_some());
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_waits_for_any_more_is_not_looked_up() {
+    fn names_without_askers_are_not_looked_up() {
         let mut fixture = Fixture::new(Limits::default());
         drop(fixture.ask("a.example"));
         let _patient = fixture.ask("b.example");

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_of_ipv6_is_one_peer() {
+    fn an_ipv6_network_is_one_peer() {
         let peer = |address: &str| peer_prefix(address.parse().unwrap());
         assert_eq!(peer("2001:db8::1"), peer("2001:db8::ffff:1"));
         assert_ne!(peer("2001:db8::1"), peer("2001:db8:0:1::1"));
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_take_half_and_a_name_that_is_proved_makes_room() {
+    fn unknown_sources_get_half_until_they_prove_a_name() {
         let (limits, mut admission) = (StreamLimits::default().accepted(4), Admission::default());
         let mut first = admission.admit(&limits, address(1), UNKNOWN, true).unwrap();
         let second = admission.admit(&limits, address(2), UNKNOWN, false).unwrap();
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_have_half_of_the_handshakes_under_way() {
+    fn unknown_sources_get_half_of_the_handshakes() {
         let (limits, mut admission) = (StreamLimits::default().handshakes(4), Admission::default());
         let mut begin = |last, is_unknown| admission.admit(&limits, address(last), is_unknown, true);
         let mut admitted = [1, 2].map(|last| begin(last, UNKNOWN).unwrap());

@@ -20,7 +20,7 @@ fn transmit(flow: &Flow, start: &str, octets: usize) -> Transmit {
 }
 
 #[tokio::test]
-async fn calls_that_go_on_all_at_once_do_not_fill_the_queue_to_their_target() {
+async fn a_burst_of_calls_does_not_fill_the_send_queue() {
     let (mut streams, flow, _peer) = streams(StreamLimits::default());
     // As many as may wait for one certificate, each signed.
     let back = (0..1_000).filter_map(|_| streams.send(transmit(&flow, "INVITE ", 4_000))).count();
@@ -28,7 +28,7 @@ async fn calls_that_go_on_all_at_once_do_not_fill_the_queue_to_their_target() {
 }
 
 #[tokio::test]
-async fn responses_leave_requests_half_of_the_connections_that_may_be_opened() {
+async fn responses_open_at_most_half_of_the_connections() {
     let (mut streams, flow, _peer) = streams(StreamLimits::default().opened(4));
     let mut sends = |port: u16, start: &str| {
         let mut flow = flow.clone();
@@ -41,7 +41,7 @@ async fn responses_leave_requests_half_of_the_connections_that_may_be_opened() {
 }
 
 #[tokio::test]
-async fn a_limit_of_ours_is_not_taken_for_a_fault_of_the_peer() {
+async fn a_limit_of_the_edge_is_not_a_fault_of_the_peer() {
     let (mut streams, flow, _peer) = streams(StreamLimits::default().opened(1));
     let mut elsewhere = flow.clone();
     elsewhere.remote.set_port(1);
@@ -55,7 +55,7 @@ async fn a_limit_of_ours_is_not_taken_for_a_fault_of_the_peer() {
 }
 
 #[tokio::test]
-async fn a_flood_at_one_address_keeps_no_connection_from_another() {
+async fn a_flood_at_one_listener_does_not_block_another() {
     let [flooded, other] = [(); 2].map(|()| Acceptor::tcp((Ipv4Addr::LOCALHOST, 0).into()).unwrap());
     let (crowd, one) = (flooded.local(), other.local());
     let mut streams = Streams::new(vec![flooded, other], StreamLimits::default());

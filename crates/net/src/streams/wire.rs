@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_in_part_goes_on_where_it_stopped() {
+    fn a_partial_write_continues_where_it_stopped() {
         let mut out = Outgoing::default();
         for piece in ["one", "", "two", "three"] {
             out.push(Bytes::from_static(piece.as_bytes()));

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn users_and_other_schemes_are_no_domains() {
+    fn users_and_other_schemes_are_not_domains() {
         for uri in ["sip:alice@example.com", "sips:example.com", "https://example.com", "sip:", "urn:x"] {
             assert_eq!(names_of(&[uri], &["dns.example"]), ["dns.example"], "{uri}");
         }
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_answered_by_an_address() {
+    fn an_address_is_proved_by_an_address() {
         let local = certificate(&[], &["127.0.0.1", "::1"]);
         assert!(speaks_for(&local, "127.0.0.1") && speaks_for(&local, "[::1]"));
         assert!(!speaks_for(&local, "127.0.0.2"));
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_certificate_speaks_for_nobody() {
+    fn garbage_proves_no_domain() {
         let noise = CertificateDer::from(vec![0x30, 0x03, 1, 2, 3]);
         assert!(identities(&noise).is_none() && !speaks_for(&noise, "example.com"));
     }

@@ -136,12 +136,12 @@ async fn a_client_proves_its_names_where_it_is_asked() {
     }
 
     imposter.identities.clear();
-    let nobody = tls(&imposter);
+    let anonymous = tls(&imposter);
     let (accepted, _) =
-        meet(&asking(TlsClients::Required(authority.roots())), &nobody, "sip.a.example").await;
+        meet(&asking(TlsClients::Required(authority.roots())), &anonymous, "sip.a.example").await;
     assert_eq!(accepted.unwrap_err(), TlsFailure::NoCertificate);
     let (accepted, _) =
-        meet(&asking(TlsClients::Optional(authority.roots())), &nobody, "sip.a.example").await;
+        meet(&asking(TlsClients::Optional(authority.roots())), &anonymous, "sip.a.example").await;
     assert!(accepted.unwrap().names.is_none());
 }
 
@@ -183,7 +183,7 @@ async fn a_session_is_resumed_with_what_was_proved() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handshake_that_does_not_end_is_ended() {
+async fn a_handshake_ends_after_its_time_limit() {
     let authority = Authority::new();
     let server = tls(&authority.terms("sip.a.example"));
     let (near, mut far) = duplex(1024);
@@ -201,7 +201,7 @@ async fn a_handshake_that_does_not_end_is_ended() {
 }
 
 #[tokio::test]
-async fn what_is_no_tls_is_counted_as_such() {
+async fn input_that_is_not_tls_is_counted() {
     let authority = Authority::new();
     let server = tls(&authority.terms("sip.a.example"));
     let (near, mut far) = duplex(1024);
@@ -214,7 +214,7 @@ async fn what_is_no_tls_is_counted_as_such() {
 }
 
 #[test]
-fn a_key_and_a_certificate_belong_together() {
+fn a_key_must_match_its_certificate() {
     let authority = Authority::new();
     let ((certificate, key), (_, other)) =
         (authority.issue(&[], &["a.example"]), authority.issue(&[], &["a.example"]));
@@ -254,7 +254,7 @@ async fn until(meter: &TlsMeter, reached: impl Fn(TlsCounters) -> bool) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn new_files_are_taken_up_and_useless_ones_left() {
+async fn new_files_are_loaded_and_unusable_files_ignored() {
     let authority = Authority::new();
     let folder = std::env::temp_dir().join(format!("attesta-tls-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();

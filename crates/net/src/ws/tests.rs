@@ -166,7 +166,7 @@ fn message(octets: &'static [u8]) -> Framed {
 }
 
 #[test]
-fn a_message_is_a_message_in_text_or_binary_or_fragments() {
+fn messages_arrive_as_text_binary_or_fragments() {
     let mut pair = Pair::new();
     pair.client_sends(Message::text("OPTIONS one"));
     pair.client_sends(Message::binary(&b"OPTIONS \xFF"[..]));
@@ -210,7 +210,7 @@ fn pings_and_line_ends_keep_alive() {
 }
 
 #[test]
-fn a_goodbye_is_answered() {
+fn a_close_frame_is_answered() {
     let mut pair = Pair::new();
     pair.client.close(None).unwrap();
     assert_eq!(pair.server_finds(), [Framed::Close]);
@@ -247,7 +247,7 @@ fn a_frame_or_a_message_over_the_limit_ends_the_connection() {
 }
 
 #[test]
-fn fragments_without_end_come_to_an_end() {
+fn endless_fragments_end_the_connection() {
     let fragment = [frame(0x00, b""), frame(0x89, b"hello")].concat();
     let octets = [frame(0x01, b"OPTIONS"), fragment.repeat(3_000)].concat();
     assert_eq!(ends(&octets), (WsFailure::Fragments, 1009));

@@ -34,7 +34,7 @@ async fn accepted(edge: &Edge, count: u64) {
 }
 
 #[tokio::test]
-async fn strangers_fill_their_half_of_the_connections_and_a_trunk_still_gets_in() {
+async fn unknown_sources_cannot_take_all_connections() {
     let acceptor = Acceptor::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
     let edge = Edge::among_unknown_sources(acceptor, StreamLimits::default().accepted(4));
     let (first, _second) = (edge.phone_at(UNKNOWN).await, edge.phone_at(UNKNOWN).await);
@@ -61,7 +61,7 @@ async fn strangers_fill_their_half_of_the_connections_and_a_trunk_still_gets_in(
 }
 
 #[tokio::test]
-async fn strangers_fill_their_half_of_the_handshakes_and_a_trunk_still_gets_in() {
+async fn unknown_sources_cannot_take_all_handshakes() {
     let tls = tls();
     let acceptor = Acceptor::tls("127.0.0.1:0".parse().unwrap(), tls.clone()).unwrap();
     let edge = Edge::among_unknown_sources(acceptor, StreamLimits::default().handshakes(4).handshake(LONG));

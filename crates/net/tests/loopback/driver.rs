@@ -44,7 +44,7 @@ async fn the_largest_datagram_is_read_whole() {
 }
 
 #[tokio::test]
-async fn rubbish_and_keepalives_stop_nothing() {
+async fn garbage_and_keepalives_stop_nothing() {
     let edge = plain(1, |driver| driver).await;
     let rubbish: [&[u8]; 5] = [b"\r\n\r\n", b"", b"\0", b"\xff\xfe\xfd", b"INVITE"];
     for datagram in rubbish {
@@ -69,7 +69,7 @@ async fn a_call_goes_to_the_address_of_a_name() {
 }
 
 #[tokio::test]
-async fn a_call_to_a_name_that_is_not_there_is_refused() {
+async fn a_call_to_an_unknown_name_is_refused() {
     let edge = plain(1, |driver| driver.names(Arc::new(NoHost))).await;
     edge.is_told(0, edge.request("INVITE", "sip:+12025550101@nowhere.example", "", "")).await;
     assert!(edge.answers().await.0 >= 400);
@@ -99,7 +99,7 @@ async fn a_closed_port_fails_its_call_at_once() {
 }
 
 #[tokio::test]
-async fn a_slow_reader_of_events_costs_events_and_not_calls() {
+async fn a_slow_reader_loses_events_and_not_calls() {
     let (events, mut reader) = mpsc::channel(1);
     let callee = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let edge = plain(1, |driver| driver.events(events)).await;

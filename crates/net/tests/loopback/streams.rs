@@ -272,11 +272,11 @@ async fn a_request_comes_back_on_a_connection_with_an_alias() {
 async fn a_stranger_takes_no_requests_in_by_an_alias() {
     let acceptor = Acceptor::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
     let edge = Edge::among_unknown_sources(acceptor, StreamLimits::default());
-    let mut stranger = edge.phone_at("127.0.0.2").await;
-    let options = stranger.request("OPTIONS", "sip:edge.example", ";alias");
-    let own = stranger.stream.local_addr().unwrap().to_string();
-    stranger.says(options.replace(&format!("TCP {own}"), "TCP 127.0.0.2:9")).await;
-    assert!(stranger.hears().await.unwrap().starts_with("SIP/2.0 403 "));
+    let mut unknown = edge.phone_at("127.0.0.2").await;
+    let options = unknown.request("OPTIONS", "sip:edge.example", ";alias");
+    let own = unknown.stream.local_addr().unwrap().to_string();
+    unknown.says(options.replace(&format!("TCP {own}"), "TCP 127.0.0.2:9")).await;
+    assert!(unknown.hears().await.unwrap().starts_with("SIP/2.0 403 "));
     let mut phone = edge.phone_at("127.0.0.1").await;
     phone.says(phone.request("INVITE", "sip:+12025550101@127.0.0.2:9;transport=tcp", "")).await;
     // Nothing listens there.
@@ -286,7 +286,7 @@ async fn a_stranger_takes_no_requests_in_by_an_alias() {
 }
 
 #[tokio::test]
-async fn connections_are_capped_in_all_and_for_each_peer() {
+async fn connections_are_limited_in_total_and_per_peer() {
     for (limits, why) in [
         (StreamLimits::default().accepted(2), Unaccepted::Cap),
         (StreamLimits::default().per_peer(2), Unaccepted::PeerCap),
@@ -350,7 +350,7 @@ async fn a_peer_that_answers_no_more_keep_alives_is_left() {
 }
 
 #[tokio::test]
-async fn a_peer_that_does_not_read_is_cut_off_and_others_are_served() {
+async fn a_peer_that_does_not_read_is_disconnected() {
     let edge = Edge::start(StreamLimits::default().queue(8).stalled(Duration::from_millis(200)));
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();

@@ -210,7 +210,7 @@ async fn the_calls_of_one_connection_are_spread_and_answered_on_it() {
 }
 
 #[tokio::test]
-async fn a_worker_that_is_let_go_frees_its_port() {
+async fn a_dropped_worker_frees_its_port() {
     let workers = Workers::start(2);
     let address = workers.address;
     drop(workers);
@@ -271,7 +271,7 @@ async fn workers_end_their_calls_before_any_of_them_stops() {
 }
 
 #[tokio::test]
-async fn workers_that_may_not_wait_hang_up() {
+async fn workers_with_no_time_to_wait_hang_up() {
     let mut workers = Workers::start(2);
     let caller = Caller { socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(), edge: workers.address };
     for call in 0..FEW {

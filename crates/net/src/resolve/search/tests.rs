@@ -102,7 +102,7 @@ fn ok(places: &[&str]) -> Result<Vec<String>, ResolveError> {
 }
 
 #[test]
-fn a_literal_address_asks_nothing() {
+fn a_literal_address_needs_no_lookup() {
     for (uri, place) in [
         ("sip:192.0.2.4", "UDP 192.0.2.4:5060"),
         ("sip:alice@192.0.2.4:5070;transport=udp", "UDP 192.0.2.4:5070"),
@@ -122,7 +122,7 @@ fn a_literal_address_asks_nothing() {
 }
 
 #[test]
-fn a_port_asks_for_addresses_alone() {
+fn with_a_port_only_addresses_are_looked_up() {
     let mut zone = Zone::default()
         .naptr("a.example", &[(1, 1, "SIP+D2T", "_sip._tcp.a.example.")])
         .srv("_sip._udp.a.example", &[(0, 0, 5080, "b.example.")])
@@ -133,7 +133,7 @@ fn a_port_asks_for_addresses_alone() {
 }
 
 #[test]
-fn a_transport_asks_for_its_servers_alone() {
+fn with_a_transport_only_its_servers_are_looked_up() {
     let mut zone = Zone::default()
         .naptr("a.example", &[(1, 1, "SIP+D2U", "_sip._udp.a.example.")])
         .srv("_sip._tcp.a.example", &[(0, 0, 5080, "b.example.")])
@@ -183,7 +183,7 @@ fn naptr_chooses_the_transport_by_order() {
 }
 
 #[test]
-fn rules_of_the_lowest_order_that_fits_are_tried_by_preference() {
+fn matching_rules_of_the_lowest_order_are_tried_by_preference() {
     let mut zone = Zone::default()
         .naptr(
             "a.example",
@@ -205,7 +205,7 @@ fn rules_of_the_lowest_order_that_fits_are_tried_by_preference() {
 }
 
 #[test]
-fn rules_of_websocket_are_passed_over_since_the_edge_opens_none() {
+fn websocket_rules_are_skipped_since_the_edge_opens_none() {
     let mut zone = Zone::default()
         .naptr("a.example", &[(1, 1, "SIPS+D2W", "_wss.a.example."), (2, 1, "SIP+D2U", "_udp.a.example.")])
         .srv("_wss.a.example.", &[(0, 0, 8443, "a.example.")])
@@ -228,7 +228,7 @@ fn a_tls_peer_has_to_prove_the_host_of_the_target() {
 }
 
 #[test]
-fn rules_that_are_of_no_use_are_passed_over() {
+fn unusable_rules_are_skipped() {
     for useless in [
         Naptr { flags: "u".into(), ..rule(1, 1, "SIP+D2U", "_sip._udp.b.example.") },
         Naptr { flags: "".into(), ..rule(1, 1, "SIP+D2U", "a.example.") },
@@ -270,7 +270,7 @@ fn without_naptr_each_transport_is_asked_for() {
 }
 
 #[test]
-fn without_any_record_of_a_service_the_host_itself_is_tried() {
+fn without_srv_records_the_host_itself_is_tried() {
     let mut zone = Zone::default().host("a.example", &["192.0.2.1"]);
     assert_eq!(zone.find("sip:a.example"), ok(&["UDP 192.0.2.1:5060"]));
     assert_eq!(zone.find("sips:a.example"), ok(&["TLS 192.0.2.1:5061"]));
@@ -301,7 +301,7 @@ fn a_dot_says_that_the_service_is_not_there() {
 }
 
 #[test]
-fn a_server_that_points_at_its_own_service_leads_nowhere() {
+fn an_srv_target_that_is_its_own_service_fails() {
     let mut zone = Zone::default()
         .naptr("a.example", &[(1, 1, "SIP+D2U", "_sip._udp.a.example.")])
         .srv("_sip._udp.a.example.", &[(0, 0, 5060, "_sip._udp.a.example."), (0, 0, 5060, "a.example.")]);
@@ -310,7 +310,7 @@ fn a_server_that_points_at_its_own_service_leads_nowhere() {
 }
 
 #[test]
-fn what_the_edge_does_not_have_is_refused() {
+fn transports_that_the_edge_lacks_are_refused() {
     let mut zone = Zone::default().host("a.example", &["192.0.2.1"]);
     for uri in
         ["sips:a.example", "sip:a.example;transport=tls", "sip:192.0.2.4;transport=tcp", "sips:192.0.2.4"]
@@ -338,7 +338,7 @@ fn a_search_that_finds_nothing_says_whether_dns_was_silent() {
 }
 
 #[test]
-fn servers_that_nobody_can_name_now_are_not_taken_for_none() {
+fn a_missing_srv_answer_does_not_mean_no_servers() {
     for uri in ["sip:a.example", "sip:a.example;transport=udp"] {
         let mut zone =
             Zone::default().silent(Kind::Services, "_sip._udp.a.example").host("a.example", &["192.0.2.1"]);
@@ -354,7 +354,7 @@ fn servers_that_nobody_can_name_now_are_not_taken_for_none() {
 }
 
 #[test]
-fn a_thousand_servers_cost_a_bounded_number_of_lookups() {
+fn a_thousand_servers_need_a_limited_number_of_lookups() {
     let names: Vec<_> = (0..RECORDS).map(|n| format!("s{n}.example.")).collect();
     let servers: Vec<_> = names.iter().map(|name| (0, 1, 5060, name.as_str())).collect();
     let mut zone = Zone::default().srv("_sip._udp.a.example", &servers);
@@ -404,7 +404,7 @@ proptest! {
     /// For any answers of DNS, a search ends after at most three rounds and within its limits. It returns only
     /// destinations that it may use.
     #[test]
-    fn whatever_dns_says_a_search_ends_within_its_bounds(
+    fn every_search_ends_within_its_limits(
         uri in prop::sample::select(&["sip:a.example", "sips:a.example", "sip:a.example;transport=udp"][..]),
         pointers in answer(Kind::Pointers),
         services in prop::collection::vec(answer(Kind::Services), LOOKUPS),
