@@ -10,7 +10,7 @@ mod link;
 mod setup;
 mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::future::poll_fn;
 use std::io;
 use std::mem;
@@ -28,7 +28,7 @@ use tokio::time::{Sleep, sleep, timeout};
 
 use crate::streams::admission::{Admission, Admitted};
 use crate::streams::ended::{Ended, StreamCounters, Unaccepted};
-use crate::streams::entry::{AcceptedSocket, ConnectionKey, Entry, TaskHandles};
+use crate::streams::entry::{AcceptedSocket, ConnectionEntry, ConnectionKey, TaskHandles};
 use crate::streams::event::{StreamEvent, Unsent};
 use crate::streams::limits::StreamLimits;
 use crate::streams::link::{Closed, ConnectionEvent, ConnectionReport, Link, expects_response};
@@ -38,7 +38,7 @@ use crate::tcp::{self, Acceptor};
 pub(crate) struct Streams {
     acceptors: Vec<Acceptor>,
     limits: Arc<StreamLimits>,
-    connections: BTreeMap<ConnectionId, Entry>,
+    connections: BTreeMap<ConnectionId, ConnectionEntry>,
     /// The connection for each key, for connections that may carry new requests.
     by_key: BTreeMap<ConnectionKey, ConnectionId>,
     admission: Admission,
@@ -175,7 +175,7 @@ impl Streams {
         let (queue, outgoing) = mpsc::channel(self.limits.queue);
         let (abort, aborted) = oneshot::channel();
         let queued = Arc::new(AtomicUsize::new(0));
-        let entry = Entry {
+        let entry = ConnectionEntry {
             flow,
             admitted,
             task: Some(TaskHandles { queue, abort }),
@@ -194,7 +194,7 @@ impl Streams {
     /// From now on requests to `key` use this connection, unless they have another connection.
     fn index(&mut self, key: ConnectionKey, id: ConnectionId) {
         let Some(entry) = self.connections.get_mut(&id) else { return };
-        if let std::collections::btree_map::Entry::Vacant(free) = self.by_key.entry(key.clone()) {
+        if let Entry::Vacant(free) = self.by_key.entry(key.clone()) {
             free.insert(id);
             entry.keys.push(key);
         }
@@ -242,13 +242,13 @@ impl Streams {
     /// True if a response must not open another connection. Any unknown peer can cause this: it sends a request and
     /// closes the connection at once (RFC 3261 section 18.2.2). So half of the connections are reserved for requests.
     fn is_reserved(&mut self, transmit: &Transmit) -> bool {
-        let closed = transmit.payload.starts_with(b"SIP/2.0 ")
+        let reserved = transmit.payload.starts_with(b"SIP/2.0 ")
             && self.opened() >= self.limits.opened.div_ceil(2)
             && !self.by_key.contains_key(&ConnectionKey::of(&transmit.flow));
-        if closed {
+        if reserved {
             self.counters.end(Ended::Cap);
         }
-        closed
+        reserved
     }
 
     /// Connections that we have opened or are opening.

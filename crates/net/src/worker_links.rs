@@ -103,8 +103,8 @@ impl WorkerLinks {
         worker.and_then(|worker| u8::try_from(worker).ok()).map_or(self.own, WorkerId)
     }
 
-    /// The worker whose socket sends a message on `flow`. Each worker has a socket for datagrams. A connection has one owner,
-    /// and worker 0 opens connections, so that all workers share them.
+    /// The worker whose socket sends a message on `flow`. Each worker has a socket for datagrams. A connection has one
+    /// owner, and worker 0 opens connections, so that all workers share them.
     pub(crate) fn transport_owner(&self, flow: &Flow) -> WorkerId {
         match flow.transport {
             Transport::Udp => self.own,

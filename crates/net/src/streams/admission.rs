@@ -29,6 +29,7 @@ pub(super) struct Admitted {
 
 #[derive(Debug)]
 struct Handshake {
+    /// True if the handshake began while the peer was an unknown source.
     by_unknown: bool,
 }
 

@@ -15,7 +15,7 @@ use crate::streams::ended::Ended;
 use crate::tcp::Layer;
 
 /// A connection, as the driver sees it.
-pub(super) struct Entry {
+pub(super) struct ConnectionEntry {
     /// Our address is the address of the listener, even if a connection that we opened leaves from another port.
     pub(super) flow: Flow,
     /// How an accepted connection is counted. `None`: we opened the connection.
@@ -32,7 +32,7 @@ pub(super) struct Entry {
     pub(super) waiters: Vec<(WorkerId, Token)>,
 }
 
-impl Entry {
+impl ConnectionEntry {
     pub(super) fn is_outbound(&self) -> bool {
         self.admitted.is_none()
     }
