@@ -1,24 +1,24 @@
-//! Which addresses a fetch may connect to: the public unicast ones, and those that the operator lists.
+//! Which addresses a fetch may connect to: public unicast addresses, and addresses that the operator lists.
 //!
-//! An `x5u` comes from a stranger. Without this check a call could make the edge send requests into its own network, so
-//! addresses are judged after the name is resolved, and the connection goes to the very address that was judged.
+//! An unknown caller can choose the `x5u`. Without this check a call could make the edge send requests into its own
+//! network. So the address is checked after the name is resolved, and the connection goes to exactly that address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// The special use of an address that is not a public unicast one (RFC 6890 and the IANA registries it founds).
+/// The special use of an address that is not a public unicast address (RFC 6890 and its IANA registries).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpecialUse {
-    /// "This host on this network", RFC 1122; the unspecified address of IPv6.
+    /// "This host on this network", RFC 1122. For IPv6: the unspecified address.
     Unspecified,
     /// RFC 1122, RFC 4291.
     Loopback,
-    /// RFC 1918; unique local addresses of IPv6 (RFC 4193).
+    /// RFC 1918. For IPv6: unique local addresses (RFC 4193).
     Private,
     /// Shared between a carrier and its subscribers, RFC 6598.
     CarrierShared,
-    /// RFC 3927, RFC 4291; where cloud platforms serve their instance metadata.
+    /// RFC 3927, RFC 4291. Cloud platforms serve their instance metadata here.
     LinkLocal,
     /// RFC 5771, RFC 4291.
     Multicast,
@@ -26,7 +26,7 @@ pub enum SpecialUse {
     Documentation,
     /// RFC 2544, RFC 5180.
     Benchmarking,
-    /// Carries an IPv4 address inside: Teredo, 6to4, local NAT64 prefixes.
+    /// Contains an IPv4 address: Teredo, 6to4, local NAT64 prefixes.
     Transition,
     /// Not assigned to public unicast use.
     Reserved,
@@ -35,13 +35,13 @@ pub enum SpecialUse {
 /// An address that a fetch may not connect to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefusedAddress {
-    /// What the name led to.
+    /// The address that the name resolved to.
     pub address: IpAddr,
-    /// Why it is refused.
+    /// The reason for the refusal.
     pub special_use: SpecialUse,
 }
 
-/// Judges addresses: public unicast addresses pass, the others only when `allowed` lists them.
+/// Checks addresses. Public unicast addresses pass. Other addresses pass only if `allowed` lists them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AddressPolicy {
     allowed: Vec<IpNet>,
@@ -52,7 +52,7 @@ impl AddressPolicy {
         AddressPolicy { allowed }
     }
 
-    /// The address to connect to: `address` itself, or the IPv4 address that it is mapped from.
+    /// The address to connect to: `address` itself, or the IPv4 address that is mapped into it.
     pub(crate) fn admit(&self, address: IpAddr) -> Result<IpAddr, RefusedAddress> {
         let address = address.to_canonical();
         match special_use(address) {
@@ -77,7 +77,7 @@ fn special_use_v4(address: Ipv4Addr) -> Option<SpecialUse> {
 
 fn special_use_v6(address: Ipv6Addr) -> Option<SpecialUse> {
     if NAT64.contains(&address) {
-        // RFC 6052: the last 32 bits are the IPv4 address that the translator connects to.
+        // RFC 6052: the translator connects to the IPv4 address in the last 32 bits.
         let [.., a, b, c, d] = address.octets();
         return special_use_v4(Ipv4Addr::new(a, b, c, d));
     }
@@ -96,7 +96,7 @@ const fn v6(first: u16, second: u16, third: u16, last: u16, prefix: u8) -> Ipv6N
     Ipv6Net::new_assert(Ipv6Addr::new(first, second, third, 0, 0, 0, 0, last), prefix)
 }
 
-/// RFC 4291 section 2.4 and the IANA registry: all public unicast addresses of today.
+/// RFC 4291 section 2.4 and the IANA registry: all public unicast addresses that are assigned today.
 const PUBLIC_IPV6: Ipv6Net = v6(0x2000, 0, 0, 0, 3);
 
 /// The well-known prefix of RFC 6052 section 2.1.
@@ -121,7 +121,7 @@ const IPV4: [(Ipv4Net, SpecialUse); 15] = [
     (v4(240, 0, 0, 0, 4), SpecialUse::Reserved),
 ];
 
-/// IANA IPv6 special-purpose address registry; what stands in none of these and not in [`PUBLIC_IPV6`] is reserved.
+/// IANA IPv6 special-purpose address registry. An address outside this list and outside [`PUBLIC_IPV6`] is reserved.
 const IPV6: [(Ipv6Net, SpecialUse); 12] = [
     (v6(0, 0, 0, 0, 128), SpecialUse::Unspecified),
     (v6(0, 0, 0, 1, 128), SpecialUse::Loopback),
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv4_address_inside_an_ipv6_one_is_judged_by_itself() {
+    fn an_ipv4_address_inside_an_ipv6_address_is_checked() {
         assert_eq!(judged("::ffff:127.0.0.1"), Some(SpecialUse::Loopback));
         assert_eq!(judged("::ffff:10.0.0.1"), Some(SpecialUse::Private));
         assert_eq!(judged("::ffff:8.8.8.8"), None);
@@ -207,6 +207,10 @@ mod tests {
         assert!(policy.admit("10.0.0.1".parse().unwrap()).is_err());
         assert!(policy.admit("::1".parse().unwrap()).is_err());
         let mapped = policy.admit("::ffff:127.0.0.1".parse().unwrap());
-        assert_eq!(mapped, Ok("127.0.0.1".parse().unwrap()), "the connection goes to what was judged");
+        assert_eq!(
+            mapped,
+            Ok("127.0.0.1".parse().unwrap()),
+            "the connection goes to the address that was checked"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! The one timer of a loop.
+//! The timer of a loop.
 
 use std::future::pending;
 use std::pin::Pin;
@@ -8,11 +8,11 @@ use tokio::time::{Sleep, sleep_until};
 
 use crate::clock::Clock;
 
-/// Rings when a deadline has come, and is re-armed as seldom as possible.
+/// Rings when a deadline is reached. Arms tokio's timer as rarely as possible.
 ///
-/// A deadline moves with almost every message, mostly to a later time. Setting tokio's timer for each would cost more
-/// than the message's own bookkeeping, so a later deadline leaves the timer where it is: it then rings early, finds
-/// nothing due, and is armed again.
+/// A deadline moves with almost every message, mostly to a later time. Setting tokio's timer each time would cost more
+/// than handling the message. So a later deadline leaves the timer unchanged. The timer then rings early, the loop
+/// finds nothing due, and arms the timer again.
 #[derive(Debug)]
 pub(crate) struct Alarm {
     deadline: Option<Instant>,
@@ -21,22 +21,22 @@ pub(crate) struct Alarm {
 }
 
 impl Alarm {
-    /// An alarm that never rings until it is set. Needs tokio's time driver.
+    /// Creates an alarm that never rings until it is set. Needs tokio's time driver.
     pub(crate) fn new() -> Alarm {
         Alarm { deadline: None, armed: None, sleep: Box::pin(sleep_until(Clock::mono().into())) }
     }
 
-    /// What happens next happens at `deadline`.
+    /// Sets the next deadline; `None` means that nothing is scheduled.
     pub(crate) fn set(&mut self, deadline: Option<Instant>) {
         self.deadline = deadline;
     }
 
-    /// Whether the deadline has come.
+    /// True if the deadline is reached.
     pub(crate) fn is_due(&self, now: Instant) -> bool {
         self.deadline.is_some_and(|deadline| deadline <= now)
     }
 
-    /// Sees to it that [`Alarm::rings`] ends at the deadline or before.
+    /// Makes sure that [`Alarm::rings`] returns at the deadline or earlier.
     pub(crate) fn arm(&mut self) {
         let Some(deadline) = self.deadline else { return };
         if self.armed.is_none_or(|armed| deadline < armed) {
@@ -45,7 +45,7 @@ impl Alarm {
         }
     }
 
-    /// Waits until the timer rings; forever while it is not armed. Dropping the future loses nothing.
+    /// Waits until the timer rings; forever while the timer is not armed. Dropping the future loses nothing.
     pub(crate) async fn rings(&mut self) {
         if self.armed.is_none() {
             return pending().await;
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_later_deadline_rings_early_once_and_an_earlier_one_in_time() {
+    async fn a_later_deadline_rings_early_and_an_earlier_one_in_time() {
         let (start, mut alarm) = (Clock::mono(), Alarm::new());
         for deadline in [SECOND * 5, SECOND * 9] {
             alarm.set(Some(start + deadline));
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_wait_given_up_loses_nothing() {
+    async fn a_cancelled_wait_loses_nothing() {
         let (start, mut alarm) = (Clock::mono(), Alarm::new());
         alarm.set(Some(start + SECOND * 2));
         alarm.arm();

@@ -1,4 +1,4 @@
-//! The one owner of the certificate cache: it fetches what drivers ask for, and publishes what is known.
+//! The owner of the certificate cache: fetches what drivers ask for, and publishes what is known.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,8 +18,8 @@ use crate::queue::{FetchLimits, Queue};
 
 /// The task that owns the certificate cache.
 ///
-/// Drivers ask it by a bounded queue and read immutable snapshots: nothing is locked on the call path, and a fetch
-/// never holds up a driver.
+/// Drivers send requests through a bounded queue and read immutable snapshots. So the call path needs no lock, and a
+/// fetch never blocks a driver.
 #[derive(Debug)]
 pub struct CertificateService {
     cache: Cache,
@@ -29,19 +29,19 @@ pub struct CertificateService {
     urls: HashMap<Id, X5u>,
     requests: mpsc::Receiver<Request>,
     snapshots: watch::Sender<Arc<Snapshot>>,
-    rounds: Interval,
+    refresh_ticks: Interval,
     counters: FetchCounters,
 }
 
 type Outcome = Result<Document, FetchError>;
 
 impl CertificateService {
-    /// A service of `cache`, and the handle by which it is asked. Needs tokio's time driver.
+    /// Creates a service for `cache`, and the handle that drivers use to ask it. Needs tokio's time driver.
     pub fn new(cache: Cache, fetcher: Fetcher, limits: FetchLimits) -> (CertificateService, Certificates) {
         let (ask, requests) = mpsc::channel(REQUESTS);
         let (snapshots, published) = watch::channel(cache.snapshot());
-        let mut rounds = interval(ROUND);
-        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut refresh_ticks = interval(REFRESH_INTERVAL);
+        refresh_ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let service = CertificateService {
             cache,
             fetcher: Arc::new(fetcher),
@@ -50,41 +50,41 @@ impl CertificateService {
             urls: HashMap::new(),
             requests,
             snapshots,
-            rounds,
+            refresh_ticks,
             counters: FetchCounters::default(),
         };
         (service, Certificates { ask, published })
     }
 
-    /// Runs until the last [`Certificates`] is gone. Fetches under way end with it.
+    /// Runs until the last [`Certificates`] is dropped. Fetches in progress end with it.
     pub async fn run(mut self) {
         loop {
             tokio::select! {
                 request = self.requests.recv() => match request {
                     Some(Request::Want(url)) => self.want(url),
                     Some(Request::Revoke(anchors, revocations)) => self.cache.revocations(&anchors, revocations),
-                    // An asker that has gone away needs no answer.
+                    // An error means that the asker is gone and needs no answer.
                     Some(Request::Count(asker)) => drop(asker.send(self.counters)),
                     None => return,
                 },
                 Some(ended) = self.fetches.join_next_with_id() => {
                     self.fetched(ended);
-                    // One picture for all that ended together.
+                    // One snapshot covers all fetches that ended together.
                     while let Some(ended) = self.fetches.try_join_next_with_id() {
                         self.fetched(ended);
                     }
                 }
-                _ = self.rounds.tick() => self.make_a_round(),
+                _ = self.refresh_ticks.tick() => self.refresh(),
             }
             self.start_fetches();
             self.publish();
         }
     }
 
-    /// A call wants the certificate of `url`.
+    /// Handles the request of a call for the certificate of `url`.
     fn want(&mut self, url: X5u) {
         if !self.queue.has_room(&url) {
-            // The cache is not told: nothing was tried, so nothing is to be remembered against the URL.
+            // The cache is not told: no fetch was tried, so the cache must not remember a failure of this URL.
             self.counters.count(Err(FetchError::Busy));
             return;
         }
@@ -106,7 +106,7 @@ impl CertificateService {
         let (id, outcome) = match ended {
             Ok(ended) => ended,
             Err(error) => {
-                tracing::error!(%error, "a fetch broke down");
+                tracing::error!(%error, "a certificate fetch ended without a result");
                 (error.id(), Err(FetchError::Http))
             }
         };
@@ -115,7 +115,7 @@ impl CertificateService {
         self.counters.count(outcome.as_ref().map(|_| ()).map_err(|error| *error));
         match &outcome {
             Ok(document) => tracing::debug!(%url, octets = document.body().len(), "certificate fetched"),
-            Err(error) => tracing::debug!(%url, %error, "certificate not to be had"),
+            Err(error) => tracing::debug!(%url, %error, "cannot fetch certificate"),
         }
         self.cache.fetched(
             &url,
@@ -124,21 +124,21 @@ impl CertificateService {
         );
     }
 
-    /// Forgets what is over, and fetches ahead what soon will be.
-    fn make_a_round(&mut self) {
+    /// Removes expired entries, and refetches entries that expire soon.
+    fn refresh(&mut self) {
         let now = Clock::unix();
         for url in self.cache.poll(now) {
             if self.queue.has_room(&url) {
                 self.queue.push(url);
             } else {
-                // The credential at hand stays, and its turn comes again.
+                // The cached credential stays; the next round tries again.
                 self.counters.count(Err(FetchError::Busy));
                 self.cache.fetched(&url, now, Err(FetchFailure::Unreachable));
             }
         }
     }
 
-    /// Shows the drivers a new picture, if there is one.
+    /// Publishes a new snapshot if the cache has changed.
     fn publish(&mut self) {
         let snapshot = self.cache.snapshot();
         self.snapshots.send_if_modified(|shown| {
@@ -149,7 +149,7 @@ impl CertificateService {
     }
 }
 
-/// How drivers ask a [`CertificateService`] for certificates and see what it knows. Clones reach the same service.
+/// How drivers ask a [`CertificateService`] for certificates and read what it knows. Clones reach the same service.
 #[derive(Clone, Debug)]
 pub struct Certificates {
     ask: mpsc::Sender<Request>,
@@ -157,13 +157,15 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Asks for the certificate of `url`, without waiting; false when the steward's queue is full or it is gone.
+    /// Asks for the certificate of `url` without waiting. Returns false if the queue of the service is full or the
+    /// service has stopped.
     #[must_use]
     pub fn want(&self, url: X5u) -> bool {
         self.ask.try_send(Request::Want(url)).is_ok()
     }
 
-    /// Goes by `revocations` in the trust domain of `anchors` from now on, for what is cached already too.
+    /// Applies `revocations` in the trust domain of `anchors` from now on. This includes certificates that are already
+    /// cached.
     ///
     /// # Errors
     /// [`Stopped`].
@@ -171,19 +173,20 @@ impl Certificates {
         self.ask.send(Request::Revoke(anchors.clone(), revocations)).await.map_err(|_| Stopped)
     }
 
-    /// What is known now.
+    /// The current snapshot.
     pub fn snapshot(&mut self) -> Arc<Snapshot> {
         Arc::clone(&self.published.borrow_and_update())
     }
 
-    /// Waits until there is a snapshot that [`Certificates::snapshot`] has not shown; forever when the service is gone.
+    /// Waits until there is a snapshot that [`Certificates::snapshot`] has not returned yet; forever if the service has
+    /// stopped.
     pub async fn changed(&mut self) {
         if self.published.changed().await.is_err() {
             std::future::pending().await
         }
     }
 
-    /// The results of all fetches so far.
+    /// Counts of all fetch results so far.
     ///
     /// # Errors
     /// [`Stopped`].
@@ -201,14 +204,14 @@ enum Request {
     Count(oneshot::Sender<FetchCounters>),
 }
 
-/// Fetches by their result: `attesta_certificate_fetches_total{result}`.
+/// Fetches by result: `attesta_certificate_fetches_total{result}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FetchCounters {
     results: [u64; RESULTS.len()],
 }
 
 impl FetchCounters {
-    /// Each result and how often it came, those that never did included.
+    /// Each result and its count, also results with a count of 0.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
         RESULTS.into_iter().zip(self.results)
     }
@@ -221,7 +224,7 @@ impl FetchCounters {
     }
 }
 
-/// What the cache remembers of a failure: so much as a verdict needs.
+/// What the cache remembers of a failure: the part that a verdict needs.
 fn failure(error: FetchError) -> FetchFailure {
     match error {
         FetchError::Refused(_) | FetchError::Port(_) => FetchFailure::ForbiddenAddress,
@@ -238,11 +241,11 @@ fn failure(error: FetchError) -> FetchFailure {
     }
 }
 
-/// Requests that wait for the service.
+/// Requests that may wait for the service.
 const REQUESTS: usize = 4096;
 
-/// How often the cache is tidied and its old entries are fetched ahead.
-const ROUND: Duration = Duration::from_secs(60);
+/// How often expired entries are removed and entries that expire soon are refetched.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! The one place where the process reads a clock or asks the operating system for randomness.
+//! The only place where the process reads a clock or asks the operating system for random octets.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -6,26 +6,27 @@ use attesta_b2bua::Now;
 use rustls::crypto::ring;
 use rustls_pki_types::UnixTime;
 
-/// The system's clock, read by whoever drives the pure floors.
+/// The system's clock. The shell reads it and passes the time to the pure floors.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock;
 
 impl Clock {
-    /// Both readings, as the switchboard wants them.
+    /// The monotonic time and the time of day.
     pub fn now() -> Now {
         Now { mono: Clock::mono(), unix: Clock::unix() }
     }
 
     /// The monotonic time.
     ///
-    /// It is tokio's, so that a test which pauses tokio's time pauses the drivers and the service too; elsewhere it
-    /// is the operating system's own.
+    /// This is tokio's clock, so that a test that pauses tokio's time also pauses the drivers and the certificate
+    /// service. Outside such tests it is the clock of the operating system.
     #[expect(clippy::disallowed_methods, reason = "this is the clock that every other file is sent to")]
     pub fn mono() -> Instant {
         tokio::time::Instant::now().into_std()
     }
 
-    /// The time of day, in whole seconds since the epoch; the epoch itself where the system's clock is set before it.
+    /// The time of day, in whole seconds since the epoch. Returns 0 if the system's clock is set to a time before the
+    /// epoch.
     #[expect(clippy::disallowed_methods, reason = "this is the clock that every other file is sent to")]
     pub fn unix() -> UnixTime {
         UnixTime::since_unix_epoch(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
@@ -35,15 +36,15 @@ impl Clock {
 /// `N` octets from the operating system's generator.
 ///
 /// # Errors
-/// [`NoRandomness`] where the operating system gives none; nothing may start without it, since tags, branches and
-/// the keys of hash maps come from it.
+/// [`NoRandomness`] if the operating system returns none. Nothing may start without random octets: tags, branches and
+/// the keys of hash maps come from them.
 pub fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
     let mut octets = [0; N];
     ring::default_provider().secure_random.fill(&mut octets).map_err(|_| NoRandomness)?;
     Ok(octets)
 }
 
-/// The operating system gave no random octets.
+/// The operating system returned no random octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoRandomness;
 

@@ -1,4 +1,4 @@
-//! What the rest of the program asks of a running driver.
+//! Requests from the rest of the program to a running driver.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,37 +6,37 @@ use std::sync::Arc;
 use attesta_b2bua::{Config, Counters, Decision, Input, Token};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::drain::{Rest, Watch};
-use crate::resolve::Found;
-use crate::streams::StreamCounters;
+use crate::resolve::search::Found;
+use crate::streams::ended::StreamCounters;
 
 /// A handle to a running [`Driver`](crate::Driver). Clones reach the same driver.
 #[derive(Clone, Debug)]
 pub struct Control {
-    post: mpsc::Sender<Post>,
+    commands: mpsc::Sender<Command>,
 }
 
 impl Control {
-    pub(crate) fn new(post: mpsc::Sender<Post>) -> Control {
-        Control { post }
+    pub(crate) fn new(commands: mpsc::Sender<Command>) -> Control {
+        Control { commands }
     }
 
-    /// The counters of the driver and its switchboard, as they stand between two turns of its loop.
+    /// The counters of the driver and its switchboard, taken between two turns of its loop.
     ///
     /// # Errors
     /// [`Stopped`].
     pub async fn report(&self) -> Result<Report, Stopped> {
         let (asker, answer) = oneshot::channel();
-        self.send(Post::Count(asker)).await?;
+        self.send(Command::Count(asker)).await?;
         answer.await.map_err(|_| Stopped)
     }
 
-    /// Puts new calls under `config`; those in progress keep theirs. Its listeners must be those that the driver has.
+    /// Applies `config` to new calls. Calls in progress keep their configuration. The listeners must be those that the
+    /// driver has.
     ///
     /// # Errors
     /// [`Stopped`].
     pub async fn configure(&self, config: Arc<Config>) -> Result<(), Stopped> {
-        self.send(Post::Input(Input::Configure(config))).await
+        self.send(Command::Input(Input::Configure(config))).await
     }
 
     /// Answers a question of [`Driver::questions`](crate::Driver::questions).
@@ -44,60 +44,60 @@ impl Control {
     /// # Errors
     /// [`Stopped`].
     pub async fn decide(&self, token: Token, decision: Decision) -> Result<(), Stopped> {
-        self.send(Post::Input(Input::Decided { token, decision })).await
+        self.send(Command::Input(Input::Decided { token, decision })).await
     }
 
-    /// Asks the driver to begin no calls any more, but for emergency calls: what else would begin something gets a 503. Calls
-    /// in progress go on. [`drain`](crate::drain()) does this, and what follows.
+    /// Asks the driver to begin no new calls, except emergency calls. Other requests that would begin something get a
+    /// 503. Calls in progress continue. [`drain`](crate::drain()) does this and the steps that follow.
     ///
     /// # Errors
     /// [`Stopped`].
     pub async fn drain(&self) -> Result<(), Stopped> {
-        self.send(Post::Input(Input::Drain)).await
+        self.send(Command::Input(Input::Drain)).await
     }
 
-    /// Asks the driver to hang up all calls, and to begin none any more: answered ones by BYE to both parties, others by 503
-    /// to the caller and CANCEL to the callee.
+    /// Asks the driver to hang up all calls, and to begin no new calls. Answered calls end with BYE to both parties.
+    /// Other calls end with 503 to the caller and CANCEL to the callee.
     ///
     /// # Errors
     /// [`Stopped`].
     pub async fn hang_up(&self) -> Result<(), Stopped> {
-        self.send(Post::Input(Input::HangUp)).await
+        self.send(Command::Input(Input::HangUp)).await
     }
 
-    /// Waits until no call lives, and no MESSAGE is on its way.
+    /// Waits until no call is live and no MESSAGE waits for its final response.
     ///
     /// # Errors
     /// [`Stopped`].
     pub async fn emptied(&self) -> Result<(), Stopped> {
-        self.comes_to(Rest::Empty).await
+        self.wait_idle(IdleLevel::Empty).await
     }
 
-    /// Waits until nothing is owed to anybody: no call lives, and every request has its final response.
+    /// Waits until no call is live and every request has its final response.
     ///
     /// # Errors
     /// [`Stopped`].
     pub async fn settled(&self) -> Result<(), Stopped> {
-        self.comes_to(Rest::Settled).await
+        self.wait_idle(IdleLevel::Settled).await
     }
 
-    async fn comes_to(&self, rest: Rest) -> Result<(), Stopped> {
-        let (told, tidings) = oneshot::channel();
-        self.send(Post::Watch(Watch { rest, told })).await?;
-        tidings.await.map_err(|_| Stopped)
+    async fn wait_idle(&self, level: IdleLevel) -> Result<(), Stopped> {
+        let (done, reached) = oneshot::channel();
+        self.send(Command::WaitIdle(IdleWaiter { level, done })).await?;
+        reached.await.map_err(|_| Stopped)
     }
 
-    /// Asks the driver to stop at once: it sends what waits for room in its sockets and connections, closes them, then its `run`
-    /// returns. Calls in progress are left as they are.
+    /// Asks the driver to stop at once. The driver sends what waits for room in its sockets and connections, closes
+    /// them, and its `run` returns. Calls in progress do not get a BYE.
     ///
     /// # Errors
-    /// [`Stopped`], if it already has.
+    /// [`Stopped`], if the driver has already stopped.
     pub async fn stop(&self) -> Result<(), Stopped> {
-        self.send(Post::Stop).await
+        self.send(Command::Stop).await
     }
 
-    async fn send(&self, post: Post) -> Result<(), Stopped> {
-        self.post.send(post).await.map_err(|_| Stopped)
+    async fn send(&self, command: Command) -> Result<(), Stopped> {
+        self.commands.send(command).await.map_err(|_| Stopped)
     }
 }
 
@@ -113,57 +113,60 @@ impl fmt::Display for Stopped {
 
 impl std::error::Error for Stopped {}
 
-/// What a driver has counted since its start.
+/// The counts of a driver since its start.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// Of its switchboard.
+    /// The counts of its switchboard.
     pub calls: Counters,
-    /// Of its sockets and channels.
+    /// The counts of its sockets and channels.
     pub shell: ShellCounters,
 }
 
-/// What the shell counts by itself. All but the gauges of the switchboard only grow.
+/// What the shell itself counts. All counts only grow, except the gauges of the switchboard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ShellCounters {
-    /// Datagrams that were handed to the switchboard.
+    /// Datagrams that were passed to the switchboard.
     pub datagrams_received: u64,
-    /// Octets of all datagrams received, keep-alives too.
+    /// Octets of all received datagrams, including keep-alives.
     pub octets_received: u64,
-    /// Datagrams of nothing but line ends or NULs, and empty ones: they go no further.
+    /// Keep-alives: datagrams that contain only line ends or NULs, and empty datagrams. The switchboard does not get
+    /// them.
     pub keepalives: u64,
-    /// Errors that the network reported for datagrams sent earlier. The switchboard hears of those that say that there is no
-    /// way to the peer.
+    /// Errors that the network reported for datagrams sent earlier. The switchboard gets those that say that the peer
+    /// is unreachable.
     pub receive_errors: u64,
     /// Datagrams that the operating system dropped because the receive buffer of a socket was full.
     pub datagrams_dropped: u64,
     /// Datagrams that the operating system took, or that wait for room.
     pub datagrams_sent: u64,
-    /// Octets of those.
+    /// Octets of the sent datagrams.
     pub octets_sent: u64,
-    /// Datagrams, and messages for stream connections, that could not be sent; the switchboard hears of each.
+    /// Datagrams, and messages for stream connections, that could not be sent. The switchboard is told about each.
     pub send_failures: u64,
-    /// Call events for which there was no room: the reader is too slow.
+    /// Call events that were dropped because their channel was full: the reader is too slow.
     pub events_dropped: u64,
-    /// Questions of the policy for which there was nobody, or no room.
+    /// Questions of the policy that were dropped because their channel was full or had no reader.
     pub questions_dropped: u64,
-    /// Targets that were searched for in DNS: those that name an address are not.
+    /// Targets that were searched in DNS. Targets that are addresses are not counted.
     pub resolutions: u64,
-    /// Of those, the ones that led to more names or addresses than are looked at.
+    /// Searches that led to more names or addresses than the search uses.
     pub resolutions_cut: u64,
-    /// Certificates that could not be asked for: there is no service, or its queue is full.
+    /// Certificates that could not be requested: there is no service, or its queue is full.
     pub certificates_unasked: u64,
-    /// Of stream connections.
+    /// The counts of stream connections.
     pub streams: StreamCounters,
-    /// Datagrams from addresses that no trunk claims, of no call of ours, that came too fast and were dropped unread.
+    /// Datagrams from unknown sources that were dropped unread because they exceeded the rate limit. No trunk claims
+    /// the source, and the datagram belongs to no call of ours.
     pub strangers_dropped: u64,
-    /// Messages that went to another worker, since they belong to it.
+    /// Messages that were handed over to the worker that owns them.
     pub handed_over: u64,
-    /// Messages that should have, and found its queue full: lost as on the wire.
+    /// Messages that were lost because the queue of the worker that owns them was full. This is like a loss on the
+    /// wire.
     pub handovers_dropped: u64,
 }
 
 impl Report {
-    /// Adds what another worker counted.
+    /// Adds the counts of another worker.
     pub fn add(&mut self, other: &Report) {
         self.calls.add(&other.calls);
         self.shell.add(&other.shell);
@@ -171,9 +174,9 @@ impl Report {
 }
 
 impl ShellCounters {
-    /// Adds what another driver counted.
+    /// Adds the counts of another driver.
     pub fn add(&mut self, other: &ShellCounters) {
-        // Taken apart, so that no counter is forgotten.
+        // Destructured, so that the compiler reports a forgotten counter.
         let ShellCounters {
             datagrams_received,
             octets_received,
@@ -213,17 +216,33 @@ impl ShellCounters {
     }
 }
 
-/// What is put into a driver's inbox.
+/// A message to the loop of a driver.
 #[derive(Debug)]
-pub(crate) enum Post {
-    /// For the switchboard.
+pub(crate) enum Command {
+    /// An input for the switchboard.
     Input(Input),
-    /// What a target led to.
+    /// The result of a search for a target.
     Found(Token, Found),
-    /// For whom the counters are wanted.
+    /// A request for the counters.
     Count(oneshot::Sender<Report>),
-    /// Somebody waits until the driver has come to rest.
-    Watch(Watch),
-    /// The end.
+    /// A request to be told when the driver is idle.
+    WaitIdle(IdleWaiter),
+    /// A request to stop.
     Stop,
+}
+
+/// How idle a driver must be before its waiter is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IdleLevel {
+    /// No call is live.
+    Empty,
+    /// No call is live, and every request has its final response.
+    Settled,
+}
+
+/// A caller of [`Control`] that waits until the driver is idle.
+#[derive(Debug)]
+pub(crate) struct IdleWaiter {
+    pub(crate) level: IdleLevel,
+    pub(crate) done: oneshot::Sender<()>,
 }

@@ -1,4 +1,4 @@
-//! What a fetch brought, in the terms of the certificate cache.
+//! A fetched document, in the terms of the certificate cache.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use attesta_stir::cert::Fetched;
 use bytes::Bytes;
 use hyper::header::{AGE, CACHE_CONTROL, DATE, EXPIRES, HeaderMap, HeaderName};
 
-/// A document that came with status 200, and what its server said about keeping it (RFC 9111 section 5).
+/// A document that came with status 200, and the caching directives of its server (RFC 9111 section 5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
     body: Bytes,
@@ -17,7 +17,7 @@ pub struct Document {
 }
 
 impl Document {
-    /// Reads the caching directives of `headers`; the answer took `delay` to come.
+    /// Reads the caching directives of `headers`. `delay` is the time from the request to the end of the answer.
     pub(crate) fn new(headers: &HeaderMap, body: Bytes, delay: Duration) -> Document {
         let cache_control: Vec<_> =
             headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok()).collect();
@@ -32,12 +32,12 @@ impl Document {
         }
     }
 
-    /// The octets, at most as many as the configuration of the fetcher allows.
+    /// The octets, at most as many as the fetcher's configuration allows.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
 
-    /// For [`Cache::fetched`](attesta_stir::cert::Cache::fetched).
+    /// The document as [`Cache::fetched`](attesta_stir::cert::Cache::fetched) takes it.
     pub fn fetched(&self) -> Fetched<'_> {
         let fetched = Fetched::new(&self.body).cache_control(&self.cache_control).age(self.age);
         match self.expires_in {
@@ -47,7 +47,7 @@ impl Document {
     }
 }
 
-/// `Expires` less `Date`; zero where either is missing or unreadable, and for the dates of the past that say "never".
+/// `Expires` minus `Date`. Zero if a field is missing or unreadable, or if `Expires` lies in the past.
 fn expires_in(headers: &HeaderMap) -> Duration {
     let seconds = |name| text(headers, name).and_then(imf_date);
     match (seconds(EXPIRES), seconds(DATE)) {
@@ -56,8 +56,8 @@ fn expires_in(headers: &HeaderMap) -> Duration {
     }
 }
 
-/// The fixed-length date of RFC 9110 section 5.6.7, which is that of SIP (RFC 3261 section 20.17). The two obsolete
-/// forms count as unreadable, hence as expired: the cache has a floor.
+/// Parses the fixed-length date of RFC 9110 section 5.6.7, which is the date of SIP (RFC 3261 section 20.17). The two
+/// obsolete forms count as unreadable, which means expired. The cache has a minimum lifetime.
 fn imf_date(text: &str) -> Option<u64> {
     Date::parse(text.as_bytes()).ok().map(|date| date.unix())
 }
@@ -76,14 +76,14 @@ mod tests {
     }
 
     #[test]
-    fn the_fields_of_several_lines_are_one_list() {
+    fn header_lines_of_one_name_are_one_list() {
         let document = document(&[(CACHE_CONTROL, "public"), (CACHE_CONTROL, "max-age=60")], 0);
         assert_eq!(document.cache_control, "public, max-age=60");
         assert_eq!((document.age, document.expires_in), (Duration::ZERO, None));
     }
 
     #[test]
-    fn age_includes_what_the_answer_took() {
+    fn age_includes_the_time_of_the_answer() {
         assert_eq!(document(&[(AGE, "100")], 2).age, Duration::from_secs(102));
         assert_eq!(document(&[(AGE, "old")], 2).age, Duration::from_secs(2));
     }

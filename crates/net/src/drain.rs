@@ -1,33 +1,32 @@
-//! A graceful end: what was begun is ended, and nothing new is begun.
+//! An orderly shutdown: calls in progress may end, and no new calls begin.
 
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::control::{Control, Stopped};
 
 /// Lets drivers that run side by side end their calls, then stops them.
 ///
-/// From now on none begins a call, but for emergency calls. Those in progress go on for `patience` at the longest; then they
-/// are hung up, or refused where they are not answered yet, and their parties have five seconds to confirm that. No driver
-/// stops before all have ended: one may carry the connections by which the calls of another go on.
+/// From now on no driver begins a call, except emergency calls. Calls in progress continue for at most `wait`. Then
+/// answered calls are hung up, and the others are refused. Their parties have five seconds to confirm. No driver stops
+/// before all drivers are done: a driver may own the connections that calls of another driver use.
 ///
-/// [`Control::stop`] cuts this short. Dropping the future leaves the drivers without new calls, and running.
+/// [`Control::stop`] ends this early. If the future is dropped, the drivers keep running without new calls.
 ///
 /// # Errors
-/// [`Stopped`], if a driver stops otherwise; the others are as they then are.
-pub async fn drain(drivers: &[Control], patience: Duration) -> Result<(), Stopped> {
+/// [`Stopped`], if a driver stops for another reason. The other drivers stay in their current state.
+pub async fn drain(drivers: &[Control], wait: Duration) -> Result<(), Stopped> {
     for driver in drivers {
         driver.drain().await?;
     }
     let live = calls(drivers).await?;
-    tracing::info!(calls = live, ?patience, "draining");
-    match timeout(patience, emptied(drivers)).await {
+    tracing::info!(calls = live, ?wait, "draining");
+    match timeout(wait, emptied(drivers)).await {
         Ok(emptied) => emptied?,
         Err(_) => {
             let left = calls(drivers).await?;
-            tracing::info!(calls = left, "hanging up");
+            tracing::info!(calls = left, "hanging up the remaining calls");
         }
     }
     for driver in drivers {
@@ -39,9 +38,9 @@ pub async fn drain(drivers: &[Control], patience: Duration) -> Result<(), Stoppe
         }
         Ok(())
     };
-    match timeout(FAREWELL, settled).await {
+    match timeout(HANG_UP_GRACE, settled).await {
         Ok(settled) => settled?,
-        Err(_) => tracing::debug!("not all parties confirmed the end of their calls"),
+        Err(_) => tracing::debug!("some parties did not confirm the end of their calls"),
     }
     for driver in drivers {
         driver.stop().await?;
@@ -49,7 +48,8 @@ pub async fn drain(drivers: &[Control], patience: Duration) -> Result<(), Stoppe
     Ok(())
 }
 
-/// Waits until no driver has a call left. One that is without calls may begin an emergency call while others are waited for.
+/// Waits until no driver has a call. The loop checks again, since a driver without calls may begin an emergency call
+/// while the wait for another driver goes on.
 async fn emptied(drivers: &[Control]) -> Result<(), Stopped> {
     loop {
         for driver in drivers {
@@ -69,21 +69,5 @@ async fn calls(drivers: &[Control]) -> Result<u64, Stopped> {
     Ok(calls)
 }
 
-/// What somebody waits for a driver to have come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rest {
-    /// No call lives.
-    Empty,
-    /// Nothing is owed to anybody.
-    Settled,
-}
-
-/// Somebody waits.
-#[derive(Debug)]
-pub(crate) struct Watch {
-    pub(crate) rest: Rest,
-    pub(crate) told: oneshot::Sender<()>,
-}
-
-/// How long the parties of calls that are hung up have to confirm it: some retransmissions over UDP.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// How long the parties of hung-up calls have to confirm: a few retransmissions over UDP.
+const HANG_UP_GRACE: Duration = Duration::from_secs(5);

@@ -1,6 +1,7 @@
-//! The one loop: datagrams, timers and answers in, datagrams, questions and events out.
+//! The main loop. Datagrams, timers and answers go in; datagrams, questions and events come out.
 
 mod wait;
+mod wake;
 mod workers;
 
 use std::collections::VecDeque;
@@ -17,172 +18,177 @@ use tokio::time::{sleep, timeout};
 use crate::alarm::Alarm;
 use crate::certificate_service::Certificates;
 use crate::clock::Clock;
-use crate::control::{Control, Post, Report, ShellCounters};
-use crate::drain::{Rest, Watch};
-use crate::names::{Directory, Names};
-use crate::resolve::{Found, Lookup, Resolution};
-use crate::strangers::Strangers;
-use crate::streams::{Ended, Occurrence, StreamLimits, Streams, Unsent};
+use crate::control::{Command, Control, IdleLevel, IdleWaiter, Report, ShellCounters};
+use crate::driver::wake::{PAUSE, Wake};
+use crate::names::Names;
+use crate::names::directory::Directory;
+use crate::resolve::search::Found;
+use crate::resolve::{Lookup, Resolution};
+use crate::streams::Streams;
+use crate::streams::ended::Ended;
+use crate::streams::event::{StreamEvent, Unsent};
+use crate::streams::limits::StreamLimits;
 use crate::tcp::Acceptor;
 use crate::udp::{Arrival, Udp};
-use crate::worker_links::{Handed, WorkerLinks};
-use wait::{PAUSE, Wake};
-use workers::owner_of;
+use crate::unknown_sources::UnknownSourceLimiter;
+use crate::worker_links::{Handover, WorkerLinks};
 
 /// Drives one [`Switchboard`] on the sockets that it owns.
 ///
-/// The future of [`Driver::run`] is the whole worker: it spawns nothing but name lookups, holds no lock, and never
-/// waits for anything but its next input.
+/// The future of [`Driver::run`] is the whole worker. It spawns only name lookups, holds no lock, and waits only for
+/// its next input.
 pub struct Driver<P: Policy> {
     switchboard: Switchboard<P>,
     sockets: Vec<Udp>,
     streams: Streams,
     worker_links: Option<WorkerLinks>,
-    strangers: Strangers,
+    unknown_sources: UnknownSourceLimiter,
     certificates: Option<Certificates>,
     names: Option<Arc<dyn Names>>,
     events: Option<mpsc::Sender<CallEvent>>,
     questions: Option<mpsc::Sender<(Token, Question)>>,
-    post: mpsc::Sender<Post>,
-    inbox: mpsc::Receiver<Post>,
+    commands: mpsc::Sender<Command>,
+    inbox: mpsc::Receiver<Command>,
     batch: Vec<Arrival>,
-    /// What was sent earlier and, as the network says, did not arrive.
+    /// Messages sent earlier that, as the network reports, did not arrive.
     lost: Vec<Transmit>,
-    occurrences: Vec<Occurrence>,
+    stream_events: Vec<StreamEvent>,
     /// What other workers have handed over.
-    handed: Vec<Handed>,
-    /// Messages of connections that wait for room on the line to the worker that they belong to. Nothing more is taken from
-    /// connections meanwhile: what a stream has delivered nobody sends again.
-    held_up: VecDeque<(WorkerId, Handed)>,
-    /// A socket had more than was taken from it.
-    crowded: bool,
+    handovers: Vec<Handover>,
+    /// Messages from connections that wait for room in the queue to the worker that owns them. Meanwhile nothing more
+    /// is taken from connections: a message that a stream has delivered is never sent again.
+    waiting_handovers: VecDeque<(WorkerId, Handover)>,
+    /// True if a socket may hold more datagrams than this turn took.
+    has_more: bool,
     answers: VecDeque<Input>,
-    /// Who waits for the end of calls.
-    watches: Vec<Watch>,
+    /// Callers that wait until this driver is idle.
+    idle_waiters: Vec<IdleWaiter>,
     alarm: Alarm,
     counters: ShellCounters,
 }
 
-/// Whether the loop turns again.
+/// Whether the loop goes on.
 #[derive(PartialEq, Eq)]
-enum Course {
-    Onward,
+enum LoopControl {
+    Continue,
     Stop,
 }
 
 impl<P: Policy> Driver<P> {
-    /// A driver of `switchboard` on `sockets`, whose addresses are those of the listeners in its configuration.
+    /// Creates a driver of `switchboard` on `sockets`. The addresses of the sockets must be those of the listeners in
+    /// the configuration.
     ///
     /// Must be called within a tokio runtime with its I/O and time drivers enabled.
     pub fn new(switchboard: Switchboard<P>, sockets: Vec<Udp>) -> Driver<P> {
-        let (post, inbox) = mpsc::channel(INBOX);
+        let (commands, inbox) = mpsc::channel(INBOX);
         Driver {
             switchboard,
             sockets,
             streams: Streams::new(Vec::new(), StreamLimits::default()),
             worker_links: None,
-            strangers: Strangers::default(),
+            unknown_sources: UnknownSourceLimiter::default(),
             certificates: None,
             names: None,
             events: None,
             questions: None,
-            post,
+            commands,
             inbox,
             batch: Vec::new(),
             lost: Vec::new(),
-            occurrences: Vec::new(),
-            handed: Vec::new(),
-            held_up: VecDeque::new(),
-            crowded: false,
+            stream_events: Vec::new(),
+            handovers: Vec::new(),
+            waiting_handovers: VecDeque::new(),
+            has_more: false,
             answers: VecDeque::new(),
-            watches: Vec::new(),
+            idle_waiters: Vec::new(),
             alarm: Alarm::new(),
             counters: ShellCounters::default(),
         }
     }
 
-    /// The addresses at which stream connections arrive, and what connections may cost. Default: none. A transport without
-    /// such an address is not used for opening connections either.
+    /// Sets the addresses that accept stream connections, and the limits of connections. Default: no addresses. The
+    /// driver opens connections only for transports that have an address here.
     pub fn streams(mut self, acceptors: Vec<Acceptor>, limits: StreamLimits) -> Driver<P> {
         self.streams = Streams::new(acceptors, limits);
         self
     }
 
-    /// The lines to the other workers of an edge whose drivers run side by side. Each has a switchboard whose place bears
-    /// the number of its lines, and sockets at the same addresses ([`UdpOptions::shared`](crate::UdpOptions::shared)).
-    /// Default: there are no others.
-    pub fn worker_links(mut self, lines: WorkerLinks) -> Driver<P> {
-        self.worker_links = Some(lines);
+    /// Sets the links to the other workers of an edge whose drivers run side by side. Each worker has a switchboard
+    /// whose place has the same worker number as its links, and sockets at the same addresses
+    /// ([`UdpOptions::shared`](crate::UdpOptions::shared)). Default: no other workers.
+    pub fn worker_links(mut self, links: WorkerLinks) -> Driver<P> {
+        self.worker_links = Some(links);
         self
     }
 
-    /// Where certificates are asked for. Without it none ever comes, and calls that want one wait out their budget.
+    /// Sets where certificates are requested. Without this no certificate arrives, and calls that need one wait for
+    /// their whole budget.
     pub fn certificates(mut self, certificates: Certificates) -> Driver<P> {
         self.certificates = Some(certificates);
         self
     }
 
-    /// Who resolves names. Default: a [`Directory`] of its own that asks the system's name servers.
+    /// Sets who resolves names. Default: an own [`Directory`] that asks the system's name servers.
     pub fn names(mut self, names: Arc<dyn Names>) -> Driver<P> {
         self.names = Some(names);
         self
     }
 
-    /// Where call events go. When the channel is full they are dropped and counted: a slow reader costs records,
+    /// Sets where call events go. If the channel is full, events are dropped and counted: a slow reader loses records,
     /// never calls. Default: nowhere.
     pub fn events(mut self, events: mpsc::Sender<CallEvent>) -> Driver<P> {
         self.events = Some(events);
         self
     }
 
-    /// Where the questions go that the policy answers later; [`Control::decide`] brings the answers. One that finds no
-    /// room is dropped and counted, and its call waits out its time. Default: nowhere.
+    /// Sets where questions go that the policy answers later. [`Control::decide`] brings the answers. If the channel is
+    /// full, the question is dropped and counted, and its call waits for its whole time. Default: nowhere.
     pub fn questions(mut self, questions: mpsc::Sender<(Token, Question)>) -> Driver<P> {
         self.questions = Some(questions);
         self
     }
 
-    /// A handle to the driver while it runs. Dropping it stops nothing.
+    /// A handle to the running driver. Dropping the handle does not stop the driver.
     pub fn control(&self) -> Control {
-        Control::new(self.post.clone())
+        Control::new(self.commands.clone())
     }
 
     /// Runs until [`Control::stop`] or the end of [`drain`](crate::drain()), and returns the last counters.
     pub async fn run(mut self) -> Report {
         let mut wake = Wake::Certificates;
-        while self.turn(wake) == Course::Onward {
-            if std::mem::take(&mut self.crowded) {
-                // Whoever sends as fast as it can leaves time for the others on this thread.
+        while self.turn(wake) == LoopControl::Continue {
+            if std::mem::take(&mut self.has_more) {
+                // A fast sender must not block other tasks on this thread.
                 yield_now().await;
             }
             wake = self.wait().await;
         }
-        self.hand_over_what_waits().await;
+        self.flush_and_close().await;
         self.report()
     }
 
-    /// One turn of the loop. The clock is read once in it, after the batch is in.
-    fn turn(&mut self, wake: Wake) -> Course {
+    /// One turn of the loop. Reads the clock once, after it has received the batch.
+    fn turn(&mut self, wake: Wake) -> LoopControl {
         let now = match wake {
-            Wake::Post(Post::Stop) => return Course::Stop,
-            Wake::Post(Post::Count(asker)) => {
-                // An asker that has gone away needs no answer.
+            Wake::Command(Command::Stop) => return LoopControl::Stop,
+            Wake::Command(Command::Count(asker)) => {
+                // An error means that the asker is gone and needs no answer.
                 let _ = asker.send(self.report());
-                return Course::Onward;
+                return LoopControl::Continue;
             }
-            Wake::Post(Post::Watch(watch)) => {
-                self.watches.push(watch);
-                self.tell_of_rest();
-                return Course::Onward;
+            Wake::Command(Command::WaitIdle(waiter)) => {
+                self.idle_waiters.push(waiter);
+                self.notify_idle_waiters();
+                return LoopControl::Continue;
             }
-            Wake::Post(Post::Input(input)) => {
+            Wake::Command(Command::Input(input)) => {
                 let now = Clock::now();
                 self.feed(now, input);
                 now
             }
-            Wake::Post(Post::Found(token, Found { result, cut })) => {
+            Wake::Command(Command::Found(token, Found { result, truncated })) => {
                 self.counters.resolutions += 1;
-                self.counters.resolutions_cut += u64::from(cut);
+                self.counters.resolutions_cut += u64::from(truncated);
                 let now = Clock::now();
                 self.feed(now, Input::Resolved { token, result });
                 now
@@ -193,21 +199,21 @@ impl<P: Policy> Driver<P> {
                 now
             }
             Wake::Alarm | Wake::Room => Clock::now(),
-            Wake::Line { is_open } => {
-                if !is_open && self.held_up.pop_front().is_some() {
+            Wake::LinkRoom { is_open } => {
+                if !is_open && self.waiting_handovers.pop_front().is_some() {
                     self.counters.handovers_dropped += 1;
                 }
-                self.hand_held_up();
+                self.send_waiting_handovers();
                 Clock::now()
             }
             Wake::Sockets => {
                 self.receive();
                 let switchboard = &self.switchboard;
-                self.streams.take(&mut self.occurrences, &|flow| switchboard.claims(flow));
+                self.streams.take(&mut self.stream_events, &|flow| switchboard.claims(flow));
                 let now = Clock::now();
                 self.feed_batch(now);
-                self.feed_occurrences(now);
-                self.take_over(now);
+                self.feed_stream_events(now);
+                self.accept_handovers(now);
                 now
             }
         };
@@ -215,21 +221,21 @@ impl<P: Policy> Driver<P> {
             self.feed(now, Input::Timeout);
         }
         self.flush(now);
-        self.tell_of_rest();
+        self.notify_idle_waiters();
         self.alarm.arm();
-        Course::Onward
+        LoopControl::Continue
     }
 
-    /// Tells those who wait for what has come about. Who has gone away waits no longer.
-    fn tell_of_rest(&mut self) {
-        let come = |watch: &mut Watch| match watch.rest {
-            Rest::Empty => self.switchboard.is_empty(),
-            Rest::Settled => self.switchboard.is_settled(),
+    /// Tells the waiters whose idle level is reached, and removes the waiters that are gone.
+    fn notify_idle_waiters(&mut self) {
+        let is_reached = |waiter: &mut IdleWaiter| match waiter.level {
+            IdleLevel::Empty => self.switchboard.is_empty(),
+            IdleLevel::Settled => self.switchboard.is_settled(),
         };
-        for watch in self.watches.extract_if(.., come) {
-            let _ = watch.told.send(());
+        for waiter in self.idle_waiters.extract_if(.., is_reached) {
+            let _ = waiter.done.send(());
         }
-        self.watches.retain(|watch| !watch.told.is_closed());
+        self.idle_waiters.retain(|waiter| !waiter.done.is_closed());
     }
 
     fn receive(&mut self) {
@@ -239,7 +245,7 @@ impl<P: Policy> Driver<P> {
             self.counters.receive_errors += received.errors;
             self.counters.octets_received += received.octets;
             self.counters.datagrams_dropped += received.dropped;
-            self.crowded |= received.full;
+            self.has_more |= received.full;
         }
         self.counters.datagrams_received += self.batch.len() as u64;
     }
@@ -248,7 +254,7 @@ impl<P: Policy> Driver<P> {
         let mut batch = std::mem::take(&mut self.batch);
         for Arrival { local, remote, data } in batch.drain(..) {
             let flow = Flow::udp(local, remote);
-            if self.is_too_much(now, &flow, &data) {
+            if self.is_over_unknown_source_limit(now, &flow, &data) {
                 self.counters.strangers_dropped += 1;
             } else {
                 self.arrived(now, flow, data);
@@ -260,31 +266,31 @@ impl<P: Policy> Driver<P> {
         }
     }
 
-    /// Whether it comes from a stranger, of whom there is too much, and is of no call of ours.
-    fn is_too_much(&mut self, now: Now, flow: &Flow, data: &[u8]) -> bool {
+    /// True if an unknown source exceeds its rate limit and the message matches no call of ours.
+    fn is_over_unknown_source_limit(&mut self, now: Now, flow: &Flow, data: &[u8]) -> bool {
         !self.switchboard.knows(flow)
             && WorkerHint::of_received(data).place.is_none()
-            && !self.strangers.admits(now.mono)
+            && !self.unknown_sources.admits(now.mono)
     }
 
-    /// What stream connections have brought.
-    fn feed_occurrences(&mut self, now: Now) {
-        let mut occurrences = std::mem::take(&mut self.occurrences);
-        for occurrence in occurrences.drain(..) {
-            match occurrence {
-                Occurrence::Message { flow, data } => self.arrived(now, flow, data),
-                Occurrence::Unreadable { flow, error } => {
+    /// Handles what stream connections have reported.
+    fn feed_stream_events(&mut self, now: Now) {
+        let mut stream_events = std::mem::take(&mut self.stream_events);
+        for event in stream_events.drain(..) {
+            match event {
+                StreamEvent::Message { flow, data } => self.arrived(now, flow, data),
+                StreamEvent::Unreadable { flow, error } => {
                     let connection = flow.connection;
                     self.feed(now, Input::Unreadable { flow, error });
                     if let Some(id) = connection {
-                        self.streams.let_go(id, Ended::Framing);
+                        self.streams.close(id, Ended::Framing);
                     }
                 }
-                Occurrence::Failed(unsent) => self.did_not_arrive(unsent),
-                Occurrence::Reached((asker, token), result) => self.reached(asker, token, result),
+                StreamEvent::Failed(unsent) => self.did_not_arrive(unsent),
+                StreamEvent::Reached((asker, token), result) => self.reached(asker, token, result),
             }
         }
-        self.occurrences = occurrences;
+        self.stream_events = stream_events;
     }
 
     fn learn_certificates(&mut self, now: Now) {
@@ -294,7 +300,7 @@ impl<P: Policy> Driver<P> {
         }
     }
 
-    /// Hands in one input and does what comes of it, until nothing more does.
+    /// Passes one input to the switchboard and handles all outputs and immediate answers that follow.
     fn feed(&mut self, now: Now, input: Input) {
         let mut next = Some(input);
         while let Some(input) = next {
@@ -307,7 +313,7 @@ impl<P: Policy> Driver<P> {
         }
     }
 
-    /// Does what the switchboard asks, to the last output. What can be answered at once waits in `answers`.
+    /// Handles all outputs of the switchboard. Immediate answers go to `answers`.
     fn drain(&mut self) {
         loop {
             match self.switchboard.poll_output() {
@@ -325,7 +331,7 @@ impl<P: Policy> Driver<P> {
                     let asked = self.certificates.as_ref().is_some_and(|certificates| certificates.want(url));
                     self.counters.certificates_unasked += u64::from(!asked);
                 }
-                // No outside signer is attached to this driver.
+                // No external signer is attached to this driver.
                 Output::Sign { token, .. } => {
                     self.answers.push_back(Input::Signed { token, result: Err(SignError::Unavailable) });
                 }
@@ -347,18 +353,18 @@ impl<P: Policy> Driver<P> {
 
     fn look_up(&mut self, token: Token, lookup: Lookup, seed: Seed) {
         let names = Arc::clone(self.names.get_or_insert_with(|| Arc::new(Directory::system())));
-        let post = self.post.clone();
+        let commands = self.commands.clone();
         tokio::spawn(async move {
             let found = lookup.run(names, seed).await;
-            // A driver that has stopped needs no answer.
-            let _ = post.send(Post::Found(token, found)).await;
+            // An error means that the driver has stopped and needs no answer.
+            let _ = commands.send(Command::Found(token, found)).await;
         });
     }
 
-    /// Puts a message in line; what stands in line leaves at the end of the turn, by as few system calls as there can be.
+    /// Queues a message. The queue is flushed at the end of the turn with as few system calls as possible.
     fn transmit(&mut self, transmit: Transmit) {
-        if let Some(owner) = self.other_worker(|lines| owner_of(&transmit.flow, lines.own())) {
-            if let Some(Handed::Transmit(transmit)) = self.hand(owner, Handed::Transmit(transmit)) {
+        if let Some(owner) = self.other_worker(|links| links.transport_owner(&transmit.flow)) {
+            if let Some(Handover::Transmit(transmit)) = self.hand_over(owner, Handover::Transmit(transmit)) {
                 self.fail(Unsent::no_room(transmit));
             }
             return;
@@ -375,7 +381,7 @@ impl<P: Policy> Driver<P> {
             }
         };
         let Some(socket) = socket else {
-            tracing::debug!(?flow, "no socket for this flow");
+            tracing::debug!(?flow, "cannot send: no socket for this flow");
             return self.fail(Unsent::refused(transmit));
         };
         match socket.send(flow.local, flow.remote, payload.clone()) {
@@ -388,10 +394,10 @@ impl<P: Policy> Driver<P> {
         }
     }
 
-    /// What could not be sent: the switchboard hears of it, unless that passes.
+    /// Handles a message that could not be sent. The switchboard is told, unless the error is transient.
     fn unsent(&mut self, transmit: Transmit, error: &io::Error) {
-        tracing::debug!(flow = ?transmit.flow, %error, "send");
-        if is_passing(error) {
+        tracing::debug!(flow = ?transmit.flow, %error, "cannot send");
+        if is_transient(error) {
             self.counters.send_failures += 1;
         } else {
             self.fail(Unsent::refused(transmit));
@@ -403,15 +409,15 @@ impl<P: Policy> Driver<P> {
         self.did_not_arrive(unsent);
     }
 
-    /// Whoever sent it hears of it.
+    /// Tells the worker that sent the message.
     fn did_not_arrive(&mut self, unsent: Unsent) {
-        match self.other_worker(|lines| lines.owner(&WorkerHint::of_sent(&unsent.transmit.payload))) {
-            Some(other) => drop(self.hand(other, Handed::Failed(unsent))),
+        match self.other_worker(|links| links.owner(&WorkerHint::of_sent(&unsent.transmit.payload))) {
+            Some(other) => drop(self.hand_over(other, Handover::Failed(unsent))),
             None => self.answers.push_back(unsent.into()),
         }
     }
 
-    /// Sends what stands in line, and what comes of its failures.
+    /// Sends what is queued, and handles the failures.
     fn flush(&mut self, now: Now) {
         loop {
             self.flush_sockets();
@@ -436,8 +442,9 @@ impl<P: Policy> Driver<P> {
         }
     }
 
-    /// Gives the operating system what waits, for as long as it takes any, and closes connections.
-    async fn hand_over_what_waits(&mut self) {
+    /// Closes connections, and sends queued datagrams as long as the operating system takes them, for at most
+    /// [`FLUSH_GRACE`].
+    async fn flush_and_close(&mut self) {
         self.streams.stop().await;
         let sockets = &mut self.sockets;
         let flushed = async {
@@ -446,8 +453,8 @@ impl<P: Policy> Driver<P> {
                 sockets.iter_mut().for_each(|socket| socket.flush(|_, _| {}));
             }
         };
-        // What does not leave in this time is lost, like any datagram.
-        let _ = timeout(FAREWELL, flushed).await;
+        // A datagram that is not sent within this time is lost, like a datagram on the wire.
+        let _ = timeout(FLUSH_GRACE, flushed).await;
     }
 
     fn report(&self) -> Report {
@@ -456,21 +463,21 @@ impl<P: Policy> Driver<P> {
     }
 }
 
-/// Whether there was no room, which soon there is: the datagram is lost as on the wire, and what sent it sends it again. To
-/// take the transport for broken would end calls that a retransmission saves (RFC 3261 section 17.1.1.2).
-fn is_passing(error: &io::Error) -> bool {
+/// True if the send buffer is full for the moment. The datagram is lost as on the wire, and its sender retransmits it.
+/// Reporting a broken transport would end calls that a retransmission saves (RFC 3261 section 17.1.1.2).
+fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::OutOfMemory)
         || (cfg!(target_os = "linux") && error.raw_os_error() == Some(LINUX_ENOBUFS))
 }
 
-/// Posts that wait for the loop: answers of name lookups, decisions, requests of the program.
+/// Commands that may wait for the loop: results of name lookups, decisions, requests from the program.
 const INBOX: usize = 1024;
 
-/// A full queue of the network device; `std` has no kind for it.
+/// The queue of the network device is full. `std` has no error kind for this.
 const LINUX_ENOBUFS: i32 = 105;
 
-/// How long a driver that stops goes on handing datagrams to a full send buffer.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// How long a stopping driver tries to send what waits for room in the send buffer.
+const FLUSH_GRACE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests;

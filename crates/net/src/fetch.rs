@@ -1,7 +1,8 @@
-//! Fetching what an `x5u` names, over HTTPS, from strangers: RFC 8226 section 7 as ATIS-1000074 narrows it.
+//! Fetches the document at an `x5u` URL over HTTPS from unknown servers: RFC 8226 section 7, as ATIS-1000074 restricts
+//! it.
 //!
-//! The URL stands in a call that anybody may send, so the fetch is bounded on every side: the scheme and the ports,
-//! the addresses that a name may lead to, the time, the size, and no redirects.
+//! Any caller can choose the URL. So the fetch limits everything: the scheme, the ports, the addresses, the time and
+//! the size. It follows no redirects.
 
 use std::fmt;
 use std::future::Future;
@@ -32,9 +33,11 @@ use tokio_rustls::client::TlsStream;
 use crate::address::{AddressPolicy, RefusedAddress};
 use crate::clock::Clock;
 use crate::document::Document;
-use crate::names::{Directory, LookupError, Names};
+use crate::names::Names;
+use crate::names::directory::Directory;
+use crate::names::record::LookupError;
 
-/// What a fetch may do.
+/// The limits of fetches.
 #[derive(Clone, Debug)]
 pub struct FetchConfig {
     ports: Vec<u16>,
@@ -46,7 +49,7 @@ pub struct FetchConfig {
 }
 
 impl Default for FetchConfig {
-    /// Ports 443 and 8443, no private address, the system's roots, 2 s in all, 64 KiB.
+    /// Ports 443 and 8443, no private addresses, the system's roots, 2 s in total, 64 KiB.
     fn default() -> FetchConfig {
         FetchConfig {
             ports: vec![443, 8443],
@@ -66,25 +69,26 @@ impl FetchConfig {
         self
     }
 
-    /// Networks that are not public and that a fetch may connect to all the same. Default: none.
+    /// Non-public networks that a fetch may connect to. Default: none.
     pub fn allow_private(mut self, networks: Vec<IpNet>) -> FetchConfig {
         self.allow_private = networks;
         self
     }
 
-    /// Roots of the web that are trusted beside the system's. They have no say about who signs calls. Default: none.
+    /// Web roots that are trusted in addition to the system's roots. They have no influence on who may sign calls.
+    /// Default: none.
     pub fn roots(mut self, roots: Vec<CertificateDer<'static>>) -> FetchConfig {
         self.roots = roots;
         self
     }
 
-    /// Whether the system's roots of the web are trusted. Default: yes.
+    /// Whether the system's web roots are trusted. Default: yes.
     pub fn native_roots(mut self, trusted: bool) -> FetchConfig {
         self.native_roots = trusted;
         self
     }
 
-    /// The longest that one fetch may take, from the name to the last octet. Default: 2 s.
+    /// The longest time for one fetch, from the name lookup to the last octet. Default: 2 s.
     pub fn time(mut self, time: Duration) -> FetchConfig {
         self.time = time;
         self
@@ -97,7 +101,7 @@ impl FetchConfig {
     }
 }
 
-/// Fetches documents over HTTPS within the bounds of its configuration.
+/// Fetches documents over HTTPS within the limits of its configuration.
 #[derive(Clone)]
 pub struct Fetcher {
     ports: Vec<u16>,
@@ -109,19 +113,19 @@ pub struct Fetcher {
 }
 
 impl Fetcher {
-    /// A fetcher that asks the system's name servers. Reads the system's roots, so it may block for a moment. Must be called
-    /// within a tokio runtime.
+    /// Creates a fetcher that asks the system's name servers. Reads the system's roots, so it may block for a moment.
+    /// Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// [`NoRoots`] when there is no root of the web to trust: no fetch could ever succeed.
+    /// [`NoRoots`] if there is no web root to trust: no fetch could succeed.
     pub fn new(config: FetchConfig) -> Result<Fetcher, NoRoots> {
         Fetcher::with_names(config, Arc::new(Directory::system()))
     }
 
-    /// A fetcher that asks `names`.
+    /// Creates a fetcher that asks `names`.
     ///
     /// # Errors
-    /// As [`Fetcher::new`].
+    /// As for [`Fetcher::new`].
     pub fn with_names(config: FetchConfig, names: Arc<dyn Names>) -> Result<Fetcher, NoRoots> {
         let tls = TlsConnector::from(Arc::new(tls_config(&config)?));
         let FetchConfig { ports, allow_private, time, body, .. } = config;
@@ -131,28 +135,28 @@ impl Fetcher {
     /// Fetches `url`.
     ///
     /// # Errors
-    /// [`FetchError`]; any status but 200 is one, a redirect too.
+    /// [`FetchError`]. Every status except 200 is an error, including redirects.
     pub async fn fetch(&self, url: &X5u) -> Result<Document, FetchError> {
-        let place = Place::of(url)?;
-        if !self.ports.contains(&place.port) {
-            return Err(FetchError::Port(place.port));
+        let target = FetchTarget::of(url)?;
+        if !self.ports.contains(&target.port) {
+            return Err(FetchError::Port(target.port));
         }
-        timeout(self.time, self.exchange(&place)).await.unwrap_or(Err(FetchError::Timeout))
+        timeout(self.time, self.exchange(&target)).await.unwrap_or(Err(FetchError::Timeout))
     }
 
-    async fn exchange(&self, place: &Place) -> Result<Document, FetchError> {
+    async fn exchange(&self, target: &FetchTarget) -> Result<Document, FetchError> {
         let deadline = Instant::from_std(Clock::mono()) + self.time;
-        let addresses = self.locate(place).await?;
-        let stream = connect(&addresses, place.port, deadline).await?;
-        let stream = self.tls.connect(place.server_name.clone(), stream).await.map_err(tls_error)?;
-        self.get(place, stream).await
+        let addresses = self.admitted_addresses(target).await?;
+        let stream = connect(&addresses, target.port, deadline).await?;
+        let stream = self.tls.connect(target.server_name.clone(), stream).await.map_err(tls_error)?;
+        self.get(target, stream).await
     }
 
-    /// The addresses to connect to: those of the name that pass the policy.
-    async fn locate(&self, place: &Place) -> Result<Vec<IpAddr>, FetchError> {
-        let found = match place.host.parse() {
+    /// The addresses to connect to: the addresses of the name that the policy allows.
+    async fn admitted_addresses(&self, target: &FetchTarget) -> Result<Vec<IpAddr>, FetchError> {
+        let found = match target.host.parse() {
             Ok(literal) => vec![literal],
-            Err(_) => self.names.lookup(&place.host).await.map_err(FetchError::Name)?,
+            Err(_) => self.names.lookup(&target.host).await.map_err(FetchError::Name)?,
         };
         let mut admitted = Vec::new();
         let mut refused = None;
@@ -169,8 +173,8 @@ impl Fetcher {
         }
     }
 
-    /// One request on a fresh connection, and the whole answer.
-    async fn get(&self, place: &Place, stream: TlsStream<TcpStream>) -> Result<Document, FetchError> {
+    /// Sends one request on a new connection, and reads the whole answer.
+    async fn get(&self, target: &FetchTarget, stream: TlsStream<TcpStream>) -> Result<Document, FetchError> {
         let (mut sender, connection) = http1::Builder::new()
             .max_headers(HEADERS)
             .max_buf_size(HEADER_OCTETS)
@@ -179,7 +183,7 @@ impl Fetcher {
             .map_err(http_error)?;
         let exchange = async {
             let asked = Clock::mono();
-            let response = sender.send_request(place.request()?).await.map_err(http_error)?;
+            let response = sender.send_request(target.request()?).await.map_err(http_error)?;
             let (head, body) = response.into_parts();
             match head.status {
                 StatusCode::OK => {}
@@ -207,7 +211,7 @@ impl fmt::Debug for Fetcher {
     }
 }
 
-/// There is no root of the web to trust.
+/// There is no web root to trust.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoRoots;
 
@@ -219,39 +223,39 @@ impl fmt::Display for NoRoots {
 
 impl std::error::Error for NoRoots {}
 
-/// Why a fetch brought nothing.
+/// Why a fetch failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FetchError {
-    /// The host cannot stand in a certificate, or the path in a request.
+    /// The host is not valid in a certificate, or the path is not valid in a request.
     Url,
-    /// A port that the configuration does not list.
+    /// The port is not in the configured list.
     Port(u16),
-    /// The name led to no address.
+    /// The name did not resolve.
     Name(LookupError),
-    /// The name led only to addresses that a fetch may not connect to.
+    /// The name resolved only to addresses that a fetch may not connect to.
     Refused(RefusedAddress),
-    /// No connection to any of the addresses.
+    /// No connection to any address.
     Connect(io::ErrorKind),
-    /// The server's certificate is not trusted or is not for this host.
+    /// The server's certificate is not trusted or is not valid for this host.
     Certificate,
     /// The TLS handshake failed for another reason.
     Tls,
-    /// Not an HTTP answer, or one that breaks off.
+    /// The answer is not HTTP, or is incomplete.
     Http,
-    /// A redirect, with its status: ATIS-1000074 forbids to follow it.
+    /// A redirect, with its status. ATIS-1000074 forbids following redirects.
     Redirect(u16),
-    /// Any other status than 200.
+    /// A status other than 200.
     Status(u16),
     /// The body or the header is larger than allowed.
     TooLarge,
-    /// The time for the whole fetch is over.
+    /// The time limit for the whole fetch has passed.
     Timeout,
-    /// Too many fetches wait, in all or for this host.
+    /// Too many fetches wait, in total or for this host.
     Busy,
 }
 
 impl FetchError {
-    /// The word for this result in `attesta_certificate_fetches_total{result}`.
+    /// The label of this result in `attesta_certificate_fetches_total{result}`.
     pub fn as_str(self) -> &'static str {
         match self {
             FetchError::Url => "url",
@@ -275,7 +279,7 @@ impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             FetchError::Url => f.write_str("the host or the path of the URL is malformed"),
-            FetchError::Port(port) => write!(f, "port {port} is not among the allowed ones"),
+            FetchError::Port(port) => write!(f, "port {port} is not an allowed port"),
             FetchError::Name(error) => error.fmt(f),
             FetchError::Refused(refused) => {
                 write!(f, "the host is at {}, which is not a public address", refused.address)
@@ -283,21 +287,21 @@ impl fmt::Display for FetchError {
             FetchError::Connect(kind) => write!(f, "no connection: {kind}"),
             FetchError::Certificate => f.write_str("the certificate of the web server is not trusted"),
             FetchError::Tls => f.write_str("the TLS handshake failed"),
-            FetchError::Http => f.write_str("the answer is not HTTP or breaks off"),
+            FetchError::Http => f.write_str("the answer is not HTTP or is incomplete"),
             FetchError::Redirect(status) => write!(f, "the server redirects ({status})"),
             FetchError::Status(status) => write!(f, "the server answers {status}"),
-            FetchError::TooLarge => f.write_str("the answer is too large"),
+            FetchError::TooLarge => f.write_str("the answer is larger than allowed"),
             FetchError::Timeout => f.write_str("no answer in time"),
-            FetchError::Busy => f.write_str("too many fetches wait"),
+            FetchError::Busy => f.write_str("too many fetches are waiting"),
         }
     }
 }
 
 impl std::error::Error for FetchError {}
 
-/// A URL as the layers of a fetch want it.
+/// The parts of a URL that the layers of a fetch need.
 #[derive(Debug)]
-struct Place {
+struct FetchTarget {
     host: String,
     port: u16,
     authority: String,
@@ -305,14 +309,14 @@ struct Place {
     server_name: ServerName<'static>,
 }
 
-impl Place {
-    fn of(url: &X5u) -> Result<Place, FetchError> {
+impl FetchTarget {
+    fn of(url: &X5u) -> Result<FetchTarget, FetchError> {
         let (host, port) = (url.host().to_owned(), url.port());
         let server_name = ServerName::try_from(host.clone()).map_err(|_| FetchError::Url)?;
-        // RFC 9110 section 7.2: the port stands in Host unless it is the scheme's own, and IPv6 in brackets.
+        // RFC 9110 section 7.2: Host names the port unless it is the default port of the scheme. IPv6 needs brackets.
         let named = if host.contains(':') { format!("[{host}]") } else { host.clone() };
         let authority = if port == HTTPS { named } else { format!("{named}:{port}") };
-        Ok(Place { host, port, authority, path: url.path().to_owned(), server_name })
+        Ok(FetchTarget { host, port, authority, path: url.path().to_owned(), server_name })
     }
 
     fn request(&self) -> Result<Request<Empty<Bytes>>, FetchError> {
@@ -331,7 +335,7 @@ fn tls_config(config: &FetchConfig) -> Result<ClientConfig, NoRoots> {
     if config.native_roots {
         let native = rustls_native_certs::load_native_certs();
         for error in native.errors {
-            tracing::warn!(%error, "system root certificates");
+            tracing::warn!(%error, "cannot read a system root certificate");
         }
         roots.add_parsable_certificates(native.certs);
     }
@@ -345,13 +349,13 @@ fn tls_config(config: &FetchConfig) -> Result<ClientConfig, NoRoots> {
         .with_root_certificates(roots)
         .with_no_client_auth();
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-    // A certificate is fetched once in hours: a ticket kept that long serves nobody but a repository that tracks us.
+    // A certificate is fetched once in hours. A ticket kept that long is useful only to a repository that tracks us.
     tls.resumption = Resumption::disabled();
     Ok(tls)
 }
 
-/// Connects to the first of `addresses` that answers; each gets an even share of the time that is left, so that one
-/// that is silent does not cost the others their turn.
+/// Connects to the first of `addresses` that answers. Each address gets an equal share of the remaining time, so that a
+/// silent address does not use up the time of the others.
 async fn connect(addresses: &[IpAddr], port: u16, deadline: Instant) -> Result<TcpStream, FetchError> {
     let mut failure = FetchError::Name(LookupError::NotFound);
     for (tried, address) in addresses.iter().enumerate() {
@@ -366,7 +370,7 @@ async fn connect(addresses: &[IpAddr], port: u16, deadline: Instant) -> Result<T
     Err(failure)
 }
 
-/// Runs `exchange` to its end while its connection is driven beside it; both are gone when it is dropped.
+/// Runs `exchange` to its end while polling its connection. Dropping the future drops both.
 async fn drive<T, C, E>(connection: C, exchange: E) -> Result<T, FetchError>
 where
     C: Future<Output = hyper::Result<()>>,
@@ -375,13 +379,13 @@ where
     let mut exchange = pin!(exchange);
     tokio::select! {
         outcome = &mut exchange => outcome,
-        // The connection may be done before its last octets are taken; its failure reaches the exchange.
+        // The connection may end before its last octets are read. Its error reaches the exchange.
         _ = connection => exchange.await,
     }
 }
 
 fn tls_error(error: io::Error) -> FetchError {
-    tracing::debug!(%error, "fetch: TLS handshake");
+    tracing::debug!(%error, "fetch: TLS handshake failed");
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidCertificate(_)) => FetchError::Certificate,
         Some(_) => FetchError::Tls,
@@ -390,7 +394,7 @@ fn tls_error(error: io::Error) -> FetchError {
 }
 
 fn http_error(error: hyper::Error) -> FetchError {
-    tracing::debug!(%error, "fetch: HTTP");
+    tracing::debug!(%error, "fetch: HTTP exchange failed");
     if error.is_parse_too_large() { FetchError::TooLarge } else { FetchError::Http }
 }
 
@@ -398,10 +402,10 @@ fn body_error(error: Box<dyn std::error::Error + Send + Sync>) -> FetchError {
     if error.is::<LengthLimitError>() { FetchError::TooLarge } else { FetchError::Http }
 }
 
-/// The word for a fetch that brought a document.
+/// The label of a successful fetch.
 pub(crate) const OK: &str = "ok";
 
-/// The words for all results of a fetch.
+/// The labels of all results.
 pub(crate) const RESULTS: [&str; 14] = [
     OK,
     "url",
@@ -422,13 +426,13 @@ pub(crate) const RESULTS: [&str; 14] = [
 /// The port of `https` (RFC 9110 section 4.2.2).
 const HTTPS: u16 = 443;
 
-/// Addresses of one name that are looked at.
+/// The most addresses of one name that a fetch tries.
 const ADDRESSES: usize = 8;
 
-/// Header fields of an answer.
+/// The most header fields of an answer.
 const HEADERS: usize = 64;
 
-/// Octets of the header of an answer.
+/// The most octets in the header of an answer.
 const HEADER_OCTETS: usize = 16 * 1024;
 
 #[cfg(test)]

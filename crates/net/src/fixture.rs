@@ -1,4 +1,5 @@
-//! A web of one host for tests: its root, a repository that it vouches for, and names that lead where a test says.
+//! A web of one host for tests: its root, a repository with a certificate below that root, and names with fixed
+//! addresses.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -10,19 +11,20 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::fetch::{FetchConfig, Fetcher};
-use crate::names::{Lookup, LookupError, Names};
+use crate::names::record::LookupError;
+use crate::names::{Lookup, Names};
 use crate::repository::{Repository, RepositoryConfig};
 
-/// The host whose certificate the repository shows.
+/// The host in the repository's certificate.
 pub(crate) const HOST: &str = "cr.example.net";
 
-/// A repository on loopback and what a fetcher needs in order to reach it.
+/// A repository on loopback and what a fetcher needs to reach it.
 pub(crate) struct Web {
     pub(crate) repository: Repository,
     pub(crate) root: CertificateDer<'static>,
     /// The root in PEM.
     pub(crate) anchors: String,
-    /// A leaf under the root, in PEM.
+    /// A leaf below the root, in PEM.
     pub(crate) chain: String,
 }
 
@@ -64,13 +66,13 @@ impl Web {
             .allow_private(vec!["127.0.0.0/8".parse().unwrap()])
     }
 
-    /// A fetcher for which the host is at 127.0.0.1.
+    /// A fetcher that resolves the host to 127.0.0.1.
     pub(crate) fn fetcher(&self, config: FetchConfig) -> Fetcher {
         Fetcher::with_names(config, Arc::new(Hosts::new().at(HOST, Ipv4Addr::LOCALHOST))).unwrap()
     }
 }
 
-/// Names with fixed addresses, and a count of the questions.
+/// Names with fixed addresses, and a count of lookups.
 #[derive(Default)]
 pub(crate) struct Hosts {
     addresses: BTreeMap<String, Vec<IpAddr>>,

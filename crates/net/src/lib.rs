@@ -1,9 +1,11 @@
 //! The tokio shell of Attesta: the sockets, names, certificates and clock that the pure floors below ask for.
 //!
-//! A [`Driver`] owns the sockets and one [`Switchboard`](attesta_b2bua::Switchboard), and is one future: it takes a
-//! batch of datagrams, reads the clock once, hands them in, and does what the switchboard asks. What takes time happens
-//! beside it: targets are found by RFC 3263 with the help of [`Names`], certificates are fetched by a [`CertificateService`], which owns their cache and
-//! shows the drivers immutable snapshots of it. The driver waits for neither; the call does, for as long as its budget.
+//! A [`Driver`] owns the sockets and one [`Switchboard`](attesta_b2bua::Switchboard). It is one future: it takes a
+//! batch of datagrams, reads the clock once, hands the batch to the switchboard, and does what the switchboard asks.
+//!
+//! Slow work runs beside the driver. Targets are found by RFC 3263 with the help of [`Names`]. Certificates are fetched
+//! by a [`CertificateService`], which owns their cache and shows the drivers immutable snapshots. The driver never
+//! waits for this work. A call waits for it, at most for its budget.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -32,16 +34,18 @@
 //!
 //! # What is bounded
 //!
-//! Every queue: posts to a driver, events from it, requests to the service, fetches that wait, datagrams that wait for
-//! room in a socket, name lookups, connections of a [`Repository`], stream connections and what each may hold
-//! ([`StreamLimits`]). What finds no room is dropped and counted, or fails
-//! with an error of its own. A [`Fetcher`] follows no redirect, and connects to public addresses only, judged after the
-//! name is resolved, unless [`FetchConfig::allow_private`] lists them.
+//! All queues are bounded: commands to a driver, events from a driver, requests to the certificate service, waiting
+//! fetches, datagrams that wait for room in a socket, name lookups, connections of a [`Repository`], stream connections
+//! and what each may hold ([`StreamLimits`]). An item that finds no room is dropped and counted, or fails with its own
+//! error.
+//!
+//! A [`Fetcher`] follows no redirect. It connects to public addresses only, unless [`FetchConfig::allow_private`] lists
+//! the address. The address is checked after the name is resolved.
 //!
 //! # What it is built on
 //!
-//! [`Clock`] is the only reader of the system's clock, and [`random`] of its generator. TLS is rustls with the ring
-//! provider, given to each configuration; nothing global is installed.
+//! Only [`Clock`] reads the system's clock, and only [`random`] reads the system's random generator. TLS is rustls with
+//! the ring provider. Each configuration gets the provider; nothing global is installed.
 
 mod address;
 mod alarm;
@@ -59,11 +63,11 @@ mod names;
 mod queue;
 mod repository;
 mod resolve;
-mod strangers;
 mod streams;
 mod tcp;
 mod tls;
 mod udp;
+mod unknown_sources;
 mod worker;
 mod worker_links;
 mod ws;
@@ -76,19 +80,24 @@ pub use document::Document;
 pub use drain::drain;
 pub use driver::Driver;
 pub use fetch::{FetchConfig, FetchError, Fetcher, NoRoots};
-pub use names::{Directory, Lookup, LookupError, NameCounters, Names, Naptr, Srv};
+pub use names::directory::Directory;
+pub use names::lookup_queue::NameCounters;
+pub use names::record::{LookupError, Naptr, Srv};
+pub use names::{Lookup, Names};
 pub use queue::FetchLimits;
 pub use repository::{Answer, Repository, RepositoryConfig, RepositoryError};
 pub use resolve::locate;
-pub use streams::{Ended, StreamCounters, StreamLimits, Unaccepted};
+pub use streams::ended::{Ended, StreamCounters, Unaccepted};
+pub use streams::limits::StreamLimits;
 pub use tcp::Acceptor;
 #[cfg(target_os = "linux")]
 pub use tcp::raise_descriptor_limit;
-pub use tls::{
-    Pem, Secured, TLS_FILES_POLL, Tls, TlsClients, TlsCounters, TlsError, TlsFailure, TlsFile, TlsFileError,
-    TlsFiles, TlsIdentity, TlsMeter, TlsProtocol, TlsRoots, TlsTerms,
-};
+pub use tls::counters::{TlsCounters, TlsFailure, TlsMeter};
+pub use tls::files::{Pem, TLS_FILES_POLL, TlsFile, TlsFileError, TlsFiles};
+pub use tls::material::{TlsError, TlsIdentity, TlsRoots};
+pub use tls::{Secured, Tls, TlsClients, TlsProtocol, TlsTerms};
 pub use udp::{Udp, UdpOptions};
 pub use worker::Worker;
 pub use worker_links::WorkerLinks;
-pub use ws::{WS_HEADER_OCTETS, WS_HEADERS, WsCounters, WsFailure, WsMeter};
+pub use ws::failure::{WsCounters, WsFailure, WsMeter};
+pub use ws::limits::{WS_HEADER_OCTETS, WS_HEADERS};

@@ -1,21 +1,20 @@
-//! Names to what stands in DNS for them, off the loop: what the drivers and the fetcher ask.
+//! Name lookups outside the loop, for the drivers and the fetcher.
 
-mod book;
 mod cache;
-mod directory;
+pub(crate) mod directory;
 mod dns;
+pub(crate) mod lookup_queue;
+pub(crate) mod record;
 
-use std::fmt;
 use std::future::{Future, ready};
 use std::net::IpAddr;
 use std::pin::Pin;
 
-pub use book::NameCounters;
-pub use directory::Directory;
+use crate::names::record::{LookupError, Naptr, Srv};
 
-/// Finds what stands in DNS for a name.
+/// Looks up names in DNS.
 ///
-/// The edge uses a [`Directory`]; an embedder or a test may bring its own.
+/// The edge uses a [`Directory`](crate::Directory). An embedder or a test may use its own implementation.
 pub trait Names: Send + Sync + 'static {
     /// Looks up the A and AAAA records of `host`, in the order in which they should be tried.
     fn lookup(&self, host: &str) -> Lookup;
@@ -33,120 +32,5 @@ pub trait Names: Send + Sync + 'static {
     }
 }
 
-/// A lookup under way. Dropping it gives the lookup up.
+/// A lookup in progress. Dropping it cancels the lookup.
 pub type Lookup<T = IpAddr> = Pin<Box<dyn Future<Output = Result<Vec<T>, LookupError>> + Send>>;
-
-/// A server of a service (RFC 2782).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Srv {
-    /// Servers of the lowest number are tried first.
-    pub priority: u16,
-    /// The share of the calls that it is to get among those of its priority.
-    pub weight: u16,
-    /// Where it listens; never 0, but where the target is `.`.
-    pub port: u16,
-    /// Its name. `.`: the service is decidedly not offered.
-    pub target: Box<str>,
-}
-
-/// A rule that leads from a domain to one of its services (RFC 3403 section 4).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Naptr {
-    /// Rules of the lowest number that fit are the only ones that count.
-    pub order: u16,
-    /// Which of those is tried first: the lowest number.
-    pub preference: u16,
-    /// What the replacement is: `s`, the name of SRV records. Other flags are of no use to SIP.
-    pub flags: Box<str>,
-    /// The protocol and the service, such as `SIP+D2U` (RFC 3263 section 4.1).
-    pub services: Box<str>,
-    /// Whether it rewrites by an expression, which rules of SIP do not.
-    pub rewrites: bool,
-    /// Where it leads.
-    pub replacement: Box<str>,
-}
-
-/// Why a name led to nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LookupError {
-    /// There is no such name, or it has no record of this kind.
-    NotFound,
-    /// The name servers could not say, or none could be asked.
-    Failed,
-    /// No answer came in time.
-    Timeout,
-    /// Too many names are being looked up.
-    Busy,
-}
-
-impl LookupError {
-    /// The word for this result in `attesta_dns_lookups_total{result}`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            LookupError::NotFound => "not-found",
-            LookupError::Failed => "failed",
-            LookupError::Timeout => "timeout",
-            LookupError::Busy => "busy",
-        }
-    }
-}
-
-impl fmt::Display for LookupError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            LookupError::NotFound => "the name has no address",
-            LookupError::Failed => "the name servers could not resolve the name",
-            LookupError::Timeout => "the name was not resolved in time",
-            LookupError::Busy => "too many names are being resolved",
-        })
-    }
-}
-
-impl std::error::Error for LookupError {}
-
-/// What is asked of a name server, in lower case.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Wanted {
-    pub(crate) kind: Kind,
-    pub(crate) name: Box<str>,
-}
-
-/// The records that are asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
-    /// A and AAAA.
-    Addresses,
-    /// SRV.
-    Services,
-    /// NAPTR.
-    Pointers,
-}
-
-impl Wanted {
-    pub(crate) fn new(kind: Kind, name: &str) -> Wanted {
-        Wanted { kind, name: name.to_ascii_lowercase().into_boxed_str() }
-    }
-}
-
-/// The records that answer a [`Wanted`], at most [`RECORDS`] of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Records {
-    Addresses(Vec<IpAddr>),
-    Services(Vec<Srv>),
-    Pointers(Vec<Naptr>),
-}
-
-/// What a name server said, fit to be kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Reply {
-    pub(crate) records: Result<Records, LookupError>,
-    /// How long it holds, as the zone has it.
-    pub(crate) ttl: std::time::Duration,
-    /// Records that were beyond [`RECORDS`].
-    pub(crate) surplus: usize,
-    /// SRV records that name port 0.
-    pub(crate) portless: usize,
-}
-
-/// The records of one answer that are looked at; a zone that has more is cut short.
-pub(crate) const RECORDS: usize = 64;

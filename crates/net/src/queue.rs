@@ -1,10 +1,10 @@
-//! Which fetches run, which wait, and which are turned away.
+//! Which fetches run, which wait, and which are refused.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use attesta_stir::X5u;
 
-/// The caps on concurrent fetches.
+/// The limits on concurrent fetches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FetchLimits {
     running: usize,
@@ -14,28 +14,28 @@ pub struct FetchLimits {
 }
 
 impl Default for FetchLimits {
-    /// 128 fetches at once and 4 from one host; 1,024 that wait and 32 for one host.
+    /// 128 running fetches, 4 of them from one host; 1,024 waiting fetches, 32 of them for one host.
     fn default() -> FetchLimits {
         FetchLimits { running: 128, running_per_host: 4, waiting: 1024, waiting_per_host: 32 }
     }
 }
 
 impl FetchLimits {
-    /// Fetches under way at once, in all and from one host. A cap of 0 is taken as 1.
+    /// Fetches that may run at once, in total and from one host. A limit of 0 counts as 1.
     pub fn running(mut self, total: usize, per_host: usize) -> FetchLimits {
         (self.running, self.running_per_host) = (total.max(1), per_host.max(1));
         self
     }
 
-    /// Fetches that wait for their turn, in all and for one host. More are turned away: a caller that names many URLs
-    /// of one slow host then holds up nobody but itself.
+    /// Fetches that may wait, in total and for one host. More are refused. So a caller that names many URLs of one slow
+    /// host delays only its own calls.
     pub fn waiting(mut self, total: usize, per_host: usize) -> FetchLimits {
         (self.waiting, self.waiting_per_host) = (total, per_host);
         self
     }
 }
 
-/// The fetches of one service, each URL at most once (which is the cache's doing).
+/// The fetches of one service. The cache makes sure that each URL appears at most once.
 #[derive(Debug)]
 pub(crate) struct Queue {
     limits: FetchLimits,
@@ -56,19 +56,19 @@ impl Queue {
         Queue { limits, running: 0, waiting: VecDeque::new(), hosts: BTreeMap::new() }
     }
 
-    /// Whether a fetch of `url` may be taken in.
+    /// True if a fetch of `url` may be added.
     pub(crate) fn has_room(&self, url: &X5u) -> bool {
         let waiting_for_host = self.hosts.get(&url.folded_host()).map_or(0, |host| host.waiting);
         self.waiting.len() < self.limits.waiting && waiting_for_host < self.limits.waiting_per_host
     }
 
-    /// Takes a fetch in; the caller has asked whether there is room.
+    /// Adds a fetch. The caller must have checked [`Queue::has_room`].
     pub(crate) fn push(&mut self, url: X5u) {
         self.hosts.entry(url.folded_host()).or_default().waiting += 1;
         self.waiting.push_back(url);
     }
 
-    /// The next fetch that may start, which now counts as running: the first whose host has room.
+    /// The next fetch that may start: the first whose host has room. It now counts as running.
     pub(crate) fn start(&mut self) -> Option<X5u> {
         if self.running >= self.limits.running {
             return None;
@@ -84,7 +84,7 @@ impl Queue {
         Some(url)
     }
 
-    /// A fetch that was started is over.
+    /// Ends a fetch that was started.
     pub(crate) fn finish(&mut self, url: &X5u) {
         self.running = self.running.saturating_sub(1);
         if let Some(host) = self.hosts.get_mut(&url.folded_host()) {
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_host_holds_up_nobody_but_itself() {
+    fn a_slow_host_does_not_delay_other_hosts() {
         let mut queue = Queue::new(FetchLimits::default().running(3, 2));
         for path in 0..4 {
             queue.push(url("slow.example", path));
@@ -114,13 +114,13 @@ mod tests {
         let started: Vec<_> = std::iter::from_fn(|| queue.start()).collect();
         assert_eq!(started, [url("slow.example", 0), url("slow.example", 1), url("other.example", 0)]);
         queue.finish(&url("other.example", 0));
-        assert_eq!(queue.start(), None, "slow.example has its share");
+        assert_eq!(queue.start(), None, "slow.example has reached its limit");
         queue.finish(&url("slow.example", 0));
         assert_eq!(queue.start(), Some(url("slow.example", 2)));
     }
 
     #[test]
-    fn another_way_to_write_a_host_is_no_other_host() {
+    fn spellings_of_a_host_count_as_one_host() {
         let mut queue = Queue::new(FetchLimits::default().running(3, 1));
         for host in ["a.example", "A.example", "a.EXAMPLE."] {
             queue.push(url(host, 0));
@@ -131,18 +131,18 @@ mod tests {
     }
 
     #[test]
-    fn room_is_bounded_for_each_host_and_in_all() {
+    fn waiting_fetches_are_limited_per_host_and_in_total() {
         let mut queue = Queue::new(FetchLimits::default().waiting(3, 2));
         queue.push(url("a.example", 0));
         queue.push(url("a.example", 1));
         assert!(!queue.has_room(&url("a.example", 2)) && queue.has_room(&url("b.example", 0)));
         queue.push(url("b.example", 0));
-        assert!(!queue.has_room(&url("c.example", 0)), "full in all");
+        assert!(!queue.has_room(&url("c.example", 0)), "the total limit is reached");
         assert!(queue.start().is_some() && queue.has_room(&url("c.example", 0)));
     }
 
     #[test]
-    fn nothing_is_remembered_of_hosts_that_are_done() {
+    fn finished_hosts_are_forgotten() {
         let mut queue = Queue::new(FetchLimits::default());
         for path in 0..10 {
             queue.push(url("a.example", path));

@@ -1,6 +1,6 @@
 //! A small certificate repository: an HTTPS server for the chains that an `x5u` names (RFC 8226 section 7).
 //!
-//! The embedded default and `attesta demo` serve their throw-away leaf with it. Tests serve faults with it.
+//! The embedded default and `attesta demo` serve their temporary leaf with it. Tests use it to simulate failures.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -27,7 +27,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-/// Where a [`Repository`] listens and as whom.
+/// The address of a [`Repository`] and its web certificate.
 #[derive(Debug)]
 pub struct RepositoryConfig {
     address: SocketAddr,
@@ -37,21 +37,21 @@ pub struct RepositoryConfig {
 }
 
 impl RepositoryConfig {
-    /// A repository on any free port of 127.0.0.1, which shows `certificates` (its own first) and holds their `key`.
+    /// A repository on any free port of 127.0.0.1. It shows `certificates` (its own first) and holds their `key`.
     ///
-    /// This is the certificate of the web server, not one of those that it serves.
+    /// This is the certificate of the web server, not one of the certificates that the repository serves.
     pub fn new(certificates: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> RepositoryConfig {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         RepositoryConfig { address, beyond_loopback: false, certificates, key }
     }
 
-    /// Listens on `address`; port 0 takes any free one.
+    /// Listens on `address`. Port 0 means any free port.
     pub fn address(mut self, address: SocketAddr) -> RepositoryConfig {
         self.address = address;
         self
     }
 
-    /// Lets the address be one that other machines reach. Off by default.
+    /// Whether the address may be reachable from other machines. Default: no.
     pub fn beyond_loopback(mut self, allowed: bool) -> RepositoryConfig {
         self.beyond_loopback = allowed;
         self
@@ -62,16 +62,18 @@ impl RepositoryConfig {
 #[derive(Debug)]
 pub struct Repository {
     local: SocketAddr,
-    pages: watch::Sender<BTreeMap<String, Answer>>,
+    answers: watch::Sender<BTreeMap<String, Answer>>,
     requests: watch::Sender<u64>,
     acceptor: AbortHandle,
 }
 
 impl Repository {
-    /// Starts to listen, on the tokio runtime of the caller. Every path answers 404 until it is given something.
+    /// Starts to listen on the tokio runtime of the caller. Each path answers 404 until [`Repository::serve`] sets its
+    /// answer.
     ///
     /// # Errors
-    /// [`RepositoryError`]: the address is not loopback, is taken, or the key does not fit the certificate.
+    /// [`RepositoryError`]: the address is not a loopback address, is in use, or the key does not match the
+    /// certificate.
     pub async fn bind(config: RepositoryConfig) -> Result<Repository, RepositoryError> {
         if !config.address.ip().is_loopback() && !config.beyond_loopback {
             return Err(RepositoryError::NotLoopback(config.address));
@@ -79,33 +81,34 @@ impl Repository {
         let tls = tls_config(config.certificates, config.key).map_err(RepositoryError::Certificate)?;
         let listener = TcpListener::bind(config.address).await.map_err(RepositoryError::Bind)?;
         let local = listener.local_addr().map_err(RepositoryError::Bind)?;
-        let (pages, served) = watch::channel(BTreeMap::new());
+        let (answers, shown) = watch::channel(BTreeMap::new());
         let requests = watch::Sender::new(0);
-        let shelf = Shelf { pages: served, requests: requests.clone() };
-        let acceptor = tokio::spawn(accept(listener, TlsAcceptor::from(Arc::new(tls)), shelf)).abort_handle();
-        Ok(Repository { local, pages, requests, acceptor })
+        let served = Served { answers: shown, requests: requests.clone() };
+        let acceptor =
+            tokio::spawn(accept(listener, TlsAcceptor::from(Arc::new(tls)), served)).abort_handle();
+        Ok(Repository { local, answers, requests, acceptor })
     }
 
-    /// The address really bound.
+    /// The address that is bound.
     pub fn local(&self) -> SocketAddr {
         self.local
     }
 
-    /// Answers requests for `path` (which starts with `/`) with `answer` from now on.
+    /// From now on answers requests for `path` (which starts with `/`) with `answer`.
     pub fn serve(&self, path: impl Into<String>, answer: Answer) {
-        self.pages.send_modify(|pages| {
-            pages.insert(path.into(), answer);
+        self.answers.send_modify(|answers| {
+            answers.insert(path.into(), answer);
         });
     }
 
-    /// Requests that have come so far, for any path.
+    /// Requests so far, for any path.
     pub fn requests(&self) -> u64 {
         *self.requests.borrow()
     }
 
-    /// Waits until `count` requests have come.
+    /// Waits until `count` requests have arrived.
     pub async fn requested(&self, count: u64) {
-        // The sender lives in `self`, so the wait cannot end for want of one.
+        // `self` owns the sender, so the wait cannot fail.
         let _ = self.requests.subscribe().wait_for(|requests| *requests >= count).await;
     }
 }
@@ -116,7 +119,7 @@ impl Drop for Repository {
     }
 }
 
-/// What a path answers.
+/// The answer for a path.
 #[derive(Clone, Debug)]
 pub struct Answer {
     status: StatusCode,
@@ -146,12 +149,12 @@ impl Answer {
         Answer { status, headers: Vec::new(), body: Bytes::new(), delivery: Delivery::WithLength }
     }
 
-    /// 302 to another place, which a verifier must not follow.
+    /// 302 to another URL, which a verifier must not follow.
     pub fn redirect(location: HeaderValue) -> Answer {
         Answer::status(StatusCode::FOUND).header(LOCATION, location)
     }
 
-    /// The request is taken and never answered.
+    /// Reads the request and never answers.
     pub fn never() -> Answer {
         Answer { delivery: Delivery::Never, ..Answer::status(StatusCode::OK) }
     }
@@ -162,7 +165,7 @@ impl Answer {
         self
     }
 
-    /// The same answer in chunks, without a Content-Length.
+    /// The same answer in chunks, without Content-Length.
     pub fn chunked(mut self) -> Answer {
         self.delivery = Delivery::Chunked;
         self
@@ -172,11 +175,11 @@ impl Answer {
 /// Why a repository did not start.
 #[derive(Debug)]
 pub enum RepositoryError {
-    /// Other machines reach this address, and the configuration does not say that they may.
+    /// Other machines can reach this address, and the configuration does not allow that.
     NotLoopback(SocketAddr),
     /// The operating system refused the address.
     Bind(io::Error),
-    /// The key does not fit the certificate, or one of them cannot be read.
+    /// The key does not match the certificate, or one of them is unreadable.
     Certificate(Failure),
 }
 
@@ -200,7 +203,7 @@ impl std::error::Error for RepositoryError {
     }
 }
 
-/// A cause that is only ever shown.
+/// The cause of a failure, used only for display.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn tls_config(
@@ -215,32 +218,32 @@ fn tls_config(
     Ok(tls)
 }
 
-/// What the connections share: the pages, and the count of requests.
+/// What the connections share: the answers, and the count of requests.
 #[derive(Clone, Debug)]
-struct Shelf {
-    pages: watch::Receiver<BTreeMap<String, Answer>>,
+struct Served {
+    answers: watch::Receiver<BTreeMap<String, Answer>>,
     requests: watch::Sender<u64>,
 }
 
-/// Takes connections until aborted; their tasks end with it.
-async fn accept(listener: TcpListener, tls: TlsAcceptor, shelf: Shelf) {
+/// Accepts connections until the task is aborted. The connections end with it.
+async fn accept(listener: TcpListener, tls: TlsAcceptor, served: Served) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     while let Ok(permit) = Arc::clone(&room).acquire_owned().await {
         while connections.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let exchange = exchange(stream, tls.clone(), shelf.clone());
+                let exchange = exchange(stream, tls.clone(), served.clone());
                 connections.spawn(async move {
                     let _permit = permit;
                     if timeout(CONNECTION_TIME, exchange).await.is_err() {
-                        tracing::debug!(%peer, "repository connection cut: too slow");
+                        tracing::debug!(%peer, "repository: closed a slow connection");
                     }
                 });
             }
             Err(error) => {
-                // Out of descriptors, most likely: taking a breath is better than spinning.
-                tracing::warn!(%error, "repository accept");
+                // Probably no descriptors are left. A pause is better than a busy loop.
+                tracing::warn!(%error, "repository: cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -248,15 +251,15 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, shelf: Shelf) {
 }
 
 /// One connection: the handshake, one request, one answer.
-async fn exchange(stream: TcpStream, tls: TlsAcceptor, shelf: Shelf) {
+async fn exchange(stream: TcpStream, tls: TlsAcceptor, served: Served) {
     let stream = match tls.accept(stream).await {
         Ok(stream) => stream,
         Err(error) => {
-            tracing::debug!(%error, "repository handshake");
+            tracing::debug!(%error, "repository: TLS handshake failed");
             return;
         }
     };
-    let service = service_fn(|request| shelf.answer(request));
+    let service = service_fn(|request| served.answer(request));
     let connection = http1::Builder::new()
         .keep_alive(false)
         .max_buf_size(16 * 1024)
@@ -264,18 +267,18 @@ async fn exchange(stream: TcpStream, tls: TlsAcceptor, shelf: Shelf) {
         .header_read_timeout(HEADER_TIME)
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = connection.await {
-        tracing::debug!(%error, "repository connection");
+        tracing::debug!(%error, "repository: connection failed");
     }
 }
 
-impl Shelf {
+impl Served {
     async fn answer(
         &self,
         request: Request<Incoming>,
     ) -> Result<Response<impl Body<Data = Bytes, Error = Failure> + use<>>, Infallible> {
         self.requests.send_modify(|requests| *requests += 1);
         let answer = if matches!(*request.method(), Method::GET | Method::HEAD) {
-            let found = self.pages.borrow().get(request.uri().path()).cloned();
+            let found = self.answers.borrow().get(request.uri().path()).cloned();
             found.unwrap_or_else(|| Answer::status(StatusCode::NOT_FOUND))
         } else {
             Answer::status(StatusCode::METHOD_NOT_ALLOWED)
@@ -284,7 +287,7 @@ impl Shelf {
         let whole = Full::new(answer.body);
         let body = match answer.delivery {
             Delivery::WithLength => Either::Left(whole),
-            // A mapped body no longer knows its length.
+            // A mapped body has no known length.
             Delivery::Chunked => Either::Right(whole.map_frame(|frame| frame)),
             Delivery::Never => std::future::pending().await,
         };
@@ -295,13 +298,13 @@ impl Shelf {
     }
 }
 
-/// Connections served at once; more wait in the listen queue.
+/// The most connections at once. More wait in the listen queue.
 const CONNECTIONS: usize = 64;
 
-/// The longest that one connection may last.
+/// The longest time for one connection.
 const CONNECTION_TIME: Duration = Duration::from_secs(10);
 
-/// The longest that the header of a request may take.
+/// The longest time for the header of a request.
 const HEADER_TIME: Duration = Duration::from_secs(5);
 
 /// The pause after a failed accept.
@@ -318,12 +321,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn listens_on_loopback_unless_told_otherwise() {
+    async fn listens_only_on_loopback_by_default() {
         let outside: SocketAddr = "0.0.0.0:0".parse().unwrap();
         let refused = Repository::bind(config().address(outside)).await;
         assert!(matches!(refused, Err(RepositoryError::NotLoopback(address)) if address == outside));
-        let told = Repository::bind(config().address(outside).beyond_loopback(true)).await;
-        assert_ne!(told.unwrap().local().port(), 0);
+        let allowed = Repository::bind(config().address(outside).beyond_loopback(true)).await;
+        assert_ne!(allowed.unwrap().local().port(), 0);
     }
 
     #[tokio::test]
@@ -339,7 +342,7 @@ mod tests {
         let repository = Repository::bind(config()).await.unwrap();
         let local = repository.local();
         drop(repository);
-        // The aborted task lets go of the listener when the runtime next turns to it.
+        // The aborted task drops the listener when the runtime polls it next.
         while TcpListener::bind(local).await.is_err() {
             tokio::task::yield_now().await;
         }

@@ -1,8 +1,8 @@
-//! From a target to the places where it can be reached: RFC 3263. What is asked and what follows from the answers is
-//! [`Search`]'s; this asks.
+//! Finds the addresses of a target by RFC 3263. [`Search`] decides what to ask and what follows from the answers. This
+//! file asks the questions.
 
 mod order;
-mod search;
+pub(crate) mod search;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,15 +12,15 @@ use attesta_transaction::{IdGenerator, Seed, WorkerPlace};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-pub(crate) use self::search::Found;
-use self::search::{Answer, Search, Step};
-use crate::names::{Kind, LookupError, Names, Records, Wanted};
+use crate::names::Names;
+use crate::names::record::{DnsQuestion, Kind, LookupError, Records};
+use crate::resolve::search::{Answer, Found, Search, Step};
 
-/// Finds where a target can be reached by one of `transports`, best first (RFC 3263). The choice among servers of one
-/// priority is drawn from `seed` (RFC 2782).
+/// Finds where a target can be reached by one of `transports`, best first (RFC 3263). `seed` provides the random
+/// numbers for the choice among servers of the same priority (RFC 2782).
 ///
 /// # Errors
-/// [`ResolveError`]; after 3.5 s at the latest.
+/// [`ResolveError`], after at most 3.5 s.
 pub async fn locate(
     target: Target,
     transports: Transports,
@@ -33,20 +33,20 @@ pub async fn locate(
     }
 }
 
-/// What finding a target takes.
+/// What it takes to find a target.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Resolution {
-    /// Nothing: the answer stands in the target.
+    /// No lookup: the target is an address.
     Known(Result<Vec<Destination>, ResolveError>),
-    /// Questions to DNS.
+    /// Lookups in DNS.
     Lookup(Lookup),
 }
 
-/// A search that has begun.
+/// A search that needs lookups.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Lookup {
     search: Search,
-    questions: Vec<Wanted>,
+    questions: Vec<DnsQuestion>,
 }
 
 impl Resolution {
@@ -59,7 +59,8 @@ impl Resolution {
 }
 
 impl Lookup {
-    /// Asks `names` until the search is over, or its time is. The choice among servers of one priority comes from `seed`.
+    /// Asks `names` until the search ends or its time is over. `seed` provides the random numbers for the choice among
+    /// servers of the same priority.
     pub(crate) async fn run(self, names: Arc<dyn Names>, seed: Seed) -> Found {
         let Lookup { mut search, mut questions } = self;
         let mut ids = IdGenerator::new(WorkerPlace::default(), &seed);
@@ -72,15 +73,15 @@ impl Lookup {
                 }
             }
         };
-        timeout(TIME, all).await.unwrap_or(Found { result: Err(ResolveError::Timeout), cut: false })
+        timeout(TIME, all).await.unwrap_or(Found { result: Err(ResolveError::Timeout), truncated: false })
     }
 }
 
-/// Asks them all at once; the answers come in the order of the questions.
-async fn ask(names: &dyn Names, questions: Vec<Wanted>) -> Vec<Answer> {
+/// Asks all questions at once. Returns the answers in the order of the questions.
+async fn ask(names: &dyn Names, questions: Vec<DnsQuestion>) -> Vec<Answer> {
     let mut answers = vec![Err(LookupError::Failed); questions.len()];
     let mut lookups = JoinSet::new();
-    for (at, Wanted { kind, name }) in questions.into_iter().enumerate() {
+    for (at, DnsQuestion { kind, name }) in questions.into_iter().enumerate() {
         match kind {
             Kind::Addresses => {
                 let lookup = names.lookup(&name);
@@ -106,7 +107,7 @@ async fn ask(names: &dyn Names, questions: Vec<Wanted>) -> Vec<Answer> {
     answers
 }
 
-/// The longest that a search takes: less than a call waits for it.
+/// The longest time for a search: less than a call waits for it.
 const TIME: Duration = Duration::from_millis(3_500);
 
 #[cfg(test)]
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_leads_to_its_addresses_in_their_order() {
+    async fn a_name_leads_to_its_addresses_in_order() {
         let hosts = Hosts::new()
             .at("carrier.example", Ipv4Addr::new(127, 0, 0, 2))
             .at("carrier.example", Ipv4Addr::LOCALHOST);
@@ -139,23 +140,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_is_not_there_is_not_found() {
+    async fn an_unknown_name_is_not_found() {
         let found = lookup("sip:nowhere.example").run(Arc::new(Hosts::new()), Seed::new([1; 32])).await;
         assert_eq!(found.result, Err(ResolveError::NotFound));
     }
 
-    /// Names that nobody ever answers for.
-    struct Silence;
+    /// Names that are never answered.
+    struct SilentNames;
 
-    impl Names for Silence {
+    impl Names for SilentNames {
         fn lookup(&self, _: &str) -> names::Lookup {
             Box::pin(pending())
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_search_is_over_when_its_time_is() {
-        let found = lookup("sip:carrier.example").run(Arc::new(Silence), Seed::new([1; 32])).await;
+    async fn a_search_ends_after_its_time_limit() {
+        let found = lookup("sip:carrier.example").run(Arc::new(SilentNames), Seed::new([1; 32])).await;
         assert_eq!(found.result, Err(ResolveError::Timeout));
     }
 }

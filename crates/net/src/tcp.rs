@@ -12,9 +12,9 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::tls::Tls;
-use crate::ws::WsMeter;
+use crate::ws::failure::WsMeter;
 
-/// A bound address at which stream connections arrive.
+/// A bound address that accepts stream connections.
 #[derive(Debug)]
 pub struct Acceptor {
     listener: TcpListener,
@@ -22,7 +22,7 @@ pub struct Acceptor {
     layer: Layer,
 }
 
-/// What lies between TCP and SIP.
+/// The layer between TCP and SIP.
 #[derive(Clone, Debug)]
 pub(crate) enum Layer {
     Bare,
@@ -41,7 +41,7 @@ impl Layer {
         }
     }
 
-    /// Whether a connection begins with a TLS handshake.
+    /// True if a connection begins with a TLS handshake.
     pub(crate) fn is_tls(&self) -> bool {
         match self {
             Layer::Bare | Layer::Ws(_) => false,
@@ -51,12 +51,12 @@ impl Layer {
 }
 
 impl Acceptor {
-    /// Listens for SIP over TCP on `address`; port 0 takes any free one, see [`Acceptor::local`].
+    /// Listens for SIP over TCP on `address`. Port 0 means any free port, see [`Acceptor::local`].
     ///
     /// Must be called within a tokio runtime with its I/O driver enabled.
     ///
     /// # Errors
-    /// What the operating system says: the address is taken, is not ours, or needs a privilege.
+    /// The error of the operating system: the address is in use, is not local, or needs a privilege.
     pub fn tcp(address: SocketAddr) -> io::Result<Acceptor> {
         Acceptor::bind(address, Layer::Bare)
     }
@@ -88,10 +88,10 @@ impl Acceptor {
     fn bind(address: SocketAddr, layer: Layer) -> io::Result<Acceptor> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         if address.is_ipv6() {
-            // As for datagrams: `[::]` beside `0.0.0.0` is the operator's to configure.
+            // As for datagrams: `[::]` does not include IPv4, so that the operator can configure `0.0.0.0` separately.
             socket.set_only_v6(true)?;
         }
-        // Connections that linger from before a restart do not keep the port.
+        // Old connections in TIME_WAIT do not block the port after a restart.
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
@@ -101,12 +101,12 @@ impl Acceptor {
         Ok(Acceptor { listener, local, layer })
     }
 
-    /// The address really bound.
+    /// The address that is bound.
     pub fn local(&self) -> SocketAddr {
         self.local
     }
 
-    /// The transport that is spoken on its connections.
+    /// The transport of its connections.
     pub fn transport(&self) -> Transport {
         self.layer.transport()
     }
@@ -120,7 +120,7 @@ impl Acceptor {
     }
 }
 
-/// Opens a connection from the address of `local`, at a port of the system's choice.
+/// Opens a connection from the address of `local`, at a port that the system chooses.
 pub(crate) async fn connect(local: SocketAddr, remote: SocketAddr) -> io::Result<TcpStream> {
     let socket = if remote.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
     if !local.ip().is_unspecified() {
@@ -131,11 +131,12 @@ pub(crate) async fn connect(local: SocketAddr, remote: SocketAddr) -> io::Result
     Ok(stream)
 }
 
-/// Lets this process have as many descriptors as the system grants it, and gives that number: each connection takes one, and
-/// what a shell grants by default is few. For programs to call at their start; a library leaves it to them.
+/// Raises the descriptor limit of this process to the maximum that the system allows, and returns that number. Each
+/// connection takes one descriptor, and the default of a shell is low. A program calls this at its start. The library
+/// does not call it by itself.
 ///
 /// # Errors
-/// What the operating system says; the limit then stays as it was.
+/// The error of the operating system. The limit then stays unchanged.
 #[cfg(target_os = "linux")]
 pub fn raise_descriptor_limit() -> io::Result<u64> {
     let (_, granted) = getrlimit(Resource::RLIMIT_NOFILE)?;
@@ -143,8 +144,8 @@ pub fn raise_descriptor_limit() -> io::Result<u64> {
     Ok(granted)
 }
 
-/// Sets what a signalling connection wants: no waiting for more to send, an end to connections whose peer is gone, and no
-/// more of the system's memory than signalling takes, however long a peer does not read.
+/// Sets the options of a signalling connection. Small writes leave at once. A connection whose peer is gone ends. The
+/// system's buffers stay small, however long a peer does not read.
 pub(crate) fn tune(stream: &TcpStream) {
     let keep_alive = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_EVERY);
     let socket = SockRef::from(stream);
@@ -156,22 +157,22 @@ pub(crate) fn tune(stream: &TcpStream) {
     #[cfg(target_os = "linux")]
     let set = set.and_then(|()| socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED)));
     if let Err(error) = set {
-        // It is gone already, and will say so when it is read.
-        tracing::debug!(%error, "socket option");
+        // The connection is already closed. The next read reports this.
+        tracing::debug!(%error, "cannot set a socket option");
     }
 }
 
-/// Connections that wait to be accepted; the system may grant fewer.
+/// Connections that may wait to be accepted. The system may allow fewer.
 const BACKLOG: i32 = 1024;
 
 /// Octets that the system buffers in each direction of a connection.
 const BUFFER: usize = 128 * 1024;
 
-/// How long a connection is quiet before the system asks whether the peer is still there, and how often it asks.
+/// How long a connection is silent before the system probes the peer, and how often it probes.
 const PROBE_AFTER: Duration = Duration::from_secs(60);
 const PROBE_EVERY: Duration = Duration::from_secs(10);
 
-/// The longest that what was sent stays without acknowledgement before the connection breaks: the time after which a
-/// transaction gives up (RFC 3261 section 17.1.1.2).
+/// The longest time that sent data may stay unacknowledged before the connection breaks. After this time a transaction
+/// gives up (RFC 3261 section 17.1.1.2).
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED: Duration = Duration::from_secs(32);

@@ -1,9 +1,9 @@
-//! TLS for SIP and for WebSocket: what a listener shows, whom it asks, whom it believes, and how that is changed while
-//! connections live (RFC 3261 section 26.3, RFC 5922).
+//! TLS for SIP and for WebSocket: the certificates and roots of a listener, and how they are replaced while connections
+//! live (RFC 3261 section 26.3, RFC 5922).
 
-mod counters;
-mod files;
-mod material;
+pub(crate) mod counters;
+pub(crate) mod files;
+pub(crate) mod material;
 mod names;
 #[cfg(test)]
 mod tests;
@@ -26,14 +26,11 @@ use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 use webpki::EndEntityCert;
 
-pub use counters::{TlsCounters, TlsFailure, TlsMeter};
-pub use files::{Pem, TLS_FILES_POLL, TlsFile, TlsFileError, TlsFiles};
-pub use material::{TlsError, TlsIdentity, TlsRoots};
+use crate::tls::counters::{Side, Success, TlsFailure, TlsMeter};
+use crate::tls::material::{TlsError, TlsIdentity, TlsRoots};
+use crate::tls::verifier::SipServerVerifier;
 
-use counters::{Side, Success};
-use verifier::SipServerVerifier;
-
-/// What one listener shows and believes: the content of a [`Tls`].
+/// The certificates and roots of one listener: the content of a [`Tls`].
 #[derive(Clone, Debug)]
 pub struct TlsTerms {
     identities: Vec<TlsIdentity>,
@@ -43,14 +40,14 @@ pub struct TlsTerms {
 }
 
 impl TlsTerms {
-    /// Shows `identity`, asks no client for a certificate, and believes servers below `roots`.
+    /// Shows `identity`, asks clients for no certificate, and trusts servers below `roots`.
     pub fn new(identity: TlsIdentity, roots: TlsRoots) -> TlsTerms {
         let (identities, clients, protocol) = (vec![identity], TlsClients::default(), TlsProtocol::default());
         TlsTerms { identities, clients, roots, protocol }
     }
 
-    /// Adds a certificate. A client is shown the first that is for the name it asks for (RFC 6066 section 3) and that it
-    /// can verify; where none is, the first that it can verify.
+    /// Adds a certificate. A client gets the first certificate that it can verify and that is valid for the requested
+    /// name (RFC 6066 section 3). If there is none, it gets the first certificate that it can verify.
     pub fn identity(mut self, identity: TlsIdentity) -> TlsTerms {
         self.identities.push(identity);
         self
@@ -62,13 +59,13 @@ impl TlsTerms {
         self
     }
 
-    /// What is spoken inside. Default: SIP.
+    /// The protocol inside TLS. Default: SIP.
     pub fn protocol(mut self, protocol: TlsProtocol) -> TlsTerms {
         self.protocol = protocol;
         self
     }
 
-    /// The certificates that are shown.
+    /// The certificates of the listener.
     pub fn identities(&self) -> &[TlsIdentity] {
         &self.identities
     }
@@ -90,8 +87,8 @@ impl TlsTerms {
             .with_safe_default_protocol_versions()
             .map_err(|_| TlsError::Unsupported)?
             .with_client_cert_verifier(verifier)
-            .with_cert_resolver(Arc::new(Shown(self.keys())));
-        // Tickets hold the whole session, so that any number of clients costs no memory.
+            .with_cert_resolver(Arc::new(OfferedCertificates(self.keys())));
+        // A ticket contains the whole session, so the number of clients costs no memory.
         config.ticketer = ring::Ticketer::new().map_err(|_| TlsError::NoRandomness)?;
         config.alpn_protocols = self.protocol.alpn();
         Ok(config)
@@ -103,10 +100,10 @@ impl TlsTerms {
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|_| TlsError::Unsupported)?
-            // Nothing less is verified than by default: the name is looked for where SIP has it.
+            // The verifier checks no less than the default verifier. It only looks for the name where SIP puts it.
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_client_cert_resolver(Arc::new(Shown(self.keys())));
+            .with_client_cert_resolver(Arc::new(OfferedCertificates(self.keys())));
         Ok(config)
     }
 
@@ -121,21 +118,21 @@ pub enum TlsClients {
     /// None.
     #[default]
     NotAsked,
-    /// All; one that shows none may go on, and proves no name. A certificate that does not lead to these roots ends the
-    /// handshake.
+    /// All clients. A client without a certificate may continue and proves no name. A certificate that does not lead to
+    /// these roots ends the handshake.
     Optional(TlsRoots),
-    /// All; one that shows none is refused.
+    /// All clients. A client without a certificate is refused.
     Required(TlsRoots),
 }
 
-/// What is spoken inside TLS, which a client may name (RFC 7301). One that names only other things is refused, so that
-/// what is meant for another service cannot be played to this one.
+/// The protocol inside TLS, which a client may name (RFC 7301). A client that names only other protocols is refused, so
+/// that an attacker cannot redirect traffic for another service to this listener.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TlsProtocol {
     /// SIP: `sip/2`, as registered, and `sip`.
     #[default]
     Sip,
-    /// The HTTP/1.1 from which a WebSocket begins.
+    /// HTTP/1.1, from which a WebSocket begins.
     WebSocket,
 }
 
@@ -148,9 +145,9 @@ impl TlsProtocol {
     }
 }
 
-/// The TLS of one listener: accepts and opens connections on the terms that hold at the time.
+/// The TLS of one listener. Accepts and opens connections with its current terms.
 ///
-/// Clones are one. New terms hold for new connections; those that are open keep what they were set up with.
+/// Clones share their terms. New terms apply to new connections. Open connections keep the terms of their handshake.
 #[derive(Clone)]
 pub struct Tls {
     terms: watch::Sender<Prepared>,
@@ -170,16 +167,16 @@ impl Prepared {
 }
 
 impl Tls {
-    /// TLS on these terms, counted by `meter`.
+    /// TLS with these terms. `meter` counts its handshakes.
     ///
     /// # Errors
-    /// [`TlsError`]: there are no roots where some are needed, or no randomness for ticket keys.
+    /// [`TlsError`]: roots are needed and there are none, or there is no randomness for ticket keys.
     pub fn new(terms: &TlsTerms, meter: TlsMeter) -> Result<Tls, TlsError> {
         Ok(Tls { terms: watch::Sender::new(Prepared::of(terms)?), meter })
     }
 
-    /// Puts new connections on new terms. Sessions set up on the old ones cannot be resumed, so that whoever is no longer
-    /// believed has to show a certificate that is.
+    /// Uses new terms for new connections. Sessions from the old terms cannot be resumed, so a peer must show a
+    /// certificate that the new terms trust.
     ///
     /// # Errors
     /// As for [`Tls::new`]; the old terms then stay.
@@ -188,11 +185,11 @@ impl Tls {
         Ok(())
     }
 
-    /// The server's side of a handshake, which has to be over `within` that time, and what the client's certificate proved,
-    /// if it showed one.
+    /// The server's side of a handshake, with the time limit `within`. Returns the names that the client's certificate
+    /// proves, if the client shows one.
     ///
     /// # Errors
-    /// [`TlsFailure`]; it is counted, and the connection is of no more use.
+    /// [`TlsFailure`]. The failure is counted, and the connection is unusable.
     pub async fn accept<S>(&self, stream: S, within: Duration) -> Result<Secured<S>, TlsFailure>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -202,14 +199,14 @@ impl Tls {
             let stream = TlsAcceptor::from(config).accept(stream).await;
             stream.map(TlsStream::Server)
         };
-        self.settle(Side::Accept, timeout(within, handshake).await)
+        self.finish(Side::Accept, timeout(within, handshake).await)
     }
 
-    /// The client's side of a handshake with the server of `domain`, which has to be over `within` that time, and what the
-    /// server's certificate proved: that name among others.
+    /// The client's side of a handshake with the server of `domain`, with the time limit `within`. Returns the names
+    /// that the server's certificate proves; `domain` is one of them.
     ///
     /// # Errors
-    /// [`TlsFailure`]; it is counted, and the connection is of no more use.
+    /// [`TlsFailure`]. The failure is counted, and the connection is unusable.
     pub async fn connect<S>(
         &self,
         domain: &str,
@@ -228,10 +225,10 @@ impl Tls {
             let stream = TlsConnector::from(config).connect(name, stream).await;
             stream.map(TlsStream::Client)
         };
-        self.settle(Side::Connect, timeout(within, handshake).await)
+        self.finish(Side::Connect, timeout(within, handshake).await)
     }
 
-    fn settle<S, E>(
+    fn finish<S, E>(
         &self,
         side: Side,
         outcome: Result<std::io::Result<TlsStream<S>>, E>,
@@ -239,7 +236,7 @@ impl Tls {
         let outcome = match outcome {
             Ok(Ok(stream)) => Ok(stream),
             Ok(Err(error)) => {
-                tracing::debug!(?side, %error, "TLS handshake");
+                tracing::debug!(?side, %error, "TLS handshake failed");
                 Err(TlsFailure::of(&error))
             }
             Err(_) => Err(TlsFailure::Timeout),
@@ -264,17 +261,17 @@ impl fmt::Debug for Tls {
 /// A connection after its handshake.
 #[derive(Debug)]
 pub struct Secured<S> {
-    /// What is sent and received inside.
+    /// The encrypted stream.
     pub stream: TlsStream<S>,
-    /// The SIP identities of the peer's certificate (RFC 5922 section 7.1); `None`: it showed none.
+    /// The SIP identities of the peer's certificate (RFC 5922 section 7.1). `None`: the peer showed no certificate.
     pub names: Option<Arc<TlsNames>>,
 }
 
-/// What is shown to the peer, the best first.
+/// The certificates to choose from, best first.
 #[derive(Debug)]
-struct Shown(Vec<Arc<CertifiedKey>>);
+struct OfferedCertificates(Vec<Arc<CertifiedKey>>);
 
-impl ResolvesServerCert for Shown {
+impl ResolvesServerCert for OfferedCertificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let usable =
             || self.0.iter().filter(|key| key.key.choose_scheme(hello.signature_schemes()).is_some());
@@ -283,7 +280,7 @@ impl ResolvesServerCert for Shown {
     }
 }
 
-impl ResolvesClientCert for Shown {
+impl ResolvesClientCert for OfferedCertificates {
     fn resolve(&self, _roots: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         self.0.iter().find(|key| key.key.choose_scheme(schemes).is_some()).cloned()
     }
@@ -293,14 +290,14 @@ impl ResolvesClientCert for Shown {
     }
 }
 
-/// Whether a certificate is one to show for `name`, by its SIP URIs or its DNS names; the client judges it. A browser takes
-/// a wildcard, so one is enough here.
+/// True if a certificate is suitable for `name`, by its SIP URIs or its DNS names. The client makes the final check. A
+/// browser accepts a wildcard, so a wildcard is enough here.
 fn is_for(key: &CertifiedKey, name: &str) -> bool {
     let Ok(certificate) = key.end_entity_cert() else { return false };
-    names::speaks_for(certificate, name) || covers(certificate, name)
+    names::speaks_for(certificate, name) || is_valid_for_name(certificate, name)
 }
 
-fn covers(certificate: &CertificateDer<'_>, name: &str) -> bool {
+fn is_valid_for_name(certificate: &CertificateDer<'_>, name: &str) -> bool {
     let (Ok(certificate), Ok(name)) = (EndEntityCert::try_from(certificate), ServerName::try_from(name))
     else {
         return false;

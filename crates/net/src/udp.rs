@@ -1,5 +1,5 @@
-//! One UDP socket: datagrams in and out by batches, what the network says of those that did not arrive, and nothing that
-//! stops the loop.
+//! One UDP socket: sends and receives datagrams in batches, and reports datagrams that did not arrive. No error stops
+//! the loop.
 
 use std::collections::VecDeque;
 use std::io;
@@ -9,9 +9,10 @@ use attesta_transaction::{Flow, Transmit};
 use bytes::Bytes;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::datagrams::{self, BATCH, Outgoing, SLOT, Watched};
+use crate::datagrams::packet::{BATCH, Outgoing, SLOT};
+use crate::datagrams::system::{self, Watched};
 
-/// How a UDP socket is opened.
+/// The options of a UDP socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UdpOptions {
     receive_buffer: usize,
@@ -21,7 +22,7 @@ pub struct UdpOptions {
 }
 
 impl Default for UdpOptions {
-    /// 4 MiB for receiving, 2 MiB for sending: a second of a busy edge. An unprivileged process is granted no more than
+    /// 4 MiB for receiving and 2 MiB for sending: one second of a busy edge. An unprivileged process gets at most
     /// `net.core.rmem_max` and `net.core.wmem_max`. Datagrams are marked as class selector 3.
     fn default() -> UdpOptions {
         UdpOptions { receive_buffer: 4 << 20, send_buffer: 2 << 20, dscp: 24, shared: false }
@@ -29,56 +30,58 @@ impl Default for UdpOptions {
 }
 
 impl UdpOptions {
-    /// Octets that the operating system is asked to buffer for us while the loop is busy.
+    /// The octets that the operating system is asked to buffer while the loop is busy.
     pub fn receive_buffer(mut self, octets: usize) -> UdpOptions {
         self.receive_buffer = octets;
         self
     }
 
-    /// Octets that the operating system is asked to buffer towards the network.
+    /// The octets that the operating system is asked to buffer for sending.
     pub fn send_buffer(mut self, octets: usize) -> UdpOptions {
         self.send_buffer = octets;
         self
     }
 
-    /// Whether other sockets of this process may be bound to the same address, each with a share of the peers. Default: no.
+    /// Whether other sockets of this process may be bound to the same address. Each socket then gets a share of the
+    /// peers. Default: no.
     ///
-    /// Where it is not supported, which is not so on Unix, a second socket is refused.
+    /// On systems other than Unix this is not supported, and a second socket is refused.
     pub fn shared(mut self, shared: bool) -> UdpOptions {
         self.shared = shared;
         self
     }
 
-    /// The differentiated services code point of what is sent (RFC 2474), 0 to 63; of a larger number the low six bits.
+    /// The differentiated services code point of sent datagrams (RFC 2474), 0 to 63. Of a larger number the low six
+    /// bits are used.
     ///
-    /// Default: 24, class selector 3, which most networks that carry SIP give to signalling; RFC 4594 section 4.2 names
-    /// class selector 5, which is 40. 0 leaves datagrams unmarked.
+    /// Default: 24, class selector 3. Most networks that carry SIP use it for signalling. RFC 4594 section 4.2 names
+    /// class selector 5, which is 40. With 0, datagrams are unmarked.
     pub fn dscp(mut self, dscp: u8) -> UdpOptions {
         self.dscp = dscp & 0x3f;
         self
     }
 }
 
-/// A bound UDP socket, which a [`Driver`](crate::Driver) receives on and sends from.
+/// A bound UDP socket, on which a [`Driver`](crate::Driver) receives and sends.
 ///
-/// On a socket bound to all addresses (`0.0.0.0`, `::`) each message arrives with the address that it was sent to, and what
-/// is sent from that address leaves from it (RFC 3581 section 4), where the operating system is Linux.
+/// On Linux, a socket bound to all addresses (`0.0.0.0`, `::`) reports the destination address of each message.
+/// Messages from that address leave from it (RFC 3581 section 4).
 #[derive(Debug)]
 pub struct Udp {
     socket: Watched,
     local: SocketAddr,
     slots: Box<[u8]>,
-    /// Datagrams that the last pass took.
+    /// How many datagrams the last call took.
     taken: usize,
     quote: Box<[u8]>,
     outgoing: VecDeque<Outgoing>,
-    /// There was no room at the last attempt to send.
+    /// True if the last attempt to send found no room.
     full: bool,
-    /// The system's count of datagrams dropped, as last seen.
+    /// The system's count of dropped datagrams, as last read.
     dropped: u32,
 }
 
-/// One datagram, and at which of our addresses it came.
+/// One datagram, and our address that received it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Arrival {
     pub(crate) local: SocketAddr,
@@ -86,33 +89,34 @@ pub(crate) struct Arrival {
     pub(crate) data: Bytes,
 }
 
-/// What one pass over the socket brought.
+/// The result of one call of [`Udp::receive`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Received {
-    /// Keep-alives, which go no further.
+    /// Keep-alives. The switchboard does not get them.
     pub(crate) keepalives: u64,
     /// Errors that the operating system reported for datagrams sent earlier.
     pub(crate) errors: u64,
     /// Octets of the datagrams and keep-alives.
     pub(crate) octets: u64,
-    /// Datagrams that the operating system dropped because there was no room.
+    /// Datagrams that the operating system dropped for lack of room.
     pub(crate) dropped: u64,
-    /// There may be more.
+    /// True if more datagrams may wait.
     pub(crate) full: bool,
 }
 
 impl Udp {
-    /// Binds to `address`; port 0 takes any free one, see [`Udp::local`].
+    /// Binds to `address`. Port 0 means any free port, see [`Udp::local`].
     ///
     /// Must be called within a tokio runtime with its I/O driver enabled.
     ///
     /// # Errors
-    /// What the operating system says: the address is taken, is not ours, or needs a privilege.
+    /// The error of the operating system: the address is in use, is not local, or needs a privilege.
     pub fn bind(address: SocketAddr, options: &UdpOptions) -> io::Result<Udp> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         let traffic_class = u32::from(options.dscp) << 2;
         if address.is_ipv6() {
-            // `[::]` beside `0.0.0.0` is the operator's to configure, and an IPv4 peer never shows up as a mapped address.
+            // `[::]` does not include IPv4: the operator can configure `0.0.0.0` separately, and IPv4 peers never
+            // appear as mapped addresses.
             socket.set_only_v6(true)?;
             socket.set_tclass_v6(traffic_class)?;
         } else {
@@ -121,19 +125,19 @@ impl Udp {
         #[cfg(unix)]
         socket.set_reuse_port(options.shared)?;
         socket.set_nonblocking(true)?;
-        // Larger than the system allows is not an error: the system gives what it allows.
+        // A size above the system's limit is not an error. The system uses its limit.
         socket.set_recv_buffer_size(options.receive_buffer)?;
         socket.set_send_buffer_size(options.send_buffer)?;
-        datagrams::adapt(&socket, address, options.receive_buffer)?;
+        system::adapt(&socket, address, options.receive_buffer)?;
         socket.bind(&address.into())?;
         let granted = socket.recv_buffer_size()?;
         let socket = std::net::UdpSocket::from(socket);
         let local = socket.local_addr()?;
         if granted < options.receive_buffer {
-            tracing::info!(%local, granted, asked = options.receive_buffer, "receive buffer smaller than asked");
+            tracing::info!(%local, granted, asked = options.receive_buffer, "receive buffer smaller than asked: the system limits it (Linux: net.core.rmem_max)");
         }
         Ok(Udp {
-            socket: datagrams::watch(socket)?,
+            socket: system::watch(socket)?,
             local,
             taken: 0,
             slots: vec![0; SLOT * BATCH].into_boxed_slice(),
@@ -144,30 +148,30 @@ impl Udp {
         })
     }
 
-    /// The address really bound.
+    /// The address that is bound.
     pub fn local(&self) -> SocketAddr {
         self.local
     }
 
-    /// Whether what leaves from `local` leaves by this socket: it is bound to that address, or to all.
+    /// True if this socket sends from `local`: it is bound to that address, or to all addresses.
     pub(crate) fn serves(&self, local: SocketAddr) -> bool {
         self.local.port() == local.port()
             && self.local.is_ipv4() == local.is_ipv4()
             && (self.local.ip() == local.ip() || self.local.ip().is_unspecified())
     }
 
-    /// Whether a datagram is known to wait.
+    /// True if a datagram is known to wait.
     pub(crate) fn is_readable(&self) -> bool {
-        datagrams::while_readable(&self.socket, || Ok(())).is_ok()
+        system::while_readable(&self.socket, || Ok(())).is_ok()
     }
 
-    /// Waits until a datagram has come, or word of one that did not arrive. Dropping the future loses nothing.
+    /// Waits until a datagram has arrived, or an error for a datagram sent earlier. Dropping the future loses nothing.
     pub(crate) async fn arrivals(&self) {
-        datagrams::arrivals(&self.socket).await;
+        system::arrivals(&self.socket).await;
     }
 
-    /// Receives until the socket is empty or a batch is full, each datagram as one `Bytes` of its exact size. `failed`
-    /// hears of what was sent and did not arrive (RFC 3261 section 18.4), as much of it as the network quotes.
+    /// Receives until the socket is empty or a batch is full. Each datagram is one `Bytes` of its exact size. `failed`
+    /// gets the datagrams that did not arrive (RFC 3261 section 18.4), as far as the network quotes them.
     pub(crate) fn receive(
         &mut self,
         mut deliver: impl FnMut(Arrival),
@@ -175,22 +179,23 @@ impl Udp {
     ) -> Received {
         let Udp { socket, local, slots, taken: last, quote, dropped, .. } = self;
         let mut received = Received::default();
-        datagrams::take_errors(socket, quote, |error, quoted| {
+        system::take_errors(socket, quote, |error, quoted| {
             received.errors += 1;
-            tracing::debug!(%local, remote = ?error.remote, unreachable = error.unreachable, "reported by the network");
+            tracing::debug!(%local, remote = ?error.remote, unreachable = error.unreachable, "the network reported an error for an earlier datagram");
             if let Some(remote) = error.remote.filter(|_| error.unreachable) {
                 failed(Transmit { flow: Flow::udp(*local, remote), payload: Bytes::copy_from_slice(quoted) });
             }
         });
-        // As many as came last time and a few more: room for more costs to prepare, and a second call costs more than that.
-        let (mut taken, mut want) = (0, BATCH.min(*last + FEW));
-        // Of errors there are no more than datagrams sent; their number is bounded all the same.
+        // Asks for as many datagrams as last time and a few more. Room for more has a cost, but a second call costs
+        // more.
+        let (mut taken, mut want) = (0, BATCH.min(*last + EXTRA));
+        // There are never more errors than sent datagrams. This limits their number anyway.
         let mut attempts = BATCH;
         while taken < BATCH && attempts > 0 {
             attempts -= 1;
             let mut count = 0;
-            let outcome = datagrams::while_readable(socket, || {
-                count = datagrams::receive(socket, slots, want, |incoming| {
+            let outcome = system::while_readable(socket, || {
+                count = system::receive(socket, slots, want, |incoming| {
                     received.octets += incoming.octets.len() as u64;
                     if let Some(total) = incoming.dropped {
                         received.dropped += u64::from(total.wrapping_sub(*dropped));
@@ -207,7 +212,7 @@ impl Udp {
                         data: Bytes::copy_from_slice(incoming.octets),
                     });
                 })?;
-                // Fewer than there was room for: the socket is empty, and need not be asked again before it says so.
+                // Fewer datagrams than slots: the socket is empty until the system reports an arrival.
                 if count < want { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
             });
             taken += count;
@@ -216,19 +221,19 @@ impl Udp {
             match outcome {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return received,
-                // What it is about stands in the queue of errors.
-                Err(error) => tracing::trace!(%local, %error, "receive"),
+                // The queue of errors contains the details.
+                Err(error) => tracing::trace!(%local, %error, "receive failed"),
             }
         }
         received.full = true;
         received
     }
 
-    /// Puts a datagram in line; it leaves with the next [`flush`](Self::flush). `source` is where its flow begins: on a
-    /// socket bound to all addresses, the one that it leaves from.
+    /// Queues a datagram for the next [`flush`](Self::flush). `source` is the local address of its flow. A socket bound
+    /// to all addresses sends from it.
     ///
     /// # Errors
-    /// There is no way to `remote` from here, or too much waits already.
+    /// `remote` is unreachable from this socket, or the queue is full.
     pub(crate) fn send(&mut self, source: SocketAddr, remote: SocketAddr, payload: Bytes) -> io::Result<()> {
         if !can_reach(self.local, remote) {
             return Err(io::ErrorKind::AddrNotAvailable.into());
@@ -241,17 +246,17 @@ impl Udp {
         Ok(())
     }
 
-    /// Whether so much stands in line that it is worth a system call.
+    /// True if enough datagrams are queued for a system call.
     pub(crate) fn has_batch(&self) -> bool {
         self.outgoing.len() >= BATCH && !self.full
     }
 
-    /// Sends what stands in line, as far as there is room; `failed` hears of what cannot be sent.
+    /// Sends queued datagrams as long as there is room. `failed` gets the datagrams that cannot be sent.
     pub(crate) fn flush(&mut self, mut failed: impl FnMut(Transmit, io::Error)) {
         self.full = false;
         let mut again = true;
         while !self.outgoing.is_empty() {
-            match datagrams::send(&self.socket, self.outgoing.make_contiguous()) {
+            match system::send(&self.socket, self.outgoing.make_contiguous()) {
                 Ok(sent) => {
                     self.outgoing.drain(..sent);
                     again = true;
@@ -260,7 +265,7 @@ impl Udp {
                     self.full = true;
                     return;
                 }
-                // It may be word of a datagram sent before; that of this one comes again.
+                // This may be the error of an earlier datagram. An error of this datagram occurs again.
                 Err(_) if again => again = false,
                 Err(error) => {
                     again = true;
@@ -274,13 +279,14 @@ impl Udp {
         }
     }
 
-    /// Whether something stands in line.
+    /// True if datagrams are queued.
     pub(crate) fn is_waiting(&self) -> bool {
         !self.outgoing.is_empty()
     }
 }
 
-/// A keep-alive: nothing but line ends or NULs, or nothing at all. No SIP message is made of these.
+/// A keep-alive: up to four octets that are line ends or NULs, or an empty datagram. These octets cannot be a SIP
+/// message.
 fn is_keepalive(datagram: &[u8]) -> bool {
     datagram.len() <= 4 && datagram.iter().all(|octet| matches!(octet, b'\r' | b'\n' | 0))
 }
@@ -290,7 +296,7 @@ fn at_port(mut address: SocketAddr, port: u16) -> SocketAddr {
     address
 }
 
-/// An address of the other family has no way through this socket; the system's own words for it differ by platform.
+/// False for an address of the other family. The system's error for it differs by platform.
 fn can_reach(local: SocketAddr, remote: SocketAddr) -> bool {
     match (local.ip(), remote.ip()) {
         (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) => remote.port() != 0,
@@ -298,14 +304,14 @@ fn can_reach(local: SocketAddr, remote: SocketAddr) -> bool {
     }
 }
 
-/// Datagrams asked for beyond those that came last time.
-const FEW: usize = 4;
+/// Datagrams asked for in addition to the number of the last call.
+const EXTRA: usize = 4;
 
-/// As much of a datagram as is kept of what the network quotes. A router quotes up to 576 octets over IPv4 (RFC 1812 section
-/// 4.3.2.3), 1,280 over IPv6 (RFC 4443 section 2.4).
+/// How much of a quoted datagram is kept. A router quotes up to 576 octets over IPv4 (RFC 1812 section 4.3.2.3), and
+/// 1,280 over IPv6 (RFC 4443 section 2.4).
 const QUOTE: usize = 1280;
 
-/// Datagrams that may wait for room in the send buffer; more are a failure of the transport.
+/// Datagrams that may wait for room in the send buffer. One more counts as a failed send.
 const BACKLOG: usize = 1024;
 
 #[cfg(test)]

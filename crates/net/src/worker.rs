@@ -1,4 +1,4 @@
-//! A thread that does nothing but drive.
+//! A thread that runs one driver.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -14,9 +14,9 @@ use tokio::sync::oneshot;
 use crate::control::Report;
 use crate::driver::Driver;
 
-/// A thread with a tokio runtime of its own, which waits for the driver that it is to run.
+/// A thread with its own tokio runtime. It waits for the driver that it will run.
 ///
-/// What a driver waits for must be made within its worker: the sockets, and the driver itself.
+/// The driver and its sockets must be created [within](Self::within) the worker.
 pub struct Worker {
     runtime: Option<Runtime>,
     job: mpsc::Sender<Job>,
@@ -26,10 +26,10 @@ pub struct Worker {
 type Job = Box<dyn FnOnce() + Send>;
 
 impl Worker {
-    /// A worker that does nothing yet.
+    /// Creates a worker without a driver.
     ///
     /// # Errors
-    /// The operating system gives no thread, or no means to wait for sockets.
+    /// The operating system provides no thread, or no means to wait for sockets.
     pub fn new(name: impl Into<String>) -> io::Result<Worker> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (job, jobs) = mpsc::channel::<Job>();
@@ -42,14 +42,14 @@ impl Worker {
         Ok(Worker { runtime: Some(runtime), job, thread: Some(thread) })
     }
 
-    /// Does something within the worker, on the calling thread.
+    /// Runs `work` in the worker's runtime context, on the calling thread.
     pub fn within<T>(&self, work: impl FnOnce() -> T) -> T {
         let _guard = self.runtime.as_ref().map(Runtime::enter);
         work()
     }
 
-    /// Runs a driver that was made [within](Self::within) this worker. The future ends with the driver; dropping it ends the
-    /// driver at once. A panic in the driver is one in the future.
+    /// Runs a driver that was created [within](Self::within) this worker. The future ends with the driver. Dropping the
+    /// future stops the driver at once. A panic of the driver becomes a panic of the future.
     pub fn run<P: Policy + Send + 'static>(
         mut self,
         driver: Driver<P>,
@@ -65,26 +65,26 @@ impl Worker {
                     _ = halted => None,
                 }
             });
-            // Lookups that the system is still busy with are nobody's any more.
+            // The results of lookups that still run are not needed.
             runtime.shutdown_background();
             if let Some(report) = report {
-                // Whoever has gone away needs no report.
+                // An error means that the future is dropped and needs no report.
                 let _ = done.send(report);
             }
         };
-        // The thread waits for just this.
+        // The thread waits for exactly one job.
         let _ = self.job.send(Box::new(job));
         async move {
             let _halt = halt;
             match report.await {
                 Ok(report) => report,
-                Err(_) => self.fallen().await,
+                Err(_) => self.thread_ended().await,
             }
         }
     }
 
-    /// The thread has ended without a report: by a panic, or since it was halted, which ends this future too.
-    async fn fallen(mut self) -> Report {
+    /// The thread has ended without a report: the driver has panicked, or was stopped by dropping the future.
+    async fn thread_ended(mut self) -> Report {
         let thread = self.thread.take().map(JoinHandle::join);
         if let Some(Err(panic)) = thread {
             std::panic::resume_unwind(panic);
@@ -101,7 +101,7 @@ impl fmt::Debug for Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // To wait for a runtime is not allowed within another.
+        // Waiting for a runtime is forbidden within another runtime.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

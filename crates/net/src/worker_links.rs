@@ -1,4 +1,4 @@
-//! What leads from each worker of an edge to each other.
+//! The queues between the workers of an edge.
 
 use std::future::poll_fn;
 use std::hash::Hasher;
@@ -6,52 +6,52 @@ use std::num::NonZeroU8;
 use std::task::Poll;
 
 use attesta_b2bua::{Token, Unreachable};
-use attesta_transaction::{Flow, Transmit, WorkerHint, WorkerId};
+use attesta_transaction::{Flow, Transmit, Transport, WorkerHint, WorkerId};
 use bytes::Bytes;
 use siphasher::sip::SipHasher13;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use crate::clock::{NoRandomness, random};
-use crate::streams::Unsent;
+use crate::streams::event::Unsent;
 
-/// One worker's lines to the other workers of its edge, and what it needs to know which of them a message belongs to.
+/// The links of one worker to the other workers of its edge, and the rule that finds the owner of a message.
 ///
-/// All datagrams of one peer reach one socket of those that share an address, and a connection has one owner. So whoever
-/// receives a message hands it to the worker that has its call: the one named in our branch or tag, and for a request that
-/// bears neither the one that its Call-ID hashes to, under a key that nobody outside knows. That is settled before anything
-/// is kept of the message, so that retransmissions, CANCELs and merged requests meet the INVITE.
+/// If sockets share an address, all datagrams of one peer reach one of them. A connection has one owner. So the worker
+/// that receives a message hands it over to the worker that owns its call. Our branch or tag names that worker. For a
+/// request without them, the worker follows from a hash of the Call-ID, with a secret key. This happens before anything
+/// of the message is stored, so that retransmissions, CANCELs and merged requests reach the worker of the INVITE.
 #[derive(Debug)]
 pub struct WorkerLinks {
     own: WorkerId,
     instance: u16,
     hasher: SipHasher13,
-    /// By worker; to itself a worker has none.
-    outgoing: Vec<Option<mpsc::Sender<Handed>>>,
-    incoming: Vec<mpsc::Receiver<Handed>>,
+    /// The links by worker number. The own entry is `None`.
+    outgoing: Vec<Option<mpsc::Sender<Handover>>>,
+    incoming: Vec<mpsc::Receiver<Handover>>,
 }
 
-/// What one worker hands to another.
+/// What one worker hands over to another.
 #[derive(Debug)]
-pub(crate) enum Handed {
-    /// A message from the network that concerns a call of the other's, or may begin one there.
+pub(crate) enum Handover {
+    /// A message from the network that belongs to a call of the other worker, or may begin a call there.
     Message(Flow, Bytes),
-    /// A message to be sent on a connection that the other owns.
+    /// A message to send on a connection of the other worker.
     Transmit(Transmit),
-    /// A message of the other's that did not arrive.
+    /// A message of the other worker that did not arrive.
     Failed(Unsent),
-    /// A connection that this worker wants to have ready at the other.
+    /// A connection that the other worker must have ready for this worker.
     Reach(WorkerId, Token, Flow),
-    /// What became of the connection that the other wanted.
+    /// The result for a connection that the other worker asked for.
     Reached(Token, Result<(), Unreachable>),
 }
 
 impl WorkerLinks {
-    /// The lines of `workers` workers of this instance, in the order of their numbers. The endpoints of worker `n` bear the
-    /// [`WorkerPlace`](attesta_transaction::WorkerPlace) of `instance` and `n`.
+    /// Links `workers` workers of this instance, in the order of their numbers. The endpoints of worker `n` must have
+    /// the [`WorkerPlace`](attesta_transaction::WorkerPlace) of `instance` and `n`.
     ///
     /// # Errors
-    /// The operating system gives no random octets for the key.
+    /// The operating system returned no random octets for the key.
     pub fn between(workers: NonZeroU8, instance: u16) -> Result<Vec<WorkerLinks>, NoRandomness> {
         let hasher = SipHasher13::new_with_key(&random()?);
         let mut all: Vec<_> = (0..workers.get())
@@ -67,27 +67,27 @@ impl WorkerLinks {
             for from in &mut all {
                 from.outgoing.push(None);
             }
-            let mut lines = Vec::new();
+            let mut links = Vec::new();
             for from in all.iter_mut().filter(|from| from.own != WorkerId(to)) {
-                let (sender, receiver) = mpsc::channel(LINE);
+                let (sender, receiver) = mpsc::channel(LINK_CAPACITY);
                 if let Some(last) = from.outgoing.last_mut() {
                     *last = Some(sender);
                 }
-                lines.push(receiver);
+                links.push(receiver);
             }
             if let Some(to) = all.get_mut(usize::from(to)) {
-                to.incoming = lines;
+                to.incoming = links;
             }
         }
         Ok(all)
     }
 
-    /// The worker whose lines these are.
+    /// The number of this worker.
     pub(crate) fn own(&self) -> WorkerId {
         self.own
     }
 
-    /// The worker that a message belongs to; this one where nothing tells.
+    /// The owner of a message. This worker if the message names no owner.
     pub(crate) fn owner(&self, hint: &WorkerHint<'_>) -> WorkerId {
         let named = hint.place.filter(|place| {
             place.instance == self.instance && usize::from(place.worker) < self.outgoing.len()
@@ -98,30 +98,41 @@ impl WorkerLinks {
         let Some(call_id) = hint.call_id else { return self.own };
         let mut hasher = self.hasher;
         hasher.write(call_id);
-        // Less than the number of workers, of which there are 255 at most.
+        // Less than the number of workers, which is at most 255.
         let worker = hasher.finish().checked_rem(self.outgoing.len() as u64);
         worker.and_then(|worker| u8::try_from(worker).ok()).map_or(self.own, WorkerId)
     }
 
-    /// Hands something to another worker; gives back what finds no room on the line.
-    pub(crate) fn hand(&self, to: WorkerId, handed: Handed) -> Option<Handed> {
-        let Some(Some(line)) = self.outgoing.get(usize::from(to.0)) else { return Some(handed) };
-        line.try_send(handed).err().map(TrySendError::into_inner)
+    /// The worker whose socket sends a message on `flow`. Each worker has a socket for datagrams. A connection has one
+    /// owner, and worker 0 opens connections, so that all workers share them.
+    pub(crate) fn transport_owner(&self, flow: &Flow) -> WorkerId {
+        match flow.transport {
+            Transport::Udp => self.own,
+            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
+                flow.connection.map_or_else(WorkerId::default, |_| flow.worker)
+            }
+        }
     }
 
-    /// The line to another worker, which tells when there is room on it.
-    pub(crate) fn line(&self, to: WorkerId) -> Option<mpsc::Sender<Handed>> {
+    /// Hands something over to another worker. Returns it if the link has no room.
+    pub(crate) fn hand_over(&self, to: WorkerId, handover: Handover) -> Option<Handover> {
+        let Some(Some(link)) = self.outgoing.get(usize::from(to.0)) else { return Some(handover) };
+        link.try_send(handover).err().map(TrySendError::into_inner)
+    }
+
+    /// The link to another worker, to wait for room.
+    pub(crate) fn link(&self, to: WorkerId) -> Option<mpsc::Sender<Handover>> {
         self.outgoing.get(usize::from(to.0)).cloned().flatten()
     }
 
-    /// Waits for what the others hand over, and puts it into `taken`. Dropping the future loses nothing.
-    pub(crate) async fn arrivals(&mut self, taken: &mut Vec<Handed>) {
+    /// Waits for handovers from other workers, and adds them to `taken`. Dropping the future loses nothing.
+    pub(crate) async fn arrivals(&mut self, taken: &mut Vec<Handover>) {
         let incoming = &mut self.incoming;
         poll_fn(|cx| {
             let before = taken.len();
-            for line in incoming.iter_mut() {
-                // The line of a worker that has stopped stays silent.
-                let _ = line.poll_recv_many(cx, taken, TAKEN);
+            for link in incoming.iter_mut() {
+                // The link of a worker that has stopped stays silent.
+                let _ = link.poll_recv_many(cx, taken, BATCH);
             }
             if taken.len() > before { Poll::Ready(()) } else { Poll::Pending }
         })
@@ -129,11 +140,11 @@ impl WorkerLinks {
     }
 }
 
-/// What may wait on one line: a few batches of datagrams.
-const LINE: usize = 1024;
+/// What may wait on one link: a few batches of datagrams.
+const LINK_CAPACITY: usize = 1024;
 
-/// What is taken from one line in one turn.
-const TAKEN: usize = 32;
+/// What is taken from one link in one turn.
+const BATCH: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -141,7 +152,7 @@ mod tests {
 
     use super::*;
 
-    fn lines(workers: u8) -> Vec<WorkerLinks> {
+    fn links(workers: u8) -> Vec<WorkerLinks> {
         WorkerLinks::between(NonZeroU8::new(workers).unwrap(), 5).unwrap()
     }
 
@@ -149,55 +160,55 @@ mod tests {
         WorkerHint { place: Some(WorkerPlace { instance, worker }), call_id: Some(b"c") }
     }
 
-    fn message() -> Handed {
+    fn message() -> Handover {
         let loopback = "127.0.0.1:5060".parse().unwrap();
-        Handed::Message(Flow::udp(loopback, loopback), Bytes::from_static(b"SIP"))
+        Handover::Message(Flow::udp(loopback, loopback), Bytes::from_static(b"SIP"))
     }
 
     #[test]
     fn all_workers_agree_on_who_owns_a_message() {
-        let lines = lines(4);
+        let links = links(4);
         for worker in 0..4 {
-            assert!(lines.iter().all(|line| line.owner(&of_place(5, worker)) == WorkerId(worker)));
+            assert!(links.iter().all(|link| link.owner(&of_place(5, worker)) == WorkerId(worker)));
         }
         let by_call_id = WorkerHint { place: None, call_id: Some(b"c") };
-        // A place of another instance, or of a worker that there is not, says nothing.
+        // A place of another instance, or of a worker that does not exist, names no owner.
         for hint in [by_call_id, of_place(6, 1), of_place(5, 4)] {
-            let owner = lines[0].owner(&by_call_id);
-            assert!(lines.iter().all(|line| line.owner(&hint) == owner));
+            let owner = links[0].owner(&by_call_id);
+            assert!(links.iter().all(|link| link.owner(&hint) == owner));
         }
-        assert!(lines.iter().all(|line| line.owner(&WorkerHint::default()) == line.own()));
+        assert!(links.iter().all(|link| link.owner(&WorkerHint::default()) == link.own()));
     }
 
     #[test]
     fn calls_are_spread_evenly() {
-        let lines = lines(4);
+        let links = links(4);
         let mut counts = [0; 4];
         for call in 0..4000 {
             let call_id = format!("{call}@192.0.2.1");
             let hint = WorkerHint { place: None, call_id: Some(call_id.as_bytes()) };
-            counts[usize::from(lines[0].owner(&hint).0)] += 1;
+            counts[usize::from(links[0].owner(&hint).0)] += 1;
         }
         assert!(counts.iter().all(|count| (900..1100).contains(count)), "{counts:?}");
     }
 
     #[tokio::test]
-    async fn what_is_handed_over_arrives_in_its_order_and_a_full_line_gives_it_back() {
-        let mut lines = lines(3);
+    async fn handovers_keep_their_order_and_a_full_link_returns_them() {
+        let mut links = links(3);
         for worker in [0, 1] {
-            assert!(lines[worker].hand(WorkerId(2), message()).is_none());
+            assert!(links[worker].hand_over(WorkerId(2), message()).is_none());
         }
         let mut taken = Vec::new();
-        lines[2].arrivals(&mut taken).await;
+        links[2].arrivals(&mut taken).await;
         assert_eq!(taken.len(), 2);
-        for _ in 0..LINE {
-            assert!(lines[0].hand(WorkerId(1), message()).is_none());
+        for _ in 0..LINK_CAPACITY {
+            assert!(links[0].hand_over(WorkerId(1), message()).is_none());
         }
-        assert!(lines[0].hand(WorkerId(1), message()).is_some());
+        assert!(links[0].hand_over(WorkerId(1), message()).is_some());
         assert!(
-            lines[0].hand(WorkerId(0), message()).is_some()
-                && lines[0].hand(WorkerId(3), message()).is_some()
+            links[0].hand_over(WorkerId(0), message()).is_some()
+                && links[0].hand_over(WorkerId(3), message()).is_some()
         );
-        assert!(lines[2].hand(WorkerId(1), message()).is_none(), "each pair has a line of its own");
+        assert!(links[2].hand_over(WorkerId(1), message()).is_none(), "each pair has a link of its own");
     }
 }

@@ -6,27 +6,27 @@ use super::*;
 use crate::fixture::Web;
 use crate::repository::Answer;
 
-/// A service at work on a web of one host.
-struct Office {
+/// A running service and a web of one host.
+struct Fixture {
     web: Web,
     certificates: Certificates,
     running: JoinHandle<()>,
 }
 
-impl Office {
-    async fn open() -> Office {
-        Office::with(CacheConfig::default(), FetchLimits::default()).await
+impl Fixture {
+    async fn start() -> Fixture {
+        Fixture::with(CacheConfig::default(), FetchLimits::default()).await
     }
 
-    async fn with(config: CacheConfig, limits: FetchLimits) -> Office {
+    async fn with(config: CacheConfig, limits: FetchLimits) -> Fixture {
         let web = Web::new().await;
         let anchors = TrustAnchors::from_pem(web.anchors.as_bytes()).unwrap();
         let cache = Cache::new(config, vec![anchors]);
         let (service, certificates) = CertificateService::new(cache, web.fetcher(web.config()), limits);
-        Office { web, certificates, running: tokio::spawn(service.run()) }
+        Fixture { web, certificates, running: tokio::spawn(service.run()) }
     }
 
-    /// Waits for a picture in which `seen` holds.
+    /// Waits for a snapshot for which `seen` returns true.
     async fn shows(&mut self, seen: impl Fn(&Snapshot) -> bool) {
         while !seen(&self.certificates.snapshot()) {
             self.certificates.changed().await;
@@ -40,86 +40,86 @@ impl Office {
 }
 
 #[tokio::test]
-async fn one_fetch_serves_all_who_ask() {
-    let mut office = Office::open().await;
-    office.web.repository.serve("/a.pem", Answer::chain(office.web.chain.clone()));
-    let url = office.web.url("/a.pem");
+async fn one_fetch_serves_all_requests() {
+    let mut fixture = Fixture::start().await;
+    fixture.web.repository.serve("/a.pem", Answer::chain(fixture.web.chain.clone()));
+    let url = fixture.web.url("/a.pem");
     for _ in 0..3 {
-        assert!(office.certificates.want(url.clone()));
+        assert!(fixture.certificates.want(url.clone()));
     }
-    office.shows(|snapshot| snapshot.credential(url.as_str()).is_some()).await;
-    assert!(office.certificates.want(url));
-    assert_eq!(office.count("ok").await, 1);
-    assert_eq!(office.web.repository.requests(), 1);
+    fixture.shows(|snapshot| snapshot.credential(url.as_str()).is_some()).await;
+    assert!(fixture.certificates.want(url));
+    assert_eq!(fixture.count("ok").await, 1);
+    assert_eq!(fixture.web.repository.requests(), 1);
 }
 
 #[tokio::test]
 async fn a_failure_is_published_and_remembered() {
-    let mut office = Office::open().await;
-    office.web.repository.serve("/a.pem", Answer::status(StatusCode::NOT_FOUND));
-    let url = office.web.url("/a.pem");
-    assert!(office.certificates.want(url.clone()));
-    office.shows(|snapshot| snapshot.failure(url.as_str()) == Some(FetchFailure::Status(404))).await;
-    assert!(office.certificates.want(url));
-    assert_eq!(office.count("status").await, 1);
-    assert_eq!(office.web.repository.requests(), 1, "nobody asks again while it is remembered");
+    let mut fixture = Fixture::start().await;
+    fixture.web.repository.serve("/a.pem", Answer::status(StatusCode::NOT_FOUND));
+    let url = fixture.web.url("/a.pem");
+    assert!(fixture.certificates.want(url.clone()));
+    fixture.shows(|snapshot| snapshot.failure(url.as_str()) == Some(FetchFailure::Status(404))).await;
+    assert!(fixture.certificates.want(url));
+    assert_eq!(fixture.count("status").await, 1);
+    assert_eq!(fixture.web.repository.requests(), 1, "no second request while the failure is remembered");
 }
 
 #[tokio::test]
-async fn what_is_no_chain_is_remembered_as_such() {
-    let mut office = Office::open().await;
-    office.web.repository.serve("/a.pem", Answer::chain("<html>"));
-    let url = office.web.url("/a.pem");
-    assert!(office.certificates.want(url.clone()));
-    office.shows(|snapshot| snapshot.failure(url.as_str()) == Some(FetchFailure::Unparsable)).await;
+async fn an_unparsable_chain_is_remembered_as_a_failure() {
+    let mut fixture = Fixture::start().await;
+    fixture.web.repository.serve("/a.pem", Answer::chain("<html>"));
+    let url = fixture.web.url("/a.pem");
+    assert!(fixture.certificates.want(url.clone()));
+    fixture.shows(|snapshot| snapshot.failure(url.as_str()) == Some(FetchFailure::Unparsable)).await;
 }
 
 #[tokio::test]
-async fn a_server_that_stalls_holds_up_no_other_fetch() {
-    let mut office = Office::open().await;
-    office.web.repository.serve("/never.pem", Answer::never());
-    office.web.repository.serve("/a.pem", Answer::chain(office.web.chain.clone()));
-    assert!(office.certificates.want(office.web.url("/never.pem")));
-    office.web.repository.requested(1).await;
-    let url = office.web.url("/a.pem");
-    assert!(office.certificates.want(url.clone()));
-    office.shows(|snapshot| snapshot.credential(url.as_str()).is_some()).await;
+async fn a_stalled_server_does_not_delay_other_fetches() {
+    let mut fixture = Fixture::start().await;
+    fixture.web.repository.serve("/never.pem", Answer::never());
+    fixture.web.repository.serve("/a.pem", Answer::chain(fixture.web.chain.clone()));
+    assert!(fixture.certificates.want(fixture.web.url("/never.pem")));
+    fixture.web.repository.requested(1).await;
+    let url = fixture.web.url("/a.pem");
+    assert!(fixture.certificates.want(url.clone()));
+    fixture.shows(|snapshot| snapshot.credential(url.as_str()).is_some()).await;
 }
 
 #[tokio::test]
-async fn fetches_for_one_host_are_bounded_and_the_rest_is_not_held_against_it() {
+async fn a_refused_fetch_is_not_remembered_as_a_failure() {
     let limits = FetchLimits::default().running(1, 1).waiting(1, 1);
-    let mut office = Office::with(CacheConfig::default(), limits).await;
-    office.web.repository.serve("/never.pem", Answer::never());
-    assert!(office.certificates.want(office.web.url("/never.pem")));
-    office.web.repository.requested(1).await;
-    assert!(office.certificates.want(office.web.url("/waits.pem")));
-    let turned_away = office.web.url("/turned-away.pem");
-    assert!(office.certificates.want(turned_away.clone()));
-    assert_eq!(office.count("busy").await, 1);
-    assert_eq!(office.certificates.snapshot().failure(turned_away.as_str()), None);
+    let mut fixture = Fixture::with(CacheConfig::default(), limits).await;
+    fixture.web.repository.serve("/never.pem", Answer::never());
+    assert!(fixture.certificates.want(fixture.web.url("/never.pem")));
+    fixture.web.repository.requested(1).await;
+    assert!(fixture.certificates.want(fixture.web.url("/waits.pem")));
+    let turned_away = fixture.web.url("/turned-away.pem");
+    assert!(fixture.certificates.want(turned_away.clone()));
+    assert_eq!(fixture.count("busy").await, 1);
+    assert_eq!(fixture.certificates.snapshot().failure(turned_away.as_str()), None);
 }
 
 #[tokio::test]
-async fn a_credential_is_fetched_again_ahead_of_its_end() {
+async fn a_credential_is_refetched_before_it_expires() {
     let short = CacheConfig::default().floor(Duration::ZERO).ceiling(Duration::ZERO);
-    let mut office = Office::with(short, FetchLimits::default()).await;
-    office.web.repository.serve("/a.pem", Answer::chain(office.web.chain.clone()));
-    let url = office.web.url("/a.pem");
-    assert!(office.certificates.want(url.clone()));
-    office.shows(|snapshot| snapshot.credential(url.as_str()).is_some()).await;
-    let round = async {
+    let mut fixture = Fixture::with(short, FetchLimits::default()).await;
+    fixture.web.repository.serve("/a.pem", Answer::chain(fixture.web.chain.clone()));
+    let url = fixture.web.url("/a.pem");
+    assert!(fixture.certificates.want(url.clone()));
+    fixture.shows(|snapshot| snapshot.credential(url.as_str()).is_some()).await;
+    let refresh = async {
         tokio::time::pause();
-        tokio::time::advance(ROUND).await;
+        tokio::time::advance(REFRESH_INTERVAL).await;
         tokio::time::resume();
     };
-    round.await;
-    office.web.repository.requested(2).await;
+    refresh.await;
+    fixture.web.repository.requested(2).await;
 }
 
 #[tokio::test]
-async fn the_steward_goes_when_nobody_can_ask_any_more() {
-    let office = Office::open().await;
-    drop(office.certificates);
-    office.running.await.unwrap();
+async fn the_service_ends_with_its_last_handle() {
+    let fixture = Fixture::start().await;
+    drop(fixture.certificates);
+    fixture.running.await.unwrap();
 }

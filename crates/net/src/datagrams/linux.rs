@@ -15,54 +15,51 @@ use socket2::Socket;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::{Incoming, NetworkError, Outgoing, SLOT};
+use crate::datagrams::packet::{Incoming, NetworkError, Outgoing, SLOT};
 
-/// A socket as the runtime watches it.
+/// A socket that is registered with the runtime.
 pub(crate) type Watched = AsyncFd<UdpSocket>;
 
-/// Has the runtime watch a socket for what is waited for, and not for room to send: that comes anew whenever a peer reads
-/// what was sent, and each time would wake the thread for nothing.
-#[expect(
-    deprecated,
-    reason = "it is sound for a socket that keeps its descriptor; what replaces it is unsafe"
-)]
+/// Registers a socket with the runtime for arrivals only, not for room to send. Room to send is reported each time a
+/// peer reads what was sent, and each report would wake the thread for nothing.
+#[expect(deprecated, reason = "sound for a socket that keeps its descriptor; the replacement is unsafe")]
 pub(crate) fn watch(socket: UdpSocket) -> io::Result<Watched> {
     AsyncFd::with_interest(socket, ARRIVALS)
 }
 
-/// Waits until a datagram has come, or word of one that did not arrive.
+/// Waits until a datagram has arrived, or an error for a datagram sent earlier.
 pub(crate) async fn arrivals(socket: &Watched) {
-    // An error is the end of the runtime, and of this future with it.
+    // An error means that the runtime has ended, and with it this future.
     let _ = socket.ready(ARRIVALS).await;
 }
 
-/// Does `work` where a datagram is known to wait; that it would block means that none does any more.
+/// Runs `work` if a datagram is known to wait. `WouldBlock` from `work` means that no datagram waits any more.
 pub(crate) fn while_readable(socket: &Watched, work: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     socket.try_io(Interest::READABLE, |_| work())
 }
 
-/// Asks for what the calls below rely on: the address that each datagram was sent to where the socket is bound to all of
-/// them, ICMP errors, and the count of datagrams for which there was no room. A larger receive buffer than
-/// `net.core.rmem_max` is had where the process may (CAP_NET_ADMIN).
+/// Sets the options that the calls below rely on: the destination address of each datagram if the socket is bound to
+/// all addresses, ICMP errors, and the count of datagrams dropped for lack of room. If the process may (CAP_NET_ADMIN),
+/// the receive buffer may be larger than `net.core.rmem_max`.
 pub(crate) fn adapt(socket: &Socket, local: SocketAddr, receive_buffer: usize) -> io::Result<()> {
-    let everywhere = local.ip().is_unspecified();
+    let on_all_addresses = local.ip().is_unspecified();
     match local {
         SocketAddr::V4(_) => {
             setsockopt(socket, sockopt::Ipv4RecvErr, &true)?;
-            setsockopt(socket, sockopt::Ipv4PacketInfo, &everywhere)?;
+            setsockopt(socket, sockopt::Ipv4PacketInfo, &on_all_addresses)?;
         }
         SocketAddr::V6(_) => {
             setsockopt(socket, sockopt::Ipv6RecvErr, &true)?;
-            setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &everywhere)?;
+            setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &on_all_addresses)?;
         }
     }
     setsockopt(socket, sockopt::RxqOvfl, &1)?;
-    // What an unprivileged process may have, it has already.
+    // Fails for an unprivileged process, which already has the largest buffer that it may have.
     let _ = setsockopt(socket, sockopt::RcvBufForce, &receive_buffer);
     Ok(())
 }
 
-/// Takes up to `want` datagrams, each into a slot of `slots`, and says how many it took.
+/// Receives up to `want` datagrams, each into one slot of `slots`, and returns their number.
 pub(crate) fn receive(
     socket: &Watched,
     slots: &mut [u8],
@@ -71,7 +68,7 @@ pub(crate) fn receive(
 ) -> io::Result<usize> {
     let mut buffers: Vec<_> =
         slots.chunks_exact_mut(SLOT).take(want).map(|slot| [IoSliceMut::new(slot)]).collect();
-    // Made anew for each call: the kernel writes the lengths that it used over those that it may use.
+    // Created anew for each call: the kernel overwrites the lengths of the buffers with the lengths that it used.
     let control = cmsg_space!(libc::in6_pktinfo, u32);
     let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(buffers.len(), Some(control));
     let messages =
@@ -80,19 +77,19 @@ pub(crate) fn receive(
     for message in messages {
         taken += 1;
         let Some(remote) = message.address.as_ref().and_then(address) else { continue };
-        let (local, dropped) = noted(&message);
+        let (local, dropped) = read_control(&message);
         let octets = message.iovs().next().unwrap_or_default();
         deliver(Incoming { remote, local, octets, dropped });
     }
     Ok(taken)
 }
 
-/// Sends as many of `datagrams`, in their order, as one call can: those at the front that leave from the same source. Says
-/// how many; an error is that of the first.
+/// Sends as many of `datagrams`, in order, as one call can send: the first ones that leave from the same source.
+/// Returns their number. An error is the error of the first datagram.
 pub(crate) fn send(socket: &Watched, datagrams: &[Outgoing]) -> io::Result<usize> {
     let Some(first) = datagrams.first() else { return Ok(0) };
-    let pinned = first.source.map(Pinned::of);
-    let control = pinned.as_ref().map(Pinned::message);
+    let pinned = first.source.map(PacketInfo::of);
+    let control = pinned.as_ref().map(PacketInfo::message);
     let control = control.as_slice();
     let alike = datagrams.iter().take_while(|datagram| datagram.source == first.source).count();
     if alike == 1 {
@@ -104,16 +101,16 @@ pub(crate) fn send(socket: &Watched, datagrams: &[Outgoing]) -> io::Result<usize
     let batch = || datagrams.iter().take(alike);
     let payloads: Vec<_> = batch().map(|datagram| [IoSlice::new(&datagram.payload)]).collect();
     let remotes: Vec<_> = batch().map(|datagram| Some(SockaddrStorage::from(datagram.remote))).collect();
-    let room = pinned.as_ref().map(Pinned::room);
-    let mut headers = MultiHeaders::preallocate(alike, room);
+    let space = pinned.as_ref().map(PacketInfo::space);
+    let mut headers = MultiHeaders::preallocate(alike, space);
     let sent =
         sendmmsg(socket.as_raw_fd(), &mut headers, &payloads, remotes, control, MsgFlags::MSG_DONTWAIT)?;
     Ok(sent.count())
 }
 
-/// Takes what the network said of datagrams sent earlier; `buffer` has room for what it quotes of them.
+/// Reads what the network reported for datagrams sent earlier. `buffer` takes the octets that the report quotes.
 pub(crate) fn take_errors(socket: &Watched, buffer: &mut [u8], mut deliver: impl FnMut(NetworkError, &[u8])) {
-    // Each was drawn by a datagram of ours, so that they end; the end is that none is left.
+    // Each error was caused by a datagram of ours, so their number is limited. The loop ends when no error is left.
     let _: io::Result<()> = socket.try_io(Interest::ERROR, |_| {
         loop {
             let error = next_error(socket, buffer)?;
@@ -138,13 +135,13 @@ fn next_error(socket: &Watched, buffer: &mut [u8]) -> io::Result<NetworkError> {
     Ok(NetworkError { remote, octets: message.bytes, unreachable })
 }
 
-/// The control message that says which of our addresses a datagram leaves from.
-enum Pinned {
+/// The control message that sets the source address of a datagram.
+enum PacketInfo {
     V4(libc::in_pktinfo),
     V6(libc::in6_pktinfo),
 }
 
-impl Pinned {
+impl PacketInfo {
     fn of(source: SocketAddr) -> Self {
         match source {
             SocketAddr::V4(source) => Self::V4(libc::in_pktinfo {
@@ -166,8 +163,8 @@ impl Pinned {
         }
     }
 
-    /// Room for it and for nothing else: the kernel reads all of it.
-    fn room(&self) -> Vec<u8> {
+    /// Space for exactly this control message: the kernel reads the whole buffer.
+    fn space(&self) -> Vec<u8> {
         match self {
             Self::V4(_) => cmsg_space!(libc::in_pktinfo),
             Self::V6(_) => cmsg_space!(libc::in6_pktinfo),
@@ -175,8 +172,8 @@ impl Pinned {
     }
 }
 
-/// What the control messages say: the address asked, and the count of datagrams dropped.
-fn noted(message: &RecvMsg<'_, '_, SockaddrStorage>) -> (Option<SocketAddr>, Option<u32>) {
+/// What the control messages contain: the destination address, and the count of dropped datagrams.
+fn read_control(message: &RecvMsg<'_, '_, SockaddrStorage>) -> (Option<SocketAddr>, Option<u32>) {
     let (mut local, mut dropped) = (None, None);
     for note in message.cmsgs().into_iter().flatten() {
         if let ControlMessageOwned::Ipv4PacketInfo(info) = note {
@@ -185,7 +182,7 @@ fn noted(message: &RecvMsg<'_, '_, SockaddrStorage>) -> (Option<SocketAddr>, Opt
             local = Some(SocketAddrV4::new(asked, 0).into());
         } else if let ControlMessageOwned::Ipv6PacketInfo(info) = note {
             let asked = Ipv6Addr::from(info.ipi6_addr.s6_addr);
-            // An address of one link means nothing without its interface.
+            // A link-local address is ambiguous without its interface.
             let scope = if asked.is_unicast_link_local() { info.ipi6_ifindex } else { 0 };
             local = Some(SocketAddrV6::new(asked, 0, 0, scope).into());
         } else if let ControlMessageOwned::RxqOvfl(count) = note {
@@ -200,8 +197,9 @@ fn address(address: &SockaddrStorage) -> Option<SocketAddr> {
     v4.or_else(|| address.as_sockaddr_in6().map(|v6| SocketAddrV6::from(*v6).into()))
 }
 
-/// Host, network, port or protocol unreachable, or a parameter problem: the errors of which RFC 3261 section 18.4 tells the
-/// transaction user. That a datagram was too big for a link is the kernel's to mend; that its hops ran out may pass.
+/// True for host, network, port or protocol unreachable, and for a parameter problem. RFC 3261 section 18.4 tells the
+/// transaction user about these errors. The kernel handles a datagram that is too big for a link. An expired hop limit
+/// may be temporary.
 fn is_unreachable(error: &libc::sock_extended_err) -> bool {
     match (error.ee_origin, error.ee_type) {
         (libc::SO_EE_ORIGIN_ICMP, ICMP_UNREACHABLE) => error.ee_code != ICMP_FRAGMENTATION_NEEDED,
@@ -219,5 +217,5 @@ const ICMP_PARAMETER_PROBLEM: u8 = 12;
 const ICMPV6_UNREACHABLE: u8 = 1;
 const ICMPV6_PARAMETER_PROBLEM: u8 = 4;
 
-/// What a socket is waited for: a datagram, or an error that the network reports.
+/// What to wait for on a socket: a datagram, or an error that the network reports.
 const ARRIVALS: Interest = Interest::READABLE.add(Interest::ERROR);

@@ -1,5 +1,5 @@
-//! What every operating system has: one datagram for one call, from the address that the routes say, and no word of what
-//! did not arrive.
+//! What every operating system has: one datagram per call, the source address from the routing table, and no errors for
+//! datagrams sent earlier.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,33 +8,33 @@ use socket2::Socket;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-use super::{Incoming, NetworkError, Outgoing, SLOT};
+use crate::datagrams::packet::{Incoming, NetworkError, Outgoing, SLOT};
 
-/// A socket as the runtime watches it.
+/// A socket that is registered with the runtime.
 pub(crate) type Watched = UdpSocket;
 
-/// Has the runtime watch a socket.
+/// Registers a socket with the runtime.
 pub(crate) fn watch(socket: std::net::UdpSocket) -> io::Result<Watched> {
     UdpSocket::from_std(socket)
 }
 
-/// Waits until a datagram has come.
+/// Waits until a datagram has arrived.
 pub(crate) async fn arrivals(socket: &Watched) {
-    // An error is the end of the runtime, and of this future with it.
+    // An error means that the runtime has ended, and with it this future.
     let _ = socket.readable().await;
 }
 
-/// Does `work` where a datagram is known to wait; that it would block means that none does any more.
+/// Runs `work` if a datagram is known to wait. `WouldBlock` from `work` means that no datagram waits any more.
 pub(crate) fn while_readable(socket: &Watched, work: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     socket.try_io(Interest::READABLE, work)
 }
 
-/// There is nothing to ask for.
+/// Sets no options.
 pub(crate) fn adapt(_: &Socket, _: SocketAddr, _: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// Takes up to `want` datagrams by way of the first slot of `slots`, and says how many it took.
+/// Receives up to `want` datagrams through the first slot of `slots`, and returns their number.
 pub(crate) fn receive(
     socket: &Watched,
     slots: &mut [u8],
@@ -61,5 +61,5 @@ pub(crate) fn send(socket: &Watched, datagrams: &[Outgoing]) -> io::Result<usize
     socket.try_send_to(&first.payload, first.remote).map(|_| 1)
 }
 
-/// The network says nothing.
+/// Reports no errors.
 pub(crate) fn take_errors(_: &Watched, _: &mut [u8], _: impl FnMut(NetworkError, &[u8])) {}

@@ -1,63 +1,65 @@
-//! What goes from one worker to another: messages to the one that has their call, and what is for stream connections to the
-//! one that has these.
+//! What workers hand over to each other: messages go to the worker that owns their call, and work on stream connections
+//! goes to the worker that owns the connections.
 
 use attesta_b2bua::{Input, Now, Policy, Token, Unreachable};
-use attesta_transaction::{Flow, Transport, WorkerHint, WorkerId};
+use attesta_transaction::{Flow, WorkerHint, WorkerId};
 use bytes::Bytes;
 
-use super::Driver;
-use crate::worker_links::{Handed, WorkerLinks};
+use crate::driver::Driver;
+use crate::worker_links::{Handover, WorkerLinks};
 
 impl<P: Policy> Driver<P> {
-    /// A message that came to this worker goes to the one that it belongs to.
+    /// Passes a message to the worker that owns it.
     pub(super) fn arrived(&mut self, now: Now, flow: Flow, data: Bytes) {
         tracing::trace!(?flow, octets = data.len(), "received");
-        match self.other_worker(|lines| lines.owner(&WorkerHint::of_received(&data))) {
+        match self.other_worker(|links| links.owner(&WorkerHint::of_received(&data))) {
             Some(other) if flow.transport.reliable() => {
-                self.held_up.push_back((other, Handed::Message(flow, data)));
-                self.hand_held_up();
+                self.waiting_handovers.push_back((other, Handover::Message(flow, data)));
+                self.send_waiting_handovers();
             }
-            Some(other) => drop(self.hand(other, Handed::Message(flow, data))),
+            Some(other) => drop(self.hand_over(other, Handover::Message(flow, data))),
             None => self.feed(now, Input::Datagram { flow, data }),
         }
     }
 
-    /// Hands over what waits for room on a line, in its order, as far as there is room.
-    pub(super) fn hand_held_up(&mut self) {
-        while let (Some(lines), Some((to, handed))) = (&self.worker_links, self.held_up.pop_front()) {
-            if let Some(back) = lines.hand(to, handed) {
-                return self.held_up.push_front((to, back));
+    /// Hands over waiting messages in order, as long as the link has room.
+    pub(super) fn send_waiting_handovers(&mut self) {
+        while let (Some(links), Some((to, handover))) =
+            (&self.worker_links, self.waiting_handovers.pop_front())
+        {
+            if let Some(back) = links.hand_over(to, handover) {
+                return self.waiting_handovers.push_front((to, back));
             }
             self.counters.handed_over += 1;
         }
     }
 
-    /// What the other workers have handed over.
-    pub(super) fn take_over(&mut self, now: Now) {
-        let mut handed = std::mem::take(&mut self.handed);
-        for handed in handed.drain(..) {
-            match handed {
-                Handed::Message(flow, data) => self.feed(now, Input::Datagram { flow, data }),
-                Handed::Transmit(transmit) => self.transmit(transmit),
-                Handed::Failed(unsent) => self.feed(now, unsent.into()),
-                Handed::Reach(asker, token, flow) => self.have_ready(asker, token, &flow),
-                Handed::Reached(token, result) => self.feed(now, Input::Reached { token, result }),
+    /// Handles what other workers have handed over.
+    pub(super) fn accept_handovers(&mut self, now: Now) {
+        let mut handovers = std::mem::take(&mut self.handovers);
+        for handover in handovers.drain(..) {
+            match handover {
+                Handover::Message(flow, data) => self.feed(now, Input::Datagram { flow, data }),
+                Handover::Transmit(transmit) => self.transmit(transmit),
+                Handover::Failed(unsent) => self.feed(now, unsent.into()),
+                Handover::Reach(asker, token, flow) => self.open_connection(asker, token, &flow),
+                Handover::Reached(token, result) => self.feed(now, Input::Reached { token, result }),
             }
         }
-        self.handed = handed;
+        self.handovers = handovers;
     }
 
-    /// The worker that `find` finds, where it is another one.
+    /// The worker that `find` returns, if it is another worker.
     pub(super) fn other_worker(&self, find: impl FnOnce(&WorkerLinks) -> WorkerId) -> Option<WorkerId> {
-        let lines = self.worker_links.as_ref()?;
-        Some(find(lines)).filter(|worker| *worker != lines.own())
+        let links = self.worker_links.as_ref()?;
+        Some(find(links)).filter(|worker| *worker != links.own())
     }
 
-    /// Hands something to another worker; what finds no room is lost, and given back.
-    pub(super) fn hand(&mut self, to: WorkerId, handed: Handed) -> Option<Handed> {
+    /// Hands something over to another worker. Counts it as lost and returns it if the link has no room.
+    pub(super) fn hand_over(&mut self, to: WorkerId, handover: Handover) -> Option<Handover> {
         let back = match &self.worker_links {
-            Some(lines) => lines.hand(to, handed),
-            None => Some(handed),
+            Some(links) => links.hand_over(to, handover),
+            None => Some(handover),
         };
         match &back {
             None => self.counters.handed_over += 1,
@@ -66,41 +68,31 @@ impl<P: Policy> Driver<P> {
         back
     }
 
-    /// Has a connection ready, at the worker that owns connections of this kind.
+    /// Asks the worker that owns connections of this kind to have a connection ready.
     pub(super) fn reach(&mut self, token: Token, flow: Flow) {
         let own = self.worker_links.as_ref().map_or(WorkerId::default(), WorkerLinks::own);
-        match self.other_worker(|lines| owner_of(&flow, lines.own())) {
+        match self.other_worker(|links| links.transport_owner(&flow)) {
             Some(owner) => {
-                if self.hand(owner, Handed::Reach(own, token, flow)).is_some() {
+                if self.hand_over(owner, Handover::Reach(own, token, flow)).is_some() {
                     self.reached(own, token, Err(Unreachable::NoRoom));
                 }
             }
-            None => self.have_ready(own, token, &flow),
+            None => self.open_connection(own, token, &flow),
         }
     }
 
-    pub(super) fn have_ready(&mut self, asker: WorkerId, token: Token, flow: &Flow) {
+    pub(super) fn open_connection(&mut self, asker: WorkerId, token: Token, flow: &Flow) {
         if let Some(result) = self.streams.reach((asker, token), flow) {
             self.reached(asker, token, result);
         }
     }
 
-    /// Tells the worker that asked. One that has no room to hear it goes on without the connection when its time is over.
+    /// Tells the worker that asked. If its link has no room, that worker continues without the connection after its
+    /// timeout.
     pub(super) fn reached(&mut self, asker: WorkerId, token: Token, result: Result<(), Unreachable>) {
         match self.other_worker(|_| asker) {
-            Some(other) => drop(self.hand(other, Handed::Reached(token, result))),
+            Some(other) => drop(self.hand_over(other, Handover::Reached(token, result))),
             None => self.answers.push_back(Input::Reached { token, result }),
-        }
-    }
-}
-
-/// The worker by which a message leaves: each has a socket for datagrams, while a connection has one owner, and the first
-/// worker opens them, so that all find the one that there is.
-pub(super) fn owner_of(flow: &Flow, own: WorkerId) -> WorkerId {
-    match flow.transport {
-        Transport::Udp => own,
-        Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
-            flow.connection.map_or_else(WorkerId::default, |_| flow.worker)
         }
     }
 }

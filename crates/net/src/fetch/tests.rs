@@ -63,17 +63,18 @@ async fn a_literal_private_address_is_refused_too() {
 }
 
 #[tokio::test]
-async fn a_name_is_resolved_once_and_its_private_addresses_are_never_tried() {
+async fn private_addresses_of_a_name_are_never_tried() {
     let web = web(Answer::chain("chain")).await;
     let hosts = Arc::new(Hosts::new().at(HOST, Ipv4Addr::new(10, 0, 0, 1)).at(HOST, Ipv4Addr::LOCALHOST));
     let fetcher = Fetcher::with_names(web.config(), hosts.clone()).unwrap();
-    // 10.0.0.1 would eat its share of the time if it were tried: it is skipped, and the admitted address serves.
+    // A connection attempt to 10.0.0.1 would use up its share of the time. The fetcher skips it and uses the allowed
+    // address.
     assert!(fetcher.fetch(&web.url(PATH)).await.is_ok());
-    assert_eq!(hosts.asked(), 1, "the address that was judged is the address connected to");
+    assert_eq!(hosts.asked(), 1, "the connection goes to the address that was checked");
 }
 
 #[tokio::test]
-async fn a_name_that_leads_inside_is_refused() {
+async fn a_name_with_only_private_addresses_is_refused() {
     let web = web(Answer::chain("chain")).await;
     let hosts = Hosts::new().at(HOST, Ipv4Addr::new(169, 254, 169, 254));
     let fetcher = Fetcher::with_names(web.config(), Arc::new(hosts)).unwrap();
@@ -115,7 +116,7 @@ async fn a_header_over_the_limit_is_refused() {
 }
 
 #[tokio::test]
-async fn a_server_that_never_answers_costs_the_time_and_no_more() {
+async fn a_server_that_never_answers_costs_only_the_time_limit() {
     let web = web(Answer::never()).await;
     let fetcher = web.fetcher(web.config());
     let url = web.url(PATH);
@@ -138,7 +139,7 @@ async fn a_certificate_for_another_host_is_refused() {
 }
 
 #[tokio::test]
-async fn a_root_that_nobody_configured_is_not_trusted() {
+async fn an_unconfigured_root_is_not_trusted() {
     let (web, other) = (web(Answer::chain("chain")).await, Web::new().await);
     let config = web.config().roots(vec![other.root.clone()]);
     assert_eq!(fetched(&web, config).await.unwrap_err(), FetchError::Certificate);
@@ -155,7 +156,7 @@ async fn a_closed_port_fails_as_connect() {
 }
 
 #[test]
-fn each_failure_has_a_word_of_its_own() {
+fn each_failure_has_its_own_label() {
     let address = IpAddr::from(Ipv4Addr::LOCALHOST);
     let failures = [
         FetchError::Url,

@@ -1,26 +1,26 @@
-//! Answers that still hold.
+//! Answers of DNS that are still valid.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{LookupError, Records, Wanted};
+use crate::names::record::{DnsQuestion, LookupError, Records};
 
-/// An answer as it is handed to all who ask.
+/// An answer as all askers get it.
 pub(crate) type Answer = Result<Arc<Records>, LookupError>;
 
-/// Answers by what was asked, each until its time is over. At the cap the one that ends soonest makes room.
+/// Answers by question, each until it expires. If the cache is full, the answer that expires first is removed.
 #[derive(Debug)]
 pub(super) struct Cache {
     cap: usize,
-    answers: BTreeMap<Wanted, Kept>,
-    ends: BTreeSet<(Instant, Wanted)>,
+    answers: BTreeMap<DnsQuestion, CacheEntry>,
+    ends: BTreeSet<(Instant, DnsQuestion)>,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct CacheEntry {
     until: Instant,
-    /// When its zone had it end.
+    /// When the answer expires by the TTL of its zone.
     ended: Instant,
     answer: Answer,
 }
@@ -30,34 +30,35 @@ impl Cache {
         Cache { cap, answers: BTreeMap::new(), ends: BTreeSet::new() }
     }
 
-    /// The answer that holds now.
-    pub(super) fn get(&self, now: Instant, wanted: &Wanted) -> Option<Answer> {
-        let kept = self.answers.get(wanted)?;
-        (kept.until > now).then(|| kept.answer.clone())
+    /// The answer that is valid now.
+    pub(super) fn get(&self, now: Instant, question: &DnsQuestion) -> Option<Answer> {
+        let entry = self.answers.get(question)?;
+        (entry.until > now).then(|| entry.answer.clone())
     }
 
-    /// The records that held until not long ago, for when nothing newer is to be had.
-    pub(super) fn stale(&self, now: Instant, wanted: &Wanted) -> Option<Answer> {
-        let kept = self.answers.get(wanted).filter(|kept| now < kept.ended + STALE)?;
-        kept.answer.is_ok().then(|| kept.answer.clone())
+    /// Records that expired recently, for use when no newer answer is available.
+    pub(super) fn stale(&self, now: Instant, question: &DnsQuestion) -> Option<Answer> {
+        let entry = self.answers.get(question).filter(|entry| now < entry.ended + STALE_FOR)?;
+        entry.answer.is_ok().then(|| entry.answer.clone())
     }
 
-    /// Nothing newer was to be had: the records that held until not long ago hold a little longer. `None`: there are none.
-    pub(super) fn prolong(&mut self, now: Instant, wanted: &Wanted) -> Option<Answer> {
-        let answer = self.stale(now, wanted)?;
-        let kept = self.answers.get_mut(wanted)?;
-        self.ends.remove(&(kept.until, wanted.clone()));
-        kept.until = now + FAILURE;
-        self.ends.insert((kept.until, wanted.clone()));
+    /// Extends records that expired recently for a short time, since no newer answer is available. `None` if there are
+    /// no such records.
+    pub(super) fn extend(&mut self, now: Instant, question: &DnsQuestion) -> Option<Answer> {
+        let answer = self.stale(now, question)?;
+        let entry = self.answers.get_mut(question)?;
+        self.ends.remove(&(entry.until, question.clone()));
+        entry.until = now + FAILURE_TTL;
+        self.ends.insert((entry.until, question.clone()));
         Some(answer)
     }
 
-    /// Keeps an answer, whose zone has it hold for `ttl`, for as long as [`held`] says.
-    pub(super) fn put(&mut self, now: Instant, wanted: &Wanted, answer: Answer, ttl: Duration) {
-        let until = now + held(&answer, ttl);
-        self.remove(wanted);
-        self.ends.insert((until, wanted.clone()));
-        self.answers.insert(wanted.clone(), Kept { until, ended: until, answer });
+    /// Stores an answer with the TTL `ttl` of its zone, for as long as [`lifetime`] says.
+    pub(super) fn put(&mut self, now: Instant, question: &DnsQuestion, answer: Answer, ttl: Duration) {
+        let until = now + lifetime(&answer, ttl);
+        self.remove(question);
+        self.ends.insert((until, question.clone()));
+        self.answers.insert(question.clone(), CacheEntry { until, ended: until, answer });
         while self.answers.len() > self.cap {
             let Some((_, oldest)) = self.ends.first().cloned() else { break };
             self.remove(&oldest);
@@ -68,39 +69,39 @@ impl Cache {
         self.answers.len()
     }
 
-    fn remove(&mut self, wanted: &Wanted) {
-        if let Some(kept) = self.answers.remove(wanted) {
-            self.ends.remove(&(kept.until, wanted.clone()));
+    fn remove(&mut self, question: &DnsQuestion) {
+        if let Some(entry) = self.answers.remove(question) {
+            self.ends.remove(&(entry.until, question.clone()));
         }
     }
 }
 
-/// How long an answer is kept: as the zone says, within bounds. A TTL of 0 would have each call ask, and one of years would
-/// outlive every change. A failure is kept for as long as RFC 2308 section 7 allows a little: calls then do not wait for the
-/// same dead server one after the other.
-fn held(answer: &Answer, ttl: Duration) -> Duration {
+/// How long an answer is kept: for its TTL, within limits. With a TTL of 0 each call would ask again; a TTL of years
+/// would outlive every change. A failure is kept for a short time, which RFC 2308 section 7 allows, so that calls do
+/// not wait for the same dead server one after the other.
+fn lifetime(answer: &Answer, ttl: Duration) -> Duration {
     match answer {
-        Ok(_) => ttl.clamp(SHORTEST, LONGEST),
-        Err(LookupError::NotFound) => ttl.clamp(SHORTEST, LONGEST_ABSENCE),
-        Err(LookupError::Failed | LookupError::Timeout | LookupError::Busy) => FAILURE,
+        Ok(_) => ttl.clamp(MIN_TTL, MAX_TTL),
+        Err(LookupError::NotFound) => ttl.clamp(MIN_TTL, MAX_NEGATIVE_TTL),
+        Err(LookupError::Failed | LookupError::Timeout | LookupError::Busy) => FAILURE_TTL,
     }
 }
 
-const SHORTEST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-/// RFC 2308 section 5 finds one to three hours sensible; a target that was misspelt in its zone is to work sooner.
-const LONGEST_ABSENCE: Duration = Duration::from_secs(5 * 60);
-const FAILURE: Duration = Duration::from_secs(2);
-/// How long records are better than none after their zone had them end: an outage of DNS is not to be one of calls.
-const STALE: Duration = Duration::from_secs(60 * 60);
+const MIN_TTL: Duration = Duration::from_secs(1);
+const MAX_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+/// RFC 2308 section 5 suggests one to three hours. A misspelt target that is corrected in its zone should work sooner.
+const MAX_NEGATIVE_TTL: Duration = Duration::from_secs(5 * 60);
+const FAILURE_TTL: Duration = Duration::from_secs(2);
+/// How long expired records may be used if DNS fails: an outage of DNS must not become an outage of calls.
+const STALE_FOR: Duration = Duration::from_secs(60 * 60);
 
 #[cfg(test)]
 mod tests {
-    use super::super::Kind;
     use super::*;
+    use crate::names::record::Kind;
 
-    fn wanted(name: &str) -> Wanted {
-        Wanted::new(Kind::Addresses, name)
+    fn question(name: &str) -> DnsQuestion {
+        DnsQuestion::new(Kind::Addresses, name)
     }
 
     fn found() -> Answer {
@@ -117,7 +118,7 @@ mod tests {
     }
 
     fn holds_for(answer: Answer, ttl: u64) -> Duration {
-        let (mut cache, start, name) = (Cache::new(8), start(), wanted("a.example"));
+        let (mut cache, start, name) = (Cache::new(8), start(), question("a.example"));
         cache.put(start, &name, answer, seconds(ttl));
         let lasts = |after: &u64| cache.get(start + seconds(*after), &name).is_some();
         seconds((0..100_000).take_while(lasts).last().unwrap() + 1)
@@ -126,46 +127,50 @@ mod tests {
     #[test]
     fn an_answer_holds_as_long_as_its_zone_says_within_bounds() {
         assert_eq!(holds_for(found(), 60), seconds(60));
-        assert_eq!(holds_for(found(), 0), SHORTEST);
-        assert_eq!(holds_for(found(), 10_000_000), LONGEST);
+        assert_eq!(holds_for(found(), 0), MIN_TTL);
+        assert_eq!(holds_for(found(), 10_000_000), MAX_TTL);
         assert_eq!(holds_for(Err(LookupError::NotFound), 60), seconds(60));
-        assert_eq!(holds_for(Err(LookupError::NotFound), 86_400), LONGEST_ABSENCE);
-        assert_eq!(holds_for(Err(LookupError::Failed), 60), FAILURE);
+        assert_eq!(holds_for(Err(LookupError::NotFound), 86_400), MAX_NEGATIVE_TTL);
+        assert_eq!(holds_for(Err(LookupError::Failed), 60), FAILURE_TTL);
     }
 
     #[test]
-    fn at_the_cap_the_answer_that_ends_soonest_goes() {
+    fn a_full_cache_removes_the_answer_that_expires_first() {
         let (mut cache, start) = (Cache::new(2), start());
         for (name, ttl) in [("a.example", 30), ("b.example", 10), ("c.example", 20)] {
-            cache.put(start, &wanted(name), found(), seconds(ttl));
+            cache.put(start, &question(name), found(), seconds(ttl));
         }
-        let kept =
-            ["a.example", "b.example", "c.example"].map(|name| cache.get(start, &wanted(name)).is_some());
-        assert_eq!(kept, [true, false, true]);
+        let entry =
+            ["a.example", "b.example", "c.example"].map(|name| cache.get(start, &question(name)).is_some());
+        assert_eq!(entry, [true, false, true]);
         assert_eq!((cache.len(), cache.ends.len()), (2, 2));
     }
 
     #[test]
-    fn records_outlive_their_time_for_so_long_where_nothing_newer_is_to_be_had() {
-        let (mut cache, start, name) = (Cache::new(2), start(), wanted("a.example"));
+    fn expired_records_serve_while_dns_fails() {
+        let (mut cache, start, name) = (Cache::new(2), start(), question("a.example"));
         cache.put(start, &name, found(), seconds(30));
         let later = start + seconds(31);
         assert_eq!((cache.get(later, &name), cache.stale(later, &name)), (None, Some(found())));
-        assert_eq!(cache.prolong(later, &name), Some(found()));
+        assert_eq!(cache.extend(later, &name), Some(found()));
         assert_eq!(cache.get(later + seconds(1), &name), Some(found()));
-        assert_eq!(cache.get(later + FAILURE, &name), None);
-        assert_eq!(cache.stale(start + seconds(30) + STALE, &name), None, "however often it was prolonged");
+        assert_eq!(cache.get(later + FAILURE_TTL, &name), None);
+        assert_eq!(
+            cache.stale(start + seconds(30) + STALE_FOR, &name),
+            None,
+            "however often it was extended"
+        );
         cache.put(later, &name, Err(LookupError::NotFound), seconds(30));
         assert_eq!(cache.stale(later, &name), None, "the zone says that it is gone");
         assert_eq!((cache.len(), cache.ends.len()), (1, 1));
     }
 
     #[test]
-    fn an_answer_is_replaced_by_the_next() {
+    fn a_new_answer_replaces_the_old_one() {
         let (mut cache, start) = (Cache::new(2), start());
-        cache.put(start, &wanted("a.example"), found(), seconds(30));
-        cache.put(start, &wanted("A.example"), Err(LookupError::NotFound), seconds(60));
-        assert_eq!(cache.get(start, &wanted("a.example")), Some(Err(LookupError::NotFound)));
+        cache.put(start, &question("a.example"), found(), seconds(30));
+        cache.put(start, &question("A.example"), Err(LookupError::NotFound), seconds(60));
+        assert_eq!(cache.get(start, &question("a.example")), Some(Err(LookupError::NotFound)));
         assert_eq!((cache.len(), cache.ends.len()), (1, 1));
     }
 }

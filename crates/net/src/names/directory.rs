@@ -1,4 +1,4 @@
-//! The directory: one task that owns what is known of names and asks name servers for the rest.
+//! The directory: one task that owns the known names and asks name servers for the others.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,47 +9,48 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::book::{Asker, Book, Limits, NameCounters};
-use super::cache::Answer;
-use super::dns::{PATIENCE, Servers, Source};
-use super::{Kind, Lookup, LookupError, Names, Naptr, Records, Reply, Srv, Wanted};
 use crate::clock::Clock;
+use crate::names::cache::Answer;
+use crate::names::dns::{LOOKUP_TIMEOUT, Servers, Source};
+use crate::names::lookup_queue::{Asker, Limits, LookupQueue, NameCounters};
+use crate::names::record::{DnsQuestion, Kind, LookupError, Naptr, Records, Reply, Srv};
+use crate::names::{Lookup, Names};
 
-/// Resolves names by DNS and `/etc/hosts`, and remembers the answers for as long as they hold, those that say that there is
-/// nothing too. Clones ask the same directory.
+/// Resolves names by DNS and `/etc/hosts`. Remembers answers until they expire, also negative answers. Clones use the
+/// same directory.
 ///
-/// A name is looked up once for all who ask at a time. At most 32 lookups run at once, each for at most 2.5 s; 1,024 more
-/// wait, and what comes beyond is refused. The 4,096 answers that hold longest are kept; records whose time is over stand in
-/// for an hour where name servers fail or too many lookups run.
+/// Concurrent questions for a name share one lookup. At most 32 lookups run at once, each for at most 2.5 s. At most
+/// 1,024 more wait; further questions are refused. The cache keeps the 4,096 answers that expire last. If name servers
+/// fail or too many lookups run, expired records are used for up to an hour.
 #[derive(Clone)]
 pub struct Directory {
     asks: mpsc::Sender<Ask>,
-    /// Questions for which the task had no room.
+    /// Questions that found no room in the queue of the task.
     turned_away: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
 enum Ask {
-    Find(Wanted, Asker),
+    Find(DnsQuestion, Asker),
     Count(oneshot::Sender<NameCounters>),
 }
 
 impl Directory {
-    /// A directory that asks the name servers of the system (`/etc/resolv.conf`). Where there are none it knows `/etc/hosts`
-    /// alone.
+    /// A directory that asks the name servers of the system (`/etc/resolv.conf`). Without name servers it knows only
+    /// `/etc/hosts`.
     ///
-    /// Like [`Directory::of`], it must be called within a tokio runtime, on which its task runs until the last clone is
-    /// dropped.
+    /// Like [`Directory::of`], must be called within a tokio runtime. The task of the directory runs there until the
+    /// last clone is dropped.
     pub fn system() -> Directory {
         Directory::spawn(Arc::new(Servers::system()), Limits::default())
     }
 
-    /// A directory that asks these name servers, by UDP and where an answer is too long for that by TCP.
+    /// A directory that asks these name servers, by UDP, and by TCP if an answer is too long for UDP.
     pub fn of(servers: &[SocketAddr]) -> Directory {
         Directory::spawn(Arc::new(Servers::at(servers)), Limits::default())
     }
 
-    /// What was counted so far; `None` where the runtime of the directory has ended.
+    /// The counts so far. `None` if the runtime of the directory has ended.
     pub async fn counters(&self) -> Option<NameCounters> {
         let (asker, answer) = oneshot::channel();
         self.asks.send(Ask::Count(asker)).await.ok()?;
@@ -63,13 +64,13 @@ impl Directory {
         Directory { asks, turned_away: Arc::default() }
     }
 
-    /// Asks, and takes out of the answer the records of the kind that was asked for.
-    fn find<T>(&self, wanted: Wanted, take: fn(&Records) -> Option<Vec<T>>) -> Lookup<T>
+    /// Asks the question, and takes the records of the requested kind from the answer.
+    fn find<T>(&self, question: DnsQuestion, take: fn(&Records) -> Option<Vec<T>>) -> Lookup<T>
     where
         T: Send + 'static,
     {
         let (asker, answer) = oneshot::channel();
-        let asked = self.asks.try_send(Ask::Find(wanted, asker));
+        let asked = self.asks.try_send(Ask::Find(question, asker));
         self.turned_away.fetch_add(u64::from(asked.is_err()), Ordering::Relaxed);
         Box::pin(async move {
             asked.map_err(|_| LookupError::Busy)?;
@@ -81,21 +82,21 @@ impl Directory {
 
 impl Names for Directory {
     fn lookup(&self, host: &str) -> Lookup {
-        self.find(Wanted::new(Kind::Addresses, host), |records| match records {
+        self.find(DnsQuestion::new(Kind::Addresses, host), |records| match records {
             Records::Addresses(addresses) => Some(addresses.clone()),
             Records::Services(_) | Records::Pointers(_) => None,
         })
     }
 
     fn services(&self, service: &str) -> Lookup<Srv> {
-        self.find(Wanted::new(Kind::Services, service), |records| match records {
+        self.find(DnsQuestion::new(Kind::Services, service), |records| match records {
             Records::Services(services) => Some(services.clone()),
             Records::Addresses(_) | Records::Pointers(_) => None,
         })
     }
 
     fn pointers(&self, domain: &str) -> Lookup<Naptr> {
-        self.find(Wanted::new(Kind::Pointers, domain), |records| match records {
+        self.find(DnsQuestion::new(Kind::Pointers, domain), |records| match records {
             Records::Pointers(pointers) => Some(pointers.clone()),
             Records::Addresses(_) | Records::Services(_) => None,
         })
@@ -108,38 +109,38 @@ impl fmt::Debug for Directory {
     }
 }
 
-/// The task: it ends with the last handle.
+/// The task of a directory. Ends when the last handle is dropped.
 async fn run(source: Arc<dyn Source>, limits: Limits, mut inbox: mpsc::Receiver<Ask>) {
-    let mut book = Book::new(limits);
-    let mut lookups: JoinSet<(Wanted, Reply)> = JoinSet::new();
+    let mut queue = LookupQueue::new(limits);
+    let mut lookups: JoinSet<(DnsQuestion, Reply)> = JoinSet::new();
     loop {
         tokio::select! {
             ask = inbox.recv() => match ask {
-                Some(Ask::Find(wanted, asker)) => book.ask(Clock::mono(), wanted, asker),
+                Some(Ask::Find(question, asker)) => queue.ask(Clock::mono(), question, asker),
                 Some(Ask::Count(asker)) => {
-                    let _ = asker.send(book.counters());
+                    let _ = asker.send(queue.counters());
                 }
                 None => return,
             },
             Some(done) = lookups.join_next() => {
-                // A lookup that panics would be a fault of the resolver's; who waits for it runs into its own deadline.
-                if let Ok((wanted, reply)) = done {
-                    tracing::debug!(?wanted, records = ?reply.records, "looked up");
-                    book.finish(Clock::mono(), &wanted, reply);
+                // A panic in a lookup is a bug of the resolver. Its askers run into their own deadline.
+                if let Ok((question, reply)) = done {
+                    tracing::debug!(?question, records = ?reply.records, "DNS lookup finished");
+                    queue.finish(Clock::mono(), &question, reply);
                 }
             }
         }
-        while let Some(wanted) = book.start() {
-            let answer = source.ask(wanted.clone());
+        while let Some(question) = queue.start() {
+            let answer = source.ask(question.clone());
             lookups.spawn(async move {
-                let reply = timeout(PATIENCE, answer).await;
-                (wanted, reply.unwrap_or_else(|_| Reply::failed(LookupError::Timeout)))
+                let reply = timeout(LOOKUP_TIMEOUT, answer).await;
+                (question, reply.unwrap_or_else(|_| Reply::failed(LookupError::Timeout)))
             });
         }
     }
 }
 
-/// Questions that wait to be looked at.
+/// Questions that may wait for the task.
 const INBOX: usize = 1024;
 
 #[cfg(test)]
@@ -149,17 +150,17 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
     use std::time::Duration;
 
-    use super::super::dns::Answering;
     use super::*;
+    use crate::names::dns::Answering;
 
-    /// Knows one address for each name but those that begin with `silent`, which it never answers, and counts.
+    /// Answers each name with one address and counts the questions. Never answers names that begin with `silent`.
     #[derive(Default)]
     struct Fixed(AtomicUsize);
 
     impl Source for Fixed {
-        fn ask(&self, wanted: Wanted) -> Answering {
+        fn ask(&self, question: DnsQuestion) -> Answering {
             self.0.fetch_add(1, Ordering::Relaxed);
-            if wanted.name.starts_with("silent") {
+            if question.name.starts_with("silent") {
                 return Box::pin(pending());
             }
             let records = Ok(Records::Addresses(vec![Ipv4Addr::LOCALHOST.into()]));
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_name_costs_one_lookup_for_as_long_as_its_answer_holds() {
+    async fn one_lookup_serves_until_its_answer_expires() {
         let source = Arc::new(Fixed::default());
         let directory = Directory::spawn(source.clone(), Limits::default());
         for _ in 0..100 {
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn silent_servers_hold_up_a_bounded_number_of_names_for_a_bounded_time() {
+    async fn silent_servers_delay_few_names_for_a_limited_time() {
         let limits = Limits { running: 2, waiting: 1, ..Limits::default() };
         let directory = Directory::spawn(Arc::new(Fixed::default()), limits);
         let silent: Vec<_> = ["silent1", "silent2"].map(|name| directory.lookup(name)).into();
@@ -193,11 +194,11 @@ mod tests {
         for lookup in silent {
             assert_eq!(lookup.await, Err(LookupError::Timeout));
         }
-        assert!(waits.await.is_ok(), "its turn has come");
+        assert!(waits.await.is_ok(), "starts when a lookup has ended");
     }
 
     #[tokio::test]
-    async fn localhost_is_found_without_asking_anybody() {
+    async fn localhost_is_found_without_a_name_server() {
         let directory = Directory::of(&[]);
         let addresses = directory.lookup("localhost").await.unwrap();
         assert!(addresses.iter().all(std::net::IpAddr::is_loopback), "{addresses:?}");

@@ -1,4 +1,4 @@
-//! What name servers and the hosts file say. The only use of hickory.
+//! The answers of name servers and of the hosts file. The only use of hickory.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -14,51 +14,51 @@ use hickory_resolver::proto::op::Query;
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use hickory_resolver::{Hosts, TokioResolver};
 
-use super::{Kind, LookupError, Naptr, RECORDS, Records, Reply, Srv, Wanted};
+use crate::names::record::{DnsQuestion, Kind, LookupError, Naptr, RECORDS, Records, Reply, Srv};
 
-/// Who answers what a directory does not know.
+/// Answers the questions that a directory cannot answer from its cache.
 pub(super) trait Source: Send + Sync + 'static {
-    fn ask(&self, wanted: Wanted) -> Answering;
+    fn ask(&self, question: DnsQuestion) -> Answering;
 }
 
-/// An answer on its way.
+/// An answer that is not there yet.
 pub(super) type Answering = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
-/// Name servers, and what the hosts file knows without them.
+/// Name servers, and the hosts file, which needs no name server.
 pub(super) struct Servers {
-    /// `None` where no resolver could be made, and no name is known.
+    /// `None` if no resolver could be created; then no name resolves.
     resolver: Option<TokioResolver>,
     hosts: Hosts,
 }
 
 impl Servers {
-    /// Those of `/etc/resolv.conf`.
+    /// The name servers of `/etc/resolv.conf`.
     pub(super) fn system() -> Servers {
         match TokioResolver::builder_tokio() {
             Ok(builder) => Servers::new(builder),
             Err(error) => {
-                tracing::warn!(%error, "the system names no name server");
+                tracing::warn!(%error, "cannot read the system's name servers");
                 Servers::at(&[])
             }
         }
     }
 
-    /// Those at `servers`.
+    /// The name servers at `servers`.
     pub(super) fn at(servers: &[SocketAddr]) -> Servers {
         let config = ResolverConfig::from_name_servers(servers.iter().copied().map(name_server).collect());
         Servers::new(TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()))
     }
 
     fn new(mut builder: hickory_resolver::ResolverBuilder<TokioRuntimeProvider>) -> Servers {
-        adapt(builder.options_mut());
+        set_limits(builder.options_mut());
         let resolver = builder.build();
         if let Err(error) = &resolver {
-            tracing::error!(%error, "no names can be resolved");
+            tracing::error!(%error, "cannot create a resolver: no name will resolve");
         }
         Servers { resolver: resolver.ok(), hosts: Hosts::from_system().unwrap_or_default() }
     }
 
-    /// Whether the hosts file has the host: its records are not for DNS to say then.
+    /// True if the hosts file lists the host. Then DNS is not asked for its SRV and NAPTR records.
     fn is_local(&self, host: &Name) -> bool {
         let known = |kind| self.hosts.lookup_static_host(&Query::query(host.clone(), kind)).is_some();
         known(RecordType::A) || known(RecordType::AAAA)
@@ -66,35 +66,28 @@ impl Servers {
 }
 
 impl Source for Servers {
-    fn ask(&self, wanted: Wanted) -> Answering {
-        let (Some(resolver), Some(name)) = (self.resolver.clone(), parsed(&wanted.name)) else {
+    fn ask(&self, question: DnsQuestion) -> Answering {
+        let (Some(resolver), Some(name)) = (self.resolver.clone(), dns_name(&question.name)) else {
             return Box::pin(std::future::ready(Reply::failed(LookupError::NotFound)));
         };
-        if wanted.kind != Kind::Addresses && self.is_local(&host_of(&name)) {
+        if question.kind != Kind::Addresses && self.is_local(&host_of(&name)) {
             return Box::pin(std::future::ready(Reply::failed(LookupError::NotFound)));
         }
         Box::pin(async move {
-            let found = match wanted.kind {
+            let found = match question.kind {
                 Kind::Addresses => resolver.lookup_ip(name).await.map(|found| found.as_lookup().clone()),
                 Kind::Services => resolver.lookup(name, RecordType::SRV).await,
                 Kind::Pointers => resolver.lookup(name, RecordType::NAPTR).await,
             };
             match found {
-                Ok(found) => read(wanted.kind, found.answers()),
-                Err(error) => absence(&error),
+                Ok(found) => read(question.kind, found.answers()),
+                Err(error) => failure_reply(&error),
             }
         })
     }
 }
 
-impl Reply {
-    /// Nothing was found, and no zone says for how long that holds.
-    pub(super) fn failed(why: LookupError) -> Reply {
-        Reply { records: Err(why), ttl: Duration::ZERO, surplus: 0, portless: 0 }
-    }
-}
-
-/// The records of a kind among the answers: aliases may stand beside them.
+/// The records of a kind in an answer, which may contain aliases as well.
 fn read(kind: Kind, answers: &[Record]) -> Reply {
     let ttl = answers.iter().map(|record| record.ttl).min().unwrap_or_default();
     let data = answers.iter().map(|record| &record.data);
@@ -117,7 +110,7 @@ fn read(kind: Kind, answers: &[Record]) -> Reply {
             services.retain(|service| service.port != 0 || &*service.target == ".");
             portless = all - services.len();
             surplus = services.len().saturating_sub(RECORDS);
-            // A cut that keeps the order of priorities loses the servers that are wanted least.
+            // Sorted by priority, so that truncation removes the least preferred servers.
             services.sort_by_key(|service| service.priority);
             services.truncate(RECORDS);
             Records::Services(services)
@@ -158,8 +151,8 @@ fn pointer(data: &RData) -> Option<Naptr> {
     })
 }
 
-fn absence(error: &NetError) -> Reply {
-    tracing::debug!(%error, "lookup");
+fn failure_reply(error: &NetError) -> Reply {
+    tracing::debug!(%error, "DNS lookup failed");
     if let NetError::Dns(DnsError::NoRecordsFound(absent)) = error {
         let ttl = Duration::from_secs(absent.negative_ttl.unwrap_or_default().into());
         return Reply { ttl, ..Reply::failed(LookupError::NotFound) };
@@ -168,8 +161,8 @@ fn absence(error: &NetError) -> Reply {
     Reply::failed(if timed_out { LookupError::Timeout } else { LookupError::Failed })
 }
 
-/// The name as DNS has it. One of several labels is whole as it stands: nothing of the system's search list is put behind it.
-fn parsed(text: &str) -> Option<Name> {
+/// The name in DNS form. A name with several labels is complete: the system's search list is not applied.
+fn dns_name(text: &str) -> Option<Name> {
     let mut name = Name::from_ascii(text).ok()?;
     if name.num_labels() > 1 {
         name.set_fqdn(true);
@@ -177,7 +170,7 @@ fn parsed(text: &str) -> Option<Name> {
     Some(name)
 }
 
-/// The name without the labels of a service, such as `_sip._udp`.
+/// The name without service labels such as `_sip._udp`.
 fn host_of(name: &Name) -> Name {
     let of_the_service = name.iter().take_while(|label| label.starts_with(b"_")).count();
     name.trim_to(usize::from(name.num_labels()).saturating_sub(of_the_service))
@@ -191,19 +184,19 @@ fn name_server(address: SocketAddr) -> NameServerConfig {
     NameServerConfig::new(address.ip(), true, connections.into())
 }
 
-/// Bounds what one lookup costs. The answers are kept above, where their number and size are bounded.
-fn adapt(options: &mut ResolverOpts) {
-    options.timeout = TRY;
+/// Limits the cost of one lookup. The cache above keeps the answers and limits their number and size.
+fn set_limits(options: &mut ResolverOpts) {
+    options.timeout = ATTEMPT_TIMEOUT;
     options.attempts = RETRIES;
     options.cache_size = 0;
     options.use_hosts_file = ResolveHosts::Always;
     options.ip_strategy = LookupIpStrategy::Ipv6AndIpv4;
 }
 
-/// The longest that one lookup may take, retries and aliases included.
-pub(super) const PATIENCE: Duration = Duration::from_millis(2_500);
-/// The longest that a name server may take for one answer.
-const TRY: Duration = Duration::from_millis(800);
+/// The longest time for one lookup, including retries and aliases.
+pub(super) const LOOKUP_TIMEOUT: Duration = Duration::from_millis(2_500);
+/// The longest time for one answer of a name server.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(800);
 const RETRIES: usize = 2;
 
 #[cfg(test)]
@@ -221,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shortest_ttl_of_a_chain_holds_for_all_of_it() {
+    fn the_shortest_ttl_of_an_alias_chain_applies() {
         let alias = record(5, RData::CNAME(CNAME(Name::from_ascii("b.example.").unwrap())));
         let reply = read(Kind::Addresses, &[alias, record(60, RData::A(A::new(192, 0, 2, 1)))]);
         assert_eq!(reply.records, Ok(Records::Addresses(vec![[192, 0, 2, 1].into()])));
@@ -229,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_records_are_cut_to_the_ones_that_are_wanted_most() {
+    fn a_thousand_records_are_cut_to_the_most_preferred() {
         let records: Vec<_> = (0..1000).rev().map(|n| srv(n, 5060, "s.example.")).collect();
         let reply = read(Kind::Services, &records);
         assert_eq!(reply.surplus, 1000 - RECORDS);
@@ -238,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_at_port_0_is_no_server_and_a_dot_is_kept() {
+    fn a_server_at_port_0_is_ignored_and_a_dot_is_kept() {
         let reply = read(Kind::Services, &[srv(0, 0, "s.example."), srv(1, 5070, "t.example.")]);
         assert_eq!(reply.portless, 1);
         let Ok(Records::Services(services)) = reply.records else { unreachable!("services") };
@@ -249,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn the_host_of_a_service_is_what_follows_its_labels() {
+    fn the_host_of_a_service_follows_its_labels() {
         let host = |name: &str| host_of(&Name::from_ascii(name).unwrap()).to_ascii();
         assert_eq!(host("_sip._udp.carrier.example."), "carrier.example.");
         assert_eq!(host("carrier.example."), "carrier.example.");
@@ -257,8 +250,8 @@ mod tests {
     }
 
     #[test]
-    fn only_a_single_label_is_looked_for_in_the_search_list() {
-        assert!(parsed("carrier.example").unwrap().is_fqdn() && parsed("carrier.").unwrap().is_fqdn());
-        assert!(!parsed("carrier").unwrap().is_fqdn());
+    fn only_single_labels_use_the_search_list() {
+        assert!(dns_name("carrier.example").unwrap().is_fqdn() && dns_name("carrier.").unwrap().is_fqdn());
+        assert!(!dns_name("carrier").unwrap().is_fqdn());
     }
 }

@@ -1,12 +1,13 @@
 //! The order in which servers are tried: RFC 2782, "Usage rules".
 
-use crate::names::Srv;
+use crate::names::record::Srv;
 
-/// The servers by priority, the lowest first; within one, each next is drawn at random in proportion to its weight.
+/// Orders the servers by priority, lowest number first. Within one priority, each next server is drawn at random in
+/// proportion to its weight.
 ///
-/// `chance` gives the random numbers, each uniform over all of `u64`.
+/// `chance` returns random numbers, uniform over all of `u64`.
 pub(super) fn order(mut servers: Vec<Srv>, chance: &mut dyn FnMut() -> u64) -> Vec<Srv> {
-    // Those of weight 0 stand first, so that they are drawn, rarely, at the number 0.
+    // Servers of weight 0 come first, so that they are drawn only at the number 0, which is rare.
     servers.sort_by_key(|server| (server.priority, server.weight != 0));
     let mut ordered = Vec::with_capacity(servers.len());
     while let Some(first) = servers.first() {
@@ -64,13 +65,13 @@ mod tests {
         }
     }
 
-    /// Within five standard deviations, which the fixed seed keeps it to.
+    /// Within five standard deviations. The seed is fixed, so the result is always the same.
     #[test]
     fn calls_are_shared_in_proportion_to_the_weights() {
         let firsts = firsts(&[server(0, 10, "a"), server(0, 30, "b"), server(0, 60, "c")]);
         for (name, share) in [("a", 0.1), ("b", 0.3), ("c", 0.6)] {
             let (mean, deviation) = (10_000.0 * share, (10_000.0 * share * (1.0_f64 - share)).sqrt());
-            // A draw of 0 falls on the first as well, which makes its share a little larger: 11 of 101.
+            // A draw of 0 also selects the first server, so its share is a little larger: 11 of 101.
             let off = (f64::from(firsts[name]) - mean).abs();
             assert!(off < 5.0 * deviation, "{name}: {} of 10,000", firsts[name]);
         }

@@ -1,4 +1,4 @@
-//! RFC 3263 section 4: from a target to destinations, by way of what is asked of DNS.
+//! RFC 3263 section 4: from a target to destinations through questions to DNS.
 //!
 //! ```text
 //! literal address --------------------------------------------------> done
@@ -7,7 +7,7 @@
 //! neither ----------> NAPTR ----> SRV ----------------> A, AAAA ----> done
 //!                       none: one SRV question for each transport
 //!                                 none: the host itself, at the default port
-//!                                 no answer: nothing, since a guess may lead where the domain does not want it
+//!                                 no answer: nothing, since a guess may lead to a host that the domain does not want
 //! ```
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -16,23 +16,23 @@ use std::sync::Arc;
 use attesta_b2bua::{Destination, ResolveError, Target, Transports};
 use attesta_transaction::Transport;
 
-use super::order::order;
-use crate::names::{Kind, LookupError, Naptr, Records, Wanted};
+use crate::names::record::{DnsQuestion, Kind, LookupError, Naptr, Records};
+use crate::resolve::order::order;
 
 /// The search for one target.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Search {
     target: Target,
-    /// What the edge can send by.
+    /// The transports that the edge can use.
     transports: Transports,
     stage: Stage,
-    /// The transport that the URI names, or NAPTR records do.
+    /// The transport that the URI or the NAPTR records name.
     chosen: Option<Transport>,
-    /// Lookups that may still be asked for.
+    /// How many lookups the search may still do.
     lookups: usize,
-    /// Some answer did not come: that nothing was found says little then.
-    late: bool,
-    cut: bool,
+    /// True if an answer is missing. Then "nothing found" does not mean that nothing exists.
+    incomplete: bool,
+    truncated: bool,
 }
 
 /// What was asked last.
@@ -59,29 +59,29 @@ struct Host {
     port: u16,
 }
 
-/// What the search wants next.
+/// What the search needs next.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// The answers to these, in their order, by [`Search::answered`].
-    Ask(Vec<Wanted>),
-    /// Nothing: it is over.
+    /// The answers to these questions, in the same order, for [`Search::answered`].
+    Ask(Vec<DnsQuestion>),
+    /// Nothing: the search has ended.
     Done(Found),
 }
 
-/// What a search came to.
+/// The result of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     /// Where the target can be reached, best first.
     pub(crate) result: Result<Vec<Destination>, ResolveError>,
-    /// Whether there was more than a search looks at: [`LOOKUPS`], [`DESTINATIONS`].
-    pub(crate) cut: bool,
+    /// True if there was more than a search uses: [`LOOKUPS`], [`DESTINATIONS`].
+    pub(crate) truncated: bool,
 }
 
-/// What was learned of one question.
+/// The answer to one question.
 pub(super) type Answer = Result<Records, LookupError>;
 
 impl Search {
-    /// Begins the search for `target` by the transports that the edge has.
+    /// Begins the search for `target`, limited to `transports`.
     pub(super) fn begin(target: Target, transports: Transports) -> (Search, Step) {
         let mut search = Search {
             target,
@@ -89,15 +89,15 @@ impl Search {
             stage: Stage::Pointers,
             chosen: None,
             lookups: LOOKUPS,
-            late: false,
-            cut: false,
+            incomplete: false,
+            truncated: false,
         };
-        let step = search.first();
+        let step = search.first_step();
         (search, step)
     }
 
-    /// Section 4.1, and the short cuts of section 4.2.
-    fn first(&mut self) -> Step {
+    /// Section 4.1, and the cases of section 4.2 that need fewer lookups.
+    fn first_step(&mut self) -> Step {
         let Some(transport) = self.transport() else { return self.done(Err(ResolveError::Unsupported)) };
         if let Some(address) = literal(&self.target.host) {
             let port = self.target.port.unwrap_or(transport.default_port());
@@ -105,33 +105,33 @@ impl Search {
             return self.done(Ok(vec![destination]));
         }
         if self.target.port.is_some() {
-            return self.ask_hosts(vec![self.itself(transport)]);
+            return self.ask_hosts(vec![self.target_host(transport)]);
         }
         if self.target.transport.is_some() {
             self.chosen = Some(transport);
             return match self.service(transport) {
                 Some(service) => self.ask_services(vec![service]),
-                None => self.ask_hosts(vec![self.itself(transport)]),
+                None => self.ask_hosts(vec![self.target_host(transport)]),
             };
         }
         self.stage = Stage::Pointers;
-        self.ask(vec![Wanted::new(Kind::Pointers, &self.target.host)])
+        self.ask(vec![DnsQuestion::new(Kind::Pointers, &self.target.host)])
     }
 
-    /// Takes in the answers to the last [`Step::Ask`].
+    /// Takes the answers to the last [`Step::Ask`].
     pub(super) fn answered(&mut self, answers: Vec<Answer>, chance: &mut dyn FnMut() -> u64) -> Step {
-        self.late |= answers.iter().any(|answer| {
+        self.incomplete |= answers.iter().any(|answer| {
             matches!(answer, Err(LookupError::Timeout | LookupError::Failed | LookupError::Busy))
         });
         match std::mem::replace(&mut self.stage, Stage::Pointers) {
-            Stage::Pointers => self.pointed(answers),
-            Stage::Services(services) => self.served(&services, answers, chance),
-            Stage::Hosts(hosts) => self.housed(&hosts, &answers),
+            Stage::Pointers => self.on_naptr(answers),
+            Stage::Services(services) => self.on_srv(&services, answers, chance),
+            Stage::Hosts(hosts) => self.on_addresses(&hosts, &answers),
         }
     }
 
-    /// The NAPTR records: of those that fit, the ones of the lowest order (RFC 3403 section 4.1), by preference.
-    fn pointed(&mut self, answers: Vec<Answer>) -> Step {
+    /// Selects the matching NAPTR records of the lowest order (RFC 3403 section 4.1), by preference.
+    fn on_naptr(&mut self, answers: Vec<Answer>) -> Step {
         let mut pointers = match answers.into_iter().next() {
             Some(Ok(Records::Pointers(pointers))) => pointers,
             Some(Ok(Records::Addresses(_) | Records::Services(_)) | Err(_)) | None => Vec::new(),
@@ -158,21 +158,21 @@ impl Search {
         self.ask_services(services)
     }
 
-    /// The SRV records of the services, in the order of RFC 2782 within each.
-    fn served(
+    /// Reads the SRV records of the services. Within each service, RFC 2782 gives the order.
+    fn on_srv(
         &mut self,
         services: &[Service],
         answers: Vec<Answer>,
         chance: &mut dyn FnMut() -> u64,
     ) -> Step {
         let mut hosts = Vec::new();
-        // Section 4.2 has the host itself tried where there are no SRV records. That nobody could say is not that: its owner
-        // may have moved the service elsewhere.
+        // Section 4.2 tries the host itself if there are no SRV records. A missing answer is different: the owner may
+        // have moved the service elsewhere.
         let mut absent = true;
         for (service, answer) in services.iter().zip(answers) {
             absent &= answer == Err(LookupError::NotFound);
             let Ok(Records::Services(servers)) = answer else { continue };
-            // RFC 2782: a target of "." says that the service is decidedly not there.
+            // RFC 2782: a target of "." means that the service is not available.
             let servers = servers.into_iter().filter(|server| &*server.target != ".").collect();
             let servers = order(servers, chance).into_iter();
             hosts.extend(servers.map(|server| Host {
@@ -182,13 +182,15 @@ impl Search {
             }));
         }
         if absent {
-            hosts.extend(self.chosen.or_else(|| self.transport()).map(|transport| self.itself(transport)));
+            hosts.extend(
+                self.chosen.or_else(|| self.transport()).map(|transport| self.target_host(transport)),
+            );
         }
         self.ask_hosts(hosts)
     }
 
-    /// The addresses of the hosts.
-    fn housed(&mut self, hosts: &[Host], answers: &[Answer]) -> Step {
+    /// Combines the hosts with their addresses.
+    fn on_addresses(&mut self, hosts: &[Host], answers: &[Answer]) -> Step {
         let names = distinct(hosts);
         let mut destinations = Vec::new();
         for host in hosts {
@@ -203,17 +205,17 @@ impl Search {
                     continue;
                 }
                 if destinations.len() >= DESTINATIONS {
-                    self.cut = true;
+                    self.truncated = true;
                     break;
                 }
                 destinations.push(destination);
             }
         }
-        if destinations.is_empty() { self.nowhere() } else { self.done(Ok(destinations)) }
+        if destinations.is_empty() { self.not_found() } else { self.done(Ok(destinations)) }
     }
 
-    /// The transport where no record says one (section 4.1). `sips` asks for TLS over whatever it names, which datagrams do
-    /// not carry (RFC 3261 section 26.2.2). `None`: the edge does not have it.
+    /// The transport if no record names one (section 4.1). `sips` requires TLS over the named transport, which is
+    /// impossible over datagrams (RFC 3261 section 26.2.2). `None` if the edge does not have the transport.
     fn transport(&self) -> Option<Transport> {
         let has = |transport: &Transport| self.transports.has(*transport);
         match (self.target.secure, self.target.transport) {
@@ -225,7 +227,8 @@ impl Search {
         }
     }
 
-    /// The transport of a rule that may be followed: one of ours, and for `sips` a secure one.
+    /// The transport of a NAPTR rule, if the search may follow the rule: the edge has the transport, and for `sips` it
+    /// is secure.
     fn offered(&self, pointer: &Naptr) -> Option<Transport> {
         if !pointer.flags.eq_ignore_ascii_case("s") || pointer.rewrites || &*pointer.replacement == "." {
             return None;
@@ -235,7 +238,7 @@ impl Search {
         (self.transports.has(*transport) && secure_enough).then_some(*transport)
     }
 
-    /// The service of the target by a transport. RFC 7118 gives WebSocket none of its own.
+    /// The service of the target for a transport. RFC 7118 defines no service for WebSocket.
     fn service(&self, transport: Transport) -> Option<Service> {
         let labels = match transport {
             Transport::Udp => "_sip._udp.",
@@ -247,32 +250,34 @@ impl Search {
     }
 
     /// The host that the target names.
-    fn itself(&self, transport: Transport) -> Host {
+    fn target_host(&self, transport: Transport) -> Host {
         let port = self.target.port.unwrap_or(transport.default_port());
         Host { transport, name: self.target.host.clone(), port }
     }
 
     fn ask_services(&mut self, mut services: Vec<Service>) -> Step {
-        self.cut |= services.len() > self.lookups;
+        self.truncated |= services.len() > self.lookups;
         services.truncate(self.lookups);
-        let questions = services.iter().map(|service| Wanted::new(Kind::Services, &service.name)).collect();
+        let questions =
+            services.iter().map(|service| DnsQuestion::new(Kind::Services, &service.name)).collect();
         self.stage = Stage::Services(services);
         self.ask(questions)
     }
 
     fn ask_hosts(&mut self, hosts: Vec<Host>) -> Step {
         let mut names = distinct(&hosts);
-        self.cut |= names.len() > self.lookups;
+        self.truncated |= names.len() > self.lookups;
         names.truncate(self.lookups);
-        let questions: Vec<_> = names.into_iter().map(|name| Wanted::new(Kind::Addresses, name)).collect();
+        let questions: Vec<_> =
+            names.into_iter().map(|name| DnsQuestion::new(Kind::Addresses, name)).collect();
         if questions.is_empty() {
-            return self.nowhere();
+            return self.not_found();
         }
         self.stage = Stage::Hosts(hosts);
         self.ask(questions)
     }
 
-    fn ask(&mut self, questions: Vec<Wanted>) -> Step {
+    fn ask(&mut self, questions: Vec<DnsQuestion>) -> Step {
         self.lookups = self.lookups.saturating_sub(questions.len());
         Step::Ask(questions)
     }
@@ -288,17 +293,17 @@ impl Search {
         Destination { transport, address, server_name }
     }
 
-    /// It leads nowhere, as far as was said.
-    fn nowhere(&self) -> Step {
-        self.done(Err(if self.late { ResolveError::Timeout } else { ResolveError::NotFound }))
+    /// Ends the search without a destination.
+    fn not_found(&self) -> Step {
+        self.done(Err(if self.incomplete { ResolveError::Timeout } else { ResolveError::NotFound }))
     }
 
     fn done(&self, result: Result<Vec<Destination>, ResolveError>) -> Step {
-        Step::Done(Found { result, cut: self.cut })
+        Step::Done(Found { result, truncated: self.truncated })
     }
 }
 
-/// The names of the hosts, each once, in order.
+/// The names of the hosts in order, without duplicates.
 fn distinct(hosts: &[Host]) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     for host in hosts {
@@ -309,7 +314,7 @@ fn distinct(hosts: &[Host]) -> Vec<&str> {
     names
 }
 
-/// An address written out: IPv6 stands in brackets (RFC 3261 section 25.1).
+/// A literal address. IPv6 is in brackets (RFC 3261 section 25.1).
 fn literal(host: &str) -> Option<IpAddr> {
     match host.strip_prefix('[') {
         Some(rest) => rest.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
@@ -317,18 +322,18 @@ fn literal(host: &str) -> Option<IpAddr> {
     }
 }
 
-/// The services of NAPTR records (RFC 3263 section 9). Those of RFC 7118 section 5.5 are not among them: the edge takes
-/// WebSocket connections and opens none.
+/// The services of NAPTR records (RFC 3263 section 9). The services of RFC 7118 section 5.5 are missing: the edge
+/// accepts WebSocket connections and opens none.
 const SERVICES: [(&str, Transport); 3] =
     [("SIP+D2U", Transport::Udp), ("SIP+D2T", Transport::Tcp), ("SIPS+D2T", Transport::Tls)];
 
-/// Whose SRV records are asked for where no NAPTR record chooses, in the order in which they are then tried.
+/// The transports whose SRV records are asked for if no NAPTR record names a transport. They are tried in this order.
 const GUESSED: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
 
-/// Questions of one search, A and AAAA of a name taken as one.
+/// The most questions of one search. A and AAAA of a name count as one question.
 const LOOKUPS: usize = 24;
 
-/// Destinations that one search comes to.
+/// The most destinations of one search.
 const DESTINATIONS: usize = 32;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Who is let in: how many connections peers may hold, in all, from each address, and where no trunk claims them.
+//! How many connections peers may hold: in total, from each address, and from unknown sources, which no trunk claims.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -7,29 +7,30 @@ use std::net::{IpAddr, Ipv6Addr};
 use crate::streams::ended::Unaccepted;
 use crate::streams::limits::StreamLimits;
 
-/// The connections that peers have opened, as they are counted.
+/// Counts the connections that peers have opened.
 #[derive(Debug, Default)]
 pub(super) struct Admission {
     accepted: usize,
-    strangers: usize,
+    unknown: usize,
     handshakes: usize,
-    stranger_handshakes: usize,
-    /// How many each peer address holds, as [`household`] has it.
+    unknown_handshakes: usize,
+    /// The number of connections of each peer, by [`peer_prefix`].
     peers: BTreeMap<IpAddr, usize>,
 }
 
-/// A connection that a peer has opened, and what it is counted as until it [leaves](Admission::leave).
+/// A connection that a peer has opened, and how it is counted until [`Admission::release`].
 #[derive(Debug)]
-pub(super) struct Guest {
-    household: IpAddr,
-    is_stranger: bool,
-    /// Whether its TLS handshake is under way, and begun as a stranger's.
-    handshake: Option<Begun>,
+pub(super) struct Admitted {
+    peer_prefix: IpAddr,
+    is_unknown: bool,
+    /// Set while the TLS handshake is in progress.
+    handshake: Option<Handshake>,
 }
 
 #[derive(Debug)]
-struct Begun {
-    by_stranger: bool,
+struct Handshake {
+    /// True if the handshake began while the peer was an unknown source.
+    by_unknown: bool,
 }
 
 impl Admission {
@@ -38,59 +39,60 @@ impl Admission {
         self.accepted
     }
 
-    /// Lets in a connection from `remote`, which begins with a TLS handshake or not, unless a limit stands against it. A
-    /// stranger is who comes from an address that no trunk claims.
+    /// Admits a connection from `remote`, unless it exceeds a limit. `is_unknown`: no trunk claims the source address.
+    /// `has_handshake`: the connection begins with a TLS handshake.
     pub(super) fn admit(
         &mut self,
         limits: &StreamLimits,
         remote: IpAddr,
-        is_stranger: bool,
-        shakes_hands: bool,
-    ) -> Result<Guest, Unaccepted> {
-        let household = household(remote);
-        let held = self.peers.get(&household).copied().unwrap_or_default();
-        let may = StreamLimits::for_strangers;
+        is_unknown: bool,
+        has_handshake: bool,
+    ) -> Result<Admitted, Unaccepted> {
+        let peer_prefix = peer_prefix(remote);
+        let held = self.peers.get(&peer_prefix).copied().unwrap_or_default();
+        let may = StreamLimits::for_unknown_sources;
         if self.accepted >= limits.accepted {
             return Err(Unaccepted::Cap);
         }
         if held >= limits.per_peer {
             return Err(Unaccepted::PeerCap);
         }
-        if is_stranger && self.strangers >= may(limits.accepted) {
+        if is_unknown && self.unknown >= may(limits.accepted) {
             return Err(Unaccepted::StrangerCap);
         }
-        if shakes_hands && self.handshakes >= limits.handshakes {
+        if has_handshake && self.handshakes >= limits.handshakes {
             return Err(Unaccepted::HandshakeCap);
         }
-        if shakes_hands && is_stranger && self.stranger_handshakes >= may(limits.handshakes) {
+        if has_handshake && is_unknown && self.unknown_handshakes >= may(limits.handshakes) {
             return Err(Unaccepted::StrangerHandshakeCap);
         }
         self.accepted += 1;
-        self.strangers += usize::from(is_stranger);
-        self.handshakes += usize::from(shakes_hands);
-        self.stranger_handshakes += usize::from(shakes_hands && is_stranger);
-        *self.peers.entry(household).or_default() += 1;
-        let handshake = shakes_hands.then_some(Begun { by_stranger: is_stranger });
-        Ok(Guest { household, is_stranger, handshake })
+        self.unknown += usize::from(is_unknown);
+        self.handshakes += usize::from(has_handshake);
+        self.unknown_handshakes += usize::from(has_handshake && is_unknown);
+        *self.peers.entry(peer_prefix).or_default() += 1;
+        let handshake = has_handshake.then_some(Handshake { by_unknown: is_unknown });
+        Ok(Admitted { peer_prefix, is_unknown, handshake })
     }
 
-    /// The handshake of a connection is over. It is a stranger's no more if it proved a name that a trunk claims.
-    pub(super) fn shook_hands(&mut self, guest: &mut Guest, is_known: bool) {
-        if let Some(Begun { by_stranger }) = guest.handshake.take() {
+    /// Ends the handshake of a connection. If the peer proved a name that a trunk claims, it no longer counts as an
+    /// unknown source.
+    pub(super) fn end_handshake(&mut self, admitted: &mut Admitted, is_known: bool) {
+        if let Some(Handshake { by_unknown }) = admitted.handshake.take() {
             self.handshakes -= 1;
-            self.stranger_handshakes -= usize::from(by_stranger);
+            self.unknown_handshakes -= usize::from(by_unknown);
         }
-        if guest.is_stranger && is_known {
-            guest.is_stranger = false;
-            self.strangers -= 1;
+        if admitted.is_unknown && is_known {
+            admitted.is_unknown = false;
+            self.unknown -= 1;
         }
     }
 
-    /// A connection is over.
-    pub(super) fn leave(&mut self, mut guest: Guest) {
-        self.shook_hands(&mut guest, true);
+    /// Removes a connection from the counts.
+    pub(super) fn release(&mut self, mut admitted: Admitted) {
+        self.end_handshake(&mut admitted, true);
         self.accepted -= 1;
-        if let Entry::Occupied(mut count) = self.peers.entry(guest.household) {
+        if let Entry::Occupied(mut count) = self.peers.entry(admitted.peer_prefix) {
             *count.get_mut() -= 1;
             if *count.get() == 0 {
                 count.remove();
@@ -99,9 +101,9 @@ impl Admission {
     }
 }
 
-/// The address by which the connections of a peer are counted: of IPv6 the first 64 bits, since whoever has one address of
-/// such a network has them all (RFC 4291 section 2.5.4).
-fn household(address: IpAddr) -> IpAddr {
+/// The address that identifies a peer in the counts. For IPv6 these are the first 64 bits, since a host with one
+/// address of such a network can use all of them (RFC 4291 section 2.5.4).
+fn peer_prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
@@ -113,15 +115,15 @@ mod tests {
     use super::*;
 
     const KNOWN: bool = false;
-    const STRANGER: bool = true;
+    const UNKNOWN: bool = true;
 
     fn address(last: u8) -> IpAddr {
         [192, 0, 2, last].into()
     }
 
     #[test]
-    fn a_network_of_ipv6_is_one_peer() {
-        let peer = |address: &str| household(address.parse().unwrap());
+    fn an_ipv6_network_is_one_peer() {
+        let peer = |address: &str| peer_prefix(address.parse().unwrap());
         assert_eq!(peer("2001:db8::1"), peer("2001:db8::ffff:1"));
         assert_ne!(peer("2001:db8::1"), peer("2001:db8:0:1::1"));
         assert_ne!(peer("192.0.2.1"), peer("192.0.2.2"));
@@ -129,36 +131,36 @@ mod tests {
     }
 
     #[test]
-    fn strangers_take_half_and_a_name_that_is_proved_makes_room() {
-        let (limits, mut hall) = (StreamLimits::default().accepted(4), Admission::default());
-        let mut first = hall.admit(&limits, address(1), STRANGER, true).unwrap();
-        let second = hall.admit(&limits, address(2), STRANGER, false).unwrap();
-        let refused = |hall: &mut Admission| hall.admit(&limits, address(3), STRANGER, false).err();
-        assert_eq!(refused(&mut hall), Some(Unaccepted::StrangerCap));
-        hall.shook_hands(&mut first, true);
-        let third = hall.admit(&limits, address(3), STRANGER, false).unwrap();
-        assert_eq!(refused(&mut hall), Some(Unaccepted::StrangerCap));
-        let trunk = hall.admit(&limits, address(4), KNOWN, true).unwrap();
-        assert_eq!(hall.admit(&limits, address(5), KNOWN, true).err(), Some(Unaccepted::Cap));
-        for guest in [first, second, third, trunk] {
-            hall.leave(guest);
+    fn unknown_sources_get_half_until_they_prove_a_name() {
+        let (limits, mut admission) = (StreamLimits::default().accepted(4), Admission::default());
+        let mut first = admission.admit(&limits, address(1), UNKNOWN, true).unwrap();
+        let second = admission.admit(&limits, address(2), UNKNOWN, false).unwrap();
+        let refused = |admission: &mut Admission| admission.admit(&limits, address(3), UNKNOWN, false).err();
+        assert_eq!(refused(&mut admission), Some(Unaccepted::StrangerCap));
+        admission.end_handshake(&mut first, true);
+        let third = admission.admit(&limits, address(3), UNKNOWN, false).unwrap();
+        assert_eq!(refused(&mut admission), Some(Unaccepted::StrangerCap));
+        let trunk = admission.admit(&limits, address(4), KNOWN, true).unwrap();
+        assert_eq!(admission.admit(&limits, address(5), KNOWN, true).err(), Some(Unaccepted::Cap));
+        for admitted in [first, second, third, trunk] {
+            admission.release(admitted);
         }
-        let Admission { accepted, strangers, handshakes, stranger_handshakes, peers } = hall;
-        assert_eq!((accepted, strangers, handshakes, stranger_handshakes, peers.len()), (0, 0, 0, 0, 0));
+        let Admission { accepted, unknown, handshakes, unknown_handshakes, peers } = admission;
+        assert_eq!((accepted, unknown, handshakes, unknown_handshakes, peers.len()), (0, 0, 0, 0, 0));
     }
 
     #[test]
-    fn strangers_have_half_of_the_handshakes_under_way() {
-        let (limits, mut hall) = (StreamLimits::default().handshakes(4), Admission::default());
-        let mut begin = |last, is_stranger| hall.admit(&limits, address(last), is_stranger, true);
-        let mut guests = [1, 2].map(|last| begin(last, STRANGER).unwrap());
-        assert_eq!(begin(3, STRANGER).err(), Some(Unaccepted::StrangerHandshakeCap));
+    fn unknown_sources_get_half_of_the_handshakes() {
+        let (limits, mut admission) = (StreamLimits::default().handshakes(4), Admission::default());
+        let mut begin = |last, is_unknown| admission.admit(&limits, address(last), is_unknown, true);
+        let mut admitted = [1, 2].map(|last| begin(last, UNKNOWN).unwrap());
+        assert_eq!(begin(3, UNKNOWN).err(), Some(Unaccepted::StrangerHandshakeCap));
         let trunks = [4, 5].map(|last| begin(last, KNOWN).unwrap());
         assert_eq!(begin(6, KNOWN).err(), Some(Unaccepted::HandshakeCap));
-        // One that ends makes room, whatever it proved, and so does one that is broken off.
-        hall.shook_hands(&mut guests[0], false);
-        trunks.into_iter().for_each(|guest| hall.leave(guest));
-        assert!(hall.admit(&limits, address(3), STRANGER, true).is_ok());
-        assert!(hall.admit(&limits, address(4), STRANGER, false).is_ok(), "without a handshake");
+        // A handshake that ends makes room, whether it succeeds or is aborted.
+        admission.end_handshake(&mut admitted[0], false);
+        trunks.into_iter().for_each(|admitted| admission.release(admitted));
+        assert!(admission.admit(&limits, address(3), UNKNOWN, true).is_ok());
+        assert!(admission.admit(&limits, address(4), UNKNOWN, false).is_ok(), "without a handshake");
     }
 }

@@ -1,4 +1,4 @@
-//! One connection: octets in and out, and the times that it keeps.
+//! One connection: octets in and out, and its timers.
 
 use std::collections::VecDeque;
 use std::future::{pending, poll_fn};
@@ -17,61 +17,64 @@ use tokio::time::timeout;
 use crate::alarm::Alarm;
 use crate::clock::Clock;
 use crate::streams::ended::Ended;
-use crate::streams::link::{Closed, Link, News, Report, drain, expects_response};
+use crate::streams::link::{Closed, ConnectionEvent, ConnectionReport, Link, drain, expects_response};
 use crate::streams::wire::{Fault, Found, Outgoing, Wire};
 
-/// A connection that is open, whatever lies between us and the octets.
+/// An open connection, over any layer below SIP.
 pub(crate) struct Connection<S, W> {
     stream: S,
     wire: W,
     link: Link,
     outgoing: Outgoing,
-    /// Whether what was written may still be held back by a layer below.
+    /// True if a layer below may still hold back written octets.
     unflushed: bool,
     /// The messages in `outgoing`.
     batch: Vec<Bytes>,
-    /// Requests that were written since the peer last sent a message: if the connection ends now, it may not have read them.
+    /// Requests that were written since the peer last sent a message. If the connection ends now, the peer may not have
+    /// read them.
     recent: VecDeque<Bytes>,
-    /// Found and not yet taken by the driver: nothing more is read before it is.
-    waiting: Option<News>,
+    /// An event that the driver has not taken yet. Nothing more is read until it is taken.
+    waiting: Option<ConnectionEvent>,
     alarm: Alarm,
     times: Times,
     phase: Phase,
-    proven: bool,
-    /// Whether the peer may have sent more than we read.
+    had_input: bool,
+    /// True if the peer may have sent more than we have read.
     unread: bool,
 }
 
-/// When what last happened.
+/// The times of the last events.
 #[derive(Debug)]
 struct Times {
-    /// A message, or a keep-alive on a connection that the peer opened; before the first, the opening.
+    /// The last message, or the last keep-alive of a peer that opened the connection. Before the first, the time of
+    /// opening.
     active: Instant,
     /// The first octet of the message that is arriving.
     began: Option<Instant>,
-    /// Octets left, or began to wait.
+    /// When octets were last written, or began to wait.
     written: Instant,
     /// Our last keep-alive.
     pinged: Instant,
-    /// Whether it is unanswered.
+    /// True if our last keep-alive is unanswered.
     unanswered: bool,
-    /// Whether one was ever answered.
+    /// True if the peer has ever answered a keep-alive.
     answers: bool,
 }
 
-/// How far a connection has come.
+/// The state of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
     Open,
-    /// The peer sends nothing more; what we have to say may still be said until then.
+    /// The peer sends nothing more. We may still send until this time.
     HalfClosed(Instant),
-    /// What arrives cannot be read; the answer may be sent until then.
+    /// The input is unreadable. We may still send the answer until this time.
     Unreadable(Instant),
-    /// Nothing more comes in, and nothing is taken from the queue: what waits is sent, then it closes, for this reason.
-    Leaving(Ended),
+    /// Nothing more is read, and nothing more is taken from the queue. After the rest is sent, the connection closes
+    /// for this reason.
+    Closing(Ended),
 }
 
-/// Why the connection turned.
+/// Why the connection's task woke up.
 enum Event {
     Read(io::Result<usize>),
     Wrote(io::Result<usize>),
@@ -103,32 +106,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
                 answers: false,
             },
             phase: Phase::Open,
-            proven: false,
+            had_input: false,
             unread: false,
         }
     }
 
-    /// Carries messages until the connection ends, and reports that as its last.
+    /// Carries messages until the connection ends. The end is the last report.
     pub(crate) async fn run(mut self) {
-        // A handshake may have read more than its own.
-        self.look();
-        let why = loop {
+        // A handshake may have read octets that follow it.
+        self.read_messages();
+        let reason = loop {
             self.alarm.set(self.deadline());
             self.alarm.arm();
             let ended = match self.next().await {
                 Event::Read(Ok(0)) => self.half_close(),
-                Event::Read(Ok(_)) => self.look(),
+                Event::Read(Ok(_)) => self.read_messages(),
                 Event::Read(Err(error)) | Event::Wrote(Err(error)) => {
-                    tracing::debug!(id = self.link.id.0, %error, "connection");
+                    tracing::debug!(id = self.link.id.0, %error, "connection broke");
                     Some(Ended::Broken)
                 }
                 Event::Wrote(Ok(octets)) => {
                     self.wrote(octets);
                     None
                 }
-                Event::Room => self.look(),
+                Event::Room => self.read_messages(),
                 Event::Queue(0) => {
-                    self.phase = Phase::Leaving(Ended::Stopped);
+                    self.phase = Phase::Closing(Ended::Stopped);
                     None
                 }
                 Event::Queue(_) => {
@@ -136,100 +139,100 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
                     None
                 }
                 Event::Alarm => self.overdue(Clock::mono()),
-                Event::Cut(why) => Some(why),
+                Event::Cut(reason) => Some(reason),
             };
-            if let Some(why) = ended {
-                break why;
+            if let Some(reason) = ended {
+                break reason;
             }
-            if let Phase::Leaving(why) = self.phase
+            if let Phase::Closing(reason) = self.phase
                 && self.outgoing.is_empty()
                 && !self.unflushed
             {
-                self.part().await;
-                break why;
+                self.shut_down().await;
+                break reason;
             }
         };
-        self.end(why).await;
+        self.end(reason).await;
     }
 
-    /// Waits for the next thing to do.
+    /// Waits for the next event.
     async fn next(&mut self) -> Event {
         let reads = self.waiting.is_none()
             && self.phase == Phase::Open
-            && self.outgoing.cost() <= self.link.limits.room(self.link.ours);
-        let takes = self.outgoing.is_empty() && !matches!(self.phase, Phase::Leaving(_));
+            && self.outgoing.cost() <= self.link.limits.room(self.link.outbound);
+        let takes = self.outgoing.is_empty() && !matches!(self.phase, Phase::Closing(_));
         let Connection { stream, wire, outgoing, unflushed, batch, waiting, alarm, link, .. } = self;
-        let Link { queue, reports, cut, id, .. } = link;
+        let Link { queue, reports, abort, id, .. } = link;
         tokio::select! {
             event = poll_fn(|cx| poll_stream(stream, wire, outgoing, unflushed, reads, cx)) => event,
             permit = reports.reserve(), if waiting.is_some() => {
-                if let (Ok(permit), Some(news)) = (permit, waiting.take()) {
-                    permit.send(Report { id: *id, news });
+                if let (Ok(permit), Some(event)) = (permit, waiting.take()) {
+                    permit.send(ConnectionReport { id: *id, event });
                 }
                 Event::Room
             }
             count = queue.recv_many(batch, BATCH), if takes => Event::Queue(count),
             () = alarm.rings() => Event::Alarm,
-            why = cut_by(cut) => Event::Cut(why),
+            reason = aborted(abort) => Event::Cut(reason),
         }
     }
 
-    /// Looks for messages in what has arrived, up to one that the driver has no room for.
-    fn look(&mut self) -> Option<Ended> {
+    /// Reads the messages in the received octets, until the driver has no room for one.
+    fn read_messages(&mut self) -> Option<Ended> {
         if self.phase != Phase::Open {
             return None;
         }
         let now = Clock::mono();
         while let Some(found) = self.wire.poll(&mut self.outgoing) {
-            let news = match found {
+            let event = match found {
                 Ok(Found::Message { data, alias }) => {
                     self.times.active = now;
                     self.times.began = None;
-                    self.proven = true;
+                    self.had_input = true;
                     self.recent.clear();
-                    News::Message { data, alias }
+                    ConnectionEvent::Message { data, alias }
                 }
                 Ok(Found::KeepAlive) => {
-                    if !self.link.ours {
+                    if !self.link.outbound {
                         self.times.active = now;
                     }
                     continue;
                 }
                 Ok(Found::Pong) => {
-                    if !self.link.ours {
+                    if !self.link.outbound {
                         self.times.active = now;
                     }
                     self.times.answers |= self.times.unanswered;
                     self.times.unanswered = false;
                     continue;
                 }
-                Ok(Found::Goodbye) => {
-                    self.phase = Phase::Leaving(Ended::ByPeer);
+                Ok(Found::Close) => {
+                    self.phase = Phase::Closing(Ended::ByPeer);
                     break;
                 }
                 Err(Fault::Frames) => {
-                    self.phase = Phase::Leaving(Ended::Framing);
+                    self.phase = Phase::Closing(Ended::Framing);
                     self.unread = true;
                     break;
                 }
                 Err(Fault::Message(error)) => {
-                    self.phase = Phase::Unreadable(now + FAREWELL);
+                    self.phase = Phase::Unreadable(now + CLOSE_GRACE);
                     self.unread = true;
-                    News::Unreadable(error)
+                    ConnectionEvent::Unreadable(error)
                 }
             };
-            let report = Report { id: self.link.id, news };
+            let report = ConnectionReport { id: self.link.id, event };
             if let Err(refused) = self.link.reports.try_send(report) {
                 let (mpsc::error::TrySendError::Full(report) | mpsc::error::TrySendError::Closed(report)) =
                     refused;
-                self.waiting = Some(report.news);
+                self.waiting = Some(report.event);
             }
             if self.waiting.is_some() || self.phase != Phase::Open {
                 break;
             }
         }
         self.times.began = match (self.wire.is_within_message(), self.waiting.is_some()) {
-            // The sender is not slow while it is we who do not read.
+            // The sender is not slow while we do not read.
             (true, true) => Some(now),
             (true, false) => self.times.began.or(Some(now)),
             (false, _) => None,
@@ -239,11 +242,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
 
     fn half_close(&mut self) -> Option<Ended> {
         self.phase = Phase::HalfClosed(Clock::mono() + LINGER);
-        self.waiting = Some(News::HalfClosed);
+        self.waiting = Some(ConnectionEvent::HalfClosed);
         self.wire.is_within_message().then_some(Ended::ByPeer)
     }
 
-    /// Takes what the queue has given.
+    /// Queues the messages of the batch for writing.
     fn take_batch(&mut self) {
         let now = Clock::mono();
         self.times.written = now;
@@ -273,36 +276,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
         }
     }
 
-    /// When something is to be done if nothing happens before.
+    /// When to act if nothing else happens.
     fn deadline(&self) -> Option<Instant> {
         let Times { began, written, .. } = self.times;
         let limits = &self.link.limits;
         let reading = match self.phase {
             Phase::Open if self.waiting.is_some() => None,
-            Phase::Open => Some(began.map_or(self.quiet_until(), |began| began + limits.message)),
+            Phase::Open => Some(began.map_or(self.idle_until(), |began| began + limits.message)),
             Phase::HalfClosed(until) | Phase::Unreadable(until) => Some(until),
-            Phase::Leaving(_) => None,
+            Phase::Closing(_) => None,
         };
         let writing = (!self.outgoing.is_empty()).then(|| written + limits.stalled);
         [reading, writing, self.next_ping()].into_iter().flatten().min()
     }
 
-    /// Until when a connection without a message is kept.
-    fn quiet_until(&self) -> Instant {
+    /// When a connection without a message is closed.
+    fn idle_until(&self) -> Instant {
         let limits = &self.link.limits;
-        let patience = if self.proven || self.link.ours { limits.idle } else { limits.first_message };
-        self.times.active + patience
+        let limit = if self.had_input || self.link.outbound { limits.idle } else { limits.first_message };
+        self.times.active + limit
     }
 
-    /// When the next keep-alive is due, or the answer to the last is.
+    /// When the next keep-alive, or the answer to the last one, is due.
     fn next_ping(&self) -> Option<Instant> {
-        let asks = self.link.ours || self.wire.pings_callers();
+        let asks = self.link.outbound || self.wire.pings_inbound();
         let interval = self.link.limits.keep_alive.filter(|_| asks && self.phase == Phase::Open)?;
         let Times { pinged, unanswered, answers, .. } = self.times;
         Some(pinged + if unanswered && answers { PONG.min(interval) } else { interval })
     }
 
-    /// The deadline has come: gives why the connection ends, if it does.
+    /// Handles a reached deadline. Returns the reason if the connection ends.
     fn overdue(&mut self, now: Instant) -> Option<Ended> {
         if !self.outgoing.is_empty() && self.times.written + self.link.limits.stalled <= now {
             return Some(Ended::SlowReader);
@@ -310,14 +313,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
         match self.phase {
             Phase::Open if self.waiting.is_none() => match self.times.began {
                 Some(began) if began + self.link.limits.message <= now => return Some(Ended::SlowSender),
-                None if self.quiet_until() <= now => {
-                    return Some(if self.proven || self.link.ours { Ended::Idle } else { Ended::Silent });
+                None if self.idle_until() <= now => {
+                    return Some(if self.had_input || self.link.outbound {
+                        Ended::Idle
+                    } else {
+                        Ended::Silent
+                    });
                 }
                 Some(_) | None => {}
             },
             Phase::HalfClosed(until) if until <= now => return Some(Ended::ByPeer),
             Phase::Unreadable(until) if until <= now => return Some(Ended::Framing),
-            Phase::Open | Phase::HalfClosed(_) | Phase::Unreadable(_) | Phase::Leaving(_) => {}
+            Phase::Open | Phase::HalfClosed(_) | Phase::Unreadable(_) | Phase::Closing(_) => {}
         }
         if self.next_ping().is_some_and(|due| due <= now) {
             if self.times.unanswered && self.times.answers {
@@ -333,11 +340,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
         None
     }
 
-    /// Closes our side. Where the peer was cut off, what it still sends is read for a while: a socket that is closed on
-    /// unread octets resets the connection, and takes with it the answer that the peer has not read yet.
-    async fn part(&mut self) {
+    /// Closes our side. If we stopped reading, reads and discards further input for a while. Closing a socket with
+    /// unread input would reset the connection, and the peer would lose the answer that it has not read yet.
+    async fn shut_down(&mut self) {
         let (stream, unread) = (&mut self.stream, self.unread);
-        let parting = async {
+        let shutting_down = async {
             poll_fn(|cx| Pin::new(&mut *stream).poll_shutdown(cx)).await?;
             let mut read = 0;
             while unread && read < UNREAD {
@@ -348,24 +355,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
             }
             Ok::<_, io::Error>(())
         };
-        // A peer that neither reads nor closes is left behind.
-        let _ = timeout(FAREWELL, parting).await;
+        // A peer that neither reads nor closes is abandoned.
+        let _ = timeout(CLOSE_GRACE, shutting_down).await;
     }
 
-    /// Reports the end, with what is not known to have arrived.
-    async fn end(mut self, why: Ended) {
-        if let Some(news @ News::Message { .. }) = self.waiting.take() {
-            self.link.report(news).await;
+    /// Reports the end, with all messages that may not have arrived.
+    async fn end(mut self, reason: Ended) {
+        if let Some(event @ ConnectionEvent::Message { .. }) = self.waiting.take() {
+            self.link.report(event).await;
         }
         let mut unsent: Vec<_> = self.recent.into();
         unsent.append(&mut self.batch);
         unsent.append(&mut drain(&mut self.link.queue));
-        let closed = Closed { why, unsent, proven: self.proven };
-        self.link.report(News::Closed(closed)).await;
+        let closed = Closed { reason, unsent, had_input: self.had_input };
+        self.link.report(ConnectionEvent::Closed(closed)).await;
     }
 }
 
-/// Writes what is to be written, else reads: each as far as it goes without waiting.
+/// Writes waiting octets, else reads, as far as possible without waiting.
 fn poll_stream<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     wire: &mut impl Wire,
@@ -393,7 +400,7 @@ fn poll_stream<S: AsyncRead + AsyncWrite + Unpin>(
     Poll::Pending
 }
 
-/// Reads into a slot on the stack: an idle connection holds no buffer.
+/// Reads into a buffer on the stack, so that an idle connection holds no buffer.
 fn poll_read<S: AsyncRead + Unpin>(
     stream: &mut S,
     cx: &mut Context<'_>,
@@ -406,13 +413,13 @@ fn poll_read<S: AsyncRead + Unpin>(
     Poll::Ready(Ok(buffer.filled().len()))
 }
 
-/// Ends when the driver cuts the connection. That it lets go of it is heard by the queue.
-async fn cut_by(cut: &mut oneshot::Receiver<Ended>) -> Ended {
-    if cut.is_terminated() {
+/// Returns when the driver aborts the connection. A normal close arrives through the queue.
+async fn aborted(abort: &mut oneshot::Receiver<Ended>) -> Ended {
+    if abort.is_terminated() {
         return pending().await;
     }
-    match cut.await {
-        Ok(why) => why,
+    match abort.await {
+        Ok(reason) => reason,
         Err(_) => pending().await,
     }
 }
@@ -423,18 +430,17 @@ const SLOT: usize = 16 * 1024;
 /// Messages taken from the queue at once.
 const BATCH: usize = 16;
 
-/// Requests that are remembered while the peer has not spoken since.
+/// The most requests that are kept until the peer sends a message.
 const RECENT: usize = 32;
 
-/// How long an answer to the last keep-alive may take (RFC 5626 section 4.4.1).
+/// How long the answer to a keep-alive may take (RFC 5626 section 4.4.1).
 const PONG: Duration = Duration::from_secs(10);
 
-/// How long after the peer has closed its side, or after we last wrote, a connection is kept for what we may still have to
-/// say.
+/// How long a connection stays open for our messages after the peer has closed its side, or after our last write.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// How long a connection that is to be closed goes on sending and reading what is left.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// How long a closing connection may send and read the rest.
+const CLOSE_GRACE: Duration = Duration::from_secs(1);
 
-/// Octets read and thrown away before a connection is closed.
+/// The most octets that are read and discarded before a connection is closed.
 const UNREAD: usize = 1 << 20;

@@ -1,40 +1,40 @@
-//! Why connections are refused and why they end, and how often.
+//! Why connections are refused and why they end, and counts of both.
 
 use std::fmt;
 
-/// Why a stream connection came to its end, or to nothing.
+/// Why a stream connection ended, or could not be opened.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Ended {
-    /// The peer closed it.
+    /// The peer closed the connection.
     ByPeer,
-    /// It broke: a reset, or a peer that acknowledges nothing any more.
+    /// The connection broke: a reset, or a peer that no longer acknowledges.
     Broken,
-    /// Too long without a message.
+    /// No message for too long.
     Idle,
-    /// The peer opened it and sent nothing.
+    /// The peer opened the connection and sent no message.
     Silent,
     /// A message began and did not end in time.
     SlowSender,
-    /// The peer took none of what waited for it in time.
+    /// The peer did not read waiting octets in time.
     SlowReader,
-    /// More waited for the peer than may.
+    /// More octets or messages wait for the peer than allowed.
     QueueFull,
-    /// What the peer sent cannot be cut into messages, or is too large (RFC 3261 section 18.3).
+    /// The input cannot be split into messages, or a message is too large (RFC 3261 section 18.3).
     Framing,
-    /// The peer answered keep-alives, and answers no more (RFC 5626 section 4.4.1).
+    /// The peer answered earlier keep-alives and no longer answers (RFC 5626 section 4.4.1).
     NoPong,
-    /// It could not be opened: refused, unreachable, or not in time.
+    /// The connection could not be opened: refused, unreachable, or not in time.
     Unreachable,
-    /// Its handshake failed, or took too long.
+    /// The handshake failed or took too long.
     Handshake,
-    /// We had as many open as we may.
+    /// We had the maximum number of connections open.
     Cap,
     /// The edge stopped.
     Stopped,
 }
 
 impl Ended {
-    /// Every reason, in the order in which they are reported.
+    /// All reasons, in the order of the report.
     pub const ALL: [Ended; 13] = [
         Ended::ByPeer,
         Ended::Broken,
@@ -51,7 +51,7 @@ impl Ended {
         Ended::Stopped,
     ];
 
-    /// The word under which it is counted.
+    /// The label of this reason in metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -81,22 +81,22 @@ impl fmt::Display for Ended {
 /// Why a connection was closed as soon as it was accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Unaccepted {
-    /// Peers hold as many as they may.
+    /// Peers hold the maximum number of connections.
     Cap,
-    /// This peer address holds as many as it may.
+    /// This peer address holds its maximum number of connections.
     PeerCap,
-    /// Peers that no trunk claims hold as many as they may.
+    /// Unknown sources, which no trunk claims, hold their maximum number of connections.
     StrangerCap,
-    /// As many TLS handshakes are under way as may be.
+    /// The maximum number of TLS handshakes is in progress.
     HandshakeCap,
-    /// Peers at addresses that no trunk claims have as many TLS handshakes under way as they may.
+    /// Unknown sources have their maximum number of TLS handshakes in progress.
     StrangerHandshakeCap,
-    /// The operating system gave no connection: out of descriptors, most likely.
+    /// The operating system returned no connection, most likely because no descriptors are left.
     System,
 }
 
 impl Unaccepted {
-    /// Every reason, in the order in which they are reported.
+    /// All reasons, in the order of the report.
     pub const ALL: [Unaccepted; 6] = [
         Unaccepted::Cap,
         Unaccepted::PeerCap,
@@ -106,7 +106,7 @@ impl Unaccepted {
         Unaccepted::System,
     ];
 
-    /// The word under which it is counted.
+    /// The label of this reason in metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -120,31 +120,31 @@ impl Unaccepted {
     }
 }
 
-/// What is counted of stream connections. All but `live` only grow.
+/// The counts of stream connections. All counts only grow, except `live`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct StreamCounters {
-    /// Connections that live now, those that are being opened included.
+    /// Connections that exist now, including those that are being opened.
     pub live: u64,
     /// Connections accepted.
     pub accepted: u64,
-    /// Connections that we set out to open.
+    /// Connections that we began to open.
     pub opened: u64,
-    /// Messages that were handed to the switchboard.
+    /// Messages that were passed to the switchboard.
     pub messages_received: u64,
-    /// Octets of those.
+    /// Octets of the received messages.
     pub octets_received: u64,
-    /// Messages that were given to a connection.
+    /// Messages that were passed to a connection.
     pub messages_sent: u64,
-    /// Octets of those.
+    /// Octets of the sent messages.
     pub octets_sent: u64,
-    /// Messages that were sent a second time, since their connection was closed under them.
+    /// Messages that were sent again on a new connection, since their connection closed before they were delivered.
     pub messages_moved: u64,
     ended: [u64; Ended::ALL.len()],
     unaccepted: [u64; Unaccepted::ALL.len()],
 }
 
 impl StreamCounters {
-    /// Connections that came to their end, by reason.
+    /// Connections that ended, by reason.
     pub fn ended(&self) -> impl Iterator<Item = (Ended, u64)> {
         Ended::ALL.into_iter().zip(self.ended)
     }
@@ -154,9 +154,9 @@ impl StreamCounters {
         Unaccepted::ALL.into_iter().zip(self.unaccepted)
     }
 
-    /// Adds what another worker counted.
+    /// Adds the counts of another worker.
     pub fn add(&mut self, other: &StreamCounters) {
-        // Taken apart, so that no counter is forgotten.
+        // Destructured, so that the compiler reports a forgotten counter.
         let StreamCounters {
             live,
             accepted,

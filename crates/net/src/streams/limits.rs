@@ -1,8 +1,8 @@
-//! What stream connections may cost.
+//! The limits of stream connections.
 
 use std::time::Duration;
 
-/// The limits of stream connections. Each that is met closes a connection or refuses one, and is counted by its reason.
+/// The limits of stream connections. A connection that exceeds a limit is closed or refused, and counted by its reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamLimits {
     pub(crate) accepted: usize,
@@ -43,126 +43,128 @@ impl Default for StreamLimits {
 }
 
 impl StreamLimits {
-    /// Connections that peers may hold open at a time; one more is closed as soon as it is accepted. Default: 8,192.
+    /// Connections that peers may hold open at the same time. One more is closed as soon as it is accepted. Default:
+    /// 8,192.
     ///
-    /// Peers that no trunk claims may hold half of them, so that a crowd of strangers takes no trunk its way in.
-    /// Those that we open count apart, so that a flood of connections takes no call its way out.
+    /// Unknown sources, which no trunk claims, may hold half of them, so that they cannot block the trunks. Connections
+    /// that we open are counted separately, so that a flood of incoming connections cannot block outgoing calls.
     #[must_use]
     pub fn accepted(mut self, connections: usize) -> StreamLimits {
         self.accepted = connections;
         self
     }
 
-    /// Connections that one peer address, over IPv6 one network of 64 bits, may hold open at a time. Default: 1,024, since a
-    /// peer may open one for each call.
+    /// Connections that one peer may hold open at the same time. A peer is one IPv4 address or one IPv6 network of 64
+    /// bits. Default: 1,024, since a peer may open one connection for each call.
     #[must_use]
     pub fn per_peer(mut self, connections: usize) -> StreamLimits {
         self.per_peer = connections;
         self
     }
 
-    /// TLS handshakes that peers may have under way at a time; a connection that would begin one more is closed as soon as it
-    /// is accepted. Default: 1,024. Peers at addresses that no trunk claims may have half of them.
+    /// TLS handshakes of peers that may be in progress at the same time. A connection that would begin one more is
+    /// closed as soon as it is accepted. Default: 1,024. Unknown sources, which no trunk claims, may have half of them.
     #[must_use]
     pub fn handshakes(mut self, handshakes: usize) -> StreamLimits {
         self.handshakes = handshakes;
         self
     }
 
-    /// Connections that we hold open at a time; beyond, what needs one more fails. Default: 2,048.
+    /// Connections that we may hold open at the same time. A message that needs one more fails. Default: 2,048.
     #[must_use]
     pub fn opened(mut self, connections: usize) -> StreamLimits {
         self.opened = connections;
         self
     }
 
-    /// The longest that opening a connection takes. Default: 3 s, less than a trunk waits for a response.
+    /// The longest time to open a connection. Default: 3 s, less than a trunk waits for a response.
     #[must_use]
     pub fn connect(mut self, time: Duration) -> StreamLimits {
         self.connect = time;
         self
     }
 
-    /// The longest that a handshake above TCP takes. Default: 5 s.
+    /// The longest time for a handshake above TCP. Default: 5 s.
     #[must_use]
     pub fn handshake(mut self, time: Duration) -> StreamLimits {
         self.handshake = time;
         self
     }
 
-    /// The longest that a peer which has opened a connection keeps its first message to itself. Default: 30 s.
+    /// The longest time until a peer that opened a connection sends its first message. Default: 30 s.
     #[must_use]
     pub fn first_message(mut self, time: Duration) -> StreamLimits {
         self.first_message = time;
         self
     }
 
-    /// The longest that a message takes from its first octet to its last. Default: 10 s.
+    /// The longest time from the first octet of a message to its last. Default: 10 s.
     #[must_use]
     pub fn message(mut self, time: Duration) -> StreamLimits {
         self.message = time;
         self
     }
 
-    /// The longest that a connection stays open without a message; a keep-alive of the peer's counts as one, ours do not.
-    /// Default: 15 min.
+    /// The longest time that a connection stays open without a message. A keep-alive from the peer counts as a message,
+    /// our keep-alives do not. Default: 15 min.
     #[must_use]
     pub fn idle(mut self, time: Duration) -> StreamLimits {
         self.idle = time;
         self
     }
 
-    /// The longest that a peer takes none of the octets that wait for it. Default: 10 s.
+    /// The longest time that a peer may leave waiting octets unread. Default: 10 s.
     #[must_use]
     pub fn stalled(mut self, time: Duration) -> StreamLimits {
         self.stalled = time;
         self
     }
 
-    /// Messages that may wait for a peer to read them; one more closes the connection. Default: 4,096, since calls
-    /// come in bursts: those that waited for one certificate, or for a target that failed, go on all at once.
+    /// Messages that may wait for a peer to read them. One more closes the connection. Default: 4,096, since calls come
+    /// in bursts: all calls that waited for the same certificate, or for a target that failed, continue at the same
+    /// time.
     #[must_use]
     pub fn queue(mut self, messages: usize) -> StreamLimits {
         self.queue = messages.max(1);
         self
     }
 
-    /// Octets of the messages that may wait for a peer; more close the connection. Default: 1 MiB. On a connection that we
-    /// opened it is eight times as much: where calls go is the operator's to say, and they come in bursts.
+    /// Octets of the messages that may wait for a peer. More close the connection. Default: 1 MiB. The limit is eight
+    /// times as high on a connection that we opened: the operator chooses these peers, and calls come in bursts.
     #[must_use]
     pub fn queued_octets(mut self, octets: usize) -> StreamLimits {
         self.queued_octets = octets;
         self
     }
 
-    /// How often a keep-alive is sent on connections that we opened (RFC 5626 section 4.4.1); `None`: never. A peer that has
-    /// answered one and then leaves one without answer for 10 s is taken for dead. Default: 100 s.
+    /// How often we send a keep-alive on connections that we opened (RFC 5626 section 4.4.1). `None`: never. A peer
+    /// that has answered a keep-alive and then leaves one unanswered for 10 s counts as dead. Default: 100 s.
     #[must_use]
     pub fn keep_alive(mut self, interval: Option<Duration>) -> StreamLimits {
         self.keep_alive = interval;
         self
     }
 
-    /// How large the messages may be that are read.
+    /// The largest messages that are read.
     #[must_use]
     pub fn reading(mut self, limits: attesta_sip::Limits) -> StreamLimits {
         self.reading = limits;
         self
     }
 
-    /// Of so many, those that strangers may take.
-    pub(crate) fn for_strangers(all: usize) -> usize {
-        all / STRANGERS
+    /// The part of `all` that unknown sources may take.
+    pub(crate) fn for_unknown_sources(all: usize) -> usize {
+        all / UNKNOWN_DIVISOR
     }
 
     /// Octets that may wait for a peer to read them.
-    pub(crate) fn room(&self, ours: bool) -> usize {
-        if ours { self.queued_octets.saturating_mul(OURS) } else { self.queued_octets }
+    pub(crate) fn room(&self, outbound: bool) -> usize {
+        if outbound { self.queued_octets.saturating_mul(OUTBOUND_FACTOR) } else { self.queued_octets }
     }
 }
 
-/// How many times as much may wait on a connection that we opened.
-const OURS: usize = 8;
+/// How many times higher the limit is on a connection that we opened.
+const OUTBOUND_FACTOR: usize = 8;
 
-/// Of how many connections, or handshakes, one may be a stranger's.
-const STRANGERS: usize = 2;
+/// Unknown sources may take one of this many connections or handshakes.
+const UNKNOWN_DIVISOR: usize = 2;

@@ -1,4 +1,4 @@
-//! What passes between the driver and the task of a connection.
+//! What the driver and the task of a connection send to each other.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -11,76 +11,76 @@ use tokio::sync::{mpsc, oneshot};
 use crate::streams::ended::Ended;
 use crate::streams::limits::StreamLimits;
 
-/// What a connection tells the driver.
+/// A report of a connection to the driver.
 #[derive(Debug)]
-pub(crate) struct Report {
+pub(crate) struct ConnectionReport {
     pub(crate) id: ConnectionId,
-    pub(crate) news: News,
+    pub(crate) event: ConnectionEvent,
 }
 
-/// The news of one connection, in the order in which it happens.
+/// The events of one connection, in the order in which they occur.
 #[derive(Debug)]
-pub(crate) enum News {
-    /// It is open; what the peer's certificate proved, where there was one.
+pub(crate) enum ConnectionEvent {
+    /// The connection is open. If the peer has shown a certificate, these names are proved.
     Open(Option<Arc<TlsNames>>),
     /// A message.
     Message { data: Bytes, alias: Option<u16> },
-    /// What arrives cannot be read any further. The connection waits for the answer, if there is one, and then to be let
-    /// go.
+    /// The input is unreadable from here on. The connection waits for the answer, if there is one, and then for the
+    /// driver to close it.
     Unreadable(StreamError),
-    /// The peer sends nothing more; what is on its way to it still leaves.
+    /// The peer sends nothing more. Messages to it still leave.
     HalfClosed,
-    /// It is over.
+    /// The connection has ended.
     Closed(Closed),
 }
 
 /// How a connection ended.
 #[derive(Debug)]
 pub(crate) struct Closed {
-    pub(crate) why: Ended,
-    /// What it was given and, as far as can be told, did not bring to the peer.
+    pub(crate) reason: Ended,
+    /// Messages that the connection took and, as far as is known, did not deliver.
     pub(crate) unsent: Vec<Bytes>,
-    /// Whether it had carried a message of the peer's: it worked, and a new one may do so again.
-    pub(crate) proven: bool,
+    /// True if the connection has received a message: it worked, so a new connection may work too.
+    pub(crate) had_input: bool,
 }
 
-/// The driver's end of a connection, as its task holds it.
+/// The task's end of a connection; the driver holds the other end.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) id: ConnectionId,
-    /// What is to be sent. When the driver lets go of the other end, the connection sends what it has and closes.
+    /// Messages to send. When the driver drops the other end, the connection sends the rest and closes.
     pub(crate) queue: mpsc::Receiver<Bytes>,
-    /// Octets of what is in the queue or was taken from it and is not sent yet.
+    /// Octets of the messages that are in the queue or taken from it and not sent yet.
     pub(crate) queued: Arc<AtomicUsize>,
-    pub(crate) reports: mpsc::Sender<Report>,
+    pub(crate) reports: mpsc::Sender<ConnectionReport>,
     /// Closes the connection at once.
-    pub(crate) cut: oneshot::Receiver<Ended>,
+    pub(crate) abort: oneshot::Receiver<Ended>,
     pub(crate) limits: Arc<StreamLimits>,
-    /// Whether we opened it.
-    pub(crate) ours: bool,
+    /// True if we opened the connection.
+    pub(crate) outbound: bool,
 }
 
 impl Link {
-    /// Tells the driver, once it has room; a driver that is gone needs to know nothing.
-    pub(crate) async fn report(&self, news: News) {
-        let _ = self.reports.send(Report { id: self.id, news }).await;
+    /// Reports to the driver as soon as it has room. An error means that the driver is gone and needs no report.
+    pub(crate) async fn report(&self, event: ConnectionEvent) {
+        let _ = self.reports.send(ConnectionReport { id: self.id, event }).await;
     }
 
-    /// The end of a connection that was never open.
-    pub(crate) async fn fail(mut self, why: Ended) {
+    /// Reports the end of a connection that was never open.
+    pub(crate) async fn fail(mut self, reason: Ended) {
         let unsent = drain(&mut self.queue);
-        self.report(News::Closed(Closed { why, unsent, proven: false })).await;
+        self.report(ConnectionEvent::Closed(Closed { reason, unsent, had_input: false })).await;
     }
 }
 
-/// What the queue still holds; nothing more is put into it.
+/// The messages that are left in the queue. Nothing more can be added.
 pub(super) fn drain(queue: &mut mpsc::Receiver<Bytes>) -> Vec<Bytes> {
     queue.close();
     std::iter::from_fn(|| queue.try_recv().ok()).collect()
 }
 
-/// Whether the peer answers this message: a request other than ACK. What it answers may be sent twice, since the second is
-/// known for the same by its branch (RFC 3261 section 17.2.3).
+/// True if the peer answers this message: a request other than ACK. Such a message may be sent twice, since the peer
+/// recognizes the second copy by its branch (RFC 3261 section 17.2.3).
 pub(crate) fn expects_response(message: &[u8]) -> bool {
     !message.starts_with(b"SIP/2.0 ") && !message.starts_with(b"ACK ")
 }

@@ -1,4 +1,4 @@
-//! From a socket to a connection that carries messages: what is connected, and the handshakes that lie between.
+//! From a socket to a connection that carries messages: connecting and handshakes.
 
 use std::io;
 
@@ -9,28 +9,30 @@ use tokio::time::timeout;
 
 use crate::streams::connection::Connection;
 use crate::streams::ended::Ended;
-use crate::streams::link::{Link, News};
+use crate::streams::link::{ConnectionEvent, Link};
 use crate::streams::wire::Bare;
 use crate::tcp::{self, Layer};
 use crate::tls::Secured;
-use crate::ws::{self, Frames, WsFailure, WsMeter};
+use crate::ws::failure::{WsFailure, WsMeter};
+use crate::ws::frames::Frames;
+use crate::ws::handshake;
 
-/// A connection that a peer has opened.
+/// Handles a connection that a peer has opened.
 pub(super) async fn serve(stream: TcpStream, layer: Layer, link: Link) {
-    let handshake = link.limits.handshake;
+    let within = link.limits.handshake;
     match layer {
         Layer::Bare => carry(stream, link).await,
-        Layer::Tls(tls) => match tls.accept(stream, handshake).await {
+        Layer::Tls(tls) => match tls.accept(stream, within).await {
             Ok(Secured { stream, names }) => {
-                link.report(News::Open(names)).await;
+                link.report(ConnectionEvent::Open(names)).await;
                 carry(stream, link).await;
             }
             Err(_) => link.fail(Ended::Handshake).await,
         },
         Layer::Ws(meter) => serve_ws(stream, meter, link).await,
-        Layer::Wss(tls, meter) => match tls.accept(stream, handshake).await {
+        Layer::Wss(tls, meter) => match tls.accept(stream, within).await {
             Ok(Secured { stream, names }) => {
-                link.report(News::Open(names)).await;
+                link.report(ConnectionEvent::Open(names)).await;
                 serve_ws(stream, meter, link).await;
             }
             Err(_) => link.fail(Ended::Handshake).await,
@@ -44,7 +46,7 @@ async fn carry<S: AsyncRead + AsyncWrite + Unpin>(stream: S, link: Link) {
 }
 
 async fn serve_ws<S: AsyncRead + AsyncWrite + Unpin>(stream: S, meter: WsMeter, link: Link) {
-    let accepted = timeout(link.limits.handshake, ws::accept(stream)).await;
+    let accepted = timeout(link.limits.handshake, handshake::accept(stream)).await;
     match accepted.unwrap_or(Err(WsFailure::Timeout)) {
         Ok((stream, early)) => {
             meter.opened();
@@ -59,43 +61,43 @@ async fn serve_ws<S: AsyncRead + AsyncWrite + Unpin>(stream: S, meter: WsMeter, 
     }
 }
 
-/// A connection that we open.
+/// Opens a connection and handles it.
 pub(super) async fn open(flow: Flow, layer: Layer, mut link: Link) {
     let connecting = timeout(link.limits.connect, tcp::connect(flow.local, flow.remote));
     let stream = tokio::select! {
         connected = connecting => connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
-        _ = &mut link.cut => return link.fail(Ended::QueueFull).await,
+        _ = &mut link.abort => return link.fail(Ended::QueueFull).await,
     };
     let stream = match stream {
         Ok(stream) => stream,
         Err(error) => {
-            tracing::debug!(?flow, %error, "connect");
+            tracing::debug!(?flow, %error, "cannot connect");
             return link.fail(Ended::Unreachable).await;
         }
     };
     match layer {
         Layer::Bare => {
-            link.report(News::Open(None)).await;
+            link.report(ConnectionEvent::Open(None)).await;
             carry(stream, link).await;
         }
         Layer::Tls(tls) => {
-            // Without a name the peer has to prove its address.
+            // Without a server name the peer must prove its address.
             let address = flow.remote.ip().to_string();
             let name = flow.server_name.as_deref().unwrap_or(&address);
             let connecting = tls.connect(name, stream, link.limits.handshake);
             let connected = tokio::select! {
                 connected = connecting => connected,
-                _ = &mut link.cut => return link.fail(Ended::QueueFull).await,
+                _ = &mut link.abort => return link.fail(Ended::QueueFull).await,
             };
             match connected {
                 Ok(Secured { stream, names }) => {
-                    link.report(News::Open(names)).await;
+                    link.report(ConnectionEvent::Open(names)).await;
                     carry(stream, link).await;
                 }
                 Err(_) => link.fail(Ended::Handshake).await,
             }
         }
-        // A WebSocket is opened by the client alone (RFC 7118 section 5).
+        // Only the client opens a WebSocket (RFC 7118 section 5).
         Layer::Ws(_) | Layer::Wss(..) => link.fail(Ended::Unreachable).await,
     }
 }

@@ -1,4 +1,4 @@
-//! How messages travel in a stream of octets.
+//! How messages are framed in a stream of octets.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -6,60 +6,61 @@ use std::io::IoSlice;
 use attesta_sip::{Frame, Framer, Limits, Message, Name, StreamError, Via};
 use bytes::{Buf, Bytes};
 
-use crate::ws::{Framed, Frames};
+use crate::ws::frames::{Framed, Frames};
 
-/// What turns octets into messages and messages into octets: SIP's own framing by Content-Length, or frames around it.
+/// Converts octets to messages and messages to octets: with SIP's own framing by Content-Length, or with frames around
+/// SIP.
 pub(crate) trait Wire {
-    /// Takes in octets as they come.
+    /// Takes received octets.
     fn push(&mut self, octets: &[u8]);
 
-    /// The next thing found in them; what the peer is owed for it at this level is written to `out`. `None` until more
-    /// octets come.
+    /// The next item in the received octets. Writes the answer that the peer must get at this level to `out`. `None`
+    /// until more octets arrive.
     fn poll(&mut self, out: &mut Outgoing) -> Option<Result<Found, Fault>>;
 
-    /// Whether a message has begun to arrive and has not ended.
+    /// True if a message has begun to arrive and has not ended.
     fn is_within_message(&self) -> bool;
 
     /// Writes one message.
     fn write(&mut self, message: Bytes, out: &mut Outgoing);
 
-    /// Asks the peer whether it is there.
+    /// Sends a keep-alive that the peer must answer.
     fn ping(&mut self, out: &mut Outgoing);
 
-    /// Whether a peer that opened the connection is asked too, since it cannot ask or be reached by another.
-    fn pings_callers(&self) -> bool {
+    /// Whether we also send keep-alives on connections that the peer opened. Needed if the peer cannot send keep-alives
+    /// and cannot be reached by another connection.
+    fn pings_inbound(&self) -> bool {
         false
     }
 }
 
-/// What stands in a stream.
+/// An item in a stream.
 #[derive(Debug)]
 pub(crate) enum Found {
     /// A message.
     Message {
         data: Bytes,
-        /// The port of the top Via, where that says that the connection may be used for requests to it (RFC 5923
-        /// section 5).
+        /// The port of the top Via, if the Via says that the connection may carry requests to it (RFC 5923 section 5).
         alias: Option<u16>,
     },
-    /// A sign of life.
+    /// A keep-alive from the peer.
     KeepAlive,
-    /// The answer to a ping of ours, or what looks like one.
+    /// The answer to our keep-alive, or octets that look like it.
     Pong,
-    /// The peer's goodbye: it neither sends nor reads any more.
-    Goodbye,
+    /// The peer closes: it neither sends nor reads any more.
+    Close,
 }
 
-/// The octets are no messages: nothing that follows can be read.
+/// The octets are not messages. Nothing that follows can be read.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// They are no SIP, to which SIP has an answer.
+    /// The octets are not SIP. SIP has an answer to this.
     Message(StreamError),
-    /// They are no frames, which the wire has told the peer.
+    /// The octets are not frames. The wire has told the peer.
     Frames,
 }
 
-/// SIP on the bare stream (RFC 3261 section 18.3).
+/// SIP directly on the stream (RFC 3261 section 18.3).
 #[derive(Debug)]
 pub(crate) struct Bare {
     framer: Framer,
@@ -82,7 +83,8 @@ impl Wire for Bare {
             Ok(Frame::Message(message)) => {
                 let data = message.to_bytes();
                 if self.framer.is_idle() && data.len() > LARGE {
-                    // The buffer has grown with the message; most connections never see another as large.
+                    // Drops the buffer that has grown with this message. Most connections never see another message of
+                    // this size.
                     self.framer = Framer::new(self.limits);
                 }
                 Found::Message { alias: alias(&message), data }
@@ -122,7 +124,7 @@ impl Wire for Frames {
             Ok(Framed::Message(data)) => Found::Message { data, alias: None },
             Ok(Framed::KeepAlive) => Found::KeepAlive,
             Ok(Framed::Pong) => Found::Pong,
-            Ok(Framed::Goodbye) => Found::Goodbye,
+            Ok(Framed::Close) => Found::Close,
             Err(_) => return Some(Err(Fault::Frames)),
         };
         Some(Ok(found))
@@ -142,20 +144,20 @@ impl Wire for Frames {
         out.push(self.outward());
     }
 
-    /// A browser cannot ping, and nobody can open a connection to it.
-    fn pings_callers(&self) -> bool {
+    /// A browser cannot send pings, and a connection to a browser cannot be opened.
+    fn pings_inbound(&self) -> bool {
         true
     }
 }
 
-/// The port to which requests may come back on the connection of this request; `None` for most.
+/// The port for which requests may use the connection of this request. `None` for most requests.
 fn alias(message: &Message) -> Option<u16> {
     let Message::Request(request) = message else { return None };
     let via = Via::parse(request.headers().values(Name::Via).next()?).ok()?;
     via.params().has("alias").then(|| via.port().unwrap_or(DEFAULT_PORT))
 }
 
-/// Octets that wait to be written, in the pieces in which they came.
+/// Octets that wait to be written, as the pieces in which they were added.
 #[derive(Debug, Default)]
 pub(crate) struct Outgoing {
     pieces: VecDeque<Bytes>,
@@ -174,19 +176,19 @@ impl Outgoing {
         self.pieces.is_empty()
     }
 
-    /// The octets, and what the pieces take beside them: a peer that pings and does not read has us hold a piece for two
-    /// octets.
+    /// The octets plus the overhead of the pieces. A peer that sends pings and does not read makes us hold a piece for
+    /// two octets.
     pub(crate) fn cost(&self) -> usize {
         self.octets + self.pieces.len() * PIECE
     }
 
-    /// The first pieces, as one system call takes them.
+    /// The first pieces, in the form that one system call takes.
     pub(crate) fn slices(&self) -> [IoSlice<'_>; VECTOR] {
         let mut pieces = self.pieces.iter();
         std::array::from_fn(|_| IoSlice::new(pieces.next().map_or(&[], |piece| piece)))
     }
 
-    /// Takes away what was written.
+    /// Removes what was written.
     pub(crate) fn advance(&mut self, mut octets: usize) {
         self.octets = self.octets.saturating_sub(octets);
         while let Some(first) = self.pieces.front_mut() {
@@ -205,13 +207,13 @@ impl Outgoing {
 const PING: &[u8] = b"\r\n\r\n";
 const PONG: &[u8] = b"\r\n";
 
-/// Of a Via without one (RFC 3261 section 18.2.2).
+/// The port of a Via without a port (RFC 3261 section 18.2.2).
 const DEFAULT_PORT: u16 = 5060;
 
-/// Octets beyond which a message is rare enough for its buffer not to be kept.
+/// A message of more octets is so rare that its buffer is dropped.
 const LARGE: usize = 16 * 1024;
 
-/// Octets of memory that a piece takes beside its own.
+/// The overhead of a piece, in octets.
 const PIECE: usize = 64;
 
 /// Pieces that are written at once.
@@ -254,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_in_part_goes_on_where_it_stopped() {
+    fn a_partial_write_continues_where_it_stopped() {
         let mut out = Outgoing::default();
         for piece in ["one", "", "two", "three"] {
             out.push(Bytes::from_static(piece.as_bytes()));

@@ -1,4 +1,4 @@
-//! What became of handshakes and of certificate files.
+//! Counts of handshakes and of reloaded certificate files.
 
 use std::fmt;
 use std::io;
@@ -10,23 +10,23 @@ use rustls::{CertificateError, Error};
 /// Why a TLS handshake failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsFailure {
-    /// It was not over in time.
+    /// The handshake did not end in time.
     Timeout,
-    /// The connection broke, or the peer went away without a word.
+    /// The connection broke, or the peer closed it without an alert.
     Closed,
-    /// What came is not TLS, or is TLS that breaks its own rules.
+    /// The input is not TLS, or violates the TLS protocol.
     NotTls,
-    /// There is no protocol version, cipher suite or application protocol that both sides have.
+    /// The sides have no protocol version, cipher suite or application protocol in common.
     Incompatible,
     /// The peer was asked for a certificate and showed none.
     NoCertificate,
-    /// The peer's certificate leads to no root that is believed, has expired, or is not for this use.
+    /// The peer's certificate does not lead to a trusted root, has expired, or is not valid for this use.
     Certificate,
     /// The peer's certificate is for another domain (RFC 5922 section 7.3).
     Name,
-    /// The peer broke the handshake off with an alert: it did not like ours.
+    /// The peer ended the handshake with an alert, for example because it refused our certificate.
     Alert,
-    /// Our side could not go on.
+    /// Our side could not continue.
     Internal,
 }
 
@@ -43,7 +43,7 @@ impl TlsFailure {
         TlsFailure::Internal,
     ];
 
-    /// The word for it in metrics.
+    /// The label of this failure in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             TlsFailure::Timeout => "timeout",
@@ -58,7 +58,7 @@ impl TlsFailure {
         }
     }
 
-    /// What the error of a handshake means.
+    /// Maps the error of a handshake to its reason.
     pub(crate) fn of(error: &io::Error) -> TlsFailure {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
             None => TlsFailure::Closed,
@@ -90,21 +90,21 @@ impl fmt::Display for TlsFailure {
 
 impl std::error::Error for TlsFailure {}
 
-/// Which side of a handshake we were on.
+/// Our side of a handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     Accept,
     Connect,
 }
 
-/// How a handshake that succeeded went.
+/// The kind of a successful handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Success {
     Full,
     Resumed,
 }
 
-/// Counts for everything that shares it; clones count together.
+/// Counts for all that share the meter. Clones count together.
 #[derive(Clone, Debug, Default)]
 pub struct TlsMeter(Arc<Cells>);
 
@@ -116,7 +116,7 @@ struct Cells {
     reloads_refused: AtomicU64,
 }
 
-/// A full and a resumed handshake, and each failure.
+/// A full handshake, a resumed handshake, and each failure.
 const RESULTS: usize = 2 + TlsFailure::ALL.len();
 
 impl TlsMeter {
@@ -140,7 +140,7 @@ impl TlsMeter {
         cell.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// What was counted so far.
+    /// The counts so far.
     pub fn counters(&self) -> TlsCounters {
         let read = |cells: &[AtomicU64; RESULTS]| cells.each_ref().map(|cell| cell.load(Ordering::Relaxed));
         TlsCounters {
@@ -152,19 +152,19 @@ impl TlsMeter {
     }
 }
 
-/// What a [`TlsMeter`] has counted. All of it only grows.
+/// The counts of a [`TlsMeter`]. All counts only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TlsCounters {
     accepted: [u64; RESULTS],
     connected: [u64; RESULTS],
-    /// Times that new certificate files were taken up.
+    /// How often new certificate files were loaded.
     pub reloaded: u64,
-    /// Times that new certificate files were of no use, and the old ones stayed.
+    /// How often new certificate files were unusable, so that the old certificates stayed.
     pub reloads_refused: u64,
 }
 
 impl TlsCounters {
-    /// Handshakes by side (`accept`, `connect`) and result (`full`, `resumed`, or the word of a [`TlsFailure`]).
+    /// Handshakes by side (`accept`, `connect`) and result (`full`, `resumed`, or the label of a [`TlsFailure`]).
     pub fn handshakes(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
         let sides = [("accept", self.accepted), ("connect", self.connected)];
         sides.into_iter().flat_map(|(side, counts)| {

@@ -1,4 +1,4 @@
-//! Certificates in files, taken up anew when the files change.
+//! Certificates in files, reloaded when the files change.
 
 use std::fmt;
 use std::fs::{File, Metadata};
@@ -13,12 +13,12 @@ use crate::clock::Clock;
 use crate::tls::material::{TlsError, TlsIdentity, TlsRoots};
 use crate::tls::{Tls, TlsClients, TlsProtocol, TlsTerms};
 
-/// PEM, or the file that holds it.
+/// PEM, or the file that contains it.
 #[derive(Clone)]
 pub enum Pem {
-    /// A file; it is read again when it changes.
+    /// A file. It is read again when it changes.
     File(PathBuf),
-    /// The octets themselves, which may be a key.
+    /// The PEM text itself, which may be a key.
     Text(Vec<u8>),
 }
 
@@ -40,7 +40,7 @@ impl fmt::Debug for Pem {
     }
 }
 
-/// Where the terms of one listener stand.
+/// The files with the terms of one listener.
 #[derive(Clone, Debug)]
 pub struct TlsFiles {
     identities: Vec<(Pem, Pem)>,
@@ -51,7 +51,7 @@ pub struct TlsFiles {
 }
 
 impl TlsFiles {
-    /// A certificate chain and its key. No client is asked for a certificate, and servers are believed below the roots of
+    /// A certificate chain and its key. Clients are asked for no certificate. Servers are trusted below the roots of
     /// the operating system.
     pub fn new(certificate: Pem, key: Pem) -> TlsFiles {
         TlsFiles {
@@ -69,28 +69,28 @@ impl TlsFiles {
         self
     }
 
-    /// Asks clients for a certificate below these roots; with `required`, one that shows none is refused.
+    /// Asks clients for a certificate below these roots. With `required`, a client without a certificate is refused.
     pub fn client_ca(mut self, roots: Pem, required: bool) -> TlsFiles {
         (self.client_ca, self.clients_required) = (Some(roots), required);
         self
     }
 
-    /// The roots below which servers are believed, in place of those of the operating system.
+    /// Trusts servers below these roots instead of those of the operating system.
     pub fn roots(mut self, roots: Pem) -> TlsFiles {
         self.roots = Some(roots);
         self
     }
 
-    /// What is spoken inside. Default: SIP.
+    /// The protocol inside TLS. Default: SIP.
     pub fn protocol(mut self, protocol: TlsProtocol) -> TlsFiles {
         self.protocol = protocol;
         self
     }
 
-    /// Reads the files, whatever the validity of the certificates in them.
+    /// Reads the files. Does not check if the certificates are valid now.
     ///
     /// # Errors
-    /// [`TlsFileError`]: which file, and why it is of no use.
+    /// [`TlsFileError`]: the unusable file and the reason.
     pub fn load(&self) -> Result<TlsTerms, TlsFileError> {
         let at = |file| move |error| TlsFileError { file, error };
         let mut identities = Vec::with_capacity(self.identities.len());
@@ -112,13 +112,13 @@ impl TlsFiles {
         };
         let roots = match &self.roots {
             Some(pem) => read(pem).map_err(at(TlsFile::Roots))?,
-            // Without any, this listener only accepts: every server is refused.
+            // Without any root the listener can only accept: every server is refused.
             None => TlsRoots::native().unwrap_or_else(|_| TlsRoots::none()),
         };
         Ok(TlsTerms { identities, clients, roots, protocol: self.protocol })
     }
 
-    /// Reads the files, whose certificates have to be valid at `now`.
+    /// Reads the files, and checks that the certificates are valid at `now`.
     ///
     /// # Errors
     /// As for [`Self::load`], and for a leaf that has expired or is not valid yet.
@@ -131,10 +131,10 @@ impl TlsFiles {
         Ok(terms)
     }
 
-    /// Puts `tls` on new terms each time that the files have changed, for as long as the future lives.
+    /// Replaces the terms of `tls` each time the files change, as long as the future lives.
     ///
-    /// They are looked at every [`TLS_FILES_POLL`], and read once two looks agree: who renews a certificate may write its
-    /// files one after the other. Files that are of no use are reported, counted and left, and the old terms stay.
+    /// Checks the files every [`TLS_FILES_POLL`], and reads them when two checks agree, since the files of a renewed
+    /// certificate may be written one after the other. Unusable files are logged and counted, and the old terms stay.
     pub async fn follow(self, tls: Tls) {
         let mut held = self.stamps().await;
         let mut last = held.clone();
@@ -158,15 +158,15 @@ impl TlsFiles {
         });
         tls.meter.reload(replaced.is_ok());
         match replaced {
-            Ok(()) => tracing::info!(files = ?self.identities, "new TLS certificates"),
+            Ok(()) => tracing::info!(files = ?self.identities, "new TLS certificates are in use"),
             Err(TlsFileError { file, error }) => {
                 let path = self.path(file);
-                tracing::error!(?path, %error, "the new TLS certificates are of no use: the old ones stay");
+                tracing::error!(?path, %error, "cannot use the new TLS certificates: the old ones stay in use");
             }
         }
     }
 
-    /// The file that an error is about; `None` where it is not in one.
+    /// The file that an error is about. `None` if the PEM is not in a file.
     pub fn path(&self, file: TlsFile) -> Option<&Path> {
         let pem = match file {
             TlsFile::Certificate(index) => self.identities.get(index).map(|(certificate, _)| certificate),
@@ -180,7 +180,7 @@ impl TlsFiles {
         }
     }
 
-    /// What tells one state of the files from another.
+    /// Values that change when a file changes.
     async fn stamps(&self) -> Vec<Option<Stamp>> {
         let pairs = self.identities.iter().flat_map(|(certificate, key)| [certificate, key]);
         let all = pairs.chain(&self.client_ca).chain(&self.roots);
@@ -194,25 +194,25 @@ impl TlsFiles {
     }
 }
 
-/// One of the files of a [`TlsFiles`]; certificates and keys by their place, from 0.
+/// One of the files of a [`TlsFiles`]. Certificates and keys have an index, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsFile {
     /// A certificate chain.
     Certificate(usize),
-    /// The key of the chain at the same place.
+    /// The key of the chain with the same index.
     Key(usize),
-    /// The roots below which clients are believed.
+    /// The roots below which clients are trusted.
     ClientCa,
-    /// The roots below which servers are believed.
+    /// The roots below which servers are trusted.
     Roots,
 }
 
-/// A file that is of no use.
+/// An unusable file.
 #[derive(Debug)]
 pub struct TlsFileError {
-    /// Which.
+    /// The file.
     pub file: TlsFile,
-    /// Why.
+    /// The reason.
     pub error: TlsError,
 }
 
@@ -228,8 +228,8 @@ impl std::error::Error for TlsFileError {
     }
 }
 
-/// When a file was last written, how long it is, and, where files have numbers, which it is: one that is moved into the
-/// place of another is another.
+/// The modification time, the length and, if files have numbers, the number of a file. The number shows that another
+/// file was moved to the same path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Stamp {
     modified: Option<SystemTime>,
@@ -239,7 +239,7 @@ struct Stamp {
 
 impl Stamp {
     fn of(path: &Path) -> Option<Stamp> {
-        // Through links: it is what they lead to that is read.
+        // Follows links, since reading follows links too.
         let metadata = std::fs::metadata(path).ok()?;
         Some(Stamp { modified: metadata.modified().ok(), length: metadata.len(), number: number(&metadata) })
     }
@@ -264,7 +264,7 @@ fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     Ok(octets)
 }
 
-/// How often the files are looked at.
+/// How often the files are checked.
 pub const TLS_FILES_POLL: Duration = Duration::from_secs(2);
-/// The largest file that is read, in octets: a bundle of a few hundred roots.
+/// The largest file that is read, in octets. Enough for a bundle of a few hundred roots.
 const MAX_FILE: u64 = 1024 * 1024;

@@ -1,4 +1,4 @@
-//! Certificates, keys and roots, read and tried.
+//! Certificates, keys and roots: reading and checks.
 
 use std::fmt;
 use std::io;
@@ -14,7 +14,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 
 use crate::tls::names;
 
-/// One certificate chain and its key, as a party to TLS shows it.
+/// One certificate chain and its key.
 #[derive(Clone)]
 pub struct TlsIdentity {
     key: Arc<CertifiedKey>,
@@ -24,10 +24,10 @@ pub struct TlsIdentity {
 }
 
 impl TlsIdentity {
-    /// Reads a chain, leaf first, and its key (PKCS #8, PKCS #1 or SEC 1), both PEM.
+    /// Reads a chain, leaf first, and its key (PKCS #8, PKCS #1 or SEC 1), both in PEM.
     ///
     /// # Errors
-    /// [`TlsError`]: one of them cannot be read, or they do not belong together. Validity is not looked at.
+    /// [`TlsError`]: the chain or the key is unreadable, or they do not match. The validity period is not checked.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<TlsIdentity, TlsError> {
         let chain = certificates(chain)?;
         let leaf = chain.first().ok_or(TlsError::NoCertificate)?;
@@ -37,7 +37,7 @@ impl TlsIdentity {
         let key = ring::sign::any_supported_type(&key).map_err(|_| TlsError::Key)?;
         let key = CertifiedKey::new(chain, key);
         match key.keys_match() {
-            // A key of a kind that does not tell its public half is believed.
+            // A key that does not tell its public half cannot be checked, and is accepted.
             Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
             Err(_) => return Err(TlsError::KeyMismatch),
         }
@@ -45,7 +45,7 @@ impl TlsIdentity {
         Ok(TlsIdentity { key: Arc::new(key), names, not_before, not_after })
     }
 
-    /// The SIP domains that the certificate speaks for (RFC 5922 section 7.1).
+    /// The SIP domains that the certificate proves (RFC 5922 section 7.1).
     pub fn names(&self) -> &TlsNames {
         &self.names
     }
@@ -55,7 +55,7 @@ impl TlsIdentity {
         self.not_after
     }
 
-    /// Whether the leaf is valid at `now`.
+    /// Checks that the leaf is valid at `now`.
     ///
     /// # Errors
     /// [`TlsError::Expired`] or [`TlsError::NotYetValid`].
@@ -80,7 +80,7 @@ impl fmt::Debug for TlsIdentity {
     }
 }
 
-/// The roots below which certificates are believed.
+/// The roots below which certificates are trusted.
 #[derive(Clone)]
 pub struct TlsRoots(Arc<RootCertStore>);
 
@@ -88,7 +88,7 @@ impl TlsRoots {
     /// The certificates of a PEM file.
     ///
     /// # Errors
-    /// [`TlsError`]: there is none, or one cannot stand as a root.
+    /// [`TlsError`]: there is no certificate, or a certificate cannot be a root.
     pub fn from_pem(pem: &[u8]) -> Result<TlsRoots, TlsError> {
         let mut store = RootCertStore::empty();
         for certificate in certificates(pem)? {
@@ -97,17 +97,17 @@ impl TlsRoots {
         Ok(TlsRoots(Arc::new(store)))
     }
 
-    /// The roots that the operating system believes; those that cannot be read are passed over.
+    /// The roots that the operating system trusts. Unreadable roots are skipped.
     ///
     /// # Errors
-    /// [`TlsError::NoRoots`]: there are none.
+    /// [`TlsError::NoRoots`]: there are no roots.
     pub fn native() -> Result<TlsRoots, TlsError> {
         let mut store = RootCertStore::empty();
         store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if store.is_empty() { Err(TlsError::NoRoots) } else { Ok(TlsRoots(Arc::new(store))) }
     }
 
-    /// No root: no certificate is believed.
+    /// No roots: no certificate is trusted.
     pub fn none() -> TlsRoots {
         TlsRoots(Arc::new(RootCertStore::empty()))
     }
@@ -129,53 +129,55 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     if read.is_empty() { Err(TlsError::NoCertificate) } else { Ok(read) }
 }
 
-/// Why certificates, a key or roots are of no use.
+/// Why certificates, a key or roots are unusable.
 #[derive(Debug)]
 pub enum TlsError {
-    /// The file cannot be read.
+    /// The file is unreadable.
     Read(io::Error),
-    /// There is no certificate in it.
+    /// The file contains no certificate.
     NoCertificate,
-    /// A certificate in it is not well-formed.
+    /// A certificate in the file is malformed.
     Certificate,
-    /// There is no private key in it.
+    /// The file contains no private key.
     NoKey,
-    /// The key is of a kind that is not supported.
+    /// The type of the key is not supported.
     Key,
-    /// The key is not the one of the certificate.
+    /// The key does not match the certificate.
     KeyMismatch,
     /// The certificate has expired.
     Expired,
     /// The certificate is not valid yet.
     NotYetValid,
-    /// There are no roots to believe in.
+    /// There are no roots to trust.
     NoRoots,
-    /// The system gives no randomness for ticket keys.
+    /// The system returned no random octets for ticket keys.
     NoRandomness,
-    /// This build has no version of TLS.
+    /// This build supports no TLS version.
     Unsupported,
 }
 
 impl TlsError {
-    /// Whether the key is to blame, of a certificate and its key.
+    /// True if the error is about the key, not about the certificate.
     pub(crate) fn is_of_key(&self) -> bool {
         matches!(self, TlsError::NoKey | TlsError::Key | TlsError::KeyMismatch)
     }
 
-    /// How to mend it.
+    /// What an operator can do about this error.
     pub fn remedy(&self) -> &'static str {
         match self {
-            TlsError::Read(_) => "paths are relative to the configuration; may its user read the file?",
+            TlsError::Read(_) => {
+                "paths are relative to the configuration; check that the user of the process may read the file"
+            }
             TlsError::NoCertificate | TlsError::Certificate => {
-                "give PEM certificates: the leaf first, then what is above it"
+                "give PEM certificates: the leaf first, then the intermediate certificates"
             }
             TlsError::NoKey => "give the private key as PEM: PKCS #8, PKCS #1 or SEC 1, not encrypted",
             TlsError::Key => "give an ECDSA P-256 or P-384, Ed25519 or RSA key of at least 2,048 bits",
-            TlsError::KeyMismatch => "give the key and the certificate that belong together",
+            TlsError::KeyMismatch => "give a key and a certificate that match",
             TlsError::Expired => "renew the certificate",
-            TlsError::NotYetValid => "wait, or set the clock",
+            TlsError::NotYetValid => "wait until it is valid, or correct the clock",
             TlsError::NoRoots => "give a PEM file of root certificates",
-            TlsError::NoRandomness | TlsError::Unsupported => "look at the system that this runs on",
+            TlsError::NoRandomness | TlsError::Unsupported => "check the operating system and this build",
         }
     }
 }
@@ -185,15 +187,15 @@ impl fmt::Display for TlsError {
         match self {
             TlsError::Read(error) => write!(f, "cannot be read: {error}"),
             TlsError::NoCertificate => f.write_str("holds no certificate"),
-            TlsError::Certificate => f.write_str("holds a certificate that is not well-formed"),
+            TlsError::Certificate => f.write_str("holds a certificate that is malformed"),
             TlsError::NoKey => f.write_str("holds no private key"),
-            TlsError::Key => f.write_str("holds a key of a kind that is not supported"),
-            TlsError::KeyMismatch => f.write_str("is not the key of the certificate"),
+            TlsError::Key => f.write_str("holds a key of a type that is not supported"),
+            TlsError::KeyMismatch => f.write_str("does not match the certificate"),
             TlsError::Expired => f.write_str("has expired"),
             TlsError::NotYetValid => f.write_str("is not valid yet"),
-            TlsError::NoRoots => f.write_str("gives no roots to believe in"),
-            TlsError::NoRandomness => f.write_str("no randomness for ticket keys"),
-            TlsError::Unsupported => f.write_str("no version of TLS"),
+            TlsError::NoRoots => f.write_str("holds no usable root certificate"),
+            TlsError::NoRandomness => f.write_str("the system gave no random octets for ticket keys"),
+            TlsError::Unsupported => f.write_str("this build supports no TLS version"),
         }
     }
 }

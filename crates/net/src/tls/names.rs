@@ -1,4 +1,4 @@
-//! The SIP domains that a certificate speaks for: RFC 5922 section 7.
+//! The SIP domains that a certificate proves: RFC 5922 section 7.
 
 use std::net::IpAddr;
 
@@ -7,10 +7,10 @@ use attesta_transaction::TlsNames;
 use rustls_pki_types::{CertificateDer, ServerName};
 use webpki::EndEntityCert;
 
-/// The SIP identities of a certificate (RFC 5922 section 7.1), in lower case: the hosts of its `sip` URIs without a user,
-/// and where there is none, its DNS names. `None`: it is no certificate.
+/// The SIP identities of a certificate (RFC 5922 section 7.1), in lower case: the hosts of its `sip` URIs without a
+/// user. If there is none, its DNS names. `None`: this is not a certificate.
 ///
-/// The common name, which the section lets pass where there is no subjectAltName at all, is not looked at.
+/// The section allows the common name if there is no subjectAltName. This function ignores the common name.
 pub(crate) fn identities(certificate: &CertificateDer<'_>) -> Option<TlsNames> {
     let certificate = EndEntityCert::try_from(certificate).ok()?;
     let mut names: Vec<Box<str>> = certificate.valid_uri_names().filter_map(domain).collect();
@@ -20,10 +20,10 @@ pub(crate) fn identities(certificate: &CertificateDer<'_>) -> Option<TlsNames> {
     Some(TlsNames::new(names))
 }
 
-/// Whether a certificate speaks for `domain` (RFC 5922 section 7.2): one of its identities is the whole of it, in whatever
-/// case. A wildcard is a name like any other and stands for nothing else.
+/// True if a certificate proves `domain` (RFC 5922 section 7.2): one of its identities equals the domain, ignoring
+/// case. A wildcard matches only itself.
 ///
-/// An address as the target is not a domain; it is answered by an `iPAddress` of the certificate as well.
+/// An address is not a domain. An `iPAddress` of the certificate may prove it as well.
 pub(crate) fn speaks_for(certificate: &CertificateDer<'_>, domain: &str) -> bool {
     let domain = bare(domain);
     let named = identities(certificate)
@@ -31,18 +31,18 @@ pub(crate) fn speaks_for(certificate: &CertificateDer<'_>, domain: &str) -> bool
     named || domain.parse().is_ok_and(|address| has_address(certificate, address))
 }
 
-/// The name by which a TLS server is asked for: a DNS name goes into the handshake (RFC 6066 section 3), an address does not.
+/// The name that TLS asks for. A DNS name is sent in the handshake (RFC 6066 section 3), an address is not.
 pub(crate) fn server_name(domain: &str) -> Option<ServerName<'static>> {
     ServerName::try_from(bare(domain).to_owned()).ok()
 }
 
-/// A host without the brackets of an IPv6 address and the dot of the root.
+/// A host without the brackets of an IPv6 address and without the final dot.
 fn bare(host: &str) -> &str {
     let host = host.strip_suffix('.').unwrap_or(host);
     host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
 }
 
-/// The domain of a `sip` URI that names no user.
+/// The domain of a `sip` URI without a user.
 fn domain(uri: &str) -> Option<Box<str>> {
     let parsed = Uri::parse(uri.as_bytes()).ok()?;
     let sip = parsed.as_sip()?;
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn users_and_other_schemes_are_no_domains() {
+    fn users_and_other_schemes_are_not_domains() {
         for uri in ["sip:alice@example.com", "sips:example.com", "https://example.com", "sip:", "urn:x"] {
             assert_eq!(names_of(&[uri], &["dns.example"]), ["dns.example"], "{uri}");
         }
@@ -97,7 +97,7 @@ mod tests {
     fn names_are_compared_whole_and_in_any_case() {
         let domain = certificate(&["sip:example.com"], &["www.example.com"]);
         assert!(speaks_for(&domain, "EXAMPLE.com") && speaks_for(&domain, "example.com."));
-        assert!(!speaks_for(&domain, "www.example.com"), "DNS names yield to the URI");
+        assert!(!speaks_for(&domain, "www.example.com"), "a SIP URI overrides DNS names");
         assert!(!speaks_for(&domain, "sip.example.com") && !speaks_for(&domain, "com"));
     }
 
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_answered_by_an_address() {
+    fn an_address_is_proved_by_an_address() {
         let local = certificate(&[], &["127.0.0.1", "::1"]);
         assert!(speaks_for(&local, "127.0.0.1") && speaks_for(&local, "[::1]"));
         assert!(!speaks_for(&local, "127.0.0.2"));
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_certificate_speaks_for_nobody() {
+    fn garbage_proves_no_domain() {
         let noise = CertificateDer::from(vec![0x30, 0x03, 1, 2, 3]);
         assert!(identities(&noise).is_none() && !speaks_for(&noise, "example.com"));
     }

@@ -1,4 +1,4 @@
-//! Handshakes between two of us, and with certificates that change.
+//! Handshakes between two of our sides, and changing certificates.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,11 +8,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::*;
 use crate::clock::Clock;
+use crate::tls::counters::TlsCounters;
+use crate::tls::files::{Pem, TLS_FILES_POLL, TlsFiles};
 
-/// How long a handshake may take.
+/// The time limit of a handshake.
 const TIME: Duration = Duration::from_secs(5);
 
-/// A root and what it vouches for.
+/// A root and its key, which issue certificates.
 struct Authority {
     pem: String,
     issuer: Issuer<'static, KeyPair>,
@@ -31,7 +33,7 @@ impl Authority {
         TlsRoots::from_pem(self.pem.as_bytes()).unwrap()
     }
 
-    /// A certificate for `uris` and `names`, and its key, PEM.
+    /// A certificate for `uris` and `names`, and its key, in PEM.
     fn issue(&self, uris: &[&str], names: &[&str]) -> (String, String) {
         let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
@@ -45,7 +47,7 @@ impl Authority {
         TlsIdentity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap()
     }
 
-    /// Terms that show a certificate for `domain` and believe this root.
+    /// Terms with a certificate for `domain` that trust this root.
     fn terms(&self, domain: &str) -> TlsTerms {
         TlsTerms::new(self.identity(&[], &[domain]), self.roots())
     }
@@ -57,12 +59,13 @@ fn tls(terms: &TlsTerms) -> Tls {
 
 type Outcome = Result<Secured<DuplexStream>, TlsFailure>;
 
-/// A handshake of `client`, which wants `domain`, with `server`.
+/// A handshake of `client` with `server`, for the name `domain`.
 async fn meet(server: &Tls, client: &Tls, domain: &str) -> (Outcome, Outcome) {
     let (near, far) = duplex(64 * 1024);
     tokio::join!(server.accept(near, TIME), async {
         let mut outcome = client.connect(domain, far, TIME).await;
-        // In TLS 1.3 the client is done before the server has judged it: what the server says of it is read here.
+        // In TLS 1.3 the client finishes before the server has checked its certificate. This read receives the server's
+        // alert.
         if let Ok(secured) = &mut outcome {
             let mut octet = [0];
             let _ = timeout(Duration::from_millis(1), secured.stream.read(&mut octet)).await;
@@ -88,7 +91,7 @@ async fn the_server_proves_the_name_that_was_called() {
     let (accepted, connected) = meet(&server, &client, "SIP.a.example").await;
     let (mut accepted, mut connected) = (accepted.unwrap(), connected.unwrap());
     assert_eq!(names(&connected), ["sip.a.example"]);
-    assert!(accepted.names.is_none(), "nobody asked the client");
+    assert!(accepted.names.is_none(), "the client was not asked");
     accepted.stream.write_all(b"hello").await.unwrap();
     accepted.stream.flush().await.unwrap();
     let mut heard = [0; 5];
@@ -98,14 +101,14 @@ async fn the_server_proves_the_name_that_was_called() {
 
 #[tokio::test]
 async fn another_name_an_unknown_root_and_a_wildcard_are_refused() {
-    let (authority, stranger) = (Authority::new(), Authority::new());
+    let (authority, other) = (Authority::new(), Authority::new());
     let server = tls(&authority.terms("sip.a.example"));
     let client = tls(&authority.terms("sip.b.example"));
     let (accepted, connected) = meet(&server, &client, "a.example").await;
     assert_eq!(connected.unwrap_err(), TlsFailure::Name);
     assert_eq!(accepted.unwrap_err(), TlsFailure::Alert);
 
-    let (_, connected) = meet(&server, &tls(&stranger.terms("c.example")), "sip.a.example").await;
+    let (_, connected) = meet(&server, &tls(&other.terms("c.example")), "sip.a.example").await;
     assert_eq!(connected.unwrap_err(), TlsFailure::Certificate);
 
     let wild = tls(&authority.terms("*.a.example"));
@@ -125,20 +128,20 @@ async fn a_client_proves_its_names_where_it_is_asked() {
         assert_eq!(names(&accepted.unwrap()), ["acme.example"]);
     }
 
-    let stranger = Authority::new();
-    let mut imposter = TlsTerms::new(stranger.identity(&["sip:acme.example"], &[]), authority.roots());
+    let other = Authority::new();
+    let mut imposter = TlsTerms::new(other.identity(&["sip:acme.example"], &[]), authority.roots());
     for clients in [TlsClients::Required(authority.roots()), TlsClients::Optional(authority.roots())] {
         let (accepted, _) = meet(&asking(clients), &tls(&imposter), "sip.a.example").await;
         assert_eq!(accepted.unwrap_err(), TlsFailure::Certificate);
     }
 
     imposter.identities.clear();
-    let nobody = tls(&imposter);
+    let anonymous = tls(&imposter);
     let (accepted, _) =
-        meet(&asking(TlsClients::Required(authority.roots())), &nobody, "sip.a.example").await;
+        meet(&asking(TlsClients::Required(authority.roots())), &anonymous, "sip.a.example").await;
     assert_eq!(accepted.unwrap_err(), TlsFailure::NoCertificate);
     let (accepted, _) =
-        meet(&asking(TlsClients::Optional(authority.roots())), &nobody, "sip.a.example").await;
+        meet(&asking(TlsClients::Optional(authority.roots())), &anonymous, "sip.a.example").await;
     assert!(accepted.unwrap().names.is_none());
 }
 
@@ -154,9 +157,9 @@ async fn the_certificate_is_chosen_by_the_name_asked_for() {
         let (_, connected) = meet(&server, &client, name).await;
         assert_eq!(names(&connected.unwrap()), [name]);
     }
-    // A SIP client refuses the wildcard, and was shown it all the same: a browser would take it.
+    // A SIP client refuses the wildcard although the server chose it. A browser would accept it.
     assert_eq!(meet(&server, &client, "a.web.example").await.1.unwrap_err(), TlsFailure::Name);
-    // Of a name that is nobody's the first is shown.
+    // For an unknown name the server shows its first certificate.
     assert_eq!(meet(&server, &client, "other.example").await.1.unwrap_err(), TlsFailure::Name);
 }
 
@@ -172,7 +175,7 @@ async fn a_session_is_resumed_with_what_was_proved() {
     }
     assert_eq!((count(&server.meter, "accept", "full"), count(&server.meter, "accept", "resumed")), (1, 2));
 
-    // New terms end what the old ones began: the client has to prove itself anew, and cannot.
+    // New terms end old sessions: the client must show its certificate again and is refused.
     let other = Authority::new();
     server.replace(&authority.terms("sip.a.example").clients(TlsClients::Required(other.roots()))).unwrap();
     let (accepted, _) = meet(&server, &client, "sip.a.example").await;
@@ -180,7 +183,7 @@ async fn a_session_is_resumed_with_what_was_proved() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handshake_that_does_not_end_is_ended() {
+async fn a_handshake_ends_after_its_time_limit() {
     let authority = Authority::new();
     let server = tls(&authority.terms("sip.a.example"));
     let (near, mut far) = duplex(1024);
@@ -198,7 +201,7 @@ async fn a_handshake_that_does_not_end_is_ended() {
 }
 
 #[tokio::test]
-async fn what_is_no_tls_is_counted_as_such() {
+async fn input_that_is_not_tls_is_counted() {
     let authority = Authority::new();
     let server = tls(&authority.terms("sip.a.example"));
     let (near, mut far) = duplex(1024);
@@ -211,7 +214,7 @@ async fn what_is_no_tls_is_counted_as_such() {
 }
 
 #[test]
-fn a_key_and_a_certificate_belong_together() {
+fn a_key_must_match_its_certificate() {
     let authority = Authority::new();
     let ((certificate, key), (_, other)) =
         (authority.issue(&[], &["a.example"]), authority.issue(&[], &["a.example"]));
@@ -233,7 +236,7 @@ fn a_key_and_a_certificate_belong_together() {
     assert!(TlsRoots::from_pem(key.as_bytes()).is_err());
 }
 
-/// The certificate that a listener shows now: by the name that is accepted of it.
+/// True if the listener now shows a certificate for `name`.
 async fn shows(server: &Tls, client: &Tls, name: &str) -> bool {
     meet(server, client, name).await.1.is_ok()
 }
@@ -243,7 +246,7 @@ fn write(folder: &Path, (certificate, key): &(String, String)) {
     std::fs::write(folder.join("edge.key.pem"), key).unwrap();
 }
 
-/// Waits for a count that a task on the wall clock makes.
+/// Waits for a count that another task increments.
 async fn until(meter: &TlsMeter, reached: impl Fn(TlsCounters) -> bool) {
     while !reached(meter.counters()) {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -251,7 +254,7 @@ async fn until(meter: &TlsMeter, reached: impl Fn(TlsCounters) -> bool) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn new_files_are_taken_up_and_useless_ones_left() {
+async fn new_files_are_loaded_and_unusable_files_ignored() {
     let authority = Authority::new();
     let folder = std::env::temp_dir().join(format!("attesta-tls-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
@@ -264,7 +267,7 @@ async fn new_files_are_taken_up_and_useless_ones_left() {
     let following = tokio::spawn(files.clone().follow(server.clone()));
     assert!(shows(&server, &client, "old.example").await);
 
-    // The first look has to be over before the files change.
+    // The first check must end before the files change.
     tokio::time::sleep(TLS_FILES_POLL * 2).await;
     write(&folder, &authority.issue(&[], &["new.example"]));
     until(&server.meter, |counters| counters.reloaded == 1).await;

@@ -38,7 +38,7 @@ async fn octets(udp: &mut Udp) -> Vec<Bytes> {
 }
 
 #[tokio::test]
-async fn port_zero_is_reported_as_the_port_really_bound() {
+async fn port_zero_is_reported_as_the_bound_port() {
     assert_ne!(loopback().local().port(), 0);
 }
 
@@ -66,7 +66,7 @@ async fn ipv6_carries_datagrams_too() {
 }
 
 #[tokio::test]
-async fn one_octet_too_many_fails_and_the_socket_goes_on() {
+async fn one_octet_too_many_fails_and_the_socket_still_works() {
     let (mut alice, mut bob) = (loopback(), loopback());
     assert!(send(&mut alice, bob.local(), vec![b'x'; 65_508]).await.is_err());
     send(&mut alice, bob.local(), b"small".as_slice()).await.unwrap();
@@ -74,7 +74,7 @@ async fn one_octet_too_many_fails_and_the_socket_goes_on() {
 }
 
 #[tokio::test]
-async fn what_fails_in_a_batch_takes_none_of_the_others_with_it() {
+async fn a_failure_in_a_batch_affects_no_other_datagram() {
     let (mut alice, mut bob) = (loopback(), loopback());
     let (local, remote) = (alice.local(), bob.local());
     for size in [1, 65_508, 2, 65_508, 3] {
@@ -110,7 +110,7 @@ async fn keepalives_are_counted_and_not_delivered() {
 }
 
 #[tokio::test]
-async fn a_batch_is_bounded_and_what_follows_needs_no_new_arrival() {
+async fn a_batch_is_limited_and_the_rest_stays_readable() {
     let (mut alice, mut bob) = (loopback(), loopback());
     for _ in 0..BATCH + 1 {
         send(&mut alice, bob.local(), b"SIP".as_slice()).await.unwrap();
@@ -122,7 +122,7 @@ async fn a_batch_is_bounded_and_what_follows_needs_no_new_arrival() {
 }
 
 #[tokio::test]
-async fn what_waits_for_room_is_bounded() {
+async fn waiting_datagrams_are_limited() {
     let (mut alice, bob) = (loopback(), loopback());
     let mut put = || alice.send(alice.local(), bob.local(), Bytes::from_static(b"waits"));
     assert!((0..BACKLOG).all(|_| put().is_ok()));
@@ -146,41 +146,41 @@ async fn a_full_send_buffer_keeps_the_order_and_loses_nothing() {
     assert_eq!(got, sent);
 }
 
-/// What [`Udp::receive`] says of a datagram that nobody takes.
+/// Checks what [`Udp::receive`] reports for a datagram to a closed port.
 #[cfg(target_os = "linux")]
-async fn unreached(mut alice: Udp, nobody: SocketAddr) {
-    let invite = Bytes::from(format!("INVITE sip:bob@{nobody} SIP/2.0\r\n{}", "x".repeat(2000)));
-    send(&mut alice, nobody, invite.clone()).await.unwrap();
+async fn unreached(mut alice: Udp, closed: SocketAddr) {
+    let invite = Bytes::from(format!("INVITE sip:bob@{closed} SIP/2.0\r\n{}", "x".repeat(2000)));
+    send(&mut alice, closed, invite.clone()).await.unwrap();
     let mut failed = Vec::new();
     while failed.is_empty() {
         alice.arrivals().await;
         alice.receive(|_| {}, |transmit| failed.push(transmit));
     }
-    assert_eq!(failed[0].flow, Flow::udp(alice.local(), nobody));
+    assert_eq!(failed[0].flow, Flow::udp(alice.local(), closed));
     assert!(failed[0].payload.len() >= 500 && invite.starts_with(&failed[0].payload));
-    // Once is enough, and it takes nothing with it that is sent after it.
+    // The error is reported once, and does not affect later datagrams.
     assert!(timeout(Duration::from_millis(20), alice.arrivals()).await.is_err());
-    let mut bob = bind(&format!("{}:0", if nobody.is_ipv6() { "[::1]" } else { "127.0.0.1" }));
+    let mut bob = bind(&format!("{}:0", if closed.is_ipv6() { "[::1]" } else { "127.0.0.1" }));
     send(&mut alice, bob.local(), b"SIP".as_slice()).await.unwrap();
     assert_eq!(next(&mut bob).await.len(), 1);
 }
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_port_that_is_closed_is_reported_with_what_was_sent() {
+async fn a_closed_port_is_reported_with_the_datagram() {
     for host in ["127.0.0.1:0", "[::1]:0"] {
-        let nobody = bind(host).local();
-        unreached(bind(host), nobody).await;
+        let closed = bind(host).local();
+        unreached(bind(host), closed).await;
     }
 }
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn errors_that_wait_lose_no_datagram_that_is_sent() {
+async fn waiting_errors_do_not_lose_sent_datagrams() {
     let (mut alice, mut bob) = (loopback(), loopback());
-    let nobody = loopback().local();
+    let closed = loopback().local();
     for round in 0..50 {
-        send(&mut alice, nobody, b"to nobody".as_slice()).await.unwrap();
+        send(&mut alice, closed, b"to a closed port".as_slice()).await.unwrap();
         send(&mut alice, bob.local(), format!("{round}")).await.unwrap();
     }
     let mut got = Vec::new();
@@ -219,7 +219,7 @@ async fn a_socket_bound_to_all_addresses_answers_from_the_one_that_was_asked() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn what_the_system_drops_is_counted() {
+async fn datagrams_that_the_system_drops_are_counted() {
     let mut alice = loopback();
     let options = UdpOptions::default().receive_buffer(0);
     let mut bob = Udp::bind("127.0.0.1:0".parse().unwrap(), &options).unwrap();
@@ -227,7 +227,7 @@ async fn what_the_system_drops_is_counted() {
         send(&mut alice, bob.local(), vec![b'x'; 1000]).await.unwrap();
     }
     let mut taken = next(&mut bob).await.len() as u64;
-    // The count comes with the next datagram that finds room.
+    // The system reports the count with the next received datagram.
     send(&mut alice, bob.local(), b"SIP".as_slice()).await.unwrap();
     let mut dropped = 0;
     while taken + dropped < 21 {

@@ -1,26 +1,26 @@
-//! Why WebSockets fail, counted.
+//! Why WebSockets fail, with counts.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Why a WebSocket did not come to be, or why its frames can be read no further.
+/// Why a WebSocket could not be opened, or why its frames became unreadable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WsFailure {
-    /// The handshake was not over in time.
+    /// The handshake did not end in time.
     Timeout,
-    /// What came is no HTTP, or more of it than [`WS_HEADERS`](crate::WS_HEADERS) and
-    /// [`WS_HEADER_OCTETS`](crate::WS_HEADER_OCTETS) allow.
+    /// The input is not HTTP, or exceeds [`WS_HEADERS`](crate::WS_HEADERS) or
+    /// [`WS_HEADER_OCTETS`](crate::WS_HEADER_OCTETS).
     NotHttp,
     /// The request is not for a WebSocket.
     NotWebSocket,
     /// The client does not offer the subprotocol `sip` (RFC 7118 section 4.1).
     NotSip,
-    /// A frame or a message is larger than a SIP message may be.
+    /// A frame or a message exceeds the maximum size of a SIP message.
     TooLarge,
-    /// A message came in so many small frames that their headers outweigh it.
+    /// A message came in so many small frames that the frame headers are larger than the message.
     Fragments,
-    /// Frames that RFC 6455 forbids: without a mask, of an unknown kind, out of order.
+    /// Frames that RFC 6455 forbids: without a mask, of an unknown type, or out of order.
     Protocol,
 }
 
@@ -35,7 +35,7 @@ impl WsFailure {
         WsFailure::Protocol,
     ];
 
-    /// The word for it in metrics.
+    /// The label of this failure in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             WsFailure::Timeout => "timeout",
@@ -57,7 +57,7 @@ impl fmt::Display for WsFailure {
 
 impl std::error::Error for WsFailure {}
 
-/// Counts for everything that shares it; clones count together.
+/// Counts for all that share the meter. Clones count together.
 #[derive(Clone, Debug, Default)]
 pub struct WsMeter(Arc<Cells>);
 
@@ -79,23 +79,23 @@ impl WsMeter {
         }
     }
 
-    /// What was counted so far.
+    /// The counts so far.
     pub fn counters(&self) -> WsCounters {
         let failures = self.0.failures.each_ref().map(|cell| cell.load(Ordering::Relaxed));
         WsCounters { opened: self.0.opened.load(Ordering::Relaxed), failures }
     }
 }
 
-/// What a [`WsMeter`] has counted. All of it only grows.
+/// The counts of a [`WsMeter`]. All counts only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WsCounters {
-    /// Handshakes that led to a WebSocket.
+    /// Handshakes that opened a WebSocket.
     pub opened: u64,
     failures: [u64; WsFailure::ALL.len()],
 }
 
 impl WsCounters {
-    /// WebSockets that failed, by the word of their [`WsFailure`].
+    /// Failed WebSockets, by the label of their [`WsFailure`].
     pub fn failures(&self) -> impl Iterator<Item = (&'static str, u64)> {
         WsFailure::ALL.map(WsFailure::as_str).into_iter().zip(self.failures)
     }

@@ -10,32 +10,32 @@ use tungstenite::{Error, Message, Utf8Bytes};
 
 use crate::ws::failure::{WsFailure, WsMeter};
 
-/// The server's end of a WebSocket after its handshake, apart from the stream that carries it: octets go in and come out.
-/// Each message is one SIP message.
+/// The server's end of a WebSocket after the handshake, without the stream below: octets go in and come out. Each
+/// WebSocket message is one SIP message.
 pub(crate) struct Frames {
     socket: WebSocket<Pipe>,
-    /// Octets since the last whole message, those of control frames taken out.
+    /// Octets since the last complete message, without those of control frames.
     unfinished: usize,
-    /// How many of them are let come.
+    /// The most unfinished octets that are allowed.
     allowance: usize,
     meter: WsMeter,
 }
 
-/// What stands in the frames.
+/// An item in the frames.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Framed {
-    /// One SIP message, or what the peer takes for one.
+    /// One SIP message, or what the peer sends as a SIP message.
     Message(Bytes),
-    /// A sign of life: a ping, which is answered, or line ends (RFC 5626 section 3.5.1).
+    /// A keep-alive: a ping, which is answered, or line ends (RFC 5626 section 3.5.1).
     KeepAlive,
-    /// The answer to a ping of ours.
+    /// The answer to our ping.
     Pong,
-    /// The peer sends nothing more; it is answered in kind.
-    Goodbye,
+    /// The peer closes the WebSocket. The answer is a close frame too.
+    Close,
 }
 
 impl Frames {
-    /// `limit` is the largest SIP message that is taken, in octets.
+    /// `limit` is the largest SIP message that is accepted, in octets.
     pub(crate) fn new(limit: usize, meter: WsMeter) -> Frames {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
@@ -46,16 +46,16 @@ impl Frames {
         Frames { socket, unfinished: 0, allowance: limit.saturating_add(FRAMING), meter }
     }
 
-    /// Takes in octets as they come.
+    /// Takes received octets.
     pub(crate) fn push(&mut self, octets: &[u8]) {
         self.socket.get_mut().inward.extend_from_slice(octets);
         self.unfinished = self.unfinished.saturating_add(octets.len());
     }
 
-    /// The next thing found in them; `None` until more octets come.
+    /// The next item in the received octets. `None` until more octets arrive.
     ///
     /// # Errors
-    /// [`WsFailure`], counted: nothing that follows can be read. The peer is told why it is closed.
+    /// [`WsFailure`], which is counted. Nothing that follows can be read. A close frame tells the peer the reason.
     pub(crate) fn poll(&mut self) -> Option<Result<Framed, WsFailure>> {
         loop {
             let failure = match self.socket.read() {
@@ -68,7 +68,7 @@ impl Frames {
                 Err(Error::ConnectionClosed | Error::AlreadyClosed) => return None,
                 Err(Error::Capacity(CapacityError::MessageTooLong { .. })) => WsFailure::TooLarge,
                 Err(error) => {
-                    tracing::debug!(%error, "WebSocket");
+                    tracing::debug!(%error, "unreadable WebSocket frame");
                     WsFailure::Protocol
                 }
             };
@@ -86,12 +86,12 @@ impl Frames {
         }
     }
 
-    /// Whether a message has begun to arrive and is not whole.
+    /// True if a message has begun to arrive and is incomplete.
     pub(crate) fn is_within_message(&self) -> bool {
         self.unfinished > 0
     }
 
-    /// Frames one SIP message: as text if it is UTF-8 (RFC 7118 section 4.2).
+    /// Frames one SIP message. A UTF-8 message is sent as text (RFC 7118 section 4.2).
     pub(crate) fn write(&mut self, message: Bytes) {
         self.put(match Utf8Bytes::try_from(message.clone()) {
             Ok(text) => Message::Text(text),
@@ -99,20 +99,20 @@ impl Frames {
         });
     }
 
-    /// Asks the peer whether it is there.
+    /// Sends a ping.
     pub(crate) fn ping(&mut self) {
         self.put(Message::Ping(Bytes::new()));
     }
 
-    /// What is to be sent by now.
+    /// The octets to send now.
     pub(crate) fn outward(&mut self) -> Bytes {
-        // The library keeps its answers to pings and goodbyes until it is asked; the pipe takes all.
+        // The library holds back its answers to pings and close frames until the flush. The pipe always has room.
         let _ = self.socket.flush();
         self.socket.get_mut().outward.split().freeze()
     }
 
     fn put(&mut self, message: Message) {
-        // After a goodbye there is nobody to send to, and the connection is about to end.
+        // An error means that the WebSocket is closed and the connection is about to end.
         let _ = self.socket.send(message);
     }
 
@@ -120,7 +120,7 @@ impl Frames {
         let _ = self.socket.close(Some(CloseFrame { code, reason: Utf8Bytes::default() }));
     }
 
-    /// What one message of the WebSocket's means; `None`: nothing.
+    /// Interprets one message of the WebSocket. `None` if it means nothing.
     fn take(&mut self, message: Message) -> Option<Framed> {
         let data = match message {
             Message::Text(text) => Bytes::from(text),
@@ -135,11 +135,11 @@ impl Frames {
             }
             Message::Close(_) => {
                 self.unfinished = 0;
-                return Some(Framed::Goodbye);
+                return Some(Framed::Close);
             }
             Message::Frame(_) => return None,
         };
-        // What has come of the next message is let off: it is less than was read at once.
+        // The octets that have arrived of the next message are not counted: they are fewer than one read.
         self.unfinished = 0;
         match data.as_ref() {
             b"" => None,
@@ -152,13 +152,13 @@ impl Frames {
         }
     }
 
-    /// A control frame with this payload was read: it belongs to no message.
+    /// Subtracts a control frame with this payload, since it belongs to no message.
     fn control(&mut self, payload: usize) {
         self.unfinished = self.unfinished.saturating_sub(payload + CONTROL_HEADER);
     }
 }
 
-/// A stream that is two buffers.
+/// A stream that consists of two buffers.
 #[derive(Debug, Default)]
 struct Pipe {
     inward: BytesMut,
@@ -187,9 +187,9 @@ impl Write for Pipe {
     }
 }
 
-/// Octets that are looked at in one piece; a larger frame grows the buffer.
+/// Octets that are parsed in one piece. A larger frame grows the buffer.
 const READ_BUFFER: usize = 4 * 1024;
-/// Octets that the frames of one message may take beside the message: 2,000 headers of eight octets.
+/// How many octets the frames of one message may have in addition to the message: 2,000 headers of eight octets.
 const FRAMING: usize = 16 * 1024;
-/// Octets of a client's control frame beside its payload: two of header, four of mask (RFC 6455 section 5.2).
+/// The octets of a client's control frame without its payload: two of header, four of mask (RFC 6455 section 5.2).
 const CONTROL_HEADER: usize = 6;

@@ -1,4 +1,4 @@
-//! The HTTP request from which a WebSocket begins: RFC 6455 section 4.2, RFC 7118 section 4.1.
+//! The HTTP request that opens a WebSocket: RFC 6455 section 4.2, RFC 7118 section 4.1.
 
 use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
@@ -17,23 +17,24 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tungstenite::handshake::derive_accept_key;
 
-use super::{WS_HEADER_OCTETS, WS_HEADERS, WsFailure};
+use crate::ws::failure::WsFailure;
+use crate::ws::limits::{WS_HEADER_OCTETS, WS_HEADERS};
 
-/// Answers the handshake of a client; how long it may take is the caller's to say. Gives back the stream, and what was read
-/// of it beyond the request.
+/// Answers the handshake of a client. The caller sets the time limit. Returns the stream, and the octets that were read
+/// after the request.
 ///
 /// # Errors
-/// [`WsFailure`]. A client that asked for something else has had an HTTP answer that says so.
+/// [`WsFailure`]. A client that asked for something else has received an HTTP error.
 pub(crate) async fn accept<S>(stream: S) -> Result<(S, Bytes), WsFailure>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let verdict = Arc::new(OnceLock::new());
-    let told = verdict.clone();
+    let recorded = verdict.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let judged = judge(&request);
-        // One request is taken, so nobody was here before.
-        let _ = told.set(judged.as_ref().err().map(|refusal| refusal.failure));
+        // Only one request is read, so the cell is still empty.
+        let _ = recorded.set(judged.as_ref().err().map(|refusal| refusal.failure));
         let response = match judged {
             Ok(accept) => switch(accept),
             Err(refusal) => refusal.response(),
@@ -48,14 +49,14 @@ where
         .without_shutdown()
         .await;
     let parts = served.map_err(|error| {
-        tracing::debug!(%error, "WebSocket handshake");
+        tracing::debug!(%error, "WebSocket handshake failed");
         WsFailure::NotHttp
     })?;
     let mut stream = parts.io.into_inner();
     match verdict.get() {
         Some(None) => Ok((stream, parts.read_buf)),
         Some(Some(failure)) => {
-            // Best effort: the answer is written, and nothing else is to come.
+            // Best effort: the answer is written, and nothing follows.
             let _ = stream.shutdown().await;
             Err(*failure)
         }
@@ -63,7 +64,7 @@ where
     }
 }
 
-/// A request that does not lead to a WebSocket, and its answer.
+/// A request that does not open a WebSocket, and its answer.
 struct Refusal {
     failure: WsFailure,
     status: StatusCode,
@@ -88,15 +89,15 @@ impl Refusal {
             response.headers_mut().insert(name, value);
         }
         if self.status == StatusCode::UPGRADE_REQUIRED {
-            // RFC 9110 section 15.5.22: the answer names what to upgrade to.
+            // RFC 9110 section 15.5.22: the answer names the protocol to upgrade to.
             response.headers_mut().insert(UPGRADE, HeaderValue::from_static(WEBSOCKET));
         }
         response
     }
 }
 
-/// The value of Sec-WebSocket-Accept, or why there is none. Any path, Host and Origin will do: who may call is decided by
-/// the trunks.
+/// The value of Sec-WebSocket-Accept, or the refusal. Any path, Host and Origin are accepted: the trunks decide who may
+/// call.
 fn judge(request: &Request<Incoming>) -> Result<HeaderValue, Refusal> {
     let headers = request.headers();
     let not_websocket = |status| Refusal::new(WsFailure::NotWebSocket, status);
@@ -130,14 +131,14 @@ fn switch(accept: HeaderValue) -> Response<Empty<Bytes>> {
     response
 }
 
-/// Whether one of the comma-separated tokens of a header field is `token`, in whatever case.
+/// True if one of the comma-separated tokens of a header field equals `token`, ignoring case.
 fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|each| each.trim().eq_ignore_ascii_case(token))
 }
 
 const WEBSOCKET: &str = "websocket";
-/// The one version there is (RFC 6455 section 4.4).
+/// The only version (RFC 6455 section 4.4).
 const VERSION: &str = "13";
 /// RFC 7118 section 4.1.
 const SUBPROTOCOL: &str = "sip";

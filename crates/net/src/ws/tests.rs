@@ -1,4 +1,4 @@
-//! Against a client of the library's make, and against peers that mean no good.
+//! Tests with a client of the library, and with hostile peers.
 
 use std::io::{self, ErrorKind, Read, Write};
 
@@ -7,8 +7,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tungstenite::protocol::{Role, WebSocket};
 use tungstenite::{Error, Message};
 
-use super::frames::Framed;
-use super::*;
+use crate::ws::failure::{WsFailure, WsMeter};
+use crate::ws::frames::{Framed, Frames};
+use crate::ws::handshake::accept;
+use crate::ws::limits::{WS_HEADER_OCTETS, WS_HEADERS};
 
 const LIMIT: usize = 1_000;
 
@@ -16,7 +18,7 @@ const GOOD: &str = "GET / HTTP/1.1\r\nHost: sip-ws.example.com\r\nUpgrade: webso
                     Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: chat, sip\r\n\
                     Sec-WebSocket-Version: 13\r\n\r\n";
 
-/// What a server makes of a request, and what it answers.
+/// The server's result for a request, and its answer.
 async fn asked(request: &str) -> (Result<Bytes, WsFailure>, String) {
     let (near, mut far) = duplex(256 * 1024);
     far.write_all(request.as_bytes()).await.unwrap();
@@ -73,17 +75,17 @@ async fn header_fields_are_limited_in_number_and_size() {
 /// The two ends of a WebSocket.
 struct Pair {
     server: Frames,
-    client: WebSocket<Ends>,
+    client: WebSocket<ClientStream>,
 }
 
 /// The client's side of the stream.
 #[derive(Default)]
-struct Ends {
+struct ClientStream {
     inward: Vec<u8>,
     outward: Vec<u8>,
 }
 
-impl Read for Ends {
+impl Read for ClientStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let octets = buffer.len().min(self.inward.len());
         if octets == 0 {
@@ -95,7 +97,7 @@ impl Read for Ends {
     }
 }
 
-impl Write for Ends {
+impl Write for ClientStream {
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
         self.outward.extend_from_slice(octets);
         Ok(octets.len())
@@ -108,7 +110,7 @@ impl Write for Ends {
 
 impl Pair {
     fn new() -> Pair {
-        let client = WebSocket::from_raw_socket(Ends::default(), Role::Client, None);
+        let client = WebSocket::from_raw_socket(ClientStream::default(), Role::Client, None);
         Pair { server: frames(), client }
     }
 
@@ -116,7 +118,7 @@ impl Pair {
         self.client.send(message).unwrap();
     }
 
-    /// What the server finds when it gets the client's octets one by one.
+    /// What the server finds when it receives the client's octets one by one.
     fn server_finds(&mut self) -> Vec<Framed> {
         let octets = std::mem::take(&mut self.client.get_mut().outward);
         let mut found = Vec::new();
@@ -144,7 +146,7 @@ fn frames() -> Frames {
     Frames::new(LIMIT, WsMeter::default())
 }
 
-/// A client's frame with a mask of nought, so that the payload stands as it is.
+/// A client's frame with a mask of zeros, so that the payload stays unchanged.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     match u8::try_from(payload.len()) {
@@ -164,7 +166,7 @@ fn message(octets: &'static [u8]) -> Framed {
 }
 
 #[test]
-fn a_message_is_a_message_in_text_or_binary_or_fragments() {
+fn messages_arrive_as_text_binary_or_fragments() {
     let mut pair = Pair::new();
     pair.client_sends(Message::text("OPTIONS one"));
     pair.client_sends(Message::binary(&b"OPTIONS \xFF"[..]));
@@ -175,7 +177,7 @@ fn a_message_is_a_message_in_text_or_binary_or_fragments() {
     server.push(&[frame(0x01, b"OPT"), frame(0x89, b"there?")].concat());
     assert_eq!(server.poll(), Some(Ok(Framed::KeepAlive)));
     assert_eq!(server.poll(), None);
-    assert!(server.is_within_message(), "the ping between is not part of it");
+    assert!(server.is_within_message(), "the ping is not part of the message");
     assert_eq!(server.outward(), [&[0x8A, 6][..], b"there?"].concat());
     server.push(&frame(0x80, b"IONS"));
     assert_eq!(server.poll(), Some(Ok(message(b"OPTIONS"))));
@@ -208,15 +210,15 @@ fn pings_and_line_ends_keep_alive() {
 }
 
 #[test]
-fn a_goodbye_is_answered() {
+fn a_close_frame_is_answered() {
     let mut pair = Pair::new();
     pair.client.close(None).unwrap();
-    assert_eq!(pair.server_finds(), [Framed::Goodbye]);
+    assert_eq!(pair.server_finds(), [Framed::Close]);
     assert!(matches!(pair.client_finds(), Some(Message::Close(_))));
     assert_eq!(pair.server.poll(), None);
 }
 
-/// The failure that these octets end in, and the close code that the peer is given.
+/// The failure that these octets cause, and the close code that the peer gets.
 fn ends(octets: &[u8]) -> (WsFailure, u16) {
     let meter = WsMeter::default();
     let mut server = Frames::new(LIMIT, meter.clone());
@@ -230,14 +232,14 @@ fn ends(octets: &[u8]) -> (WsFailure, u16) {
     };
     let counted = meter.counters().failures().find(|(_, count)| *count > 0);
     assert_eq!(counted, Some((failure.as_str(), 1)));
-    let told = server.outward();
-    let (_, [0x88, 0x02, high, low]) = told.split_last_chunk().unwrap() else { panic!("no goodbye") };
+    let sent = server.outward();
+    let (_, [0x88, 0x02, high, low]) = sent.split_last_chunk().unwrap() else { panic!("no close frame") };
     (failure, u16::from_be_bytes([*high, *low]))
 }
 
 #[test]
 fn a_frame_or_a_message_over_the_limit_ends_the_connection() {
-    // The length alone is enough: nothing of the payload is waited for.
+    // The length alone is enough: the server does not wait for the payload.
     let announced = [0x81, 0x80 | 127, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
     assert_eq!(ends(&announced), (WsFailure::TooLarge, 1009));
     let sum = [frame(0x01, &[b'a'; 600]), frame(0x00, &[b'a'; 600])].concat();
@@ -245,7 +247,7 @@ fn a_frame_or_a_message_over_the_limit_ends_the_connection() {
 }
 
 #[test]
-fn fragments_without_end_come_to_an_end() {
+fn endless_fragments_end_the_connection() {
     let fragment = [frame(0x00, b""), frame(0x89, b"hello")].concat();
     let octets = [frame(0x01, b"OPTIONS"), fragment.repeat(3_000)].concat();
     assert_eq!(ends(&octets), (WsFailure::Fragments, 1009));

@@ -1,4 +1,4 @@
-//! Who is let in: strangers take their share of connections and handshakes, and trunks have the rest.
+//! Limits of connections and handshakes: unknown sources get a share, and trunks can use the rest.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use rcgen::{CertificateParams, KeyPair};
 
 use crate::streams::{Edge, Phone, unaccepted};
 
-/// An address that the trunk claims, and one that none does.
+/// An address that the trunk claims, and an address that no trunk claims.
 const TRUNK: &str = "127.0.0.1";
-const STRANGER: &str = "127.0.0.2";
+const UNKNOWN: &str = "127.0.0.2";
 
-/// More than any test takes.
+/// Longer than any test takes.
 const LONG: Duration = Duration::from_secs(60);
 
-/// TLS for `edge.example`, which believes its own certificate.
+/// TLS for `edge.example`, which trusts its own certificate.
 fn tls() -> Tls {
     let key = KeyPair::generate().unwrap();
     let certificate =
@@ -26,7 +26,7 @@ fn tls() -> Tls {
     Tls::new(&TlsTerms::new(identity, roots), TlsMeter::default()).unwrap()
 }
 
-/// Waits until the edge has accepted as many connections.
+/// Waits until the edge has accepted `count` connections.
 async fn accepted(edge: &Edge, count: u64) {
     while edge.control.report().await.unwrap().shell.streams.accepted < count {
         tokio::task::yield_now().await;
@@ -34,12 +34,12 @@ async fn accepted(edge: &Edge, count: u64) {
 }
 
 #[tokio::test]
-async fn strangers_fill_their_half_of_the_connections_and_a_trunk_still_gets_in() {
+async fn unknown_sources_cannot_take_all_connections() {
     let acceptor = Acceptor::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
-    let edge = Edge::among_strangers(acceptor, StreamLimits::default().accepted(4));
-    let (first, _second) = (edge.phone_at(STRANGER).await, edge.phone_at(STRANGER).await);
+    let edge = Edge::among_unknown_sources(acceptor, StreamLimits::default().accepted(4));
+    let (first, _second) = (edge.phone_at(UNKNOWN).await, edge.phone_at(UNKNOWN).await);
     accepted(&edge, 2).await;
-    assert!(edge.phone_at(STRANGER).await.hears().await.is_none());
+    assert!(edge.phone_at(UNKNOWN).await.hears().await.is_none());
 
     let mut trunks = Vec::new();
     for _ in 0..2 {
@@ -52,7 +52,7 @@ async fn strangers_fill_their_half_of_the_connections_and_a_trunk_still_gets_in(
 
     drop(first);
     edge.ends(Ended::ByPeer, 1).await;
-    let mut again = edge.phone_at(STRANGER).await;
+    let mut again = edge.phone_at(UNKNOWN).await;
     again.says(again.request("OPTIONS", "sip:edge.example", "")).await;
     assert!(again.hears().await.unwrap().starts_with("SIP/2.0 403 "));
     let report = edge.stop().await;
@@ -61,17 +61,17 @@ async fn strangers_fill_their_half_of_the_connections_and_a_trunk_still_gets_in(
 }
 
 #[tokio::test]
-async fn strangers_fill_their_half_of_the_handshakes_and_a_trunk_still_gets_in() {
+async fn unknown_sources_cannot_take_all_handshakes() {
     let tls = tls();
     let acceptor = Acceptor::tls("127.0.0.1:0".parse().unwrap(), tls.clone()).unwrap();
-    let edge = Edge::among_strangers(acceptor, StreamLimits::default().handshakes(4).handshake(LONG));
-    let (first, _second) = (edge.phone_at(STRANGER).await, edge.phone_at(STRANGER).await);
+    let edge = Edge::among_unknown_sources(acceptor, StreamLimits::default().handshakes(4).handshake(LONG));
+    let (first, _second) = (edge.phone_at(UNKNOWN).await, edge.phone_at(UNKNOWN).await);
     accepted(&edge, 2).await;
-    assert!(edge.phone_at(STRANGER).await.hears().await.is_none());
+    assert!(edge.phone_at(UNKNOWN).await.hears().await.is_none());
 
     let handshake =
         async |phone: Phone| tls.connect("edge.example", phone.stream, LONG).await.unwrap().stream;
-    // Each that is over makes room for the next.
+    // Each handshake that ends makes room for the next.
     for _ in 0..5 {
         let trunk = edge.phone_at(TRUNK).await;
         let options = trunk.request("OPTIONS", "sip:edge.example", "").replace("2.0/TCP", "2.0/TLS");
@@ -82,7 +82,7 @@ async fn strangers_fill_their_half_of_the_handshakes_and_a_trunk_still_gets_in()
 
     drop(first);
     edge.ends(Ended::Handshake, 1).await;
-    handshake(edge.phone_at(STRANGER).await).await;
+    handshake(edge.phone_at(UNKNOWN).await).await;
     let report = edge.stop().await;
     let refused =
         [Unaccepted::StrangerHandshakeCap, Unaccepted::HandshakeCap].map(|why| unaccepted(&report, why));

@@ -1,4 +1,4 @@
-//! A call that waits for a certificate: it goes on when the certificate has come, and when its budget is over.
+//! A call that waits for a certificate. It continues when the certificate arrives, or when its budget is over.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use tokio::net::UdpSocket;
 
 use crate::phone::{Edge, hears, passing};
 
-/// A provider: its root, its certificate repository and what signs for it.
+/// A provider: its root, its certificate repository and its signer.
 struct Provider {
     anchors: TrustAnchors,
     chain: String,
@@ -64,7 +64,7 @@ impl Provider {
         }
     }
 
-    /// An edge that believes this provider, and its certificates.
+    /// An edge that trusts this provider, and the certificates of the edge.
     async fn edge(&self) -> (Edge, Certificates) {
         let fetcher = Fetcher::new(self.fetches.clone()).unwrap();
         let cache = Cache::new(CacheConfig::default(), vec![self.anchors.clone()]);
@@ -94,7 +94,7 @@ impl Provider {
     }
 }
 
-/// What the callee gets of a signed call.
+/// The INVITE that the callee receives for a signed call.
 async fn arrives(edge: &Edge, identity: &str, callee: &UdpSocket) -> String {
     let uri = format!("sip:+12025550101@{}", callee.local_addr().unwrap());
     edge.is_told(0, edge.request("INVITE", &uri, identity, "")).await;
@@ -132,10 +132,10 @@ async fn the_certificate_does_not_come_and_the_call_goes_on_within_its_budget() 
     assert!(invite.contains("verstat=No-TN-Validation"), "{invite}");
 }
 
-/// Where the leaf is served.
+/// The path of the leaf.
 const PATH: &str = "/leaf.pem";
 
-/// The longest that a call waits.
+/// The longest time that a call waits.
 const BUDGET: Duration = Duration::from_millis(300);
 
 /// RFC 8226 section 9.

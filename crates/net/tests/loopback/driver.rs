@@ -1,4 +1,4 @@
-//! The driver: what enters, what leaves, and what never stops it.
+//! The driver: what it receives and sends, and that no input stops it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::phone::{Edge, hears, passing, response};
 
-/// An edge that decides nothing by itself.
+/// An edge with the default policy.
 async fn plain(count: usize, adjust: impl FnOnce(Driver<DefaultPolicy>) -> Driver<DefaultPolicy>) -> Edge {
     Edge::start(count, passing(InboundIdentity::Pass), DefaultPolicy, adjust).await
 }
@@ -44,7 +44,7 @@ async fn the_largest_datagram_is_read_whole() {
 }
 
 #[tokio::test]
-async fn rubbish_and_keepalives_stop_nothing() {
+async fn garbage_and_keepalives_stop_nothing() {
     let edge = plain(1, |driver| driver).await;
     let rubbish: [&[u8]; 5] = [b"\r\n\r\n", b"", b"\0", b"\xff\xfe\xfd", b"INVITE"];
     for datagram in rubbish {
@@ -69,7 +69,7 @@ async fn a_call_goes_to_the_address_of_a_name() {
 }
 
 #[tokio::test]
-async fn a_call_to_a_name_that_is_not_there_is_refused() {
+async fn a_call_to_an_unknown_name_is_refused() {
     let edge = plain(1, |driver| driver.names(Arc::new(NoHost))).await;
     edge.is_told(0, edge.request("INVITE", "sip:+12025550101@nowhere.example", "", "")).await;
     assert!(edge.answers().await.0 >= 400);
@@ -78,7 +78,7 @@ async fn a_call_to_a_name_that_is_not_there_is_refused() {
 #[tokio::test]
 async fn what_cannot_be_sent_fails_its_call_and_the_loop_goes_on() {
     let edge = plain(1, |driver| driver).await;
-    // Port 0 is an address to which nothing can be sent.
+    // Nothing can be sent to port 0.
     edge.is_told(0, edge.request("INVITE", "sip:+12025550101@127.0.0.1:0", "", "")).await;
     assert!(edge.answers().await.0 >= 400);
     edge.is_told(0, edge.request("REGISTER", "sip:edge.example", "", "")).await;
@@ -92,14 +92,14 @@ async fn a_closed_port_fails_its_call_at_once() {
     let edge = plain(1, |driver| driver).await;
     let closed = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let uri = format!("sip:+12025550101@{closed}");
-    // Timer B would take 32 s, and the test gives up before.
+    // Timer B would take 32 s. The test ends earlier.
     edge.is_told(0, edge.request("INVITE", &uri, "", "")).await;
     assert!(edge.answers().await.0 >= 400);
     assert_eq!(edge.stop().await.shell.receive_errors, 1);
 }
 
 #[tokio::test]
-async fn a_slow_reader_of_events_costs_events_and_not_calls() {
+async fn a_slow_reader_loses_events_and_not_calls() {
     let (events, mut reader) = mpsc::channel(1);
     let callee = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let edge = plain(1, |driver| driver.events(events)).await;
@@ -135,7 +135,7 @@ async fn a_policy_may_answer_later() {
     assert_eq!(edge.answers().await.0, 603);
 }
 
-/// A policy that leaves it to others who is admitted.
+/// A policy that decides later whom to admit.
 struct Slow;
 
 impl Policy for Slow {
@@ -144,7 +144,7 @@ impl Policy for Slow {
     }
 }
 
-/// All names lead to one address.
+/// Resolves all names to one address.
 struct OneHost(IpAddr);
 
 impl Names for OneHost {
@@ -154,7 +154,7 @@ impl Names for OneHost {
     }
 }
 
-/// No name leads anywhere.
+/// Resolves no name.
 struct NoHost;
 
 impl Names for NoHost {

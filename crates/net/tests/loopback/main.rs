@@ -1,4 +1,4 @@
-//! The shell on real loopback sockets, port 0: what enters, what leaves, and what never stops it.
+//! The shell on real loopback sockets with port 0: what it receives and sends, and that no input stops it.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 

@@ -1,4 +1,4 @@
-//! An edge under test, and the phones on both sides of it.
+//! An edge under test, and the phones on both sides.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use attesta_transaction::{Seed, Transport, WorkerPlace};
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 
-/// An edge and the phone that talks to it.
+/// An edge and the phone that calls it.
 pub(crate) struct Edge {
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) control: Control,
@@ -20,12 +20,12 @@ pub(crate) struct Edge {
     running: JoinHandle<Report>,
 }
 
-/// A configuration that sends calls from loopback where the Request-URI points, unsigned.
+/// A configuration that sends calls from loopback to the Request-URI, unsigned.
 pub(crate) fn passing(inbound: InboundIdentity) -> Builder {
     passing_from("127.0.0.0/8", inbound)
 }
 
-/// The same for calls from `source` alone.
+/// The same, but only for calls from `source`.
 pub(crate) fn passing_from(source: &str, inbound: InboundIdentity) -> Builder {
     let trunk = Trunk::new("phones")
         .source(source.parse::<Source>().unwrap())
@@ -59,12 +59,12 @@ impl Edge {
         Edge { addresses, control, phone, running }
     }
 
-    /// The phone sends `message` to one of the edge's sockets.
+    /// Sends `message` from the phone to one of the edge's sockets.
     pub(crate) async fn is_told(&self, socket: usize, message: impl AsRef<[u8]>) {
         self.phone.send_to(message.as_ref(), self.addresses[socket]).await.unwrap();
     }
 
-    /// The next final response that the phone gets: its status, the whole of it, and from where.
+    /// The next final response that the phone receives: its status, its text, and its source.
     pub(crate) async fn answers(&self) -> (u16, String, SocketAddr) {
         loop {
             let (message, from) = hears(&self.phone).await;
@@ -75,7 +75,7 @@ impl Edge {
         }
     }
 
-    /// A request of the phone, with more header lines, each with its line end.
+    /// A request of the phone. `more` contains further header lines, each with its line end.
     pub(crate) fn request(&self, method: &str, uri: &str, more: &str, body: &str) -> String {
         let phone = self.phone.local_addr().unwrap();
         format!(
@@ -99,7 +99,7 @@ impl Edge {
     }
 }
 
-/// The next message that a socket gets, and from where.
+/// The next message that a socket receives, and its source.
 pub(crate) async fn hears(socket: &UdpSocket) -> (String, SocketAddr) {
     let mut slot = vec![0; 65_536];
     let (length, from) = socket.recv_from(&mut slot).await.unwrap();

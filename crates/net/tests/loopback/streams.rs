@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::phone::{passing, passing_from, response};
 
-/// An edge that speaks on streams.
+/// An edge with one stream listener.
 pub(crate) struct Edge {
     pub(crate) address: SocketAddr,
     pub(crate) control: Control,
@@ -30,8 +30,8 @@ impl Edge {
         Edge::of(acceptor, limits, passing(InboundIdentity::Pass))
     }
 
-    /// An edge whose trunk claims 127.0.0.1 alone.
-    pub(crate) fn among_strangers(acceptor: Acceptor, limits: StreamLimits) -> Edge {
+    /// An edge whose only trunk claims 127.0.0.1.
+    pub(crate) fn among_unknown_sources(acceptor: Acceptor, limits: StreamLimits) -> Edge {
         Edge::of(acceptor, limits, passing_from("127.0.0.1", InboundIdentity::Pass))
     }
 
@@ -50,7 +50,7 @@ impl Edge {
         Phone::on(TcpStream::connect(self.address).await.unwrap())
     }
 
-    /// A phone at this address of the loopback network.
+    /// A phone at this loopback address.
     pub(crate) async fn phone_at(&self, host: &str) -> Phone {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(SocketAddr::new(host.parse().unwrap(), 0)).unwrap();
@@ -62,7 +62,7 @@ impl Edge {
         self.running.await.unwrap()
     }
 
-    /// Waits until as many connections have ended for this reason.
+    /// Waits until `count` connections have ended for this reason.
     pub(crate) async fn ends(&self, why: Ended, count: u64) {
         while ended(&self.control.report().await.unwrap(), why) < count {
             tokio::task::yield_now().await;
@@ -78,7 +78,7 @@ pub(crate) fn unaccepted(report: &Report, why: Unaccepted) -> u64 {
     report.shell.streams.unaccepted().find(|(each, _)| *each == why).unwrap().1
 }
 
-/// One connection of a peer's.
+/// One connection of a peer.
 pub(crate) struct Phone<S = TcpStream> {
     pub(crate) stream: S,
     read: Vec<u8>,
@@ -93,7 +93,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Phone<S> {
         self.stream.write_all(octets.as_ref()).await.unwrap();
     }
 
-    /// The next message, which has no body; `None` at the end of the stream.
+    /// The next message without a body. `None` at the end of the stream.
     pub(crate) async fn hears(&mut self) -> Option<String> {
         loop {
             if let Some(end) = self.read.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -121,14 +121,13 @@ impl Phone {
     }
 }
 
-/// Accepts a connection of the edge's.
+/// Accepts a connection from the edge.
 async fn accept(listener: &TcpListener) -> Phone {
     let (stream, _) = listener.accept().await.unwrap();
     Phone::on(stream)
 }
 
-/// The callee at the other end of `far` refuses the call that came by it, and the phone calls `uri` again. Gives the
-/// INVITE that was refused.
+/// The callee at `far` refuses the call that it receives, and the phone calls `uri` again. Returns the refused INVITE.
 async fn refused_and_called_again(far: &mut Phone, phone: &mut Phone, uri: &str, call: &str) -> String {
     let invite = far.hears().await.unwrap();
     far.says(response(&invite, "486 Busy Here")).await;
@@ -154,7 +153,7 @@ async fn requests_are_answered_on_their_connection_however_they_are_cut() {
     let mut heard = Vec::new();
     while heard.len() < 2 {
         let message = phone.hears().await.unwrap();
-        // The pong stands in front of what follows it.
+        // The pong precedes the message.
         heard.extend(message.trim_start().lines().next().map(str::to_owned));
     }
     assert_eq!(heard, ["SIP/2.0 200 OK", "SIP/2.0 405 Method Not Allowed"]);
@@ -258,7 +257,7 @@ async fn a_response_whose_connection_is_gone_goes_to_the_port_of_sent_by() {
 async fn a_request_comes_back_on_a_connection_with_an_alias() {
     let edge = Edge::start(StreamLimits::default());
     let mut registrar = edge.phone().await;
-    // Nobody listens at this port: only the connection leads there.
+    // Nothing listens at this port: only the existing connection leads there.
     let options = registrar.request("OPTIONS", "sip:edge.example", ";alias");
     let own = registrar.stream.local_addr().unwrap().to_string();
     registrar.says(options.replace(&format!("TCP {own}"), "TCP 127.0.0.1:9")).await;
@@ -272,22 +271,22 @@ async fn a_request_comes_back_on_a_connection_with_an_alias() {
 #[tokio::test]
 async fn a_stranger_takes_no_requests_in_by_an_alias() {
     let acceptor = Acceptor::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
-    let edge = Edge::among_strangers(acceptor, StreamLimits::default());
-    let mut stranger = edge.phone_at("127.0.0.2").await;
-    let options = stranger.request("OPTIONS", "sip:edge.example", ";alias");
-    let own = stranger.stream.local_addr().unwrap().to_string();
-    stranger.says(options.replace(&format!("TCP {own}"), "TCP 127.0.0.2:9")).await;
-    assert!(stranger.hears().await.unwrap().starts_with("SIP/2.0 403 "));
+    let edge = Edge::among_unknown_sources(acceptor, StreamLimits::default());
+    let mut unknown = edge.phone_at("127.0.0.2").await;
+    let options = unknown.request("OPTIONS", "sip:edge.example", ";alias");
+    let own = unknown.stream.local_addr().unwrap().to_string();
+    unknown.says(options.replace(&format!("TCP {own}"), "TCP 127.0.0.2:9")).await;
+    assert!(unknown.hears().await.unwrap().starts_with("SIP/2.0 403 "));
     let mut phone = edge.phone_at("127.0.0.1").await;
     phone.says(phone.request("INVITE", "sip:+12025550101@127.0.0.2:9;transport=tcp", "")).await;
-    // Nobody listens there.
+    // Nothing listens there.
     while !phone.hears().await.unwrap().starts_with("SIP/2.0 500 ") {}
     let report = edge.stop().await;
     assert_eq!((report.shell.streams.opened, ended(&report, Ended::Unreachable)), (1, 1));
 }
 
 #[tokio::test]
-async fn connections_are_capped_in_all_and_for_each_peer() {
+async fn connections_are_limited_in_total_and_per_peer() {
     for (limits, why) in [
         (StreamLimits::default().accepted(2), Unaccepted::Cap),
         (StreamLimits::default().per_peer(2), Unaccepted::PeerCap),
@@ -341,7 +340,7 @@ async fn a_peer_that_answers_no_more_keep_alives_is_left() {
     phone.says(phone.request("INVITE", &uri, "")).await;
     let mut far = accept(&callee).await;
     assert!(far.hears().await.unwrap().starts_with("INVITE "));
-    // Until it has answered one, nothing says that it answers any.
+    // Before its first answer, the edge cannot know if the peer answers keep-alives.
     for _ in 0..3 {
         assert_eq!(far.hears().await.unwrap(), "\r\n\r\n");
     }
@@ -351,7 +350,7 @@ async fn a_peer_that_answers_no_more_keep_alives_is_left() {
 }
 
 #[tokio::test]
-async fn a_peer_that_does_not_read_is_cut_off_and_others_are_served() {
+async fn a_peer_that_does_not_read_is_disconnected() {
     let edge = Edge::start(StreamLimits::default().queue(8).stalled(Duration::from_millis(200)));
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();

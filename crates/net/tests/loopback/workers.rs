@@ -1,4 +1,4 @@
-//! Two workers at one address: calls are spread, and what belongs to a call finds it, whoever receives it.
+//! Two workers at one address: calls are spread, and messages reach their call on any worker.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -19,21 +19,21 @@ use tokio::time::timeout;
 use crate::phone::{hears, passing, response};
 
 /// Workers with sockets at one address.
-struct Crew {
+struct Workers {
     address: SocketAddr,
-    /// Where the first takes connections.
+    /// The address where the first worker accepts connections.
     tcp: SocketAddr,
     controls: Vec<Control>,
     running: JoinSet<Report>,
 }
 
-impl Crew {
-    fn start(count: u8) -> Crew {
+impl Workers {
+    fn start(count: u8) -> Workers {
         let shared = UdpOptions::default().shared(true);
         let mut address = "127.0.0.1:0".parse().unwrap();
         let mut tcp = address;
         let (mut controls, mut running) = (Vec::new(), JoinSet::new());
-        for (number, lines) in (0..).zip(WorkerLinks::between(NonZeroU8::new(count).unwrap(), 0).unwrap()) {
+        for (number, links) in (0..).zip(WorkerLinks::between(NonZeroU8::new(count).unwrap(), 0).unwrap()) {
             let worker = Worker::new(format!("worker {number}")).unwrap();
             let socket = worker.within(|| Udp::bind(address, &shared)).unwrap();
             address = socket.local();
@@ -49,12 +49,12 @@ impl Crew {
             let (place, seed) = (WorkerPlace { instance: 0, worker: number }, Seed::new(random().unwrap()));
             let switchboard = Switchboard::new(Arc::new(config), DefaultPolicy, place, &seed);
             let acceptors = acceptor.into_iter().collect();
-            let driver = worker.within(|| Driver::new(switchboard, vec![socket]).worker_links(lines));
+            let driver = worker.within(|| Driver::new(switchboard, vec![socket]).worker_links(links));
             let driver = driver.streams(acceptors, StreamLimits::default());
             controls.push(driver.control());
             running.spawn(worker.run(driver));
         }
-        Crew { address, tcp, controls, running }
+        Workers { address, tcp, controls, running }
     }
 
     async fn stop(mut self) -> Vec<Report> {
@@ -92,7 +92,7 @@ impl Caller {
         self.socket.send_to(request.as_bytes(), self.edge).await.unwrap();
     }
 
-    /// Hears until each of `calls` has its final response of this status to this method; its To tag by call.
+    /// Receives until each of `calls` has a final response to `method` with this status. Returns the To tag by call.
     async fn gets(&self, status: &str, method: &str, calls: usize) -> BTreeMap<usize, String> {
         let mut tags = BTreeMap::new();
         while tags.len() < calls {
@@ -115,13 +115,13 @@ impl Caller {
 
 #[tokio::test]
 async fn the_calls_of_one_peer_are_spread_and_their_messages_find_them() {
-    let crew = Crew::start(2);
-    let caller = Caller { socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(), edge: crew.address };
+    let workers = Workers::start(2);
+    let caller = Caller { socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(), edge: workers.address };
     let uri = "sip:+12025550101@edge.example";
     for batch in 0..CALLS / BATCH {
         let calls = batch * BATCH..(batch + 1) * BATCH;
         for call in calls.clone() {
-            // Twice: a retransmission meets its INVITE.
+            // Sent twice: a retransmission reaches the worker of its INVITE.
             caller.tells("INVITE", uri, call, 1, "invite", "").await;
             caller.tells("INVITE", uri, call, 1, "invite", "").await;
         }
@@ -132,27 +132,27 @@ async fn the_calls_of_one_peer_are_spread_and_their_messages_find_them() {
         }
         caller.gets("200", "BYE", BATCH).await;
     }
-    let reports = crew.stop().await;
+    let reports = workers.stop().await;
     assert_eq!(reports.iter().map(|report| report.calls.calls).sum::<u64>(), CALLS as u64);
     for report in &reports {
         assert!(report.calls.calls > CALLS as u64 / 3, "{:?}", report.calls);
         assert_eq!(report.calls.refused().map(|(_, count)| count).sum::<u64>(), 0);
     }
-    // The system gave all that one peer sends to one socket.
+    // The system delivers all datagrams of one peer to one socket.
     assert!(reports.iter().any(|report| report.shell.datagrams_received == 0));
     assert!(reports.iter().all(|report| report.shell.handovers_dropped == 0));
 }
 
 #[tokio::test]
 async fn what_cancels_or_answers_a_call_finds_it() {
-    let crew = Crew::start(2);
-    let caller = Caller { socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(), edge: crew.address };
+    let workers = Workers::start(2);
+    let caller = Caller { socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(), edge: workers.address };
     let callee = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let uri = format!("sip:+12025550777@{}", callee.local_addr().unwrap());
     for call in 0..BATCH {
         caller.tells("INVITE", &uri, call, 1, "invite", "").await;
     }
-    // All INVITEs arrive at the callee from one address; each is ringing before it is cancelled.
+    // All INVITEs reach the callee from one address. Each call rings before it is cancelled.
     let mut rung = BTreeMap::new();
     while rung.len() < BATCH {
         let (invite, from) = hears(&callee).await;
@@ -177,7 +177,7 @@ async fn what_cancels_or_answers_a_call_finds_it() {
     for (call, tag) in tags {
         caller.tells("ACK", &uri, call, 1, "invite", &tag).await;
     }
-    let reports = crew.stop().await;
+    let reports = workers.stop().await;
     for report in &reports {
         assert!(report.calls.calls > 0);
         assert_eq!(report.calls.refused().map(|(_, count)| count).sum::<u64>(), 0, "{:?}", report.calls);
@@ -186,8 +186,8 @@ async fn what_cancels_or_answers_a_call_finds_it() {
 
 #[tokio::test]
 async fn the_calls_of_one_connection_are_spread_and_answered_on_it() {
-    let crew = Crew::start(2);
-    let mut phone = TcpStream::connect(crew.tcp).await.unwrap();
+    let workers = Workers::start(2);
+    let mut phone = TcpStream::connect(workers.tcp).await.unwrap();
     let here = phone.local_addr().unwrap();
     for call in 0..BATCH {
         let invite = format!(
@@ -204,16 +204,16 @@ async fn the_calls_of_one_connection_are_spread_and_answered_on_it() {
         assert!(length > 0, "{heard}");
         heard.push_str(&String::from_utf8_lossy(&slot[..length]));
     }
-    for report in crew.stop().await {
+    for report in workers.stop().await {
         assert!(report.calls.calls > 0 && report.shell.handed_over > 0, "{:?}", report.shell);
     }
 }
 
 #[tokio::test]
-async fn a_worker_that_is_let_go_frees_its_port() {
-    let crew = Crew::start(2);
-    let address = crew.address;
-    drop(crew);
+async fn a_dropped_worker_frees_its_port() {
+    let workers = Workers::start(2);
+    let address = workers.address;
+    drop(workers);
     let bound = async {
         while UdpSocket::bind(address).await.is_err() {
             tokio::task::yield_now().await;
@@ -224,13 +224,13 @@ async fn a_worker_that_is_let_go_frees_its_port() {
 
 const CALLS: usize = 120;
 
-/// Calls at once.
+/// Calls at the same time.
 const BATCH: usize = 20;
 
 #[tokio::test]
 async fn workers_end_their_calls_before_any_of_them_stops() {
-    let mut crew = Crew::start(2);
-    let caller = Caller { socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(), edge: crew.address };
+    let mut workers = Workers::start(2);
+    let caller = Caller { socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(), edge: workers.address };
     let uri = "sip:+12025550101@edge.example";
     for call in 0..BATCH {
         caller.tells("INVITE", uri, call, 1, "invite", "").await;
@@ -239,12 +239,12 @@ async fn workers_end_their_calls_before_any_of_them_stops() {
     for (call, tag) in &tags {
         caller.tells("ACK", uri, *call, 1, "ack", tag).await;
     }
-    let controls = crew.controls.clone();
+    let controls = workers.controls.clone();
     let draining = tokio::spawn(async move { drain(&controls, Duration::from_secs(3600)).await });
-    for control in &crew.controls {
+    for control in &workers.controls {
         while control.report().await.unwrap().calls.draining == 0 {}
     }
-    // Each worker has some of the new calls, and refuses them for as long as one of the others has one of the old.
+    // Each worker gets some of the new calls. It refuses them as long as another worker still has an old call.
     let new = |call: usize| call + BATCH;
     for (call, tag) in tags.iter().skip(1) {
         caller.tells("BYE", uri, *call, 2, "bye", tag).await;
@@ -262,7 +262,7 @@ async fn workers_end_their_calls_before_any_of_them_stops() {
     caller.gets("200", "BYE", 1).await;
     draining.await.unwrap().unwrap();
     let (mut refused, mut live) = (0, 0);
-    while let Some(report) = crew.running.join_next().await {
+    while let Some(report) = workers.running.join_next().await {
         let report = report.unwrap();
         live += report.calls.calls_live;
         refused += report.calls.refused().find(|(why, _)| *why == "draining").unwrap().1;
@@ -271,16 +271,16 @@ async fn workers_end_their_calls_before_any_of_them_stops() {
 }
 
 #[tokio::test]
-async fn workers_that_may_not_wait_hang_up() {
-    let mut crew = Crew::start(2);
-    let caller = Caller { socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(), edge: crew.address };
+async fn workers_with_no_time_to_wait_hang_up() {
+    let mut workers = Workers::start(2);
+    let caller = Caller { socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(), edge: workers.address };
     for call in 0..FEW {
         caller.tells("INVITE", "sip:+12025550101@edge.example", call, 1, "invite", "").await;
     }
     for (call, tag) in caller.gets("200", "INVITE", FEW).await {
         caller.tells("ACK", "sip:+12025550101@edge.example", call, 1, "ack", &tag).await;
     }
-    let controls = crew.controls.clone();
+    let controls = workers.controls.clone();
     let draining = tokio::spawn(async move { drain(&controls, Duration::ZERO).await });
     let mut hung_up = BTreeSet::new();
     while hung_up.len() < FEW {
@@ -293,7 +293,7 @@ async fn workers_that_may_not_wait_hang_up() {
     }
     draining.await.unwrap().unwrap();
     let mut ended = 0;
-    while let Some(report) = crew.running.join_next().await {
+    while let Some(report) = workers.running.join_next().await {
         let report = report.unwrap();
         assert_eq!(report.calls.calls_live, 0);
         let shut_down = report.calls.ended().find(|(cause, _)| *cause == "shut-down");

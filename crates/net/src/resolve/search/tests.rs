@@ -6,23 +6,23 @@ use std::net::Ipv4Addr;
 use proptest::prelude::*;
 
 use super::*;
-use crate::names::{RECORDS, Srv};
+use crate::names::record::{RECORDS, Srv};
 
-/// What DNS has, and how often it was asked.
+/// The records of DNS, and the questions that were asked.
 #[derive(Default)]
 struct Zone {
-    records: BTreeMap<Wanted, Answer>,
-    asked: Vec<Wanted>,
+    records: BTreeMap<DnsQuestion, Answer>,
+    asked: Vec<DnsQuestion>,
 }
 
 impl Zone {
     fn host(mut self, name: &str, addresses: &[&str]) -> Zone {
         let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
-        self.records.insert(Wanted::new(Kind::Addresses, name), Ok(Records::Addresses(addresses)));
+        self.records.insert(DnsQuestion::new(Kind::Addresses, name), Ok(Records::Addresses(addresses)));
         self
     }
 
-    /// `priority weight port target`, each.
+    /// Each server is `priority weight port target`.
     fn srv(mut self, name: &str, servers: &[(u16, u16, u16, &str)]) -> Zone {
         let servers = servers.iter().map(|&(priority, weight, port, target)| Srv {
             priority,
@@ -31,21 +31,21 @@ impl Zone {
             target: target.into(),
         });
         let records = Records::Services(servers.collect());
-        self.records.insert(Wanted::new(Kind::Services, name), Ok(records));
+        self.records.insert(DnsQuestion::new(Kind::Services, name), Ok(records));
         self
     }
 
-    /// `order preference services replacement`, each.
+    /// Each rule is `order preference services replacement`.
     fn naptr(mut self, name: &str, rules: &[(u16, u16, &str, &str)]) -> Zone {
         let rules = rules.iter().map(|&(order, preference, services, replacement)| {
             rule(order, preference, services, replacement)
         });
-        self.records.insert(Wanted::new(Kind::Pointers, name), Ok(Records::Pointers(rules.collect())));
+        self.records.insert(DnsQuestion::new(Kind::Pointers, name), Ok(Records::Pointers(rules.collect())));
         self
     }
 
     fn silent(mut self, kind: Kind, name: &str) -> Zone {
-        self.records.insert(Wanted::new(kind, name), Err(LookupError::Timeout));
+        self.records.insert(DnsQuestion::new(kind, name), Err(LookupError::Timeout));
         self
     }
 
@@ -56,7 +56,7 @@ impl Zone {
                 Step::Done(found) => return found,
                 Step::Ask(questions) => {
                     let answer =
-                        |wanted| self.records.get(wanted).cloned().unwrap_or(Err(LookupError::NotFound));
+                        |question| self.records.get(question).cloned().unwrap_or(Err(LookupError::NotFound));
                     let answers = questions.iter().map(answer).collect();
                     self.asked.extend(questions);
                     step = search.answered(answers, &mut || 0);
@@ -65,14 +65,14 @@ impl Zone {
         }
     }
 
-    /// `TRANSPORT address`, each; or why there is none.
+    /// Each result is `TRANSPORT address`; an error says why there is none.
     fn find(&mut self, uri: &str) -> Result<Vec<String>, ResolveError> {
         let found = self.find_by(uri, everything()).result?;
         Ok(found.iter().map(|each| format!("{} {}", each.transport, each.address)).collect())
     }
 
     fn asked(&self) -> Vec<String> {
-        self.asked.iter().map(|wanted| format!("{:?} {}", wanted.kind, wanted.name)).collect()
+        self.asked.iter().map(|question| format!("{:?} {}", question.kind, question.name)).collect()
     }
 }
 
@@ -102,7 +102,7 @@ fn ok(places: &[&str]) -> Result<Vec<String>, ResolveError> {
 }
 
 #[test]
-fn a_literal_address_asks_nothing() {
+fn a_literal_address_needs_no_lookup() {
     for (uri, place) in [
         ("sip:192.0.2.4", "UDP 192.0.2.4:5060"),
         ("sip:alice@192.0.2.4:5070;transport=udp", "UDP 192.0.2.4:5070"),
@@ -122,7 +122,7 @@ fn a_literal_address_asks_nothing() {
 }
 
 #[test]
-fn a_port_asks_for_addresses_alone() {
+fn with_a_port_only_addresses_are_looked_up() {
     let mut zone = Zone::default()
         .naptr("a.example", &[(1, 1, "SIP+D2T", "_sip._tcp.a.example.")])
         .srv("_sip._udp.a.example", &[(0, 0, 5080, "b.example.")])
@@ -133,7 +133,7 @@ fn a_port_asks_for_addresses_alone() {
 }
 
 #[test]
-fn a_transport_asks_for_its_servers_alone() {
+fn with_a_transport_only_its_servers_are_looked_up() {
     let mut zone = Zone::default()
         .naptr("a.example", &[(1, 1, "SIP+D2U", "_sip._udp.a.example.")])
         .srv("_sip._tcp.a.example", &[(0, 0, 5080, "b.example.")])
@@ -143,7 +143,7 @@ fn a_transport_asks_for_its_servers_alone() {
     assert_eq!(zone.find("sip:a.example;transport=tcp"), ok(&["TCP 192.0.2.2:5080"]));
     assert_eq!(zone.find("sip:a.example;transport=tls"), ok(&["TLS 192.0.2.2:5081"]));
     assert_eq!(zone.find("sips:a.example;transport=tcp"), ok(&["TLS 192.0.2.2:5081"]));
-    assert!(zone.asked.iter().all(|wanted| wanted.kind != Kind::Pointers));
+    assert!(zone.asked.iter().all(|question| question.kind != Kind::Pointers));
     assert_eq!(
         zone.find("sip:a.example;transport=udp"),
         ok(&["UDP 192.0.2.1:5060"]),
@@ -179,11 +179,11 @@ fn naptr_chooses_the_transport_by_order() {
     assert_eq!(places, ["TCP 192.0.2.1:5060", "TCP 192.0.2.2:5060"]);
     assert_eq!(zone.find("sip:example.com"), ok(&["TLS 192.0.2.1:5061"]));
     let found = zone.find_by("sips:example.com", everything()).result.unwrap();
-    assert_eq!(found[0].server_name.as_deref(), Some("example.com"), "the name that was looked for");
+    assert_eq!(found[0].server_name.as_deref(), Some("example.com"), "the name of the target");
 }
 
 #[test]
-fn rules_of_the_lowest_order_that_fits_are_tried_by_preference() {
+fn matching_rules_of_the_lowest_order_are_tried_by_preference() {
     let mut zone = Zone::default()
         .naptr(
             "a.example",
@@ -201,11 +201,11 @@ fn rules_of_the_lowest_order_that_fits_are_tried_by_preference() {
         .host("t.example.", &["192.0.2.2"])
         .host("s.example.", &["192.0.2.3"]);
     assert_eq!(zone.find("sip:a.example"), ok(&["TCP 192.0.2.2:5070", "UDP 192.0.2.1:5060"]));
-    assert_eq!(zone.find("sips:a.example"), ok(&["TLS 192.0.2.3:5061"]), "sips goes by sips alone");
+    assert_eq!(zone.find("sips:a.example"), ok(&["TLS 192.0.2.3:5061"]), "sips uses only sips services");
 }
 
 #[test]
-fn rules_of_websocket_are_passed_over_since_the_edge_opens_none() {
+fn websocket_rules_are_skipped_since_the_edge_opens_none() {
     let mut zone = Zone::default()
         .naptr("a.example", &[(1, 1, "SIPS+D2W", "_wss.a.example."), (2, 1, "SIP+D2U", "_udp.a.example.")])
         .srv("_wss.a.example.", &[(0, 0, 8443, "a.example.")])
@@ -228,7 +228,7 @@ fn a_tls_peer_has_to_prove_the_host_of_the_target() {
 }
 
 #[test]
-fn rules_that_are_of_no_use_are_passed_over() {
+fn unusable_rules_are_skipped() {
     for useless in [
         Naptr { flags: "u".into(), ..rule(1, 1, "SIP+D2U", "_sip._udp.b.example.") },
         Naptr { flags: "".into(), ..rule(1, 1, "SIP+D2U", "a.example.") },
@@ -242,7 +242,7 @@ fn rules_that_are_of_no_use_are_passed_over() {
             .host("a.example.", &["192.0.2.1"])
             .host("b.example.", &["192.0.2.2"]);
         let pointers = Records::Pointers(vec![useless.clone()]);
-        zone.records.insert(Wanted::new(Kind::Pointers, "a.example"), Ok(pointers));
+        zone.records.insert(DnsQuestion::new(Kind::Pointers, "a.example"), Ok(pointers));
         assert_eq!(zone.find("sip:a.example"), ok(&["UDP 192.0.2.1:5070"]), "{useless:?}");
     }
 }
@@ -270,12 +270,12 @@ fn without_naptr_each_transport_is_asked_for() {
 }
 
 #[test]
-fn without_any_record_of_a_service_the_host_itself_is_tried() {
+fn without_srv_records_the_host_itself_is_tried() {
     let mut zone = Zone::default().host("a.example", &["192.0.2.1"]);
     assert_eq!(zone.find("sip:a.example"), ok(&["UDP 192.0.2.1:5060"]));
     assert_eq!(zone.find("sips:a.example"), ok(&["TLS 192.0.2.1:5061"]));
     let mut zone = zone.naptr("a.example", &[(1, 1, "SIP+D2T", "_sip._tcp.a.example.")]);
-    assert_eq!(zone.find("sip:a.example"), ok(&["TCP 192.0.2.1:5060"]), "by the transport that NAPTR chose");
+    assert_eq!(zone.find("sip:a.example"), ok(&["TCP 192.0.2.1:5060"]), "NAPTR has chosen the transport");
 }
 
 #[test]
@@ -295,13 +295,13 @@ fn a_dot_says_that_the_service_is_not_there() {
     let mut zone =
         Zone::default().srv("_sip._udp.a.example", &[(0, 0, 0, ".")]).host("a.example", &["192.0.2.1"]);
     assert_eq!(zone.find("sip:a.example;transport=udp"), Err(ResolveError::NotFound));
-    assert_eq!(zone.find("sip:a.example"), Err(ResolveError::NotFound), "and no other transport has servers");
+    assert_eq!(zone.find("sip:a.example"), Err(ResolveError::NotFound), "no other transport has servers");
     let mut zone = zone.srv("_sip._tcp.a.example", &[(0, 0, 5060, "a.example")]);
     assert_eq!(zone.find("sip:a.example"), ok(&["TCP 192.0.2.1:5060"]));
 }
 
 #[test]
-fn a_server_that_points_at_its_own_service_leads_nowhere() {
+fn an_srv_target_that_is_its_own_service_fails() {
     let mut zone = Zone::default()
         .naptr("a.example", &[(1, 1, "SIP+D2U", "_sip._udp.a.example.")])
         .srv("_sip._udp.a.example.", &[(0, 0, 5060, "_sip._udp.a.example."), (0, 0, 5060, "a.example.")]);
@@ -310,7 +310,7 @@ fn a_server_that_points_at_its_own_service_leads_nowhere() {
 }
 
 #[test]
-fn what_the_edge_does_not_have_is_refused() {
+fn transports_that_the_edge_lacks_are_refused() {
     let mut zone = Zone::default().host("a.example", &["192.0.2.1"]);
     for uri in
         ["sips:a.example", "sip:a.example;transport=tls", "sip:192.0.2.4;transport=tcp", "sips:192.0.2.4"]
@@ -330,18 +330,22 @@ fn a_search_that_finds_nothing_says_whether_dns_was_silent() {
     let mut zone = Zone::default().silent(Kind::Addresses, "a.example");
     assert_eq!(zone.find("sip:a.example"), Err(ResolveError::Timeout));
     let mut zone = Zone::default().silent(Kind::Pointers, "a.example").host("a.example", &["192.0.2.1"]);
-    assert_eq!(zone.find("sip:a.example"), ok(&["UDP 192.0.2.1:5060"]), "the rest is tried all the same");
+    assert_eq!(
+        zone.find("sip:a.example"),
+        ok(&["UDP 192.0.2.1:5060"]),
+        "a missing answer does not stop the search"
+    );
 }
 
 #[test]
-fn servers_that_nobody_can_name_now_are_not_taken_for_none() {
+fn a_missing_srv_answer_does_not_mean_no_servers() {
     for uri in ["sip:a.example", "sip:a.example;transport=udp"] {
         let mut zone =
             Zone::default().silent(Kind::Services, "_sip._udp.a.example").host("a.example", &["192.0.2.1"]);
         assert_eq!(zone.find(uri), Err(ResolveError::Timeout), "{uri}");
         assert!(!zone.asked().contains(&"Addresses a.example".to_owned()), "{uri}");
     }
-    // One service that is known will do.
+    // One known service is enough.
     let mut zone = Zone::default()
         .silent(Kind::Services, "_sip._udp.a.example")
         .srv("_sip._tcp.a.example", &[(0, 0, 5060, "b.example")])
@@ -350,7 +354,7 @@ fn servers_that_nobody_can_name_now_are_not_taken_for_none() {
 }
 
 #[test]
-fn a_thousand_servers_cost_a_bounded_number_of_lookups() {
+fn a_thousand_servers_need_a_limited_number_of_lookups() {
     let names: Vec<_> = (0..RECORDS).map(|n| format!("s{n}.example.")).collect();
     let servers: Vec<_> = names.iter().map(|name| (0, 1, 5060, name.as_str())).collect();
     let mut zone = Zone::default().srv("_sip._udp.a.example", &servers);
@@ -359,11 +363,11 @@ fn a_thousand_servers_cost_a_bounded_number_of_lookups() {
         zone = zone.host(name, &addresses.iter().map(String::as_str).collect::<Vec<_>>());
     }
     let found = zone.find_by("sip:a.example", everything());
-    assert_eq!((found.result.unwrap().len(), found.cut), (DESTINATIONS, true));
+    assert_eq!((found.result.unwrap().len(), found.truncated), (DESTINATIONS, true));
     assert_eq!(zone.asked.len(), LOOKUPS);
 }
 
-/// Names that records of the property test are about.
+/// The names in the records of the property test.
 const NAMES: [&str; 5] = ["a.example", "a.example.", "_sip._udp.a.example.", "b.example.", "."];
 
 fn name() -> impl Strategy<Value = Box<str>> {
@@ -374,7 +378,7 @@ fn answer(kind: Kind) -> BoxedStrategy<Answer> {
     let records = match kind {
         Kind::Addresses => prop::collection::vec(any::<IpAddr>(), 0..12).prop_map(Records::Addresses).boxed(),
         Kind::Services => {
-            // The directory hands on no port 0 but with the target ".".
+            // The directory passes on port 0 only with the target ".".
             let server = (0..3_u16, any::<u16>(), 1..=u16::MAX, name());
             let server =
                 server.prop_map(|(priority, weight, port, target)| Srv { priority, weight, port, target });
@@ -397,9 +401,10 @@ fn answer(kind: Kind) -> BoxedStrategy<Answer> {
 }
 
 proptest! {
-    /// Whatever DNS says, a search ends after three rounds at most, within its bounds, and leads only where it may.
+    /// For any answers of DNS, a search ends after at most three rounds and within its limits. It returns only
+    /// destinations that it may use.
     #[test]
-    fn whatever_dns_says_a_search_ends_within_its_bounds(
+    fn every_search_ends_within_its_limits(
         uri in prop::sample::select(&["sip:a.example", "sips:a.example", "sip:a.example;transport=udp"][..]),
         pointers in answer(Kind::Pointers),
         services in prop::collection::vec(answer(Kind::Services), LOOKUPS),
@@ -415,7 +420,7 @@ proptest! {
                 Step::Ask(questions) => {
                     rounds += 1;
                     lookups += questions.len();
-                    let answers = questions.iter().enumerate().map(|(at, wanted)| match wanted.kind {
+                    let answers = questions.iter().enumerate().map(|(at, question)| match question.kind {
                         Kind::Pointers => pointers.clone(),
                         Kind::Services => services[at].clone(),
                         Kind::Addresses => hosts[at].clone(),

@@ -1,45 +1,45 @@
-//! What the pool of connections has to say to the driver.
+//! What the stream connections report to the driver.
 
 use attesta_b2bua::{Input, Token, Unreachable};
 use attesta_sip::StreamError;
 use attesta_transaction::{Flow, Transmit, WorkerId};
 use bytes::Bytes;
 
-/// What a connection means to the driver.
+/// An event of a connection, as the driver handles it.
 #[derive(Debug)]
-pub(crate) enum Occurrence {
+pub(crate) enum StreamEvent {
     /// A message arrived.
     Message { flow: Flow, data: Bytes },
-    /// What arrives on this flow cannot be read: it deserves an answer, and is closed then.
+    /// The input of this flow is unreadable. The switchboard answers it, then the connection closes.
     Unreadable { flow: Flow, error: StreamError },
-    /// This was not delivered.
+    /// A message was not delivered.
     Failed(Unsent),
-    /// The connection that was asked for is there, or will not be.
+    /// The connection that was asked for is ready, or will not be.
     Reached((WorkerId, Token), Result<(), Unreachable>),
 }
 
-/// What was not delivered, and why.
+/// A message that was not delivered, and the reason.
 #[derive(Debug)]
 pub(crate) struct Unsent {
     pub(crate) transmit: Transmit,
-    pub(crate) why: Unreachable,
+    pub(crate) reason: Unreachable,
 }
 
 impl Unsent {
-    /// The peer is to be had no more, or not like this.
+    /// The peer is unreachable, or unreachable by this flow.
     pub(crate) const fn refused(transmit: Transmit) -> Self {
-        Self { transmit, why: Unreachable::Refused }
+        Self { transmit, reason: Unreachable::Refused }
     }
 
-    /// A limit of ours is reached.
+    /// A limit of the edge is reached.
     pub(crate) const fn no_room(transmit: Transmit) -> Self {
-        Self { transmit, why: Unreachable::NoRoom }
+        Self { transmit, reason: Unreachable::NoRoom }
     }
 }
 
 impl From<Unsent> for Input {
     fn from(unsent: Unsent) -> Self {
-        match unsent.why {
+        match unsent.reason {
             Unreachable::Refused => Self::TransportFailed(unsent.transmit),
             Unreachable::NoRoom => Self::NoRoom(unsent.transmit),
         }
