@@ -1,7 +1,5 @@
 //! Describing an edge: what it listens on, whom it knows, where calls go, as whom it signs and whom it believes.
 
-use std::fmt;
-use std::io;
 use std::mem::take;
 use std::net::SocketAddr;
 use std::num::{NonZeroU8, NonZeroUsize};
@@ -13,15 +11,16 @@ use attesta_b2bua::{
     Switchboard, Trunk, TrustDomain,
 };
 use attesta_net::{
-    CertificateService, Certificates, Driver, FetchConfig, FetchLimits, Fetcher, NoRandomness, NoRoots,
-    StreamLimits, TlsError, Worker, WorkerLinks, random,
+    CertificateService, Certificates, Driver, FetchConfig, FetchLimits, Fetcher, StreamLimits, Worker,
+    WorkerLinks, random,
 };
 use attesta_stir::cert::{Cache, CacheConfig, Revocations, TrustAnchors};
 use attesta_stir::{Signer, Verifier, VerifyPolicy};
 use attesta_transaction::{Seed, WorkerPlace};
 
-use crate::edge::{Directories, Edge, Room};
-use crate::listen::{Doors, Listen};
+use crate::build_error::BuildError;
+use crate::edge::{ChannelCapacity, Edge, Resolvers};
+use crate::listen::{BoundSockets, Listen};
 
 /// An [`Edge`] in the making. The order of the calls does not matter, but for listeners, trunks and routes, which are
 /// asked in the order in which they are added.
@@ -34,12 +33,19 @@ pub struct Builder<P: Policy = DefaultPolicy> {
     revocations: Vec<(TrustAnchors, Revocations)>,
     fetch: FetchConfig,
     name_servers: Option<Vec<SocketAddr>>,
-    room: Room,
+    capacity: ChannelCapacity,
     policy: P,
 }
 
+impl Edge {
+    /// Starts the description of an edge.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+}
+
 impl Builder {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         Self {
             config: Config::builder(),
             listen: Vec::new(),
@@ -48,7 +54,7 @@ impl Builder {
             revocations: Vec::new(),
             fetch: FetchConfig::default(),
             name_servers: None,
-            room: Room::default(),
+            capacity: ChannelCapacity::default(),
             policy: DefaultPolicy,
         }
     }
@@ -151,25 +157,25 @@ impl<P: Policy> Builder<P> {
 
     /// Room for call events between the edge and [`Edge::events`]. Default: 0, which makes no events.
     #[must_use]
-    pub fn events(mut self, room: usize) -> Self {
-        self.room.events = NonZeroUsize::new(room);
+    pub fn events(mut self, capacity: usize) -> Self {
+        self.capacity.events = NonZeroUsize::new(capacity);
         self
     }
 
     /// Room for questions between the policy and [`Edge::questions`]. Default: 0, which is right for a policy that
     /// decides at once.
     #[must_use]
-    pub fn questions(mut self, room: usize) -> Self {
-        self.room.questions = NonZeroUsize::new(room);
+    pub fn questions(mut self, capacity: usize) -> Self {
+        self.capacity.questions = NonZeroUsize::new(capacity);
         self
     }
 
     /// Who decides about calls. Default: the configuration alone.
     #[must_use]
     pub fn policy<Q: Policy>(self, policy: Q) -> Builder<Q> {
-        let Self { config, listen, streams, anchors, revocations, fetch, name_servers, room, policy: _ } =
+        let Self { config, listen, streams, anchors, revocations, fetch, name_servers, capacity, policy: _ } =
             self;
-        Builder { config, listen, streams, anchors, revocations, fetch, name_servers, room, policy }
+        Builder { config, listen, streams, anchors, revocations, fetch, name_servers, capacity, policy }
     }
 
     /// Checks the whole without binding anything: a dry run.
@@ -191,11 +197,11 @@ impl<P: Policy> Builder<P> {
     /// An address cannot be bound, the parts do not fit together, there are no roots of the web to fetch certificates
     /// by, or the system gives no randomness.
     pub fn build(self) -> Result<Edge<P>, BuildError> {
-        let mut doors = Doors::default();
-        let listeners = open(self.listen.iter(), &mut doors)?;
-        let (plan, policy) = self.plan(listeners)?;
-        let driver = plan.driver(0, policy, &mut doors)?;
-        Ok(plan.edge(vec![(driver, None)], doors))
+        let mut bound = BoundSockets::default();
+        let listeners = open(self.listen.iter(), &mut bound)?;
+        let (shared_parts, policy) = self.shared_parts(listeners)?;
+        let driver = shared_parts.driver(0, policy, &mut bound)?;
+        Ok(shared_parts.edge(vec![(driver, None)], bound))
     }
 
     /// The same on threads of its own, each with a share of the calls: `workers` of them, and the runtime of the caller for
@@ -211,132 +217,85 @@ impl<P: Policy> Builder<P> {
             self.listen.iter_mut().try_for_each(Listen::share)?;
         }
         let first = Worker::new("worker 0").map_err(BuildError::NoThreads)?;
-        let mut doors = Doors::default();
-        let listeners = first.within(|| open(self.listen.iter(), &mut doors))?;
-        let shared: Vec<_> = self.listen.iter().filter(|listen| listen.is_datagram()).cloned().collect();
-        let (plan, policy) = self.plan(listeners)?;
+        let mut bound = BoundSockets::default();
+        let listeners = first.within(|| open(self.listen.iter(), &mut bound))?;
+        let datagram_listeners: Vec<_> =
+            self.listen.iter().filter(|listen| listen.is_datagram()).cloned().collect();
+        let (shared_parts, policy) = self.shared_parts(listeners)?;
 
-        let mut lines =
+        let mut links =
             WorkerLinks::between(workers, INSTANCE).map_err(BuildError::NoRandomness)?.into_iter();
-        let mut man = |number, worker: Worker, doors: &mut Doors| {
-            let mut driver = worker.within(|| plan.driver(number, policy.clone(), doors))?;
-            if let Some(lines) = lines.next().filter(|_| workers.get() > 1) {
-                driver = driver.worker_links(lines);
+        let mut build_driver = |number, worker: Worker, bound: &mut BoundSockets| {
+            let mut driver = worker.within(|| shared_parts.driver(number, policy.clone(), bound))?;
+            if let Some(links) = links.next().filter(|_| workers.get() > 1) {
+                driver = driver.worker_links(links);
             }
             Ok((driver, Some(worker)))
         };
-        let mut drivers = vec![man(0, first, &mut doors)?];
+        let mut drivers = vec![build_driver(0, first, &mut bound)?];
         for number in 1..workers.get() {
             let worker = Worker::new(format!("worker {number}")).map_err(BuildError::NoThreads)?;
-            let mut doors = Doors::default();
-            worker.within(|| open(shared.iter(), &mut doors))?;
-            drivers.push(man(number, worker, &mut doors)?);
+            let mut bound = BoundSockets::default();
+            worker.within(|| open(datagram_listeners.iter(), &mut bound))?;
+            drivers.push(build_driver(number, worker, &mut bound)?);
         }
-        Ok(plan.edge(drivers, doors))
+        Ok(shared_parts.edge(drivers, bound))
     }
 
     /// What all workers have in common, once the listeners are open; and the policy.
-    fn plan(self, listeners: Vec<Listener>) -> Result<(Plan, P), BuildError> {
-        let Self { config, listen: _, streams, anchors, revocations, fetch, name_servers, room, policy } =
+    fn shared_parts(self, listeners: Vec<Listener>) -> Result<(SharedParts, P), BuildError> {
+        let Self { config, listen: _, streams, anchors, revocations, fetch, name_servers, capacity, policy } =
             self;
         let config = listeners.into_iter().fold(config, attesta_b2bua::Builder::listener);
         let config = Arc::new(config.build().map_err(BuildError::Config)?);
-        let names = Directories::new(name_servers.as_deref());
-        let fetcher = Fetcher::with_names(fetch, Arc::new(names.fetches.clone()));
+        let resolvers = Resolvers::new(name_servers.as_deref());
+        let fetcher = Fetcher::with_names(fetch, Arc::new(resolvers.fetches.clone()));
         let fetcher = fetcher.map_err(BuildError::NoRoots)?;
         let mut cache = Cache::new(CacheConfig::default(), anchors);
         for (anchors, revocations) in revocations {
             cache.revocations(&anchors, revocations);
         }
         let service = CertificateService::new(cache, fetcher, FetchLimits::default());
-        Ok((Plan { config, streams, service, names, room }, policy))
+        Ok((SharedParts { config, streams, service, resolvers, capacity }, policy))
     }
 }
 
 /// An edge but for its workers.
-struct Plan {
+struct SharedParts {
     config: Arc<Config>,
     streams: StreamLimits,
     service: (CertificateService, Certificates),
-    names: Directories,
-    room: Room,
+    resolvers: Resolvers,
+    capacity: ChannelCapacity,
 }
 
-impl Plan {
-    /// The driver of one worker, with the sockets of `doors`.
-    fn driver<P: Policy>(&self, worker: u8, policy: P, doors: &mut Doors) -> Result<Driver<P>, BuildError> {
+impl SharedParts {
+    /// The driver of one worker, with the sockets of `bound`.
+    fn driver<P: Policy>(
+        &self,
+        worker: u8,
+        policy: P,
+        bound: &mut BoundSockets,
+    ) -> Result<Driver<P>, BuildError> {
         let place = WorkerPlace { instance: INSTANCE, worker };
         let seed = Seed::new(random().map_err(BuildError::NoRandomness)?);
         let switchboard = Switchboard::new(Arc::clone(&self.config), policy, place, &seed);
-        let (sockets, acceptors) = (take(&mut doors.sockets), take(&mut doors.acceptors));
-        Ok(Driver::new(switchboard, sockets).streams(acceptors, self.streams))
+        let (udp, acceptors) = (take(&mut bound.udp), take(&mut bound.acceptors));
+        Ok(Driver::new(switchboard, udp).streams(acceptors, self.streams))
     }
 
-    fn edge<P: Policy>(self, drivers: Vec<(Driver<P>, Option<Worker>)>, doors: Doors) -> Edge<P> {
-        Edge::new(drivers, doors, self.service, self.names, self.room)
+    fn edge<P: Policy>(self, drivers: Vec<(Driver<P>, Option<Worker>)>, bound: BoundSockets) -> Edge<P> {
+        Edge::new(drivers, bound, self.service, self.resolvers, self.capacity)
     }
 }
 
 /// Opens what is asked for.
 fn open<'a>(
     listen: impl Iterator<Item = &'a Listen>,
-    doors: &mut Doors,
+    bound: &mut BoundSockets,
 ) -> Result<Vec<Listener>, BuildError> {
-    listen.map(|listen| listen.clone().open(doors)).collect()
+    listen.map(|listen| listen.clone().open(bound)).collect()
 }
 
 /// Edges that share calls do not exist yet, so each is the first.
 const INSTANCE: u16 = 0;
-
-/// Why an edge could not be built.
-#[derive(Debug)]
-pub enum BuildError {
-    /// The operating system refused an address.
-    Bind {
-        /// The address that was asked for.
-        address: SocketAddr,
-        /// Why.
-        error: io::Error,
-    },
-    /// The certificates of a listener are of no use.
-    Tls {
-        /// The address of the listener.
-        address: SocketAddr,
-        /// Why.
-        error: TlsError,
-    },
-    /// The parts do not fit together.
-    Config(ConfigError),
-    /// There are no roots of the web, so no certificate could be fetched.
-    NoRoots(NoRoots),
-    /// The system gives no randomness.
-    NoRandomness(NoRandomness),
-    /// The system gives no threads.
-    NoThreads(io::Error),
-}
-
-impl fmt::Display for BuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bind { address, error } => write!(f, "cannot listen on {address}: {error}"),
-            Self::Tls { address, error } => write!(f, "the certificate or key of {address} {error}"),
-            Self::Config(error) => error.fmt(f),
-            Self::NoRoots(error) => error.fmt(f),
-            Self::NoRandomness(error) => error.fmt(f),
-            Self::NoThreads(error) => write!(f, "no threads for the workers: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for BuildError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Bind { error, .. } => Some(error),
-            Self::Tls { error, .. } => Some(error),
-            Self::Config(error) => Some(error),
-            Self::NoRoots(error) => Some(error),
-            Self::NoRandomness(error) => Some(error),
-            Self::NoThreads(error) => Some(error),
-        }
-    }
-}

@@ -3,16 +3,16 @@
 //! Reading checks the form of every value, and that every name used is borne by something. Keys, certificates and
 //! addresses are looked at afterwards, by `load`.
 
-mod clash;
-mod identity;
-mod listen;
-mod names;
+mod conflicts;
+pub(crate) mod identity;
+pub(crate) mod listen;
+pub(crate) mod names;
 mod section;
-mod service;
-mod source;
+pub(crate) mod service;
+pub(crate) mod source;
 mod streams;
-mod trunk;
-mod value;
+pub(crate) mod trunk;
+pub(crate) mod value;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU8;
@@ -22,19 +22,15 @@ use attesta::StreamLimits;
 use attesta_b2bua::{Prefix, Route};
 use toml::de::DeTable;
 
-pub(crate) use identity::{
-    FetchSettings, RevocationSettings, SignerMeans, SignerSettings, TrustSettings, VerifySettings,
-};
-pub(crate) use listen::{ListenSettings, TlsSettings};
-pub(crate) use names::DEFAULT_TRUST;
-pub(crate) use service::{AdminSettings, LogFormat, LogSettings};
-pub(crate) use source::Source;
-pub(crate) use trunk::TrunkSettings;
-pub(crate) use value::{Text, duration};
-
+use self::identity::{FetchSettings, RevocationSettings, SignerSettings, TrustSettings, VerifySettings};
+use self::listen::ListenSettings;
+use self::names::{DEFAULT_TRUST, Names};
+use self::section::Section;
+use self::service::{AdminSettings, LogSettings};
+use self::source::Source;
+use self::trunk::TrunkSettings;
+use self::value::Text;
 use crate::fault::Fault;
-use names::Names;
-use section::Section;
 
 /// A configuration file and what it says.
 #[derive(Debug)]
@@ -164,8 +160,8 @@ impl Settings {
                 .unwrap_or_else(service::all_cores),
         };
         root.close();
-        clash::listeners(source, &settings.listeners);
-        clash::sources(source, &settings.trunks);
+        conflicts::listeners(source, &settings.listeners);
+        conflicts::sources(source, &settings.trunks);
         settings
     }
 }

@@ -18,8 +18,7 @@ use attesta_transaction::Transport;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 
-use crate::builder::Builder;
-use crate::listen::Doors;
+use crate::listen::BoundSockets;
 
 /// A back-to-back user agent that is bound to its addresses and ready to run.
 ///
@@ -30,54 +29,57 @@ pub struct Edge<P: Policy = DefaultPolicy> {
     drivers: Vec<(Driver<P>, Option<Worker>)>,
     service: CertificateService,
     certificates: Certificates,
-    names: Directories,
+    resolvers: Resolvers,
     listeners: Vec<(Transport, SocketAddr)>,
-    followed: Vec<(TlsFiles, Tls)>,
+    watched_files: Vec<(TlsFiles, Tls)>,
     meters: Meters,
     events: Option<Events>,
     questions: Option<Questions>,
 }
 
-impl Edge {
-    /// An edge to be described.
-    pub fn builder() -> Builder {
-        Builder::new()
-    }
-}
-
 impl<P: Policy> Edge<P> {
     pub(crate) fn new(
         drivers: Vec<(Driver<P>, Option<Worker>)>,
-        doors: Doors,
+        bound: BoundSockets,
         service: (CertificateService, Certificates),
-        names: Directories,
-        room: Room,
+        resolvers: Resolvers,
+        capacity: ChannelCapacity,
     ) -> Self {
-        let Doors { listeners, followed, tls, ws, .. } = doors;
+        let BoundSockets { listeners, watched_files, tls, ws, .. } = bound;
         let meters = Meters { tls, ws };
         let (service, certificates) = service;
-        let events = room.events.map(|room| {
-            let (sender, receiver) = mpsc::channel(room.get());
+        let events = capacity.events.map(|capacity| {
+            let (sender, receiver) = mpsc::channel(capacity.get());
             (Events(receiver), sender)
         });
-        let (events, told) = events.unzip();
-        let questions = room.questions.map(|room| {
-            let (sender, receiver) = mpsc::channel(room.get());
+        let (events, event_sender) = events.unzip();
+        let questions = capacity.questions.map(|capacity| {
+            let (sender, receiver) = mpsc::channel(capacity.get());
             (Questions(receiver), sender)
         });
-        let (questions, asked) = questions.unzip();
+        let (questions, question_sender) = questions.unzip();
         let attach = |(mut driver, worker): (Driver<P>, _)| {
-            driver = driver.certificates(certificates.clone()).names(Arc::new(names.targets.clone()));
-            if let Some(told) = &told {
-                driver = driver.events(told.clone());
+            driver = driver.certificates(certificates.clone()).names(Arc::new(resolvers.targets.clone()));
+            if let Some(sender) = &event_sender {
+                driver = driver.events(sender.clone());
             }
-            if let Some(asked) = &asked {
-                driver = driver.questions(asked.clone());
+            if let Some(sender) = &question_sender {
+                driver = driver.questions(sender.clone());
             }
             (driver, worker)
         };
         let drivers = drivers.into_iter().map(attach).collect();
-        Self { drivers, service, certificates, names, listeners, followed, meters, events, questions }
+        Self {
+            drivers,
+            service,
+            certificates,
+            resolvers,
+            listeners,
+            watched_files,
+            meters,
+            events,
+            questions,
+        }
     }
 
     /// The addresses really bound, in the order in which they were asked for.
@@ -90,19 +92,19 @@ impl<P: Policy> Edge<P> {
         Handle {
             controls: self.drivers.iter().map(|(driver, _)| driver.control()).collect(),
             certificates: self.certificates.clone(),
-            names: self.names.clone(),
+            resolvers: self.resolvers.clone(),
             meters: self.meters.clone(),
         }
     }
 
-    /// What happens in calls, from now on. `None` the second time, and where [`Builder::events`] asked for no room.
+    /// What happens in calls, from now on. `None` the second time, and where [`Builder::events`](crate::Builder::events) asked for no room.
     ///
     /// A reader that is too slow loses events, which are counted, and holds up no call.
     pub fn events(&mut self) -> Option<Events> {
         self.events.take()
     }
 
-    /// What the policy said it would decide later. `None` the second time, and where [`Builder::questions`] asked for no
+    /// What the policy said it would decide later. `None` the second time, and where [`Builder::questions`](crate::Builder::questions) asked for no
     /// room.
     ///
     /// A call whose decision does not come in time is refused, unless it is an emergency call.
@@ -116,10 +118,10 @@ impl<P: Policy + Send + 'static> Edge<P> {
     ///
     /// Dropping the future ends it at once, as `stop` does: calls in progress are left as they are.
     pub async fn run(self) -> Report {
-        let Self { drivers, service, certificates, names, followed, meters, .. } = self;
+        let Self { drivers, service, certificates, resolvers, watched_files, meters, .. } = self;
         let mut background = JoinSet::new();
         background.spawn(service.run());
-        for (files, tls) in followed {
+        for (files, tls) in watched_files {
             background.spawn(files.follow(tls));
         }
         // Tasks, since on a runtime of several threads whatever is awaited in `main` stays on the main thread, and each
@@ -144,7 +146,7 @@ impl<P: Policy + Send + 'static> Edge<P> {
             }
         }
         let fetches = certificates.counters().await.unwrap_or_default();
-        meters.report(reports.into_values().collect(), fetches, names.counters().await)
+        meters.report(reports.into_values().collect(), fetches, resolvers.counters().await)
     }
 }
 
@@ -160,7 +162,7 @@ pub struct Handle {
     /// By worker.
     controls: Arc<[Control]>,
     certificates: Certificates,
-    names: Directories,
+    resolvers: Resolvers,
     meters: Meters,
 }
 
@@ -175,7 +177,7 @@ impl Handle {
             workers.push(control.report().await?);
         }
         let fetches = self.certificates.counters().await?;
-        let names = self.names.counters().await;
+        let names = self.resolvers.counters().await;
         Ok(self.meters.report(workers, fetches, names))
     }
 
@@ -210,7 +212,7 @@ impl Handle {
     /// Lets the edge end its calls; [`Edge::run`] then returns.
     ///
     /// No call begins any more but emergency calls: other INVITEs, MESSAGEs and OPTIONS outside a dialog get a 503 with
-    /// Retry-After. Calls in progress go on for `patience` at the longest. Those that are left then are hung up, by BYE to both
+    /// Retry-After. Calls in progress go on for `grace` at the longest. Those that are left then are hung up, by BYE to both
     /// parties, or by 503 and CANCEL where they are not answered yet, and counted as ended by [`Cause::ShutDown`]; their parties
     /// have five seconds to confirm it. [`Handle::stop`] cuts this short.
     ///
@@ -218,8 +220,8 @@ impl Handle {
     /// The edge has stopped otherwise.
     ///
     /// [`Cause::ShutDown`]: crate::Cause::ShutDown
-    pub async fn drain(&self, patience: Duration) -> Result<(), Stopped> {
-        attesta_net::drain(&self.controls, patience).await
+    pub async fn drain(&self, grace: Duration) -> Result<(), Stopped> {
+        attesta_net::drain(&self.controls, grace).await
     }
 
     /// Asks the edge to stop at once; [`Edge::run`] then returns. Calls in progress are left as they are.
@@ -259,7 +261,7 @@ impl Questions {
 
 /// How much may wait to be read; `None`: nobody reads, so nothing is kept.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Room {
+pub(crate) struct ChannelCapacity {
     pub(crate) events: Option<NonZeroUsize>,
     pub(crate) questions: Option<NonZeroUsize>,
 }
@@ -304,16 +306,16 @@ impl Meters {
 
 /// Who resolves names. A fetch goes where a stranger's call says: its lookups, however slow, do not hold up those of targets.
 #[derive(Clone, Debug)]
-pub(crate) struct Directories {
+pub(crate) struct Resolvers {
     pub(crate) targets: Directory,
     pub(crate) fetches: Directory,
 }
 
-impl Directories {
+impl Resolvers {
     /// By these name servers, or by those of the system.
     pub(crate) fn new(servers: Option<&[SocketAddr]>) -> Self {
-        let directory = || servers.map_or_else(Directory::system, Directory::of);
-        Self { targets: directory(), fetches: directory() }
+        let resolver = || servers.map_or_else(Directory::system, Directory::of);
+        Self { targets: resolver(), fetches: resolver() }
     }
 
     async fn counters(&self) -> NameCounters {

@@ -11,7 +11,8 @@ use ipnet::IpNet;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use crate::pki::{PkiError, Scope, ThrowAwayPki};
+use crate::pki::authority::{PkiError, ThrowAwayPki};
+use crate::pki::scope::Scope;
 
 /// A throw-away STI hierarchy and a web server on loopback that serves its leaf, for as long as this value lives.
 ///

@@ -46,6 +46,7 @@
 //! `attesta-transaction` (RFC 3261 section 17), `attesta-b2bua` (calls, without I/O) and `attesta-net` (sockets). The feature
 //! `cli`, on by default, builds the `attesta` program; the library needs none of what it brings.
 
+mod build_error;
 mod builder;
 mod edge;
 mod ephemeral;
@@ -69,7 +70,8 @@ pub use attesta_stir::{
     Verification, VerifyPolicy, Verstat, VerstatProfile, X5u,
 };
 pub use attesta_transaction::{SentBy, Transport};
-pub use builder::{BuildError, Builder};
+pub use build_error::BuildError;
+pub use builder::Builder;
 pub use edge::{Edge, Events, Handle, Questions, Report};
 pub use ephemeral::{Ephemeral, EphemeralError};
 pub use listen::Listen;

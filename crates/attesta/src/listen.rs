@@ -7,7 +7,7 @@ use attesta_b2bua::Listener;
 use attesta_net::{Acceptor, Tls, TlsFiles, TlsMeter, TlsProtocol, Udp, UdpOptions, WsMeter};
 use attesta_transaction::{SentBy, Transport};
 
-use crate::builder::BuildError;
+use crate::build_error::BuildError;
 
 /// An address to listen on.
 #[derive(Clone, Debug)]
@@ -93,36 +93,36 @@ impl Listen {
         Ok(())
     }
 
-    /// Binds it, and gives it its place in `doors`.
-    pub(crate) fn open(self, doors: &mut Doors) -> Result<Listener, BuildError> {
+    /// Binds it, and gives it its place in `bound`.
+    pub(crate) fn open(self, bound: &mut BoundSockets) -> Result<Listener, BuildError> {
         let address = self.address;
         let refused = |error| BuildError::Bind { address, error };
-        let ws = doors.ws.clone();
+        let ws = bound.ws.clone();
         let (tls, acceptor) = match (self.transport, &self.tls) {
             (Transport::Udp, _) => {
                 let socket = Udp::bind(address, &self.options).map_err(refused)?;
                 let local = socket.local();
-                doors.sockets.push(socket);
-                doors.listeners.push((Transport::Udp, local));
+                bound.udp.push(socket);
+                bound.listeners.push((Transport::Udp, local));
                 return Ok(self.listener(local));
             }
             (Transport::Tcp, _) | (Transport::Tls, None) => (None, Acceptor::tcp(address)),
             (Transport::Ws, _) | (Transport::Wss, None) => (None, Acceptor::ws(address, ws)),
             (Transport::Tls, Some(files)) => {
-                let tls = doors.tls(address, files)?;
+                let tls = bound.tls(address, files)?;
                 (Some(tls.clone()), Acceptor::tls(address, tls))
             }
             (Transport::Wss, Some(files)) => {
-                let tls = doors.tls(address, files)?;
+                let tls = bound.tls(address, files)?;
                 (Some(tls.clone()), Acceptor::wss(address, tls, ws))
             }
         };
         let acceptor = acceptor.map_err(refused)?;
         let local = acceptor.local();
-        doors.listeners.push((self.transport, local));
-        doors.acceptors.push(acceptor);
+        bound.listeners.push((self.transport, local));
+        bound.acceptors.push(acceptor);
         if let (Some(tls), Some(files)) = (tls, self.tls.clone()) {
-            doors.followed.push((files, tls));
+            bound.watched_files.push((files, tls));
         }
         Ok(self.listener(local))
     }
@@ -147,17 +147,17 @@ impl<A: Into<SocketAddr>> From<A> for Listen {
 
 /// What was bound, in the order in which it was asked for.
 #[derive(Debug, Default)]
-pub(crate) struct Doors {
+pub(crate) struct BoundSockets {
     pub(crate) listeners: Vec<(Transport, SocketAddr)>,
-    pub(crate) sockets: Vec<Udp>,
+    pub(crate) udp: Vec<Udp>,
     pub(crate) acceptors: Vec<Acceptor>,
-    /// Files whose changes have to be followed, and where to.
-    pub(crate) followed: Vec<(TlsFiles, Tls)>,
+    /// Files whose changes have to be watched_files, and where to.
+    pub(crate) watched_files: Vec<(TlsFiles, Tls)>,
     pub(crate) tls: TlsMeter,
     pub(crate) ws: WsMeter,
 }
 
-impl Doors {
+impl BoundSockets {
     fn tls(&self, address: SocketAddr, files: &TlsFiles) -> Result<Tls, BuildError> {
         let terms = files.load().map_err(|error| BuildError::Tls { address, error: error.error })?;
         Tls::new(&terms, self.tls.clone()).map_err(|error| BuildError::Tls { address, error })

@@ -4,10 +4,12 @@ mod admin;
 mod assembly;
 mod cli;
 mod config;
+mod console;
 mod fault;
 mod files;
 mod revocation;
 mod telemetry;
+mod time;
 
 use std::process::ExitCode;
 

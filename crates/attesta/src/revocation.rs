@@ -14,8 +14,8 @@ use rustls::pki_types::pem::PemObject;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
-use crate::cli::time;
 use crate::files;
+use crate::time;
 
 /// The revocation lists of one trust domain.
 pub(crate) struct RevocationLists {
@@ -105,7 +105,7 @@ pub(crate) fn read(
 
 /// Looks after the lists for as long as the edge runs.
 pub(crate) async fn watch(mut domains: Vec<RevocationLists>, edge: Handle) {
-    let mut rounds = interval(ROUND);
+    let mut rounds = interval(POLL_INTERVAL);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         rounds.tick().await;
@@ -126,7 +126,7 @@ fn stamp(path: &PathBuf) -> io::Result<Stamp> {
 }
 
 /// How often the files are looked at.
-const ROUND: Duration = Duration::from_secs(10);
+const POLL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A list of a hundred thousand certificates has some four million octets.
 pub(crate) const MAX_LIST: u64 = 16 * 1024 * 1024;

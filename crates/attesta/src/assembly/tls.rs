@@ -4,8 +4,9 @@ use attesta::{Listen, Pem, TlsError, TlsFile, TlsFileError, TlsFiles};
 use attesta_stir::UnixTime;
 use attesta_transaction::Transport;
 
-use super::{DAY, EXPIRY_WARNING, Reader, Strictness};
-use crate::config::{ListenSettings, Text, TlsSettings};
+use super::reader::{DAY, EXPIRY_WARNING, Reader, Strictness};
+use crate::config::listen::{ListenSettings, TlsSettings};
+use crate::config::value::Text;
 
 /// A certificate of a listener, as it was found.
 pub(crate) struct TlsState {
@@ -88,7 +89,7 @@ impl Reader<'_> {
     fn invalid_now(&mut self, chain: &Text, error: &TlsError) {
         match self.strictness {
             Strictness::Refuse => self.refuse(chain, error, error.remedy()),
-            Strictness::SetAside => {
+            Strictness::Warn => {
                 let text = format!("{} {error}", self.named(chain));
                 self.alarms.push(self.source().fault(chain.span(), text).help(error.remedy()));
             }

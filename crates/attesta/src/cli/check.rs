@@ -1,6 +1,7 @@
 //! `attesta check`: would this configuration run?
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use attesta_b2bua::Transports;
@@ -8,17 +9,34 @@ use attesta_net::{Directory, Fetcher, Names, locate};
 use attesta_stir::Signer;
 use attesta_stir::cert::{Certificate, CertificateChain};
 use attesta_transaction::Seed;
+use clap::Args;
 use serde_json::json;
 
-use super::screen::Screen;
-use super::{Check, Outcome, runtime, time};
-use crate::assembly::{Assembly, Strictness, TlsState, assemble};
-use crate::config::{self, Configuration, ListenSettings, TrunkSettings};
+use super::outcome::Outcome;
+use super::runtime::runtime;
+use crate::assembly::reader::Strictness;
+use crate::assembly::tls::TlsState;
+use crate::assembly::{Assembly, assemble};
+use crate::config::listen::ListenSettings;
+use crate::config::trunk::TrunkSettings;
+use crate::config::{self, Configuration};
+use crate::console::Console;
 use crate::fault::{Failure, Fault};
+use crate::time;
 
-pub(super) fn check(args: &Check, screen: &Screen) -> Result<Outcome, Failure> {
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// The configuration file; without it, the embedded default is checked
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print the embedded default, with every key and what it means, and do nothing else
+    #[arg(long, conflicts_with = "config")]
+    print_default: bool,
+}
+
+pub(super) fn check(args: &Check, console: &Console) -> Result<Outcome, Failure> {
     if args.print_default {
-        let mut out = screen.out();
+        let mut out = console.out();
         out.write_all(config::DEFAULT.as_bytes())?;
         out.flush()?;
         return Ok(Outcome::Done);
@@ -37,15 +55,15 @@ pub(super) fn check(args: &Check, screen: &Screen) -> Result<Outcome, Failure> {
         );
     }
     for alarm in &assembly.alarms {
-        screen.warn(alarm);
+        console.warn(alarm);
     }
-    let report = if screen.json() {
+    let report = if console.json() {
         json_report(&configuration, &assembly)
     } else {
-        text_report(&configuration, &assembly, screen)
+        text_report(&configuration, &assembly, console)
     };
     assembly.builder.check().map_err(|error| Fault::new(error.to_string()))?;
-    let mut out = screen.out();
+    let mut out = console.out();
     out.write_all(report.as_bytes())?;
     out.flush()?;
     Ok(Outcome::Done)
@@ -167,9 +185,9 @@ fn json_report(configuration: &Configuration, assembly: &Assembly) -> String {
     format!("{report}\n")
 }
 
-fn text_report(configuration: &Configuration, assembly: &Assembly, screen: &Screen) -> String {
+fn text_report(configuration: &Configuration, assembly: &Assembly, console: &Console) -> String {
     let settings = &configuration.settings;
-    let p = screen.palette();
+    let p = console.palette();
     let (name, value, dim, good) = (p.name, p.value, p.dim, p.good);
     let mut lines = Vec::new();
     let mut line = |key: &str, text: &str, remark: &str| {

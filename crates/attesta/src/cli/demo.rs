@@ -5,42 +5,52 @@
 
 mod call;
 mod ladder;
+mod network;
 mod phone;
+mod relay;
 mod report;
-mod stage;
-mod wire;
 
 use std::io::Write;
 
+use clap::Args;
+
 use self::call::PlacedCall;
-use self::stage::Stage;
-use super::screen::{Progress, Screen};
-use super::{Demo, Outcome, runtime};
+use self::network::DemoNetwork;
+use super::outcome::Outcome;
+use super::runtime::runtime;
+use crate::console::{Console, Progress};
 use crate::fault::{Failure, Fault};
 
-pub(super) fn demo(args: &Demo, screen: &Screen) -> Result<Outcome, Failure> {
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// How many calls to place, one after the other
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    calls: u32,
+}
+
+pub(super) fn demo(args: &Demo, console: &Console) -> Result<Outcome, Failure> {
     let calls = runtime()?.block_on(place_calls(args))?;
     let verified = calls.iter().filter(|call| call.is_verified()).count();
-    let mut out = screen.out();
-    if screen.json() {
+    let mut out = console.out();
+    if console.json() {
         report::write_json(&mut out, &calls)?;
     } else {
-        report::write_text(&mut out, &calls, screen.palette())?;
+        report::write_text(&mut out, &calls, console.palette())?;
     }
     out.flush()?;
     Ok(if verified == calls.len() { Outcome::Done } else { Outcome::No })
 }
 
 async fn place_calls(args: &Demo) -> Result<Vec<PlacedCall>, Fault> {
-    let mut stage = Stage::set().await?;
+    let mut network = DemoNetwork::start().await?;
     let total = usize::try_from(args.calls).unwrap_or(usize::MAX);
     let mut progress = Progress::new(total);
     let mut calls = Vec::new();
     for number in 0..args.calls {
-        let mut call = stage.place_call(number).await;
+        let mut call = network.place_call(number).await;
         // One ladder is shown: the first, or that of the first call that fails.
         if number > 0 && call.is_verified() {
-            call.crossings = Vec::new();
+            call.datagrams = Vec::new();
         }
         calls.push(call);
         progress.step();

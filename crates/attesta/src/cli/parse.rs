@@ -4,24 +4,34 @@ mod answer;
 
 use std::borrow::Cow;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use attesta_sip::{
     Frame, Framer, Invalid, InvalidKind, Limits, Message, ParseError, Rules, Status, StreamError,
     UnreadableRequest,
 };
 use bytes::Bytes;
+use clap::Args;
 use serde::Serialize;
 
 use self::answer::answer;
 use super::input::Input;
-use super::screen::{Palette, Progress, Screen};
-use super::{Outcome, Parse};
+use super::outcome::Outcome;
+use crate::console::{Console, Palette, Progress};
 use crate::fault::Failure;
 
-pub(super) fn parse(args: &Parse, screen: &Screen) -> Result<Outcome, Failure> {
+/// A file, a folder of files or `-` for standard input; `.stream` files hold one direction of a TCP connection
+#[derive(Debug, Args)]
+pub(super) struct Parse {
+    /// Files, folders (with what is below them), or - for standard input
+    #[arg(value_name = "FILE|DIR|-", default_value = "-")]
+    paths: Vec<PathBuf>,
+}
+
+pub(super) fn parse(args: &Parse, console: &Console) -> Result<Outcome, Failure> {
     let inputs = Input::all(&args.paths)?;
     let mut progress = Progress::new(inputs.len());
-    let mut judge = Judge { rules: Rules::default(), screen, out: screen.out(), outcome: Outcome::Nothing };
+    let mut judge = Judge { rules: Rules::default(), console, out: console.out(), outcome: Outcome::Nothing };
     for input in &inputs {
         progress.step();
         if input.is_stream() {
@@ -38,7 +48,7 @@ pub(super) fn parse(args: &Parse, screen: &Screen) -> Result<Outcome, Failure> {
 /// Judges messages, prints a line for each, and keeps what they come to.
 struct Judge<'a, W> {
     rules: Rules,
-    screen: &'a Screen,
+    console: &'a Console,
     out: W,
     outcome: Outcome,
 }
@@ -88,11 +98,11 @@ impl<W: Write> Judge<'_, W> {
             (Outcome::No, _) | (_, Judgement::Reject) => Outcome::No,
             (_, Judgement::Accept) => Outcome::Done,
         };
-        if self.screen.json_or_piped() {
+        if self.console.json_or_piped() {
             serde_json::to_writer(&mut self.out, line)?;
             writeln!(self.out)
         } else {
-            line.write(&mut self.out, self.screen.palette())
+            line.write(&mut self.out, self.console.palette())
         }
     }
 }

@@ -2,16 +2,39 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::PathBuf;
 
 use attesta::pki::{Scope, ThrowAwayPki};
+use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::screen::Screen;
-use super::{NewPki, Outcome, time};
+use super::outcome::Outcome;
+use crate::console::Console;
 use crate::fault::{Failure, Fault};
-use crate::files;
+use crate::{files, time};
 
-pub(super) fn new(args: &NewPki, screen: &Screen) -> Result<Outcome, Failure> {
+#[derive(Debug, Subcommand)]
+pub(super) enum Pki {
+    /// Write roots, certificates, a delegate, CRLs and a trust list to a folder
+    New(NewPki),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NewPki {
+    /// The folder, which is made if it is not there
+    dir: PathBuf,
+    /// Service provider code that the leaf vouches for [default: 1234, unless --tn is given]
+    #[arg(long, value_name = "CODE", value_parser = Scope::provider)]
+    spc: Option<Scope>,
+    /// Telephone number that leaf and delegate vouch for; trailing dots make a range: +1215555....
+    #[arg(long, value_name = "NUMBER", value_parser = Scope::numbers)]
+    tn: Vec<Scope>,
+    /// Days until the certificates expire
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3650))]
+    days: u16,
+}
+
+pub(super) fn new(args: &NewPki, console: &Console) -> Result<Outcome, Failure> {
     let now = time::now().as_secs();
     let not_before = time::unix(now.saturating_sub(CLOCK_TOLERANCE));
     let not_after = time::unix(now + u64::from(args.days) * DAY);
@@ -19,7 +42,7 @@ pub(super) fn new(args: &NewPki, screen: &Screen) -> Result<Outcome, Failure> {
         .map_err(|error| Fault::new(error.to_string()))?;
     let files = contents(&pki).map_err(|error| Fault::new(error.to_string()))?;
     write_all(args, &files)?;
-    report(args, &files, screen)?;
+    report(args, &files, console)?;
     Ok(Outcome::Done)
 }
 
@@ -94,13 +117,13 @@ fn write_all(args: &NewPki, files: &[Content]) -> Result<(), Fault> {
     Ok(())
 }
 
-fn report(args: &NewPki, files: &[Content], screen: &Screen) -> Result<(), Failure> {
-    let mut out = screen.out();
-    if screen.json() {
+fn report(args: &NewPki, files: &[Content], console: &Console) -> Result<(), Failure> {
+    let mut out = console.out();
+    if console.json() {
         let names: Vec<_> = files.iter().map(|file| args.dir.join(file.name).display().to_string()).collect();
         writeln!(out, "{}", json!({ "result": "written", "days": args.days, "files": names }))?;
     } else {
-        let p = screen.palette();
+        let p = console.palette();
         for file in files {
             let (name, dim) = (p.name, p.dim);
             writeln!(out, "{name}{:<26}{name:#}{dim}{}{dim:#}", file.name, file.meaning)?;

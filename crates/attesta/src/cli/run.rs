@@ -1,49 +1,63 @@
 //! `attesta run`: the edge, until it is told to stop.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use attesta::{BuildError, Cause, Edge};
+use clap::Args;
 use serde_json::json;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
-use super::screen::Screen;
-use super::{Outcome, Run, runtime, time};
+use super::outcome::Outcome;
+use super::runtime::runtime;
 use crate::admin::Admin;
-use crate::assembly::{Assembly, Strictness, assemble};
-use crate::config::{Configuration, duration as configured};
+use crate::assembly::reader::Strictness;
+use crate::assembly::{Assembly, assemble};
+use crate::config::Configuration;
+use crate::config::value::duration as configured;
+use crate::console::Console;
 use crate::fault::{Failure, Fault};
-use crate::{revocation, telemetry};
+use crate::{revocation, telemetry, time};
 
-pub(super) fn run(args: &Run, screen: &Screen) -> Result<Outcome, Failure> {
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How long calls in progress may go on after SIGTERM or SIGINT, as 0s, 90s or 5m
+    #[arg(long, value_name = "DURATION", default_value = DRAIN, value_parser = duration)]
+    drain: Duration,
+}
+
+pub(super) fn run(args: &Run, console: &Console) -> Result<Outcome, Failure> {
     let configuration = Configuration::open(args.config.as_deref()).map_err(Failure::Faults)?;
-    let _log = telemetry::start(&configuration.settings.log, screen);
+    let _log = telemetry::start(&configuration.settings.log, console);
     #[cfg(target_os = "linux")]
     if let Err(error) = attesta_net::raise_descriptor_limit() {
         tracing::warn!(%error, "the limit on open files stays as it is: few connections may find room");
     }
-    runtime()?.block_on(serve(&configuration, args.drain, screen))
+    runtime()?.block_on(serve(&configuration, args.drain, console))
 }
 
 /// Reads a DURATION of the command line.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+fn duration(text: &str) -> Result<Duration, String> {
     configured(text).ok_or_else(|| "write 0s, 90s or 5m".into())
 }
 
 async fn serve(
     configuration: &Configuration,
     patience: Duration,
-    screen: &Screen,
+    console: &Console,
 ) -> Result<Outcome, Failure> {
     let uncaught = |error| Fault::new(format!("signals cannot be caught: {error}"));
     let mut stops = Stops::new().map_err(uncaught)?;
     #[cfg(unix)]
     let hang_up = signal(SignalKind::hangup()).map_err(uncaught)?;
-    let assembly =
-        assemble(configuration, time::now(), Strictness::SetAside).await.map_err(Failure::Faults)?;
+    let assembly = assemble(configuration, time::now(), Strictness::Warn).await.map_err(Failure::Faults)?;
     // The ephemeral signers' certificates are served for as long as the edge runs.
     let Assembly { builder, ephemeral: _ephemeral, revocations, alarms, .. } = assembly;
     for alarm in &alarms {
@@ -67,7 +81,7 @@ async fn serve(
         background.spawn(admin.serve(edge.handle()));
     }
     background.spawn(revocation::watch(revocations, edge.handle()));
-    announce(&edge, admin_address, screen);
+    announce(&edge, admin_address, console);
 
     let handle = edge.handle();
     background.spawn(async move {
@@ -125,7 +139,7 @@ fn unbound(why: io::ErrorKind) -> &'static str {
 }
 
 /// One line per listener with the port really bound, then `ready` alone. A reader that went away is no reason to stop.
-fn announce(edge: &Edge, admin: Option<std::net::SocketAddr>, screen: &Screen) {
+fn announce(edge: &Edge, admin: Option<std::net::SocketAddr>, console: &Console) {
     let sip = edge
         .listeners()
         .iter()
@@ -133,14 +147,14 @@ fn announce(edge: &Edge, admin: Option<std::net::SocketAddr>, screen: &Screen) {
     let all = sip.chain(admin.map(|address| ("admin".to_owned(), address)));
     let mut out = io::stdout().lock();
     for (listener, address) in all {
-        let _ = if screen.json() {
+        let _ = if console.json() {
             writeln!(out, "{}", json!({ "ready": listener, "address": address.to_string() }))
         } else {
             writeln!(out, "ready {listener} {address}")
         };
     }
     let _ =
-        if screen.json() { writeln!(out, "{}", json!({ "ready": true })) } else { writeln!(out, "ready") };
+        if console.json() { writeln!(out, "{}", json!({ "ready": true })) } else { writeln!(out, "ready") };
     let _ = out.flush();
 }
 
@@ -194,4 +208,4 @@ impl Stops {
 }
 
 /// How long calls in progress may go on once the edge is to stop, where the command line does not say.
-pub(super) const DRAIN: &str = "60s";
+const DRAIN: &str = "60s";

@@ -1,22 +1,73 @@
 //! `attesta sign`: the value of one Identity header field.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use attesta_net::random;
 use attesta_stir::{
     Attestation, Base, DEFAULT_PORTS, DialPlan, Identity, IdentityError, OrigId, Shaken, SigningKey,
-    TelephoneNumber, X5u, X5uError,
+    TelephoneNumber, UnixTime, X5u, X5uError,
 };
+use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::screen::Screen;
-use super::{Attest, Outcome, Sign, SignedType, time};
+use super::outcome::Outcome;
+use crate::console::Console;
 use crate::fault::{Failure, Fault};
-use crate::files;
+use crate::{files, time};
 
-pub(super) fn sign(args: &Sign, screen: &Screen) -> Result<Outcome, Failure> {
+#[derive(Debug, Args)]
+pub(super) struct Sign {
+    /// The signing key: PKCS #8 or SEC 1 PEM, P-256
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// Where verifiers find the certificate
+    #[arg(long, value_name = "URL")]
+    x5u: String,
+    /// The calling number, with or without visual separators, or a tel: or sip: URI
+    #[arg(long, value_name = "TN", value_parser = caller)]
+    orig: Identity,
+    /// The called number, or a tel:, sip: or urn: URI; may be given again
+    #[arg(long, value_name = "TN", required = true, value_parser = callee)]
+    dest: Vec<Identity>,
+    /// The type of the PASSporT: a provider's, or one of a delegate of numbers, which has neither --attest nor --origid
+    #[arg(long, value_name = "TYPE", value_enum, default_value_t = SignedType::Shaken)]
+    ppt: SignedType,
+    /// How well the signer knows the caller
+    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = Attest::A)]
+    attest: Attest,
+    /// What tells this origin from others, a UUID [default: a random one]
+    #[arg(long, value_name = "UUID")]
+    origid: Option<OrigId>,
+    /// The time of signing: RFC 3339 or seconds since the epoch [default: now]
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    at: Option<UnixTime>,
+}
+
+/// The types that are signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum SignedType {
+    /// RFC 8588
+    Shaken,
+    /// RFC 8225, without a type
+    Base,
+}
+
+/// The attestation levels of SHAKEN (RFC 8588 section 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "verbatim")]
+pub(super) enum Attest {
+    /// The caller is known, and has the right to the number
+    A,
+    /// The caller is known
+    B,
+    /// Only the gateway is known
+    C,
+}
+
+pub(super) fn sign(args: &Sign, console: &Console) -> Result<Outcome, Failure> {
     let key = read_key(args)?;
-    let x5u = read_url(args, screen)?;
+    let x5u = read_url(args, console)?;
     let mut identity = Vec::new();
     let iat = args.at.unwrap_or_else(time::now);
     let signed = match args.ppt {
@@ -38,8 +89,8 @@ pub(super) fn sign(args: &Sign, screen: &Screen) -> Result<Outcome, Failure> {
     };
     signed.map_err(|error| Fault::new(error.to_string()))?;
     let identity = String::from_utf8_lossy(&identity);
-    let mut out = screen.out();
-    if screen.json() {
+    let mut out = console.out();
+    if console.json() {
         writeln!(out, "{}", json!({ "identity": identity }))?;
     } else {
         writeln!(out, "{identity}")?;
@@ -49,12 +100,12 @@ pub(super) fn sign(args: &Sign, screen: &Screen) -> Result<Outcome, Failure> {
 }
 
 /// Reads who calls: a number, or a URI with one or without.
-pub(super) fn caller(text: &str) -> Result<Identity, String> {
+fn caller(text: &str) -> Result<Identity, String> {
     identity(text, &["sip", "sips", "tel"], Identity::caller)
 }
 
 /// Reads who is called, which may be a service such as `urn:service:sos` (RFC 9027 section 3).
-pub(super) fn callee(text: &str) -> Result<Identity, String> {
+fn callee(text: &str) -> Result<Identity, String> {
     identity(text, &["sip", "sips", "tel", "urn"], Identity::callee)
 }
 
@@ -84,10 +135,10 @@ fn read_key(args: &Sign) -> Result<SigningKey, Fault> {
 }
 
 /// A URL of another port than verifiers take is for tests, which know what they do.
-fn read_url(args: &Sign, screen: &Screen) -> Result<X5u, Fault> {
+fn read_url(args: &Sign, console: &Console) -> Result<X5u, Fault> {
     match X5u::parse(&args.x5u, DEFAULT_PORTS) {
         Err(X5uError::ForbiddenPort) => {
-            screen.warn(
+            console.warn(
                 &Fault::new("verifiers refuse a certificate URL of this port").help("443 and 8443 are taken"),
             );
             X5u::parse(&args.x5u, &(1..=u16::MAX).collect::<Vec<_>>())

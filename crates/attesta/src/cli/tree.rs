@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
-use super::screen::Palette;
+use crate::console::Palette;
 
 /// Writes `value`, which is an object as a rule.
 pub(super) fn write(out: &mut impl Write, value: &Value, palette: Palette) -> io::Result<()> {

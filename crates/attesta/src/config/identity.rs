@@ -8,7 +8,7 @@ use attesta_sip::Status;
 use attesta_stir::VerstatProfile;
 use ipnet::IpNet;
 
-use super::names::{DEFAULT_TRUST, Names, borne};
+use super::names::{DEFAULT_TRUST, Names, known_name};
 use super::section::Section;
 use super::source::Span;
 use super::value::Text;
@@ -79,7 +79,7 @@ impl SignerSettings {
     pub(super) fn read(section: Section<'_>, names: &Names) -> Option<Self> {
         let name = section.text("name");
         let trust =
-            section.text("trust").and_then(|text| borne(&section, &text, "trust domain", &names.trust));
+            section.text("trust").and_then(|text| known_name(&section, &text, "trust domain", &names.trust));
         let means = if section.boolean("ephemeral") == Some(true) {
             for key in ["key", "certificate", "x5u"] {
                 if let Some(text) = section.text(key) {
@@ -106,7 +106,7 @@ impl SignerSettings {
     }
 
     /// The trust domain that an ephemeral signer brings its root to.
-    pub(crate) fn home(&self) -> &str {
+    pub(crate) fn root_domain(&self) -> &str {
         self.trust.as_deref().unwrap_or(DEFAULT_TRUST)
     }
 }

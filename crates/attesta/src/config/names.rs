@@ -69,7 +69,12 @@ fn names_of<'a>(
 }
 
 /// `text` as a name of `known`, which are all of a kind; reported if it is none of them.
-pub(super) fn borne(section: &Section<'_>, text: &Text, kind: &str, known: &[String]) -> Option<Arc<str>> {
+pub(super) fn known_name(
+    section: &Section<'_>,
+    text: &Text,
+    kind: &str,
+    known: &[String],
+) -> Option<Arc<str>> {
     if let Some(name) = known.iter().find(|name| *name == text.as_str()) {
         return Some(name.as_str().into());
     }
@@ -80,6 +85,17 @@ pub(super) fn borne(section: &Section<'_>, text: &Text, kind: &str, known: &[Str
     };
     section.refuse(text, format!("there is no {kind} named {}", text.shown()), help);
     None
+}
+
+/// The names of a list; each must be one of `known`, which are names of `kind`.
+pub(super) fn known_names(
+    section: &Section<'_>,
+    key: &'static str,
+    kind: &str,
+    known: &[String],
+) -> Vec<Arc<str>> {
+    let texts = section.texts(key).unwrap_or_default();
+    texts.iter().filter_map(|text| known_name(section, text, kind, known)).collect()
 }
 
 /// The trust domain that holds where none is named.

@@ -3,13 +3,11 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::names::borne;
 use super::source::{Source, Span};
 use super::value::{Text, duration, nearest};
 use crate::fault::Fault;
@@ -216,12 +214,6 @@ impl<'a> Section<'a> {
     ) -> Option<Vec<T>> {
         let texts = self.texts(key)?;
         Some(texts.iter().filter_map(|text| self.choose(text, key, words, later)).collect())
-    }
-
-    /// The names of a list, each borne by one of `known`, which are of one kind.
-    pub(super) fn borne_list(&self, key: &'static str, kind: &str, known: &[String]) -> Vec<Arc<str>> {
-        let texts = self.texts(key).unwrap_or_default();
-        texts.iter().filter_map(|text| borne(self, text, kind, known)).collect()
     }
 
     /// Keys that the contract has and this version has not.

@@ -4,10 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::{NonZero, NonZeroU8};
 
 use attesta_b2bua::Prefix;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use super::section::Section;
 use super::source::Span;
-use crate::telemetry;
 
 /// The emergency numbers where the file names none.
 pub(super) fn emergency_numbers() -> Vec<Prefix> {
@@ -103,7 +104,7 @@ impl Default for LogSettings {
 impl LogSettings {
     pub(super) fn read(section: Section<'_>) -> Self {
         let default = Self::default();
-        let level = |text: &str| telemetry::filter(text).is_some().then(|| text.to_owned());
+        let level = |text: &str| filter(text).is_some().then(|| text.to_owned());
         let settings = Self {
             level: section
                 .parsed("level", "error, warn, info, debug or trace, or \"info,attesta_net=debug\"", level)
@@ -115,6 +116,15 @@ impl LogSettings {
         section.close();
         settings
     }
+}
+
+/// The filter that `directives` describe, if they do: a level, and levels of modules. A word alone that is no level would
+/// name a module, and silence all others.
+pub(crate) fn filter(directives: &str) -> Option<EnvFilter> {
+    // No word at all would be read as "error".
+    let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
+    let is_known = |directive: &str| directive.contains('=') || is_level(directive);
+    directives.split(',').all(is_known).then(|| EnvFilter::builder().parse(directives).ok())?
 }
 
 /// The port of DNS (RFC 1035 section 4.2).

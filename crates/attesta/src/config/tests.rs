@@ -1,6 +1,14 @@
 //! What is said about a file that must be mended, word for word.
 
-use super::*;
+use std::time::Duration;
+
+use attesta::StreamLimits;
+use attesta_b2bua::Consequence;
+
+use super::service::AdminSettings;
+use super::source::Source;
+use super::{Configuration, DEFAULT, Settings};
+use crate::fault::Fault;
 
 /// The faults of `text`, one per line: `line:column text | help`.
 fn faults(text: &str) -> Vec<String> {
@@ -52,7 +60,7 @@ fn the_limits_of_streams_that_the_default_shows_are_the_defaults() {
     assert_eq!(settings(&section.join("\n")).streams, StreamLimits::default());
     assert_eq!(
         settings("[streams]\nidle = \"1m\"\nper_peer = 7\nkeep_alive = \"off\"\n").streams,
-        StreamLimits::default().idle(std::time::Duration::from_secs(60)).per_peer(7).keep_alive(None)
+        StreamLimits::default().idle(Duration::from_secs(60)).per_peer(7).keep_alive(None)
     );
     assert_eq!(section.len(), 13, "every key is shown");
 }
@@ -270,7 +278,7 @@ fn the_last_trunk_takes_the_verify_table() {
                 [trunk.verify]\nbudget = \"1s\"\non = { missing = \"reject:428\" }\n";
     let settings = settings(text);
     assert_eq!(settings.trunks.len(), 1);
-    assert_eq!(settings.verify.outcomes.failed, attesta_b2bua::Consequence::Reject);
+    assert_eq!(settings.verify.outcomes.failed, Consequence::Reject);
 }
 
 #[test]

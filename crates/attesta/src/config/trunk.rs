@@ -11,7 +11,7 @@ use attesta_sip::{Host, Status};
 use attesta_stir::{Attestation, DialPlan};
 
 use super::identity::TrunkVerify;
-use super::names::{DEFAULT_TRUST, Names, borne};
+use super::names::{DEFAULT_TRUST, Names, known_name, known_names};
 use super::section::Section;
 use super::value::Text;
 
@@ -43,7 +43,7 @@ pub(super) fn read_trunk(section: Section<'_>, names: &Names, outcomes: Outcomes
     for (_, target) in &targets {
         trunk = trunk.target(target.clone());
     }
-    for listener in section.borne_list("listen", "listener", &names.listeners) {
+    for listener in known_names(&section, "listen", "listener", &names.listeners) {
         trunk = trunk.listener(listener);
     }
     let inbound = section.choice("inbound_identity", INBOUND, &[]).unwrap_or_default();
@@ -101,7 +101,7 @@ fn read_origin(section: &Section<'_>, names: &Names, mut trunk: Trunk) -> Trunk 
     if let Some(attest) = section.choice("unknown_attest", ATTESTATIONS, &[]) {
         trunk = trunk.unknown_attest(attest);
     }
-    for signer in section.borne_list("signers", "signer", &names.signers) {
+    for signer in known_names(section, "signers", "signer", &names.signers) {
         trunk = trunk.vouched_by(signer);
     }
     if let Some(trusted) = section.choices("trusts", TRUSTS, &[]) {
@@ -122,12 +122,12 @@ fn read_origin(section: &Section<'_>, names: &Names, mut trunk: Trunk) -> Trunk 
 /// What holds for calls that leave by the trunk.
 fn read_egress(section: &Section<'_>, names: &Names, mut trunk: Trunk) -> Trunk {
     if let Some(signer) =
-        section.text("signer").and_then(|text| borne(section, &text, "signer", &names.signers))
+        section.text("signer").and_then(|text| known_name(section, &text, "signer", &names.signers))
     {
         trunk = trunk.signer(signer);
     }
     if let Some(trust) =
-        section.text("trust").and_then(|text| borne(section, &text, "trust domain", &names.trust))
+        section.text("trust").and_then(|text| known_name(section, &text, "trust domain", &names.trust))
     {
         trunk = trunk.trust(trust);
     }
@@ -241,7 +241,7 @@ fn require_trust_and_signer(
 
 /// Reads one `[[route]]`.
 pub(super) fn read_route(section: Section<'_>, names: &Names) -> Option<Route> {
-    let from = section.text("from").and_then(|text| borne(&section, &text, "trunk", &names.trunks));
+    let from = section.text("from").and_then(|text| known_name(&section, &text, "trunk", &names.trunks));
     let number = section.parsed("number", "a number prefix, such as \"+1\"", |text| text.parse().ok());
     section.require("to");
     let to = section.texts("to").unwrap_or_default();
@@ -264,7 +264,7 @@ pub(super) fn read_route(section: Section<'_>, names: &Names) -> Option<Route> {
 
 /// The trunk that `text` names, which must be one that calls can be sent to.
 fn destination(section: &Section<'_>, text: &Text, names: &Names) -> Option<Arc<str>> {
-    let trunk = borne(section, text, "trunk", &names.trunks)?;
+    let trunk = known_name(section, text, "trunk", &names.trunks)?;
     if !names.with_targets.iter().any(|name| **name == *trunk) {
         section.refuse(
             text,

@@ -6,7 +6,7 @@ use attesta_sip::{From, Identity, Name, NameAddr, PAssertedIdentity, Request, Ur
 use attesta_stir::Verstat;
 use serde_json::{Map, Value};
 
-use super::ladder::Crossing;
+use super::ladder::CapturedDatagram;
 use super::phone::CallError;
 use crate::cli::passport;
 
@@ -19,7 +19,7 @@ pub(super) struct PlacedCall {
     /// What the callee received.
     pub(super) received: Option<Received>,
     /// What crossed the sockets, in order of time.
-    pub(super) crossings: Vec<Crossing>,
+    pub(super) datagrams: Vec<CapturedDatagram>,
 }
 
 /// What the callee's INVITE says about the caller.
@@ -35,9 +35,9 @@ impl PlacedCall {
         set_up: Result<Duration, CallError>,
         lasted: Duration,
         invite: Option<Request>,
-        crossings: Vec<Crossing>,
+        datagrams: Vec<CapturedDatagram>,
     ) -> Self {
-        Self { set_up, lasted, received: invite.as_ref().map(Received::of), crossings }
+        Self { set_up, lasted, received: invite.as_ref().map(Received::of), datagrams }
     }
 
     /// Whether the call came about, and its callee learnt that the caller's number is vouched for.

@@ -16,7 +16,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 
-use super::ladder::{Crossing, Party};
+use super::ladder::{CapturedDatagram, Party};
 
 /// A user agent, as small as the demonstration needs it, on the transaction layer that the edges use too.
 pub(super) struct Phone {
@@ -28,7 +28,7 @@ pub(super) struct Phone {
     /// Who this is, and who is at the other end of its socket.
     party: Party,
     peer: Party,
-    notes: mpsc::UnboundedSender<Crossing>,
+    captures: mpsc::UnboundedSender<CapturedDatagram>,
     buffer: Vec<u8>,
 }
 
@@ -36,7 +36,7 @@ impl Phone {
     pub(super) async fn bind(
         party: Party,
         peer: Party,
-        notes: mpsc::UnboundedSender<Crossing>,
+        captures: mpsc::UnboundedSender<CapturedDatagram>,
     ) -> io::Result<Self> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let local = socket.local_addr()?;
@@ -50,7 +50,7 @@ impl Phone {
             ids: IdGenerator::new(place, &seed()?),
             party,
             peer,
-            notes,
+            captures,
             buffer: vec![0; MAX_DATAGRAM],
         })
     }
@@ -66,8 +66,8 @@ impl Phone {
         caller: &str,
         callee: &str,
     ) -> Result<Duration, CallError> {
-        let patience = timeout(PATIENCE, self.call_and_hang_up(edge, caller, callee));
-        patience.await.unwrap_or(Err(CallError::Timeout))
+        let with_timeout = timeout(CALL_TIMEOUT, self.call_and_hang_up(edge, caller, callee));
+        with_timeout.await.unwrap_or(Err(CallError::Timeout))
     }
 
     async fn call_and_hang_up(
@@ -87,8 +87,12 @@ impl Phone {
         let dialog = Dialog::of(&invite, &answer)?;
         self.endpoint.send(dialog.request(Method::Ack, 1), Flow::udp(self.local, edge), &self.sent_by);
         let id = self.request(Clock::mono(), dialog.request(Method::Bye, 2), edge)?;
-        let goodbye = self.final_response(id).await?;
-        if goodbye.status().is_success() { Ok(set_up) } else { Err(CallError::Refused(goodbye.status())) }
+        let bye_response = self.final_response(id).await?;
+        if bye_response.status().is_success() {
+            Ok(set_up)
+        } else {
+            Err(CallError::Refused(bye_response.status()))
+        }
     }
 
     /// Answers every call that comes, and hands on each INVITE as it was received, until dropped.
@@ -179,7 +183,7 @@ impl Phone {
                 Output::Event(event) => return Ok(event),
                 Output::Timeout(deadline) => deadline,
             };
-            let alarm = sleep_until(deadline.unwrap_or_else(|| Clock::mono() + PATIENCE).into());
+            let alarm = sleep_until(deadline.unwrap_or_else(|| Clock::mono() + CALL_TIMEOUT).into());
             tokio::select! {
                 received = self.socket.recv_from(&mut self.buffer) => {
                     let (octets, remote) = received?;
@@ -200,7 +204,7 @@ impl Phone {
 
     fn note(&self, from: Party, to: Party, data: &Bytes) {
         // Nobody who listens any more is nobody who minds.
-        let _ = self.notes.send(Crossing { at: Clock::mono(), from, to, data: data.clone() });
+        let _ = self.captures.send(CapturedDatagram { at: Clock::mono(), from, to, data: data.clone() });
     }
 }
 
@@ -271,4 +275,4 @@ impl From<io::Error> for CallError {
 const SDP: &str = "application/sdp";
 const MAX_DATAGRAM: usize = 65_535;
 /// Longer than a call on loopback takes, shorter than anybody waits for a demonstration.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);

@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 use super::call::PlacedCall;
 use super::ladder;
-use crate::cli::screen::Palette;
 use crate::cli::tree;
+use crate::console::Palette;
 
 /// Shows the first call that was not verified, else the first of all.
 pub(super) fn write_text(out: &mut impl Write, calls: &[PlacedCall], palette: Palette) -> io::Result<()> {
     let Some(shown) = shown(calls) else { return Ok(()) };
     let (bold, dim) = (palette.bold, palette.dim);
-    ladder::draw(out, palette, &shown.crossings)?;
+    ladder::draw(out, palette, &shown.datagrams)?;
     if let Some(passport) = shown.received.as_ref().and_then(|received| received.passport.clone()) {
         writeln!(out, "\n{bold}The PASSporT that the callee received{bold:#}")?;
         tree::write(out, &Value::Object(passport), palette)?;
@@ -40,17 +40,17 @@ pub(super) fn write_text(out: &mut impl Write, calls: &[PlacedCall], palette: Pa
 
 pub(super) fn write_json(out: &mut impl Write, calls: &[PlacedCall]) -> io::Result<()> {
     let Some(shown) = shown(calls) else { return Ok(()) };
-    let start = shown.crossings.first().map(|crossing| crossing.at);
+    let start = shown.datagrams.first().map(|datagram| datagram.at);
     let ladder: Vec<_> = shown
-        .crossings
+        .datagrams
         .iter()
-        .map(|crossing| {
-            let after = start.map_or(Duration::ZERO, |start| crossing.at.saturating_duration_since(start));
+        .map(|datagram| {
+            let after = start.map_or(Duration::ZERO, |start| datagram.at.saturating_duration_since(start));
             json!({
                 "ms": (after.as_secs_f64() * 1e6).round() / 1e3,
-                "from": crossing.from.as_str(),
-                "to": crossing.to.as_str(),
-                "message": crossing.label().text,
+                "from": datagram.from.as_str(),
+                "to": datagram.to.as_str(),
+                "message": datagram.label().text,
             })
         })
         .collect();

@@ -5,7 +5,8 @@ use attesta_stir::cert::{Certificate, CertificateChain, ClaimConstraints, TnEntr
 use serde_json::{Map, Value, json};
 
 use super::finding::Findings;
-use super::{time, typed};
+use super::printer::typed;
+use crate::time;
 
 /// `octets` as PEM or DER certificates.
 pub(super) fn read(octets: &[u8], text: &str, now: UnixTime) -> Option<Value> {

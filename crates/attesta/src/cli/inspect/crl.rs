@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::certificate::hex;
 use super::finding::Findings;
-use super::{time, typed};
+use super::printer::typed;
+use crate::time;
 
 /// `octets` as a list in PEM or DER.
 pub(super) fn read(octets: &[u8], text: &str, now: UnixTime) -> Option<Value> {

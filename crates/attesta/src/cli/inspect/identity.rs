@@ -4,9 +4,10 @@ use attesta_sip::{Identity, Name};
 use attesta_stir::{Check, Facts, IdentityField, Reason, UnixTime, VerifyPolicy, examine};
 use serde_json::{Map, Value, json};
 
-use super::super::passport;
 use super::finding::Findings;
-use super::{time, typed};
+use super::printer::typed;
+use crate::cli::passport;
+use crate::time;
 
 /// The value of an Identity header field that stands alone, with its name or without.
 pub(super) fn read(text: &str, now: UnixTime) -> Option<Value> {

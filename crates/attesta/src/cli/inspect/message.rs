@@ -7,7 +7,9 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::finding::Findings;
-use super::{identity, time, typed};
+use super::identity;
+use super::printer::typed;
+use crate::time;
 
 /// `octets` as one datagram; what is meant to be SIP and is not is shown with its fault.
 pub(super) fn read(octets: &[u8]) -> Option<Value> {

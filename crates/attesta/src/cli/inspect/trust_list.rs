@@ -4,10 +4,11 @@ use attesta_stir::UnixTime;
 use attesta_stir::cert::{Certificate, CertificateChain};
 use serde_json::{Map, Value, json};
 
-use super::super::passport;
 use super::certificate::summary;
 use super::finding::Findings;
-use super::{time, typed};
+use super::printer::typed;
+use crate::cli::passport;
+use crate::time;
 
 /// A JWS whose payload has a `trustList`.
 pub(super) fn read(text: &str, now: UnixTime) -> Option<Value> {

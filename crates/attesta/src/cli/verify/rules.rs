@@ -5,14 +5,16 @@ use std::path::Path;
 use attesta_stir::cert::{Cache, CacheConfig, CrlError, Fetched, Revocations, TrustAnchors};
 use attesta_stir::{UnixTime, VerifyPolicy, X5u, X5uError};
 
-use super::super::screen::Screen;
-use super::super::{Stale, Verify, time};
-use crate::config::{
-    Configuration, DEFAULT_TRUST, FetchSettings, RevocationSettings, Source, Text, VerifySettings,
-};
+use super::args::{Stale, Verify};
+use crate::config::Configuration;
+use crate::config::identity::{FetchSettings, RevocationSettings, VerifySettings};
+use crate::config::names::DEFAULT_TRUST;
+use crate::config::source::Source;
+use crate::config::value::Text;
+use crate::console::Console;
 use crate::fault::{Failure, Fault};
-use crate::files;
 use crate::revocation::{self, MAX_LIST};
+use crate::{files, time};
 
 /// What is believed, and how strictly.
 pub(super) struct Rules {
@@ -25,7 +27,7 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    pub(super) fn read(args: &Verify, at: UnixTime, screen: &Screen) -> Result<Self, Failure> {
+    pub(super) fn read(args: &Verify, at: UnixTime, console: &Console) -> Result<Self, Failure> {
         let configuration = match &args.config {
             Some(path) => Some(Configuration::open(Some(path)).map_err(Failure::Faults)?),
             None => None,
@@ -54,7 +56,7 @@ impl Rules {
         let configured = configuration.as_ref().and_then(|configuration| {
             Some((&configuration.source, configuration.settings.revocation(DEFAULT_TRUST)?))
         });
-        let revocations = read_lists(args, configured, &anchors, at, screen)?;
+        let revocations = read_lists(args, configured, &anchors, at, console)?;
         Ok(Self { anchors, policy, freshness: verify.freshness, ports, revocations })
     }
 
@@ -89,7 +91,7 @@ fn read_lists(
     configured: Option<(&Source, &RevocationSettings)>,
     anchors: &TrustAnchors,
     at: UnixTime,
-    screen: &Screen,
+    console: &Console,
 ) -> Result<Option<Revocations>, Fault> {
     let hard = match args.crl_stale {
         Some(policy) => policy == Stale::Hard,
@@ -123,7 +125,7 @@ fn read_lists(
             let text = format!("the revocation list is out of date since {}", time::display(due));
             let help =
                 if hard { "fetch a newer one" } else { "what it revokes stays revoked; fetch a newer one" };
-            screen.warn(&Fault::in_file(name, text).help(help));
+            console.warn(&Fault::in_file(name, text).help(help));
         }
         lists.push(list);
     }

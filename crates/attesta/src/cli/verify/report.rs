@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use attesta_stir::{Check, Finding, Outcome as CheckOutcome, Reason, Verification};
 use serde::Serialize;
 
-use super::super::screen::Palette;
+use crate::console::Palette;
 
 /// What is printed, in the order of the contract.
 #[derive(Debug, Serialize)]
-pub(super) struct Judgement {
+pub(super) struct MessageReport {
     /// The message, where several are judged.
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
@@ -26,7 +26,7 @@ pub(super) struct Judgement {
     code: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
-    identities: Vec<JudgedIdentity>,
+    identities: Vec<IdentityReport>,
     #[serde(skip)]
     explained: Option<Reason>,
     /// The certificates that nobody gave.
@@ -35,7 +35,7 @@ pub(super) struct Judgement {
 }
 
 #[derive(Debug, Serialize)]
-struct JudgedIdentity {
+struct IdentityReport {
     index: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     ppt: Option<&'static str>,
@@ -47,11 +47,11 @@ struct JudgedIdentity {
     /// Its token was on another call before.
     #[serde(skip_serializing_if = "is_false")]
     replayed: bool,
-    checks: Vec<MadeCheck>,
+    checks: Vec<CheckReport>,
 }
 
 #[derive(Debug, Serialize)]
-struct MadeCheck {
+struct CheckReport {
     check: &'static str,
     result: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,13 +60,13 @@ struct MadeCheck {
     outcome: CheckOutcome,
 }
 
-impl Judgement {
+impl MessageReport {
     /// `replayed` says of each Identity header field whether its token was on another call before, `wanted` which
     /// certificates were not at hand.
     pub(super) fn of(verification: &Verification, replayed: &[bool], wanted: Vec<String>) -> Self {
         let reason = verification.reason();
         let identities = verification.findings().iter().enumerate().map(|(index, finding)| {
-            JudgedIdentity::of(index, finding, replayed.get(index).copied().unwrap_or_default())
+            IdentityReport::of(index, finding, replayed.get(index).copied().unwrap_or_default())
         });
         Self {
             file: None,
@@ -121,10 +121,10 @@ impl Judgement {
     }
 }
 
-impl JudgedIdentity {
+impl IdentityReport {
     fn of(index: usize, finding: &Finding, replayed: bool) -> Self {
         let reason = finding.reason();
-        let check = |(check, outcome): (Check, CheckOutcome)| MadeCheck {
+        let check = |(check, outcome): (Check, CheckOutcome)| CheckReport {
             check: check.as_str(),
             result: outcome.as_str(),
             reason: finding.checks().reason(check).map(|reason| reason.as_str()),
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     fn written(reason: Reason, wanted: &[&str]) -> String {
-        let judgement = Judgement {
+        let report = MessageReport {
             file: None,
             index: None,
             verdict: "fail",
@@ -189,7 +189,7 @@ mod tests {
             wanted: wanted.iter().map(ToString::to_string).collect(),
         };
         let mut out = Vec::new();
-        judgement.write(&mut out, Palette::PLAIN).unwrap();
+        report.write(&mut out, Palette::PLAIN).unwrap();
         String::from_utf8(out).unwrap()
     }
 

@@ -1,4 +1,4 @@
-//! Setting the stage: two edges, two telephones, and the wire between the edges.
+//! Setting the stage: two edges, two telephones, and the relay between the edges.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -14,44 +14,44 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, timeout};
 
 use super::call::PlacedCall;
-use super::ladder::{Crossing, Party};
+use super::ladder::{CapturedDatagram, Party};
 use super::phone::Phone;
-use super::wire::Wire;
+use super::relay::Relay;
 use crate::fault::Fault;
 
 /// Everything that takes part in a demonstration. Dropping it ends it.
-pub(super) struct Stage {
+pub(super) struct DemoNetwork {
     caller: Phone,
     signing_edge: SocketAddr,
-    crossings: mpsc::UnboundedReceiver<Crossing>,
+    datagrams: mpsc::UnboundedReceiver<CapturedDatagram>,
     invites: mpsc::UnboundedReceiver<Request>,
     /// Serves the certificate that the signing edge signs with.
     _ephemeral: Ephemeral,
-    /// The edges, the wire and the callee at work.
+    /// The edges, the relay and the callee at work.
     _tasks: JoinSet<()>,
 }
 
-impl Stage {
-    pub(super) async fn set() -> Result<Self, Fault> {
-        let (notes, crossings) = mpsc::unbounded_channel();
+impl DemoNetwork {
+    pub(super) async fn start() -> Result<Self, Fault> {
+        let (captures, datagrams) = mpsc::unbounded_channel();
         let (invited, invites) = mpsc::unbounded_channel();
         let ephemeral = Ephemeral::start().await.map_err(|error| broken(&error))?;
-        let wire = Wire::bind().await.map_err(|error| broken(&error))?;
-        let caller = phone(Party::Caller, Party::SigningEdge, &notes).await?;
-        let callee = phone(Party::Callee, Party::VerifyingEdge, &notes).await?;
+        let relay = Relay::bind().await.map_err(|error| broken(&error))?;
+        let caller = phone(Party::Caller, Party::SigningEdge, &captures).await?;
+        let callee = phone(Party::Callee, Party::VerifyingEdge, &captures).await?;
 
-        let signing = signing_edge(&ephemeral, &caller, &wire)?.build().map_err(|error| broken(&error))?;
+        let signing = signing_edge(&ephemeral, &caller, &relay)?.build().map_err(|error| broken(&error))?;
         let verifying =
-            verifying_edge(&ephemeral, &callee, &wire)?.build().map_err(|error| broken(&error))?;
+            verifying_edge(&ephemeral, &callee, &relay)?.build().map_err(|error| broken(&error))?;
         let (outside, inside) = (address(&signing, 0)?, address(&signing, 1)?);
         let far = address(&verifying, 0)?;
 
         let mut tasks = JoinSet::new();
-        tasks.spawn(async move { drop(wire.carry(inside, far, notes).await) });
+        tasks.spawn(async move { drop(relay.carry(inside, far, captures).await) });
         tasks.spawn(async move { drop(callee.answer(invited).await) });
         tasks.spawn(async move { drop(signing.run().await) });
         tasks.spawn(async move { drop(verifying.run().await) });
-        Ok(Self { caller, signing_edge: outside, crossings, invites, _ephemeral: ephemeral, _tasks: tasks })
+        Ok(Self { caller, signing_edge: outside, datagrams, invites, _ephemeral: ephemeral, _tasks: tasks })
     }
 
     /// Places one call and waits for its end; each has numbers of its own.
@@ -62,35 +62,35 @@ impl Stage {
         let set_up = self.caller.call(self.signing_edge, &caller, &callee).await;
         let lasted = Clock::mono().saturating_duration_since(start);
         // The callee hands on the INVITE before it answers, so it is there if anything is.
-        let invite = timeout(PATIENCE, self.invites.recv()).await.ok().flatten().filter(|_| set_up.is_ok());
-        let mut crossings = self.crossings_of_a_call(set_up.is_ok()).await;
-        crossings.sort_by_key(|crossing| crossing.at);
-        PlacedCall::new(set_up, lasted, invite, crossings)
+        let invite = timeout(WAIT, self.invites.recv()).await.ok().flatten().filter(|_| set_up.is_ok());
+        let mut datagrams = self.datagrams_of_a_call(set_up.is_ok()).await;
+        datagrams.sort_by_key(|datagram| datagram.at);
+        PlacedCall::new(set_up, lasted, invite, datagrams)
     }
 }
 
-impl Stage {
+impl DemoNetwork {
     /// What has crossed the sockets. Each edge ends its two legs by itself, so of a call that came about the last BYE may
     /// still be on its way.
-    async fn crossings_of_a_call(&mut self, came_about: bool) -> Vec<Crossing> {
-        let mut crossings = Vec::new();
+    async fn datagrams_of_a_call(&mut self, came_about: bool) -> Vec<CapturedDatagram> {
+        let mut datagrams = Vec::new();
         let mut hops_left = if came_about { HOPS } else { 0 };
         let waiting = async {
             while hops_left > 0 {
-                let Some(crossing) = self.crossings.recv().await else { break };
-                hops_left -= usize::from(crossing.ends_a_hop());
-                crossings.push(crossing);
+                let Some(datagram) = self.datagrams.recv().await else { break };
+                hops_left -= usize::from(datagram.ends_a_hop());
+                datagrams.push(datagram);
             }
         };
         // What has not come by then is missing from the ladder, as it should be.
-        let _ = timeout(PATIENCE, waiting).await;
-        crossings.extend(std::iter::from_fn(|| self.crossings.try_recv().ok()));
-        crossings
+        let _ = timeout(WAIT, waiting).await;
+        datagrams.extend(std::iter::from_fn(|| self.datagrams.try_recv().ok()));
+        datagrams
     }
 }
 
-/// Takes calls from the caller, signs them, and sends them down the wire.
-fn signing_edge(ephemeral: &Ephemeral, caller: &Phone, wire: &Wire) -> Result<Builder, Fault> {
+/// Takes calls from the caller, signs them, and sends them down the relay.
+fn signing_edge(ephemeral: &Ephemeral, caller: &Phone, relay: &Relay) -> Result<Builder, Fault> {
     let signer = ephemeral.signer().map_err(|error| broken(&error))?;
     let caller = Trunk::new("caller")
         .source(Source::Socket(caller.local()))
@@ -98,13 +98,13 @@ fn signing_edge(ephemeral: &Ephemeral, caller: &Phone, wire: &Wire) -> Result<Bu
         .vouched_by("throw-away")
         .inbound_identity(InboundIdentity::Strip);
     let far_edge = Trunk::new("verifying-edge")
-        .source(Source::Socket(wire.near_address))
-        .target(target(wire.near_address)?)
+        .source(Source::Socket(relay.signing_side))
+        .target(target(relay.signing_side)?)
         .listener("inside")
         .inbound_identity(InboundIdentity::Strip);
     Ok(Edge::builder()
         .listen(Listen::udp(ANY_PORT).name("outside"))
-        .listen(Listen::udp(ANY_PORT).name("inside").advertise(SentBy::from(wire.far_address)))
+        .listen(Listen::udp(ANY_PORT).name("inside").advertise(SentBy::from(relay.verifying_side)))
         .trunk(caller)
         .trunk(far_edge)
         .route(Route::new(RouteTo::Trunks(vec!["verifying-edge".into()])))
@@ -112,10 +112,11 @@ fn signing_edge(ephemeral: &Ephemeral, caller: &Phone, wire: &Wire) -> Result<Bu
         .fetch(ephemeral.fetch_config()))
 }
 
-/// Takes calls from the wire, verifies them, and sends them to the callee.
-fn verifying_edge(ephemeral: &Ephemeral, callee: &Phone, wire: &Wire) -> Result<Builder, Fault> {
+/// Takes calls from the relay, verifies them, and sends them to the callee.
+fn verifying_edge(ephemeral: &Ephemeral, callee: &Phone, relay: &Relay) -> Result<Builder, Fault> {
     let anchors = ephemeral.anchors().map_err(|error| broken(&error))?;
-    let near_edge = Trunk::new("signing-edge").source(Source::Socket(wire.far_address)).listener("outside");
+    let near_edge =
+        Trunk::new("signing-edge").source(Source::Socket(relay.verifying_side)).listener("outside");
     let callee = Trunk::new("callee")
         .source(Source::Socket(callee.local()))
         .target(target(callee.local())?)
@@ -123,7 +124,7 @@ fn verifying_edge(ephemeral: &Ephemeral, callee: &Phone, wire: &Wire) -> Result<
         .inbound_identity(InboundIdentity::Strip)
         .outbound_identity(OutboundIdentity::Pass);
     Ok(Edge::builder()
-        .listen(Listen::udp(ANY_PORT).name("outside").advertise(SentBy::from(wire.near_address)))
+        .listen(Listen::udp(ANY_PORT).name("outside").advertise(SentBy::from(relay.signing_side)))
         .listen(Listen::udp(ANY_PORT).name("inside"))
         .trunk(near_edge)
         .trunk(callee)
@@ -133,8 +134,12 @@ fn verifying_edge(ephemeral: &Ephemeral, callee: &Phone, wire: &Wire) -> Result<
         .fetch(ephemeral.fetch_config()))
 }
 
-async fn phone(party: Party, peer: Party, notes: &mpsc::UnboundedSender<Crossing>) -> Result<Phone, Fault> {
-    Phone::bind(party, peer, notes.clone()).await.map_err(|error| broken(&error))
+async fn phone(
+    party: Party,
+    peer: Party,
+    captures: &mpsc::UnboundedSender<CapturedDatagram>,
+) -> Result<Phone, Fault> {
+    Phone::bind(party, peer, captures.clone()).await.map_err(|error| broken(&error))
 }
 
 fn target(address: SocketAddr) -> Result<Target, Fault> {
@@ -158,4 +163,4 @@ const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCA
 const BUDGET: Duration = Duration::from_secs(2);
 /// Caller to edge, edge to edge, edge to callee.
 const HOPS: usize = 3;
-const PATIENCE: Duration = Duration::from_secs(1);
+const WAIT: Duration = Duration::from_secs(1);

@@ -12,7 +12,7 @@ pub(crate) fn now() -> UnixTime {
 }
 
 /// Reads a TIME of the command line.
-pub(super) fn parse(text: &str) -> Result<UnixTime, String> {
+pub(crate) fn parse(text: &str) -> Result<UnixTime, String> {
     let seconds = match text.parse::<u64>() {
         Ok(seconds) => Some(seconds),
         Err(_) => text.parse::<Timestamp>().ok().and_then(|time| u64::try_from(time.as_second()).ok()),
@@ -30,7 +30,7 @@ pub(crate) fn display(time: UnixTime) -> String {
 }
 
 /// `2026-11-22T12:00:00.5Z`, from the time since the epoch.
-pub(super) fn display_exact(since: Duration) -> String {
+pub(crate) fn display_exact(since: Duration) -> String {
     let exact = i64::try_from(since.as_secs()).ok().zip(i32::try_from(since.subsec_nanos()).ok());
     let timestamp = exact.and_then(|(seconds, nanoseconds)| Timestamp::new(seconds, nanoseconds).ok());
     timestamp.map_or_else(|| display(unix(since.as_secs())), |timestamp| timestamp.to_string())

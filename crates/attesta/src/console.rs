@@ -1,4 +1,4 @@
-//! What a command prints: text for people, JSON for programs, complaints on standard error.
+//! What a command prints: text for people, JSON for programs, print_faultsts on standard error.
 
 use std::env;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
@@ -6,14 +6,23 @@ use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 use attesta_net::Clock;
+use clap::ValueEnum;
 use serde_json::json;
 
-use super::Color;
 use crate::fault::Fault;
+
+/// When output is coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    Always,
+    Never,
+}
 
 /// Where and how a command prints.
 #[derive(Debug)]
-pub(crate) struct Screen {
+pub(crate) struct Console {
     /// `--json` was given.
     json: bool,
     out: Palette,
@@ -21,8 +30,8 @@ pub(crate) struct Screen {
     terminal: bool,
 }
 
-impl Screen {
-    pub(super) fn new(color: Color, json: bool) -> Self {
+impl Console {
+    pub(crate) fn new(color: Color, json: bool) -> Self {
         let palette = |is_terminal: bool| match color {
             Color::Always => Palette::COLOURED,
             Color::Never => Palette::PLAIN,
@@ -59,7 +68,7 @@ impl Screen {
     }
 
     /// Prints what the operator must mend. With `--json` that is an object on standard output, too.
-    pub(super) fn complain(&self, faults: &[Fault]) {
+    pub(crate) fn print_faults(&self, faults: &[Fault]) {
         if self.json {
             let errors: Vec<_> = faults.iter().map(fault_json).collect();
             let _ = writeln!(io::stdout(), "{}", json!({ "result": "refused", "errors": errors }));
@@ -74,7 +83,7 @@ impl Screen {
         self.print_on_stderr("warning", self.err.warn, fault);
     }
 
-    pub(super) fn complain_of_output(&self, error: &io::Error) {
+    pub(crate) fn print_output_error(&self, error: &io::Error) {
         let fault = Fault::new(format!("standard output cannot be written: {error}"));
         self.print_on_stderr("error", self.err.bad, &fault);
     }
@@ -103,7 +112,7 @@ pub(crate) struct Palette {
 }
 
 impl Palette {
-    pub(super) const PLAIN: Self = Self {
+    pub(crate) const PLAIN: Self = Self {
         good: Style::new(),
         bad: Style::new(),
         warn: Style::new(),
@@ -147,7 +156,7 @@ fn fault_json(fault: &Fault) -> serde_json::Value {
 
 /// How far long work has come, on a terminal's standard error and nowhere else.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     total: usize,
     done: usize,
     /// When the line is to be drawn next; `None` where nobody would see it.
@@ -156,13 +165,13 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(total: usize) -> Self {
+    pub(crate) fn new(total: usize) -> Self {
         let next = io::stderr().is_terminal().then(|| Clock::mono() + PROGRESS_AFTER);
         Self { total, done: 0, next, drawn: false }
     }
 
     /// One more is done. The clock is read now and then only: this stands in hot loops.
-    pub(super) fn step(&mut self) {
+    pub(crate) fn step(&mut self) {
         self.done += 1;
         let Some(next) = self.next else { return };
         if !self.done.is_multiple_of(PROGRESS_STEP) || Clock::mono() < next {
@@ -174,7 +183,7 @@ impl Progress {
     }
 
     /// Takes the line away.
-    pub(super) fn finish(self) {
+    pub(crate) fn finish(self) {
         if self.drawn {
             let _ = write!(io::stderr(), "\r\u{1b}[K");
         }
