@@ -13,7 +13,7 @@ pub(super) struct Packet<'a> {
 }
 
 /// Whether `octets` begin as a capture does.
-pub(in super::super) fn is_capture(octets: &[u8]) -> bool {
+pub(crate) fn is_capture(octets: &[u8]) -> bool {
     CLASSIC.iter().any(|(magic, ..)| octets.starts_with(magic)) || octets.starts_with(&SECTION.to_be_bytes())
 }
 
