@@ -1,4 +1,4 @@
-//! From what a configuration says to an edge: keys, certificates and anchors are read and tried here.
+//! Builds an edge from a configuration: reads and checks keys, certificates and anchors.
 
 pub(crate) mod reader;
 pub(crate) mod signer;
@@ -18,26 +18,26 @@ use crate::config::Configuration;
 use crate::fault::Fault;
 use crate::revocation::RevocationLists;
 
-/// An edge that can be built, and what it is made of.
+/// An edge that is ready to build, and its parts.
 pub(crate) struct Assembly {
     pub(crate) builder: Builder,
-    /// Must live as long as the edge: they serve the certificates that it signs with.
+    /// These serve the certificates that the edge signs with. They must live as long as the edge.
     pub(crate) ephemeral: Vec<Ephemeral>,
     pub(crate) signers: Vec<SignerState>,
     /// The certificates of listeners.
     pub(crate) tls: Vec<TlsState>,
     pub(crate) domains: Vec<DomainState>,
     pub(crate) revocations: Vec<RevocationLists>,
-    /// How the edge will fetch certificates.
+    /// How the edge fetches certificates.
     pub(crate) fetch: FetchConfig,
-    /// What the operator should know, and does not stop the start.
+    /// Problems that the operator must know and that do not prevent the start.
     pub(crate) alarms: Vec<Fault>,
 }
 
-/// Reads everything that `configuration` names, and makes what it asks to be made.
+/// Reads everything that `configuration` names and creates what it describes.
 ///
 /// # Errors
-/// Every fault found, in the order of the file.
+/// All faults, in the order of the file.
 pub(crate) async fn assemble(
     configuration: &Configuration,
     now: UnixTime,
@@ -86,7 +86,7 @@ pub(crate) async fn assemble(
     Ok(Assembly { builder, ephemeral, signers, tls, domains, revocations, fetch, alarms })
 }
 
-/// What needs no reading of anything else.
+/// Adds the settings that need no other file.
 fn describe(configuration: &Configuration, mut builder: Builder) -> Builder {
     let settings = &configuration.settings;
     builder = builder

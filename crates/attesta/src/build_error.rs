@@ -1,4 +1,4 @@
-//! Why an edge could not be built.
+//! Errors of building an edge.
 
 use std::fmt;
 use std::io;
@@ -7,30 +7,30 @@ use std::net::SocketAddr;
 use attesta_b2bua::ConfigError;
 use attesta_net::{NoRandomness, NoRoots, TlsError};
 
-/// Why an edge could not be built.
+/// Reports why an edge could not be built.
 #[derive(Debug)]
 pub enum BuildError {
     /// The operating system refused an address.
     Bind {
-        /// The address that was asked for.
+        /// The requested address.
         address: SocketAddr,
-        /// Why.
+        /// The error of the operating system.
         error: io::Error,
     },
-    /// The certificates of a listener are of no use.
+    /// The certificate or key of a listener cannot be used.
     Tls {
         /// The address of the listener.
         address: SocketAddr,
-        /// Why.
+        /// The reason.
         error: TlsError,
     },
-    /// The parts do not fit together.
+    /// The parts of the configuration do not match.
     Config(ConfigError),
-    /// There are no roots of the web, so no certificate could be fetched.
+    /// There are no HTTPS root certificates, so no certificate can be fetched.
     NoRoots(NoRoots),
-    /// The system gives no randomness.
+    /// The operating system provides no randomness.
     NoRandomness(NoRandomness),
-    /// The system gives no threads.
+    /// The operating system provides no threads.
     NoThreads(io::Error),
 }
 
@@ -42,7 +42,7 @@ impl fmt::Display for BuildError {
             Self::Config(error) => error.fmt(f),
             Self::NoRoots(error) => error.fmt(f),
             Self::NoRandomness(error) => error.fmt(f),
-            Self::NoThreads(error) => write!(f, "no threads for the workers: {error}"),
+            Self::NoThreads(error) => write!(f, "cannot start the threads of the workers: {error}"),
         }
     }
 }

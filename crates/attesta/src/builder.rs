@@ -1,4 +1,4 @@
-//! Describing an edge: what it listens on, whom it knows, where calls go, as whom it signs and whom it believes.
+//! Describes an edge: its listeners, trunks, routes, signers and trust domains.
 
 use std::mem::take;
 use std::net::SocketAddr;
@@ -22,8 +22,8 @@ use crate::build_error::BuildError;
 use crate::edge::{ChannelCapacity, Edge, Resolvers};
 use crate::listen::{BoundSockets, Listen};
 
-/// An [`Edge`] in the making. The order of the calls does not matter, but for listeners, trunks and routes, which are
-/// asked in the order in which they are added.
+/// Describes an [`Edge`] before it is built. The order of the calls matters only for listeners, trunks and routes: they
+/// are tried in the order in which they are added.
 #[derive(Debug)]
 pub struct Builder<P: Policy = DefaultPolicy> {
     config: attesta_b2bua::Builder,
@@ -61,35 +61,35 @@ impl Builder {
 }
 
 impl<P: Policy> Builder<P> {
-    /// Adds an address that messages arrive at and leave from. A bare address is UDP.
+    /// Adds an address at which messages arrive and from which they leave. A bare address means UDP.
     #[must_use]
     pub fn listen(mut self, listen: impl Into<Listen>) -> Self {
         self.listen.push(listen.into());
         self
     }
 
-    /// What the stream connections of one worker may cost. Default: [`StreamLimits::default`].
+    /// Limits the stream connections of one worker. Default: [`StreamLimits::default`].
     #[must_use]
     pub fn streams(mut self, limits: StreamLimits) -> Self {
         self.streams = limits;
         self
     }
 
-    /// Adds a peer. Requests from an address that no trunk claims are refused.
+    /// Adds a peer. Requests from an address that belongs to no trunk are refused.
     #[must_use]
     pub fn trunk(mut self, trunk: Trunk) -> Self {
         self.config = self.config.trunk(trunk);
         self
     }
 
-    /// Adds a route. The first that matches a call wins.
+    /// Adds a route. The first route that matches a call is used.
     #[must_use]
     pub fn route(mut self, route: Route) -> Self {
         self.config = self.config.route(route);
         self
     }
 
-    /// Adds a signer under a name that trunks call it by ([`Trunk::vouched_by`]); it may be used in every trust domain.
+    /// Adds a signer. Trunks refer to it by `name` ([`Trunk::vouched_by`]). It may be used in every trust domain.
     #[must_use]
     pub fn sign_with(self, name: impl Into<Arc<str>>, signer: Signer) -> Self {
         self.signer(NamedSigner::new(name, SigningMeans::Key(Arc::new(signer))))
@@ -102,8 +102,9 @@ impl<P: Policy> Builder<P> {
         self
     }
 
-    /// Adds a trust domain, in which certificates below `anchors` are believed. The one named `default` holds for trunks
-    /// that name none. Domains that believe the same roots are told apart by [`TrustAnchors::of_domain`].
+    /// Adds a trust domain, in which certificates below `anchors` are trusted. The domain named `default` applies to
+    /// trunks that name no domain. If two domains trust the same roots, use [`TrustAnchors::of_domain`] to tell the
+    /// domains apart.
     #[must_use]
     pub fn verify(mut self, name: impl Into<Arc<str>>, anchors: TrustAnchors, policy: VerifyPolicy) -> Self {
         self.anchors.push(anchors.clone());
@@ -111,66 +112,67 @@ impl<P: Policy> Builder<P> {
         self
     }
 
-    /// Goes by these revocation lists in the trust domain of `anchors`; [`Handle::revocations`](crate::Handle::revocations)
-    /// brings newer ones. Default: none.
+    /// Uses these revocation lists in the trust domain of `anchors`.
+    /// [`Handle::revocations`](crate::Handle::revocations) replaces them later. Default: none.
     #[must_use]
     pub fn revocations(mut self, anchors: &TrustAnchors, revocations: Revocations) -> Self {
         self.revocations.push((anchors.clone(), revocations));
         self
     }
 
-    /// The longest that a call waits for a certificate, where its trunk sets no other. Default: 300 ms.
+    /// Sets the longest time that a call waits for a certificate. A trunk may set its own. Default: 300 ms.
     #[must_use]
     pub fn budget(mut self, budget: Duration) -> Self {
         self.config = self.config.budget(budget);
         self
     }
 
-    /// How certificates are fetched. Default: [`FetchConfig::default`].
+    /// Sets how certificates are fetched. Default: [`FetchConfig::default`].
     #[must_use]
     pub fn fetch(mut self, fetch: FetchConfig) -> Self {
         self.fetch = fetch;
         self
     }
 
-    /// The name servers by which targets and the hosts of certificates are found. Default: those of the system. Either way
-    /// `/etc/hosts` comes first.
+    /// Sets the name servers that resolve targets and the hosts of certificates. Default: the name servers of the
+    /// system. `/etc/hosts` is always read first.
     #[must_use]
     pub fn name_servers(mut self, servers: Vec<SocketAddr>) -> Self {
         self.name_servers = Some(servers);
         self
     }
 
-    /// The emergency numbers, as dialled. Default: none.
+    /// Sets the emergency numbers, as dialled. Default: none.
     #[must_use]
     pub fn emergency(mut self, numbers: Vec<Prefix>) -> Self {
         self.config = self.config.emergency(numbers);
         self
     }
 
-    /// The numbers that the built-in test callee answers. Default: none.
+    /// Sets the numbers that the built-in test callee answers. Default: none.
     #[must_use]
     pub fn callee(mut self, numbers: Vec<Prefix>) -> Self {
         self.config = self.config.callee(numbers);
         self
     }
 
-    /// Room for call events between the edge and [`Edge::events`]. Default: 0, which makes no events.
+    /// Sets the capacity of the channel to [`Edge::events`], in events. Default: 0, which means that no events are
+    /// produced.
     #[must_use]
     pub fn events(mut self, capacity: usize) -> Self {
         self.capacity.events = NonZeroUsize::new(capacity);
         self
     }
 
-    /// Room for questions between the policy and [`Edge::questions`]. Default: 0, which is right for a policy that
-    /// decides at once.
+    /// Sets the capacity of the channel to [`Edge::questions`], in questions. Default: 0, which fits a policy that
+    /// always decides immediately.
     #[must_use]
     pub fn questions(mut self, capacity: usize) -> Self {
         self.capacity.questions = NonZeroUsize::new(capacity);
         self
     }
 
-    /// Who decides about calls. Default: the configuration alone.
+    /// Sets the policy that decides about calls. Default: the configuration alone decides.
     #[must_use]
     pub fn policy<Q: Policy>(self, policy: Q) -> Builder<Q> {
         let Self { config, listen, streams, anchors, revocations, fetch, name_servers, capacity, policy: _ } =
@@ -178,10 +180,10 @@ impl<P: Policy> Builder<P> {
         Builder { config, listen, streams, anchors, revocations, fetch, name_servers, capacity, policy }
     }
 
-    /// Checks the whole without binding anything: a dry run.
+    /// Checks the configuration without binding an address: a dry run.
     ///
     /// # Errors
-    /// The parts do not fit together.
+    /// The parts of the configuration do not match.
     pub fn check(self) -> Result<(), ConfigError> {
         let Self { config, listen, .. } = self;
         let listener = |config: attesta_b2bua::Builder, listen: Listen| {
@@ -191,11 +193,12 @@ impl<P: Policy> Builder<P> {
         listen.into_iter().fold(config, listener).build().map(drop)
     }
 
-    /// Binds the addresses and checks the whole. Must be called within a tokio runtime whose I/O and time are enabled.
+    /// Binds the addresses and checks the configuration. Call this within a tokio runtime whose I/O and time are
+    /// enabled.
     ///
     /// # Errors
-    /// An address cannot be bound, the parts do not fit together, there are no roots of the web to fetch certificates
-    /// by, or the system gives no randomness.
+    /// An address cannot be bound, the parts of the configuration do not match, there are no HTTPS root certificates
+    /// for fetching certificates, or the operating system provides no randomness.
     pub fn build(self) -> Result<Edge<P>, BuildError> {
         let mut bound = BoundSockets::default();
         let listeners = open(self.listen.iter(), &mut bound)?;
@@ -204,11 +207,11 @@ impl<P: Policy> Builder<P> {
         Ok(shared_parts.edge(vec![(driver, None)], bound))
     }
 
-    /// The same on threads of its own, each with a share of the calls: `workers` of them, and the runtime of the caller for
-    /// what they have in common. Each has a copy of the policy.
+    /// Does the same as [`build`](Self::build), on `workers` threads of its own. Each worker carries a share of the
+    /// calls and has a copy of the policy. Tasks that all workers share run on the runtime of the caller.
     ///
     /// # Errors
-    /// As [`build`](Self::build), and where the system gives no threads.
+    /// As for [`build`](Self::build), and if the operating system provides no threads.
     pub fn build_on_threads(mut self, workers: NonZeroU8) -> Result<Edge<P>, BuildError>
     where
         P: Clone,
@@ -242,7 +245,7 @@ impl<P: Policy> Builder<P> {
         Ok(shared_parts.edge(drivers, bound))
     }
 
-    /// What all workers have in common, once the listeners are open; and the policy.
+    /// Returns the parts that all workers share, once the listeners are open, and the policy.
     fn shared_parts(self, listeners: Vec<Listener>) -> Result<(SharedParts, P), BuildError> {
         let Self { config, listen: _, streams, anchors, revocations, fetch, name_servers, capacity, policy } =
             self;
@@ -260,7 +263,7 @@ impl<P: Policy> Builder<P> {
     }
 }
 
-/// An edge but for its workers.
+/// The parts of an edge that all workers share.
 struct SharedParts {
     config: Arc<Config>,
     streams: StreamLimits,
@@ -270,7 +273,7 @@ struct SharedParts {
 }
 
 impl SharedParts {
-    /// The driver of one worker, with the sockets of `bound`.
+    /// Builds the driver of one worker, with the sockets in `bound`.
     fn driver<P: Policy>(
         &self,
         worker: u8,
@@ -289,7 +292,7 @@ impl SharedParts {
     }
 }
 
-/// Opens what is asked for.
+/// Opens the listeners.
 fn open<'a>(
     listen: impl Iterator<Item = &'a Listen>,
     bound: &mut BoundSockets,
@@ -297,5 +300,5 @@ fn open<'a>(
     listen.map(|listen| listen.clone().open(bound)).collect()
 }
 
-/// Edges that share calls do not exist yet, so each is the first.
+/// Edges cannot share calls yet, so each edge is the first instance.
 const INSTANCE: u16 = 0;

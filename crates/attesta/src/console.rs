@@ -1,4 +1,4 @@
-//! What a command prints: text for people, JSON for programs, print_faultsts on standard error.
+//! The output of a command: text for people, JSON for programs, faults on standard error.
 
 use std::env;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::fault::Fault;
 
-/// When output is coloured.
+/// When to colour the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
     /// On a terminal, unless NO_COLOR is set
@@ -20,10 +20,10 @@ pub(crate) enum Color {
     Never,
 }
 
-/// Where and how a command prints.
+/// Says where and how a command prints.
 #[derive(Debug)]
 pub(crate) struct Console {
-    /// `--json` was given.
+    /// True if `--json` was given.
     json: bool,
     out: Palette,
     err: Palette,
@@ -42,32 +42,32 @@ impl Console {
         Self { json, out: palette(terminal), err: palette(io::stderr().is_terminal()), terminal }
     }
 
-    /// Whether a command that prints text by default prints JSON.
+    /// Returns true if a command that prints text by default must print JSON.
     pub(crate) fn json(&self) -> bool {
         self.json
     }
 
-    /// Whether a command that prints JSON when piped prints JSON.
+    /// Returns true if a command that prints JSON when piped must print JSON.
     pub(crate) fn json_or_piped(&self) -> bool {
         self.json || !self.terminal
     }
 
-    /// Whether standard error may be coloured.
+    /// Returns true if standard error may be coloured.
     pub(crate) fn colours_errors(&self) -> bool {
         self.err.bold != Style::new()
     }
 
-    /// The styles for standard output.
+    /// Returns the styles for standard output.
     pub(crate) fn palette(&self) -> Palette {
         self.out
     }
 
-    /// Standard output, buffered: flush it when the command is done.
+    /// Returns standard output, buffered. Flush it at the end of the command.
     pub(crate) fn out(&self) -> BufWriter<StdoutLock<'static>> {
         BufWriter::with_capacity(OUTPUT_BUFFER, io::stdout().lock())
     }
 
-    /// Prints what the operator must mend. With `--json` that is an object on standard output, too.
+    /// Prints the faults that the operator must fix. With `--json`, an object on standard output contains them as well.
     pub(crate) fn print_faults(&self, faults: &[Fault]) {
         if self.json {
             let errors: Vec<_> = faults.iter().map(fault_json).collect();
@@ -78,17 +78,17 @@ impl Console {
         }
     }
 
-    /// Prints what the operator should know, and goes on.
+    /// Prints a warning.
     pub(crate) fn warn(&self, fault: &Fault) {
         self.print_on_stderr("warning", self.err.warn, fault);
     }
 
     pub(crate) fn print_output_error(&self, error: &io::Error) {
-        let fault = Fault::new(format!("standard output cannot be written: {error}"));
+        let fault = Fault::new(format!("cannot write to standard output: {error}"));
         self.print_on_stderr("error", self.err.bad, &fault);
     }
 
-    /// A closed standard error has no reader to tell, so failures to write to it are let go.
+    /// Ignores write errors: if standard error is closed, there is no other place to report them.
     fn print_on_stderr(&self, kind: &str, style: Style, fault: &Fault) {
         let mut err = io::stderr().lock();
         let _ = writeln!(err, "{style}{kind}{style:#}: {fault}");
@@ -99,7 +99,7 @@ impl Console {
     }
 }
 
-/// The styles of everything printed. `{style}text{style:#}` is plain text in [`Palette::PLAIN`].
+/// The styles of all output. `{style}text{style:#}` is plain text in [`Palette::PLAIN`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Palette {
     pub(crate) good: Style,
@@ -132,7 +132,7 @@ impl Palette {
     };
 }
 
-/// <https://no-color.org>; and a terminal that cannot move its cursor has no colour either.
+/// Follows <https://no-color.org>. A terminal without cursor control (TERM=dumb) gets no colour either.
 fn colour_is_welcome() -> bool {
     env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
         && env::var_os("TERM").is_none_or(|term| term != "dumb")
@@ -154,12 +154,12 @@ fn fault_json(fault: &Fault) -> serde_json::Value {
     object.into()
 }
 
-/// How far long work has come, on a terminal's standard error and nowhere else.
+/// Shows the progress of long work, only if standard error is a terminal.
 #[derive(Debug)]
 pub(crate) struct Progress {
     total: usize,
     done: usize,
-    /// When the line is to be drawn next; `None` where nobody would see it.
+    /// When to draw the line next. `None` if standard error is no terminal.
     next: Option<Instant>,
     drawn: bool,
 }
@@ -170,7 +170,7 @@ impl Progress {
         Self { total, done: 0, next, drawn: false }
     }
 
-    /// One more is done. The clock is read now and then only: this stands in hot loops.
+    /// Counts one finished item. This runs in hot loops, so it does not read the clock every time.
     pub(crate) fn step(&mut self) {
         self.done += 1;
         let Some(next) = self.next else { return };
@@ -182,7 +182,7 @@ impl Progress {
         let _ = write!(io::stderr(), "\r{} of {}", self.done, self.total);
     }
 
-    /// Takes the line away.
+    /// Removes the progress line.
     pub(crate) fn finish(self) {
         if self.drawn {
             let _ = write!(io::stderr(), "\r\u{1b}[K");
@@ -190,7 +190,7 @@ impl Progress {
     }
 }
 
-/// Work that is done sooner needs no progress.
+/// Shorter work shows no progress.
 const PROGRESS_AFTER: Duration = Duration::from_secs(1);
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 const PROGRESS_STEP: usize = 64;

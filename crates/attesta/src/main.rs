@@ -1,4 +1,4 @@
-//! The `attesta` program: the edge, and the tools around it.
+//! The `attesta` program: the edge and its tools.
 
 mod admin;
 mod assembly;

@@ -1,4 +1,4 @@
-//! Log lines: on standard error, as text or JSON.
+//! Log lines on standard error, as text or JSON.
 
 use std::io;
 
@@ -7,12 +7,12 @@ use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use crate::config::service::{LogFormat, LogSettings, filter};
 use crate::console::Console;
 
-/// Starts logging for the whole process, as the program may and the library may not.
+/// Starts logging for the whole process. Only the program does this, never the library.
 ///
-/// A thread of its own writes the lines. One that finds no room is dropped: whoever reads them too slowly loses lines, and
-/// holds up no call. What the guard was given to write is written when it is dropped.
+/// A separate thread writes the lines. If its queue is full, a line is dropped: a slow reader loses lines but delays no
+/// call. Dropping the guard writes the queued lines.
 ///
-/// `ATTESTA_LOG` overrides the level of the file, for one run with more to see.
+/// `ATTESTA_LOG` overrides the configured level for one run.
 pub(crate) fn start(settings: &LogSettings, console: &Console) -> WorkerGuard {
     let from_environment = std::env::var("ATTESTA_LOG").ok();
     let overriding = from_environment.as_deref().and_then(filter);
@@ -27,11 +27,11 @@ pub(crate) fn start(settings: &LogSettings, console: &Console) -> WorkerGuard {
     }
     if misread {
         tracing::warn!(
-            "ATTESTA_LOG is not understood, and [log] level holds: write \"debug\" or \"info,attesta_net=debug\""
+            "cannot parse ATTESTA_LOG, so [log] level applies; write \"debug\" or \"info,attesta_net=debug\""
         );
     }
     guard
 }
 
-/// Lines that wait to be written: some 10 MB at the most.
+/// The capacity of the queue in lines: about 10 MB.
 const LINES: usize = 65_536;

@@ -1,4 +1,4 @@
-//! Reading the files that a configuration names.
+//! Reads the files that a configuration names.
 
 use std::sync::Arc;
 
@@ -13,16 +13,16 @@ use crate::config::value::Text;
 use crate::fault::Fault;
 use crate::files;
 
-/// What a signer with a certificate that is not valid now means.
+/// How to treat a certificate that is not valid at this time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Strictness {
-    /// A fault: `check` and reload refuse it.
+    /// As a fault. `check` and reload refuse the configuration.
     Refuse,
-    /// An alarm: `run` starts without that signer, since calls matter more.
+    /// As an alarm. `run` starts without that signer, because calls matter more than signatures.
     Warn,
 }
 
-/// Reads keys, certificates and anchors, and reports what is wrong with them to the file that names them.
+/// Reads keys, certificates and anchors. Reports each fault at the place in the configuration that names the file.
 pub(super) struct Reader<'a> {
     pub(super) configuration: &'a Configuration,
     pub(super) ephemeral: Vec<(Arc<str>, Ephemeral)>,
@@ -36,7 +36,7 @@ impl Reader<'_> {
         &self.configuration.source
     }
 
-    /// The ports that a certificate URL may name: those of the file, and those of the ephemeral signers.
+    /// Returns the ports that a certificate URL may use: the configured ports and the ports of the ephemeral signers.
     pub(super) fn ports(&self) -> Vec<u16> {
         let own = self.ephemeral.iter().map(|(_, ephemeral)| ephemeral.port());
         self.configuration.settings.fetch.ports.iter().copied().chain(own).collect()
@@ -52,14 +52,15 @@ impl Reader<'_> {
             match CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>() {
                 Ok(read) if !read.is_empty() => roots.extend(read),
                 Ok(_) | Err(_) => {
-                    self.refuse(file, "holds no certificates", "give a PEM file of root certificates")
+                    self.refuse(file, "contains no certificates", "give a PEM file of root certificates")
                 }
             }
         }
         FetchConfig::default().ports(self.ports()).allow_private(settings.allow_private.clone()).roots(roots)
     }
 
-    /// What `text` stands for: the file that it names, or itself where it is PEM, as `${...}` may bring it.
+    /// Returns the content that `text` refers to: the content of the file that it names, or `text` itself if it is PEM.
+    /// PEM may come from `${...}`.
     pub(super) fn content(&self, text: &Text) -> Option<Vec<u8>> {
         self.bounded_content(text, MAX_PEM)
     }
@@ -73,7 +74,10 @@ impl Reader<'_> {
         read.map_err(|error| {
             let fault =
                 self.source().fault(text.span(), format!("{} cannot be read: {error}", self.named(text)));
-            self.source().report(fault.help("paths are relative to this file; may its user read the file?"));
+            self.source()
+                .report(fault.help(
+                    "paths are relative to this file; check that the user of this process may read it",
+                ));
         })
         .ok()
     }
@@ -82,26 +86,27 @@ impl Reader<'_> {
         !text.as_str().trim_start().starts_with(PEM_BEGIN)
     }
 
-    /// Reports what is wrong with the file that `text` names.
+    /// Reports a fault of the file that `text` names.
     pub(super) fn refuse(&self, text: &Text, what: impl std::fmt::Display, help: &str) {
         let fault = self.source().fault(text.span(), format!("{}: {what}", self.named(text)));
         self.source().report(fault.help(help));
     }
 
-    /// The file that `text` names. What `${...}` brought is not shown: it may be a key in a form that is not PEM.
+    /// Returns the name of the file for messages. A value from `${...}` is not shown, because it may be a key in a form
+    /// other than PEM.
     pub(super) fn named(&self, text: &Text) -> String {
         if !self.is_path(text) {
             "the value".to_owned()
         } else if text.is_literal() {
             self.source().resolve(text.as_str()).display().to_string()
         } else {
-            "what the value referred to names".to_owned()
+            "the file that the value refers to".to_owned()
         }
     }
 }
 
 const PEM_BEGIN: &str = "-----BEGIN";
-/// Bundles of roots are the largest: a few hundred certificates.
+/// Bundles of roots are the largest files: a few hundred certificates.
 const MAX_PEM: u64 = 1024 * 1024;
 pub(super) const DAY: u64 = 24 * 60 * 60;
 pub(super) const EXPIRY_WARNING: u64 = 14 * DAY;

@@ -12,13 +12,13 @@ use crate::config::identity::{SignerMeans, SignerSettings};
 use crate::config::value::Text;
 use crate::fault::Fault;
 
-/// A signer as it was found.
+/// The state of a signer when it was read.
 pub(crate) struct SignerState {
     pub(crate) name: Arc<str>,
     pub(crate) x5u: String,
     pub(crate) subject: String,
     pub(crate) not_after: UnixTime,
-    /// What signs, if it does: `None` for a signer that is set aside.
+    /// `None` if the signer is out of service.
     pub(crate) signer: Option<Arc<Signer>>,
 }
 
@@ -39,7 +39,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Its certificate stands on loopback, which is private: whoever believes it must be let fetch it.
+    /// Warns if this edge cannot fetch the certificate of an ephemeral signer. The certificate is on loopback, a
+    /// private address, so a verifier must allow fetching from there.
     fn warn_of_loopback(&mut self, signer: &SignerSettings) {
         let allowed = &self.configuration.settings.fetch.allow_private;
         if !allowed.iter().any(|network| network.contains(&IpAddr::V4(Ipv4Addr::LOCALHOST))) {
@@ -64,7 +65,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A key and its chain. All three are looked at before the first fault ends it.
+    /// Reads a key, its chain and its URL. All three are checked before the first fault ends the reading.
     fn signer_of_files(
         &mut self,
         name: &Arc<str>,
@@ -79,13 +80,17 @@ impl Reader<'_> {
         let chain = self.content(certificate).and_then(|octets| {
             let read = CertificateChain::parse(&octets);
             read.map_err(|error| {
-                self.refuse(certificate, error, "give the leaf, then what is above it, as PEM")
+                self.refuse(
+                    certificate,
+                    error,
+                    "give a PEM file with the leaf first, then the certificates above it",
+                )
             })
             .ok()
         });
         let url = X5u::parse(x5u.as_str(), &self.ports());
         let url = url.map_err(|error| {
-            let help = "verifiers refuse such a URL; the ports are those of [fetch] ports";
+            let help = "verifiers refuse such a URL; allowed ports are listed in [fetch] ports";
             self.source().report(self.source().fault(x5u.span(), error.to_string()).help(help));
         });
         let (signing_key, chain, url) = (signing_key?, chain?, url.ok()?);
@@ -100,8 +105,12 @@ impl Reader<'_> {
             Err(error @ (SignerError::Expired | SignerError::NotYetValid))
                 if self.strictness == Strictness::Warn =>
             {
-                let text = format!("signer \"{name}\" is set aside: {error}");
-                self.alarms.push(self.source().fault(certificate.span(), text).help("calls go on, unsigned"));
+                let text = format!("signer \"{name}\" is out of service: {error}");
+                self.alarms.push(
+                    self.source()
+                        .fault(certificate.span(), text)
+                        .help("calls continue unsigned; renew the certificate, or check the clock"),
+                );
                 let leaf = leaf?;
                 let state = SignerState {
                     name: Arc::clone(name),
@@ -114,11 +123,7 @@ impl Reader<'_> {
             }
             Err(error) => {
                 let culprit = if error == SignerError::KeyMismatch { key } else { certificate };
-                self.refuse(
-                    culprit,
-                    error,
-                    "give the key and the chain that belong together, as the CA issued them",
-                );
+                self.refuse(culprit, error, "give the chain as the CA issued it for this key");
                 None
             }
         }

@@ -8,17 +8,17 @@ use super::reader::{DAY, EXPIRY_WARNING, Reader, Strictness};
 use crate::config::listen::{ListenSettings, TlsSettings};
 use crate::config::value::Text;
 
-/// A certificate of a listener, as it was found.
+/// The state of a listener's certificate when it was read.
 pub(crate) struct TlsState {
-    /// The place of its listener among the settings.
+    /// The index of its listener in the settings.
     pub(crate) listener: usize,
-    /// The SIP domains that it speaks for.
+    /// The SIP domains of the certificate.
     pub(crate) names: Vec<String>,
     pub(crate) not_after: UnixTime,
 }
 
 impl Reader<'_> {
-    /// The listeners of the file, with certificates that can be used.
+    /// Returns the listeners whose certificates can be used.
     pub(super) fn listeners(&mut self) -> (Vec<Listen>, Vec<TlsState>) {
         let (mut all, mut states) = (Vec::new(), Vec::new());
         for (place, settings) in self.configuration.settings.listeners.iter().enumerate() {
@@ -35,7 +35,7 @@ impl Reader<'_> {
         (all, states)
     }
 
-    /// Reads what a listener shows and believes. `None`: it is of no use, which is reported.
+    /// Reads the certificates, keys and roots of a listener. Returns `None` and reports a fault if they cannot be used.
     fn tls_files(&mut self, place: usize, tls: &TlsSettings, states: &mut Vec<TlsState>) -> Option<TlsFiles> {
         let roots = self.configuration.settings.tls_roots.as_ref();
         let mut identities = tls.identities.iter().map(|(chain, key)| (self.pem(chain), self.pem(key)));
@@ -85,7 +85,8 @@ impl Reader<'_> {
         }
     }
 
-    /// A listener whose certificate its peers will refuse is no reason not to start the others.
+    /// Reports a certificate that is not valid now. Under [`Strictness::Warn`] the listener starts anyway, because
+    /// peers that refuse one certificate must not stop the other listeners.
     fn invalid_now(&mut self, chain: &Text, error: &TlsError) {
         match self.strictness {
             Strictness::Refuse => self.refuse(chain, error, error.remedy()),

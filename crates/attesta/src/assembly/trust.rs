@@ -9,15 +9,15 @@ use crate::config::identity::{RevocationSettings, SignerMeans, SignerSettings};
 use crate::config::names::DEFAULT_TRUST;
 use crate::revocation::{self, ListFile, MAX_LIST, RevocationLists};
 
-/// A trust domain as it was found.
+/// The state of a trust domain when it was read.
 pub(crate) struct DomainState {
     pub(crate) name: Arc<str>,
-    /// The subjects of its anchors.
+    /// The subjects of the anchors.
     pub(crate) anchors: Vec<String>,
 }
 
 impl Reader<'_> {
-    /// The domains of the file, and the default one where something gives it anchors.
+    /// Returns the configured domains, and the default domain if it has anchors.
     pub(super) fn domain_names(&self) -> Vec<Arc<str>> {
         let settings = &self.configuration.settings;
         let mut names: Vec<Arc<str>> = settings.trust.iter().map(|domain| Arc::clone(&domain.name)).collect();
@@ -29,7 +29,7 @@ impl Reader<'_> {
         names
     }
 
-    /// The domains that ephemeral signers bring their roots to.
+    /// Returns the domains that ephemeral signers add their roots to.
     fn ephemeral_domains(&self) -> impl Iterator<Item = &str> {
         let signers = self.configuration.settings.signers.iter();
         signers
@@ -61,19 +61,19 @@ impl Reader<'_> {
                 pem.extend_from_slice(ephemeral.root_pem().as_bytes());
             }
         }
-        // Two domains may believe the same roots, and differ in what they hold for revoked.
+        // Two domains may trust the same roots but use different revocation lists.
         TrustAnchors::from_pem(&pem).ok().map(|anchors| anchors.of_domain(name))
     }
 
-    /// `[verify] crl` without anything to verify by is a slip.
+    /// Reports `[verify] crl` without anchors: there is nothing to verify, so this is a mistake.
     pub(super) fn check_that_lists_have_a_domain(&self, domains: &[DomainState]) {
         let lists = self.configuration.settings.verify.revocation.as_ref();
         if let Some(list) = lists.and_then(|revocation| revocation.lists.first())
             && !domains.iter().any(|domain| &*domain.name == DEFAULT_TRUST)
         {
-            let text = "nobody's certificates are believed, so there is nothing to revoke";
+            let text = "no certificates are trusted here, so there is nothing to revoke";
             let fault = self.source().fault(list.span(), text);
-            self.source().report(fault.help("add `anchors`, or take the list out"));
+            self.source().report(fault.help("add `anchors`, or remove the list"));
         }
     }
 
@@ -88,7 +88,7 @@ impl Reader<'_> {
             Some(text) => {
                 let read = TrustAnchors::from_pem(&self.content(text)?);
                 read.map_err(|error| {
-                    self.refuse(text, error, "give the roots of whoever signs the lists as PEM")
+                    self.refuse(text, error, "give a PEM file with the roots of the signer of the lists")
                 })
                 .ok()?
             }
@@ -97,11 +97,14 @@ impl Reader<'_> {
         for text in &settings.lists {
             let octets = self.bounded_content(text, MAX_LIST)?;
             let list = revocation::read(&octets, &signed_below, self.now);
-            let help = "give a list as its issuer signed it, and in crl_anchors the roots of that issuer";
+            let help =
+                "give the list as its issuer signed it, and set crl_anchors to the roots of that issuer";
             let list = list.map_err(|error| self.refuse(text, error, help)).ok()?;
             if list.next_update().is_some_and(|due| due < self.now) {
-                let fault = self.source().fault(text.span(), format!("{} is out of date", self.named(text)));
-                self.alarms.push(fault.help("fetch a newer one; crl_stale says what holds until then"));
+                let fault =
+                    self.source().fault(text.span(), format!("{} is past its nextUpdate", self.named(text)));
+                self.alarms
+                    .push(fault.help("fetch a newer list; crl_stale says how calls are verified until then"));
             }
             let path = self.is_path(text).then(|| self.source().resolve(text.as_str()));
             files.push(ListFile::new(path, list));
