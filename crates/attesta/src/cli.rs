@@ -1,4 +1,4 @@
-//! The command line: what may be typed, and what becomes of it.
+//! The command line.
 
 mod check;
 mod demo;
@@ -30,7 +30,7 @@ use self::verify::args::Verify;
 use crate::console::{Color, Console};
 use crate::fault::Failure;
 
-/// Reads the command line, does what it says, and gives the exit status.
+/// Parses the command line, runs the command and returns the exit status.
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     let console = Console::new(cli.color, cli.json);
@@ -77,15 +77,15 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start the edge: without --config on the embedded default, signed calls on loopback
+    /// Start the edge. Without --config, use the embedded default: signed calls on loopback
     ///
-    /// SIGTERM and SIGINT let it end its calls: it begins none any more but emergency calls, hangs up what is left after --drain,
-    /// and exits. A second one stops it at once: calls in progress are left as they are, and their parties are not told.
-    /// SIGHUP changes nothing.
+    /// After SIGTERM or SIGINT the edge ends its calls and exits. It accepts emergency calls only, and after --drain it
+    /// hangs up the remaining calls. A second signal stops it immediately, without telling the parties of the calls in
+    /// progress. SIGHUP changes nothing.
     Run(Run),
-    /// Place calls over real loopback sockets through a signing and a verifying edge, and show them
+    /// Place calls over loopback sockets through a signing edge and a verifying edge, and show the messages
     Demo(Demo),
-    /// Read a configuration, load its keys and certificates, and say what would run
+    /// Check a configuration with its keys and certificates, and print what `run` would start
     Check(Check),
     /// Parse raw SIP messages, one datagram per file
     Parse(Parse),
@@ -93,9 +93,10 @@ enum Command {
     Sign(Sign),
     /// Verify every Identity header field of SIP messages, offline
     Verify(Verify),
-    /// Explain an Identity header field, a PASSporT, certificates, a CRL, a trust list, SIP messages or a capture, without judging them
+    /// Decode an Identity header field, a PASSporT, certificates, a CRL, a trust list, SIP messages or a packet
+    /// capture, without verifying anything
     Inspect(Inspect),
-    /// Make a throw-away STI hierarchy to try things with
+    /// Create a throw-away STI hierarchy for tests
     #[command(subcommand)]
     Pki(Pki),
 }

@@ -1,4 +1,4 @@
-//! A throw-away STI hierarchy, to try things with: nobody trusts it, and nobody should.
+//! A throw-away STI hierarchy for tests. No other system trusts it.
 
 pub(crate) mod authority;
 mod crl;

@@ -106,11 +106,8 @@ impl Reader<'_> {
                 if self.strictness == Strictness::Warn =>
             {
                 let text = format!("signer \"{name}\" is out of service: {error}");
-                self.alarms.push(
-                    self.source()
-                        .fault(certificate.span(), text)
-                        .help("calls continue unsigned; renew the certificate, or check the clock"),
-                );
+                self.alarms
+                    .push(self.source().fault(certificate.span(), text).help("calls continue unsigned"));
                 let leaf = leaf?;
                 let state = SignerState {
                     name: Arc::clone(name),

@@ -1,7 +1,8 @@
-//! `attesta demo`: calls over real sockets on loopback, and what became of them.
+//! `attesta demo`: places calls over loopback sockets and shows the result.
 //!
-//! A caller, an edge that signs, an edge that verifies, a callee, each with sockets of its own. A relay between the edges
-//! shows what passes there. The ladder is drawn from the datagrams, and the verdict is read from what the callee received.
+//! A caller, a signing edge, a verifying edge and a callee each have their own sockets. A relay between the edges
+//! captures the datagrams. The ladder is drawn from the datagrams. The verdict is read from the INVITE that the callee
+//! received.
 
 mod call;
 mod ladder;
@@ -23,7 +24,7 @@ use crate::fault::{Failure, Fault};
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {
-    /// How many calls to place, one after the other
+    /// The number of calls, placed one after the other
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     calls: u32,
 }
@@ -48,7 +49,7 @@ async fn place_calls(args: &Demo) -> Result<Vec<PlacedCall>, Fault> {
     let mut calls = Vec::new();
     for number in 0..args.calls {
         let mut call = network.place_call(number).await;
-        // One ladder is shown: the first, or that of the first call that fails.
+        // Only one ladder is shown: the first call, or the first call that fails.
         if number > 0 && call.is_verified() {
             call.datagrams = Vec::new();
         }

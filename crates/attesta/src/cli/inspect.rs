@@ -1,4 +1,4 @@
-//! `attesta inspect`: what is in it, without judging it, and what a judge would trip over.
+//! `attesta inspect`: decodes the input and lists its faults, without verifying a signature.
 
 mod capture;
 mod certificate;
@@ -27,7 +27,7 @@ use crate::time;
 
 #[derive(Debug, Args)]
 pub(super) struct Inspect {
-    /// What to decode, or - for standard input
+    /// The file to decode, or - for standard input
     #[arg(value_name = "FILE|-")]
     path: PathBuf,
 }
@@ -44,7 +44,7 @@ pub(super) fn inspect(args: &Inspect, console: &Console) -> Result<Outcome, Fail
     }
     if octets.len() > MAX_FILE {
         let fault = Fault::in_file(input.name(), format!("larger than {MAX_FILE} octets"));
-        return Err(fault.help("only captures may be larger").into());
+        return Err(fault.help("only packet captures may be larger").into());
     }
     if input.is_stream() {
         stream(&octets, &mut printer)?;
@@ -58,14 +58,14 @@ pub(super) fn inspect(args: &Inspect, console: &Console) -> Result<Outcome, Fail
     if printer.shown > 0 {
         return Ok(Outcome::Done);
     }
-    let fault = Fault::in_file(input.name(), "nothing that can be decoded");
+    let fault = Fault::in_file(input.name(), "cannot decode this input");
     console.warn(&fault.help(
-        "an Identity header field, a PASSporT, STI certificates, a CRL, a trust list, a SIP message or a capture",
+        "give an Identity header field, a PASSporT, STI certificates, a CRL, a trust list, a SIP message or a packet capture",
     ));
     Ok(Outcome::Nothing)
 }
 
-/// What `octets` are, by the first form that fits; the error says why a form that is known is not decoded.
+/// Decodes `octets` in the first format that fits. The error says why a known format is not decoded.
 fn decode(octets: &[u8], now: UnixTime) -> Result<Option<Value>, String> {
     let text = std::str::from_utf8(octets).unwrap_or_default().trim();
     if text.contains("PRIVATE KEY-----") {
@@ -79,7 +79,7 @@ fn decode(octets: &[u8], now: UnixTime) -> Result<Option<Value>, String> {
         .or_else(|| message::read(octets)))
 }
 
-/// One direction of a TCP connection: a message after the other.
+/// Prints each message of one direction of a TCP connection.
 fn stream<W: Write>(octets: &[u8], printer: &mut Printer<'_, W>) -> Result<(), Failure> {
     let mut framer = Framer::new(Limits::default());
     for piece in octets.chunks(STREAM_PIECE) {
@@ -95,8 +95,8 @@ fn stream<W: Write>(octets: &[u8], printer: &mut Printer<'_, W>) -> Result<(), F
     Ok(())
 }
 
-/// Room for a revocation list of all authorities.
+/// This is enough for a revocation list of all authorities.
 const MAX_FILE: usize = 16 * 1024 * 1024;
-/// A capture is held in memory.
+/// The limit for a packet capture, which is read into memory.
 const MAX_CAPTURE: u64 = 256 * 1024 * 1024;
 const STREAM_PIECE: usize = 64 * 1024;

@@ -1,15 +1,15 @@
-//! How a command ended.
+//! The exit status of a command.
 
 use std::process::ExitCode;
 
-/// How a command ended: its exit status.
+/// The result of a command. It sets the exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// 0: what was asked is done, and the answer is yes.
+    /// 0: success, or the answer is yes.
     Done,
-    /// 1: the answer is no: a verification failed, a message was refused.
+    /// 1: the answer is no. For example, a verification failed or a message was refused.
     No,
-    /// 2: usage or configuration.
+    /// 2: a fault of usage or configuration.
     Refused,
     /// 3: there was nothing to judge.
     Nothing,

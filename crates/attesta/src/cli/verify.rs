@@ -1,4 +1,4 @@
-//! `attesta verify`: every Identity header field of each message, judged offline.
+//! `attesta verify`: verifies every Identity header field of each message offline.
 
 pub(super) mod args;
 mod report;
@@ -46,12 +46,12 @@ pub(super) fn verify(args: &Verify, console: &Console) -> Result<Outcome, Failur
     Ok(batch.outcome.unwrap_or(Outcome::Nothing))
 }
 
-/// Judges messages, prints a line for each, and keeps what they come to.
+/// Verifies messages, prints a line for each and keeps the overall result.
 struct Batch<'a, W> {
     verifier: Verifier,
     snapshot: std::sync::Arc<Snapshot>,
     at: UnixTime,
-    /// The tokens of the messages before.
+    /// The tokens of the previous messages.
     replays: ReplaySet,
     console: &'a Console,
     out: W,
@@ -64,7 +64,7 @@ impl<W: Write> Batch<'_, W> {
         request: &Request,
         name: impl FnOnce(MessageReport) -> MessageReport,
     ) -> Result<(), Failure> {
-        // Whom the message came from is not known: what holds is what holds for any trunk.
+        // The source of the message is unknown, so the defaults of a trunk apply.
         let any_trunk = Trunk::new("any");
         let verification =
             attesta_b2bua::verify(request, &any_trunk, &self.verifier, &self.snapshot, self.at);
@@ -83,7 +83,7 @@ impl<W: Write> Batch<'_, W> {
             Verdict::Fail => Outcome::No,
             Verdict::None => Outcome::Nothing,
         };
-        // One that fails is the answer to all; one that passes is more than nothing.
+        // One failure makes the overall result a failure. One success makes it more than "nothing to judge".
         self.outcome = Some(match (self.outcome, own) {
             (Some(Outcome::No), _) | (_, Outcome::No) => Outcome::No,
             (Some(Outcome::Done), _) => Outcome::Done,
@@ -92,7 +92,8 @@ impl<W: Write> Batch<'_, W> {
         Ok(())
     }
 
-    /// Which tokens that verified were on another call before (RFC 8224 section 12.1). Others mean nothing.
+    /// Returns true for each verified token that appeared in an earlier call (RFC 8224 section 12.1). Tokens that did
+    /// not verify are not recorded.
     fn replayed(&mut self, request: &Request, verification: &Verification) -> Vec<bool> {
         let call = request.headers().get(Name::CallId).unwrap_or_default();
         let tokens = request.headers().values(Name::Identity).map(Identity::parse);
@@ -112,12 +113,12 @@ fn read_request(input: &Input) -> Result<Request, Fault> {
     match Message::parse(Bytes::from(octets), &Limits::default()) {
         Ok(Message::Request(request)) => Ok(request),
         Ok(Message::Response(_)) => Err(Fault::in_file(input.name(), "this is a response")
-            .help("give the request whose caller is in question")),
-        Err(error) => Err(Fault::in_file(input.name(), format!("this is no SIP message: {error}"))),
+            .help("give the request to verify, such as the INVITE")),
+        Err(error) => Err(Fault::in_file(input.name(), format!("this is not a SIP message: {error}"))),
     }
 }
 
-/// The requests of one direction of a TCP connection; responses have no caller to judge.
+/// Returns the requests of one direction of a TCP connection. Responses are skipped, because they have no caller.
 fn read_stream(input: &Input) -> Result<Vec<Request>, Fault> {
     let octets = input.read(MAX_STREAM)?;
     let mut framer = Framer::new(Limits::default());
@@ -129,7 +130,7 @@ fn read_stream(input: &Input) -> Result<Vec<Request>, Fault> {
                 Ok(Frame::Message(Message::Request(request))) => requests.push(request),
                 Ok(Frame::Message(Message::Response(_)) | Frame::Ping | Frame::Pong) => {}
                 Err(error) => {
-                    let text = format!("message {} is no SIP message: {}", requests.len(), error.error());
+                    let text = format!("message {} is not a SIP message: {}", requests.len(), error.error());
                     return Err(Fault::in_file(input.name(), text));
                 }
             }
@@ -139,8 +140,8 @@ fn read_stream(input: &Input) -> Result<Vec<Request>, Fault> {
 }
 
 const MAX_MESSAGE: u64 = 65_535;
-/// What is read of a captured connection.
+/// The limit for a captured connection.
 const MAX_STREAM: u64 = 64 * 1024 * 1024;
 const STREAM_PIECE: usize = 64 * 1024;
-/// How many tokens are remembered to tell a replay.
+/// The number of tokens that are kept to detect a replay.
 const MAX_TOKENS: usize = 1 << 16;

@@ -31,10 +31,10 @@ pub(super) fn listeners(source: &Source, all: &[ListenSettings]) {
 pub(super) fn sources(source: &Source, all: &[TrunkSettings]) {
     for (place, trunk) in all.iter().enumerate() {
         for (text, address) in &trunk.sources {
-            let bears = |other: &&TrunkSettings| {
+            let has_source = |other: &&TrunkSettings| {
                 other.by_name == trunk.by_name && other.sources.iter().any(|(_, taken)| taken == address)
             };
-            if let Some(other) = all.iter().take(place).filter(|_| !trunk.by_name).find(bears) {
+            if let Some(other) = all.iter().take(place).filter(|_| !trunk.by_name).find(has_source) {
                 let fault = format!("{} is already a source of trunk `{}`", text.shown(), other.trunk.name());
                 let help =
                     "an address can belong to one trunk only: remove it from one, or write address:port";

@@ -36,7 +36,7 @@ fn the_default_is_well_formed() {
 }
 
 #[test]
-fn what_the_default_shows_as_default_is_the_default() {
+fn the_default_file_shows_the_default_values() {
     let (shown, empty) = (settings(DEFAULT), settings(""));
     let listens = |settings: &Settings| {
         let all = settings.listeners.iter().map(|listen| (listen.transport, listen.address));
@@ -54,7 +54,7 @@ fn what_the_default_shows_as_default_is_the_default() {
 }
 
 #[test]
-fn the_limits_of_streams_that_the_default_shows_are_the_defaults() {
+fn the_default_file_shows_the_default_stream_limits() {
     let section = DEFAULT.lines().skip_while(|line| !line.starts_with("# [streams]"));
     let section: Vec<_> = section.map_while(|line| line.strip_prefix("# ")).collect();
     assert_eq!(settings(&section.join("\n")).streams, StreamLimits::default());
@@ -66,7 +66,7 @@ fn the_limits_of_streams_that_the_default_shows_are_the_defaults() {
 }
 
 #[test]
-fn every_key_that_the_default_comments_out_is_known() {
+fn every_commented_key_of_the_default_is_known() {
     let mut uncommented = String::new();
     for line in DEFAULT.lines() {
         let key = line.strip_prefix("# ").filter(|rest| rest.starts_with('[') || rest.contains(" = "));
@@ -80,7 +80,7 @@ fn every_key_that_the_default_comments_out_is_known() {
 }
 
 #[test]
-fn a_listener_on_all_addresses_says_by_which_it_is_reached() {
+fn a_listener_on_all_addresses_needs_advertise() {
     assert_eq!(
         faults("[[listen]]\naddress = \"0.0.0.0:5060\"\n"),
         [
@@ -91,7 +91,7 @@ fn a_listener_on_all_addresses_says_by_which_it_is_reached() {
 }
 
 #[test]
-fn an_unknown_key_is_told_with_its_place_and_the_likely_word() {
+fn an_unknown_key_gets_its_place_and_a_suggestion() {
     assert_eq!(
         faults("[[listen]]\nadress = \"127.0.0.1:5060\"\n"),
         ["2:1 unknown key `adress` in [[listen]] | did you mean `address`?"]
@@ -104,7 +104,7 @@ fn an_unknown_key_is_told_with_its_place_and_the_likely_word() {
 }
 
 #[test]
-fn what_comes_later_is_refused_as_such() {
+fn keys_of_later_versions_are_refused() {
     assert_eq!(
         faults("[cdr]\npath = \"x\"\n"),
         ["1:2 `cdr` in the file is not supported yet | remove the key: this version does not support it"]
@@ -120,7 +120,7 @@ fn what_comes_later_is_refused_as_such() {
 }
 
 #[test]
-fn values_are_told_what_they_should_be() {
+fn wrong_values_get_the_expected_form() {
     assert_eq!(
         faults("[verify]\nbudget = 300\n"),
         ["2:10 this must be a string, but it is an integer | put it in quotes"]
@@ -147,7 +147,7 @@ fn values_are_told_what_they_should_be() {
 }
 
 #[test]
-fn names_are_borne_by_something() {
+fn referenced_names_must_exist() {
     let text = "[[trunk]]\nname = \"carrier\"\ntargets = [\"sip:10.0.0.1\"]\noutbound_identity = \"pass\"\n\
                 [[route]]\nto = \"carier\"\n[[route]]\nfrom = \"zebra\"\nto = [\"carrier\"]\n";
     assert_eq!(
@@ -168,7 +168,7 @@ fn names_are_borne_by_something() {
 }
 
 #[test]
-fn no_two_listeners_share_a_port_that_can_carry_one() {
+fn listeners_do_not_share_a_port() {
     let help = "give each [[listen]] its own address and port";
     let two = |one: &str, other: &str| {
         let listen =
@@ -188,7 +188,7 @@ fn no_two_listeners_share_a_port_that_can_carry_one() {
 }
 
 #[test]
-fn a_source_is_that_of_one_trunk() {
+fn a_source_belongs_to_one_trunk() {
     let two = |source: &str, more: &str| {
         format!(
             "[[trunk]]\nname = \"a\"\nsources = [\"10.0.0.1\", \"10.1.0.0/16\"]\ninbound_identity = \"pass\"\n\
@@ -209,7 +209,7 @@ fn a_source_is_that_of_one_trunk() {
 }
 
 #[test]
-fn a_word_that_is_no_level_does_not_silence_the_log() {
+fn a_word_other_than_a_level_is_refused() {
     let help = "write error, warn, info, debug or trace, or \"info,attesta_net=debug\"";
     for level in ["loud", "warning", "attesta_net", "info,attesta_net", "info,,debug"] {
         let found = faults(&format!("[log]\nlevel = \"{level}\"\n"));
@@ -221,7 +221,7 @@ fn a_word_that_is_no_level_does_not_silence_the_log() {
 }
 
 #[test]
-fn a_trunk_that_verifies_or_signs_needs_the_means() {
+fn a_trunk_needs_anchors_to_verify_and_a_signer_to_sign() {
     assert_eq!(
         faults("[[trunk]]\nname = \"a\"\nsources = [\"10.0.0.1\"]\ntargets = [\"sip:10.0.0.1\"]\n"),
         [
@@ -234,13 +234,13 @@ fn a_trunk_that_verifies_or_signs_needs_the_means() {
 }
 
 #[test]
-fn a_route_leads_to_a_trunk_that_can_be_called() {
+fn a_route_leads_to_a_trunk_with_targets() {
     let text = "[[trunk]]\nname = \"a\"\n[[route]]\nto = \"a\"\n";
     assert_eq!(faults(text), ["4:6 trunk `a` has no targets | add targets = [\"sip:...\"] to that trunk"]);
 }
 
 #[test]
-fn of_several_trust_domains_one_is_named() {
+fn a_trunk_names_one_of_several_trust_domains() {
     let domains = "[[trust]]\nname = \"us\"\nanchors = \"a\"\n[[trust]]\nname = \"ca\"\nanchors = \"b\"\n";
     let trunk = "[[trunk]]\nname = \"a\"\nsources = [\"10.0.0.1\"]\n";
     assert_eq!(
@@ -263,7 +263,7 @@ fn one_run_finds_every_fault_in_the_order_of_the_file() {
 }
 
 #[test]
-fn what_is_not_toml_is_told_without_its_line() {
+fn a_toml_error_does_not_show_its_line() {
     let found = faults("[admin]\ntoken = \"hunter2\nlisten = 1\n");
     assert!(!found.is_empty());
     assert!(
@@ -282,7 +282,7 @@ fn the_last_trunk_takes_the_verify_table() {
 }
 
 #[test]
-fn name_servers_are_addresses_with_a_port_or_without() {
+fn name_servers_have_an_optional_port() {
     assert_eq!(settings("").dns, None);
     assert_eq!(settings("[dns]\n").dns, None);
     let servers = settings("[dns]\nservers = [\"127.0.0.1:5353\", \"2001:db8::53\"]\n").dns.unwrap();
@@ -318,7 +318,7 @@ fn failover_and_health_of_a_trunk_are_read() {
 }
 
 #[test]
-fn a_listener_with_tls_has_a_certificate_and_no_other_has() {
+fn only_a_tls_listener_has_a_certificate() {
     let listen = |rest: &str| faults(&format!("[[listen]]\n{rest}"));
     assert_eq!(
         listen("transport = \"tls\"\n"),
@@ -347,7 +347,7 @@ fn a_listener_with_tls_has_a_certificate_and_no_other_has() {
 }
 
 #[test]
-fn streams_of_two_kinds_do_not_share_a_port() {
+fn two_stream_transports_do_not_share_a_port() {
     assert_eq!(
         faults("[[listen]]\ntransport = [\"udp\", \"tcp\", \"ws\"]\n"),
         [

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_finds_its_word() {
+    fn a_misspelt_word_finds_its_match() {
         let keys = ["name", "sources", "targets", "on_sign_failure"];
         assert_eq!(nearest("sorces", keys), Some("sources"));
         assert_eq!(nearest("Target", keys), Some("targets"));
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_file_holds_is_never_shown() {
+    fn the_content_of_a_referenced_file_is_never_shown() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("secret"), "hunter2\n").unwrap();
         let source = Source::new("f", "", folder.path());

@@ -1,4 +1,4 @@
-//! The ladder: what crossed the sockets, drawn one message per line.
+//! Draws the captured datagrams as a ladder diagram, one message per line.
 
 use std::io::{self, Write};
 use std::time::Instant;
@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::console::Palette;
 
-/// Who stands on the ladder, from left to right.
+/// The parties of the ladder, from left to right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Party {
     Caller,
@@ -30,7 +30,7 @@ impl Party {
         }
     }
 
-    /// The terminal column of its line.
+    /// Returns the terminal column of the party's vertical line.
     fn column(self) -> usize {
         FIRST_COLUMN
             + SPACING
@@ -43,7 +43,7 @@ impl Party {
     }
 }
 
-/// One datagram, as it was read from a socket or written to one.
+/// One datagram that was sent or received.
 #[derive(Clone, Debug)]
 pub(super) struct CapturedDatagram {
     pub(super) at: Instant,
@@ -53,7 +53,7 @@ pub(super) struct CapturedDatagram {
 }
 
 impl CapturedDatagram {
-    /// Whether this is the answer to a BYE, after which nothing of the call crosses here again.
+    /// Returns true if this is the final response to a BYE. After it the call sends nothing more on this hop.
     pub(super) fn ends_a_hop(&self) -> bool {
         let Ok(Message::Response(response)) = Message::parse(self.data.clone(), &Limits::default()) else {
             return false;
@@ -62,7 +62,7 @@ impl CapturedDatagram {
         response.status().is_final() && cseq.is_some_and(|cseq| *cseq.method() == Method::Bye)
     }
 
-    /// What stands on the arrow: the method, or the status and what it answers.
+    /// Returns the label of the arrow: the method, or the status with its method.
     pub(super) fn label(&self) -> Label {
         let Ok(message) = Message::parse(self.data.clone(), &Limits::default()) else {
             return Label { text: format!("{} octets", self.data.len()), kind: Kind::Failure };
@@ -87,7 +87,7 @@ impl CapturedDatagram {
     }
 }
 
-/// The text of an arrow, and what sort of message it is.
+/// The label of an arrow and the kind of its message.
 pub(super) struct Label {
     pub(super) text: String,
     kind: Kind,
@@ -112,7 +112,7 @@ impl Kind {
     }
 }
 
-/// Draws `datagrams`, which are in order of time, with the milliseconds since the first on the left.
+/// Draws `datagrams`, which must be in order of time. The left column shows milliseconds since the first.
 pub(super) fn draw(out: &mut impl Write, palette: Palette, datagrams: &[CapturedDatagram]) -> io::Result<()> {
     write_names(out, palette)?;
     let Some(start) = datagrams.first().map(|datagram| datagram.at) else { return Ok(()) };
@@ -138,7 +138,7 @@ fn write_names(out: &mut impl Write, palette: Palette) -> io::Result<()> {
     writeln!(out)
 }
 
-/// One line: the lines of the parties, and between two of them the arrow.
+/// Writes one line: the vertical lines of the parties, with the arrow between two of them.
 fn write_arrow(out: &mut impl Write, palette: Palette, datagram: &CapturedDatagram) -> io::Result<()> {
     let Label { text, kind } = datagram.label();
     let (left, right) = (datagram.from.min(datagram.to), datagram.from.max(datagram.to));
@@ -164,7 +164,7 @@ fn write_arrow(out: &mut impl Write, palette: Palette, datagram: &CapturedDatagr
     writeln!(out)
 }
 
-/// `─── INVITE ──▶` in `room` places; the label loses its end if it does not fit.
+/// Returns `─── INVITE ──▶` in `room` columns. A label that is too long is cut at its end.
 fn arrow(label: &str, room: usize, rightwards: bool) -> String {
     let label: String = label.chars().take(room.saturating_sub(5)).collect();
     let shaft = room.saturating_sub(label.chars().count() + 3);
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lines_of_a_drawing_stand_below_each_other() {
+    fn the_lines_of_the_ladder_are_aligned() {
         let at = attesta_net::Clock::mono();
         let datagram = |from, to| CapturedDatagram { at, from, to, data: Bytes::from_static(b"not SIP") };
         let datagrams = [

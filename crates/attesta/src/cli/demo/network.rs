@@ -1,4 +1,4 @@
-//! Setting the stage: two edges, two telephones, and the relay between the edges.
+//! The network of the demonstration: two edges, two telephones and a relay between the edges.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -19,15 +19,15 @@ use super::phone::Phone;
 use super::relay::Relay;
 use crate::fault::Fault;
 
-/// Everything that takes part in a demonstration. Dropping it ends it.
+/// The elements of the demonstration. Dropping this value stops them.
 pub(super) struct DemoNetwork {
     caller: Phone,
     signing_edge: SocketAddr,
     datagrams: mpsc::UnboundedReceiver<CapturedDatagram>,
     invites: mpsc::UnboundedReceiver<Request>,
-    /// Serves the certificate that the signing edge signs with.
+    /// Serves the certificate of the signing edge.
     _ephemeral: Ephemeral,
-    /// The edges, the relay and the callee at work.
+    /// The tasks of the edges, the relay and the callee.
     _tasks: JoinSet<()>,
 }
 
@@ -54,14 +54,14 @@ impl DemoNetwork {
         Ok(Self { caller, signing_edge: outside, datagrams, invites, _ephemeral: ephemeral, _tasks: tasks })
     }
 
-    /// Places one call and waits for its end; each has numbers of its own.
+    /// Places one call and waits for its end. Each call has its own numbers.
     pub(super) async fn place_call(&mut self, number: u32) -> PlacedCall {
         let (caller, callee) =
             (format!("+1215555{:04}", number % 10_000), format!("+1202555{:04}", 100 + number % 100));
         let start = Clock::mono();
         let set_up = self.caller.call(self.signing_edge, &caller, &callee).await;
         let lasted = Clock::mono().saturating_duration_since(start);
-        // The callee hands on the INVITE before it answers, so it is there if anything is.
+        // The callee passes the INVITE on before it answers. If the call was answered, the INVITE is in the channel.
         let invite = timeout(WAIT, self.invites.recv()).await.ok().flatten().filter(|_| set_up.is_ok());
         let mut datagrams = self.datagrams_of_a_call(set_up.is_ok()).await;
         datagrams.sort_by_key(|datagram| datagram.at);
@@ -70,11 +70,11 @@ impl DemoNetwork {
 }
 
 impl DemoNetwork {
-    /// What has crossed the sockets. Each edge ends its two legs by itself, so of a call that came about the last BYE may
-    /// still be on its way.
-    async fn datagrams_of_a_call(&mut self, came_about: bool) -> Vec<CapturedDatagram> {
+    /// Returns the datagrams of a call. Each edge ends its two legs independently, so the last BYE of an answered call
+    /// may still be in transit.
+    async fn datagrams_of_a_call(&mut self, answered: bool) -> Vec<CapturedDatagram> {
         let mut datagrams = Vec::new();
-        let mut hops_left = if came_about { HOPS } else { 0 };
+        let mut hops_left = if answered { HOPS } else { 0 };
         let waiting = async {
             while hops_left > 0 {
                 let Some(datagram) = self.datagrams.recv().await else { break };
@@ -82,14 +82,14 @@ impl DemoNetwork {
                 datagrams.push(datagram);
             }
         };
-        // What has not come by then is missing from the ladder, as it should be.
+        // A datagram that has not arrived by now is missing from the ladder.
         let _ = timeout(WAIT, waiting).await;
         datagrams.extend(std::iter::from_fn(|| self.datagrams.try_recv().ok()));
         datagrams
     }
 }
 
-/// Takes calls from the caller, signs them, and sends them down the relay.
+/// Describes the signing edge: it signs calls from the caller and sends them to the relay.
 fn signing_edge(ephemeral: &Ephemeral, caller: &Phone, relay: &Relay) -> Result<Builder, Fault> {
     let signer = ephemeral.signer().map_err(|error| broken(&error))?;
     let caller = Trunk::new("caller")
@@ -112,7 +112,7 @@ fn signing_edge(ephemeral: &Ephemeral, caller: &Phone, relay: &Relay) -> Result<
         .fetch(ephemeral.fetch_config()))
 }
 
-/// Takes calls from the relay, verifies them, and sends them to the callee.
+/// Describes the verifying edge: it verifies calls from the relay and sends them to the callee.
 fn verifying_edge(ephemeral: &Ephemeral, callee: &Phone, relay: &Relay) -> Result<Builder, Fault> {
     let anchors = ephemeral.anchors().map_err(|error| broken(&error))?;
     let near_edge =
@@ -143,15 +143,16 @@ async fn phone(
 }
 
 fn target(address: SocketAddr) -> Result<Target, Fault> {
-    Target::of(format!("sip:{address};transport=udp").as_bytes()).ok_or_else(|| Fault::new("no target"))
+    Target::of(format!("sip:{address};transport=udp").as_bytes())
+        .ok_or_else(|| Fault::new("the demonstration has an invalid target"))
 }
 
-/// The address of a listener, by its place.
+/// Returns the address of a listener by its index.
 fn address(edge: &Edge, place: usize) -> Result<SocketAddr, Fault> {
     edge.listeners()
         .get(place)
         .map(|(_, address)| *address)
-        .ok_or_else(|| Fault::new("a listener is missing"))
+        .ok_or_else(|| Fault::new("a listener of the demonstration is missing"))
 }
 
 fn broken(error: &dyn std::error::Error) -> Fault {
@@ -159,8 +160,8 @@ fn broken(error: &dyn std::error::Error) -> Fault {
 }
 
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-/// Generous, since the machine may be busy: a demonstration is not the place to show an overrun budget.
+/// Long enough for a busy machine: the demonstration must not fail because of its budget.
 const BUDGET: Duration = Duration::from_secs(2);
-/// Caller to edge, edge to edge, edge to callee.
+/// The hops: caller to edge, edge to edge, edge to callee.
 const HOPS: usize = 3;
 const WAIT: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! The relay between the two edges: a relay of datagrams that shows what it carries.
+//! A datagram relay between the two edges. It captures every datagram.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,13 +10,13 @@ use tokio::sync::mpsc;
 
 use super::ladder::{CapturedDatagram, Party};
 
-/// Two sockets: one stands for the verifying edge as the signing edge sees it, the other the other way round.
+/// Two sockets. Each edge sees one of them as the address of the other edge.
 pub(super) struct Relay {
     near: UdpSocket,
     far: UdpSocket,
-    /// Where the signing edge sends to.
+    /// The address to which the signing edge sends.
     pub(super) signing_side: SocketAddr,
-    /// Where the verifying edge sends to.
+    /// The address to which the verifying edge sends.
     pub(super) verifying_side: SocketAddr,
 }
 
@@ -28,7 +28,7 @@ impl Relay {
         Ok(Self { near, far, signing_side, verifying_side })
     }
 
-    /// Carries datagrams between the two edges until it is dropped, and captures each.
+    /// Relays datagrams between the two edges and captures each, until the future is dropped.
     pub(super) async fn carry(
         self,
         signing_edge: SocketAddr,
@@ -49,7 +49,7 @@ impl Relay {
                     (Party::VerifyingEdge, Party::SigningEdge, Bytes::copy_from_slice(data))
                 }
             };
-            // Nobody who listens any more is nobody who minds.
+            // An error means that the demonstration is ending.
             let _ = captures.send(CapturedDatagram { at: Clock::mono(), from, to, data });
         }
     }

@@ -1,4 +1,4 @@
-//! What a demonstration shows: the ladder of one call, its PASSporT, the verdict, and how all calls went.
+//! The output of the demonstration: the ladder of one call, its PASSporT, the verdict and the result of all calls.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::ladder;
 use crate::cli::tree;
 use crate::console::Palette;
 
-/// Shows the first call that was not verified, else the first of all.
+/// Writes the first call that was not verified, or the first call.
 pub(super) fn write_text(out: &mut impl Write, calls: &[PlacedCall], palette: Palette) -> io::Result<()> {
     let Some(shown) = shown(calls) else { return Ok(()) };
     let (bold, dim) = (palette.bold, palette.dim);
@@ -68,16 +68,16 @@ fn shown(calls: &[PlacedCall]) -> Option<&PlacedCall> {
     calls.iter().find(|call| !call.is_verified()).or(calls.first())
 }
 
-/// What the callee was told about the caller, or why there was no call.
+/// Returns the verdict in the callee's INVITE, or the error of the call.
 fn verdict(call: &PlacedCall) -> String {
     match (&call.set_up, call.received.as_ref().and_then(|received| received.verstat.clone())) {
         (Err(error), _) => format!("no call: {error}"),
         (Ok(_), Some(verstat)) => verstat,
-        (Ok(_), None) => "the callee was told nothing about the caller".into(),
+        (Ok(_), None) => "the callee's INVITE has no verdict on the caller".into(),
     }
 }
 
-/// How long calls took.
+/// The duration of the calls.
 struct Times {
     median: Duration,
     most: Duration,

@@ -1,7 +1,7 @@
-//! A capture of packets, pcap or pcapng: every SIP message in it, over UDP or TCP, explained one by one.
+//! Decodes every SIP message over UDP or TCP in a packet capture, pcap or pcapng.
 //!
-//! Nothing in the file is believed: lengths are held against what is there, and what waits for more of itself (fragments,
-//! segments out of order) is bounded by constants.
+//! The file is not trusted. Lengths are checked against the available octets. Buffers for fragments and for TCP
+//! segments out of order have fixed limits.
 
 pub(super) mod file;
 mod fragments;
@@ -28,7 +28,7 @@ use super::printer::{Printer, typed};
 use crate::fault::Failure;
 use crate::time;
 
-/// Shows every message, and at last what was passed over. Whether there was a message.
+/// Prints every message, then the counters of the capture. Returns true if there was a message.
 pub(super) fn show<W: Write>(octets: &[u8], printer: &mut Printer<'_, W>) -> Result<bool, Failure> {
     let mut packets = Packets::new(octets);
     let mut reader = CaptureReader {
@@ -59,16 +59,16 @@ struct CaptureReader<'a, 'p, W> {
     counters: CaptureCounters,
 }
 
-/// What was met.
+/// The counters of a capture.
 #[derive(Debug, Default)]
 struct CaptureCounters {
     packets: u64,
     messages: u64,
-    /// Neither IPv4 nor IPv6, or broken there.
+    /// Packets that are neither IPv4 nor IPv6, or have a broken IP header.
     not_ip: u64,
-    /// A part of a datagram that is not whole yet; most become whole.
+    /// Fragments of datagrams that are incomplete so far. Later fragments complete most of them.
     fragments: u64,
-    /// Of another protocol than UDP and TCP.
+    /// Packets of protocols other than UDP and TCP.
     other: u64,
     not_sip: u64,
 }
@@ -134,7 +134,7 @@ impl<W: Write> CaptureReader<'_, '_, W> {
         let found = self.streams.segment((route.source, route.destination), &tcp);
         if found.is_empty()
             && !tcp.payload().is_empty()
-            && !self.streams.listens((route.source, route.destination))
+            && !self.streams.is_sip((route.source, route.destination))
         {
             self.counters.not_sip += 1;
         }
@@ -148,7 +148,7 @@ impl<W: Write> CaptureReader<'_, '_, W> {
         Ok(())
     }
 
-    /// A message, with where and when it was seen before all else.
+    /// Prints a message, beginning with its time and addresses.
     fn message(&mut self, packet: &Packet<'_>, route: &Route, value: &Value) -> Result<(), Failure> {
         self.counters.messages += 1;
         let mut object = Map::new();

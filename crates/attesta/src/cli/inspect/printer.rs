@@ -1,4 +1,4 @@
-//! Printing decoded objects.
+//! Prints decoded objects.
 
 use std::io::Write;
 
@@ -8,7 +8,7 @@ use crate::cli::tree;
 use crate::console::Console;
 use crate::fault::Failure;
 
-/// Where what was decoded is shown, one object after the other.
+/// Prints objects one after the other, as JSON or as text.
 pub(super) struct Printer<'a, W> {
     pub(super) console: &'a Console,
     pub(super) out: W,
@@ -30,7 +30,7 @@ impl<W: Write> Printer<'_, W> {
     }
 }
 
-/// An object that says first what it is.
+/// Returns an object with `type` as its first member.
 pub(super) fn typed(name: &str, members: Map<String, Value>) -> Value {
     let mut object = Map::new();
     object.insert("type".into(), json!(name));

@@ -1,4 +1,4 @@
-//! Each fault of the leaf, of the chain above it, and of what its URL serves; and what is let through.
+//! Each fault of the leaf, of its chain and of the content at its URL, and the deviations that are accepted.
 
 use rcgen::{
     BasicConstraints, CertificateParams, CidrSubnet, CustomExtension, ExtendedKeyUsagePurpose,
@@ -44,7 +44,7 @@ fn critical(oid: &[u64], content: &[u8]) -> CustomExtension {
     extension
 }
 
-/// A name, what is done to an ordinary certificate, and what comes of the call.
+/// A name, the change to an ordinary certificate, and the result of the call.
 type Edit = (&'static str, fn(&mut CertificateParams), &'static str);
 
 #[rustfmt::skip]
@@ -69,7 +69,7 @@ const LEAVES: &[Edit] = &[
     ("leaf with two TNAuthLists", |leaf| leaf.custom_extensions.push(CustomExtension::from_oid_content(TN_AUTH_LIST, spc("5678"))), "None 436 certificate-unparsable"),
 ];
 
-/// A TNAuthList in DER, and what comes of it.
+/// A TNAuthList in DER, and the result.
 #[rustfmt::skip]
 const LISTS: &[(&str, &[u8], &str)] = &[
     ("TNAuthList without entries", &[0x30, 0], "Failed 437 tn-auth-list-malformed"),
@@ -101,13 +101,13 @@ const AUTHORITIES: &[Edit] = &[
     ("authority for other names", |own| own.name_constraints = Some(elsewhere()), "Passed A"),
 ];
 
-/// The names of STI certificates are of no kind that this constrains.
+/// Constraints that do not apply to the kinds of names in STI certificates.
 fn elsewhere() -> NameConstraints {
     let subnet = GeneralSubtree::IpAddress(CidrSubnet::V4([192, 0, 2, 0], [255, 255, 255, 0]));
     NameConstraints { permitted_subtrees: vec![subnet], excluded_subtrees: Vec::new() }
 }
 
-/// Leaves and authorities with keys of other kinds.
+/// Leaves and authorities with keys of other types.
 fn keys(world: &World) -> Vec<Case> {
     let p384 = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap();
     let with_p384 = world.pki.bundle(&ordinary(), &p384);
@@ -132,7 +132,7 @@ fn keys(world: &World) -> Vec<Case> {
     ]
 }
 
-/// What the URL serves.
+/// The content at the URL.
 fn bundles(world: &World) -> Vec<Case> {
     let alone = world.bundle.split_inclusive("-----END CERTIFICATE-----\n").next().unwrap();
     let intermediate = world.pki.intermediate_pem.as_str();
@@ -198,7 +198,8 @@ fn paths(world: &World) -> Vec<Case> {
     ]
 }
 
-/// The same certificate with another version in it. Its signature is then wrong, too, which is not looked at any more.
+/// Returns the same certificate with another version. Its signature is then wrong too, but the version is checked
+/// first.
 fn first_version(pem: &str) -> String {
     let mut parsed = pem::parse(pem).unwrap().into_contents();
     let version = parsed.windows(5).position(|octets| octets == [0xa0, 3, 2, 1, 2]).unwrap();
@@ -206,7 +207,7 @@ fn first_version(pem: &str) -> String {
     pem::encode(&pem::Pem::new("CERTIFICATE", parsed))
 }
 
-/// A public RSA key of 2048 bits, of which nobody has the private one.
+/// A public RSA key of 2048 bits without a private key.
 struct RsaKey(Vec<u8>);
 
 impl RsaKey {
@@ -227,7 +228,7 @@ impl PublicKeyData for RsaKey {
 }
 
 const POLICIES: &[u64] = &[2, 5, 29, 32];
-/// One policy, 2.16.840.1.114569.1.1.1.
+/// One policy: 2.16.840.1.114569.1.1.1.
 const POLICY: &[u8] = &[0x30, 14, 0x30, 12, 6, 10, 0x60, 0x86, 0x48, 1, 0x86, 0xff, 9, 1, 1, 1];
-/// Of the arc for documentation (RFC 5612).
+/// An OID of the arc for documentation (RFC 5612).
 const UNKNOWN: &[u64] = &[1, 3, 6, 1, 4, 1, 32473, 1];

@@ -1,4 +1,5 @@
-//! Diversions: chains of `div` PASSporTs in any order, cut, forged, in a circle, and too many (RFC 8946 section 4.2).
+//! Diversions: chains of `div` PASSporTs in any order, incomplete, forged, circular, and too long (RFC 8946 section
+//! 4.2).
 
 use super::case::{Case, World, value};
 use super::forge;
@@ -28,8 +29,8 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
-/// The Identity line that `field` stands for: a type such as `shaken`, `1213>1214` for a diversion, with `!` one that a stranger signed
-/// and with `?` one whose certificate is not at hand.
+/// Returns the Identity line for `field`: a type such as `shaken`, or `1213>1214` for a diversion. `!` marks a
+/// signature by an unknown authority, `?` a certificate that is unavailable.
 fn line(world: &World, field: &str) -> String {
     let Some((from, to)) = field.trim_end_matches(['!', '?']).split_once('>') else {
         let header = forge::header().replace("shaken", field);
@@ -59,7 +60,7 @@ fn payload(from: &str, to: &str) -> String {
 /// A URL that serves nothing.
 const ELSEWHERE: &str = "https://cr.example.net/elsewhere.pem";
 
-/// The fields in their order, To, the Request-URI, and what comes of the whole and of each.
+/// The fields in order, To, the Request-URI, and the results of the message and of each field.
 #[rustfmt::skip]
 const CHAINS: &[(&str, &str, &str, &str, &str, &str)] = &[
     ("one diversion", "shaken 1213>1214", "1213", "1214", "Passed A", "pass pass"),
@@ -88,8 +89,8 @@ const CHAINS: &[(&str, &str, &str, &str, &str, &str)] = &[
     ("more diversions than are looked at", "1213>1214 1214>1215 1215>1216 1216>1217 1217>1218 1218>1219 1219>1220 1220>1221 shaken", "1213", "1221", "Failed 438 div-chain-incomplete", "div-chain-incomplete div-chain-incomplete div-chain-incomplete div-chain-incomplete div-chain-incomplete div-chain-incomplete div-chain-incomplete div-chain-incomplete too-many-identities"),
 ];
 
-/// What stands in a diversion from 1213 to 1214, what is put in its place, and what comes of the call to 1214 and of each
-/// field of it.
+/// The text to replace in a diversion from 1213 to 1214, its replacement, and the results of the call to 1214 and of
+/// each field.
 #[rustfmt::skip]
 const PAYLOADS: &[(&str, &str, &str, &str)] = &[
     (r#""div":{"tn":"12155551213"}"#, r#""div":{"hi":"1.1","tn":"12155551213"}"#, "Passed A", "pass pass"),

@@ -1,4 +1,4 @@
-//! Revocation lists: what they revoke, whose they are, how old they are, and those that cannot be used.
+//! Revocation lists: their entries, signers and ages, and lists that cannot be used.
 
 use attesta_stir::cert::Certificate;
 use rustls_pki_types::CertificateDer;
@@ -8,7 +8,7 @@ use super::case::{Case, World};
 use super::lists::{ListIssuer, extension, indirect, issuer_of, read, subject_of};
 use super::support::{NOW, Pki, authority};
 
-/// An issuer, whether the entry names it, and the certificate whose number it has.
+/// An issuer, true if the entry names the issuer, and the certificate with the revoked serial number.
 type Entries<'a> = Vec<(&'a [u8], bool, &'a Certificate)>;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -19,7 +19,7 @@ pub(super) fn cases() -> Vec<Case> {
     let (above_leaf, above_all) = (issuer_of(&world.bundle), issuer_of(&world.pki.intermediate_pem));
     let signer = pem::encode(&pem::Pem::new("CERTIFICATE", lists.signer.to_vec()));
     let anchors = lists.root_pem.clone();
-    // The list in PEM, and its signer's certificate behind it.
+    // The list in PEM, followed by its signer's certificate.
     let bundled = |list: Vec<u8>| pem::encode(&pem::Pem::new("X509 CRL", list)) + &signer;
     let listed = |name: &str, list: String| {
         world.call(name).file("--crl", list).file("--crl-anchors", anchors.clone())
@@ -101,26 +101,26 @@ pub(super) fn cases() -> Vec<Case> {
         listed("a delta list", bundled(delta)).expect("Refused a critical extension that is not understood"),
         listed("a list with a strange critical extension", bundled(strange))
             .expect("Refused a critical extension that is not understood"),
-        listed("a list that is none", "nothing".to_owned()).expect("Refused neither PEM nor DER"),
-        listed("a list of tomorrow", bundled(empty)).at(NOW - 7200).expect("Refused dated in the future"),
+        listed("a file that is not a list", "nothing".to_owned()).expect("Refused neither PEM nor DER"),
+        listed("a list from the future", bundled(empty)).at(NOW - 7200).expect("Refused dated in the future"),
     ]);
     cases.extend(direct());
     cases
 }
 
-/// The ordinary token, signed two hours later.
+/// Returns the ordinary token, signed two hours later.
 fn later(world: &World) -> String {
     let payload = super::forge::payload().replace(&NOW.to_string(), &(NOW + 7200).to_string());
     let token = super::forge::token(&world.key, &super::forge::header(), &payload);
     format!("Identity: {}", super::case::value(&token, "shaken"))
 }
 
-/// Lists that an authority issues for its own certificates, under the STI root.
+/// Lists that an authority issues for its own certificates, below the STI root.
 fn direct() -> Vec<Case> {
     let mut world = World::new();
     let (intermediate_pem, root_pem) = (world.pki.intermediate_pem.clone(), world.pki.root_pem.clone());
     let leaf = read(&world.bundle);
-    // The authority signs its lists with the key that signs its certificates.
+    // The authority signs its lists with the key of its certificates.
     let spare = Pki::with(authority("SHAKEN ROOT"), authority("SHAKEN Intermediate"));
     let signer = CertificateDer::from_pem_slice(intermediate_pem.as_bytes()).unwrap();
     let own = subject_of(&signer);

@@ -1,4 +1,4 @@
-//! Several Identity header fields: on lines of their own, in one line with commas, under both names; and replays.
+//! Several Identity header fields: on separate lines, on one line with commas, and under both names. Also replays.
 
 use super::case::{Case, World, value};
 use super::forge;
@@ -57,7 +57,7 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
-/// A header line with the values that its words stand for.
+/// Returns a header line with the values for its words.
 fn expand(world: &World, line: &str) -> String {
     let (name, values) = line.split_once(": ").unwrap();
     let values: Vec<_> = values.split(", ").map(|word| identity(world, word)).collect();
@@ -87,7 +87,7 @@ fn identity(world: &World, word: &str) -> String {
     }
 }
 
-/// The lines with `|` between, what comes of all, and of each.
+/// The lines, separated by `|`, and the results of the message and of each field.
 #[rustfmt::skip]
 const FIELDS: &[(&str, &str, &str, &str)] = &[
     ("two that verify", "Identity: good | Identity: good", "Passed A", "pass pass"),
