@@ -35,7 +35,7 @@ impl Console {
         let palette = |is_terminal: bool| match color {
             Color::Always => Palette::COLOURED,
             Color::Never => Palette::PLAIN,
-            Color::Auto if is_terminal && colour_is_welcome() => Palette::COLOURED,
+            Color::Auto if is_terminal && may_colour() => Palette::COLOURED,
             Color::Auto => Palette::PLAIN,
         };
         let terminal = io::stdout().is_terminal();
@@ -53,7 +53,7 @@ impl Console {
     }
 
     /// Returns true if standard error may be coloured.
-    pub(crate) fn colours_errors(&self) -> bool {
+    pub(crate) fn coloured_errors(&self) -> bool {
         self.err.bold != Style::new()
     }
 
@@ -133,7 +133,7 @@ impl Palette {
 }
 
 /// Follows <https://no-color.org>. A terminal without cursor control (TERM=dumb) gets no colour either.
-fn colour_is_welcome() -> bool {
+fn may_colour() -> bool {
     env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
         && env::var_os("TERM").is_none_or(|term| term != "dumb")
 }

@@ -22,7 +22,7 @@ pub(crate) fn start(settings: &LogSettings, console: &Console) -> WorkerGuard {
     let (writer, guard) = builder.finish(io::stderr());
     let logging = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     match settings.format {
-        LogFormat::Text => logging.with_ansi(console.colours_errors()).init(),
+        LogFormat::Text => logging.with_ansi(console.coloured_errors()).init(),
         LogFormat::Json => logging.json().flatten_event(true).init(),
     }
     if misread {

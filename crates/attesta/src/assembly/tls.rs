@@ -23,7 +23,7 @@ impl Reader<'_> {
         let (mut all, mut states) = (Vec::new(), Vec::new());
         for (place, settings) in self.configuration.settings.listeners.iter().enumerate() {
             let files = settings.tls.as_ref().and_then(|tls| self.tls_files(place, tls, &mut states));
-            let Some(mut listen) = bound_to(settings, files) else { continue };
+            let Some(mut listen) = listen_on(settings, files) else { continue };
             if let Some(name) = &settings.name {
                 listen = listen.name(name.clone());
             }
@@ -67,7 +67,7 @@ impl Reader<'_> {
         };
         for (identity, (chain, _)) in terms.identities().iter().zip(&tls.identities) {
             if let Err(error) = identity.check(self.now) {
-                self.invalid_now(chain, &error);
+                self.report_invalid(chain, &error);
             }
             let not_after = identity.not_after();
             self.warn_of_tls_expiry(chain, not_after);
@@ -87,7 +87,7 @@ impl Reader<'_> {
 
     /// Reports a certificate that is not valid now. Under [`Strictness::Warn`] the listener starts anyway, because
     /// peers that refuse one certificate must not stop the other listeners.
-    fn invalid_now(&mut self, chain: &Text, error: &TlsError) {
+    fn report_invalid(&mut self, chain: &Text, error: &TlsError) {
         match self.strictness {
             Strictness::Refuse => self.refuse(chain, error, error.remedy()),
             Strictness::Warn => {
@@ -106,7 +106,7 @@ impl Reader<'_> {
     }
 }
 
-fn bound_to(settings: &ListenSettings, files: Option<TlsFiles>) -> Option<Listen> {
+fn listen_on(settings: &ListenSettings, files: Option<TlsFiles>) -> Option<Listen> {
     let address = settings.address;
     Some(match settings.transport {
         Transport::Udp => Listen::udp(address).options(settings.options),

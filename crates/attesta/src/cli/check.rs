@@ -113,7 +113,7 @@ async fn unpublished_certificates(configuration: &Configuration, assembly: &Asse
     let mut faults = Vec::new();
     for signer in assembly.signers.iter().filter_map(|state| state.signer.as_deref()) {
         let text = match fetcher.fetch(signer.x5u()).await {
-            Ok(document) if serves(document.body(), signer) => continue,
+            Ok(document) if serves_certificate_of(document.body(), signer) => continue,
             Ok(_) => format!("{} does not serve the certificate that this edge signs with", signer.x5u()),
             Err(error) => format!("{}: {error}", signer.x5u()),
         };
@@ -127,7 +127,7 @@ async fn unpublished_certificates(configuration: &Configuration, assembly: &Asse
 }
 
 /// Returns true if `served` is a chain whose leaf is the certificate of `signer`.
-fn serves(served: &[u8], signer: &Signer) -> bool {
+fn serves_certificate_of(served: &[u8], signer: &Signer) -> bool {
     let leaf =
         CertificateChain::parse(served).ok().and_then(|chain| Certificate::from_der(chain.leaf()).ok());
     let own = signer.certificate();

@@ -25,7 +25,7 @@ impl Input {
             if path.as_os_str() == STANDARD_INPUT {
                 inputs.push(Self::new(path));
             } else {
-                descend(path, MAX_DEPTH, &mut inputs)?;
+                collect_files(path, MAX_DEPTH, &mut inputs)?;
             }
         }
         Ok(inputs)
@@ -51,7 +51,7 @@ impl Input {
     }
 }
 
-fn descend(path: &Path, depth: usize, inputs: &mut Vec<Input>) -> Result<(), Fault> {
+fn collect_files(path: &Path, depth: usize, inputs: &mut Vec<Input>) -> Result<(), Fault> {
     // A link may point to a parent folder, so the depth is limited.
     let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     if !metadata.is_dir() {
@@ -66,7 +66,7 @@ fn descend(path: &Path, depth: usize, inputs: &mut Vec<Input>) -> Result<(), Fau
     let mut paths: Vec<_> =
         entries.map_err(|error| unreadable(path, &error))?.into_iter().map(|entry| entry.path()).collect();
     paths.sort();
-    paths.iter().try_for_each(|path| descend(path, depth, inputs))
+    paths.iter().try_for_each(|path| collect_files(path, depth, inputs))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Fault {

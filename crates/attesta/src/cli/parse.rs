@@ -85,7 +85,7 @@ impl<W: Write> MessageChecker<'_, W> {
                         rest = rest.get(own.len()..).unwrap_or_default();
                         line.check(&message, &own, round_trip, &self.rules)
                     }
-                    Err(error) => line.broken_off(&error),
+                    Err(error) => line.stream_error(&error),
                 };
                 index += 1;
                 self.print(&line)?;
@@ -190,10 +190,10 @@ impl<'a> Line<'a> {
             round_trip: Some(round_trip),
             ..self
         };
-        line.describing(message)
+        line.with_start_line(message)
     }
 
-    fn describing(self, message: &Message) -> Self {
+    fn with_start_line(self, message: &Message) -> Self {
         match message {
             Message::Request(request) => Self {
                 kind: Some(REQUEST),
@@ -224,7 +224,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    fn broken_off(self, error: &StreamError) -> Self {
+    fn stream_error(self, error: &StreamError) -> Self {
         let answer = error.answer().map(|response| response.status());
         self.unreadable(error.octets(), error.error(), answer)
     }

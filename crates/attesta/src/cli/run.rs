@@ -81,7 +81,7 @@ async fn serve(
         background.spawn(admin.serve(edge.handle()));
     }
     background.spawn(revocation::watch(revocations, edge.handle()));
-    announce(&edge, admin_address, console);
+    print_ready(&edge, admin_address, console);
 
     let handle = edge.handle();
     background.spawn(async move {
@@ -140,7 +140,7 @@ fn bind_remedy(why: io::ErrorKind) -> &'static str {
 
 /// Prints one line for each listener with its bound port, then `ready` alone. Errors are ignored: a closed standard
 /// output must not stop the edge.
-fn announce(edge: &Edge, admin: Option<std::net::SocketAddr>, console: &Console) {
+fn print_ready(edge: &Edge, admin: Option<std::net::SocketAddr>, console: &Console) {
     let sip = edge
         .listeners()
         .iter()

@@ -76,7 +76,7 @@ impl Tree {
         let (name, shown) = (self.palette.name, self.palette.value);
         match value {
             Value::Null | Value::Bool(_) | Value::Number(_) => Some(format!("{shown}{value}{shown:#}")),
-            Value::String(text) => Some(format!("{shown}{}{shown:#}", visible(text))),
+            Value::String(text) => Some(format!("{shown}{}{shown:#}", escape_controls(text))),
             Value::Array(items) => {
                 let plain = items.iter().filter(|item| !item.is_object() && !item.is_array());
                 let texts: Vec<_> = plain.filter_map(|item| self.on_one_line(item)).collect();
@@ -93,7 +93,7 @@ impl Tree {
 }
 
 /// Escapes control characters, so that a message cannot control the terminal.
-fn visible(text: &str) -> String {
+fn escape_controls(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_control() {

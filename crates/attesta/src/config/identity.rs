@@ -221,7 +221,7 @@ impl Section<'_> {
             }
             _ => None,
         };
-        self.understood(
+        self.parse_text(
             &text,
             "\"continue\", \"reject\" or \"reject:CODE\" with a code from 400 to 699",
             read,

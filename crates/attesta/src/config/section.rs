@@ -125,7 +125,7 @@ impl<'a> Section<'a> {
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
         let text = self.text(key)?;
-        self.understood(&text, what, parse)
+        self.parse_text(&text, what, parse)
     }
 
     /// Returns each string of a list, as [`Self::parsed`] does.
@@ -136,13 +136,13 @@ impl<'a> Section<'a> {
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<Vec<T>> {
         let texts = self.texts(key)?;
-        Some(texts.iter().filter_map(|text| self.understood(text, what, &parse)).collect())
+        Some(texts.iter().filter_map(|text| self.parse_text(text, what, &parse)).collect())
     }
 
     /// Returns a duration within `range`.
     pub(crate) fn duration(&self, key: &'static str, range: RangeInclusive<Duration>) -> Option<Duration> {
         let text = self.text(key)?;
-        let value = self.understood(
+        let value = self.parse_text(
             &text,
             "a duration with its unit, such as \"300ms\", \"60s\" or \"24h\"",
             duration,
@@ -283,7 +283,7 @@ impl<'a> Section<'a> {
     }
 
     /// Returns `text` as `parse` reads it. If `parse` returns `None`, reports that `what` is expected.
-    pub(super) fn understood<T>(
+    pub(super) fn parse_text<T>(
         &self,
         text: &Text,
         what: &str,
@@ -326,8 +326,9 @@ impl<'a> Section<'a> {
 
     fn wrong_type<T>(&self, value: &Spanned<DeValue<'a>>, wanted: &str) -> Option<T> {
         let found = value.get_ref();
-        let fault =
-            self.source.fault(&value.span(), format!("this must be {wanted}, but it is {}", article(found)));
+        let fault = self
+            .source
+            .fault(&value.span(), format!("this must be {wanted}, but it is {}", type_name(found)));
         let number = found.is_integer() || found.is_float();
         self.source.report(if number && wanted.contains("string") {
             fault.help("put it in quotes")
@@ -343,7 +344,7 @@ impl<'a> Section<'a> {
     }
 }
 
-fn article(value: &DeValue<'_>) -> &'static str {
+fn type_name(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "an integer",

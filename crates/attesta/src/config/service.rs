@@ -46,7 +46,7 @@ pub(super) fn read_dns(section: Section<'_>) -> Option<Vec<SocketAddr>> {
         section.report(fault.help(format!("name 1 to {MAX_SERVERS} servers, or remove the key")));
     }
     let servers =
-        texts.map(|texts| texts.iter().filter_map(|text| section.understood(text, what, read)).collect());
+        texts.map(|texts| texts.iter().filter_map(|text| section.parse_text(text, what, read)).collect());
     section.close();
     servers
 }

@@ -66,7 +66,7 @@ pub(super) fn read_trunk(section: Section<'_>, names: &Names, outcomes: Outcomes
 fn read_sources(section: &Section<'_>) -> Vec<(Text, Source)> {
     let what = "addresses: \"10.1.0.5\", \"10.1.0.5:5060\" or \"10.1.0.0/16\"";
     let read = |text: Text| {
-        let source = section.understood(&text, what, |text| text.parse().ok())?;
+        let source = section.parse_text(&text, what, |text| text.parse().ok())?;
         Some((text, source))
     };
     section.texts("sources").unwrap_or_default().into_iter().filter_map(read).collect()
@@ -81,7 +81,7 @@ fn domain(text: &str) -> Option<String> {
 fn read_targets(section: &Section<'_>) -> Vec<(Text, Target)> {
     let what = "SIP URIs, such as \"sip:10.1.0.9:5060\"";
     let read = |text: Text| {
-        let target = section.understood(&text, what, |text| Target::of(text.as_bytes()))?;
+        let target = section.parse_text(&text, what, |text| Target::of(text.as_bytes()))?;
         Some((text, target))
     };
     section.texts("targets").unwrap_or_default().into_iter().filter_map(read).collect()
@@ -187,7 +187,7 @@ fn read_numbers(section: &Section<'_>) -> Option<Numbers> {
     }
     let prefix = |text: &Text| {
         section
-            .understood(text, "number prefixes, such as [\"+1215555\"], or \"any\"", |text| text.parse().ok())
+            .parse_text(text, "number prefixes, such as [\"+1215555\"], or \"any\"", |text| text.parse().ok())
     };
     Some(Numbers::starting(texts.iter().filter_map(prefix).collect()))
 }

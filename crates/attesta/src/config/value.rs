@@ -122,7 +122,7 @@ pub(crate) fn nearest<'w>(written: &str, words: impl IntoIterator<Item = &'w str
     words
         .into_iter()
         .map(|word| (strsim::jaro_winkler(&written, word), word))
-        .filter(|(likeness, _)| *likeness > CLOSE)
+        .filter(|(likeness, _)| *likeness > MIN_SIMILARITY)
         .max_by(|(one, _), (other, _)| one.total_cmp(other))
         .map(|(_, word)| word)
 }
@@ -130,7 +130,7 @@ pub(crate) fn nearest<'w>(written: &str, words: impl IntoIterator<Item = &'w str
 /// The longest content of `${env:NAME}` or `${file:PATH}`, in octets.
 const MAX_REFERENCE: u64 = 64 * 1024;
 /// The Jaro-Winkler similarity above which a word is suggested.
-const CLOSE: f64 = 0.8;
+const MIN_SIMILARITY: f64 = 0.8;
 
 #[cfg(test)]
 mod tests {

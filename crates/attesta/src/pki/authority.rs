@@ -59,14 +59,14 @@ impl ThrowAwayPki {
     pub fn generate(scopes: &[Scope], not_before: UnixTime, not_after: UnixTime) -> Result<Self, PkiError> {
         let validity = Validity::new(not_before, not_after).ok_or(PkiError(Failure::Validity))?;
         let root_key = new_key()?;
-        let mark = mark(&root_key);
-        let crl_signer_name = Name::new(format!("SHAKEN Throw-away CRL Signer {mark}"));
+        let suffix = suffix(&root_key);
+        let crl_signer_name = Name::new(format!("SHAKEN Throw-away CRL Signer {suffix}"));
         let profile = Profile { validity, crl_issuer: &crl_signer_name };
 
-        let root_params = profile.root(&Name::new(format!("SHAKEN Throw-away Root {mark}")), &root_key);
+        let root_params = profile.root(&Name::new(format!("SHAKEN Throw-away Root {suffix}")), &root_key);
         let root = CertifiedIssuer::self_signed(root_params, root_key)?;
 
-        let intermediate_name = Name::new(format!("SHAKEN Throw-away Intermediate {mark}"));
+        let intermediate_name = Name::new(format!("SHAKEN Throw-away Intermediate {suffix}"));
         let intermediate_key = new_key()?;
         let intermediate_params = profile.intermediate(&intermediate_name, &intermediate_key);
         let intermediate = CertifiedIssuer::signed_by(intermediate_params, intermediate_key, &root)?;
@@ -80,8 +80,8 @@ impl ThrowAwayPki {
         let leaf_serial = serial_number(&leaf_params, &leaf_key);
         let leaf = leaf_params.signed_by(&leaf_key, &intermediate)?;
 
-        let delegation = Delegation::new(&profile, &mark, scopes, &intermediate)?;
-        let administrator = Administrator::new(&profile, &mark)?;
+        let delegation = Delegation::new(&profile, &suffix, scopes, &intermediate)?;
+        let administrator = Administrator::new(&profile, &suffix)?;
         Ok(Self {
             root,
             intermediate,
@@ -230,7 +230,7 @@ impl Delegation {
     /// numbers.
     fn new(
         profile: &Profile<'_>,
-        mark: &str,
+        suffix: &str,
         scopes: &[Scope],
         issuer: &Issuer<'_, KeyPair>,
     ) -> Result<Self, PkiError> {
@@ -242,7 +242,7 @@ impl Delegation {
         let provider = scopes.iter().filter(|scope| scope.provider_code().is_some());
         let all: Vec<_> = provider.cloned().chain(numbers.iter().cloned()).collect();
 
-        let name = Name::new(format!("SHAKEN Throw-away Delegation {mark}"));
+        let name = Name::new(format!("SHAKEN Throw-away Delegation {suffix}"));
         let key = new_key()?;
         let params = profile.delegate_authority(&name, &all, &key);
         let authority = CertifiedIssuer::signed_by(params, key, issuer)?;
@@ -255,9 +255,9 @@ impl Delegation {
 }
 
 impl Administrator {
-    fn new(profile: &Profile<'_>, mark: &str) -> Result<Self, PkiError> {
+    fn new(profile: &Profile<'_>, suffix: &str) -> Result<Self, PkiError> {
         let root_key = new_key()?;
-        let root_params = profile.root(&Name::new(format!("STI-PA Throw-away Root {mark}")), &root_key);
+        let root_params = profile.root(&Name::new(format!("STI-PA Throw-away Root {suffix}")), &root_key);
         let root = CertifiedIssuer::self_signed(root_params, root_key)?;
 
         let crl_signer_key = new_key()?;
@@ -266,7 +266,7 @@ impl Administrator {
         let crl_signer = params.signed_by(&crl_signer_key, &root)?;
 
         let trust_list_signer_key = new_key()?;
-        let name = Name::new(format!("STI-PA Throw-away List Signer {mark}"));
+        let name = Name::new(format!("STI-PA Throw-away List Signer {suffix}"));
         let params = profile.trust_list_signer(&name, &trust_list_signer_key);
         let trust_list_signer = params.signed_by(&trust_list_signer_key, &root)?;
         let crl_signer_name = profile.crl_issuer.clone();
@@ -293,7 +293,7 @@ fn new_key() -> Result<KeyPair, PkiError> {
 }
 
 /// Returns the first octets of a digest of the root's key. They make the names of one hierarchy unique.
-fn mark(key: &KeyPair) -> String {
+fn suffix(key: &KeyPair) -> String {
     let digest = CertificateParams::default().key_identifier(key);
     digest.iter().take(4).map(|octet| format!("{octet:02x}")).collect()
 }
@@ -423,9 +423,9 @@ mod tests {
                 assert!(list.is_indirect());
                 assert_eq!((list.len(), list.revokes(&leaf)), (usize::from(revokes), revokes));
             }
-            let stranger =
+            let unknown =
                 Crl::read(list.as_bytes(), signer.certificates(), &anchors(pki.root_pem()), at(BEGIN));
-            assert!(stranger.is_err(), "the STI-PA is not below the STI root");
+            assert!(unknown.is_err(), "the STI-PA is not below the STI root");
         }
     }
 

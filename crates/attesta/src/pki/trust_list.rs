@@ -26,7 +26,7 @@ impl SignedTrustList<'_> {
             authorities.join(",")
         );
         let signed = format!("{}.{}", encode(header.as_bytes()), encode(payload.as_bytes()));
-        let signature = fixed(&key.sign(signed.as_bytes())?).ok_or(rcgen::Error::RemoteKeyError)?;
+        let signature = fixed_width(&key.sign(signed.as_bytes())?).ok_or(rcgen::Error::RemoteKeyError)?;
         Ok(format!("{signed}.{}", encode(&signature)))
     }
 }
@@ -41,7 +41,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// Converts a DER signature to r and s with 32 octets each (RFC 7518 section 3.4).
-fn fixed(der: &[u8]) -> Option<Vec<u8>> {
+fn fixed_width(der: &[u8]) -> Option<Vec<u8>> {
     let numbers = yasna::parse_der(der, |reader| {
         reader.read_sequence(|reader| {
             Ok([reader.next().read_bigint_bytes()?.0, reader.next().read_bigint_bytes()?.0])

@@ -12,7 +12,7 @@ pub(super) fn cases() -> Vec<Case> {
         })
         .collect();
     cases.extend(CLOCKS.iter().map(|(shift, date, expected)| {
-        let name = format!("judged {shift} s later, Date {date}");
+        let name = format!("verified {shift} s later, Date {date}");
         world.call(name).edit(DATE, date).at(NOW.checked_add_signed(*shift).unwrap()).expect(expected)
     }));
     let renamed =

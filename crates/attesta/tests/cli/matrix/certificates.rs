@@ -81,7 +81,7 @@ const LISTS: &[(&str, &[u8], &str)] = &[
     ("TNAuthList with a letter in a number", &[0x30, 7, 0xa2, 5, 0x16, 3, b'1', b'2', b'x'], "Failed 437 tn-auth-list-malformed"),
     ("TNAuthList with a range of one", &[0x30, 12, 0xa1, 10, 0x30, 8, 0x16, 3, b'1', b'2', b'1', 2, 1, 1], "Failed 437 tn-auth-list-malformed"),
     ("TNAuthList with a range past its length", &[0x30, 12, 0xa1, 10, 0x30, 8, 0x16, 3, b'9', b'9', b'9', 2, 1, 5], "Failed 437 tn-auth-list-malformed"),
-    ("TNAuthList with octets behind it", &[0x30, 8, 0xa0, 6, 0x16, 4, b'1', b'2', b'3', b'4', 0], "Failed 437 tn-auth-list-malformed"),
+    ("TNAuthList followed by octets", &[0x30, 8, 0xa0, 6, 0x16, 4, b'1', b'2', b'3', b'4', 0], "Failed 437 tn-auth-list-malformed"),
     ("TNAuthList in BER", &[0x30, 0x81, 8, 0xa0, 6, 0x16, 4, b'1', b'2', b'3', b'4'], "Failed 437 tn-auth-list-malformed"),
     ("TNAuthList of two providers", &[0x30, 16, 0xa0, 6, 0x16, 4, b'1', b'2', b'3', b'4', 0xa0, 6, 0x16, 4, b'5', b'6', b'7', b'8'], "Passed A"),
 ];
@@ -95,7 +95,7 @@ const AUTHORITIES: &[Edit] = &[
     ("authority of path length 0", |own| own.is_ca = IsCa::Ca(BasicConstraints::Constrained(0)), "Passed A"),
     ("authority expired a second ago", |own| own.not_after = date(NOW - 1), "Failed 437 certificate-expired"),
     ("authority valid in a second", |own| own.not_before = date(NOW + 1), "Failed 437 certificate-not-yet-valid"),
-    ("authority that is none", |own| own.is_ca = IsCa::ExplicitNoCa, "Failed 437 chain-not-permitted"),
+    ("authority without the CA flag", |own| own.is_ca = IsCa::ExplicitNoCa, "Failed 437 chain-not-permitted"),
     ("authority without basic constraints", |own| own.is_ca = IsCa::NoCa, "Failed 437 chain-not-permitted"),
     ("authority with an unknown critical extension", |own| own.custom_extensions.push(critical(UNKNOWN, &[5, 0])), "Failed 437 critical-extension"),
     ("authority for other names", |own| own.name_constraints = Some(elsewhere()), "Passed A"),
@@ -137,7 +137,8 @@ fn bundles(world: &World) -> Vec<Case> {
     let alone = world.bundle.split_inclusive("-----END CERTIFICATE-----\n").next().unwrap();
     let intermediate = world.pki.intermediate_pem.as_str();
     let crlf = world.bundle.replace('\n', "\r\n");
-    let explained = format!("Here is our leaf:\n{alone}\nand what is above it:\n\n{intermediate}the end");
+    let explained =
+        format!("Here is our leaf:\n{alone}\nand the certificates above it:\n\n{intermediate}the end");
     let cut = world.bundle.get(..world.bundle.len() / 3).unwrap();
     let many = world.bundle.repeat(4);
     let forged = alone.to_owned() + &Pki::new().intermediate_pem;

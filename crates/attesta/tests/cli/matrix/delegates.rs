@@ -69,7 +69,7 @@ const NUMBERS: &[(&str, &str, &str)] = &[
     ("delegate of a range that begins with it", "12155551212+2", "Passed"),
     ("delegate of a range that ends with it", "12155551200+13", "Passed"),
     ("delegate of a range that ends before it", "12155551200+12", "Failed 437 number-not-covered"),
-    ("delegate of a range that begins behind it", "12155551213+100", "Failed 437 number-not-covered"),
+    ("delegate of a range above the number", "12155551213+100", "Failed 437 number-not-covered"),
     ("delegate of a shorter number", "1215555121", "Failed 437 number-not-covered"),
     ("delegate of two ranges", "12155550000+100 12155551200+100", "Passed"),
     ("delegate of a code and another number", "SPC:1234 12155559999", "Passed"),

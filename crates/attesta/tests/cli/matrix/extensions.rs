@@ -10,8 +10,7 @@ pub(super) fn cases() -> Vec<Case> {
         world.call_with(format!("shaken with {claims}"), &forge::header(), &payload).expect(expected)
     });
     let alone = ALONE.iter().map(|(ppt, claims, lines, expected)| {
-        let case =
-            world.bearing(format!("{ppt} with {claims} beside {lines:?}"), &typed(&world, ppt, claims));
+        let case = world.bearing(format!("{ppt} with {claims} and {lines:?}"), &typed(&world, ppt, claims));
         let case = if lines.is_empty() {
             case
         } else {
@@ -20,13 +19,13 @@ pub(super) fn cases() -> Vec<Case> {
         case.expect(expected)
     });
     let messages = MESSAGES.iter().map(|(claims, body, expected)| {
-        let case = world.bearing(format!("msg with {claims} beside {body:?}"), &typed(&world, "msg", claims));
+        let case = world.bearing(format!("msg with {claims} and {body:?}"), &typed(&world, "msg", claims));
         let case = case.edit("INVITE sip", "MESSAGE sip").edit("1 INVITE", "1 MESSAGE");
         case.body("text/plain", body).expect(expected)
     });
     let keys = KEYS.iter().map(|(claims, kind, body, expected)| {
         let payload = forge::payload().replacen(r#","orig""#, &format!(r#",{claims},"orig""#), 1);
-        let case = world.call_with(format!("{claims} beside {kind}: {body}"), &forge::header(), &payload);
+        let case = world.call_with(format!("{claims} and {kind}: {body}"), &forge::header(), &payload);
         let case = if body.is_empty() { case } else { case.body(kind, &body.replace('|', "\r\n")) };
         case.expect(expected)
     });

@@ -18,7 +18,7 @@ pub(super) fn cases() -> Vec<Case> {
         world.call(*line).lines(&[whole]).expect(expected)
     }));
     cases.push(world.call("no Identity at all").lines(&[]).expect("None 428 no-identity"));
-    let missing = world.call("the certificate is not at hand").nothing_served();
+    let missing = world.call("the certificate is unavailable").nothing_served();
     cases.push(missing.expect("None 436 certificate-unavailable"));
     let moved = "https://cr.example.net:8443/moved.pem";
     let header = forge::header().replace(URL, moved);

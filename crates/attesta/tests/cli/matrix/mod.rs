@@ -113,4 +113,4 @@ fn the_matrix_reaches_every_reason() {
 
 /// Reasons that whole messages cannot cause, each with an explanation.
 const UNREACHABLE: [(&str, &str); 1] =
-    [("token-too-long", "a header line of that length is refused before it is looked at")];
+    [("token-too-long", "a header line of that length is refused before verification")];

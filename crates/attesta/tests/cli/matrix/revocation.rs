@@ -27,20 +27,20 @@ pub(super) fn cases() -> Vec<Case> {
     let revoked = "Failed 437 certificate-revoked";
     #[rustfmt::skip]
     let entries: [(&str, Entries<'_>, &'static str); 8] = [
-        ("a list that revokes nobody", vec![], "Passed A"),
+        ("a list that revokes nothing", vec![], "Passed A"),
         ("a list that revokes the leaf", vec![(&above_leaf, true, &leaf)], revoked),
         ("a list that revokes the intermediate", vec![(&above_all, true, &intermediate)], revoked),
         (
-            "an entry that names no issuer is of the one before",
+            "an entry without an issuer uses the one before",
             vec![(&above_leaf, true, &root), (&[], false, &leaf)],
             revoked,
         ),
         (
-            "two entries behind the one that names the issuer",
+            "two entries after the one that names the issuer",
             vec![(&above_leaf, true, &root), (&[], false, &root), (&[], false, &leaf)],
             revoked,
         ),
-        ("a first entry without an issuer is of the list's own", vec![(&[], false, &leaf)], "Passed A"),
+        ("a first entry without an issuer uses the list's issuer", vec![(&[], false, &leaf)], "Passed A"),
         ("the leaf's number under another issuer", vec![(&own, true, &leaf)], "Passed A"),
         (
             "an issuer that changes before the leaf's number",
@@ -64,12 +64,11 @@ pub(super) fn cases() -> Vec<Case> {
     };
     let mut altered = full.clone();
     *altered.last_mut().unwrap() ^= 1;
-    let stranger = ListIssuer::new();
+    let unknown = ListIssuer::new();
     let delta = lists.list(&[], &[extension(27, true, &[2, 1, 1])], &own);
     let strange = lists.list(&[], &[extension(99, true, &[5, 0])], &own);
     cases.extend([
-        listed("a list that is not indirect speaks for its own issuer alone", bundled(not_indirect))
-            .expect("Passed A"),
+        listed("a direct list applies only to its own issuer", bundled(not_indirect)).expect("Passed A"),
         listed("two lists, of which the second revokes", bundled(empty.clone()))
             .file("--crl", bundled(full.clone()))
             .expect(revoked),
@@ -78,7 +77,7 @@ pub(super) fn cases() -> Vec<Case> {
             .file("--crl", full.clone())
             .file("--crl-anchors", signer.clone())
             .expect(revoked),
-        late(fresh("a stale list, softly", bundled(empty.clone()))).expect("Passed A"),
+        late(fresh("a stale list, soft", bundled(empty.clone()))).expect("Passed A"),
         late(fresh("a stale list still revokes", bundled(full.clone()))).expect(revoked),
         late(fresh("a stale list, hard", bundled(empty.clone())))
             .arg("--crl-stale=hard")
@@ -90,16 +89,16 @@ pub(super) fn cases() -> Vec<Case> {
         listed("a list without its signer", pem::encode(&pem::Pem::new("X509 CRL", full.clone())))
             .expect("Refused nobody who may sign revocation lists"),
         world
-            .call("a list of a stranger")
+            .call("a list of an unknown authority")
             .file("--crl", bundled(full.clone()))
-            .file("--crl-anchors", stranger.root_pem)
+            .file("--crl-anchors", unknown.root_pem)
             .expect("Refused nobody who may sign revocation lists"),
         world
             .call("a list below the wrong root")
             .file("--crl", bundled(full))
             .expect("Refused nobody who may sign revocation lists"),
         listed("a delta list", bundled(delta)).expect("Refused a critical extension that is not understood"),
-        listed("a list with a strange critical extension", bundled(strange))
+        listed("a list with an unknown critical extension", bundled(strange))
             .expect("Refused a critical extension that is not understood"),
         listed("a file that is not a list", "nothing".to_owned()).expect("Refused neither PEM nor DER"),
         listed("a list from the future", bundled(empty)).at(NOW - 7200).expect("Refused dated in the future"),

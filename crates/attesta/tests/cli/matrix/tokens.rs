@@ -41,7 +41,7 @@ pub(super) fn cases() -> Vec<Case> {
         ("payload padded twice", padded_twice, "Failed 438 base64-padding"),
         ("padded signature", format!("{token}=="), "Failed 438 base64-padding"),
         ("standard alphabet", standard, "Failed 438 base64-standard"),
-        ("stray bits behind the last octet", format!("{signed}.{}{loose}", cut(85)), "Failed 438 base64-malformed"),
+        ("stray bits after the last octet", format!("{signed}.{}{loose}", cut(85)), "Failed 438 base64-malformed"),
         ("a character outside any alphabet", format!("{header}.{payload}.{}!", cut(85)), "Failed 438 token-malformed"),
         ("white space in the token", format!("{header} .{payload}.{signature}"), "Failed 438 token-malformed"),
         ("an octet beyond ASCII", format!("\u{e9}.{payload}.{signature}"), "Failed 438 token-malformed"),
