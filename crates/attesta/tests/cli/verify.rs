@@ -118,10 +118,10 @@ fn at_sets_the_time_of_verification() {
 
 #[test]
 fn an_unknown_root_is_not_trusted() {
-    let (hierarchy, stranger) = (Hierarchy::new(), Hierarchy::new());
+    let (hierarchy, other) = (Hierarchy::new(), Hierarchy::new());
     let identity = hierarchy.sign(&[]);
     let cert = format!("{URL}={}", hierarchy.file("leaf.chain.pem"));
-    let args = ["verify", "--anchors", &stranger.file("sti-roots.pem"), "--cert", &cert, "-"];
+    let args = ["verify", "--anchors", &other.file("sti-roots.pem"), "--cert", &cert, "-"];
     let judgement = attesta_reading(args, invite(&[&identity]).as_bytes()).expect(1).json();
     assert_eq!((&judgement["code"], &judgement["reason"]), (&437.into(), &"untrusted-issuer".into()));
 }

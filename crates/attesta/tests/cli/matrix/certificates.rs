@@ -150,7 +150,7 @@ fn bundles(world: &World) -> Vec<Case> {
         ("bundle with CRLF", &crlf, "Passed A"),
         ("bundle without its last line end", world.bundle.trim_end(), "Passed A"),
         ("bundle with text around its certificates", &explained, "Passed A"),
-        ("bundle with a stranger's certificate", &(world.bundle.clone() + &another.intermediate_pem), "Passed A"),
+        ("bundle with an unrelated certificate", &(world.bundle.clone() + &another.intermediate_pem), "Passed A"),
         ("bundle without the intermediate", alone, "Failed 437 untrusted-issuer"),
         ("bundle with another intermediate", &(alone.to_owned() + &another.intermediate_pem), "Failed 437 untrusted-issuer"),
         ("bundle with a forged intermediate", &forged, "Failed 437 chain-signature-invalid"),
@@ -169,8 +169,8 @@ fn bundles(world: &World) -> Vec<Case> {
 
 /// Roots and longer paths.
 fn paths(world: &World) -> Vec<Case> {
-    let stranger = Pki::with(authority("ANOTHER ROOT"), authority("SHAKEN Intermediate"));
-    let both = world.pki.root_pem.clone() + &stranger.root_pem;
+    let unknown = Pki::with(authority("ANOTHER ROOT"), authority("SHAKEN Intermediate"));
+    let both = world.pki.root_pem.clone() + &unknown.root_pem;
     let below = |above: CertificateParams| {
         let pki = Pki::with(authority("SHAKEN ROOT"), above);
         let (params, key) = (authority("SHAKEN Subordinate"), KeyPair::generate().unwrap());
@@ -183,7 +183,7 @@ fn paths(world: &World) -> Vec<Case> {
     let (deep_root, deep) = below(authority("SHAKEN Intermediate"));
     let (short_root, too_deep) = below(short);
     vec![
-        world.call("an unknown root").anchors(&stranger.root_pem).expect("Failed 437 untrusted-issuer"),
+        world.call("an unknown root").anchors(&unknown.root_pem).expect("Failed 437 untrusted-issuer"),
         world.call("one root of two").anchors(&both).expect("Passed A"),
         world.call("the intermediate as the anchor").anchors(&world.pki.intermediate_pem).expect("Passed A"),
         world.call("a path of three").anchors(&deep_root).served(&deep).expect("Passed A"),

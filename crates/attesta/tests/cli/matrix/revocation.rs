@@ -131,7 +131,7 @@ fn direct() -> Vec<Case> {
     };
     let unsigned_below = list(&[(&[], false, &leaf)]);
     vec![
-        world.call("a direct list that revokes nobody").file("--crl", list(&[])).expect("Passed A"),
+        world.call("a direct list that revokes nothing").file("--crl", list(&[])).expect("Passed A"),
         world
             .call("a direct list that revokes the leaf")
             .file("--crl", unsigned_below.clone())

@@ -58,10 +58,10 @@ pub(super) fn cases() -> Vec<Case> {
         .iter()
         .map(|(name, token, expected)| world.bearing(*name, &value(token, "shaken")).expect(expected))
         .collect();
-    let stranger = forge::token(&rcgen::KeyPair::generate().unwrap(), &forge::header(), &forge::payload());
+    let forged = forge::token(&rcgen::KeyPair::generate().unwrap(), &forge::header(), &forge::payload());
     cases.push(
         world
-            .bearing("signed with a stranger's key", &value(&stranger, "shaken"))
+            .bearing("signed with an unknown key", &value(&forged, "shaken"))
             .expect("Failed 438 signature-invalid"),
     );
     let base = forge::token(
