@@ -1,6 +1,6 @@
-//! Builds a request and its answer: `cargo run --example build`.
+//! Builds a request and its response: `cargo run --example build`.
 
-#![expect(clippy::print_stdout, reason = "an example shows what it found")]
+#![expect(clippy::print_stdout, reason = "an example prints its result")]
 
 use attesta_sip::{Date, Method, Name, NameAddr, Request, Response, Status, Uri};
 

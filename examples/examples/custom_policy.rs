@@ -1,4 +1,4 @@
-//! A policy of one's own: stricter and laxer than the default, and an answer that goes by the reason:
+//! A custom policy. Some rules are stricter and some laxer than the default, and the reason decides about the call:
 //! `cargo run --example custom_policy`.
 
 use std::time::{Duration, SystemTime};
@@ -10,13 +10,13 @@ use attesta_stir::{
     VerifyPolicy, VerstatProfile,
 };
 
-/// What becomes of a call.
+/// The decision about a call.
 enum Treatment {
     Connect,
     Reject(u16, &'static str),
 }
 
-/// Calls whose token is wrong are refused; those that nobody could judge are not.
+/// Refuses calls with a wrong token. Calls that could not be verified are connected.
 fn treatment(verification: &Verification) -> Treatment {
     match (verification.verdict(), verification.reason()) {
         (Verdict::Fail, Some(reason)) if reason != Reason::CertificateExpired => {
@@ -26,8 +26,8 @@ fn treatment(verification: &Verification) -> Treatment {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "an example shows what it found")]
-#[expect(clippy::disallowed_methods, reason = "a program has a clock, the library has none")]
+#[expect(clippy::print_stdout, reason = "an example prints its result")]
+#[expect(clippy::disallowed_methods, reason = "only a program may read the clock")]
 pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     let now = UnixTime::since_unix_epoch(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?);
     let tomorrow = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs() + 24 * 60 * 60));
@@ -43,7 +43,7 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     let number = [Identity::Tn(TelephoneNumber::parse("+1 215 555 1212")?)];
     let facts = Facts::new(&fields).orig(&number).dest(&number);
     match treatment(&verifier.verify(&facts, &Snapshot::default(), now)) {
-        Treatment::Connect => println!("the call goes on"),
+        Treatment::Connect => println!("the call continues"),
         Treatment::Reject(code, phrase) => println!("{code} {phrase}"),
     }
     Ok(())

@@ -1,6 +1,6 @@
-//! Changes a message and leaves the rest of it as it came: `cargo run --example edit`.
+//! Changes a message and leaves the rest of the message unchanged: `cargo run --example edit`.
 
-#![expect(clippy::print_stdout, reason = "an example shows what it found")]
+#![expect(clippy::print_stdout, reason = "an example prints its result")]
 
 use attesta_sip::{Limits, Message, Name, Sdp};
 

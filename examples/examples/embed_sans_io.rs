@@ -1,4 +1,4 @@
-//! The switchboard inside a program without any runtime: one socket of the standard library, one thread, one loop.
+//! Runs the switchboard in a program without an async runtime, with one standard socket, one thread and one loop.
 //!
 //! Try it: `cargo run --example embed_sans_io`, then call `sip:+12025550100@127.0.0.1:5060`.
 
@@ -18,7 +18,7 @@ use attesta_stir::UnixTime;
 use attesta_transaction::{Flow, Seed, Transport, WorkerPlace};
 use bytes::Bytes;
 
-#[expect(clippy::print_stdout, reason = "an example shows what happens")]
+#[expect(clippy::print_stdout, reason = "an example prints its events")]
 fn main() -> Result<(), Box<dyn Error>> {
     let socket = UdpSocket::bind("127.0.0.1:5060")?;
     println!("listening on UDP {}", socket.local_addr()?);
@@ -28,17 +28,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     })
 }
 
-/// Answers calls that come to `socket`, until `hear` says of what happens in them that it is enough.
+/// Answers calls that arrive at `socket`, until `on_event` returns false.
 pub(crate) fn serve(
     socket: &UdpSocket,
-    mut hear: impl FnMut(CallEvent) -> bool,
+    mut on_event: impl FnMut(CallEvent) -> bool,
 ) -> Result<(), Box<dyn Error>> {
     let here = socket.local_addr()?;
     let mut switchboard = switchboard(Listener::new("here", Transport::Udp, here))?;
     let mut slot = vec![0; 65_536];
     let mut deadline: Option<Instant> = None;
-    let mut goes_on = true;
-    while goes_on {
+    let mut running = true;
+    while running {
         let mut inputs = VecDeque::new();
         socket.set_read_timeout(deadline.map(until))?;
         match socket.recv_from(&mut slot) {
@@ -53,7 +53,7 @@ pub(crate) fn serve(
         if deadline.is_some_and(|deadline| deadline <= now.mono) {
             inputs.push_back(Input::Timeout);
         }
-        // Each input is followed by all outputs that it leads to; some of them are answered by further inputs.
+        // Process all outputs of each input. Some outputs need a further input as their answer.
         while let Some(input) = inputs.pop_front() {
             switchboard.handle_input(now, input);
             deadline = loop {
@@ -63,20 +63,20 @@ pub(crate) fn serve(
                             inputs.push_back(Input::TransportFailed(transmit));
                         }
                     }
-                    // Whoever calls out looks names up here. This program only answers.
+                    // A program that places calls resolves names here. This program only answers calls.
                     Output::Resolve { token, .. } => {
                         inputs.push_back(Input::Resolved { token, result: Err(ResolveError::NotFound) });
                     }
                     Output::Sign { token, .. } => {
                         inputs.push_back(Input::Signed { token, result: Err(SignError::Unavailable) });
                     }
-                    // One datagram socket is all that it has: there is no connection to be had.
+                    // The program has only one datagram socket, so it cannot open a connection.
                     Output::Reach { token, .. } => {
                         inputs.push_back(Input::Reached { token, result: Err(Unreachable::Refused) });
                     }
-                    // Nothing is verified here, and the policy decides at once.
+                    // This program verifies nothing, and its policy decides immediately.
                     Output::FetchCertificate(_) | Output::Decide { .. } => {}
-                    Output::Event(event) => goes_on &= hear(event),
+                    Output::Event(event) => running &= on_event(event),
                     Output::Timeout(deadline) => break deadline,
                 }
             };
@@ -85,7 +85,8 @@ pub(crate) fn serve(
     Ok(())
 }
 
-/// Calls from this machine to the numbers from +12025550100 to +12025550199 are answered, others refused.
+/// Returns a switchboard that answers calls from this machine to the numbers +12025550100 to +12025550199 and refuses
+/// others.
 fn switchboard(listener: Listener) -> Result<Switchboard, Box<dyn Error>> {
     let callers = Trunk::new("callers")
         .source("127.0.0.0/8".parse()?)
@@ -100,20 +101,20 @@ fn switchboard(listener: Listener) -> Result<Switchboard, Box<dyn Error>> {
     Ok(Switchboard::new(Arc::new(config), DefaultPolicy, WorkerPlace::default(), &seed()?))
 }
 
-/// Tags, branches and Call-IDs are made of it, so that nobody may guess it.
+/// Returns a random seed. Tags, branches and Call-IDs are derived from it and must be unpredictable.
 fn seed() -> io::Result<Seed> {
     let mut octets = [0; 32];
     File::open("/dev/urandom")?.read_exact(&mut octets)?;
     Ok(Seed::new(octets))
 }
 
-#[expect(clippy::disallowed_methods, reason = "the program has the clock, the switchboard has none")]
+#[expect(clippy::disallowed_methods, reason = "only the program may read the clock")]
 fn now() -> Now {
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Now { mono: Instant::now(), unix: UnixTime::since_unix_epoch(unix) }
 }
 
-/// How long to wait for a datagram; a socket takes no wait of zero.
+/// Returns how long to wait for a datagram. The socket does not accept a timeout of zero.
 fn until(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(now().mono).max(Duration::from_millis(1))
 }

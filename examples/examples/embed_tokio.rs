@@ -1,4 +1,5 @@
-//! An edge inside a program that has a tokio runtime: calls from this machine are signed, and what happens in them is printed.
+//! Runs an edge in a program that has a tokio runtime. The edge signs calls from this machine, and the program prints
+//! the events of the calls.
 //!
 //! Try it: `cargo run --example embed_tokio`, then call `sip:+12025550100@127.0.0.1:5060`.
 
@@ -8,9 +9,9 @@ use std::net::SocketAddr;
 use attesta::{CallEvent, Edge, Ephemeral, Numbers, Policy, Route, RouteTo, Trunk, VerifyPolicy};
 
 #[tokio::main(flavor = "current_thread")]
-#[expect(clippy::print_stdout, reason = "an example shows what happens")]
+#[expect(clippy::print_stdout, reason = "an example prints its events")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // Its certificate is served for as long as this lives.
+    // Serves the certificate as long as this value lives.
     let ephemeral = Ephemeral::start().await?;
     let edge = edge(&ephemeral, ([127, 0, 0, 1], 5060).into())?;
     for (transport, address) in edge.listeners() {
@@ -20,7 +21,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// An edge at `address` that signs as `ephemeral` and answers the numbers from +12025550100 to +12025550199 itself.
+/// Returns an edge at `address` that signs with the certificate of `ephemeral` and answers the numbers +12025550100 to
+/// +12025550199 itself.
 pub(crate) fn edge(ephemeral: &Ephemeral, address: SocketAddr) -> Result<Edge, Box<dyn Error>> {
     let callers = Trunk::new("callers").source("127.0.0.0/8".parse()?).numbers(Numbers::any());
     let edge = Edge::builder()
@@ -36,14 +38,17 @@ pub(crate) fn edge(ephemeral: &Ephemeral, address: SocketAddr) -> Result<Edge, B
     Ok(edge)
 }
 
-/// Runs the edge as one of the tasks of the program, beside one that reads what happens.
-pub(crate) async fn serve<P: Policy + Send + 'static>(mut edge: Edge<P>, mut hear: impl FnMut(CallEvent)) {
+/// Runs the edge, and in parallel a task that reads its events.
+pub(crate) async fn serve<P: Policy + Send + 'static>(
+    mut edge: Edge<P>,
+    mut on_event: impl FnMut(CallEvent),
+) {
     let events = edge.events();
-    let hearing = async {
+    let reading = async {
         let Some(mut events) = events else { return };
         while let Some(event) = events.next().await {
-            hear(event);
+            on_event(event);
         }
     };
-    tokio::join!(edge.run(), hearing);
+    tokio::join!(edge.run(), reading);
 }

@@ -1,6 +1,6 @@
-//! Reads a message and looks into it: `cargo run --example parse [FILE]`.
+//! Parses a message and reads its header fields: `cargo run --example parse [FILE]`.
 
-#![expect(clippy::print_stdout, reason = "an example shows what it found")]
+#![expect(clippy::print_stdout, reason = "an example prints its result")]
 
 use attesta_sip::{From, Limits, Message, Name, Rules, To, Via};
 use bytes::Bytes;
@@ -40,8 +40,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     println!("Call-ID {:?}", headers.get(Name::CallId).map(String::from_utf8_lossy));
     match Rules::default().check(&message) {
-        Ok(()) => println!("the message is as RFC 3261 wants it"),
-        Err(fault) => println!("{fault}, answered with {:?}", fault.answer()),
+        Ok(()) => println!("the message conforms to RFC 3261"),
+        Err(fault) => println!("{fault}; the response is {:?}", fault.answer()),
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Signs a call and verifies it, in ten lines each: `cargo run --example sign_verify`.
+//! Signs a call and verifies the signature, in ten lines each: `cargo run --example sign_verify`.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,8 +9,8 @@ use attesta_stir::{
     TelephoneNumber, UnixTime, Verifier, VerifyPolicy, X5u,
 };
 
-#[expect(clippy::print_stdout, reason = "an example shows what it found")]
-#[expect(clippy::disallowed_methods, reason = "a program has a clock, the library has none")]
+#[expect(clippy::print_stdout, reason = "an example prints its result")]
+#[expect(clippy::disallowed_methods, reason = "only a program may read the clock")]
 pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     let now = UnixTime::since_unix_epoch(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?);
     let tomorrow = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs() + 86_400));

@@ -1,1 +1,1 @@
-//! Programs that show how to use the crates.
+//! Example programs for the crates.

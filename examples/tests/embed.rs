@@ -1,12 +1,12 @@
-//! The examples that embed an edge, each for one call from a phone on loopback.
+//! Runs each example that embeds an edge for one call from a telephone on loopback.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "../examples/embed_sans_io.rs"]
-#[expect(dead_code, reason = "its main is for a person who tries it")]
+#[expect(dead_code, reason = "only people run its main")]
 mod embed_sans_io;
 #[path = "../examples/embed_tokio.rs"]
-#[expect(dead_code, reason = "its main is for a person who tries it")]
+#[expect(dead_code, reason = "only people run its main")]
 mod embed_tokio;
 
 use std::net::{SocketAddr, UdpSocket};
@@ -20,11 +20,11 @@ fn a_call_without_a_runtime() {
     let edge = socket.local_addr().unwrap();
     let phone = std::thread::spawn(move || call(edge));
     let mut started = false;
-    let hear = |event| {
+    let on_event = |event| {
         started |= matches!(event, CallEvent::Started { .. });
         !matches!(event, CallEvent::Ended { .. })
     };
-    embed_sans_io::serve(&socket, hear).unwrap();
+    embed_sans_io::serve(&socket, on_event).unwrap();
     assert!(started);
     phone.join().unwrap();
 }
@@ -44,7 +44,7 @@ async fn a_call_on_the_runtime_of_the_program() {
     assert!(events.iter().any(|event| matches!(event, CallEvent::Ended { .. })));
 }
 
-/// Calls the built-in callee at `edge`, and hangs up.
+/// Calls the built-in callee at `edge` and hangs up.
 fn call(edge: SocketAddr) {
     let phone = UdpSocket::bind("127.0.0.1:0").unwrap();
     phone.connect(edge).unwrap();
@@ -66,7 +66,7 @@ fn tell(phone: &UdpSocket, method: &str, seq: u32, to_tag: &str) {
     phone.send(request.as_bytes()).unwrap();
 }
 
-/// Waits for a 200, and gives its To tag as it stands in the header.
+/// Waits for a 200 response and returns its To tag as written in the header field.
 fn answer(phone: &UdpSocket) -> String {
     let mut slot = vec![0; 65_536];
     loop {

@@ -1,4 +1,4 @@
-//! The examples of attesta-stir run to their end.
+//! Runs the examples of attesta-stir to their end.
 
 #[path = "../examples/custom_policy.rs"]
 mod custom_policy;

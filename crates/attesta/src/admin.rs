@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
-/// The admin listener, bound and not serving yet.
+/// The admin listener after binding, before serving.
 pub(crate) struct Admin {
     listener: TcpListener,
     local: SocketAddr,
@@ -35,12 +35,12 @@ impl Admin {
         Ok(Self { listener, local })
     }
 
-    /// The address really bound.
+    /// Returns the bound address.
     pub(crate) fn local(&self) -> SocketAddr {
         self.local
     }
 
-    /// Serves until dropped; connections end with it.
+    /// Serves requests until the future is dropped. Its connections end then too.
     pub(crate) async fn serve(self, edge: Handle) {
         let router =
             Router::new().route("/health", get(health)).route("/metrics", get(metrics)).with_state(edge);
@@ -54,13 +54,13 @@ impl Admin {
                     connections.spawn(async move {
                         let _permit = permit;
                         if answering.await.is_err() {
-                            debug!(%peer, "admin connection cut: too slow");
+                            debug!(%peer, "admin connection closed: it lasted too long");
                         }
                     });
                 }
                 Err(error) => {
-                    // Out of descriptors, most likely: taking a breath is better than spinning.
-                    warn!(%error, "admin accept");
+                    // Most likely the process has no free file descriptor. Wait a moment before the next attempt.
+                    warn!(%error, "cannot accept an admin connection");
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -68,7 +68,7 @@ impl Admin {
     }
 }
 
-/// One connection and the requests on it.
+/// Serves one connection.
 async fn answer(stream: TcpStream, router: Router) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -76,11 +76,11 @@ async fn answer(stream: TcpStream, router: Router) {
         .max_buf_size(MAX_HEADER)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     if let Err(error) = connection.await {
-        debug!(%error, "admin connection");
+        debug!(%error, "admin connection failed");
     }
 }
 
-/// 200 while the edge carries calls.
+/// Answers 200 while the edge runs.
 async fn health(State(edge): State<Handle>) -> Response {
     match edge.report().await {
         Ok(_) => ([(header::CONTENT_TYPE, JSON)], "{\"status\":\"ok\"}\n").into_response(),
@@ -91,7 +91,7 @@ async fn health(State(edge): State<Handle>) -> Response {
     }
 }
 
-/// The counters, as Prometheus reads them.
+/// Answers with the counters in the format of Prometheus.
 async fn metrics(State(edge): State<Handle>) -> Response {
     let Ok(report) = edge.report().await else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
     match metrics::encode(report) {
@@ -105,9 +105,9 @@ async fn metrics(State(edge): State<Handle>) -> Response {
 
 const JSON: &str = "application/json";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// Connections served at once; more wait in the listen queue.
+/// Connections served at the same time. More connections wait in the listen queue.
 const CONNECTIONS: usize = 32;
-/// The longest that one connection may last: scrapers come back.
+/// The longest duration of one connection. Prometheus reconnects.
 const CONNECTION_TIME: Duration = Duration::from_secs(60);
 const HEADER_TIME: Duration = Duration::from_secs(5);
 const MAX_HEADER: usize = 16 * 1024;

@@ -1,7 +1,5 @@
-//! Describing an edge: what it listens on, whom it knows, where calls go, as whom it signs and whom it believes.
+//! Describes an edge: its listeners, trunks, routes, signers and trust domains.
 
-use std::fmt;
-use std::io;
 use std::mem::take;
 use std::net::SocketAddr;
 use std::num::{NonZeroU8, NonZeroUsize};
@@ -13,18 +11,19 @@ use attesta_b2bua::{
     Switchboard, Trunk, TrustDomain,
 };
 use attesta_net::{
-    CertificateService, Certificates, Driver, FetchConfig, FetchLimits, Fetcher, NoRandomness, NoRoots,
-    StreamLimits, TlsError, Worker, WorkerLinks, random,
+    CertificateService, Certificates, Driver, FetchConfig, FetchLimits, Fetcher, StreamLimits, Worker,
+    WorkerLinks, random,
 };
 use attesta_stir::cert::{Cache, CacheConfig, Revocations, TrustAnchors};
 use attesta_stir::{Signer, Verifier, VerifyPolicy};
 use attesta_transaction::{Seed, WorkerPlace};
 
-use crate::edge::{Directories, Edge, Room};
-use crate::listen::{Doors, Listen};
+use crate::build_error::BuildError;
+use crate::edge::{ChannelCapacity, Edge, Resolvers};
+use crate::listen::{BoundSockets, Listen};
 
-/// An [`Edge`] in the making. The order of the calls does not matter, but for listeners, trunks and routes, which are
-/// asked in the order in which they are added.
+/// Describes an [`Edge`] before it is built. The order of the calls matters only for listeners, trunks and routes: they
+/// are tried in the order in which they are added.
 #[derive(Debug)]
 pub struct Builder<P: Policy = DefaultPolicy> {
     config: attesta_b2bua::Builder,
@@ -34,12 +33,19 @@ pub struct Builder<P: Policy = DefaultPolicy> {
     revocations: Vec<(TrustAnchors, Revocations)>,
     fetch: FetchConfig,
     name_servers: Option<Vec<SocketAddr>>,
-    room: Room,
+    capacity: ChannelCapacity,
     policy: P,
 }
 
+impl Edge {
+    /// Starts the description of an edge.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+}
+
 impl Builder {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         Self {
             config: Config::builder(),
             listen: Vec::new(),
@@ -48,42 +54,42 @@ impl Builder {
             revocations: Vec::new(),
             fetch: FetchConfig::default(),
             name_servers: None,
-            room: Room::default(),
+            capacity: ChannelCapacity::default(),
             policy: DefaultPolicy,
         }
     }
 }
 
 impl<P: Policy> Builder<P> {
-    /// Adds an address that messages arrive at and leave from. A bare address is UDP.
+    /// Adds an address at which messages arrive and from which they leave. A bare address means UDP.
     #[must_use]
     pub fn listen(mut self, listen: impl Into<Listen>) -> Self {
         self.listen.push(listen.into());
         self
     }
 
-    /// What the stream connections of one worker may cost. Default: [`StreamLimits::default`].
+    /// Limits the stream connections of one worker. Default: [`StreamLimits::default`].
     #[must_use]
     pub fn streams(mut self, limits: StreamLimits) -> Self {
         self.streams = limits;
         self
     }
 
-    /// Adds a peer. Requests from an address that no trunk claims are refused.
+    /// Adds a peer. Requests from an address that belongs to no trunk are refused.
     #[must_use]
     pub fn trunk(mut self, trunk: Trunk) -> Self {
         self.config = self.config.trunk(trunk);
         self
     }
 
-    /// Adds a route. The first that matches a call wins.
+    /// Adds a route. The first route that matches a call is used.
     #[must_use]
     pub fn route(mut self, route: Route) -> Self {
         self.config = self.config.route(route);
         self
     }
 
-    /// Adds a signer under a name that trunks call it by ([`Trunk::vouched_by`]); it may be used in every trust domain.
+    /// Adds a signer. Trunks refer to it by `name` ([`Trunk::vouched_by`]). It may be used in every trust domain.
     #[must_use]
     pub fn sign_with(self, name: impl Into<Arc<str>>, signer: Signer) -> Self {
         self.signer(NamedSigner::new(name, SigningMeans::Key(Arc::new(signer))))
@@ -96,8 +102,9 @@ impl<P: Policy> Builder<P> {
         self
     }
 
-    /// Adds a trust domain, in which certificates below `anchors` are believed. The one named `default` holds for trunks
-    /// that name none. Domains that believe the same roots are told apart by [`TrustAnchors::of_domain`].
+    /// Adds a trust domain, in which certificates below `anchors` are trusted. The domain named `default` applies to
+    /// trunks that name no domain. If two domains trust the same roots, use [`TrustAnchors::of_domain`] to tell the
+    /// domains apart.
     #[must_use]
     pub fn verify(mut self, name: impl Into<Arc<str>>, anchors: TrustAnchors, policy: VerifyPolicy) -> Self {
         self.anchors.push(anchors.clone());
@@ -105,77 +112,78 @@ impl<P: Policy> Builder<P> {
         self
     }
 
-    /// Goes by these revocation lists in the trust domain of `anchors`; [`Handle::revocations`](crate::Handle::revocations)
-    /// brings newer ones. Default: none.
+    /// Uses these revocation lists in the trust domain of `anchors`.
+    /// [`Handle::revocations`](crate::Handle::revocations) replaces them later. Default: none.
     #[must_use]
     pub fn revocations(mut self, anchors: &TrustAnchors, revocations: Revocations) -> Self {
         self.revocations.push((anchors.clone(), revocations));
         self
     }
 
-    /// The longest that a call waits for a certificate, where its trunk sets no other. Default: 300 ms.
+    /// Sets the longest time that a call waits for a certificate. A trunk may set its own. Default: 300 ms.
     #[must_use]
     pub fn budget(mut self, budget: Duration) -> Self {
         self.config = self.config.budget(budget);
         self
     }
 
-    /// How certificates are fetched. Default: [`FetchConfig::default`].
+    /// Sets how certificates are fetched. Default: [`FetchConfig::default`].
     #[must_use]
     pub fn fetch(mut self, fetch: FetchConfig) -> Self {
         self.fetch = fetch;
         self
     }
 
-    /// The name servers by which targets and the hosts of certificates are found. Default: those of the system. Either way
-    /// `/etc/hosts` comes first.
+    /// Sets the name servers that resolve targets and the hosts of certificates. Default: the name servers of the
+    /// system. `/etc/hosts` is always read first.
     #[must_use]
     pub fn name_servers(mut self, servers: Vec<SocketAddr>) -> Self {
         self.name_servers = Some(servers);
         self
     }
 
-    /// The emergency numbers, as dialled. Default: none.
+    /// Sets the emergency numbers, as dialled. Default: none.
     #[must_use]
     pub fn emergency(mut self, numbers: Vec<Prefix>) -> Self {
         self.config = self.config.emergency(numbers);
         self
     }
 
-    /// The numbers that the built-in test callee answers. Default: none.
+    /// Sets the numbers that the built-in test callee answers. Default: none.
     #[must_use]
     pub fn callee(mut self, numbers: Vec<Prefix>) -> Self {
         self.config = self.config.callee(numbers);
         self
     }
 
-    /// Room for call events between the edge and [`Edge::events`]. Default: 0, which makes no events.
+    /// Sets the capacity of the channel to [`Edge::events`], in events. Default: 0, which means that no events are
+    /// produced.
     #[must_use]
-    pub fn events(mut self, room: usize) -> Self {
-        self.room.events = NonZeroUsize::new(room);
+    pub fn events(mut self, capacity: usize) -> Self {
+        self.capacity.events = NonZeroUsize::new(capacity);
         self
     }
 
-    /// Room for questions between the policy and [`Edge::questions`]. Default: 0, which is right for a policy that
-    /// decides at once.
+    /// Sets the capacity of the channel to [`Edge::questions`], in questions. Default: 0, which fits a policy that
+    /// always decides immediately.
     #[must_use]
-    pub fn questions(mut self, room: usize) -> Self {
-        self.room.questions = NonZeroUsize::new(room);
+    pub fn questions(mut self, capacity: usize) -> Self {
+        self.capacity.questions = NonZeroUsize::new(capacity);
         self
     }
 
-    /// Who decides about calls. Default: the configuration alone.
+    /// Sets the policy that decides about calls. Default: the configuration alone decides.
     #[must_use]
     pub fn policy<Q: Policy>(self, policy: Q) -> Builder<Q> {
-        let Self { config, listen, streams, anchors, revocations, fetch, name_servers, room, policy: _ } =
+        let Self { config, listen, streams, anchors, revocations, fetch, name_servers, capacity, policy: _ } =
             self;
-        Builder { config, listen, streams, anchors, revocations, fetch, name_servers, room, policy }
+        Builder { config, listen, streams, anchors, revocations, fetch, name_servers, capacity, policy }
     }
 
-    /// Checks the whole without binding anything: a dry run.
+    /// Checks the configuration without binding an address: a dry run.
     ///
     /// # Errors
-    /// The parts do not fit together.
+    /// The parts of the configuration do not match.
     pub fn check(self) -> Result<(), ConfigError> {
         let Self { config, listen, .. } = self;
         let listener = |config: attesta_b2bua::Builder, listen: Listen| {
@@ -185,24 +193,25 @@ impl<P: Policy> Builder<P> {
         listen.into_iter().fold(config, listener).build().map(drop)
     }
 
-    /// Binds the addresses and checks the whole. Must be called within a tokio runtime whose I/O and time are enabled.
+    /// Binds the addresses and checks the configuration. Call this within a tokio runtime whose I/O and time are
+    /// enabled.
     ///
     /// # Errors
-    /// An address cannot be bound, the parts do not fit together, there are no roots of the web to fetch certificates
-    /// by, or the system gives no randomness.
+    /// An address cannot be bound, the parts of the configuration do not match, there are no HTTPS root certificates
+    /// for fetching certificates, or the operating system provides no randomness.
     pub fn build(self) -> Result<Edge<P>, BuildError> {
-        let mut doors = Doors::default();
-        let listeners = open(self.listen.iter(), &mut doors)?;
-        let (plan, policy) = self.plan(listeners)?;
-        let driver = plan.driver(0, policy, &mut doors)?;
-        Ok(plan.edge(vec![(driver, None)], doors))
+        let mut bound = BoundSockets::default();
+        let listeners = open(self.listen.iter(), &mut bound)?;
+        let (shared_parts, policy) = self.shared_parts(listeners)?;
+        let driver = shared_parts.driver(0, policy, &mut bound)?;
+        Ok(shared_parts.edge(vec![(driver, None)], bound))
     }
 
-    /// The same on threads of its own, each with a share of the calls: `workers` of them, and the runtime of the caller for
-    /// what they have in common. Each has a copy of the policy.
+    /// Does the same as [`build`](Self::build), on `workers` threads of its own. Each worker carries a share of the
+    /// calls and has a copy of the policy. Tasks that all workers share run on the runtime of the caller.
     ///
     /// # Errors
-    /// As [`build`](Self::build), and where the system gives no threads.
+    /// As for [`build`](Self::build), and if the operating system provides no threads.
     pub fn build_on_threads(mut self, workers: NonZeroU8) -> Result<Edge<P>, BuildError>
     where
         P: Clone,
@@ -211,132 +220,85 @@ impl<P: Policy> Builder<P> {
             self.listen.iter_mut().try_for_each(Listen::share)?;
         }
         let first = Worker::new("worker 0").map_err(BuildError::NoThreads)?;
-        let mut doors = Doors::default();
-        let listeners = first.within(|| open(self.listen.iter(), &mut doors))?;
-        let shared: Vec<_> = self.listen.iter().filter(|listen| listen.is_datagram()).cloned().collect();
-        let (plan, policy) = self.plan(listeners)?;
+        let mut bound = BoundSockets::default();
+        let listeners = first.within(|| open(self.listen.iter(), &mut bound))?;
+        let datagram_listeners: Vec<_> =
+            self.listen.iter().filter(|listen| listen.is_datagram()).cloned().collect();
+        let (shared_parts, policy) = self.shared_parts(listeners)?;
 
-        let mut lines =
+        let mut links =
             WorkerLinks::between(workers, INSTANCE).map_err(BuildError::NoRandomness)?.into_iter();
-        let mut man = |number, worker: Worker, doors: &mut Doors| {
-            let mut driver = worker.within(|| plan.driver(number, policy.clone(), doors))?;
-            if let Some(lines) = lines.next().filter(|_| workers.get() > 1) {
-                driver = driver.worker_links(lines);
+        let mut build_driver = |number, worker: Worker, bound: &mut BoundSockets| {
+            let mut driver = worker.within(|| shared_parts.driver(number, policy.clone(), bound))?;
+            if let Some(links) = links.next().filter(|_| workers.get() > 1) {
+                driver = driver.worker_links(links);
             }
             Ok((driver, Some(worker)))
         };
-        let mut drivers = vec![man(0, first, &mut doors)?];
+        let mut drivers = vec![build_driver(0, first, &mut bound)?];
         for number in 1..workers.get() {
             let worker = Worker::new(format!("worker {number}")).map_err(BuildError::NoThreads)?;
-            let mut doors = Doors::default();
-            worker.within(|| open(shared.iter(), &mut doors))?;
-            drivers.push(man(number, worker, &mut doors)?);
+            let mut bound = BoundSockets::default();
+            worker.within(|| open(datagram_listeners.iter(), &mut bound))?;
+            drivers.push(build_driver(number, worker, &mut bound)?);
         }
-        Ok(plan.edge(drivers, doors))
+        Ok(shared_parts.edge(drivers, bound))
     }
 
-    /// What all workers have in common, once the listeners are open; and the policy.
-    fn plan(self, listeners: Vec<Listener>) -> Result<(Plan, P), BuildError> {
-        let Self { config, listen: _, streams, anchors, revocations, fetch, name_servers, room, policy } =
+    /// Returns the parts that all workers share, once the listeners are open, and the policy.
+    fn shared_parts(self, listeners: Vec<Listener>) -> Result<(SharedParts, P), BuildError> {
+        let Self { config, listen: _, streams, anchors, revocations, fetch, name_servers, capacity, policy } =
             self;
         let config = listeners.into_iter().fold(config, attesta_b2bua::Builder::listener);
         let config = Arc::new(config.build().map_err(BuildError::Config)?);
-        let names = Directories::new(name_servers.as_deref());
-        let fetcher = Fetcher::with_names(fetch, Arc::new(names.fetches.clone()));
+        let resolvers = Resolvers::new(name_servers.as_deref());
+        let fetcher = Fetcher::with_names(fetch, Arc::new(resolvers.fetches.clone()));
         let fetcher = fetcher.map_err(BuildError::NoRoots)?;
         let mut cache = Cache::new(CacheConfig::default(), anchors);
         for (anchors, revocations) in revocations {
             cache.revocations(&anchors, revocations);
         }
         let service = CertificateService::new(cache, fetcher, FetchLimits::default());
-        Ok((Plan { config, streams, service, names, room }, policy))
+        Ok((SharedParts { config, streams, service, resolvers, capacity }, policy))
     }
 }
 
-/// An edge but for its workers.
-struct Plan {
+/// The parts of an edge that all workers share.
+struct SharedParts {
     config: Arc<Config>,
     streams: StreamLimits,
     service: (CertificateService, Certificates),
-    names: Directories,
-    room: Room,
+    resolvers: Resolvers,
+    capacity: ChannelCapacity,
 }
 
-impl Plan {
-    /// The driver of one worker, with the sockets of `doors`.
-    fn driver<P: Policy>(&self, worker: u8, policy: P, doors: &mut Doors) -> Result<Driver<P>, BuildError> {
+impl SharedParts {
+    /// Builds the driver of one worker, with the sockets in `bound`.
+    fn driver<P: Policy>(
+        &self,
+        worker: u8,
+        policy: P,
+        bound: &mut BoundSockets,
+    ) -> Result<Driver<P>, BuildError> {
         let place = WorkerPlace { instance: INSTANCE, worker };
         let seed = Seed::new(random().map_err(BuildError::NoRandomness)?);
         let switchboard = Switchboard::new(Arc::clone(&self.config), policy, place, &seed);
-        let (sockets, acceptors) = (take(&mut doors.sockets), take(&mut doors.acceptors));
-        Ok(Driver::new(switchboard, sockets).streams(acceptors, self.streams))
+        let (udp, acceptors) = (take(&mut bound.udp), take(&mut bound.acceptors));
+        Ok(Driver::new(switchboard, udp).streams(acceptors, self.streams))
     }
 
-    fn edge<P: Policy>(self, drivers: Vec<(Driver<P>, Option<Worker>)>, doors: Doors) -> Edge<P> {
-        Edge::new(drivers, doors, self.service, self.names, self.room)
+    fn edge<P: Policy>(self, drivers: Vec<(Driver<P>, Option<Worker>)>, bound: BoundSockets) -> Edge<P> {
+        Edge::new(drivers, bound, self.service, self.resolvers, self.capacity)
     }
 }
 
-/// Opens what is asked for.
+/// Opens the listeners.
 fn open<'a>(
     listen: impl Iterator<Item = &'a Listen>,
-    doors: &mut Doors,
+    bound: &mut BoundSockets,
 ) -> Result<Vec<Listener>, BuildError> {
-    listen.map(|listen| listen.clone().open(doors)).collect()
+    listen.map(|listen| listen.clone().open(bound)).collect()
 }
 
-/// Edges that share calls do not exist yet, so each is the first.
+/// Edges cannot share calls yet, so each edge is the first instance.
 const INSTANCE: u16 = 0;
-
-/// Why an edge could not be built.
-#[derive(Debug)]
-pub enum BuildError {
-    /// The operating system refused an address.
-    Bind {
-        /// The address that was asked for.
-        address: SocketAddr,
-        /// Why.
-        error: io::Error,
-    },
-    /// The certificates of a listener are of no use.
-    Tls {
-        /// The address of the listener.
-        address: SocketAddr,
-        /// Why.
-        error: TlsError,
-    },
-    /// The parts do not fit together.
-    Config(ConfigError),
-    /// There are no roots of the web, so no certificate could be fetched.
-    NoRoots(NoRoots),
-    /// The system gives no randomness.
-    NoRandomness(NoRandomness),
-    /// The system gives no threads.
-    NoThreads(io::Error),
-}
-
-impl fmt::Display for BuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bind { address, error } => write!(f, "cannot listen on {address}: {error}"),
-            Self::Tls { address, error } => write!(f, "the certificate or key of {address} {error}"),
-            Self::Config(error) => error.fmt(f),
-            Self::NoRoots(error) => error.fmt(f),
-            Self::NoRandomness(error) => error.fmt(f),
-            Self::NoThreads(error) => write!(f, "no threads for the workers: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for BuildError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Bind { error, .. } => Some(error),
-            Self::Tls { error, .. } => Some(error),
-            Self::Config(error) => Some(error),
-            Self::NoRoots(error) => Some(error),
-            Self::NoRandomness(error) => Some(error),
-            Self::NoThreads(error) => Some(error),
-        }
-    }
-}

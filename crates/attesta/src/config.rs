@@ -1,18 +1,18 @@
-//! The configuration file: TOML, read with the place of every value, so that an error says where it is.
+//! The configuration file in TOML. Every value keeps its place in the file, so that an error can name the place.
 //!
-//! Reading checks the form of every value, and that every name used is borne by something. Keys, certificates and
-//! addresses are looked at afterwards, by `load`.
+//! Reading checks the form of every value, and that every name that is used exists.
+//! [`assemble`](crate::assembly::assemble) checks keys, certificates and addresses later.
 
-mod clash;
-mod identity;
-mod listen;
-mod names;
+mod conflicts;
+pub(crate) mod identity;
+pub(crate) mod listen;
+pub(crate) mod names;
 mod section;
-mod service;
-mod source;
+pub(crate) mod service;
+pub(crate) mod source;
 mod streams;
-mod trunk;
-mod value;
+pub(crate) mod trunk;
+pub(crate) mod value;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU8;
@@ -22,33 +22,29 @@ use attesta::StreamLimits;
 use attesta_b2bua::{Prefix, Route};
 use toml::de::DeTable;
 
-pub(crate) use identity::{
-    FetchSettings, RevocationSettings, SignerMeans, SignerSettings, TrustSettings, VerifySettings,
-};
-pub(crate) use listen::{ListenSettings, TlsSettings};
-pub(crate) use names::DEFAULT_TRUST;
-pub(crate) use service::{AdminSettings, LogFormat, LogSettings};
-pub(crate) use source::Source;
-pub(crate) use trunk::TrunkSettings;
-pub(crate) use value::{Text, duration};
-
+use self::identity::{FetchSettings, RevocationSettings, SignerSettings, TrustSettings, VerifySettings};
+use self::listen::ListenSettings;
+use self::names::{DEFAULT_TRUST, Names};
+use self::section::Section;
+use self::service::{AdminSettings, LogSettings};
+use self::source::Source;
+use self::trunk::TrunkSettings;
+use self::value::Text;
 use crate::fault::Fault;
-use names::Names;
-use section::Section;
 
-/// A configuration file and what it says.
+/// A configuration file and its settings.
 #[derive(Debug)]
 pub(crate) struct Configuration {
-    /// The file, for faults that come to light when what it names is looked at.
+    /// The file, for faults that are found later in the files that it names.
     pub(crate) source: Source,
     pub(crate) settings: Settings,
 }
 
-/// What a configuration file says.
+/// The settings of a configuration file.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) listeners: Vec<ListenSettings>,
-    /// The roots below which SIP servers are believed; `None`: the system's.
+    /// The roots below which SIP servers are trusted. `None`: the roots of the system.
     pub(crate) tls_roots: Option<Text>,
     pub(crate) streams: StreamLimits,
     pub(crate) trust: Vec<TrustSettings>,
@@ -59,22 +55,22 @@ pub(crate) struct Settings {
     pub(crate) fetch: FetchSettings,
     /// The numbers of emergency services, as dialled.
     pub(crate) emergency: Vec<Prefix>,
-    /// What the built-in callee answers.
+    /// The prefixes of the numbers that the built-in callee answers.
     pub(crate) callee: Vec<Prefix>,
-    /// The name servers that are asked; `None`: those of the system.
+    /// The name servers. `None`: the name servers of the system.
     pub(crate) dns: Option<Vec<SocketAddr>>,
-    /// Where health and counters are served; `None`: nowhere.
+    /// The admin listener. `None`: off.
     pub(crate) admin: Option<AdminSettings>,
     pub(crate) log: LogSettings,
-    /// Threads that carry calls.
+    /// The number of threads that carry calls.
     pub(crate) workers: NonZeroU8,
 }
 
 impl Configuration {
-    /// Reads `path`, or the embedded default without one.
+    /// Reads `path`. Without a path, reads the embedded default.
     ///
     /// # Errors
-    /// Every fault of the file, in its order.
+    /// All faults of the file, in its order.
     pub(crate) fn open(path: Option<&Path>) -> Result<Self, Vec<Fault>> {
         match path {
             Some(path) => Self::read(Source::read(path).map_err(|fault| vec![fault])?),
@@ -92,7 +88,7 @@ impl Settings {
     fn read(source: &Source) -> Result<Self, Vec<Fault>> {
         let (document, errors) = DeTable::parse_recoverable(source.text());
         for error in errors {
-            // The message alone, without the line, which may hold a secret.
+            // Show the message only. The line may contain a secret.
             let span = error.span().unwrap_or_default();
             source.report(source.fault(&span, format!("this is not TOML: {}", error.message())));
         }
@@ -105,14 +101,14 @@ impl Settings {
         if faults.is_empty() { Ok(settings) } else { Err(faults) }
     }
 
-    /// The file of the anchors of the trust domain `default`, if anything names one.
+    /// Returns the anchors file of the trust domain `default`, if there is one.
     pub(crate) fn default_anchors(&self) -> Option<&Text> {
         let own =
             self.trust.iter().find(|domain| &*domain.name == DEFAULT_TRUST).map(|domain| &domain.anchors);
         own.or(self.verify.anchors.as_ref())
     }
 
-    /// What is revoked in the trust domain `name`, if anything says so.
+    /// Returns the revocation settings of the trust domain `name`, if there are any.
     pub(crate) fn revocation(&self, name: &str) -> Option<&RevocationSettings> {
         let own = self.trust.iter().find(|domain| &*domain.name == name);
         let default = self.verify.revocation.as_ref().filter(|_| name == DEFAULT_TRUST);
@@ -164,13 +160,13 @@ impl Settings {
                 .unwrap_or_else(service::all_cores),
         };
         root.close();
-        clash::listeners(source, &settings.listeners);
-        clash::sources(source, &settings.trunks);
+        conflicts::listeners(source, &settings.listeners);
+        conflicts::sources(source, &settings.trunks);
         settings
     }
 }
 
-/// The file that `attesta run` follows when it is given none, and that `check --print-default` prints.
+/// The configuration of `attesta run` without a file. `check --print-default` prints it.
 pub(crate) const DEFAULT: &str = include_str!("config/default.toml");
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The edge: sockets, switchboard, certificates, under one roof.
+//! The edge: its sockets, switchboards and certificates.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,112 +18,116 @@ use attesta_transaction::Transport;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 
-use crate::builder::Builder;
-use crate::listen::Doors;
+use crate::listen::BoundSockets;
 
 /// A back-to-back user agent that is bound to its addresses and ready to run.
 ///
-/// It runs inside [`Edge::run`], on the tokio runtime of the caller and, where it was built so, on threads of its own. It
-/// installs no subscriber and no provider of cryptography.
+/// An edge runs inside [`Edge::run`], on the tokio runtime of the caller and, after
+/// [`build_on_threads`](crate::Builder::build_on_threads), on its own threads. It installs no subscriber and no
+/// cryptography provider.
 pub struct Edge<P: Policy = DefaultPolicy> {
-    /// A driver without a worker runs on the runtime of the caller.
+    /// A driver without a worker runs on the caller's runtime.
     drivers: Vec<(Driver<P>, Option<Worker>)>,
     service: CertificateService,
     certificates: Certificates,
-    names: Directories,
+    resolvers: Resolvers,
     listeners: Vec<(Transport, SocketAddr)>,
-    followed: Vec<(TlsFiles, Tls)>,
+    watched_files: Vec<(TlsFiles, Tls)>,
     meters: Meters,
     events: Option<Events>,
     questions: Option<Questions>,
 }
 
-impl Edge {
-    /// An edge to be described.
-    pub fn builder() -> Builder {
-        Builder::new()
-    }
-}
-
 impl<P: Policy> Edge<P> {
     pub(crate) fn new(
         drivers: Vec<(Driver<P>, Option<Worker>)>,
-        doors: Doors,
+        bound: BoundSockets,
         service: (CertificateService, Certificates),
-        names: Directories,
-        room: Room,
+        resolvers: Resolvers,
+        capacity: ChannelCapacity,
     ) -> Self {
-        let Doors { listeners, followed, tls, ws, .. } = doors;
+        let BoundSockets { listeners, watched_files, tls, ws, .. } = bound;
         let meters = Meters { tls, ws };
         let (service, certificates) = service;
-        let events = room.events.map(|room| {
-            let (sender, receiver) = mpsc::channel(room.get());
+        let events = capacity.events.map(|capacity| {
+            let (sender, receiver) = mpsc::channel(capacity.get());
             (Events(receiver), sender)
         });
-        let (events, told) = events.unzip();
-        let questions = room.questions.map(|room| {
-            let (sender, receiver) = mpsc::channel(room.get());
+        let (events, event_sender) = events.unzip();
+        let questions = capacity.questions.map(|capacity| {
+            let (sender, receiver) = mpsc::channel(capacity.get());
             (Questions(receiver), sender)
         });
-        let (questions, asked) = questions.unzip();
+        let (questions, question_sender) = questions.unzip();
         let attach = |(mut driver, worker): (Driver<P>, _)| {
-            driver = driver.certificates(certificates.clone()).names(Arc::new(names.targets.clone()));
-            if let Some(told) = &told {
-                driver = driver.events(told.clone());
+            driver = driver.certificates(certificates.clone()).names(Arc::new(resolvers.targets.clone()));
+            if let Some(sender) = &event_sender {
+                driver = driver.events(sender.clone());
             }
-            if let Some(asked) = &asked {
-                driver = driver.questions(asked.clone());
+            if let Some(sender) = &question_sender {
+                driver = driver.questions(sender.clone());
             }
             (driver, worker)
         };
         let drivers = drivers.into_iter().map(attach).collect();
-        Self { drivers, service, certificates, names, listeners, followed, meters, events, questions }
+        Self {
+            drivers,
+            service,
+            certificates,
+            resolvers,
+            listeners,
+            watched_files,
+            meters,
+            events,
+            questions,
+        }
     }
 
-    /// The addresses really bound, in the order in which they were asked for.
+    /// Returns the bound addresses, in the order in which they were requested.
     pub fn listeners(&self) -> &[(Transport, SocketAddr)] {
         &self.listeners
     }
 
-    /// What reaches the edge while it runs. It may be cloned, and dropped without effect.
+    /// Returns a handle that controls the edge while it runs. Cloning or dropping a handle has no effect on the edge.
     pub fn handle(&self) -> Handle {
         Handle {
             controls: self.drivers.iter().map(|(driver, _)| driver.control()).collect(),
             certificates: self.certificates.clone(),
-            names: self.names.clone(),
+            resolvers: self.resolvers.clone(),
             meters: self.meters.clone(),
         }
     }
 
-    /// What happens in calls, from now on. `None` the second time, and where [`Builder::events`] asked for no room.
+    /// Returns the events of calls, from now on. Returns `None` the second time, and if
+    /// [`Builder::events`](crate::Builder::events) set no capacity.
     ///
-    /// A reader that is too slow loses events, which are counted, and holds up no call.
+    /// A reader that is too slow loses events and delays no call. The edge counts the lost events.
     pub fn events(&mut self) -> Option<Events> {
         self.events.take()
     }
 
-    /// What the policy said it would decide later. `None` the second time, and where [`Builder::questions`] asked for no
-    /// room.
+    /// Returns the decisions that the policy postponed. Returns `None` the second time, and if
+    /// [`Builder::questions`](crate::Builder::questions) set no capacity.
     ///
-    /// A call whose decision does not come in time is refused, unless it is an emergency call.
+    /// If a decision does not arrive in time, the call is refused, unless it is an emergency call.
     pub fn questions(&mut self) -> Option<Questions> {
         self.questions.take()
     }
 }
 
 impl<P: Policy + Send + 'static> Edge<P> {
-    /// Carries calls until [`Handle::stop`], or the end of [`Handle::drain`], and returns what was counted.
+    /// Carries calls until [`Handle::stop`] or the end of [`Handle::drain`], and returns the counters.
     ///
-    /// Dropping the future ends it at once, as `stop` does: calls in progress are left as they are.
+    /// Dropping the future stops the edge immediately, as `stop` does: calls in progress are abandoned without a BYE.
     pub async fn run(self) -> Report {
-        let Self { drivers, service, certificates, names, followed, meters, .. } = self;
+        let Self { drivers, service, certificates, resolvers, watched_files, meters, .. } = self;
         let mut background = JoinSet::new();
         background.spawn(service.run());
-        for (files, tls) in followed {
+        for (files, tls) in watched_files {
             background.spawn(files.follow(tls));
         }
-        // Tasks, since on a runtime of several threads whatever is awaited in `main` stays on the main thread, and each
-        // datagram would cross over to it from the thread that waits for the sockets.
+        // Each driver runs in a task. On a runtime with several threads, the future awaited in `main` stays on the main
+        // thread, and each datagram would have to cross to that thread from the thread that polls the sockets.
         let mut running = JoinSet::new();
         for (number, (driver, worker)) in drivers.into_iter().enumerate() {
             let driving = async move {
@@ -139,12 +143,12 @@ impl<P: Policy + Send + 'static> Edge<P> {
             match ended.map_err(JoinError::try_into_panic) {
                 Ok((number, report)) => drop(reports.insert(number, report)),
                 Err(Ok(panic)) => std::panic::resume_unwind(panic),
-                // The runtime is being shut down, and this future with it.
+                // The runtime is shutting down and drops this future too.
                 Err(Err(_)) => std::future::pending().await,
             }
         }
         let fetches = certificates.counters().await.unwrap_or_default();
-        meters.report(reports.into_values().collect(), fetches, names.counters().await)
+        meters.report(reports.into_values().collect(), fetches, resolvers.counters().await)
     }
 }
 
@@ -154,18 +158,18 @@ impl<P: Policy> fmt::Debug for Edge<P> {
     }
 }
 
-/// Reaches a running [`Edge`] from anywhere. Dropping it stops nothing.
+/// Controls a running [`Edge`] from any task. Dropping the handle stops nothing.
 #[derive(Clone, Debug)]
 pub struct Handle {
-    /// By worker.
+    /// One control for each worker.
     controls: Arc<[Control]>,
     certificates: Certificates,
-    names: Directories,
+    resolvers: Resolvers,
     meters: Meters,
 }
 
 impl Handle {
-    /// What was counted so far.
+    /// Returns the counters since the start.
     ///
     /// # Errors
     /// The edge has stopped.
@@ -175,11 +179,12 @@ impl Handle {
             workers.push(control.report().await?);
         }
         let fetches = self.certificates.counters().await?;
-        let names = self.names.counters().await;
+        let names = self.resolvers.counters().await;
         Ok(self.meters.report(workers, fetches, names))
     }
 
-    /// Puts new calls under `config`, whose listeners must be those that the edge has; calls in progress keep theirs.
+    /// Applies `config` to new calls. Its listeners must be the listeners of this edge. Calls in progress keep their
+    /// configuration.
     ///
     /// # Errors
     /// The edge has stopped.
@@ -190,7 +195,8 @@ impl Handle {
         Ok(())
     }
 
-    /// Goes by `revocations` in the trust domain of `anchors` from now on, for certificates that are known already too.
+    /// Uses `revocations` in the trust domain of `anchors` from now on. They also apply to certificates that are
+    /// already cached.
     ///
     /// # Errors
     /// The edge has stopped.
@@ -198,7 +204,7 @@ impl Handle {
         self.certificates.revocations(anchors, revocations).await
     }
 
-    /// Decides what the policy left for later.
+    /// Delivers a decision that the policy postponed.
     ///
     /// # Errors
     /// The edge has stopped.
@@ -207,22 +213,23 @@ impl Handle {
         control.decide(token, decision).await
     }
 
-    /// Lets the edge end its calls; [`Edge::run`] then returns.
+    /// Ends the calls of the edge; [`Edge::run`] then returns.
     ///
-    /// No call begins any more but emergency calls: other INVITEs, MESSAGEs and OPTIONS outside a dialog get a 503 with
-    /// Retry-After. Calls in progress go on for `patience` at the longest. Those that are left then are hung up, by BYE to both
-    /// parties, or by 503 and CANCEL where they are not answered yet, and counted as ended by [`Cause::ShutDown`]; their parties
-    /// have five seconds to confirm it. [`Handle::stop`] cuts this short.
+    /// From now on the edge accepts emergency calls only. Other INVITE requests, and MESSAGE and OPTIONS requests
+    /// outside a dialog, get 503 with Retry-After. Calls in progress may continue for up to `grace`. Then the edge
+    /// hangs up: it sends BYE to both parties of an answered call, and 503 and CANCEL for a call that is not answered.
+    /// These calls count as ended by [`Cause::ShutDown`]. The parties have five seconds to confirm. [`Handle::stop`]
+    /// ends the wait.
     ///
     /// # Errors
-    /// The edge has stopped otherwise.
+    /// The edge stopped for another reason.
     ///
     /// [`Cause::ShutDown`]: crate::Cause::ShutDown
-    pub async fn drain(&self, patience: Duration) -> Result<(), Stopped> {
-        attesta_net::drain(&self.controls, patience).await
+    pub async fn drain(&self, grace: Duration) -> Result<(), Stopped> {
+        attesta_net::drain(&self.controls, grace).await
     }
 
-    /// Asks the edge to stop at once; [`Edge::run`] then returns. Calls in progress are left as they are.
+    /// Stops the edge immediately; [`Edge::run`] then returns. Calls in progress are abandoned without a BYE.
     ///
     /// # Errors
     /// The edge has stopped already.
@@ -235,55 +242,56 @@ impl Handle {
     }
 }
 
-/// What happens in the calls of one edge, in order.
+/// Receives the events of the calls of one edge, in order.
 #[derive(Debug)]
 pub struct Events(mpsc::Receiver<CallEvent>);
 
 impl Events {
-    /// The next event; `None` once the edge is gone.
+    /// Returns the next event, or `None` after the edge has stopped.
     pub async fn next(&mut self) -> Option<CallEvent> {
         self.0.recv().await
     }
 }
 
-/// What the policy of one edge left for later.
+/// Receives the questions that the policy of one edge postponed.
 #[derive(Debug)]
 pub struct Questions(mpsc::Receiver<(Token, Question)>);
 
 impl Questions {
-    /// The next question, and what [`Handle::decide`] wants with its answer; `None` once the edge is gone.
+    /// Returns the next question, with the token that [`Handle::decide`] needs. Returns `None` after the edge has
+    /// stopped.
     pub async fn next(&mut self) -> Option<(Token, Question)> {
         self.0.recv().await
     }
 }
 
-/// How much may wait to be read; `None`: nobody reads, so nothing is kept.
+/// The capacity of the channels to the embedder. `None`: no reader, so nothing is sent.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Room {
+pub(crate) struct ChannelCapacity {
     pub(crate) events: Option<NonZeroUsize>,
     pub(crate) questions: Option<NonZeroUsize>,
 }
 
-/// What an edge has counted since its start.
+/// The counters of an edge since its start.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// Of calls, dialogs and transactions.
+    /// Counters of calls, dialogs and transactions.
     pub calls: Counters,
-    /// Of sockets and channels.
+    /// Counters of sockets and channels.
     pub shell: ShellCounters,
-    /// Of certificate fetches.
+    /// Counters of certificate fetches.
     pub fetches: FetchCounters,
-    /// Of lookups in DNS, for targets and for fetches.
+    /// Counters of DNS lookups, for targets and for fetches.
     pub names: NameCounters,
-    /// Of TLS handshakes and certificate files.
+    /// Counters of TLS handshakes and certificate files.
     pub tls: TlsCounters,
-    /// Of WebSockets.
+    /// Counters of WebSocket connections.
     pub ws: WsCounters,
-    /// Each worker's part of calls and shell, in the order of their numbers.
+    /// The counters of calls and sockets for each worker, in the order of the worker numbers.
     pub workers: Vec<WorkerReport>,
 }
 
-/// What counts beside the driver.
+/// Meters that are not part of a driver.
 #[derive(Clone, Debug)]
 struct Meters {
     tls: TlsMeter,
@@ -302,18 +310,19 @@ impl Meters {
     }
 }
 
-/// Who resolves names. A fetch goes where a stranger's call says: its lookups, however slow, do not hold up those of targets.
+/// The resolvers of the edge. An unknown caller chooses the host of a certificate fetch. Fetches therefore have their
+/// own resolver: slow lookups for fetches do not delay lookups for targets.
 #[derive(Clone, Debug)]
-pub(crate) struct Directories {
+pub(crate) struct Resolvers {
     pub(crate) targets: Directory,
     pub(crate) fetches: Directory,
 }
 
-impl Directories {
-    /// By these name servers, or by those of the system.
+impl Resolvers {
+    /// Uses these name servers, or those of the system.
     pub(crate) fn new(servers: Option<&[SocketAddr]>) -> Self {
-        let directory = || servers.map_or_else(Directory::system, Directory::of);
-        Self { targets: directory(), fetches: directory() }
+        let resolver = || servers.map_or_else(Directory::system, Directory::of);
+        Self { targets: resolver(), fetches: resolver() }
     }
 
     async fn counters(&self) -> NameCounters {

@@ -1,4 +1,4 @@
-//! Signing and verifying without a certificate of one's own, on one machine, to try things with.
+//! Signing and verifying on one machine with a throw-away certificate, for tests and first steps.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -11,11 +11,13 @@ use ipnet::IpNet;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use crate::pki::{PkiError, Scope, ThrowAwayPki};
+use crate::pki::authority::{PkiError, ThrowAwayPki};
+use crate::pki::scope::Scope;
 
-/// A throw-away STI hierarchy and a web server on loopback that serves its leaf, for as long as this value lives.
+/// A throw-away STI hierarchy, and a web server on loopback that serves the leaf certificate. Both exist as long as
+/// this value.
 ///
-/// Nobody else trusts it: an edge that signs with [`Ephemeral::signer`] is believed by edges that are given
+/// No other system trusts this hierarchy. To verify calls that are signed with [`Ephemeral::signer`], an edge needs
 /// [`Ephemeral::anchors`] and [`Ephemeral::fetch_config`].
 pub struct Ephemeral {
     pki: ThrowAwayPki,
@@ -24,11 +26,11 @@ pub struct Ephemeral {
 }
 
 impl Ephemeral {
-    /// Makes keys and certificates, and starts to serve the leaf on any free port of 127.0.0.1, on the tokio runtime of
-    /// the caller.
+    /// Creates keys and certificates and starts to serve the leaf on a free port of 127.0.0.1, on the caller's tokio
+    /// runtime.
     ///
     /// # Errors
-    /// The system gives no randomness or no port.
+    /// The operating system provides no randomness or no port.
     pub async fn start() -> Result<Self, EphemeralError> {
         let now = Clock::unix().as_secs();
         let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
@@ -44,10 +46,10 @@ impl Ephemeral {
         Ok(Self { pki, repository, web_root })
     }
 
-    /// What signs with the leaf.
+    /// Returns a signer that uses the leaf.
     ///
     /// # Errors
-    /// The leaf has expired: it is valid for a year.
+    /// The leaf has expired. It is valid for a year.
     pub fn signer(&self) -> Result<Signer, EphemeralError> {
         let key = SigningKey::from_pem(self.pki.leaf_key_pem().as_bytes());
         let chain = CertificateChain::parse(self.pki.leaf_chain_pem().as_bytes());
@@ -56,35 +58,36 @@ impl Ephemeral {
         Signer::new(key, &chain, x5u, Clock::unix()).map_err(|_| EphemeralError::Unusable)
     }
 
-    /// The root, as the only anchor of a trust domain.
+    /// Returns the root as the only anchor of a trust domain.
     ///
     /// # Errors
-    /// The root cannot be read back, which does not happen.
+    /// The root cannot be parsed. This does not happen.
     pub fn anchors(&self) -> Result<TrustAnchors, EphemeralError> {
         TrustAnchors::from_pem(self.root_pem().as_bytes()).map_err(|_| EphemeralError::Unusable)
     }
 
-    /// The root certificate, PEM: to be believed beside others.
+    /// Returns the root certificate as PEM, for use next to other roots.
     pub fn root_pem(&self) -> String {
         self.pki.root_pem()
     }
 
-    /// Where the leaf is served.
+    /// Returns the URL of the leaf.
     pub fn x5u(&self) -> String {
         format!("https://{HOST}:{}{PATH}", self.port())
     }
 
-    /// The port on which the leaf is served.
+    /// Returns the port of the web server.
     pub fn port(&self) -> u16 {
         self.repository.local().port()
     }
 
-    /// The certificate of the web server: a root of the web for whoever fetches the leaf.
+    /// Returns the certificate of the web server. A client that fetches the leaf must trust it as an HTTPS root.
     pub fn web_root(&self) -> &CertificateDer<'static> {
         &self.web_root
     }
 
-    /// How certificates are fetched, the leaf's among them: its port and its address are allowed beside the default.
+    /// Returns a fetch configuration that can fetch the leaf: its port and its address are allowed in addition to the
+    /// defaults.
     pub fn fetch_config(&self) -> FetchConfig {
         FetchConfig::default()
             .ports(self.ports())
@@ -92,7 +95,7 @@ impl Ephemeral {
             .roots(vec![self.web_root.clone()])
     }
 
-    /// The ports that a certificate URL may name: the default ones and the leaf's.
+    /// Returns the ports that a certificate URL may use: the default ports and the port of the leaf.
     pub fn ports(&self) -> Vec<u16> {
         DEFAULT_PORTS.iter().copied().chain([self.port()]).collect()
     }
@@ -104,14 +107,14 @@ impl fmt::Debug for Ephemeral {
     }
 }
 
-/// Why there is no throw-away hierarchy.
+/// Reports why a throw-away hierarchy could not be created or used.
 #[derive(Debug)]
 pub enum EphemeralError {
-    /// Keys or certificates could not be made.
+    /// Keys or certificates could not be created.
     Pki(PkiError),
-    /// The leaf could not be served.
+    /// The web server could not start.
     Repository(RepositoryError),
-    /// What was made is no longer of use: it has expired.
+    /// The certificates have expired.
     Unusable,
 }
 

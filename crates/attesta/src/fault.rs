@@ -1,9 +1,9 @@
-//! What the operator must mend, said with the place and the remedy.
+//! Faults that the operator must fix, each with its place and a remedy.
 
 use std::fmt;
 use std::io;
 
-/// One thing to mend: where it is, what is wrong, and how to mend it. It never holds a secret.
+/// One fault: the place, the problem and the remedy. A fault never contains a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) file: Option<String>,
@@ -12,7 +12,7 @@ pub(crate) struct Fault {
     pub(crate) help: Option<String>,
 }
 
-/// A line and a column of a file, both counted from 1; the column in characters.
+/// A line and a column of a file. Both count from 1. The column counts characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Position {
     pub(crate) line: usize,
@@ -20,12 +20,12 @@ pub(crate) struct Position {
 }
 
 impl Fault {
-    /// A fault of the command line itself.
+    /// Creates a fault of the command line.
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self { file: None, position: None, text: text.into(), help: None }
     }
 
-    /// A fault of a file as a whole.
+    /// Creates a fault of a whole file.
     pub(crate) fn in_file(file: impl fmt::Display, text: impl Into<String>) -> Self {
         Self { file: Some(file.to_string()), ..Self::new(text) }
     }
@@ -35,7 +35,7 @@ impl Fault {
     }
 }
 
-/// `FILE:LINE:COLUMN: text`, without the help.
+/// Writes `FILE:LINE:COLUMN: text`, without the help.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.file {
@@ -49,12 +49,12 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Why a command gives up. Its exit status is 2.
+/// Reports why a command stops. The exit status is 2.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Usage or configuration: everything found, in the order of the file.
+    /// Faults of usage or configuration: all that were found, in the order of the file.
     Faults(Vec<Fault>),
-    /// Whoever read standard output closed it: nothing is left to say to anyone.
+    /// The reader closed standard output. Nothing more is printed.
     OutputClosed,
     /// Standard output cannot be written.
     Output(io::Error),
@@ -66,7 +66,7 @@ impl From<Fault> for Failure {
     }
 }
 
-/// Only writes to standard output are passed on with `?`; a file that cannot be read is a [`Fault`].
+/// Only errors of standard output are passed on with `?`. A file that cannot be read is a [`Fault`].
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe { Self::OutputClosed } else { Self::Output(error) }

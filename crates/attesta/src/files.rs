@@ -1,15 +1,15 @@
-//! Reading and writing files, bounded.
+//! Reads and writes files of limited size.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-/// The whole of `path`, if it has no more than `limit` octets.
+/// Returns the content of `path`, if it has at most `limit` octets.
 pub(crate) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read_stream(File::open(path)?, limit)
 }
 
-/// Everything that `stream` gives, if that is no more than `limit` octets.
+/// Returns everything in `stream`, if that is at most `limit` octets.
 pub(crate) fn read_stream(stream: impl Read, limit: u64) -> io::Result<Vec<u8>> {
     let mut octets = Vec::new();
     stream.take(limit.saturating_add(1)).read_to_end(&mut octets)?;
@@ -19,7 +19,7 @@ pub(crate) fn read_stream(stream: impl Read, limit: u64) -> io::Result<Vec<u8>> 
     Ok(octets)
 }
 
-/// Writes a file that is not there yet. With `secret`, only its owner can read it.
+/// Writes a new file. Fails if the file exists. With `secret`, only the owner can read the file.
 pub(crate) fn write_new(path: &Path, content: &[u8], secret: bool) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

@@ -1,11 +1,12 @@
 //! An embeddable SIP back-to-back user agent that signs and verifies STIR/SHAKEN in the call path.
 //!
-//! A call that arrives at an [`Edge`] leaves it as another call, with the caller's number signed (RFC 8224, RFC 8588) or
-//! with the verdict on its signature. There is no hop to an outside signer and no script.
+//! A call that arrives at an [`Edge`] leaves it as a new call. The edge signs the caller's number (RFC 8224, RFC 8588),
+//! or it verifies the signature and adds the verdict. Both happen in the call path: there is no request to an external
+//! signer and no script.
 //!
 //! # A first edge
 //!
-//! Calls from this machine are signed with a throw-away certificate and go where their Request-URI points:
+//! This edge signs calls from this machine with a throw-away certificate and sends them to their Request-URI:
 //!
 //! ```no_run
 //! use attesta::{Edge, Ephemeral, Numbers, Route, RouteTo, Trunk, VerifyPolicy};
@@ -27,25 +28,28 @@
 //! # }
 //! ```
 //!
-//! With a certificate of one's own, [`Signer::new`] takes the place of [`Ephemeral`].
+//! If you have your own certificate, use [`Signer::new`] instead of [`Ephemeral`].
 //!
-//! # Whose runtime, whose process
+//! # Runtime and process
 //!
-//! An edge runs on the tokio runtime of whoever calls [`Edge::run`]; [`Builder::build_on_threads`] gives it threads of its
-//! own, over which calls are spread. It installs no global subscriber and no provider of cryptography, and keeps nothing in statics: two edges in one program do not know of each
-//! other. A [`Handle`] stops it and reads its counters; dropping the handle ends no call.
+//! An edge runs on the tokio runtime of the caller of [`Edge::run`]. [`Builder::build_on_threads`] gives the edge its
+//! own threads and spreads the calls over them. An edge installs no global subscriber and no cryptography provider, and
+//! it keeps nothing in statics. Two edges in one program are independent. A [`Handle`] stops the edge and reads its
+//! counters. Dropping the handle ends no call.
 //!
-//! # What happens in calls, and who decides
+//! # Call events and decisions
 //!
-//! [`Edge::events`] tells what happens in each call. A [`Policy`] decides what the configuration leaves open, at once or
-//! later: see [`Builder::policy`] and [`Edge::questions`].
+//! [`Edge::events`] reports the events of each call. A [`Policy`] decides what the configuration leaves open,
+//! immediately or later: see [`Builder::policy`] and [`Edge::questions`].
 //!
-//! # Floors
+//! # Layers
 //!
-//! Below this crate each floor stands alone: `attesta-sip` (messages), `attesta-stir` (PASSporTs and certificates),
-//! `attesta-transaction` (RFC 3261 section 17), `attesta-b2bua` (calls, without I/O) and `attesta-net` (sockets). The feature
-//! `cli`, on by default, builds the `attesta` program; the library needs none of what it brings.
+//! Each layer below this crate can be used alone: `attesta-sip` (messages), `attesta-stir` (PASSporTs and
+//! certificates), `attesta-transaction` (RFC 3261 section 17), `attesta-b2bua` (calls, without I/O) and `attesta-net`
+//! (sockets). The feature `cli` is on by default and builds the `attesta` program. The library needs none of the
+//! dependencies of that feature.
 
+mod build_error;
 mod builder;
 mod edge;
 mod ephemeral;
@@ -69,7 +73,8 @@ pub use attesta_stir::{
     Verification, VerifyPolicy, Verstat, VerstatProfile, X5u,
 };
 pub use attesta_transaction::{SentBy, Transport};
-pub use builder::{BuildError, Builder};
+pub use build_error::BuildError;
+pub use builder::Builder;
 pub use edge::{Edge, Events, Handle, Questions, Report};
 pub use ephemeral::{Ephemeral, EphemeralError};
 pub use listen::Listen;

@@ -1,4 +1,4 @@
-//! Addresses to listen on: what is asked for, and what the system gave.
+//! Listener addresses: requested and bound.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,9 +7,9 @@ use attesta_b2bua::Listener;
 use attesta_net::{Acceptor, Tls, TlsFiles, TlsMeter, TlsProtocol, Udp, UdpOptions, WsMeter};
 use attesta_transaction::{SentBy, Transport};
 
-use crate::builder::BuildError;
+use crate::build_error::BuildError;
 
-/// An address to listen on.
+/// Describes an address to listen on.
 #[derive(Clone, Debug)]
 pub struct Listen {
     name: Option<Arc<str>>,
@@ -26,49 +26,51 @@ impl Listen {
         Self { name: None, transport, address, advertise: None, options, tls: None }
     }
 
-    /// UDP on `address`; port 0 takes any free one, here and below.
+    /// Listens for UDP on `address`. Port 0 means any free port, here and in the functions below.
     pub fn udp(address: impl Into<SocketAddr>) -> Self {
         Self::new(Transport::Udp, address.into())
     }
 
-    /// TCP on `address`.
+    /// Listens for TCP on `address`.
     pub fn tcp(address: impl Into<SocketAddr>) -> Self {
         Self::new(Transport::Tcp, address.into())
     }
 
-    /// TLS on `address`, with what stands in `files`; they are read again when they change, and open connections stay.
+    /// Listens for TLS on `address`, with the certificates in `files`. The files are read again when they change. Open
+    /// connections stay open.
     pub fn tls(address: impl Into<SocketAddr>, files: TlsFiles) -> Self {
         let tls = Some(files.protocol(TlsProtocol::Sip));
         Self { tls, ..Self::new(Transport::Tls, address.into()) }
     }
 
-    /// WebSocket (RFC 7118) on `address`, without TLS: behind something that brings it, or to try things with.
+    /// Listens for WebSocket (RFC 7118) on `address`, without TLS. Use this for tests, or behind a proxy that
+    /// terminates TLS.
     pub fn ws(address: impl Into<SocketAddr>) -> Self {
         Self::new(Transport::Ws, address.into())
     }
 
-    /// WebSocket (RFC 7118) over TLS on `address`, as for [`Self::tls`].
+    /// Listens for WebSocket (RFC 7118) over TLS on `address`. `files` works as for [`Self::tls`].
     pub fn wss(address: impl Into<SocketAddr>, files: TlsFiles) -> Self {
         let tls = Some(files.protocol(TlsProtocol::WebSocket));
         Self { tls, ..Self::new(Transport::Wss, address.into()) }
     }
 
-    /// The name that trunks call the listener by, which others of other transports may share. Default: the transport and
-    /// the address.
+    /// Sets the name by which trunks refer to the listener. Listeners of other transports may have the same name.
+    /// Default: the transport and the address.
     #[must_use]
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// What Via and Contact carry in place of the address.
+    /// Sets the host and port for Via and Contact. Default: the address.
     #[must_use]
     pub fn advertise(mut self, sent_by: SentBy) -> Self {
         self.advertise = Some(sent_by);
         self
     }
 
-    /// How the socket of a UDP listener is opened: its buffers, and the mark of what it sends. Default:
+    /// Sets the socket options of a UDP listener: buffer sizes and the DSCP of sent packets. Default:
     /// [`UdpOptions::default`].
     #[must_use]
     pub fn options(mut self, options: UdpOptions) -> Self {
@@ -76,12 +78,13 @@ impl Listen {
         self
     }
 
-    /// Whether each worker has a socket of its own there, and not the first alone.
+    /// Returns true if each worker has its own socket on this address. Otherwise only the first worker has one.
     pub(crate) fn is_datagram(&self) -> bool {
         self.transport == Transport::Udp
     }
 
-    /// Finds out the port and whether the address is free, which sockets that share an address do not, and has it shared.
+    /// Finds the port and checks that the address is free, then marks the address as shared. Sockets that share an
+    /// address do not detect that another program uses it.
     pub(crate) fn share(&mut self) -> Result<(), BuildError> {
         if self.is_datagram() {
             let address = self.address;
@@ -93,41 +96,41 @@ impl Listen {
         Ok(())
     }
 
-    /// Binds it, and gives it its place in `doors`.
-    pub(crate) fn open(self, doors: &mut Doors) -> Result<Listener, BuildError> {
+    /// Binds the address and adds the socket to `bound`.
+    pub(crate) fn open(self, bound: &mut BoundSockets) -> Result<Listener, BuildError> {
         let address = self.address;
         let refused = |error| BuildError::Bind { address, error };
-        let ws = doors.ws.clone();
+        let ws = bound.ws.clone();
         let (tls, acceptor) = match (self.transport, &self.tls) {
             (Transport::Udp, _) => {
                 let socket = Udp::bind(address, &self.options).map_err(refused)?;
                 let local = socket.local();
-                doors.sockets.push(socket);
-                doors.listeners.push((Transport::Udp, local));
+                bound.udp.push(socket);
+                bound.listeners.push((Transport::Udp, local));
                 return Ok(self.listener(local));
             }
             (Transport::Tcp, _) | (Transport::Tls, None) => (None, Acceptor::tcp(address)),
             (Transport::Ws, _) | (Transport::Wss, None) => (None, Acceptor::ws(address, ws)),
             (Transport::Tls, Some(files)) => {
-                let tls = doors.tls(address, files)?;
+                let tls = bound.tls(address, files)?;
                 (Some(tls.clone()), Acceptor::tls(address, tls))
             }
             (Transport::Wss, Some(files)) => {
-                let tls = doors.tls(address, files)?;
+                let tls = bound.tls(address, files)?;
                 (Some(tls.clone()), Acceptor::wss(address, tls, ws))
             }
         };
         let acceptor = acceptor.map_err(refused)?;
         let local = acceptor.local();
-        doors.listeners.push((self.transport, local));
-        doors.acceptors.push(acceptor);
+        bound.listeners.push((self.transport, local));
+        bound.acceptors.push(acceptor);
         if let (Some(tls), Some(files)) = (tls, self.tls.clone()) {
-            doors.followed.push((files, tls));
+            bound.watched_files.push((files, tls));
         }
         Ok(self.listener(local))
     }
 
-    /// The listener once it is bound to `local`.
+    /// Returns the listener after it is bound to `local`.
     pub(crate) fn listener(self, local: SocketAddr) -> Listener {
         let word = self.transport.as_str().to_ascii_lowercase();
         let name = self.name.unwrap_or_else(|| format!("{word} {local}").into());
@@ -145,19 +148,19 @@ impl<A: Into<SocketAddr>> From<A> for Listen {
     }
 }
 
-/// What was bound, in the order in which it was asked for.
+/// The bound sockets, in the order in which they were requested.
 #[derive(Debug, Default)]
-pub(crate) struct Doors {
+pub(crate) struct BoundSockets {
     pub(crate) listeners: Vec<(Transport, SocketAddr)>,
-    pub(crate) sockets: Vec<Udp>,
+    pub(crate) udp: Vec<Udp>,
     pub(crate) acceptors: Vec<Acceptor>,
-    /// Files whose changes have to be followed, and where to.
-    pub(crate) followed: Vec<(TlsFiles, Tls)>,
+    /// Certificate files to watch for changes, and the TLS settings that each change updates.
+    pub(crate) watched_files: Vec<(TlsFiles, Tls)>,
     pub(crate) tls: TlsMeter,
     pub(crate) ws: WsMeter,
 }
 
-impl Doors {
+impl BoundSockets {
     fn tls(&self, address: SocketAddr, files: &TlsFiles) -> Result<Tls, BuildError> {
         let terms = files.load().map_err(|error| BuildError::Tls { address, error: error.error })?;
         Tls::new(&terms, self.tls.clone()).map_err(|error| BuildError::Tls { address, error })

@@ -1,10 +1,10 @@
-//! A throw-away STI hierarchy, to try things with: nobody trusts it, and nobody should.
+//! A throw-away STI hierarchy for tests. No other system trusts it.
 
-mod authority;
+pub(crate) mod authority;
 mod crl;
 mod der;
 mod profile;
-mod scope;
+pub(crate) mod scope;
 mod trust_list;
 
 pub use authority::{PkiError, ThrowAwayPki};

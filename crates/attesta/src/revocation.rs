@@ -1,4 +1,4 @@
-//! Revocation lists on disk: read at the start, and again whenever a file changes.
+//! Revocation lists on disk: read at start, and again after a file changes.
 
 use std::fs;
 use std::io;
@@ -14,23 +14,23 @@ use rustls::pki_types::pem::PemObject;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
-use crate::cli::time;
 use crate::files;
+use crate::time;
 
 /// The revocation lists of one trust domain.
 pub(crate) struct RevocationLists {
     pub(crate) domain: Arc<str>,
     /// The roots of the domain.
     pub(crate) anchors: TrustAnchors,
-    /// The roots below which the lists are signed.
+    /// The roots below which the signers of the lists must be.
     pub(crate) signed_below: TrustAnchors,
     pub(crate) hard: bool,
     pub(crate) files: Vec<ListFile>,
 }
 
-/// One list, and the state of its file when it was read.
+/// One list, with the state of its file when the list was read.
 pub(crate) struct ListFile {
-    /// `None`: it was not in a file of its own, and does not change.
+    /// `None`: the list has no file of its own, so it never changes.
     path: Option<PathBuf>,
     stamp: Option<Stamp>,
     list: Crl,
@@ -39,13 +39,13 @@ pub(crate) struct ListFile {
 type Stamp = (SystemTime, u64);
 
 impl RevocationLists {
-    /// What the edge goes by.
+    /// Returns the lists for the edge.
     pub(crate) fn revocations(&self) -> Revocations {
         Revocations::new(self.files.iter().map(|file| file.list.clone()).collect()).hard(self.hard)
     }
 
-    /// Reads again what has changed; whether anything has. A list that cannot be used, or is older than the one at hand,
-    /// leaves that in force.
+    /// Reads the changed files again. Returns true if a list changed. If a new list is unusable or older than the
+    /// current list, the current list stays in force.
     fn refresh(&mut self, now: UnixTime) -> bool {
         let mut changed = false;
         for file in &mut self.files {
@@ -59,19 +59,19 @@ impl RevocationLists {
             match files::read_bounded(path, MAX_LIST) {
                 Ok(octets) => match read(&octets, &self.signed_below, now) {
                     Ok(list) if list.this_update() < file.list.this_update() => {
-                        error!(domain = &*self.domain, file = %shown, "the revocation list is older than the one in force");
+                        error!(domain = &*self.domain, file = %shown, "the new revocation list is older than the current list, which stays in force");
                     }
                     Ok(list) => {
-                        info!(domain = &*self.domain, file = %shown, revoked = list.len(), "revocation list read");
+                        info!(domain = &*self.domain, file = %shown, revoked = list.len(), "revocation list loaded");
                         file.list = list;
                         changed = true;
                     }
                     Err(error) => {
-                        error!(domain = &*self.domain, file = %shown, %error, "the last good revocation list stays in force");
+                        error!(domain = &*self.domain, file = %shown, %error, "cannot use the new revocation list; the last good list stays in force");
                     }
                 },
                 Err(error) => {
-                    error!(domain = &*self.domain, file = %shown, %error, "the last good revocation list stays in force");
+                    error!(domain = &*self.domain, file = %shown, %error, "cannot read the revocation list; the last good list stays in force");
                 }
             }
         }
@@ -81,7 +81,11 @@ impl RevocationLists {
     fn warn_of_age(&self, now: UnixTime) {
         let due = self.files.iter().filter_map(|file| file.list.next_update());
         if due.min().is_some_and(|due| due < now) {
-            warn!(domain = &*self.domain, hard = self.hard, "a revocation list is out of date");
+            warn!(
+                domain = &*self.domain,
+                hard = self.hard,
+                "a revocation list is past its nextUpdate; fetch a newer list"
+            );
         }
     }
 }
@@ -93,7 +97,7 @@ impl ListFile {
     }
 }
 
-/// Reads one list; certificates that stand beside it in PEM may lead from its signer to the anchors.
+/// Reads one list. The file may also contain PEM certificates that link the signer of the list to the anchors.
 pub(crate) fn read(
     octets: &[u8],
     anchors: &TrustAnchors,
@@ -103,9 +107,9 @@ pub(crate) fn read(
     Crl::read(octets, &signers, anchors, now)
 }
 
-/// Looks after the lists for as long as the edge runs.
+/// Reads changed lists again for as long as the edge runs.
 pub(crate) async fn watch(mut domains: Vec<RevocationLists>, edge: Handle) {
-    let mut rounds = interval(ROUND);
+    let mut rounds = interval(POLL_INTERVAL);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         rounds.tick().await;
@@ -125,8 +129,8 @@ fn stamp(path: &PathBuf) -> io::Result<Stamp> {
     Ok((metadata.modified()?, metadata.len()))
 }
 
-/// How often the files are looked at.
-const ROUND: Duration = Duration::from_secs(10);
+/// How often to check the files for changes.
+const POLL_INTERVAL: Duration = Duration::from_secs(10);
 
-/// A list of a hundred thousand certificates has some four million octets.
+/// A list of a hundred thousand certificates has about four million octets.
 pub(crate) const MAX_LIST: u64 = 16 * 1024 * 1024;

@@ -1,4 +1,4 @@
-//! The library as an embedder uses it, without anything that the program brings.
+//! Tests of the library as an embedder uses it, without the dependencies of the program.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 const ANY_PORT: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 
-/// An edge that answers test calls from this machine.
+/// Returns an edge that answers test calls from this machine.
 async fn edge(ephemeral: &Ephemeral) -> Edge {
     let callers = Trunk::new("callers").source("127.0.0.1".parse().unwrap()).numbers(Numbers::any());
     Edge::builder()
@@ -35,7 +35,7 @@ fn address(edge: &Edge) -> SocketAddr {
     *address
 }
 
-/// Sends the INVITE of a test call and reads responses up to the final one.
+/// Sends the INVITE of a test call and returns the final response.
 async fn call(to: SocketAddr, call_id: &str) -> String {
     let socket = UdpSocket::bind(SocketAddr::from(ANY_PORT)).await.unwrap();
     let from = socket.local_addr().unwrap();
@@ -67,7 +67,7 @@ async fn an_edge_runs_until_it_is_told_to_stop() {
     handle.stop().await.unwrap();
     let report = running.await.unwrap();
     assert_eq!((report.calls.calls, report.calls.answered), (1, 1));
-    assert!(handle.report().await.is_err(), "it has stopped");
+    assert!(handle.report().await.is_err(), "the edge has stopped");
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn two_edges_in_one_program_do_not_know_of_each_other() {
     let (to_one, to_other) = (address(&one), address(&other));
     let (handle_of_one, handle_of_other) = (one.handle(), other.handle());
     let running = [tokio::spawn(one.run()), tokio::spawn(other.run())];
-    // The same call to both is the same call to neither.
+    // A call with the same Call-ID at both edges is a new call for each.
     assert!(call(to_one, "three").await.starts_with("SIP/2.0 200 "));
     assert!(call(to_other, "three").await.starts_with("SIP/2.0 200 "));
     handle_of_one.stop().await.unwrap();
@@ -106,7 +106,7 @@ async fn events_tell_what_happens() {
     let mut edge = edge(&ephemeral).await;
     let to = address(&edge);
     let mut events = edge.events().unwrap();
-    assert!(edge.events().is_none(), "they are taken once");
+    assert!(edge.events().is_none(), "events() returns the receiver once");
     let handle = edge.handle();
     let running = tokio::spawn(edge.run());
     call(to, "four").await;
@@ -115,7 +115,7 @@ async fn events_tell_what_happens() {
         matches!(&started, CallEvent::Started { arrival, .. } if &*arrival.trunk == "callers"),
         "{started:?}"
     );
-    assert!(!format!("{started:?}").contains("2155551212"), "numbers mask themselves: {started:?}");
+    assert!(!format!("{started:?}").contains("2155551212"), "numbers are masked: {started:?}");
     handle.stop().await.unwrap();
     running.await.unwrap();
     while let Some(event) = events.next().await {

@@ -1,8 +1,8 @@
-//! What was counted, in the text form of OpenMetrics.
+//! The counters of the edge in the text format of OpenMetrics.
 
 use std::fmt;
 
-use attesta::{Report, StreamCounters, WorkerReport};
+use attesta::{Report, WorkerReport};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode as encode_text;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -11,247 +11,246 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-/// The text of one scrape.
+/// Returns the text of one scrape.
 pub(super) fn encode(report: Report) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("attesta");
-    registry.register_collector(Box::new(Counted(report)));
+    registry.register_collector(Box::new(ReportCollector(report)));
     let mut text = String::new();
     encode_text(&mut text, &registry)?;
     Ok(text)
 }
 
-/// Plain numbers, encoded as they stand: the edge counts, this prints.
+/// Encodes the numbers of a report. The edge counts, so that no metric keeps a value of its own.
 #[derive(Debug)]
-struct Counted(Report);
+struct ReportCollector(Report);
 
-impl Collector for Counted {
-    fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let Report { calls, shell, fetches, names, tls, ws, workers } = &self.0;
-        let mut page = Page(encoder);
-        page.version()?;
-        page.gauge("calls_live", "Calls that live now", calls.calls_live)?;
-        page.gauge("dialogs_live", "Dialogs that live now", calls.dialogs_live)?;
-        page.gauge("transactions_live", "Transactions that live now", calls.transactions_live)?;
-        page.gauge(
-            "targets_aside",
-            "Targets that were set aside and have not answered since",
-            calls.targets_aside,
-        )?;
-        page.gauge(
-            "draining",
-            "Workers that begin no calls any more, since they are to stop",
-            calls.draining,
-        )?;
-        page.counter("targets_set_aside", "Targets set aside", calls.targets_set_aside)?;
-        page.gauge(
-            "transactions_absorbing",
-            "Transactions of these that have had their final response",
-            calls.transactions.absorbing,
-        )?;
-        page.counter(
-            "transactions_shed",
-            "Transactions with their final response that were ended before their time",
-            calls.transactions.shed,
-        )?;
-        page.counter("calls", "Calls begun", calls.calls)?;
-        page.counter("calls_answered", "Calls answered", calls.answered)?;
-        page.by("cause", "calls_ended", "Calls ended, by cause", calls.ended())?;
-        page.counter(
-            "message_requests_relayed",
-            "MESSAGEs outside any dialog that were sent on",
-            calls.messages,
-        )?;
-        page.by("reason", "messages_refused", "Messages refused, by reason", calls.refused())?;
-        page.counter(
-            "messages_retransmitted",
-            "Messages sent again",
-            calls.transactions.retransmissions_sent,
-        )?;
-        page.counter(
-            "messages_absorbed",
-            "Retransmissions of the peer's that were absorbed",
-            calls.transactions.retransmissions_absorbed,
-        )?;
-        page.counter("identity_signed", "Identity header fields made", calls.identity_signed)?;
-        page.counter(
-            "identity_sign_failures",
-            "INVITEs that should have been signed and could not be",
-            calls.identity_sign_failures,
-        )?;
-        page.counter(
-            "identity_disputed",
-            "Responses that said that an Identity of ours does not verify",
-            calls.identity_disputed,
-        )?;
-        page.labelled(
-            "identity_verdicts",
-            "Verdicts on calls, by verdict and reason",
-            ["verdict", "reason"],
-            calls.verdicts().map(|(verdict, reason, count)| ([verdict, reason], count)),
-        )?;
-        page.by("result", "certificate_fetches", "Fetches of certificates, by result", fetches.iter())?;
-        page.by(
-            "result",
-            "dns_lookups",
-            "Lookups that name servers were asked for, by result",
-            names.results(),
-        )?;
-        page.counter("dns_known", "Questions answered from what was known", names.known)?;
-        page.counter("dns_joined", "Questions that joined a lookup under way", names.joined)?;
-        page.counter("dns_stale", "Questions answered by records whose time was over", names.stale)?;
-        page.gauge("dns_kept", "Answers kept now", names.kept)?;
-        page.by(
-            "reason",
-            "dns_records_ignored",
-            "Records of answers that were ignored, by reason",
-            [("surplus", names.surplus_records), ("port-0", names.portless_records)],
-        )?;
-        page.counter("resolutions", "Targets that were searched for in DNS", shell.resolutions)?;
-        page.counter(
-            "resolutions_cut",
-            "Targets that led to more names or addresses than are looked at",
-            shell.resolutions_cut,
-        )?;
-        page.counter("datagrams_received", "Datagrams received", shell.datagrams_received)?;
-        page.counter("datagrams_sent", "Datagrams sent", shell.datagrams_sent)?;
-        page.counter(
-            "datagrams_dropped",
-            "Datagrams that the operating system dropped for want of room in a receive buffer",
-            shell.datagrams_dropped,
-        )?;
-        page.counter("network_errors", "ICMP errors for datagrams sent", shell.receive_errors)?;
-        page.counter("send_failures", "Messages that could not be sent", shell.send_failures)?;
-        page.streams(&shell.streams)?;
-        page.counter(
-            "oversize_refused",
-            "Connections for INVITEs too large for a datagram that targets did not take",
-            calls.connections_refused,
-        )?;
-        page.counter("events_dropped", "Call events for which there was no room", shell.events_dropped)?;
-        page.labelled(
-            "tls_handshakes",
-            "TLS handshakes, by side and result",
-            ["side", "result"],
-            tls.handshakes().map(|(side, result, count)| ([side, result], count)),
-        )?;
-        page.by(
-            "result",
-            "tls_reloads",
-            "New certificate files, by what became of them",
-            [("loaded", tls.reloaded), ("refused", tls.reloads_refused)],
-        )?;
-        page.counter("websockets_opened", "WebSockets whose handshake was done", ws.opened)?;
-        page.by("reason", "websocket_failures", "WebSockets that failed, by reason", ws.failures())?;
-        page.counter(
-            "strangers_dropped",
-            "Datagrams from addresses that no trunk claims, dropped unread since they came too fast",
-            shell.strangers_dropped,
-        )?;
-        page.counter(
-            "handovers_dropped",
-            "Messages for another worker for which its queue had no room",
-            shell.handovers_dropped,
-        )?;
-        page.workers("worker_calls", "Calls begun, by worker", workers, |worker| worker.calls.calls)?;
-        page.workers("worker_datagrams_received", "Datagrams received, by worker", workers, |worker| {
-            worker.shell.datagrams_received
-        })?;
-        page.workers(
-            "worker_handed_over",
-            "Messages given to the worker that they belong to, by who received them",
-            workers,
-            |worker| worker.shell.handed_over,
-        )
+impl Collector for ReportCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        encode_version(&mut encoder)?;
+        METRICS.iter().try_for_each(|metric| metric.encode(&self.0, &mut encoder))
     }
 }
 
-struct Page<'a>(DescriptorEncoder<'a>);
+/// Encodes the running version: a gauge of 1, with the version number as its label.
+fn encode_version(encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    let mut family =
+        encoder.encode_descriptor("build_info", "The running version", None, MetricType::Gauge)?;
+    let version = [("version", env!("CARGO_PKG_VERSION"))];
+    ConstGauge::new(1_i64).encode(family.encode_family(&version)?)
+}
 
-impl Page<'_> {
-    fn streams(&mut self, streams: &StreamCounters) -> Result<(), fmt::Error> {
-        self.gauge("connections_live", "Stream connections that live now", streams.live)?;
-        self.counter("connections_accepted", "Stream connections accepted", streams.accepted)?;
-        self.counter("connections_opened", "Stream connections that we set out to open", streams.opened)?;
-        self.by(
-            "reason",
-            "connections_refused",
-            "Stream connections closed as soon as they were accepted, by reason",
-            streams.unaccepted().map(|(reason, count)| (reason.as_str(), count)),
-        )?;
-        self.by(
-            "reason",
-            "connections_closed",
-            "Stream connections that came to their end, by reason",
-            streams.ended().map(|(reason, count)| (reason.as_str(), count)),
-        )?;
-        self.counter("stream_messages_received", "Messages received on streams", streams.messages_received)?;
-        self.counter("stream_messages_sent", "Messages sent on streams", streams.messages_sent)?;
-        self.counter(
-            "stream_messages_moved",
-            "Messages sent again since their connection was closed under them",
-            streams.messages_moved,
-        )
-    }
+/// One metric of the report.
+struct Metric {
+    name: &'static str,
+    help: &'static str,
+    samples: Samples,
+}
 
-    /// Which version runs: 1, with its number as a label.
-    fn version(&mut self) -> Result<(), fmt::Error> {
-        let help = "The version that runs";
-        let mut encoder = self.0.encode_descriptor("build_info", help, None, MetricType::Gauge)?;
-        let version = [("version", env!("CARGO_PKG_VERSION"))];
-        ConstGauge::new(1_i64).encode(encoder.encode_family(&version)?)
-    }
-
-    fn gauge(&mut self, name: &str, help: &str, value: u64) -> Result<(), fmt::Error> {
-        let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
-        let encoder = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        gauge.encode(encoder)
-    }
-
-    fn counter(&mut self, name: &str, help: &str, value: u64) -> Result<(), fmt::Error> {
-        let encoder = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
-        ConstCounter::new(value).encode(encoder)
-    }
-
-    /// A counter for each worker.
-    fn workers(
-        &mut self,
-        name: &str,
-        help: &str,
-        workers: &[WorkerReport],
-        read: impl Fn(&WorkerReport) -> u64,
-    ) -> Result<(), fmt::Error> {
-        let mut encoder = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for (number, worker) in workers.iter().enumerate() {
-            let set = [("worker", number)];
-            ConstCounter::new(read(worker)).encode(encoder.encode_family(&set)?)?;
-        }
-        Ok(())
-    }
-
+/// How the samples of a metric are read from the report.
+enum Samples {
+    Gauge(fn(&Report) -> u64),
+    Counter(fn(&Report) -> u64),
     /// A counter for each value of one label.
-    fn by(
-        &mut self,
-        label: &str,
-        name: &str,
-        help: &str,
-        values: impl IntoIterator<Item = (&'static str, u64)>,
-    ) -> Result<(), fmt::Error> {
-        self.labelled(name, help, [label], values.into_iter().map(|(value, count)| ([value], count)))
-    }
+    ByLabel(&'static str, fn(&Report) -> Vec<(&'static str, u64)>),
+    /// A counter for each pair of values of two labels.
+    ByLabels([&'static str; 2], fn(&Report) -> Vec<(&'static str, &'static str, u64)>),
+    /// A counter for each worker.
+    ByWorker(fn(&WorkerReport) -> u64),
+}
 
-    /// A counter for each set of label values.
-    fn labelled<const N: usize>(
-        &mut self,
-        name: &str,
-        help: &str,
-        labels: [&str; N],
-        values: impl Iterator<Item = ([&'static str; N], u64)>,
-    ) -> Result<(), fmt::Error> {
-        let mut encoder = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for (texts, count) in values {
-            let set: Vec<_> = labels.into_iter().zip(texts).collect();
-            ConstCounter::new(count).encode(encoder.encode_family(&set)?)?;
+impl Metric {
+    fn encode(&self, report: &Report, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let kind = match self.samples {
+            Samples::Gauge(_) => MetricType::Gauge,
+            Samples::Counter(_) | Samples::ByLabel(..) | Samples::ByLabels(..) | Samples::ByWorker(_) => {
+                MetricType::Counter
+            }
+        };
+        let mut encoder = encoder.encode_descriptor(self.name, self.help, None, kind)?;
+        match self.samples {
+            Samples::Gauge(read) => {
+                ConstGauge::new(i64::try_from(read(report)).unwrap_or(i64::MAX)).encode(encoder)
+            }
+            Samples::Counter(read) => ConstCounter::new(read(report)).encode(encoder),
+            Samples::ByLabel(label, read) => read(report).into_iter().try_for_each(|(value, count)| {
+                ConstCounter::new(count).encode(encoder.encode_family(&[(label, value)])?)
+            }),
+            Samples::ByLabels([first, second], read) => {
+                read(report).into_iter().try_for_each(|(one, other, count)| {
+                    ConstCounter::new(count).encode(encoder.encode_family(&[(first, one), (second, other)])?)
+                })
+            }
+            Samples::ByWorker(read) => report.workers.iter().enumerate().try_for_each(|(number, worker)| {
+                ConstCounter::new(read(worker)).encode(encoder.encode_family(&[("worker", number)])?)
+            }),
         }
-        Ok(())
+    }
+}
+
+const fn gauge(name: &'static str, help: &'static str, read: fn(&Report) -> u64) -> Metric {
+    Metric { name, help, samples: Samples::Gauge(read) }
+}
+
+const fn counter(name: &'static str, help: &'static str, read: fn(&Report) -> u64) -> Metric {
+    Metric { name, help, samples: Samples::Counter(read) }
+}
+
+const fn by_label(
+    name: &'static str,
+    help: &'static str,
+    label: &'static str,
+    read: fn(&Report) -> Vec<(&'static str, u64)>,
+) -> Metric {
+    Metric { name, help, samples: Samples::ByLabel(label, read) }
+}
+
+const fn by_labels(
+    name: &'static str,
+    help: &'static str,
+    labels: [&'static str; 2],
+    read: fn(&Report) -> Vec<(&'static str, &'static str, u64)>,
+) -> Metric {
+    Metric { name, help, samples: Samples::ByLabels(labels, read) }
+}
+
+const fn by_worker(name: &'static str, help: &'static str, read: fn(&WorkerReport) -> u64) -> Metric {
+    Metric { name, help, samples: Samples::ByWorker(read) }
+}
+
+/// Every metric, in the order of the scrape.
+const METRICS: &[Metric] = &[
+    gauge("calls_live", "Calls in progress now", |r| r.calls.calls_live),
+    gauge("dialogs_live", "Dialogs in progress now", |r| r.calls.dialogs_live),
+    gauge("transactions_live", "Transactions in progress now", |r| r.calls.transactions_live),
+    gauge("targets_aside", "Targets that are out of service: they failed and have not answered since", |r| {
+        r.calls.targets_aside
+    }),
+    gauge("draining", "Workers that accept no new calls because the edge is to stop", |r| r.calls.draining),
+    counter("targets_set_aside", "Times that a target was taken out of service", |r| {
+        r.calls.targets_set_aside
+    }),
+    gauge("transactions_absorbing", "Live transactions that already have their final response", |r| {
+        r.calls.transactions.absorbing
+    }),
+    counter("transactions_shed", "Transactions with a final response that were ended early", |r| {
+        r.calls.transactions.shed
+    }),
+    counter("calls", "Calls started", |r| r.calls.calls),
+    counter("calls_answered", "Calls answered", |r| r.calls.answered),
+    by_label("calls_ended", "Calls ended, by cause", "cause", |r| r.calls.ended().collect()),
+    counter("message_requests_relayed", "MESSAGE requests outside a dialog that were relayed", |r| {
+        r.calls.messages
+    }),
+    by_label("messages_refused", "Messages refused, by reason", "reason", |r| r.calls.refused().collect()),
+    counter("messages_retransmitted", "Messages retransmitted", |r| {
+        r.calls.transactions.retransmissions_sent
+    }),
+    counter("messages_absorbed", "Retransmissions from peers that were absorbed", |r| {
+        r.calls.transactions.retransmissions_absorbed
+    }),
+    counter("identity_signed", "Identity header fields created", |r| r.calls.identity_signed),
+    counter("identity_sign_failures", "INVITE requests that had to be signed and could not be", |r| {
+        r.calls.identity_sign_failures
+    }),
+    counter(
+        "identity_disputed",
+        "Responses that say that an Identity header field of this edge does not verify",
+        |r| r.calls.identity_disputed,
+    ),
+    by_labels("identity_verdicts", "Verdicts on calls, by verdict and reason", ["verdict", "reason"], |r| {
+        r.calls.verdicts().collect()
+    }),
+    by_label("certificate_fetches", "Certificate fetches, by result", "result", |r| {
+        r.fetches.iter().collect()
+    }),
+    by_label("dns_lookups", "DNS lookups sent to name servers, by result", "result", |r| {
+        r.names.results().collect()
+    }),
+    counter("dns_known", "Questions answered from the cache", |r| r.names.known),
+    counter("dns_joined", "Questions that joined a lookup in progress", |r| r.names.joined),
+    counter("dns_stale", "Questions answered with expired records", |r| r.names.stale),
+    gauge("dns_kept", "Answers in the cache now", |r| r.names.kept),
+    by_label("dns_records_ignored", "Records of DNS answers that were ignored, by reason", "reason", |r| {
+        vec![("surplus", r.names.surplus_records), ("port-0", r.names.portless_records)]
+    }),
+    counter("resolutions", "Targets looked up in DNS", |r| r.shell.resolutions),
+    counter(
+        "resolutions_cut",
+        "Targets that have more names or addresses than the limit; the rest is ignored",
+        |r| r.shell.resolutions_cut,
+    ),
+    counter("datagrams_received", "Datagrams received", |r| r.shell.datagrams_received),
+    counter("datagrams_sent", "Datagrams sent", |r| r.shell.datagrams_sent),
+    counter(
+        "datagrams_dropped",
+        "Datagrams that the operating system dropped because a receive buffer was full",
+        |r| r.shell.datagrams_dropped,
+    ),
+    counter("network_errors", "ICMP errors for datagrams sent", |r| r.shell.receive_errors),
+    counter("send_failures", "Messages that could not be sent", |r| r.shell.send_failures),
+    gauge("connections_live", "Stream connections open now", |r| r.shell.streams.live),
+    counter("connections_accepted", "Stream connections accepted", |r| r.shell.streams.accepted),
+    counter("connections_opened", "Stream connections that this edge started to open", |r| {
+        r.shell.streams.opened
+    }),
+    by_label(
+        "connections_refused",
+        "Stream connections closed right after they were accepted, by reason",
+        "reason",
+        |r| r.shell.streams.unaccepted().map(|(reason, count)| (reason.as_str(), count)).collect(),
+    ),
+    by_label("connections_closed", "Stream connections that ended, by reason", "reason", |r| {
+        r.shell.streams.ended().map(|(reason, count)| (reason.as_str(), count)).collect()
+    }),
+    counter("stream_messages_received", "Messages received on streams", |r| {
+        r.shell.streams.messages_received
+    }),
+    counter("stream_messages_sent", "Messages sent on streams", |r| r.shell.streams.messages_sent),
+    counter(
+        "stream_messages_moved",
+        "Messages sent again on another connection because theirs was closed",
+        |r| r.shell.streams.messages_moved,
+    ),
+    counter(
+        "oversize_refused",
+        "Connections that targets refused, for INVITE requests too large for a datagram",
+        |r| r.calls.connections_refused,
+    ),
+    counter("events_dropped", "Call events dropped because the channel was full", |r| r.shell.events_dropped),
+    by_labels("tls_handshakes", "TLS handshakes, by side and result", ["side", "result"], |r| {
+        r.tls.handshakes().collect()
+    }),
+    by_label("tls_reloads", "Changed certificate files, by result", "result", |r| {
+        vec![("loaded", r.tls.reloaded), ("refused", r.tls.reloads_refused)]
+    }),
+    counter("websockets_opened", "WebSocket handshakes completed", |r| r.ws.opened),
+    by_label("websocket_failures", "WebSocket connections that failed, by reason", "reason", |r| {
+        r.ws.failures().collect()
+    }),
+    counter(
+        "strangers_dropped",
+        "Datagrams from unknown sources that exceeded the rate limit, dropped unread",
+        |r| r.shell.strangers_dropped,
+    ),
+    counter("handovers_dropped", "Messages for another worker, dropped because its queue was full", |r| {
+        r.shell.handovers_dropped
+    }),
+    by_worker("worker_calls", "Calls started, by worker", |r| r.calls.calls),
+    by_worker("worker_datagrams_received", "Datagrams received, by worker", |r| r.shell.datagrams_received),
+    by_worker(
+        "worker_handed_over",
+        "Messages that the receiving worker passed to the worker of their call, by receiving worker",
+        |r| r.shell.handed_over,
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::METRICS;
+
+    #[test]
+    fn each_metric_has_its_own_name() {
+        let names: std::collections::BTreeSet<_> = METRICS.iter().map(|metric| metric.name).collect();
+        assert_eq!(names.len(), METRICS.len());
     }
 }

@@ -4,25 +4,26 @@ use attesta::{Listen, Pem, TlsError, TlsFile, TlsFileError, TlsFiles};
 use attesta_stir::UnixTime;
 use attesta_transaction::Transport;
 
-use super::{DAY, EXPIRY_WARNING, Reader, Strictness};
-use crate::config::{ListenSettings, Text, TlsSettings};
+use super::reader::{DAY, EXPIRY_WARNING, Reader, Strictness};
+use crate::config::listen::{ListenSettings, TlsSettings};
+use crate::config::value::Text;
 
-/// A certificate of a listener, as it was found.
+/// The state of a listener's certificate when it was read.
 pub(crate) struct TlsState {
-    /// The place of its listener among the settings.
+    /// The index of its listener in the settings.
     pub(crate) listener: usize,
-    /// The SIP domains that it speaks for.
+    /// The SIP domains of the certificate.
     pub(crate) names: Vec<String>,
     pub(crate) not_after: UnixTime,
 }
 
 impl Reader<'_> {
-    /// The listeners of the file, with certificates that can be used.
+    /// Returns the listeners whose certificates can be used.
     pub(super) fn listeners(&mut self) -> (Vec<Listen>, Vec<TlsState>) {
         let (mut all, mut states) = (Vec::new(), Vec::new());
         for (place, settings) in self.configuration.settings.listeners.iter().enumerate() {
             let files = settings.tls.as_ref().and_then(|tls| self.tls_files(place, tls, &mut states));
-            let Some(mut listen) = bound_to(settings, files) else { continue };
+            let Some(mut listen) = listen_on(settings, files) else { continue };
             if let Some(name) = &settings.name {
                 listen = listen.name(name.clone());
             }
@@ -34,7 +35,7 @@ impl Reader<'_> {
         (all, states)
     }
 
-    /// Reads what a listener shows and believes. `None`: it is of no use, which is reported.
+    /// Reads the certificates, keys and roots of a listener. Returns `None` and reports a fault if they cannot be used.
     fn tls_files(&mut self, place: usize, tls: &TlsSettings, states: &mut Vec<TlsState>) -> Option<TlsFiles> {
         let roots = self.configuration.settings.tls_roots.as_ref();
         let mut identities = tls.identities.iter().map(|(chain, key)| (self.pem(chain), self.pem(key)));
@@ -66,7 +67,7 @@ impl Reader<'_> {
         };
         for (identity, (chain, _)) in terms.identities().iter().zip(&tls.identities) {
             if let Err(error) = identity.check(self.now) {
-                self.invalid_now(chain, &error);
+                self.report_invalid(chain, &error);
             }
             let not_after = identity.not_after();
             self.warn_of_tls_expiry(chain, not_after);
@@ -84,11 +85,12 @@ impl Reader<'_> {
         }
     }
 
-    /// A listener whose certificate its peers will refuse is no reason not to start the others.
-    fn invalid_now(&mut self, chain: &Text, error: &TlsError) {
+    /// Reports a certificate that is not valid now. Under [`Strictness::Warn`] the listener starts anyway, because
+    /// peers that refuse one certificate must not stop the other listeners.
+    fn report_invalid(&mut self, chain: &Text, error: &TlsError) {
         match self.strictness {
             Strictness::Refuse => self.refuse(chain, error, error.remedy()),
-            Strictness::SetAside => {
+            Strictness::Warn => {
                 let text = format!("{} {error}", self.named(chain));
                 self.alarms.push(self.source().fault(chain.span(), text).help(error.remedy()));
             }
@@ -104,7 +106,7 @@ impl Reader<'_> {
     }
 }
 
-fn bound_to(settings: &ListenSettings, files: Option<TlsFiles>) -> Option<Listen> {
+fn listen_on(settings: &ListenSettings, files: Option<TlsFiles>) -> Option<Listen> {
     let address = settings.address;
     Some(match settings.transport {
         Transport::Udp => Listen::udp(address).options(settings.options),

@@ -1,6 +1,7 @@
-//! `attesta check`: would this configuration run?
+//! `attesta check`: checks whether a configuration would run.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use attesta_b2bua::Transports;
@@ -8,17 +9,34 @@ use attesta_net::{Directory, Fetcher, Names, locate};
 use attesta_stir::Signer;
 use attesta_stir::cert::{Certificate, CertificateChain};
 use attesta_transaction::Seed;
+use clap::Args;
 use serde_json::json;
 
-use super::screen::Screen;
-use super::{Check, Outcome, runtime, time};
-use crate::assembly::{Assembly, Strictness, TlsState, assemble};
-use crate::config::{self, Configuration, ListenSettings, TrunkSettings};
+use super::outcome::Outcome;
+use super::runtime::runtime;
+use crate::assembly::reader::Strictness;
+use crate::assembly::tls::TlsState;
+use crate::assembly::{Assembly, assemble};
+use crate::config::listen::ListenSettings;
+use crate::config::trunk::TrunkSettings;
+use crate::config::{self, Configuration};
+use crate::console::Console;
 use crate::fault::{Failure, Fault};
+use crate::time;
 
-pub(super) fn check(args: &Check, screen: &Screen) -> Result<Outcome, Failure> {
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// The configuration file [default: the embedded default]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print the embedded default with an explanation of every key, then exit
+    #[arg(long, conflicts_with = "config")]
+    print_default: bool,
+}
+
+pub(super) fn check(args: &Check, console: &Console) -> Result<Outcome, Failure> {
     if args.print_default {
-        let mut out = screen.out();
+        let mut out = console.out();
         out.write_all(config::DEFAULT.as_bytes())?;
         out.flush()?;
         return Ok(Outcome::Done);
@@ -27,25 +45,25 @@ pub(super) fn check(args: &Check, screen: &Screen) -> Result<Outcome, Failure> {
     let assembling = assemble(&configuration, time::now(), Strictness::Refuse);
     let runtime = runtime()?;
     let mut assembly = runtime.block_on(assembling).map_err(Failure::Faults)?;
-    assembly.alarms.extend(runtime.block_on(unresolved(&configuration)));
-    assembly.alarms.extend(runtime.block_on(unserved(&configuration, &assembly)));
+    assembly.alarms.extend(runtime.block_on(unresolved_targets(&configuration)));
+    assembly.alarms.extend(runtime.block_on(unpublished_certificates(&configuration, &assembly)));
     let settings = &configuration.settings;
     if settings.routes.is_empty() && !settings.trunks.is_empty() {
         assembly.alarms.push(
-            Fault::new("there is no [[route]]: no call is sent on")
+            Fault::new("there is no [[route]], so the edge refuses every call")
                 .help("add [[route]] to = \"...\": a trunk, a list of trunks, or \"request-uri\""),
         );
     }
     for alarm in &assembly.alarms {
-        screen.warn(alarm);
+        console.warn(alarm);
     }
-    let report = if screen.json() {
+    let report = if console.json() {
         json_report(&configuration, &assembly)
     } else {
-        text_report(&configuration, &assembly, screen)
+        text_report(&configuration, &assembly, console)
     };
     assembly.builder.check().map_err(|error| Fault::new(error.to_string()))?;
-    let mut out = screen.out();
+    let mut out = console.out();
     out.write_all(report.as_bytes())?;
     out.flush()?;
     Ok(Outcome::Done)
@@ -55,58 +73,61 @@ fn targets(trunk: &TrunkSettings) -> Vec<&str> {
     trunk.targets.iter().map(|(text, _)| text.as_str()).collect()
 }
 
-/// Targets that lead nowhere: said, and no reason to refuse, since names come and go.
-async fn unresolved(configuration: &Configuration) -> Vec<Fault> {
+/// Returns warnings for targets whose names do not resolve. They are no faults, because names may resolve later.
+async fn unresolved_targets(configuration: &Configuration) -> Vec<Fault> {
     let settings = &configuration.settings;
-    let names: Arc<dyn Names> = Arc::new(directory(configuration));
+    let names: Arc<dyn Names> = Arc::new(resolver(configuration));
     let listeners = settings.listeners.iter();
     let transports =
         listeners.fold(Transports::none(), |all, listen| all.with(listen.transport, listen.address.ip()));
     let mut faults = Vec::new();
     for (text, target) in settings.trunks.iter().flat_map(|trunk| &trunk.targets) {
-        // Any seed will do: which server comes first is of no interest here.
+        // The seed chooses the order of the servers, which does not matter here.
         let found = locate(target.clone(), transports, names.clone(), Seed::new([0; 32])).await;
         if let Err(error) = found {
             let fault = configuration.source.fault(text.span(), format!("{}: {error}", target.host));
-            faults.push(fault.help("calls to it fail until it leads somewhere"));
+            faults.push(fault.help("calls to this target fail until the name resolves"));
         }
     }
     faults
 }
 
-/// By the name servers that the file says.
-fn directory(configuration: &Configuration) -> Directory {
+/// Returns a resolver with the configured name servers.
+fn resolver(configuration: &Configuration) -> Directory {
     configuration.settings.dns.as_deref().map_or_else(Directory::system, Directory::of)
 }
 
-/// Signers whose certificate is not to be had where they say: calls go out all the same, and nobody can verify them.
-async fn unserved(configuration: &Configuration, assembly: &Assembly) -> Vec<Fault> {
-    let names = Arc::new(directory(configuration));
+/// Returns warnings for signers whose certificate URL does not serve their certificate. Calls leave signed, but no
+/// verifier can verify them.
+async fn unpublished_certificates(configuration: &Configuration, assembly: &Assembly) -> Vec<Fault> {
+    let names = Arc::new(resolver(configuration));
     let fetcher = match Fetcher::with_names(assembly.fetch.clone(), names) {
         Ok(fetcher) => fetcher,
         Err(error) => {
             return vec![
-                Fault::new(error.to_string()).help("install the roots of the web, or give https_roots"),
+                Fault::new(error.to_string())
+                    .help("install the system's root certificates, or set https_roots"),
             ];
         }
     };
     let mut faults = Vec::new();
     for signer in assembly.signers.iter().filter_map(|state| state.signer.as_deref()) {
         let text = match fetcher.fetch(signer.x5u()).await {
-            Ok(document) if serves(document.body(), signer) => continue,
+            Ok(document) if serves_certificate_of(document.body(), signer) => continue,
             Ok(_) => format!("{} does not serve the certificate that this edge signs with", signer.x5u()),
             Err(error) => format!("{}: {error}", signer.x5u()),
         };
         faults.push(
-            Fault::new(text)
-                .help("verifiers fetch the certificate from there: put it there before calls are signed"),
+            Fault::new(text).help(
+                "verifiers fetch the certificate from this URL; publish it there before you sign calls",
+            ),
         );
     }
     faults
 }
 
-/// Whether `served` is a chain whose leaf is the certificate of `signer`.
-fn serves(served: &[u8], signer: &Signer) -> bool {
+/// Returns true if `served` is a chain whose leaf is the certificate of `signer`.
+fn serves_certificate_of(served: &[u8], signer: &Signer) -> bool {
     let leaf =
         CertificateChain::parse(served).ok().and_then(|chain| Certificate::from_der(chain.leaf()).ok());
     let own = signer.certificate();
@@ -115,17 +136,17 @@ fn serves(served: &[u8], signer: &Signer) -> bool {
     })
 }
 
-/// The certificates of the listener at a place among the settings.
-fn certificates(assembly: &Assembly, place: usize) -> impl Iterator<Item = &TlsState> {
-    assembly.tls.iter().filter(move |state| state.listener == place)
+/// Returns the certificates of the listener with this index in the settings.
+fn certificates(assembly: &Assembly, index: usize) -> impl Iterator<Item = &TlsState> {
+    assembly.tls.iter().filter(move |state| state.listener == index)
 }
 
 fn json_report(configuration: &Configuration, assembly: &Assembly) -> String {
     let settings = &configuration.settings;
-    let listener = |(place, listen): (usize, &ListenSettings)| {
+    let listener = |(index, listen): (usize, &ListenSettings)| {
         let certificate =
             |state: &TlsState| json!({ "names": state.names, "not_after": time::display(state.not_after) });
-        let certificates: Vec<_> = certificates(assembly, place).map(certificate).collect();
+        let certificates: Vec<_> = certificates(assembly, index).map(certificate).collect();
         json!({
             "transport": listen.transport.as_str().to_ascii_lowercase(),
             "address": listen.address.to_string(),
@@ -167,9 +188,9 @@ fn json_report(configuration: &Configuration, assembly: &Assembly) -> String {
     format!("{report}\n")
 }
 
-fn text_report(configuration: &Configuration, assembly: &Assembly, screen: &Screen) -> String {
+fn text_report(configuration: &Configuration, assembly: &Assembly, console: &Console) -> String {
     let settings = &configuration.settings;
-    let p = screen.palette();
+    let p = console.palette();
     let (name, value, dim, good) = (p.name, p.value, p.dim, p.good);
     let mut lines = Vec::new();
     let mut line = |key: &str, text: &str, remark: &str| {
@@ -179,10 +200,10 @@ fn text_report(configuration: &Configuration, assembly: &Assembly, screen: &Scre
                 .to_owned(),
         );
     };
-    for (place, listen) in settings.listeners.iter().enumerate() {
+    for (index, listen) in settings.listeners.iter().enumerate() {
         let address = format!("{} {}", listen.transport.as_str().to_ascii_lowercase(), listen.address);
         line("listen", &address, listen.name.as_deref().unwrap_or_default());
-        for state in certificates(assembly, place) {
+        for state in certificates(assembly, index) {
             line("", &state.names.join(", "), &format!("until {}", time::display(state.not_after)));
         }
     }

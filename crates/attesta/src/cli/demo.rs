@@ -1,46 +1,57 @@
-//! `attesta demo`: calls over real sockets on loopback, and what became of them.
+//! `attesta demo`: places calls over loopback sockets and shows the result.
 //!
-//! A caller, an edge that signs, an edge that verifies, a callee, each with sockets of its own. A relay between the edges
-//! shows what passes there. The ladder is drawn from the datagrams, and the verdict is read from what the callee received.
+//! A caller, a signing edge, a verifying edge and a callee each have their own sockets. A relay between the edges
+//! captures the datagrams. The ladder is drawn from the datagrams. The verdict is read from the INVITE that the callee
+//! received.
 
 mod call;
 mod ladder;
+mod network;
 mod phone;
+mod relay;
 mod report;
-mod stage;
-mod wire;
 
 use std::io::Write;
 
+use clap::Args;
+
 use self::call::PlacedCall;
-use self::stage::Stage;
-use super::screen::{Progress, Screen};
-use super::{Demo, Outcome, runtime};
+use self::network::DemoNetwork;
+use super::outcome::Outcome;
+use super::runtime::runtime;
+use crate::console::{Console, Progress};
 use crate::fault::{Failure, Fault};
 
-pub(super) fn demo(args: &Demo, screen: &Screen) -> Result<Outcome, Failure> {
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// The number of calls, placed one after the other
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    calls: u32,
+}
+
+pub(super) fn demo(args: &Demo, console: &Console) -> Result<Outcome, Failure> {
     let calls = runtime()?.block_on(place_calls(args))?;
     let verified = calls.iter().filter(|call| call.is_verified()).count();
-    let mut out = screen.out();
-    if screen.json() {
+    let mut out = console.out();
+    if console.json() {
         report::write_json(&mut out, &calls)?;
     } else {
-        report::write_text(&mut out, &calls, screen.palette())?;
+        report::write_text(&mut out, &calls, console.palette())?;
     }
     out.flush()?;
     Ok(if verified == calls.len() { Outcome::Done } else { Outcome::No })
 }
 
 async fn place_calls(args: &Demo) -> Result<Vec<PlacedCall>, Fault> {
-    let mut stage = Stage::set().await?;
+    let mut network = DemoNetwork::start().await?;
     let total = usize::try_from(args.calls).unwrap_or(usize::MAX);
     let mut progress = Progress::new(total);
     let mut calls = Vec::new();
     for number in 0..args.calls {
-        let mut call = stage.place_call(number).await;
-        // One ladder is shown: the first, or that of the first call that fails.
+        let mut call = network.place_call(number).await;
+        // Only one ladder is shown: the first call, or the first call that fails.
         if number > 0 && call.is_verified() {
-            call.crossings = Vec::new();
+            call.datagrams = Vec::new();
         }
         calls.push(call);
         progress.step();

@@ -1,63 +1,74 @@
-//! `attesta parse`: is it SIP, and what would this element answer?
+//! `attesta parse`: checks SIP messages and shows how this element would answer.
 
 mod answer;
 
 use std::borrow::Cow;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use attesta_sip::{
     Frame, Framer, Invalid, InvalidKind, Limits, Message, ParseError, Rules, Status, StreamError,
     UnreadableRequest,
 };
 use bytes::Bytes;
+use clap::Args;
 use serde::Serialize;
 
 use self::answer::answer;
 use super::input::Input;
-use super::screen::{Palette, Progress, Screen};
-use super::{Outcome, Parse};
+use super::outcome::Outcome;
+use crate::console::{Console, Palette, Progress};
 use crate::fault::Failure;
 
-pub(super) fn parse(args: &Parse, screen: &Screen) -> Result<Outcome, Failure> {
+#[derive(Debug, Args)]
+pub(super) struct Parse {
+    /// Files, folders (with their subfolders), or - for standard input. A .stream file contains one direction of a TCP
+    /// connection
+    #[arg(value_name = "FILE|DIR|-", default_value = "-")]
+    paths: Vec<PathBuf>,
+}
+
+pub(super) fn parse(args: &Parse, console: &Console) -> Result<Outcome, Failure> {
     let inputs = Input::all(&args.paths)?;
     let mut progress = Progress::new(inputs.len());
-    let mut judge = Judge { rules: Rules::default(), screen, out: screen.out(), outcome: Outcome::Nothing };
+    let mut checker =
+        MessageChecker { rules: Rules::default(), console, out: console.out(), outcome: Outcome::Nothing };
     for input in &inputs {
         progress.step();
         if input.is_stream() {
-            judge.stream(&input.name(), &input.read(MAX_STREAM)?)?;
+            checker.stream(&input.name(), &input.read(MAX_STREAM)?)?;
         } else {
-            judge.datagram(&input.name(), Bytes::from(input.read(MAX_MESSAGE)?))?;
+            checker.datagram(&input.name(), Bytes::from(input.read(MAX_MESSAGE)?))?;
         }
     }
     progress.finish();
-    judge.out.flush()?;
-    Ok(judge.outcome)
+    checker.out.flush()?;
+    Ok(checker.outcome)
 }
 
-/// Judges messages, prints a line for each, and keeps what they come to.
-struct Judge<'a, W> {
+/// Checks messages, prints a line for each and keeps the overall result.
+struct MessageChecker<'a, W> {
     rules: Rules,
-    screen: &'a Screen,
+    console: &'a Console,
     out: W,
     outcome: Outcome,
 }
 
-impl<W: Write> Judge<'_, W> {
+impl<W: Write> MessageChecker<'_, W> {
     fn datagram(&mut self, file: &str, datagram: Bytes) -> io::Result<()> {
         let line = Line::new(file, None);
         let line = match Message::parse(datagram.clone(), &Limits::default()) {
-            Ok(message) => line.judge(&message, &datagram, round_trip(&message, &datagram), &self.rules),
+            Ok(message) => line.check(&message, &datagram, round_trip(&message, &datagram), &self.rules),
             Err(error) => {
-                let salvage = UnreadableRequest::read(&datagram);
-                let answer = salvage.and_then(|salvage| salvage.answer(&error)).map(|answer| answer.status());
+                let partial = UnreadableRequest::read(&datagram);
+                let answer = partial.and_then(|partial| partial.answer(&error)).map(|answer| answer.status());
                 line.unreadable(&datagram, error, answer)
             }
         };
         self.print(&line)
     }
 
-    /// One direction of a TCP connection. After an error nothing can be told apart any more.
+    /// Checks one direction of a TCP connection. After an error the rest of the stream cannot be split into messages.
     fn stream(&mut self, file: &str, octets: &[u8]) -> io::Result<()> {
         let mut framer = Framer::new(Limits::default());
         let (mut index, mut rest) = (0, octets);
@@ -72,9 +83,9 @@ impl<W: Write> Judge<'_, W> {
                         let round_trip = round_trip(&message, rest);
                         let own = message.to_bytes();
                         rest = rest.get(own.len()..).unwrap_or_default();
-                        line.judge(&message, &own, round_trip, &self.rules)
+                        line.check(&message, &own, round_trip, &self.rules)
                     }
-                    Err(error) => line.broken_off(&error),
+                    Err(error) => line.stream_error(&error),
                 };
                 index += 1;
                 self.print(&line)?;
@@ -85,25 +96,25 @@ impl<W: Write> Judge<'_, W> {
 
     fn print(&mut self, line: &Line<'_>) -> io::Result<()> {
         self.outcome = match (self.outcome, line.result) {
-            (Outcome::No, _) | (_, Judgement::Reject) => Outcome::No,
-            (_, Judgement::Accept) => Outcome::Done,
+            (Outcome::No, _) | (_, ParseResult::Reject) => Outcome::No,
+            (_, ParseResult::Accept) => Outcome::Done,
         };
-        if self.screen.json_or_piped() {
+        if self.console.json_or_piped() {
             serde_json::to_writer(&mut self.out, line)?;
             writeln!(self.out)
         } else {
-            line.write(&mut self.out, self.screen.palette())
+            line.write(&mut self.out, self.console.palette())
         }
     }
 }
 
-/// What is said about one message.
+/// The output line of one message.
 #[derive(Debug, Serialize)]
 struct Line<'a> {
     file: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<usize>,
-    result: Judgement,
+    result: ParseResult,
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,30 +126,30 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<Wrong>,
+    error: Option<ErrorReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     round_trip: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Judgement {
+enum ParseResult {
     Accept,
     Reject,
 }
 
-/// What is wrong with a message, and where.
+/// An error of a message and its position.
 #[derive(Debug, Serialize)]
-struct Wrong {
+struct ErrorReport {
     kind: Cow<'static, str>,
     offset: usize,
     text: Cow<'static, str>,
 }
 
-impl Wrong {
+impl ErrorReport {
     fn of(fault: &Invalid, message: &Message, datagram: &[u8]) -> Self {
         let offset = match (fault.header(), message) {
-            // Of a header field that stands twice, the second is the one too many.
+            // If a header field appears twice, the error is in the second.
             (Some(header), _) => {
                 let place = usize::from(fault.kind() == InvalidKind::Duplicate);
                 message.headers().all(header).nth(place).map_or(0, |value| offset_in(datagram, value))
@@ -155,7 +166,7 @@ impl<'a> Line<'a> {
         Self {
             file,
             index,
-            result: Judgement::Reject,
+            result: ParseResult::Reject,
             kind: None,
             method: None,
             uri: None,
@@ -166,23 +177,23 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Judges a message that could be read; `octets` are those that it is made of.
-    fn judge(self, message: &Message, octets: &[u8], round_trip: bool, rules: &Rules) -> Self {
+    /// Checks a parsed message. `octets` is the input of the parser.
+    fn check(self, message: &Message, octets: &[u8], round_trip: bool, rules: &Rules) -> Self {
         let fault = rules.check(message).err();
         let answer = answer(message, fault.as_ref()).map(Status::code);
-        // Another version of SIP is well formed all the same.
+        // A message with another SIP version is still well formed.
         let fault = fault.filter(Invalid::is_malformed);
         let line = Self {
-            result: if fault.is_some() { Judgement::Reject } else { Judgement::Accept },
+            result: if fault.is_some() { ParseResult::Reject } else { ParseResult::Accept },
             answer,
-            error: fault.map(|fault| Wrong::of(&fault, message, octets)),
+            error: fault.map(|fault| ErrorReport::of(&fault, message, octets)),
             round_trip: Some(round_trip),
             ..self
         };
-        line.describing(message)
+        line.with_start_line(message)
     }
 
-    fn describing(self, message: &Message) -> Self {
+    fn with_start_line(self, message: &Message) -> Self {
         match message {
             Message::Request(request) => Self {
                 kind: Some(REQUEST),
@@ -196,15 +207,15 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// What can be said about octets that are no message.
+    /// Describes octets that cannot be parsed as a message.
     fn unreadable(self, octets: &[u8], error: ParseError, answer: Option<Status>) -> Self {
-        let salvage = UnreadableRequest::read(octets);
+        let partial = UnreadableRequest::read(octets);
         let response = octets.trim_ascii_start().starts_with(b"SIP/");
         Self {
-            kind: if salvage.is_some() { Some(REQUEST) } else { response.then_some(RESPONSE) },
-            method: salvage.map(|salvage| salvage.method().as_str().to_owned()),
+            kind: if partial.is_some() { Some(REQUEST) } else { response.then_some(RESPONSE) },
+            method: partial.map(|partial| partial.method().as_str().to_owned()),
             answer: answer.map(Status::code),
-            error: Some(Wrong {
+            error: Some(ErrorReport {
                 kind: error.kind().as_str().into(),
                 offset: error.offset(),
                 text: error.kind().to_string().into(),
@@ -213,16 +224,16 @@ impl<'a> Line<'a> {
         }
     }
 
-    fn broken_off(self, error: &StreamError) -> Self {
+    fn stream_error(self, error: &StreamError) -> Self {
         let answer = error.answer().map(|response| response.status());
         self.unreadable(error.octets(), error.error(), answer)
     }
 
-    /// One line for people.
+    /// Writes one line of text.
     fn write(&self, out: &mut impl Write, palette: Palette) -> io::Result<()> {
         let (word, style) = match self.result {
-            Judgement::Accept => ("accept", palette.good),
-            Judgement::Reject => ("reject", palette.bad),
+            ParseResult::Accept => ("accept", palette.good),
+            ParseResult::Reject => ("reject", palette.bad),
         };
         let (name, dim) = (palette.name, palette.dim);
         write!(out, "{style}{word}{style:#}  {name}{}", self.file)?;
@@ -242,27 +253,27 @@ impl<'a> Line<'a> {
             write!(out, "  {dim}answer {answer}{dim:#}")?;
         }
         if self.round_trip == Some(false) {
-            write!(out, "  {style}does not print as it came{style:#}", style = palette.bad)?;
+            write!(out, "  {style}prints differently from the input{style:#}", style = palette.bad)?;
         }
         writeln!(out)
     }
 }
 
-/// Whether the printed message is the message as it came. Around it there may be line ends before, and octets behind
-/// that belong to no message (RFC 3261 sections 7.5 and 18.3).
+/// Returns true if the printed message equals the input. Line breaks before the message and octets after it do not
+/// belong to the message (RFC 3261 sections 7.5 and 18.3).
 fn round_trip(message: &Message, octets: &[u8]) -> bool {
     let mut printed = Vec::with_capacity(octets.len());
     message.write_to(&mut printed);
     without_line_ends(octets).starts_with(&printed)
 }
 
-/// `octets` from the first that is no line end.
+/// Returns `octets` without leading line breaks.
 fn without_line_ends(octets: &[u8]) -> &[u8] {
     let start = octets.iter().position(|octet| !matches!(octet, b'\r' | b'\n')).unwrap_or(octets.len());
     octets.get(start..).unwrap_or_default()
 }
 
-/// Where `part`, which is a range of `whole`, begins in it.
+/// Returns the offset of `part` in `whole`. `part` must be a slice of `whole`.
 fn offset_in(whole: &[u8], part: &[u8]) -> usize {
     let offset = part.as_ptr().addr().wrapping_sub(whole.as_ptr().addr());
     if offset <= whole.len() { offset } else { 0 }
@@ -270,8 +281,8 @@ fn offset_in(whole: &[u8], part: &[u8]) -> usize {
 
 const REQUEST: &str = "request";
 const RESPONSE: &str = "response";
-/// What one datagram can carry.
+/// The size limit of a UDP datagram.
 const MAX_MESSAGE: u64 = 65_535;
-/// What is read of a captured connection.
+/// The limit for a captured connection.
 const MAX_STREAM: u64 = 64 * 1024 * 1024;
 const STREAM_PIECE: usize = 64 * 1024;

@@ -1,4 +1,4 @@
-//! A PASSporT, taken apart as far as it can be.
+//! Decodes a PASSporT as far as possible.
 
 use base64::Engine;
 use base64::alphabet;
@@ -6,7 +6,7 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value, json};
 
-/// What `token` holds, if it has the three parts of a PASSporT (RFC 8225 sections 6 and 7).
+/// Decodes `token`, if it has the three parts of a PASSporT (RFC 8225 sections 6 and 7).
 pub(super) fn decode(token: &[u8]) -> Option<Map<String, Value>> {
     let mut parts = token.split(|octet| *octet == b'.');
     let (Some(header), Some(payload), Some(signature), None) =
@@ -37,7 +37,7 @@ struct Part {
     canonical: bool,
 }
 
-/// The JSON of one part, members in their order; as text where it is no JSON.
+/// Decodes one part as JSON and keeps the order of the members. Other content is returned as text.
 fn part(encoded: &[u8]) -> Option<Part> {
     let octets = BASE64URL.decode(encoded).ok()?;
     Some(match serde_json::from_slice::<Value>(&octets) {
@@ -50,7 +50,7 @@ fn part(encoded: &[u8]) -> Option<Part> {
     })
 }
 
-/// Padding is shown the same as none: nothing is judged here.
+/// Accepts padding, because nothing is verified here.
 const BASE64URL: GeneralPurpose = GeneralPurpose::new(
     &alphabet::URL_SAFE,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),

@@ -1,17 +1,40 @@
-//! `attesta pki new`: a throw-away STI hierarchy in a folder.
+//! `attesta pki new`: writes a throw-away STI hierarchy to a folder.
 
 use std::fs;
 use std::io::Write;
+use std::path::PathBuf;
 
 use attesta::pki::{Scope, ThrowAwayPki};
+use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::screen::Screen;
-use super::{NewPki, Outcome, time};
+use super::outcome::Outcome;
+use crate::console::Console;
 use crate::fault::{Failure, Fault};
-use crate::files;
+use crate::{files, time};
 
-pub(super) fn new(args: &NewPki, screen: &Screen) -> Result<Outcome, Failure> {
+#[derive(Debug, Subcommand)]
+pub(super) enum Pki {
+    /// Write roots, certificates, a delegate, CRLs and a trust list to a folder
+    New(NewPki),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NewPki {
+    /// The folder; it is created if necessary
+    dir: PathBuf,
+    /// The service provider code in the leaf certificate [default: 1234, unless --tn is given]
+    #[arg(long, value_name = "CODE", value_parser = Scope::provider)]
+    spc: Option<Scope>,
+    /// A telephone number in the certificates of leaf and delegate; trailing dots make a range: +1215555....
+    #[arg(long, value_name = "NUMBER", value_parser = Scope::numbers)]
+    tn: Vec<Scope>,
+    /// The number of days until the certificates expire
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3650))]
+    days: u16,
+}
+
+pub(super) fn new(args: &NewPki, console: &Console) -> Result<Outcome, Failure> {
     let now = time::now().as_secs();
     let not_before = time::unix(now.saturating_sub(CLOCK_TOLERANCE));
     let not_after = time::unix(now + u64::from(args.days) * DAY);
@@ -19,12 +42,12 @@ pub(super) fn new(args: &NewPki, screen: &Screen) -> Result<Outcome, Failure> {
         .map_err(|error| Fault::new(error.to_string()))?;
     let files = contents(&pki).map_err(|error| Fault::new(error.to_string()))?;
     write_all(args, &files)?;
-    report(args, &files, screen)?;
+    report(args, &files, console)?;
     Ok(Outcome::Done)
 }
 
-/// A provider's leaf has its code and nothing else (ATIS-1000080), a delegate's has numbers: both at once is for tests
-/// of odd certificates, so it is done when asked for.
+/// Returns the entries of the leaf. A provider's leaf has only its code (ATIS-1000080), a delegate's has numbers. Both
+/// together are allowed here for tests of unusual certificates.
 fn scopes(args: &NewPki) -> Result<Vec<Scope>, Fault> {
     let default = if args.tn.is_empty() { Some(Scope::provider(DEFAULT_SPC)) } else { None };
     let default = default.transpose().map_err(|error| Fault::new(error.to_string()))?;
@@ -42,28 +65,32 @@ fn contents(pki: &ThrowAwayPki) -> Result<Vec<Content>, attesta::pki::PkiError> 
     let open = |name, meaning, octets: Vec<u8>| Content { name, meaning, octets, secret: false };
     let key = |name, meaning, pem: String| Content { name, meaning, octets: pem.into_bytes(), secret: true };
     Ok(vec![
-        open("sti-roots.pem", "the root: anchors for verify", pki.root_pem().into_bytes()),
+        open("sti-roots.pem", "the root: the anchors of a verifier", pki.root_pem().into_bytes()),
         key("root.key.pem", "its key", pki.root_key_pem()),
         open("intermediate.pem", "the intermediate", pki.intermediate_pem().into_bytes()),
         key("intermediate.key.pem", "its key", pki.intermediate_key_pem()),
-        open("leaf.chain.pem", "leaf and intermediate: what x5u serves", pki.leaf_chain_pem().into_bytes()),
-        key("leaf.key.pem", "the leaf's key: what signs", pki.leaf_key_pem()),
-        open("delegate-ca.pem", "a provider's authority", pki.delegate_authority_pem().into_bytes()),
+        open("leaf.chain.pem", "leaf and intermediate, to serve at x5u", pki.leaf_chain_pem().into_bytes()),
+        key("leaf.key.pem", "the leaf's key: signs PASSporTs", pki.leaf_key_pem()),
+        open(
+            "delegate-ca.pem",
+            "the authority of a provider that delegates numbers",
+            pki.delegate_authority_pem().into_bytes(),
+        ),
         key("delegate-ca.key.pem", "its key", pki.delegate_authority_key_pem()),
         open(
             "delegate.chain.pem",
-            "a delegate of numbers, and what is above it",
+            "a delegate of numbers, and the certificates above it",
             pki.delegate_chain_pem().into_bytes(),
         ),
         key("delegate.key.pem", "the delegate's key", pki.delegate_key_pem()),
         open("sti-pa-root.pem", "the STI-PA's own root", pki.administrator_root_pem().into_bytes()),
         key("sti-pa-root.key.pem", "its key", pki.administrator_root_key_pem()),
-        open("crl-signer.pem", "the signer of CRLs: their anchor", pki.crl_signer_pem().into_bytes()),
+        open("crl-signer.pem", "the signer of the CRLs: their anchor", pki.crl_signer_pem().into_bytes()),
         key("crl-signer.key.pem", "its key", pki.crl_signer_key_pem()),
         open("crl.pem", "an indirect CRL that revokes nothing", pki.crl_pem()?.into_bytes()),
         open(
             "crl-revoking-leaf.pem",
-            "the next one, which revokes the leaf",
+            "the next CRL, which revokes the leaf",
             pki.crl_revoking_leaf_pem()?.into_bytes(),
         ),
         open(
@@ -81,10 +108,10 @@ fn write_all(args: &NewPki, files: &[Content]) -> Result<(), Fault> {
     fs::create_dir_all(dir).map_err(|error| {
         Fault::in_file(dir.display(), error.to_string()).help("name a folder that can be written")
     })?;
-    // Looked for before the first is written: a mixture of two hierarchies would be of no use.
+    // Check before the first file is written, because files of two hierarchies do not match each other.
     if let Some(there) = files.iter().map(|file| dir.join(file.name)).find(|path| path.exists()) {
-        let fault = Fault::in_file(there.display(), "the file is there already");
-        return Err(fault.help("name another folder, or take the old files away"));
+        let fault = Fault::in_file(there.display(), "the file already exists");
+        return Err(fault.help("choose another folder, or remove the old files"));
     }
     for file in files {
         let path = dir.join(file.name);
@@ -94,13 +121,13 @@ fn write_all(args: &NewPki, files: &[Content]) -> Result<(), Fault> {
     Ok(())
 }
 
-fn report(args: &NewPki, files: &[Content], screen: &Screen) -> Result<(), Failure> {
-    let mut out = screen.out();
-    if screen.json() {
+fn report(args: &NewPki, files: &[Content], console: &Console) -> Result<(), Failure> {
+    let mut out = console.out();
+    if console.json() {
         let names: Vec<_> = files.iter().map(|file| args.dir.join(file.name).display().to_string()).collect();
         writeln!(out, "{}", json!({ "result": "written", "days": args.days, "files": names }))?;
     } else {
-        let p = screen.palette();
+        let p = console.palette();
         for file in files {
             let (name, dim) = (p.name, p.dim);
             writeln!(out, "{name}{:<26}{name:#}{dim}{}{dim:#}", file.name, file.meaning)?;
@@ -108,7 +135,7 @@ fn report(args: &NewPki, files: &[Content], screen: &Screen) -> Result<(), Failu
         let warn = p.warn;
         writeln!(
             out,
-            "{warn}Nobody trusts these, for {} days. Use them to try things, nowhere else.{warn:#}",
+            "{warn}These certificates are for tests only: no other system trusts them. They expire in {} days.{warn:#}",
             args.days
         )?;
     }
@@ -116,7 +143,7 @@ fn report(args: &NewPki, files: &[Content], screen: &Screen) -> Result<(), Failu
     Ok(())
 }
 
-/// How far back a certificate is valid, in seconds, so that a clock that lags does not refuse it.
+/// How far notBefore lies in the past, in seconds. Verifiers with a slow clock then accept the certificates.
 const CLOCK_TOLERANCE: u64 = DAY;
 const DAY: u64 = 24 * 60 * 60;
 const DEFAULT_SPC: &str = "1234";

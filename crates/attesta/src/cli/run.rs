@@ -1,57 +1,71 @@
-//! `attesta run`: the edge, until it is told to stop.
+//! `attesta run`: runs the edge until a signal stop_signals it.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use attesta::{BuildError, Cause, Edge};
+use clap::Args;
 use serde_json::json;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
-use super::screen::Screen;
-use super::{Outcome, Run, runtime, time};
+use super::outcome::Outcome;
+use super::runtime::runtime;
 use crate::admin::Admin;
-use crate::assembly::{Assembly, Strictness, assemble};
-use crate::config::{Configuration, duration as configured};
+use crate::assembly::reader::Strictness;
+use crate::assembly::{Assembly, assemble};
+use crate::config::Configuration;
+use crate::config::value::duration as configured;
+use crate::console::Console;
 use crate::fault::{Failure, Fault};
-use crate::{revocation, telemetry};
+use crate::{revocation, telemetry, time};
 
-pub(super) fn run(args: &Run, screen: &Screen) -> Result<Outcome, Failure> {
-    let configuration = Configuration::open(args.config.as_deref()).map_err(Failure::Faults)?;
-    let _log = telemetry::start(&configuration.settings.log, screen);
-    #[cfg(target_os = "linux")]
-    if let Err(error) = attesta_net::raise_descriptor_limit() {
-        tracing::warn!(%error, "the limit on open files stays as it is: few connections may find room");
-    }
-    runtime()?.block_on(serve(&configuration, args.drain, screen))
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How long calls in progress may continue after SIGTERM or SIGINT, such as 0s, 90s or 5m
+    #[arg(long, value_name = "DURATION", default_value = DRAIN, value_parser = duration)]
+    drain: Duration,
 }
 
-/// Reads a DURATION of the command line.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn run(args: &Run, console: &Console) -> Result<Outcome, Failure> {
+    let configuration = Configuration::open(args.config.as_deref()).map_err(Failure::Faults)?;
+    let _log = telemetry::start(&configuration.settings.log, console);
+    #[cfg(target_os = "linux")]
+    if let Err(error) = attesta_net::raise_descriptor_limit() {
+        tracing::warn!(%error, "cannot raise the limit on open files; the number of connections may be limited");
+    }
+    runtime()?.block_on(serve(&configuration, args.drain, console))
+}
+
+/// Parses a DURATION of the command line.
+fn duration(text: &str) -> Result<Duration, String> {
     configured(text).ok_or_else(|| "write 0s, 90s or 5m".into())
 }
 
 async fn serve(
     configuration: &Configuration,
-    patience: Duration,
-    screen: &Screen,
+    drain: Duration,
+    console: &Console,
 ) -> Result<Outcome, Failure> {
-    let uncaught = |error| Fault::new(format!("signals cannot be caught: {error}"));
-    let mut stops = Stops::new().map_err(uncaught)?;
+    let signal_fault = |error| Fault::new(format!("cannot install the signal handlers: {error}"));
+    let mut stop_signals = StopSignals::new().map_err(signal_fault)?;
     #[cfg(unix)]
-    let hang_up = signal(SignalKind::hangup()).map_err(uncaught)?;
-    let assembly =
-        assemble(configuration, time::now(), Strictness::SetAside).await.map_err(Failure::Faults)?;
-    // The ephemeral signers' certificates are served for as long as the edge runs.
+    let hangup = signal(SignalKind::hangup()).map_err(signal_fault)?;
+    let assembly = assemble(configuration, time::now(), Strictness::Warn).await.map_err(Failure::Faults)?;
+    // The ephemeral signers serve their certificates as long as the edge runs.
     let Assembly { builder, ephemeral: _ephemeral, revocations, alarms, .. } = assembly;
     for alarm in &alarms {
         error!(help = alarm.help, "{alarm}");
     }
     let edge = builder
         .build_on_threads(configuration.settings.workers)
-        .map_err(|error| unbuilt(configuration, &error))?;
+        .map_err(|error| build_fault(configuration, &error))?;
     let mut background = JoinSet::new();
     let mut admin_address = None;
     if let Some(settings) = &configuration.settings.admin {
@@ -67,25 +81,25 @@ async fn serve(
         background.spawn(admin.serve(edge.handle()));
     }
     background.spawn(revocation::watch(revocations, edge.handle()));
-    announce(&edge, admin_address, screen);
+    print_ready(&edge, admin_address, console);
 
     let handle = edge.handle();
     background.spawn(async move {
-        stops.next().await;
-        // An edge that has stopped already needs no telling.
+        stop_signals.next().await;
+        // Both calls fail only if the edge has already stopped.
         tokio::select! {
-            _ = handle.drain(patience) => {}
-            () = stops.next() => {
-                info!("stopping at once");
+            _ = handle.drain(drain) => {}
+            () = stop_signals.next() => {
+                info!("second signal: stopping immediately");
                 let _ = handle.stop().await;
             }
         }
     });
     #[cfg(unix)]
-    background.spawn(hang_ups(hang_up));
+    background.spawn(warn_on_hangup(hangup));
     let report = edge.run().await;
     if report.calls.calls_live > 0 {
-        warn!(calls = report.calls.calls_live, "stopped amid calls: their parties are not told");
+        warn!(calls = report.calls.calls_live, "stopped with calls in progress; no BYE was sent");
     }
     let ended_here = report.calls.ended().filter(|(cause, _)| *cause == Cause::ShutDown.as_str());
     let hung_up: u64 = ended_here.map(|(_, count)| count).sum();
@@ -93,10 +107,10 @@ async fn serve(
     Ok(Outcome::Done)
 }
 
-/// Why there is no edge, with the place of the address where it is one.
-fn unbuilt(configuration: &Configuration, error: &BuildError) -> Fault {
+/// Returns the fault for an edge that could not be built, with the place of the listener if the address caused it.
+fn build_fault(configuration: &Configuration, error: &BuildError) -> Fault {
     let (address, help) = match error {
-        BuildError::Bind { address, error } => (address, unbound(error.kind())),
+        BuildError::Bind { address, error } => (address, bind_remedy(error.kind())),
         BuildError::Tls { address, error } => (address, error.remedy()),
         BuildError::Config(_)
         | BuildError::NoRoots(_)
@@ -113,19 +127,20 @@ fn unbuilt(configuration: &Configuration, error: &BuildError) -> Fault {
     fault.help(help)
 }
 
-/// How to mend an address that the system does not give.
-fn unbound(why: io::ErrorKind) -> &'static str {
+/// Returns the remedy for an address that cannot be bound.
+fn bind_remedy(why: io::ErrorKind) -> &'static str {
     if why == io::ErrorKind::AddrNotAvailable {
-        "give an address that an interface of this machine has"
+        "use an address of an interface of this machine"
     } else if why == io::ErrorKind::PermissionDenied {
         "ports below 1024 need root or CAP_NET_BIND_SERVICE"
     } else {
-        "is something listening there already? give another address, or port 0 for any free one"
+        "check whether another program uses the address; use another one, or port 0 for any free port"
     }
 }
 
-/// One line per listener with the port really bound, then `ready` alone. A reader that went away is no reason to stop.
-fn announce(edge: &Edge, admin: Option<std::net::SocketAddr>, screen: &Screen) {
+/// Prints one line for each listener with its bound port, then `ready` alone. Errors are ignored: a closed standard
+/// output must not stop the edge.
+fn print_ready(edge: &Edge, admin: Option<std::net::SocketAddr>, console: &Console) {
     let sip = edge
         .listeners()
         .iter()
@@ -133,26 +148,26 @@ fn announce(edge: &Edge, admin: Option<std::net::SocketAddr>, screen: &Screen) {
     let all = sip.chain(admin.map(|address| ("admin".to_owned(), address)));
     let mut out = io::stdout().lock();
     for (listener, address) in all {
-        let _ = if screen.json() {
+        let _ = if console.json() {
             writeln!(out, "{}", json!({ "ready": listener, "address": address.to_string() }))
         } else {
             writeln!(out, "ready {listener} {address}")
         };
     }
     let _ =
-        if screen.json() { writeln!(out, "{}", json!({ "ready": true })) } else { writeln!(out, "ready") };
+        if console.json() { writeln!(out, "{}", json!({ "ready": true })) } else { writeln!(out, "ready") };
     let _ = out.flush();
 }
 
 /// SIGTERM and SIGINT.
 #[cfg(unix)]
-struct Stops {
+struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 #[cfg(unix)]
-impl Stops {
+impl StopSignals {
     fn new() -> io::Result<Self> {
         let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         Ok(Self { terminate, interrupt })
@@ -166,22 +181,22 @@ impl Stops {
     }
 }
 
-/// SIGHUP, by which services are asked to read their configuration again, ends no calls.
+/// Logs that SIGHUP has no effect. Without this handler the signal would end the process and its calls.
 #[cfg(unix)]
-async fn hang_ups(mut signals: Signal) {
+async fn warn_on_hangup(mut signals: Signal) {
     while signals.recv().await.is_some() {
         warn!(
-            "SIGHUP: the configuration is read at start only; certificates and CRLs are taken up as their files change"
+            "SIGHUP has no effect: the configuration is read at start only; changed certificate and CRL files are read automatically"
         );
     }
 }
 
-/// Ctrl-C.
+/// Waits for Ctrl-C.
 #[cfg(not(unix))]
-struct Stops;
+struct StopSignals;
 
 #[cfg(not(unix))]
-impl Stops {
+impl StopSignals {
     fn new() -> io::Result<Self> {
         Ok(Self)
     }
@@ -193,5 +208,5 @@ impl Stops {
     }
 }
 
-/// How long calls in progress may go on once the edge is to stop, where the command line does not say.
-pub(super) const DRAIN: &str = "60s";
+/// The default of `--drain`.
+const DRAIN: &str = "60s";

@@ -1,22 +1,73 @@
-//! `attesta sign`: the value of one Identity header field.
+//! `attesta sign`: signs the value of one Identity header field.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use attesta_net::random;
 use attesta_stir::{
     Attestation, Base, DEFAULT_PORTS, DialPlan, Identity, IdentityError, OrigId, Shaken, SigningKey,
-    TelephoneNumber, X5u, X5uError,
+    TelephoneNumber, UnixTime, X5u, X5uError,
 };
+use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::screen::Screen;
-use super::{Attest, Outcome, Sign, SignedType, time};
+use super::outcome::Outcome;
+use crate::console::Console;
 use crate::fault::{Failure, Fault};
-use crate::files;
+use crate::{files, time};
 
-pub(super) fn sign(args: &Sign, screen: &Screen) -> Result<Outcome, Failure> {
+#[derive(Debug, Args)]
+pub(super) struct Sign {
+    /// The signing key: P-256, as PKCS #8 or SEC 1 PEM
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The URL of the certificate
+    #[arg(long, value_name = "URL")]
+    x5u: String,
+    /// The calling number, with or without visual separators, or a tel: or sip: URI
+    #[arg(long, value_name = "TN", value_parser = caller)]
+    orig: Identity,
+    /// The called number, or a tel:, sip: or urn: URI; may be given several times
+    #[arg(long, value_name = "TN", required = true, value_parser = callee)]
+    dest: Vec<Identity>,
+    /// The type of the PASSporT: shaken for a provider, base for a delegate of numbers, without --attest and --origid
+    #[arg(long, value_name = "TYPE", value_enum, default_value_t = SignedType::Shaken)]
+    ppt: SignedType,
+    /// The attestation level
+    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = Attest::A)]
+    attest: Attest,
+    /// The origination identifier, a UUID [default: random]
+    #[arg(long, value_name = "UUID")]
+    origid: Option<OrigId>,
+    /// The time of signing: RFC 3339 or seconds since the epoch [default: now]
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    at: Option<UnixTime>,
+}
+
+/// The PASSporT types that this command signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum SignedType {
+    /// RFC 8588
+    Shaken,
+    /// RFC 8225, without a type
+    Base,
+}
+
+/// The attestation levels of SHAKEN (RFC 8588 section 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "verbatim")]
+pub(super) enum Attest {
+    /// The signer knows the caller and its right to the number
+    A,
+    /// The signer knows the caller
+    B,
+    /// The signer knows the gateway only
+    C,
+}
+
+pub(super) fn sign(args: &Sign, console: &Console) -> Result<Outcome, Failure> {
     let key = read_key(args)?;
-    let x5u = read_url(args, screen)?;
+    let x5u = read_url(args, console)?;
     let mut identity = Vec::new();
     let iat = args.at.unwrap_or_else(time::now);
     let signed = match args.ppt {
@@ -29,8 +80,8 @@ pub(super) fn sign(args: &Sign, screen: &Screen) -> Result<Outcome, Failure> {
             key.dangerous_sign_shaken(&x5u, &Shaken { attest, dest, iat, orig, origid }, &mut identity)
         }
         SignedType::Base if args.origid.is_some() => {
-            let fault = Fault::new("--origid: a base PASSporT has none");
-            return Err(fault.help("leave it out, or sign with --ppt shaken").into());
+            let fault = Fault::new("--origid: a base PASSporT has no origid");
+            return Err(fault.help("remove --origid, or sign with --ppt shaken").into());
         }
         SignedType::Base => {
             key.dangerous_sign_base(&x5u, &Base { dest: &args.dest, iat, orig: &args.orig }, &mut identity)
@@ -38,8 +89,8 @@ pub(super) fn sign(args: &Sign, screen: &Screen) -> Result<Outcome, Failure> {
     };
     signed.map_err(|error| Fault::new(error.to_string()))?;
     let identity = String::from_utf8_lossy(&identity);
-    let mut out = screen.out();
-    if screen.json() {
+    let mut out = console.out();
+    if console.json() {
         writeln!(out, "{}", json!({ "identity": identity }))?;
     } else {
         writeln!(out, "{identity}")?;
@@ -48,17 +99,17 @@ pub(super) fn sign(args: &Sign, screen: &Screen) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-/// Reads who calls: a number, or a URI with one or without.
-pub(super) fn caller(text: &str) -> Result<Identity, String> {
+/// Parses the caller: a number, or a URI with or without a number.
+fn caller(text: &str) -> Result<Identity, String> {
     identity(text, &["sip", "sips", "tel"], Identity::caller)
 }
 
-/// Reads who is called, which may be a service such as `urn:service:sos` (RFC 9027 section 3).
-pub(super) fn callee(text: &str) -> Result<Identity, String> {
+/// Parses the callee, which may be a service such as `urn:service:sos` (RFC 9027 section 3).
+fn callee(text: &str) -> Result<Identity, String> {
     identity(text, &["sip", "sips", "tel", "urn"], Identity::callee)
 }
 
-/// Numbers are put into the form of RFC 8224 section 8.3, URIs into that of section 8.5.
+/// Converts a number to the form of RFC 8224 section 8.3, and a URI to the form of section 8.5.
 fn identity(
     text: &str,
     schemes: &[&str],
@@ -68,7 +119,7 @@ fn identity(
         Some((scheme, _)) if schemes.iter().any(|own| own.eq_ignore_ascii_case(scheme)) => {
             of_uri(text.as_bytes(), &DialPlan::default()).map_err(|error| error.to_string())
         }
-        Some((scheme, _)) => Err(format!("nobody is called by {scheme}:")),
+        Some((scheme, _)) => Err(format!("{scheme}: is not a scheme for a caller or a callee")),
         None => TelephoneNumber::parse(text).map(Identity::Tn).map_err(|error| error.to_string()),
     };
     read.map_err(|error| format!("{error}; write +12155551212, or a URI such as tel:+12155551212"))
@@ -83,18 +134,20 @@ fn read_key(args: &Sign) -> Result<SigningKey, Fault> {
     SigningKey::from_pem(&pem).map_err(|error| fault(error.to_string()))
 }
 
-/// A URL of another port than verifiers take is for tests, which know what they do.
-fn read_url(args: &Sign, screen: &Screen) -> Result<X5u, Fault> {
+/// Parses the URL. A port that verifiers refuse causes only a warning, because tests use such ports.
+fn read_url(args: &Sign, console: &Console) -> Result<X5u, Fault> {
     match X5u::parse(&args.x5u, DEFAULT_PORTS) {
         Err(X5uError::ForbiddenPort) => {
-            screen.warn(
-                &Fault::new("verifiers refuse a certificate URL of this port").help("443 and 8443 are taken"),
+            console.warn(
+                &Fault::new("verifiers refuse a certificate URL of this port").help("use port 443 or 8443"),
             );
             X5u::parse(&args.x5u, &(1..=u16::MAX).collect::<Vec<_>>())
         }
         read => read,
     }
-    .map_err(|error| Fault::new(format!("--x5u: {error}")).help("such as https://cr.example.net/leaf.pem"))
+    .map_err(|error| {
+        Fault::new(format!("--x5u: {error}")).help("write a URL such as https://cr.example.net/leaf.pem")
+    })
 }
 
 impl From<Attest> for Attestation {

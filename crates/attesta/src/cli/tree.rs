@@ -1,12 +1,12 @@
-//! A JSON value as people read it: one member per line, what is inside set in.
+//! Prints a JSON value for people: one member per line, nested members indented.
 
 use std::io::{self, Write};
 
 use serde_json::Value;
 
-use super::screen::Palette;
+use crate::console::Palette;
 
-/// Writes `value`, which is an object as a rule.
+/// Writes `value`, usually an object.
 pub(super) fn write(out: &mut impl Write, value: &Value, palette: Palette) -> io::Result<()> {
     Tree { palette }.members(out, value, 0)
 }
@@ -43,7 +43,7 @@ impl Tree {
         self.members(out, value, depth + 1)
     }
 
-    /// A header field or a finding on one line; anything else behind a dash, or below it.
+    /// Writes a header field, a finding or a short value on one line. Other items follow a dash on lines of their own.
     fn item(&self, out: &mut impl Write, item: &Value, depth: usize) -> io::Result<()> {
         let (name, dim) = (self.palette.name, self.palette.dim);
         let word = |key: &str| item.get(key).and_then(Value::as_str);
@@ -70,12 +70,13 @@ impl Tree {
         writeln!(out, "{:w$}{before}{text}", "", w = depth * INDENT)
     }
 
-    /// A value that needs no lines of its own: a plain one, a list of plain ones, or an object with one such member.
+    /// Returns the text of a value that fits on one line: a scalar, a list of scalars, or an object with one such
+    /// member.
     fn on_one_line(&self, value: &Value) -> Option<String> {
         let (name, shown) = (self.palette.name, self.palette.value);
         match value {
             Value::Null | Value::Bool(_) | Value::Number(_) => Some(format!("{shown}{value}{shown:#}")),
-            Value::String(text) => Some(format!("{shown}{}{shown:#}", visible(text))),
+            Value::String(text) => Some(format!("{shown}{}{shown:#}", escape_controls(text))),
             Value::Array(items) => {
                 let plain = items.iter().filter(|item| !item.is_object() && !item.is_array());
                 let texts: Vec<_> = plain.filter_map(|item| self.on_one_line(item)).collect();
@@ -91,8 +92,8 @@ impl Tree {
     }
 }
 
-/// `text` without control characters: a message must not write to the terminal as it likes.
-fn visible(text: &str) -> String {
+/// Escapes control characters, so that a message cannot control the terminal.
+fn escape_controls(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_control() {
@@ -119,14 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn short_values_stand_behind_their_keys() {
+    fn short_values_follow_their_keys() {
         let payload =
             json!({ "attest": "A", "dest": { "tn": ["1", "2"] }, "iat": 7, "more": { "a": 1, "b": 2 } });
         assert_eq!(written(&payload), "attest  A\ndest    tn 1, 2\niat     7\nmore\n  a  1\n  b  2\n");
     }
 
     #[test]
-    fn findings_stand_on_lines_of_their_own() {
+    fn each_finding_has_its_own_line() {
         let found =
             json!({ "findings": [{ "grade": "note", "finding": "iat-stale", "text": "It is old." }] });
         assert_eq!(written(&found), "findings\n  note iat-stale: It is old.\n");
@@ -135,6 +136,6 @@ mod tests {
     #[test]
     fn header_fields_look_like_header_fields() {
         let message = json!({ "headers": [{ "name": "To", "value": "a\u{1b}[2J" }] });
-        assert_eq!(written(&message), "headers\n  To: a\\u{1b}[2J\n", "and cannot clear the screen");
+        assert_eq!(written(&message), "headers\n  To: a\\u{1b}[2J\n", "the value cannot clear the screen");
     }
 }

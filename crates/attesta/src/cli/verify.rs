@@ -1,10 +1,10 @@
-//! `attesta verify`: every Identity header field of each message, judged offline.
+//! `attesta verify`: verifies every Identity header field of each message offline.
 
-mod judgement;
+pub(super) mod args;
+mod report;
 mod rules;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 use attesta_b2bua::Trunk;
 use attesta_sip::{Frame, Framer, Identity, Limits, Message, Name, Request};
@@ -12,79 +12,78 @@ use attesta_stir::cert::Snapshot;
 use attesta_stir::{FindingResult, ReplaySet, Sighting, UnixTime, Verdict, Verification, Verifier};
 use bytes::Bytes;
 
-use self::judgement::Judgement;
+use self::args::Verify;
+use self::report::MessageReport;
 use self::rules::Rules;
 use super::input::Input;
-use super::screen::Screen;
-use super::{Outcome, Verify, time};
+use super::outcome::Outcome;
+use crate::console::Console;
 use crate::fault::{Failure, Fault};
+use crate::time;
 
-pub(super) fn verify(args: &Verify, screen: &Screen) -> Result<Outcome, Failure> {
+pub(super) fn verify(args: &Verify, console: &Console) -> Result<Outcome, Failure> {
     let at = args.at.unwrap_or_else(time::now);
-    let rules = Rules::read(args, at, screen)?;
+    let rules = Rules::read(args, at, console)?;
     let inputs: Vec<_> = args.messages.iter().map(Input::new).collect();
     let several = inputs.len() > 1;
     let snapshot = rules.cache(args, at)?.snapshot();
     let replays = ReplaySet::new(rules.freshness, MAX_TOKENS);
     let verifier = Verifier::new(rules.anchors, rules.policy);
-    let mut court = Court { verifier, snapshot, at, replays, screen, out: screen.out(), outcome: None };
+    let mut batch = Batch { verifier, snapshot, at, replays, console, out: console.out(), outcome: None };
     for input in &inputs {
         if input.is_stream() {
             for (index, request) in read_stream(input)?.iter().enumerate() {
-                court.judge(request, |judgement| judgement.named(input.name().into_owned(), Some(index)))?;
+                batch.verify(request, |report| report.named(input.name().into_owned(), Some(index)))?;
             }
         } else {
             let request = read_request(input)?;
-            court.judge(&request, |judgement| {
-                if several { judgement.named(input.name().into_owned(), None) } else { judgement }
+            batch.verify(&request, |report| {
+                if several { report.named(input.name().into_owned(), None) } else { report }
             })?;
         }
     }
-    court.out.flush()?;
-    Ok(court.outcome.unwrap_or(Outcome::Nothing))
+    batch.out.flush()?;
+    Ok(batch.outcome.unwrap_or(Outcome::Nothing))
 }
 
-/// Reads `URL=FILE`. A URL that may be fetched has no query, so the last `=` is the one between the two.
-pub(super) fn certificate(text: &str) -> Result<(String, PathBuf), String> {
-    match text.rsplit_once('=') {
-        Some((url, file)) if !url.is_empty() && !file.is_empty() => Ok((url.to_owned(), file.into())),
-        _ => Err("write URL=FILE, such as https://cr.example.net/leaf.pem=leaf.pem".into()),
-    }
-}
-
-/// Judges messages, prints a line for each, and keeps what they come to.
-struct Court<'a, W> {
+/// Verifies messages, prints a line for each and keeps the overall result.
+struct Batch<'a, W> {
     verifier: Verifier,
     snapshot: std::sync::Arc<Snapshot>,
     at: UnixTime,
-    /// The tokens of the messages before.
+    /// The tokens of the previous messages.
     replays: ReplaySet,
-    screen: &'a Screen,
+    console: &'a Console,
     out: W,
     outcome: Option<Outcome>,
 }
 
-impl<W: Write> Court<'_, W> {
-    fn judge(&mut self, request: &Request, name: impl FnOnce(Judgement) -> Judgement) -> Result<(), Failure> {
-        // Whom the message came from is not known: what holds is what holds for any trunk.
-        let anybody = Trunk::new("anybody");
-        let verification = attesta_b2bua::verify(request, &anybody, &self.verifier, &self.snapshot, self.at);
+impl<W: Write> Batch<'_, W> {
+    fn verify(
+        &mut self,
+        request: &Request,
+        name: impl FnOnce(MessageReport) -> MessageReport,
+    ) -> Result<(), Failure> {
+        // The source of the message is unknown, so the defaults of a trunk apply.
+        let any_trunk = Trunk::new("any");
+        let verification =
+            attesta_b2bua::verify(request, &any_trunk, &self.verifier, &self.snapshot, self.at);
         let wanted: Vec<String> = verification.wanted().iter().map(ToString::to_string).collect();
         let verification = verification.give_up();
         let replayed = self.replayed(request, &verification);
-        let judgement = name(Judgement::of(&verification, &replayed, wanted));
-        if self.screen.json_or_piped() {
-            serde_json::to_writer(&mut self.out, &judgement).map_err(io::Error::from)?;
+        let report = name(MessageReport::of(&verification, &replayed, wanted));
+        if self.console.json_or_piped() {
+            serde_json::to_writer(&mut self.out, &report).map_err(io::Error::from)?;
             writeln!(self.out)?;
         } else {
-            judgement.write(&mut self.out, self.screen.palette())?;
+            report.write(&mut self.out, self.console.palette())?;
         }
         let own = match verification.verdict() {
             Verdict::Pass => Outcome::Done,
             Verdict::Fail => Outcome::No,
             Verdict::None => Outcome::Nothing,
         };
-        // One that fails is the answer to all; one that passes is more than nothing.
+        // One failure makes the overall result a failure. One success makes it more than "nothing to judge".
         self.outcome = Some(match (self.outcome, own) {
             (Some(Outcome::No), _) | (_, Outcome::No) => Outcome::No,
             (Some(Outcome::Done), _) => Outcome::Done,
@@ -93,7 +92,8 @@ impl<W: Write> Court<'_, W> {
         Ok(())
     }
 
-    /// Which tokens that verified were on another call before (RFC 8224 section 12.1). Others mean nothing.
+    /// Returns true for each verified token that appeared in an earlier call (RFC 8224 section 12.1). Tokens that did
+    /// not verify are not recorded.
     fn replayed(&mut self, request: &Request, verification: &Verification) -> Vec<bool> {
         let call = request.headers().get(Name::CallId).unwrap_or_default();
         let tokens = request.headers().values(Name::Identity).map(Identity::parse);
@@ -113,12 +113,12 @@ fn read_request(input: &Input) -> Result<Request, Fault> {
     match Message::parse(Bytes::from(octets), &Limits::default()) {
         Ok(Message::Request(request)) => Ok(request),
         Ok(Message::Response(_)) => Err(Fault::in_file(input.name(), "this is a response")
-            .help("give the request whose caller is in question")),
-        Err(error) => Err(Fault::in_file(input.name(), format!("this is no SIP message: {error}"))),
+            .help("give the request to verify, such as the INVITE")),
+        Err(error) => Err(Fault::in_file(input.name(), format!("this is not a SIP message: {error}"))),
     }
 }
 
-/// The requests of one direction of a TCP connection; responses have no caller to judge.
+/// Returns the requests of one direction of a TCP connection. Responses are skipped, because they have no caller.
 fn read_stream(input: &Input) -> Result<Vec<Request>, Fault> {
     let octets = input.read(MAX_STREAM)?;
     let mut framer = Framer::new(Limits::default());
@@ -130,7 +130,7 @@ fn read_stream(input: &Input) -> Result<Vec<Request>, Fault> {
                 Ok(Frame::Message(Message::Request(request))) => requests.push(request),
                 Ok(Frame::Message(Message::Response(_)) | Frame::Ping | Frame::Pong) => {}
                 Err(error) => {
-                    let text = format!("message {} is no SIP message: {}", requests.len(), error.error());
+                    let text = format!("message {} is not a SIP message: {}", requests.len(), error.error());
                     return Err(Fault::in_file(input.name(), text));
                 }
             }
@@ -140,8 +140,8 @@ fn read_stream(input: &Input) -> Result<Vec<Request>, Fault> {
 }
 
 const MAX_MESSAGE: u64 = 65_535;
-/// What is read of a captured connection.
+/// The limit for a captured connection.
 const MAX_STREAM: u64 = 64 * 1024 * 1024;
 const STREAM_PIECE: usize = 64 * 1024;
-/// How many tokens are remembered to tell a replay.
+/// The number of tokens that are kept to detect a replay.
 const MAX_TOKENS: usize = 1 << 16;

@@ -1,4 +1,4 @@
-//! `[[trust]]`, `[[signer]]`, `[verify]` and `[fetch]`: whom this edge believes, and as whom it signs.
+//! `[[trust]]`, `[[signer]]`, `[verify]` and `[fetch]`: trusted certificates and own signers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,16 +8,16 @@ use attesta_sip::Status;
 use attesta_stir::VerstatProfile;
 use ipnet::IpNet;
 
-use super::names::{DEFAULT_TRUST, Names, borne};
+use super::names::{DEFAULT_TRUST, Names, known_name};
 use super::section::Section;
 use super::source::Span;
 use super::value::Text;
 
-/// `[[trust]]`: whose certificates are believed.
+/// `[[trust]]`: a trust domain.
 #[derive(Debug)]
 pub(crate) struct TrustSettings {
     pub(crate) name: Arc<str>,
-    /// The file of the roots.
+    /// The file with the roots.
     pub(crate) anchors: Text,
     pub(crate) revocation: Option<RevocationSettings>,
 }
@@ -33,14 +33,14 @@ impl TrustSettings {
     }
 }
 
-/// `crl`, `crl_anchors` and `crl_stale`: what is revoked in a trust domain.
+/// `crl`, `crl_anchors` and `crl_stale`: the revocation lists of a trust domain.
 #[derive(Debug)]
 pub(crate) struct RevocationSettings {
     /// The files of the revocation lists.
     pub(crate) lists: Vec<Text>,
-    /// The file of the roots below which the lists are signed; `None`: those of the domain.
+    /// The file with the roots below which the signers of the lists must be. `None`: the roots of the domain.
     pub(crate) anchors: Option<Text>,
-    /// Whether nothing verifies by a list that is out of date.
+    /// True if no certificate verifies while a list is past its nextUpdate.
     pub(crate) hard: bool,
 }
 
@@ -56,22 +56,22 @@ impl RevocationSettings {
     }
 }
 
-/// `[[signer]]`: one key and certificate.
+/// `[[signer]]`: a key and its certificate.
 #[derive(Debug)]
 pub(crate) struct SignerSettings {
     pub(crate) name: Arc<str>,
     pub(crate) means: SignerMeans,
-    /// The trust domain in which it may be used; `None`: in each.
+    /// The trust domain in which the signer may be used. `None`: all domains.
     pub(crate) trust: Option<Arc<str>>,
     pub(crate) span: Span,
 }
 
-/// Where a signer's key comes from.
+/// The source of a signer's key.
 #[derive(Debug)]
 pub(crate) enum SignerMeans {
-    /// Files, or their content by `${...}`.
+    /// Files, or their content from `${...}`.
     Files { key: Text, certificate: Text, x5u: Text },
-    /// Made at start, below a root of its own, and served on loopback.
+    /// Created at start, below its own root. The certificate is served on loopback.
     Ephemeral,
 }
 
@@ -79,14 +79,14 @@ impl SignerSettings {
     pub(super) fn read(section: Section<'_>, names: &Names) -> Option<Self> {
         let name = section.text("name");
         let trust =
-            section.text("trust").and_then(|text| borne(&section, &text, "trust domain", &names.trust));
+            section.text("trust").and_then(|text| known_name(&section, &text, "trust domain", &names.trust));
         let means = if section.boolean("ephemeral") == Some(true) {
             for key in ["key", "certificate", "x5u"] {
                 if let Some(text) = section.text(key) {
                     section.refuse(
                         &text,
-                        format!("an ephemeral signer makes its own `{key}`"),
-                        "take the key out",
+                        format!("an ephemeral signer creates its own `{key}`"),
+                        "remove the key",
                     );
                 }
             }
@@ -105,18 +105,18 @@ impl SignerSettings {
         Some(Self { name: name?.as_str().into(), means: means?, trust, span })
     }
 
-    /// The trust domain that an ephemeral signer brings its root to.
-    pub(crate) fn home(&self) -> &str {
+    /// Returns the trust domain that gets the root of an ephemeral signer.
+    pub(crate) fn root_domain(&self) -> &str {
         self.trust.as_deref().unwrap_or(DEFAULT_TRUST)
     }
 }
 
-/// `[verify]`: how calls are judged.
+/// `[verify]`: how calls are verified.
 #[derive(Debug)]
 pub(crate) struct VerifySettings {
-    /// The file of the roots of the trust domain `default`.
+    /// The file with the roots of the trust domain `default`.
     pub(crate) anchors: Option<Text>,
-    /// What is revoked in the trust domain `default`.
+    /// The revocation lists of the trust domain `default`.
     pub(crate) revocation: Option<RevocationSettings>,
     pub(crate) freshness: Duration,
     pub(crate) budget: Duration,
@@ -156,7 +156,7 @@ impl VerifySettings {
     }
 }
 
-/// `[trunk.verify]`: what holds for the calls of one trunk.
+/// `[trunk.verify]`: settings for the calls of one trunk.
 #[derive(Debug, Default)]
 pub(super) struct TrunkVerify {
     pub(super) budget: Option<Duration>,
@@ -181,14 +181,13 @@ impl TrunkVerify {
     }
 }
 
-/// `on` and its short form `on_failure`, over what holds already.
+/// Reads `on` and its short form `on_failure`. Keys that are absent keep the value in `outcomes`.
 fn read_outcomes(section: &Section<'_>, mut outcomes: Outcomes) -> Outcomes {
     let short = section.consequence("on_failure");
     if let Some(on) = section.section("on") {
         let failed = on.consequence("failed");
         if let (Some(_), Some(_)) = (&short, &failed) {
-            let fault =
-                section.source().fault(on.span(), "`on_failure` and `on.failed` say the same thing twice");
+            let fault = section.source().fault(on.span(), "`on_failure` and `on.failed` set the same value");
             section.report(fault.help("keep one of them"));
         }
         outcomes.failed = failed.unwrap_or(outcomes.failed);
@@ -202,13 +201,13 @@ fn read_outcomes(section: &Section<'_>, mut outcomes: Outcomes) -> Outcomes {
 }
 
 impl Section<'_> {
-    /// `continue`, `reject` or `reject:CODE`.
+    /// Reads `continue`, `reject` or `reject:CODE`.
     fn consequence(&self, key: &'static str) -> Option<Consequence> {
         let text = self.text(key)?;
         if text.as_str() == "mask" {
             self.refuse(
                 &text,
-                format!("`{key} = \"mask\"` is not there yet"),
+                format!("`{key} = \"mask\"` is not supported yet"),
                 "use continue, reject or reject:CODE",
             );
             return None;
@@ -222,7 +221,7 @@ impl Section<'_> {
             }
             _ => None,
         };
-        self.understood(
+        self.parse_text(
             &text,
             "\"continue\", \"reject\" or \"reject:CODE\" with a code from 400 to 699",
             read,
@@ -235,7 +234,7 @@ impl Section<'_> {
 pub(crate) struct FetchSettings {
     pub(crate) ports: Vec<u16>,
     pub(crate) allow_private: Vec<IpNet>,
-    /// The file of further roots of the web.
+    /// The file with additional HTTPS roots.
     pub(crate) https_roots: Option<Text>,
 }
 
@@ -268,7 +267,8 @@ impl FetchSettings {
 const STALE: &[(&str, bool)] = &[("soft", false), ("hard", true)];
 const VERSTAT_PROFILES: &[(&str, VerstatProfile)] =
     &[("ts24229", VerstatProfile::Ts24229), ("atis-1000082", VerstatProfile::Atis1000082)];
-/// RFC 8224 recommends 60 s (section 6.2.2); beyond an hour a recorded token is worth replaying.
+/// RFC 8224 section 6.2.2 recommends 60 s. With more than an hour, an attacker can replay a recorded token for too
+/// long.
 const FRESHNESS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
-/// Beyond ten seconds callers hang up.
+/// Callers hang up if they wait more than ten seconds.
 const BUDGET: std::ops::RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(10);

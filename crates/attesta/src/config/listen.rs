@@ -1,4 +1,4 @@
-//! `[[listen]]`: where messages arrive and leave from.
+//! `[[listen]]`: the addresses for messages in both directions.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -11,7 +11,7 @@ use super::section::Section;
 use super::source::Span;
 use super::value::Text;
 
-/// One address and one transport; a `[[listen]]` with several transports makes several.
+/// One address with one transport. A `[[listen]]` with several transports makes several of these.
 #[derive(Clone, Debug)]
 pub(crate) struct ListenSettings {
     pub(crate) name: Option<Arc<str>>,
@@ -19,23 +19,23 @@ pub(crate) struct ListenSettings {
     pub(crate) address: SocketAddr,
     pub(crate) advertise: Option<SentBy>,
     pub(crate) options: UdpOptions,
-    /// Of `tls` and `wss`, and of no other.
+    /// Present for `tls` and `wss` only.
     pub(crate) tls: Option<TlsSettings>,
     pub(crate) span: Span,
 }
 
-/// What a `tls` or `wss` listener shows, and whom it asks for a certificate.
+/// The certificates of a `tls` or `wss` listener, and the clients that must present one.
 #[derive(Clone, Debug)]
 pub(crate) struct TlsSettings {
-    /// Chains and their keys, as files or PEM.
+    /// Chains and their keys, as files or as PEM.
     pub(crate) identities: Vec<(Text, Text)>,
     pub(crate) client_ca: Option<Text>,
-    /// Whether a client that shows no certificate is refused.
+    /// True if a client without a certificate is refused.
     pub(crate) client_required: bool,
 }
 
 impl Default for ListenSettings {
-    /// UDP on 127.0.0.1:5060.
+    /// Returns UDP on 127.0.0.1:5060.
     fn default() -> Self {
         Self {
             name: None,
@@ -50,14 +50,14 @@ impl Default for ListenSettings {
 }
 
 impl ListenSettings {
-    /// UDP and TCP on 127.0.0.1:5060.
+    /// Returns UDP and TCP on 127.0.0.1:5060.
     pub(super) fn default_pair() -> Vec<Self> {
         let of = |transport| Self { transport, ..Self::default() };
         [Transport::Udp, Transport::Tcp].map(of).into()
     }
 
     pub(super) fn read(section: Section<'_>) -> Vec<Self> {
-        // The other treatment comes later, so there is nothing to keep of this one.
+        // `reject` is the only value so far, so the result needs no field.
         let _ = section.choice("unknown_source", &[("reject", ())], &["drop"]);
         let address =
             section.parsed("address", "an address and a port, such as \"127.0.0.1:5060\"", |text| {
@@ -76,8 +76,9 @@ impl ListenSettings {
             ..Self::default()
         };
         if shared.address.ip().is_unspecified() && shared.advertise.is_none() {
-            let fault =
-                section.source().fault(section.span(), "this listens on all addresses and names none");
+            let fault = section
+                .source()
+                .fault(section.span(), "this listens on all addresses and has no `advertise`");
             section.report(
                 fault.help("add advertise = \"203.0.113.5:5060\": the address by which peers reach it"),
             );
@@ -95,7 +96,7 @@ impl ListenSettings {
     }
 }
 
-/// How a UDP socket is opened.
+/// Reads the socket options of UDP.
 fn options(section: &Section<'_>) -> UdpOptions {
     let octets = |key| section.integer(key, BUFFER).and_then(|octets| usize::try_from(octets).ok());
     let mut options = UdpOptions::default();
@@ -109,7 +110,8 @@ fn options(section: &Section<'_>) -> UdpOptions {
     dscp.map_or(options, |dscp| options.dscp(dscp))
 }
 
-/// A code point of differentiated services by its name (RFC 2474 section 4.2.2, RFC 2597 section 6, RFC 3246) or its number.
+/// Parses a differentiated services code point: a name (RFC 2474 section 4.2.2, RFC 2597 section 6, RFC 3246) or a
+/// number.
 fn code_point(text: &str) -> Option<u8> {
     let digit = |text: &str, range: RangeInclusive<u8>| {
         text.parse::<u8>().ok().filter(|digit| text.len() == 1 && range.contains(digit))
@@ -125,7 +127,7 @@ fn code_point(text: &str) -> Option<u8> {
 }
 
 impl TlsSettings {
-    /// `None` where no transport of the listener is TLS, or where something is missing, which is reported.
+    /// Returns `None` if the listener has no TLS transport, or if a key is missing, which is reported.
     fn read(section: &Section<'_>, secure: bool) -> Option<Self> {
         let certificates = section.texts("certificate");
         let keys = section.texts("key");
@@ -133,8 +135,12 @@ impl TlsSettings {
         let client_auth = section.choice("client_auth", &[("required", true), ("optional", false)], &[]);
         if !secure {
             for text in certificates.iter().chain(&keys).flatten().chain(&client_ca) {
-                let help = "take it out, or add \"tls\" or \"wss\" to transport";
-                section.refuse(text, "only TLS has certificates, and this listener has no TLS", help);
+                let help = "remove it, or add \"tls\" or \"wss\" to transport";
+                section.refuse(
+                    text,
+                    "this listener has no TLS, so it cannot have a certificate or a key",
+                    help,
+                );
             }
             return None;
         }
@@ -145,8 +151,8 @@ impl TlsSettings {
             let (certificates, keys) = (certificates.len(), keys.len());
             section.refuse(
                 first,
-                format!("{certificates} certificates and {keys} keys"),
-                "give each its own key, in the same order",
+                format!("the numbers of certificates ({certificates}) and keys ({keys}) differ"),
+                "give one key for each certificate, in the same order",
             );
         }
         if client_auth.is_some() && client_ca.is_none() {
@@ -158,7 +164,7 @@ impl TlsSettings {
     }
 }
 
-/// `[tls]`: the roots below which servers are believed, in place of the system's.
+/// Reads `[tls]`: the roots below which servers are trusted, instead of the roots of the system.
 pub(super) fn read_tls_roots(section: Section<'_>) -> Option<Text> {
     let roots = section.text("roots");
     section.close();
@@ -169,12 +175,12 @@ const fn is_secure(transport: Transport) -> bool {
     matches!(transport, Transport::Tls | Transport::Wss)
 }
 
-/// Beside UDP one transport can have a port to itself.
+/// Reports stream transports that share a port. UDP may share a port with one of them.
 fn one_stream_per_port(section: &Section<'_>, transports: &[Transport], address: SocketAddr) {
     let streams = transports.iter().filter(|transport| **transport != Transport::Udp).count();
     if streams > 1 && address.port() != 0 {
         let fault = section.source().fault(section.span(), "tcp, tls, ws and wss cannot share a port");
-        section.report(fault.help("give each its own [[listen]], or all port 0"));
+        section.report(fault.help("give each transport its own [[listen]], or use port 0"));
     }
 }
 
@@ -186,7 +192,7 @@ const TRANSPORTS: &[(&str, Transport)] = &[
     ("wss", Transport::Wss),
 ];
 
-/// A host, with a port or without.
+/// Parses a host with an optional port.
 fn sent_by(text: &str) -> Option<SentBy> {
     let after_brackets = text.rfind(']').map_or(0, |at| at + 1);
     match text.get(after_brackets..)?.rfind(':') {
@@ -198,7 +204,8 @@ fn sent_by(text: &str) -> Option<SentBy> {
     }
 }
 
-/// Octets of a socket's buffer: from one small datagram to more than systems grant.
+/// The size of a socket buffer in octets. The minimum fits one small datagram; the maximum is more than any system
+/// grants.
 const BUFFER: RangeInclusive<u64> = 4096..=1 << 30;
 
 const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 5060);

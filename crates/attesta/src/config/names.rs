@@ -1,22 +1,22 @@
-//! The names that listeners, trust domains, signers and trunks bear, and that others call them by.
+//! The names of listeners, trust domains, signers and trunks, and references to them.
 
 use std::sync::Arc;
 
 use super::section::Section;
 use super::value::{Text, nearest};
 
-/// Every name that the file gives, by kind.
+/// All names in the file, by kind.
 pub(crate) struct Names {
     pub(super) listeners: Vec<String>,
     pub(super) trust: Vec<String>,
     pub(super) signers: Vec<String>,
     pub(super) trunks: Vec<String>,
-    /// The trunks that calls can be sent to.
+    /// The trunks with targets.
     pub(super) with_targets: Vec<String>,
 }
 
 impl Names {
-    /// Takes the names, and reports those that are not fit to be one or are given twice.
+    /// Collects the names. Reports names that are malformed or used twice.
     pub(super) fn collect(
         listen: &[Section<'_>],
         trust: &[Section<'_>],
@@ -25,7 +25,7 @@ impl Names {
         default_trust: bool,
     ) -> Self {
         let mut trust = names_of(trust, Section::required_text);
-        // An ephemeral signer brings its own root to a domain, which it makes where there is none.
+        // An ephemeral signer adds its root to a domain and creates the domain if it does not exist.
         let ephemeral = signer.iter().any(|section| section.has("ephemeral") && !section.has("trust"));
         if (default_trust || ephemeral) && !trust.iter().any(|name| name == DEFAULT_TRUST) {
             trust.push(DEFAULT_TRUST.to_owned());
@@ -49,11 +49,7 @@ fn names_of<'a>(
     for section in sections {
         let Some(name) = name_of(section, "name") else { continue };
         if names.iter().any(|other| other == name.as_str()) {
-            section.refuse(
-                &name,
-                format!("the name {} is given twice", name.shown()),
-                "give each its own name",
-            );
+            section.refuse(&name, format!("the name {} is given twice", name.shown()), "use each name once");
         }
         let fit = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.');
         if name.as_str().is_empty() || name.as_str().len() > MAX_NAME || !name.as_str().bytes().all(fit) {
@@ -68,20 +64,36 @@ fn names_of<'a>(
     names
 }
 
-/// `text` as a name of `known`, which are all of a kind; reported if it is none of them.
-pub(super) fn borne(section: &Section<'_>, text: &Text, kind: &str, known: &[String]) -> Option<Arc<str>> {
+/// Returns `text` as one of the `known` names of `kind`, or reports a fault.
+pub(super) fn known_name(
+    section: &Section<'_>,
+    text: &Text,
+    kind: &str,
+    known: &[String],
+) -> Option<Arc<str>> {
     if let Some(name) = known.iter().find(|name| *name == text.as_str()) {
         return Some(name.as_str().into());
     }
     let help = match nearest(text.as_str(), known.iter().map(String::as_str)) {
         Some(name) => format!("did you mean \"{name}\"?"),
-        None if known.is_empty() => format!("the file has no {kind}"),
-        None => format!("there are: {}", known.join(", ")),
+        None if known.is_empty() => format!("the file defines no {kind}"),
+        None => format!("known names: {}", known.join(", ")),
     };
     section.refuse(text, format!("there is no {kind} named {}", text.shown()), help);
     None
 }
 
-/// The trust domain that holds where none is named.
+/// Returns the names of a list. Each must be one of the `known` names of `kind`.
+pub(super) fn known_names(
+    section: &Section<'_>,
+    key: &'static str,
+    kind: &str,
+    known: &[String],
+) -> Vec<Arc<str>> {
+    let texts = section.texts(key).unwrap_or_default();
+    texts.iter().filter_map(|text| known_name(section, text, kind, known)).collect()
+}
+
+/// The trust domain of entries that name no domain.
 pub(crate) const DEFAULT_TRUST: &str = "default";
 const MAX_NAME: usize = 64;

@@ -1,37 +1,35 @@
-//! Reading one table: every key is asked for once, and what nobody asked for is a fault.
+//! Reads one table. Each known key is read once; all other keys are faults.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::names::borne;
 use super::source::{Source, Span};
 use super::value::{Text, duration, nearest};
 use crate::fault::Fault;
 
-/// One table of the file. A reader asks it for the keys it knows; [`Section::close`] reports the rest.
+/// One table of the file. A reader asks for the keys that it knows; [`Section::close`] reports the others.
 ///
-/// A value that cannot be used is reported where it stands and read as if it were absent, so that one run finds every
-/// fault of a file.
+/// A value that cannot be used is reported at its place and then treated as absent, so that one run finds every fault
+/// of a file.
 pub(crate) struct Section<'a> {
-    /// As the file writes it: `[verify]`, `[[trunk]]`.
+    /// The title as written in the file: `[verify]`, `[[trunk]]`.
     title: String,
     span: Span,
     table: &'a DeTable<'a>,
     source: &'a Source,
-    /// The keys that were asked for.
+    /// The keys that this version supports.
     known: RefCell<BTreeSet<&'static str>>,
-    /// The keys that were asked for only to be refused.
+    /// The keys that a later version will support.
     later: RefCell<BTreeSet<&'static str>>,
 }
 
 impl<'a> Section<'a> {
-    /// The file as a whole.
+    /// Returns the whole file as a section.
     pub(crate) fn root(table: &'a DeTable<'a>, source: &'a Source) -> Self {
         Self {
             title: "the file".into(),
@@ -51,7 +49,7 @@ impl<'a> Section<'a> {
         self.source
     }
 
-    /// The table `key`, if the file has it.
+    /// Returns the table `key`, if the file has one.
     pub(crate) fn section(&self, key: &'static str) -> Option<Section<'a>> {
         let value = self.value(key)?;
         let DeValue::Table(table) = value.get_ref() else {
@@ -60,7 +58,7 @@ impl<'a> Section<'a> {
         Some(self.inner(format!("[{key}]"), value.span(), table))
     }
 
-    /// The tables `key`, in order; none if the file has none.
+    /// Returns the tables `key`, in order. Returns no table if the file has none.
     pub(crate) fn sections(&self, key: &'static str) -> Vec<Section<'a>> {
         let Some(value) = self.value(key) else { return Vec::new() };
         let DeValue::Array(entries) = value.get_ref() else {
@@ -83,13 +81,13 @@ impl<'a> Section<'a> {
         self.text_of(value)
     }
 
-    /// A string that the table cannot do without.
+    /// Returns a string that the table must have.
     pub(crate) fn required_text(&self, key: &'static str) -> Option<Text> {
         self.require(key);
         self.text(key)
     }
 
-    /// Reports that `key` is missing, if it is.
+    /// Reports a fault if `key` is missing.
     pub(crate) fn require(&self, key: &'static str) {
         if !self.has(key) {
             let fault = self.source.fault(&self.span, format!("{} needs `{key}`", self.title));
@@ -97,17 +95,17 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Whether the table has `key`.
+    /// Returns true if the table has `key`.
     pub(crate) fn has(&self, key: &'static str) -> bool {
         self.table.contains_key(key)
     }
 
-    /// A string as it is written, if it is one; nothing is reported.
+    /// Returns the string as written, if the value is a string. Reports nothing.
     pub(super) fn plain_text(&self, key: &'static str) -> Option<String> {
         self.table.get(key)?.get_ref().as_str().map(str::to_owned)
     }
 
-    /// A list of strings; a single string is a list of one.
+    /// Returns a list of strings. A single string is a list of one.
     pub(crate) fn texts(&self, key: &'static str) -> Option<Vec<Text>> {
         let value = self.value(key)?;
         if let DeValue::Array(entries) = value.get_ref() {
@@ -119,7 +117,7 @@ impl<'a> Section<'a> {
         self.text_of(value).map(|text| vec![text])
     }
 
-    /// A string that `parse` understands; `what` names the form, with an example.
+    /// Returns a string as `parse` reads it. `what` describes the form, with an example.
     pub(crate) fn parsed<T>(
         &self,
         key: &'static str,
@@ -127,10 +125,10 @@ impl<'a> Section<'a> {
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
         let text = self.text(key)?;
-        self.understood(&text, what, parse)
+        self.parse_text(&text, what, parse)
     }
 
-    /// Like [`Self::parsed`], of each string of a list.
+    /// Returns each string of a list, as [`Self::parsed`] does.
     pub(crate) fn parsed_list<T>(
         &self,
         key: &'static str,
@@ -138,13 +136,13 @@ impl<'a> Section<'a> {
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<Vec<T>> {
         let texts = self.texts(key)?;
-        Some(texts.iter().filter_map(|text| self.understood(text, what, &parse)).collect())
+        Some(texts.iter().filter_map(|text| self.parse_text(text, what, &parse)).collect())
     }
 
-    /// A duration within `range`.
+    /// Returns a duration within `range`.
     pub(crate) fn duration(&self, key: &'static str, range: RangeInclusive<Duration>) -> Option<Duration> {
         let text = self.text(key)?;
-        let value = self.understood(
+        let value = self.parse_text(
             &text,
             "a duration with its unit, such as \"300ms\", \"60s\" or \"24h\"",
             duration,
@@ -165,7 +163,7 @@ impl<'a> Section<'a> {
         Some(entries.iter().filter_map(|entry| self.integer_of(key, entry, &range)).collect())
     }
 
-    /// An integer within `range`.
+    /// Returns an integer within `range`.
     pub(crate) fn integer(&self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
         self.integer_of(key, self.value(key)?, &range)
     }
@@ -196,7 +194,7 @@ impl<'a> Section<'a> {
         Some(*boolean)
     }
 
-    /// One of a few words. Those of `later` are the contract's, but this version does not have them.
+    /// Returns the value of one of `words`. A later version will support the words in `later`.
     pub(crate) fn choice<T: Copy>(
         &self,
         key: &'static str,
@@ -207,7 +205,7 @@ impl<'a> Section<'a> {
         self.choose(&text, key, words, later)
     }
 
-    /// Like [`Self::choice`], of each string of a list.
+    /// Returns the value of each string of a list, as [`Self::choice`] does.
     pub(crate) fn choices<T: Copy>(
         &self,
         key: &'static str,
@@ -218,25 +216,20 @@ impl<'a> Section<'a> {
         Some(texts.iter().filter_map(|text| self.choose(text, key, words, later)).collect())
     }
 
-    /// The names of a list, each borne by one of `known`, which are of one kind.
-    pub(super) fn borne_list(&self, key: &'static str, kind: &str, known: &[String]) -> Vec<Arc<str>> {
-        let texts = self.texts(key).unwrap_or_default();
-        texts.iter().filter_map(|text| borne(self, text, kind, known)).collect()
-    }
-
-    /// Keys that the contract has and this version has not.
+    /// Reports keys that a later version will support.
     pub(crate) fn later(&self, keys: &[&'static str]) {
         for key in keys {
             if let Some((written, _)) = self.table.get_key_value(*key) {
-                let fault =
-                    self.source.fault(&written.span(), format!("`{key}` in {} is not there yet", self.title));
-                self.source.report(fault.help("take the key out: this version cannot do what it asks"));
+                let fault = self
+                    .source
+                    .fault(&written.span(), format!("`{key}` in {} is not supported yet", self.title));
+                self.source.report(fault.help("remove the key: this version does not support it"));
             }
             self.later.borrow_mut().insert(key);
         }
     }
 
-    /// Reports every key that nobody asked for.
+    /// Reports every unknown key.
     pub(crate) fn close(self) {
         let (known, later) = (self.known.into_inner(), self.later.into_inner());
         for written in self.table.keys() {
@@ -248,13 +241,13 @@ impl<'a> Section<'a> {
             self.source.report(match nearest(key, known.iter().chain(&later).copied()) {
                 Some(word) => fault.help(format!("did you mean `{word}`?")),
                 None => {
-                    fault.help(format!("known here: {}", Vec::from_iter(known.iter().copied()).join(", ")))
+                    fault.help(format!("known keys: {}", Vec::from_iter(known.iter().copied()).join(", ")))
                 }
             });
         }
     }
 
-    /// Reports that `text` is not what it should be.
+    /// Reports `text` as a wrong value.
     pub(crate) fn refuse(&self, text: &Text, what: impl Into<String>, help: impl Into<String>) {
         self.source.report(self.source.fault(text.span(), what).help(help));
     }
@@ -289,8 +282,8 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// What `parse` makes of `text`; reported with `what` is asked for if that is nothing.
-    pub(super) fn understood<T>(
+    /// Returns `text` as `parse` reads it. If `parse` returns `None`, reports that `what` is expected.
+    pub(super) fn parse_text<T>(
         &self,
         text: &Text,
         what: &str,
@@ -298,11 +291,7 @@ impl<'a> Section<'a> {
     ) -> Option<T> {
         let value = parse(text.as_str());
         if value.is_none() {
-            self.refuse(
-                text,
-                format!("{} is not what is asked for here", text.shown()),
-                format!("write {what}"),
-            );
+            self.refuse(text, format!("{} is not a valid value here", text.shown()), format!("write {what}"));
         }
         value
     }
@@ -322,7 +311,7 @@ impl<'a> Section<'a> {
             let offered = all().collect::<Vec<_>>().join(", ");
             self.refuse(
                 text,
-                format!("`{key} = \"{}\"` is not there yet", text.as_str()),
+                format!("`{key} = \"{}\"` is not supported yet", text.as_str()),
                 format!("use {offered}"),
             );
             return None;
@@ -331,14 +320,15 @@ impl<'a> Section<'a> {
             Some(word) => format!("did you mean \"{word}\"?"),
             None => format!("one of: {}", all().collect::<Vec<_>>().join(", ")),
         };
-        self.refuse(text, format!("{} is no value of `{key}`", text.shown()), help);
+        self.refuse(text, format!("{} is not a value of `{key}`", text.shown()), help);
         None
     }
 
     fn wrong_type<T>(&self, value: &Spanned<DeValue<'a>>, wanted: &str) -> Option<T> {
         let found = value.get_ref();
-        let fault =
-            self.source.fault(&value.span(), format!("this must be {wanted}, not {}", article(found)));
+        let fault = self
+            .source
+            .fault(&value.span(), format!("this must be {wanted}, but it is {}", type_name(found)));
         let number = found.is_integer() || found.is_float();
         self.source.report(if number && wanted.contains("string") {
             fault.help("put it in quotes")
@@ -348,13 +338,13 @@ impl<'a> Section<'a> {
         None
     }
 
-    /// Reports `fault` of this section.
+    /// Reports `fault`.
     pub(crate) fn report(&self, fault: Fault) {
         self.source.report(fault);
     }
 }
 
-fn article(value: &DeValue<'_>) -> &'static str {
+fn type_name(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "an integer",

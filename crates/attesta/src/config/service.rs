@@ -4,12 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::{NonZero, NonZeroU8};
 
 use attesta_b2bua::Prefix;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use super::section::Section;
 use super::source::Span;
-use crate::telemetry;
 
-/// The emergency numbers where the file names none.
+/// Returns the default emergency numbers.
 pub(super) fn emergency_numbers() -> Vec<Prefix> {
     ["911", "112", "933"].into_iter().filter_map(|number| number.parse().ok()).collect()
 }
@@ -29,7 +30,7 @@ pub(super) fn read_callee(section: Section<'_>) -> Vec<Prefix> {
     numbers.unwrap_or_default()
 }
 
-/// The name servers of `[dns]`; `None`: those of the system.
+/// Reads the name servers of `[dns]`. `None`: the name servers of the system.
 pub(super) fn read_dns(section: Section<'_>) -> Option<Vec<SocketAddr>> {
     let read = |text: &str| {
         let alone = || text.parse().ok().map(|address: IpAddr| SocketAddr::new(address, DNS));
@@ -42,15 +43,15 @@ pub(super) fn read_dns(section: Section<'_>) -> Option<Vec<SocketAddr>> {
     {
         let text = format!("`servers` names {} name servers", texts.len());
         let fault = section.source().fault(section.span(), text);
-        section.report(fault.help(format!("name 1 to {MAX_SERVERS}, or leave the key out")));
+        section.report(fault.help(format!("name 1 to {MAX_SERVERS} servers, or remove the key")));
     }
     let servers =
-        texts.map(|texts| texts.iter().filter_map(|text| section.understood(text, what, read)).collect());
+        texts.map(|texts| texts.iter().filter_map(|text| section.parse_text(text, what, read)).collect());
     section.close();
     servers
 }
 
-/// `[admin]`: where health and counters are served.
+/// `[admin]`: the address for health and counters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AdminSettings {
     pub(crate) listen: SocketAddr,
@@ -58,14 +59,14 @@ pub(crate) struct AdminSettings {
 }
 
 impl Default for AdminSettings {
-    /// 127.0.0.1:8060.
+    /// Returns 127.0.0.1:8060.
     fn default() -> Self {
         Self { listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8060), span: 0..0 }
     }
 }
 
 impl AdminSettings {
-    /// `None` where the file says `off`.
+    /// Returns `None` if the file says `off`.
     pub(super) fn read(section: Section<'_>) -> Option<Self> {
         section.later(&["tokens"]);
         let span = section.span().clone();
@@ -78,7 +79,7 @@ impl AdminSettings {
     }
 }
 
-/// `[log]`: what is logged, and in which form.
+/// `[log]`: the level and the format of log lines.
 #[derive(Debug)]
 pub(crate) struct LogSettings {
     /// A level, or directives such as `info,attesta_net=debug`.
@@ -86,7 +87,7 @@ pub(crate) struct LogSettings {
     pub(crate) format: LogFormat,
 }
 
-/// The form of a log line.
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum LogFormat {
     #[default]
@@ -103,7 +104,7 @@ impl Default for LogSettings {
 impl LogSettings {
     pub(super) fn read(section: Section<'_>) -> Self {
         let default = Self::default();
-        let level = |text: &str| telemetry::filter(text).is_some().then(|| text.to_owned());
+        let level = |text: &str| filter(text).is_some().then(|| text.to_owned());
         let settings = Self {
             level: section
                 .parsed("level", "error, warn, info, debug or trace, or \"info,attesta_net=debug\"", level)
@@ -117,17 +118,26 @@ impl LogSettings {
     }
 }
 
+/// Returns the filter that `directives` describe: a level, and levels of modules. Returns `None` if they are malformed.
+/// A single word must be a level: as the name of a module it would silence all other modules.
+pub(crate) fn filter(directives: &str) -> Option<EnvFilter> {
+    // `EnvFilter` reads an empty word as "error".
+    let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
+    let is_known = |directive: &str| directive.contains('=') || is_level(directive);
+    directives.split(',').all(is_known).then(|| EnvFilter::builder().parse(directives).ok())?
+}
+
 /// The port of DNS (RFC 1035 section 4.2).
 const DNS: u16 = 53;
 const MAX_SERVERS: usize = 8;
 
-/// One worker for each core that the process may use.
+/// Returns one worker for each core that the process may use.
 pub(super) fn all_cores() -> NonZeroU8 {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     u8::try_from(cores.min(MOST_WORKERS)).ok().and_then(NonZeroU8::new).unwrap_or(NonZeroU8::MIN)
 }
 
-/// `[workers] count`: a number, or `"auto"` for one on each core.
+/// Reads `[workers] count`: a number, or `"auto"` for one worker for each core.
 pub(super) fn read_workers(section: Section<'_>) -> Option<NonZeroU8> {
     let count = if section.plain_text("count").is_some() {
         section.choice("count", &[("auto", all_cores())], &[])
@@ -139,5 +149,5 @@ pub(super) fn read_workers(section: Section<'_>) -> Option<NonZeroU8> {
     count
 }
 
-/// Each worker has a queue from each other.
+/// The limit exists because each worker has a queue to every other worker.
 const MOST_WORKERS: usize = 64;

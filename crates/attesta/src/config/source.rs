@@ -1,4 +1,4 @@
-//! The text of a configuration file, and the places in it.
+//! The text of a configuration file and positions in it.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 
 use crate::fault::{Fault, Position};
 
-/// A configuration file as read, with the faults found in it so far.
+/// A configuration file, with the faults found so far.
 #[derive(Debug)]
 pub(crate) struct Source {
     name: String,
     text: String,
-    /// The folder that relative paths start from.
+    /// The folder of the file. Relative paths start here.
     folder: PathBuf,
     faults: RefCell<Vec<Fault>>,
 }
 
-/// Octets of the text, from the first to one past the last.
+/// A range of octets in the text. The end is exclusive.
 pub(crate) type Span = Range<usize>;
 
 impl Source {
@@ -24,7 +24,7 @@ impl Source {
         Self { name: name.into(), text: text.into(), folder: folder.into(), faults: RefCell::default() }
     }
 
-    /// Reads `path`, of which no more than [`MAX_FILE`] octets are taken.
+    /// Reads `path`. Fails if the file has more than [`MAX_FILE`] octets.
     pub(crate) fn read(path: &Path) -> Result<Self, Fault> {
         let name = path.display().to_string();
         let octets = crate::files::read_bounded(path, MAX_FILE).map_err(|error| {
@@ -40,22 +40,22 @@ impl Source {
         &self.text
     }
 
-    /// `path` as seen from the folder of the file.
+    /// Returns `path` relative to the folder of the file.
     pub(crate) fn resolve(&self, path: &str) -> PathBuf {
         self.folder.join(path)
     }
 
-    /// A fault at the first character of `span`.
+    /// Creates a fault at the first character of `span`.
     pub(crate) fn fault(&self, span: &Span, text: impl Into<String>) -> Fault {
         Fault { position: Some(self.position(span.start)), ..Fault::in_file(&self.name, text) }
     }
 
-    /// Notes a fault, so that one run tells of them all.
+    /// Records a fault, so that one run reports all faults.
     pub(crate) fn report(&self, fault: Fault) {
         self.faults.borrow_mut().push(fault);
     }
 
-    /// The faults noted since the last call, in the order of the file.
+    /// Returns the faults since the last call, in the order of the file.
     pub(crate) fn take_faults(&self) -> Vec<Fault> {
         let mut faults = self.faults.take();
         faults.sort_by_key(|fault| fault.position);

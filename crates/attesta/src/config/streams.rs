@@ -1,4 +1,4 @@
-//! `[streams]`: what stream connections may cost.
+//! `[streams]`: limits of stream connections.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use attesta::StreamLimits;
 use super::section::Section;
 use super::value::duration;
 
-/// The limits where the file names none are those of [`StreamLimits::default`].
+/// Reads the limits. Absent keys have the values of [`StreamLimits::default`].
 pub(super) fn read(section: Section<'_>) -> StreamLimits {
     let mut limits = StreamLimits::default();
     let count = |key| section.integer(key, COUNT).and_then(|count| usize::try_from(count).ok());

@@ -1,8 +1,16 @@
-//! What is said about a file that must be mended, word for word.
+//! Tests of the exact text of each fault.
 
-use super::*;
+use std::time::Duration;
 
-/// The faults of `text`, one per line: `line:column text | help`.
+use attesta::StreamLimits;
+use attesta_b2bua::Consequence;
+
+use super::service::AdminSettings;
+use super::source::Source;
+use super::{Configuration, DEFAULT, Settings};
+use crate::fault::Fault;
+
+/// Returns the faults of `text`, one per line: `line:column text | help`.
 fn faults(text: &str) -> Vec<String> {
     let faults = Configuration::read(Source::new("f", text, "")).map(drop).unwrap_err();
     let shown = |fault: Fault| {
@@ -28,7 +36,7 @@ fn the_default_is_well_formed() {
 }
 
 #[test]
-fn what_the_default_shows_as_default_is_the_default() {
+fn the_default_file_shows_the_default_values() {
     let (shown, empty) = (settings(DEFAULT), settings(""));
     let listens = |settings: &Settings| {
         let all = settings.listeners.iter().map(|listen| (listen.transport, listen.address));
@@ -46,19 +54,19 @@ fn what_the_default_shows_as_default_is_the_default() {
 }
 
 #[test]
-fn the_limits_of_streams_that_the_default_shows_are_the_defaults() {
+fn the_default_file_shows_the_default_stream_limits() {
     let section = DEFAULT.lines().skip_while(|line| !line.starts_with("# [streams]"));
     let section: Vec<_> = section.map_while(|line| line.strip_prefix("# ")).collect();
     assert_eq!(settings(&section.join("\n")).streams, StreamLimits::default());
     assert_eq!(
         settings("[streams]\nidle = \"1m\"\nper_peer = 7\nkeep_alive = \"off\"\n").streams,
-        StreamLimits::default().idle(std::time::Duration::from_secs(60)).per_peer(7).keep_alive(None)
+        StreamLimits::default().idle(Duration::from_secs(60)).per_peer(7).keep_alive(None)
     );
     assert_eq!(section.len(), 13, "every key is shown");
 }
 
 #[test]
-fn every_key_that_the_default_comments_out_is_known() {
+fn every_commented_key_of_the_default_is_known() {
     let mut uncommented = String::new();
     for line in DEFAULT.lines() {
         let key = line.strip_prefix("# ").filter(|rest| rest.starts_with('[') || rest.contains(" = "));
@@ -66,24 +74,24 @@ fn every_key_that_the_default_comments_out_is_known() {
         uncommented.push('\n');
     }
     let mut faults = faults(&uncommented);
-    // The one thing that cannot be said twice, and the default says it both ways.
+    // The default shows both forms, but a file may contain only one of them.
     faults.retain(|fault| !fault.contains("`on_failure` and `on.failed`"));
     assert_eq!(faults, [""; 0]);
 }
 
 #[test]
-fn a_listener_on_all_addresses_says_by_which_it_is_reached() {
+fn a_listener_on_all_addresses_needs_advertise() {
     assert_eq!(
         faults("[[listen]]\naddress = \"0.0.0.0:5060\"\n"),
         [
-            "1:1 this listens on all addresses and names none | add advertise = \"203.0.113.5:5060\": the address by \
+            "1:1 this listens on all addresses and has no `advertise` | add advertise = \"203.0.113.5:5060\": the address by \
              which peers reach it"
         ]
     );
 }
 
 #[test]
-fn an_unknown_key_is_told_with_its_place_and_the_likely_word() {
+fn an_unknown_key_gets_its_place_and_a_suggestion() {
     assert_eq!(
         faults("[[listen]]\nadress = \"127.0.0.1:5060\"\n"),
         ["2:1 unknown key `adress` in [[listen]] | did you mean `address`?"]
@@ -91,69 +99,67 @@ fn an_unknown_key_is_told_with_its_place_and_the_likely_word() {
     assert_eq!(faults("[verfy]\n"), ["1:2 unknown key `verfy` in the file | did you mean `verify`?"]);
     assert_eq!(
         faults("[callee]\nzebra = 1\n"),
-        ["2:1 unknown key `zebra` in [callee] | known here: numbers"]
+        ["2:1 unknown key `zebra` in [callee] | known keys: numbers"]
     );
 }
 
 #[test]
-fn what_comes_later_is_refused_as_such() {
+fn keys_of_later_versions_are_refused() {
     assert_eq!(
         faults("[cdr]\npath = \"x\"\n"),
-        ["1:2 `cdr` in the file is not there yet | take the key out: this version cannot do what it asks"]
+        ["1:2 `cdr` in the file is not supported yet | remove the key: this version does not support it"]
     );
     assert_eq!(
         faults("[[trunk]]\nname = \"a\"\ndigest = { username = \"u\", password = \"hunter2\" }\n"),
-        [
-            "3:1 `digest` in [[trunk]] is not there yet | take the key out: this version cannot do what it asks"
-        ]
+        ["3:1 `digest` in [[trunk]] is not supported yet | remove the key: this version does not support it"]
     );
     assert_eq!(
         faults("[verify]\non_failure = \"mask\"\n"),
-        ["2:14 `on_failure = \"mask\"` is not there yet | use continue, reject or reject:CODE"]
+        ["2:14 `on_failure = \"mask\"` is not supported yet | use continue, reject or reject:CODE"]
     );
 }
 
 #[test]
-fn values_are_told_what_they_should_be() {
+fn wrong_values_get_the_expected_form() {
     assert_eq!(
         faults("[verify]\nbudget = 300\n"),
-        ["2:10 this must be a string, not an integer | put it in quotes"]
+        ["2:10 this must be a string, but it is an integer | put it in quotes"]
     );
     assert_eq!(
         faults("[verify]\nbudget = \"300\"\n"),
         [
-            "2:10 `300` is not what is asked for here | write a duration with its unit, such as \"300ms\", \"60s\" or \"24h\""
+            "2:10 `300` is not a valid value here | write a duration with its unit, such as \"300ms\", \"60s\" or \"24h\""
         ]
     );
     assert_eq!(faults("[verify]\nbudget = \"1h\"\n"), ["2:10 `budget` is out of range | from 0ns to 10s"]);
     assert_eq!(
         faults("[verify]\nverstat_profile = \"ts24.229\"\n"),
-        ["2:19 `ts24.229` is no value of `verstat_profile` | did you mean \"ts24229\"?"]
+        ["2:19 `ts24.229` is not a value of `verstat_profile` | did you mean \"ts24229\"?"]
     );
     assert_eq!(faults("[fetch]\nports = [443, 70000]\n"), ["2:15 `ports` is out of range | from 1 to 65535"]);
     assert_eq!(
         faults("[verify.on]\nmissing = \"reject:200\"\n"),
         [
-            "2:11 `reject:200` is not what is asked for here | write \"continue\", \"reject\" or \"reject:CODE\" with a code from 400 to 699"
+            "2:11 `reject:200` is not a valid value here | write \"continue\", \"reject\" or \"reject:CODE\" with a code from 400 to 699"
         ]
     );
-    assert_eq!(faults("listen = 1\n"), ["1:10 this must be written as [[listen]], not an integer | "]);
+    assert_eq!(faults("listen = 1\n"), ["1:10 this must be written as [[listen]], but it is an integer | "]);
 }
 
 #[test]
-fn names_are_borne_by_something() {
+fn referenced_names_must_exist() {
     let text = "[[trunk]]\nname = \"carrier\"\ntargets = [\"sip:10.0.0.1\"]\noutbound_identity = \"pass\"\n\
                 [[route]]\nto = \"carier\"\n[[route]]\nfrom = \"zebra\"\nto = [\"carrier\"]\n";
     assert_eq!(
         faults(text),
         [
             "6:6 there is no trunk named `carier` | did you mean \"carrier\"?",
-            "8:8 there is no trunk named `zebra` | there are: carrier",
+            "8:8 there is no trunk named `zebra` | known names: carrier",
         ]
     );
     assert_eq!(
         faults("[[trunk]]\nname = \"a\"\n[[trunk]]\nname = \"a\"\n"),
-        ["4:8 the name `a` is given twice | give each its own name"]
+        ["4:8 the name `a` is given twice | use each name once"]
     );
     assert_eq!(
         faults("[[trunk]]\nsources = [\"10.0.0.1\"]\ninbound_identity = \"pass\"\n"),
@@ -162,7 +168,7 @@ fn names_are_borne_by_something() {
 }
 
 #[test]
-fn no_two_listeners_share_a_port_that_can_carry_one() {
+fn listeners_do_not_share_a_port() {
     let help = "give each [[listen]] its own address and port";
     let two = |one: &str, other: &str| {
         let listen =
@@ -171,29 +177,29 @@ fn no_two_listeners_share_a_port_that_can_carry_one() {
     };
     assert_eq!(
         faults(&two("\"udp\"", "\"udp\"")),
-        [format!("4:1 udp 127.0.0.1:5060 is taken already | {help}")]
+        [format!("4:1 udp 127.0.0.1:5060 is already in use by another [[listen]] | {help}")]
     );
     assert_eq!(
         faults(&two("[\"udp\", \"tcp\"]", "\"ws\"")),
-        [format!("4:1 ws 127.0.0.1:5060 is taken already | {help}")]
+        [format!("4:1 ws 127.0.0.1:5060 is already in use by another [[listen]] | {help}")]
     );
     settings(&two("\"udp\"", "\"tcp\""));
     settings(&two("\"tcp\"", "\"tcp\"").replace(":5060", ":0"));
 }
 
 #[test]
-fn a_source_is_that_of_one_trunk() {
+fn a_source_belongs_to_one_trunk() {
     let two = |source: &str, more: &str| {
         format!(
             "[[trunk]]\nname = \"a\"\nsources = [\"10.0.0.1\", \"10.1.0.0/16\"]\ninbound_identity = \"pass\"\n\
              [[trunk]]\nname = \"b\"\nsources = [\"10.2.0.1\", \"{source}\"]\ninbound_identity = \"pass\"\n{more}"
         )
     };
-    let help = "one address, one trunk: take it out of one, or narrow it to address:port";
+    let help = "an address can belong to one trunk only: remove it from one, or write address:port";
     for source in ["10.0.0.1", "::ffff:10.0.0.1", "10.1.2.3/16"] {
         assert_eq!(
             faults(&two(source, "")),
-            [format!("7:24 `{source}` is a source of the trunk `a` already | {help}")]
+            [format!("7:24 `{source}` is already a source of trunk `a` | {help}")]
         );
     }
     for source in ["10.0.0.1:5070", "10.0.0.0/24", "10.1.0.0/17"] {
@@ -203,11 +209,11 @@ fn a_source_is_that_of_one_trunk() {
 }
 
 #[test]
-fn a_word_that_is_no_level_does_not_silence_the_log() {
+fn a_word_other_than_a_level_is_refused() {
     let help = "write error, warn, info, debug or trace, or \"info,attesta_net=debug\"";
     for level in ["loud", "warning", "attesta_net", "info,attesta_net", "info,,debug"] {
         let found = faults(&format!("[log]\nlevel = \"{level}\"\n"));
-        assert_eq!(found, [format!("2:9 `{level}` is not what is asked for here | {help}")]);
+        assert_eq!(found, [format!("2:9 `{level}` is not a valid value here | {help}")]);
     }
     for level in ["info", "WARN", "off", "info,attesta_net=debug,attesta_b2bua::call=warn"] {
         assert_eq!(settings(&format!("[log]\nlevel = \"{level}\"\n")).log.level, level);
@@ -215,31 +221,33 @@ fn a_word_that_is_no_level_does_not_silence_the_log() {
 }
 
 #[test]
-fn a_trunk_that_verifies_or_signs_needs_the_means() {
+fn a_trunk_needs_anchors_to_verify_and_a_signer_to_sign() {
     assert_eq!(
         faults("[[trunk]]\nname = \"a\"\nsources = [\"10.0.0.1\"]\ntargets = [\"sip:10.0.0.1\"]\n"),
         [
-            "1:1 this trunk verifies, and the file has no trust domain | \
+            "1:1 this trunk verifies, but the file has no trust domain | \
              add [verify] anchors = \"roots.pem\", or set inbound_identity = \"pass\" here",
-            "1:1 calls to this trunk are signed, and the file has no signer | \
+            "1:1 calls to this trunk are signed, but the file has no signer | \
              add a [[signer]], or set outbound_identity = \"pass\" here",
         ]
     );
 }
 
 #[test]
-fn a_route_leads_to_a_trunk_that_can_be_called() {
+fn a_route_leads_to_a_trunk_with_targets() {
     let text = "[[trunk]]\nname = \"a\"\n[[route]]\nto = \"a\"\n";
-    assert_eq!(faults(text), ["4:6 the trunk `a` has no targets | add targets = [\"sip:...\"] to it"]);
+    assert_eq!(faults(text), ["4:6 trunk `a` has no targets | add targets = [\"sip:...\"] to that trunk"]);
 }
 
 #[test]
-fn of_several_trust_domains_one_is_named() {
+fn a_trunk_names_one_of_several_trust_domains() {
     let domains = "[[trust]]\nname = \"us\"\nanchors = \"a\"\n[[trust]]\nname = \"ca\"\nanchors = \"b\"\n";
     let trunk = "[[trunk]]\nname = \"a\"\nsources = [\"10.0.0.1\"]\n";
     assert_eq!(
         faults(&format!("{domains}{trunk}")),
-        ["7:1 this trunk verifies, and names none of several trust domains | add trust = one of: us, ca"]
+        [
+            "7:1 this trunk verifies, but it does not name one of the trust domains | add trust = one of: us, ca"
+        ]
     );
     settings(&format!("{domains}{trunk}trust = \"us\"\n"));
 }
@@ -255,7 +263,7 @@ fn one_run_finds_every_fault_in_the_order_of_the_file() {
 }
 
 #[test]
-fn what_is_not_toml_is_told_without_its_line() {
+fn a_toml_error_does_not_show_its_line() {
     let found = faults("[admin]\ntoken = \"hunter2\nlisten = 1\n");
     assert!(!found.is_empty());
     assert!(
@@ -270,23 +278,23 @@ fn the_last_trunk_takes_the_verify_table() {
                 [trunk.verify]\nbudget = \"1s\"\non = { missing = \"reject:428\" }\n";
     let settings = settings(text);
     assert_eq!(settings.trunks.len(), 1);
-    assert_eq!(settings.verify.outcomes.failed, attesta_b2bua::Consequence::Reject);
+    assert_eq!(settings.verify.outcomes.failed, Consequence::Reject);
 }
 
 #[test]
-fn name_servers_are_addresses_with_a_port_or_without() {
+fn name_servers_have_an_optional_port() {
     assert_eq!(settings("").dns, None);
     assert_eq!(settings("[dns]\n").dns, None);
     let servers = settings("[dns]\nservers = [\"127.0.0.1:5353\", \"2001:db8::53\"]\n").dns.unwrap();
     assert_eq!(servers, ["127.0.0.1:5353".parse().unwrap(), "[2001:db8::53]:53".parse().unwrap()]);
     assert_eq!(
         faults("[dns]\nservers = [\"dns.example\"]\n"),
-        ["2:12 `dns.example` is not what is asked for here | write addresses of name servers, such as \
+        ["2:12 `dns.example` is not a valid value here | write addresses of name servers, such as \
           [\"10.1.0.53\", \"127.0.0.1:5353\"]"]
     );
     assert_eq!(
         faults("[dns]\nservers = []\n"),
-        ["1:1 `servers` names 0 name servers | name 1 to 8, or leave the key out"]
+        ["1:1 `servers` names 0 name servers | name 1 to 8 servers, or remove the key"]
     );
 }
 
@@ -300,10 +308,8 @@ fn failover_and_health_of_a_trunk_are_read() {
     settings(&trunk("failover = { codes = [500, 502, 503, 504] }\nhealth = { resume = \"30s\" }"));
     assert_eq!(
         faults(&trunk("failover = { codes = [500, 486] }")),
-        [
-            "5:12 486 does not lead to another target | a callee who is busy or declines is not dialled around: \
-          400 to 599 but for 401, 407, 486 and 487"
-        ]
+        ["5:12 486 cannot make the edge try another target | use 400 to 599 except 401, 407, 486 and 487; \
+          a busy or declining callee must not be tried at another target"]
     );
     assert_eq!(
         faults(&trunk("health = { resume = \"0s\" }")),
@@ -312,7 +318,7 @@ fn failover_and_health_of_a_trunk_are_read() {
 }
 
 #[test]
-fn a_listener_with_tls_has_a_certificate_and_no_other_has() {
+fn only_a_tls_listener_has_a_certificate() {
     let listen = |rest: &str| faults(&format!("[[listen]]\n{rest}"));
     assert_eq!(
         listen("transport = \"tls\"\n"),
@@ -324,13 +330,15 @@ fn a_listener_with_tls_has_a_certificate_and_no_other_has() {
     assert_eq!(
         listen("transport = \"tcp\"\nkey = \"k.pem\"\n"),
         [
-            "3:7 only TLS has certificates, and this listener has no TLS | take it out, or add \"tls\" or \"wss\" to \
+            "3:7 this listener has no TLS, so it cannot have a certificate or a key | remove it, or add \"tls\" or \"wss\" to \
              transport"
         ]
     );
     assert_eq!(
         listen("transport = \"wss\"\ncertificate = [\"a.pem\", \"b.pem\"]\nkey = \"a.key.pem\"\n"),
-        ["3:16 2 certificates and 1 keys | give each its own key, in the same order"]
+        [
+            "3:16 the numbers of certificates (2) and keys (1) differ | give one key for each certificate, in the same order"
+        ]
     );
     assert_eq!(
         listen("transport = \"tls\"\ncertificate = \"a\"\nkey = \"b\"\nclient_auth = \"optional\"\n"),
@@ -339,10 +347,12 @@ fn a_listener_with_tls_has_a_certificate_and_no_other_has() {
 }
 
 #[test]
-fn streams_of_two_kinds_do_not_share_a_port() {
+fn two_stream_transports_do_not_share_a_port() {
     assert_eq!(
         faults("[[listen]]\ntransport = [\"udp\", \"tcp\", \"ws\"]\n"),
-        ["1:1 tcp, tls, ws and wss cannot share a port | give each its own [[listen]], or all port 0"]
+        [
+            "1:1 tcp, tls, ws and wss cannot share a port | give each transport its own [[listen]], or use port 0"
+        ]
     );
     let settings =
         settings("[[listen]]\naddress = \"127.0.0.1:0\"\ntransport = [\"udp\", \"tcp\", \"ws\"]\n");

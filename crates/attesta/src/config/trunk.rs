@@ -1,4 +1,4 @@
-//! `[[trunk]]` and `[[route]]`: whom calls come from, whom they go to, and which way they take.
+//! `[[trunk]]` and `[[route]]`: the peers of calls, and how calls are routed to them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,21 +11,21 @@ use attesta_sip::{Host, Status};
 use attesta_stir::{Attestation, DialPlan};
 
 use super::identity::TrunkVerify;
-use super::names::{DEFAULT_TRUST, Names, borne};
+use super::names::{DEFAULT_TRUST, Names, known_name, known_names};
 use super::section::Section;
 use super::value::Text;
 
-/// A trunk, and its targets with the places where they stand.
+/// A trunk, and its sources and targets with their places in the file.
 #[derive(Debug)]
 pub(crate) struct TrunkSettings {
     pub(crate) trunk: Trunk,
     pub(crate) targets: Vec<(Text, Target)>,
     pub(super) sources: Vec<(Text, Source)>,
-    /// Whether its connections prove a name beside their address.
+    /// True if connections must prove a name as well as an address.
     pub(super) by_name: bool,
 }
 
-/// Reads one `[[trunk]]`; `outcomes` is what `[verify]` says.
+/// Reads one `[[trunk]]`. `outcomes` are the values of `[verify]`.
 pub(super) fn read_trunk(section: Section<'_>, names: &Names, outcomes: Outcomes) -> Option<TrunkSettings> {
     section.later(&["digest", "limits", "media", "headers_in", "headers_out"]);
     let name = section.text("name");
@@ -35,7 +35,7 @@ pub(super) fn read_trunk(section: Section<'_>, names: &Names, outcomes: Outcomes
     for (_, source) in &sources {
         trunk = trunk.source(*source);
     }
-    let domains = "domains that the peer's certificate speaks for, such as \"sip.acme.example\"";
+    let domains = "domains in the peer's certificate, such as \"sip.acme.example\"";
     for domain in section.parsed_list("tls_names", domains, domain).into_iter().flatten() {
         trunk = trunk.tls_name(&domain);
     }
@@ -43,7 +43,7 @@ pub(super) fn read_trunk(section: Section<'_>, names: &Names, outcomes: Outcomes
     for (_, target) in &targets {
         trunk = trunk.target(target.clone());
     }
-    for listener in section.borne_list("listen", "listener", &names.listeners) {
+    for listener in known_names(&section, "listen", "listener", &names.listeners) {
         trunk = trunk.listener(listener);
     }
     let inbound = section.choice("inbound_identity", INBOUND, &[]).unwrap_or_default();
@@ -66,13 +66,13 @@ pub(super) fn read_trunk(section: Section<'_>, names: &Names, outcomes: Outcomes
 fn read_sources(section: &Section<'_>) -> Vec<(Text, Source)> {
     let what = "addresses: \"10.1.0.5\", \"10.1.0.5:5060\" or \"10.1.0.0/16\"";
     let read = |text: Text| {
-        let source = section.understood(&text, what, |text| text.parse().ok())?;
+        let source = section.parse_text(&text, what, |text| text.parse().ok())?;
         Some((text, source))
     };
     section.texts("sources").unwrap_or_default().into_iter().filter_map(read).collect()
 }
 
-/// A domain as a certificate names it, whole: neither a URI nor a wildcard.
+/// Parses a domain in the form of a certificate. A URI or a wildcard is refused.
 fn domain(text: &str) -> Option<String> {
     let valid = matches!(Host::parse(text.as_bytes()), Ok(Host::Name(name)) if name.len() == text.len());
     valid.then(|| text.to_owned())
@@ -81,13 +81,13 @@ fn domain(text: &str) -> Option<String> {
 fn read_targets(section: &Section<'_>) -> Vec<(Text, Target)> {
     let what = "SIP URIs, such as \"sip:10.1.0.9:5060\"";
     let read = |text: Text| {
-        let target = section.understood(&text, what, |text| Target::of(text.as_bytes()))?;
+        let target = section.parse_text(&text, what, |text| Target::of(text.as_bytes()))?;
         Some((text, target))
     };
     section.texts("targets").unwrap_or_default().into_iter().filter_map(read).collect()
 }
 
-/// What holds for calls that come from the trunk.
+/// Reads the settings for calls that come from the trunk.
 fn read_origin(section: &Section<'_>, names: &Names, mut trunk: Trunk) -> Trunk {
     if let Some(plan) = section.section("dialplan").and_then(read_dial_plan) {
         trunk = trunk.dial_plan(plan);
@@ -101,7 +101,7 @@ fn read_origin(section: &Section<'_>, names: &Names, mut trunk: Trunk) -> Trunk 
     if let Some(attest) = section.choice("unknown_attest", ATTESTATIONS, &[]) {
         trunk = trunk.unknown_attest(attest);
     }
-    for signer in section.borne_list("signers", "signer", &names.signers) {
+    for signer in known_names(section, "signers", "signer", &names.signers) {
         trunk = trunk.vouched_by(signer);
     }
     if let Some(trusted) = section.choices("trusts", TRUSTS, &[]) {
@@ -119,15 +119,15 @@ fn read_origin(section: &Section<'_>, names: &Names, mut trunk: Trunk) -> Trunk 
     trunk
 }
 
-/// What holds for calls that leave by the trunk.
+/// Reads the settings for calls that leave by the trunk.
 fn read_egress(section: &Section<'_>, names: &Names, mut trunk: Trunk) -> Trunk {
     if let Some(signer) =
-        section.text("signer").and_then(|text| borne(section, &text, "signer", &names.signers))
+        section.text("signer").and_then(|text| known_name(section, &text, "signer", &names.signers))
     {
         trunk = trunk.signer(signer);
     }
     if let Some(trust) =
-        section.text("trust").and_then(|text| borne(section, &text, "trust domain", &names.trust))
+        section.text("trust").and_then(|text| known_name(section, &text, "trust domain", &names.trust))
     {
         trunk = trunk.trust(trust);
     }
@@ -150,21 +150,21 @@ fn read_egress(section: &Section<'_>, names: &Names, mut trunk: Trunk) -> Trunk 
     trunk
 }
 
-/// The responses after which the next target is tried.
+/// Reads the responses after which the next target is tried.
 fn read_failover(section: Section<'_>) -> Vec<Status> {
     let codes = section.integers("codes", 100..=699).unwrap_or_default();
     let statuses = codes.into_iter().filter_map(|code| Status::new(u16::try_from(code).ok()?));
     let (may, never): (Vec<_>, Vec<_>) = statuses.partition(|status| Trunk::may_fail_over(*status));
     for status in never {
-        let text = format!("{} does not lead to another target", status.code());
-        let help = "a callee who is busy or declines is not dialled around: 400 to 599 but for 401, 407, 486 and 487";
+        let text = format!("{} cannot make the edge try another target", status.code());
+        let help = "use 400 to 599 except 401, 407, 486 and 487; a busy or declining callee must not be tried at another target";
         section.report(section.source().fault(section.span(), text).help(help));
     }
     section.close();
     may
 }
 
-/// How numbers are dialled where its calls come from.
+/// Reads how the trunk's callers dial numbers.
 fn read_dial_plan(section: Section<'_>) -> Option<DialPlan> {
     let digits = |key| {
         section.parsed(key, "digits, such as \"1\"", |text| {
@@ -177,7 +177,7 @@ fn read_dial_plan(section: Section<'_>) -> Option<DialPlan> {
     DialPlan::new(&country?, &national.unwrap_or_default(), &international.unwrap_or_default()).ok()
 }
 
-/// A list of prefixes, or the one word `any`.
+/// Reads a list of prefixes, or the word `any`.
 fn read_numbers(section: &Section<'_>) -> Option<Numbers> {
     let texts = section.texts("numbers")?;
     if let [only] = texts.as_slice()
@@ -187,7 +187,7 @@ fn read_numbers(section: &Section<'_>) -> Option<Numbers> {
     }
     let prefix = |text: &Text| {
         section
-            .understood(text, "number prefixes, such as [\"+1215555\"], or \"any\"", |text| text.parse().ok())
+            .parse_text(text, "number prefixes, such as [\"+1215555\"], or \"any\"", |text| text.parse().ok())
     };
     Some(Numbers::starting(texts.iter().filter_map(prefix).collect()))
 }
@@ -205,7 +205,7 @@ fn read_timers(section: &Section<'_>) -> TrunkTimers {
     read
 }
 
-/// A trunk that verifies needs somebody to believe, one that signs a key: said here, where the place is known.
+/// Reports a trunk that verifies without a trust domain or signs without a signer. Here the place in the file is known.
 fn require_trust_and_signer(
     section: &Section<'_>,
     names: &Names,
@@ -220,12 +220,12 @@ fn require_trust_and_signer(
     if verifies && without_trust {
         let fault = section
             .source()
-            .fault(section.span(), "this trunk verifies, and names none of several trust domains");
+            .fault(section.span(), "this trunk verifies, but it does not name one of the trust domains");
         section.report(fault.help(format!("add trust = one of: {}", names.trust.join(", "))));
     }
     if verifies && names.trust.is_empty() {
         let fault =
-            section.source().fault(section.span(), "this trunk verifies, and the file has no trust domain");
+            section.source().fault(section.span(), "this trunk verifies, but the file has no trust domain");
         section.report(
             fault.help("add [verify] anchors = \"roots.pem\", or set inbound_identity = \"pass\" here"),
         );
@@ -234,14 +234,14 @@ fn require_trust_and_signer(
     if signs && names.signers.is_empty() {
         let fault = section
             .source()
-            .fault(section.span(), "calls to this trunk are signed, and the file has no signer");
+            .fault(section.span(), "calls to this trunk are signed, but the file has no signer");
         section.report(fault.help("add a [[signer]], or set outbound_identity = \"pass\" here"));
     }
 }
 
 /// Reads one `[[route]]`.
 pub(super) fn read_route(section: Section<'_>, names: &Names) -> Option<Route> {
-    let from = section.text("from").and_then(|text| borne(&section, &text, "trunk", &names.trunks));
+    let from = section.text("from").and_then(|text| known_name(&section, &text, "trunk", &names.trunks));
     let number = section.parsed("number", "a number prefix, such as \"+1\"", |text| text.parse().ok());
     section.require("to");
     let to = section.texts("to").unwrap_or_default();
@@ -262,20 +262,20 @@ pub(super) fn read_route(section: Section<'_>, names: &Names) -> Option<Route> {
     Some(route)
 }
 
-/// The trunk that `text` names, which must be one that calls can be sent to.
+/// Returns the trunk that `text` names. The trunk must have targets.
 fn destination(section: &Section<'_>, text: &Text, names: &Names) -> Option<Arc<str>> {
-    let trunk = borne(section, text, "trunk", &names.trunks)?;
+    let trunk = known_name(section, text, "trunk", &names.trunks)?;
     if !names.with_targets.iter().any(|name| **name == *trunk) {
         section.refuse(
             text,
-            format!("the trunk {} has no targets", text.shown()),
-            "add targets = [\"sip:...\"] to it",
+            format!("trunk {} has no targets", text.shown()),
+            "add targets = [\"sip:...\"] to that trunk",
         );
     }
     Some(trunk)
 }
 
-/// What `trusts` names.
+/// The values of `trusts`.
 #[derive(Clone, Copy)]
 enum Trusted {
     AssertedIdentity,

@@ -1,4 +1,4 @@
-//! Values that TOML has no type for: durations, and strings that stand elsewhere.
+//! Values without a TOML type of their own: durations, and references to variables and files.
 
 use std::env;
 use std::fmt;
@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use super::source::{Source, Span};
 
-/// A string of the file, expanded, with its place.
+/// A string after expansion, with its place in the file.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Text {
     value: String,
     span: Span,
-    /// Whether the string stands in the file itself. One from elsewhere may be a secret and is never shown.
+    /// True if the string is written in the file. A string from another place may be a secret and is never shown.
     literal: bool,
 }
 
 impl Text {
-    /// Expands `raw` if it is `${env:NAME}` or `${file:PATH}`; the error says what is wrong and how to mend it.
+    /// Expands `raw` if it is `${env:NAME}` or `${file:PATH}`. The error has the problem and the remedy.
     pub(crate) fn expand(raw: &str, span: Span, source: &Source) -> Result<Self, (String, String)> {
         let Some(reference) = raw.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) else {
             if raw.contains("${env:") || raw.contains("${file:") {
@@ -32,7 +32,7 @@ impl Text {
             Some(("file", path)) => file(path, source)?,
             _ => {
                 return Err((
-                    format!("`{raw}` refers to nothing known"),
+                    format!("`{raw}` is not a known reference"),
                     "write `${env:NAME}` or `${file:PATH}`".into(),
                 ));
             }
@@ -48,14 +48,14 @@ impl Text {
         &self.span
     }
 
-    /// Whether it stands in the file itself.
+    /// Returns true if the string is written in the file.
     pub(crate) fn is_literal(&self) -> bool {
         self.literal
     }
 
-    /// How a message names the value: as it stands in the file, or not at all.
+    /// Returns the value for a message. A value from another place is not shown.
     pub(crate) fn shown(&self) -> String {
-        if self.literal { format!("`{}`", self.value) } else { "the value referred to".into() }
+        if self.literal { format!("`{}`", self.value) } else { "the referenced value".into() }
     }
 }
 
@@ -71,18 +71,21 @@ fn environment(name: &str) -> Result<String, (String, String)> {
             env::VarError::NotPresent => "is not set",
             env::VarError::NotUnicode(_) => "is not UTF-8",
         };
-        (format!("the environment variable `{name}` {what}"), format!("set `{name}` before the start"))
+        (
+            format!("the environment variable `{name}` {what}"),
+            format!("set `{name}` before you start attesta"),
+        )
     })?;
     if value.len() as u64 > MAX_REFERENCE {
         return Err((
-            format!("the environment variable `{name}` is longer than {MAX_REFERENCE} octets"),
+            format!("the environment variable `{name}` has more than {MAX_REFERENCE} octets"),
             String::new(),
         ));
     }
     Ok(value)
 }
 
-/// The content of a file without its last line end.
+/// Returns the content of a file without its last line break.
 fn file(path: &str, source: &Source) -> Result<String, (String, String)> {
     let path = source.resolve(path);
     let octets = crate::files::read_bounded(&path, MAX_REFERENCE).map_err(|error| {
@@ -92,12 +95,12 @@ fn file(path: &str, source: &Source) -> Result<String, (String, String)> {
         )
     })?;
     let text = String::from_utf8(octets)
-        .map_err(|_| (format!("{} is not UTF-8", path.display()), "only text can be referred to".into()))?;
+        .map_err(|_| (format!("{} is not UTF-8", path.display()), "the file must contain text".into()))?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
 }
 
-/// Reads a whole number and its unit: `"300ms"`, `"60s"`, `"5m"`, `"24h"`, `"7d"`.
+/// Parses a whole number and its unit: `"300ms"`, `"60s"`, `"5m"`, `"24h"`, `"7d"`.
 pub(crate) fn duration(text: &str) -> Option<Duration> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at_checked(unit_at)?;
@@ -113,21 +116,21 @@ pub(crate) fn duration(text: &str) -> Option<Duration> {
     }
 }
 
-/// The word of `words` that `written` most likely means, if one is close.
+/// Returns the word of `words` that is most similar to `written`, if one is similar enough.
 pub(crate) fn nearest<'w>(written: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     let written = written.to_ascii_lowercase();
     words
         .into_iter()
         .map(|word| (strsim::jaro_winkler(&written, word), word))
-        .filter(|(likeness, _)| *likeness > CLOSE)
+        .filter(|(likeness, _)| *likeness > MIN_SIMILARITY)
         .max_by(|(one, _), (other, _)| one.total_cmp(other))
         .map(|(_, word)| word)
 }
 
-/// The longest string that `${env:NAME}` or `${file:PATH}` may stand for, in octets.
+/// The longest content of `${env:NAME}` or `${file:PATH}`, in octets.
 const MAX_REFERENCE: u64 = 64 * 1024;
-/// The Jaro-Winkler similarity above which a word is worth suggesting.
-const CLOSE: f64 = 0.8;
+/// The Jaro-Winkler similarity above which a word is suggested.
+const MIN_SIMILARITY: f64 = 0.8;
 
 #[cfg(test)]
 mod tests {
@@ -148,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_finds_its_word() {
+    fn a_misspelt_word_finds_its_match() {
         let keys = ["name", "sources", "targets", "on_sign_failure"];
         assert_eq!(nearest("sorces", keys), Some("sources"));
         assert_eq!(nearest("Target", keys), Some("targets"));
@@ -174,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_file_holds_is_never_shown() {
+    fn the_content_of_a_referenced_file_is_never_shown() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("secret"), "hunter2\n").unwrap();
         let source = Source::new("f", "", folder.path());

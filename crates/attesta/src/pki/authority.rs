@@ -1,4 +1,4 @@
-//! Who is who in a throw-away hierarchy: the STI roots and what is below them, and the STI-PA beside.
+//! The certificates of a throw-away hierarchy: the STI root with those below it, and the separate STI-PA.
 
 use std::error::Error;
 use std::fmt;
@@ -13,10 +13,10 @@ use super::profile::{CRL_URL, Profile, Validity, serial_number};
 use super::scope::Scope;
 use super::trust_list::SignedTrustList;
 
-/// A throw-away STI root with an intermediate, a leaf and a delegate, and beside it an STI-PA with a root of its own that
-/// signs revocation lists and the list of authorities. All keys are of P-256, and all certificates valid for the same time.
+/// A throw-away STI root with an intermediate, a leaf and a delegate. A separate STI-PA with its own root signs
+/// revocation lists and the list of authorities. All keys are P-256 keys. All certificates are valid for the same time.
 ///
-/// Each value has keys and names of its own: nothing in one hierarchy is taken for anything in another.
+/// Each value has its own keys and names, so that objects of two hierarchies cannot be confused.
 pub struct ThrowAwayPki {
     root: CertifiedIssuer<'static, KeyPair>,
     intermediate: CertifiedIssuer<'static, KeyPair>,
@@ -29,14 +29,14 @@ pub struct ThrowAwayPki {
     validity: Validity,
 }
 
-/// The authority of a provider that passes numbers on, and the certificate of one who has them from it (RFC 9060).
+/// The authority of a provider that delegates numbers, and the certificate of a delegate (RFC 9060).
 struct Delegation {
     authority: CertifiedIssuer<'static, KeyPair>,
     delegate: Certificate,
     delegate_key: KeyPair,
 }
 
-/// The STI-PA: its PKI is not below the STI root.
+/// The STI-PA. Its PKI is not below the STI root.
 struct Administrator {
     root: CertifiedIssuer<'static, KeyPair>,
     crl_signer: Certificate,
@@ -48,24 +48,25 @@ struct Administrator {
 }
 
 impl ThrowAwayPki {
-    /// Makes keys and certificates that are valid from `not_before` to `not_after`; the leaf vouches for `scopes`.
+    /// Creates keys and certificates that are valid from `not_before` to `not_after`. The leaf gets `scopes` as its
+    /// TNAuthList.
     ///
-    /// A leaf of a service provider has exactly one [`Scope::Provider`] and nothing else (ATIS-1000080); a delegate's
-    /// has numbers (RFC 9060): those of `scopes`, or else +12155550000 to +12155559999.
+    /// A service provider's leaf has exactly one [`Scope::Provider`] and nothing else (ATIS-1000080). A delegate has
+    /// numbers (RFC 9060): the numbers in `scopes`, or +12155550000 to +12155559999 if there are none.
     ///
     /// # Errors
-    /// The times are not in order or end after the year 2049, or the system gives no randomness.
+    /// The times are not in order or end after the year 2049, or the operating system provides no randomness.
     pub fn generate(scopes: &[Scope], not_before: UnixTime, not_after: UnixTime) -> Result<Self, PkiError> {
         let validity = Validity::new(not_before, not_after).ok_or(PkiError(Failure::Validity))?;
         let root_key = new_key()?;
-        let mark = mark(&root_key);
-        let crl_signer_name = Name::new(format!("SHAKEN Throw-away CRL Signer {mark}"));
+        let suffix = suffix(&root_key);
+        let crl_signer_name = Name::new(format!("SHAKEN Throw-away CRL Signer {suffix}"));
         let profile = Profile { validity, crl_issuer: &crl_signer_name };
 
-        let root_params = profile.root(&Name::new(format!("SHAKEN Throw-away Root {mark}")), &root_key);
+        let root_params = profile.root(&Name::new(format!("SHAKEN Throw-away Root {suffix}")), &root_key);
         let root = CertifiedIssuer::self_signed(root_params, root_key)?;
 
-        let intermediate_name = Name::new(format!("SHAKEN Throw-away Intermediate {mark}"));
+        let intermediate_name = Name::new(format!("SHAKEN Throw-away Intermediate {suffix}"));
         let intermediate_key = new_key()?;
         let intermediate_params = profile.intermediate(&intermediate_name, &intermediate_key);
         let intermediate = CertifiedIssuer::signed_by(intermediate_params, intermediate_key, &root)?;
@@ -79,8 +80,8 @@ impl ThrowAwayPki {
         let leaf_serial = serial_number(&leaf_params, &leaf_key);
         let leaf = leaf_params.signed_by(&leaf_key, &intermediate)?;
 
-        let delegation = Delegation::new(&profile, &mark, scopes, &intermediate)?;
-        let administrator = Administrator::new(&profile, &mark)?;
+        let delegation = Delegation::new(&profile, &suffix, scopes, &intermediate)?;
+        let administrator = Administrator::new(&profile, &suffix)?;
         Ok(Self {
             root,
             intermediate,
@@ -94,91 +95,92 @@ impl ThrowAwayPki {
         })
     }
 
-    /// The root certificate, PEM: what a verifier takes as its anchor.
+    /// Returns the root certificate as PEM: the anchor of a verifier.
     pub fn root_pem(&self) -> String {
         self.root.pem()
     }
 
-    /// The root's private key, PKCS #8 PEM.
+    /// Returns the root's private key as PKCS #8 PEM.
     pub fn root_key_pem(&self) -> String {
         self.root.key().serialize_pem()
     }
 
-    /// The intermediate certificate, PEM.
+    /// Returns the intermediate certificate as PEM.
     pub fn intermediate_pem(&self) -> String {
         self.intermediate.pem()
     }
 
-    /// The intermediate's private key, PKCS #8 PEM.
+    /// Returns the intermediate's private key as PKCS #8 PEM.
     pub fn intermediate_key_pem(&self) -> String {
         self.intermediate.key().serialize_pem()
     }
 
-    /// The leaf, then the intermediate, PEM: what `x5u` serves (RFC 8555 section 9.1).
+    /// Returns the leaf followed by the intermediate as PEM, for the server at `x5u` (RFC 8555 section 9.1).
     pub fn leaf_chain_pem(&self) -> String {
         format!("{}{}", self.leaf.pem(), self.intermediate.pem())
     }
 
-    /// The leaf's private key, PKCS #8 PEM.
+    /// Returns the leaf's private key as PKCS #8 PEM.
     pub fn leaf_key_pem(&self) -> String {
         self.leaf_key.serialize_pem()
     }
 
-    /// The certificate of the authority that delegates, PEM: below the intermediate, with a TNAuthList.
+    /// Returns the certificate of the delegating authority as PEM. It is below the intermediate and has a TNAuthList.
     pub fn delegate_authority_pem(&self) -> String {
         self.delegation.authority.pem()
     }
 
-    /// The private key of the authority that delegates, PKCS #8 PEM.
+    /// Returns the private key of the delegating authority as PKCS #8 PEM.
     pub fn delegate_authority_key_pem(&self) -> String {
         self.delegation.authority.key().serialize_pem()
     }
 
-    /// The delegate's certificate and all above it but the root, PEM: what its `x5u` serves (RFC 9060 section 7).
+    /// Returns the delegate's certificate followed by those above it except the root, as PEM, for the server at its
+    /// `x5u` (RFC 9060 section 7).
     pub fn delegate_chain_pem(&self) -> String {
         let delegate = self.delegation.delegate.pem();
         format!("{delegate}{}{}", self.delegate_authority_pem(), self.intermediate.pem())
     }
 
-    /// The delegate's private key, PKCS #8 PEM.
+    /// Returns the delegate's private key as PKCS #8 PEM.
     pub fn delegate_key_pem(&self) -> String {
         self.delegation.delegate_key.serialize_pem()
     }
 
-    /// The STI-PA's root, PEM: what its signers lead to, and nothing else does.
+    /// Returns the STI-PA's root as PEM. Only the STI-PA's signers are below it.
     pub fn administrator_root_pem(&self) -> String {
         self.administrator.root.pem()
     }
 
-    /// The private key of the STI-PA's root, PKCS #8 PEM.
+    /// Returns the private key of the STI-PA's root as PKCS #8 PEM.
     pub fn administrator_root_key_pem(&self) -> String {
         self.administrator.root.key().serialize_pem()
     }
 
-    /// The certificate of the CRL signer, PEM: what a verifier takes as its anchor for CRLs.
+    /// Returns the certificate of the CRL signer as PEM: a verifier's anchor for CRLs.
     pub fn crl_signer_pem(&self) -> String {
         self.administrator.crl_signer.pem()
     }
 
-    /// The CRL signer's private key, PKCS #8 PEM.
+    /// Returns the CRL signer's private key as PKCS #8 PEM.
     pub fn crl_signer_key_pem(&self) -> String {
         self.administrator.crl_signer_key.serialize_pem()
     }
 
-    /// The certificate of the trust list's signer, PEM.
+    /// Returns the certificate of the trust list's signer as PEM.
     pub fn trust_list_signer_pem(&self) -> String {
         self.administrator.trust_list_signer.pem()
     }
 
-    /// The private key of the trust list's signer, PKCS #8 PEM.
+    /// Returns the private key of the trust list's signer as PKCS #8 PEM.
     pub fn trust_list_signer_key_pem(&self) -> String {
         self.administrator.trust_list_signer_key.serialize_pem()
     }
 
-    /// The STI-PA's list of authorities, which are the root alone: a JWS in compact form (ATIS-1000084).
+    /// Returns the STI-PA's list of authorities, which contains only the root: a JWS in compact form (ATIS-1000084).
     ///
     /// # Errors
-    /// The system gives no randomness.
+    /// The operating system provides no randomness.
     pub fn trust_list(&self) -> Result<String, PkiError> {
         let list = SignedTrustList {
             x5u: TRUST_LIST_SIGNER_URL,
@@ -189,23 +191,24 @@ impl ThrowAwayPki {
         Ok(list.signed_by(&self.administrator.trust_list_signer_key)?)
     }
 
-    /// An indirect CRL that revokes nothing, PEM.
+    /// Returns an indirect CRL without entries, as PEM.
     ///
     /// # Errors
-    /// The system gives no randomness.
+    /// The operating system provides no randomness.
     pub fn crl_pem(&self) -> Result<String, PkiError> {
         self.indirect_crl(1, &[])
     }
 
-    /// The indirect CRL that follows the one of [`Self::crl_pem`] and revokes the leaf, PEM.
+    /// Returns the indirect CRL that follows the CRL of [`Self::crl_pem`] and revokes the leaf, as PEM.
     ///
     /// # Errors
-    /// The system gives no randomness.
+    /// The operating system provides no randomness.
     pub fn crl_revoking_leaf_pem(&self) -> Result<String, PkiError> {
         self.indirect_crl(2, &[Revoked { issuer: &self.intermediate_name, serial: &self.leaf_serial }])
     }
 
-    /// The list, and the certificate of its signer behind it, for those who know only the STI-PA's root.
+    /// Returns the list followed by the certificate of its signer. Verifiers that have only the STI-PA's root need that
+    /// certificate.
     fn indirect_crl(&self, number: u64, revoked: &[Revoked<'_>]) -> Result<String, PkiError> {
         let list = IndirectCrl {
             issuer: &self.administrator.crl_signer_name,
@@ -223,10 +226,11 @@ impl ThrowAwayPki {
 }
 
 impl Delegation {
-    /// The authority has the provider's code, if there is one, and the numbers; the delegate has the numbers alone.
+    /// Creates the authority with the provider's code, if there is one, and the numbers. The delegate gets only the
+    /// numbers.
     fn new(
         profile: &Profile<'_>,
-        mark: &str,
+        suffix: &str,
         scopes: &[Scope],
         issuer: &Issuer<'_, KeyPair>,
     ) -> Result<Self, PkiError> {
@@ -238,7 +242,7 @@ impl Delegation {
         let provider = scopes.iter().filter(|scope| scope.provider_code().is_some());
         let all: Vec<_> = provider.cloned().chain(numbers.iter().cloned()).collect();
 
-        let name = Name::new(format!("SHAKEN Throw-away Delegation {mark}"));
+        let name = Name::new(format!("SHAKEN Throw-away Delegation {suffix}"));
         let key = new_key()?;
         let params = profile.delegate_authority(&name, &all, &key);
         let authority = CertifiedIssuer::signed_by(params, key, issuer)?;
@@ -251,9 +255,9 @@ impl Delegation {
 }
 
 impl Administrator {
-    fn new(profile: &Profile<'_>, mark: &str) -> Result<Self, PkiError> {
+    fn new(profile: &Profile<'_>, suffix: &str) -> Result<Self, PkiError> {
         let root_key = new_key()?;
-        let root_params = profile.root(&Name::new(format!("STI-PA Throw-away Root {mark}")), &root_key);
+        let root_params = profile.root(&Name::new(format!("STI-PA Throw-away Root {suffix}")), &root_key);
         let root = CertifiedIssuer::self_signed(root_params, root_key)?;
 
         let crl_signer_key = new_key()?;
@@ -262,7 +266,7 @@ impl Administrator {
         let crl_signer = params.signed_by(&crl_signer_key, &root)?;
 
         let trust_list_signer_key = new_key()?;
-        let name = Name::new(format!("STI-PA Throw-away List Signer {mark}"));
+        let name = Name::new(format!("STI-PA Throw-away List Signer {suffix}"));
         let params = profile.trust_list_signer(&name, &trust_list_signer_key);
         let trust_list_signer = params.signed_by(&trust_list_signer_key, &root)?;
         let crl_signer_name = profile.crl_issuer.clone();
@@ -288,13 +292,13 @@ fn new_key() -> Result<KeyPair, PkiError> {
     Ok(KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?)
 }
 
-/// What tells the names of one hierarchy from those of another: the start of a digest of the root's key.
-fn mark(key: &KeyPair) -> String {
+/// Returns the first octets of a digest of the root's key. They make the names of one hierarchy unique.
+fn suffix(key: &KeyPair) -> String {
     let digest = CertificateParams::default().key_identifier(key);
     digest.iter().take(4).map(|octet| format!("{octet:02x}")).collect()
 }
 
-/// Why no hierarchy could be made.
+/// Reports why no hierarchy could be created.
 #[derive(Debug)]
 pub struct PkiError(Failure);
 
@@ -310,7 +314,7 @@ impl fmt::Display for PkiError {
             Failure::Validity => {
                 f.write_str("a certificate's validity must end after it begins, and before 2050")
             }
-            Failure::Generation(error) => write!(f, "no throw-away certificate could be made: {error}"),
+            Failure::Generation(error) => write!(f, "cannot create a throw-away certificate: {error}"),
         }
     }
 }
@@ -323,9 +327,9 @@ impl From<rcgen::Error> for PkiError {
     }
 }
 
-/// The numbers that are delegated where none are named.
+/// The delegated numbers if `scopes` has none.
 const DELEGATED: &str = "+1215555....";
-/// Where the certificate of the trust list's signer would be had: a reserved name, too.
+/// The URL of the trust list signer's certificate. Nothing is served there: the name is reserved (RFC 2606).
 const TRUST_LIST_SIGNER_URL: &str = "https://sti-pa.example/trust-list-signer.pem";
 
 #[cfg(test)]
@@ -353,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn the_leaf_and_the_delegate_are_fit_to_sign() {
+    fn the_leaf_and_the_delegate_can_sign() {
         let pki = pki();
         for (chain, key) in
             [(pki.leaf_chain_pem(), pki.leaf_key_pem()), (pki.delegate_chain_pem(), pki.delegate_key_pem())]
@@ -387,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn two_hierarchies_share_no_name_and_no_number() {
+    fn two_hierarchies_share_no_name_and_no_serial_number() {
         let (one, other) = (pki(), pki());
         let subjects = |pki: &ThrowAwayPki| {
             let anchors = anchors(pki.root_pem());
@@ -398,14 +402,14 @@ mod tests {
     }
 
     #[test]
-    fn a_validity_that_makes_no_sense_is_refused() {
+    fn an_impossible_validity_is_refused() {
         let scope = [Scope::provider("1234").unwrap()];
         assert!(ThrowAwayPki::generate(&scope, at(2), at(1)).is_err());
         assert!(ThrowAwayPki::generate(&scope, at(1), at(END_OF_UTC_TIME)).is_err());
     }
 
     #[test]
-    fn the_lists_are_believed_under_their_signer_and_under_its_root() {
+    fn the_lists_verify_with_either_anchor() {
         let pki = pki();
         let leaf = CertificateChain::parse(pki.leaf_chain_pem().as_bytes()).unwrap();
         let leaf = Certificate::from_der(leaf.leaf()).unwrap();
@@ -419,9 +423,9 @@ mod tests {
                 assert!(list.is_indirect());
                 assert_eq!((list.len(), list.revokes(&leaf)), (usize::from(revokes), revokes));
             }
-            let stranger =
+            let unknown =
                 Crl::read(list.as_bytes(), signer.certificates(), &anchors(pki.root_pem()), at(BEGIN));
-            assert!(stranger.is_err(), "the STI root does not speak for the STI-PA");
+            assert!(unknown.is_err(), "the STI-PA is not below the STI root");
         }
     }
 

@@ -1,4 +1,4 @@
-//! An indirect CRL (RFC 5280 section 5) as the STI-PA issues it: one list for the certificates of every STI-CA.
+//! An indirect CRL (RFC 5280 section 5) as issued by the STI-PA: one list for the certificates of every STI-CA.
 
 use rcgen::{KeyPair, SigningKey};
 use yasna::models::{ObjectIdentifier, UTCTime};
@@ -6,7 +6,7 @@ use yasna::{DERWriter, Tag};
 
 use super::der::{Name, write_directory_name, write_distribution_point_name, write_extension};
 
-/// What an indirect CRL says.
+/// The content of an indirect CRL.
 pub(super) struct IndirectCrl<'a> {
     pub(super) issuer: &'a Name,
     pub(super) issuer_key_id: &'a [u8],
@@ -17,14 +17,14 @@ pub(super) struct IndirectCrl<'a> {
     pub(super) revoked: &'a [Revoked<'a>],
 }
 
-/// A revoked certificate: its serial number counts together with its issuer (RFC 5280 section 5.3.3).
+/// A revoked certificate. The issuer and the serial number together identify it (RFC 5280 section 5.3.3).
 pub(super) struct Revoked<'a> {
     pub(super) issuer: &'a Name,
     pub(super) serial: &'a [u8],
 }
 
 impl IndirectCrl<'_> {
-    /// The DER of the list, signed with `key`, which must be a P-256 key.
+    /// Returns the DER of the list, signed with `key`, which must be a P-256 key.
     pub(super) fn signed_by(&self, key: &KeyPair) -> Result<Vec<u8>, rcgen::Error> {
         let list = yasna::construct_der(|writer| self.write(writer));
         let signature = key.sign(&list)?;
@@ -37,7 +37,7 @@ impl IndirectCrl<'_> {
         }))
     }
 
-    /// `TBSCertList`.
+    /// Writes `TBSCertList`.
     fn write(&self, writer: DERWriter<'_>) {
         writer.write_sequence(|writer| {
             writer.next().write_u8(VERSION_2);
@@ -92,7 +92,7 @@ impl Revoked<'_> {
     }
 }
 
-/// `AlgorithmIdentifier` of ecdsa-with-SHA256 (RFC 5758 section 3.2), which has no parameters.
+/// Writes the `AlgorithmIdentifier` of ecdsa-with-SHA256 (RFC 5758 section 3.2). It has no parameters.
 fn write_algorithm(writer: DERWriter<'_>) {
     writer.write_sequence(|writer| {
         writer.next().write_oid(&ObjectIdentifier::from_slice(OID_ECDSA_WITH_SHA256));

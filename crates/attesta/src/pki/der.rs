@@ -1,11 +1,11 @@
-//! The pieces of X.509 (RFC 5280) that `rcgen` does not write.
+//! The parts of X.509 (RFC 5280) that `rcgen` does not write.
 
 use rcgen::string::PrintableString;
 use rcgen::{DistinguishedName, DnType, DnValue};
 use yasna::models::ObjectIdentifier;
 use yasna::{DERWriter, DERWriterSeq, Tag};
 
-/// A distinguished name of the three attributes that SHAKEN certificates have (ATIS-1000080).
+/// A distinguished name with the three attributes of SHAKEN certificates (ATIS-1000080).
 #[derive(Clone)]
 pub(super) struct Name {
     common_name: String,
@@ -16,7 +16,7 @@ impl Name {
         Self { common_name: common_name.into() }
     }
 
-    /// The name as `rcgen` takes it, which then writes the same octets as [`Self::write`].
+    /// Returns the name for `rcgen`, which writes the same octets as [`Self::write`].
     pub(super) fn distinguished_name(&self) -> DistinguishedName {
         let mut name = DistinguishedName::new();
         let country = PrintableString::try_from(COUNTRY).expect("two capital letters");
@@ -35,7 +35,7 @@ impl Name {
     }
 }
 
-/// One `RelativeDistinguishedName` of one attribute (RFC 5280 section 4.1.2.4).
+/// Writes one `RelativeDistinguishedName` with one attribute (RFC 5280 section 4.1.2.4).
 fn write_attribute(writer: &mut DERWriterSeq<'_>, oid: &[u64], value: impl FnOnce(DERWriter<'_>)) {
     writer.next().write_set(|writer| {
         writer.next().write_sequence(|writer| {
@@ -45,7 +45,7 @@ fn write_attribute(writer: &mut DERWriterSeq<'_>, oid: &[u64], value: impl FnOnc
     });
 }
 
-/// `DistributionPointName` with `uri` as its full name (RFC 5280 section 4.2.1.13), inside its tag `[0]`.
+/// Writes a `DistributionPointName` with `uri` as its full name (RFC 5280 section 4.2.1.13), inside its tag `[0]`.
 pub(super) fn write_distribution_point_name(writer: DERWriter<'_>, uri: &str) {
     writer.write_tagged(Tag::context(0), |writer| {
         writer.write_tagged_implicit(Tag::context(0), |writer| {
@@ -56,14 +56,14 @@ pub(super) fn write_distribution_point_name(writer: DERWriter<'_>, uri: &str) {
     });
 }
 
-/// `GeneralNames` with `name` as its one directory name (RFC 5280 section 4.2.1.6).
+/// Writes `GeneralNames` with `name` as the only directory name (RFC 5280 section 4.2.1.6).
 pub(super) fn write_directory_name(writer: DERWriter<'_>, name: &Name) {
     writer.write_sequence(|writer| {
         writer.next().write_tagged(Tag::context(4), |writer| name.write(writer));
     });
 }
 
-/// One member of `Extensions` (RFC 5280 section 4.1), its value being what `value` writes.
+/// Writes one member of `Extensions` (RFC 5280 section 4.1). `value` writes its content.
 pub(super) fn write_extension(
     writer: &mut DERWriterSeq<'_>,
     oid: &[u64],

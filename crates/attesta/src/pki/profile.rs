@@ -13,7 +13,7 @@ use yasna::models::{ObjectIdentifier, UTCTime};
 use super::der::{Name, write_directory_name, write_distribution_point_name};
 use super::scope::{Scope, tn_auth_list};
 
-/// Seconds since the epoch, in order, and within what `UTCTime` can say (RFC 5280 section 4.1.2.5.1).
+/// A validity period: seconds since the epoch, in order, within the range of `UTCTime` (RFC 5280 section 4.1.2.5.1).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Validity {
     not_before: Duration,
@@ -21,7 +21,7 @@ pub(super) struct Validity {
 }
 
 impl Validity {
-    /// None when the times are not in order or end after the year 2049.
+    /// Returns `None` if the times are not in order or end after the year 2049.
     pub(super) fn new(not_before: UnixTime, not_after: UnixTime) -> Option<Self> {
         let (not_before, not_after) = (not_before.as_secs(), not_after.as_secs());
         if not_before >= not_after || not_after >= END_OF_UTC_TIME {
@@ -38,20 +38,20 @@ impl Validity {
         UTCTime::from_datetime(date_time_ymd(1970, 1, 1) + self.not_after)
     }
 
-    /// Seconds since the epoch.
+    /// Returns seconds since the epoch.
     pub(super) fn not_after(self) -> u64 {
         self.not_after.as_secs()
     }
 }
 
-/// The certificate profile: one function per role.
+/// The certificate profile, with one function for each role.
 pub(super) struct Profile<'a> {
     pub(super) validity: Validity,
     pub(super) crl_issuer: &'a Name,
 }
 
 impl Profile<'_> {
-    /// A root: of the STI certificates, or of the STI-PA's own.
+    /// Returns the parameters of a root: the STI root or the STI-PA's root.
     pub(super) fn root(&self, name: &Name, key: &KeyPair) -> CertificateParams {
         let mut params = self.common(name, key);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -59,15 +59,15 @@ impl Profile<'_> {
         params
     }
 
-    /// An STI-CA's intermediate: below it are leaves, and the authority of one who delegates.
+    /// Returns the parameters of an STI-CA's intermediate. Below it are leaves and delegating authorities.
     pub(super) fn intermediate(&self, name: &Name, key: &KeyPair) -> CertificateParams {
         let mut params = self.authority(name, key, 1);
         params.custom_extensions = vec![certificate_policy(), self.crl_distribution_point()];
         params
     }
 
-    /// The subordinate authority of a provider that delegates numbers: its TNAuthList limits what is below it
-    /// (RFC 9060 section 4).
+    /// Returns the parameters of the subordinate authority of a provider that delegates numbers. Its TNAuthList limits
+    /// the certificates below it (RFC 9060 section 4).
     pub(super) fn delegate_authority(
         &self,
         name: &Name,
@@ -80,7 +80,7 @@ impl Profile<'_> {
         params
     }
 
-    /// What signs PASSporTs.
+    /// Returns the parameters of a certificate that signs PASSporTs.
     pub(super) fn leaf(&self, name: &Name, scopes: &[Scope], key: &KeyPair) -> CertificateParams {
         let mut params = self.end_entity(name, key, KeyUsagePurpose::DigitalSignature);
         params.custom_extensions =
@@ -88,12 +88,12 @@ impl Profile<'_> {
         params
     }
 
-    /// What signs the STI-PA's revocation lists.
+    /// Returns the parameters of the certificate that signs the STI-PA's revocation lists.
     pub(super) fn crl_signer(&self, key: &KeyPair) -> CertificateParams {
         self.end_entity(self.crl_issuer, key, KeyUsagePurpose::CrlSign)
     }
 
-    /// What signs the STI-PA's list of authorities.
+    /// Returns the parameters of the certificate that signs the STI-PA's list of authorities.
     pub(super) fn trust_list_signer(&self, name: &Name, key: &KeyPair) -> CertificateParams {
         self.end_entity(name, key, KeyUsagePurpose::DigitalSignature)
     }
@@ -123,7 +123,7 @@ impl Profile<'_> {
         params
     }
 
-    /// One distribution point, with the name of the CRL's issuer, since the list is indirect.
+    /// Returns one distribution point with the name of the CRL's issuer, which an indirect list requires.
     fn crl_distribution_point(&self) -> CustomExtension {
         let points = yasna::construct_der(|writer| {
             writer.write_sequence(|writer| {
@@ -139,7 +139,7 @@ impl Profile<'_> {
     }
 }
 
-/// A positive number of 159 bits that nobody can foresee: a digest of the public key, which is random itself.
+/// Returns an unpredictable positive number of 159 bits: a digest of the public key, which is random.
 pub(super) fn serial_number(params: &CertificateParams, key: &KeyPair) -> Vec<u8> {
     let mut serial = params.key_identifier(key);
     if let Some(first) = serial.first_mut() {
@@ -165,7 +165,7 @@ fn tn_auth_list_extension(scopes: &[Scope]) -> CustomExtension {
 
 /// 2050-01-01T00:00:00Z, in seconds since the epoch.
 pub(super) const END_OF_UTC_TIME: u64 = 2_524_608_000;
-/// Where the CRL would be had. Nothing is served there: the name is reserved (RFC 2606).
+/// The URL of the CRL. Nothing is served there: the name is reserved (RFC 2606).
 pub(super) const CRL_URL: &str = "https://sti-pa.example/crl";
 const OID_TN_AUTH_LIST: &[u64] = &[1, 3, 6, 1, 5, 5, 7, 1, 26];
 const OID_CRL_DISTRIBUTION_POINTS: &[u64] = &[2, 5, 29, 31];

@@ -1,27 +1,27 @@
-//! What a certificate may vouch for: the entries of a TNAuthList (RFC 8226 section 9).
+//! The scope of a certificate: the entries of a TNAuthList (RFC 8226 section 9).
 
 use std::error::Error;
 use std::fmt;
 
 use yasna::{DERWriter, Tag};
 
-/// One entry of a TNAuthList: a service provider, a telephone number or a range of them (RFC 8226 section 9).
+/// One entry of a TNAuthList: a service provider, a telephone number or a range of numbers (RFC 8226 section 9).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// A service provider code: one or more of `0`-`9` and `A`-`Z`.
     Provider(ProviderCode),
     /// A single telephone number.
     Number(Digits),
-    /// `count` consecutive telephone numbers, `start` being the first.
+    /// `count` consecutive telephone numbers, beginning with `start`.
     Range {
         /// The first number.
         start: Digits,
-        /// How many numbers, itself included: two or more.
+        /// The number of telephone numbers, including the first: two or more.
         count: u64,
     },
 }
 
-/// A service provider code as SHAKEN certificates carry it (ATIS-1000080): `[0-9A-Z]+`.
+/// A service provider code in a SHAKEN certificate (ATIS-1000080): `[0-9A-Z]+`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderCode(String);
 
@@ -30,10 +30,10 @@ pub struct ProviderCode(String);
 pub struct Digits(String);
 
 impl Scope {
-    /// Reads a service provider code, such as `1234` or `818H`.
+    /// Parses a service provider code, such as `1234` or `818H`.
     ///
     /// # Errors
-    /// The code is empty, longer than ten characters or has one outside `0`-`9` and `A`-`Z`.
+    /// The code is empty, has more than ten characters, or has a character outside `0`-`9` and `A`-`Z`.
     pub fn provider(code: &str) -> Result<Self, ScopeError> {
         let valid = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_uppercase();
         if code.is_empty() || code.len() > MAX_PROVIDER_CODE || !code.bytes().all(valid) {
@@ -42,12 +42,12 @@ impl Scope {
         Ok(Self::Provider(ProviderCode(code.to_owned())))
     }
 
-    /// Reads a telephone number, such as `+12155551212`, or a range of them, in which each trailing dot stands for
-    /// any digit: `+1215555....` is the ten thousand numbers from `+12155550000`.
+    /// Parses a telephone number, such as `+12155551212`, or a range of numbers. In a range each trailing dot means any
+    /// digit: `+1215555....` is the ten thousand numbers from `+12155550000`.
     ///
     /// # Errors
-    /// Anything but a `+`, digits and trailing dots; more than 15 places; or a range that leaves no number above it
-    /// of the same length (RFC 8226 section 9).
+    /// The text has anything but a `+`, digits and trailing dots, or more than 15 places. Or no number of the same
+    /// length is above the range (RFC 8226 section 9).
     pub fn numbers(pattern: &str) -> Result<Self, ScopeError> {
         let places = pattern.strip_prefix('+').ok_or(ScopeError::Plus)?;
         let fixed = places.trim_end_matches('.');
@@ -68,7 +68,7 @@ impl Scope {
         Ok(Self::Range { start: Digits(format!("{fixed}{}", "0".repeat(free))), count })
     }
 
-    /// The provider code, if that is what this entry is.
+    /// Returns the provider code, if this entry is a provider.
     pub fn provider_code(&self) -> Option<&str> {
         match self {
             Self::Provider(code) => Some(&code.0),
@@ -76,7 +76,7 @@ impl Scope {
         }
     }
 
-    /// Writes the entry: explicit tags, as the ASN.1 module of RFC 8226 appendix A asks.
+    /// Writes the entry with explicit tags, as the ASN.1 module of RFC 8226 appendix A requires.
     fn write(&self, writer: DERWriter<'_>) {
         match self {
             Self::Provider(ProviderCode(code)) => {
@@ -105,7 +105,7 @@ impl fmt::Debug for Digits {
     }
 }
 
-/// The DER of a TNAuthList with `scopes` as its entries.
+/// Returns the DER of a TNAuthList with `scopes` as its entries.
 pub(super) fn tn_auth_list(scopes: &[Scope]) -> Vec<u8> {
     yasna::construct_der(|writer| {
         writer.write_sequence(|writer| {
@@ -116,16 +116,16 @@ pub(super) fn tn_auth_list(scopes: &[Scope]) -> Vec<u8> {
     })
 }
 
-/// Why a text is no [`Scope`].
+/// Reports why a text is not a [`Scope`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScopeError {
-    /// A provider code is 1 to 10 of `0`-`9` and `A`-`Z`.
+    /// A provider code must have 1 to 10 characters of `0`-`9` and `A`-`Z`.
     ProviderCode,
-    /// A number begins with `+` and its country code.
+    /// A number must begin with `+` and its country code.
     Plus,
-    /// After the `+` come digits, then dots.
+    /// After the `+`, a number has digits and then dots.
     Digits,
-    /// More places than the 15 of an E.164 number.
+    /// A number has more than the 15 digits of E.164.
     TooLong,
     /// The range ends at the last number of its length, which RFC 8226 section 9 does not allow.
     LastRange,
@@ -172,13 +172,13 @@ mod tests {
     }
 
     #[test]
-    fn entries_stand_in_the_order_given() {
+    fn entries_keep_their_order() {
         let scopes = [Scope::provider("1234").unwrap(), Scope::numbers("+18005551212").unwrap()];
         assert_eq!(der(&scopes), "3017a006160431323334a20d160b3138303035353531323132");
     }
 
     #[test]
-    fn what_is_no_scope_is_refused() {
+    fn malformed_scopes_are_refused() {
         for code in ["", "12a4", "12 4", "ÄÖ", "12345678901"] {
             assert_eq!(Scope::provider(code), Err(ScopeError::ProviderCode), "{code:?}");
         }

@@ -3,19 +3,19 @@
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use rcgen::{KeyPair, SigningKey};
 
-/// What a trust list says.
+/// The content of a trust list.
 pub(super) struct SignedTrustList<'a> {
-    /// Where the certificate of its signer would be had.
+    /// The URL of the signer's certificate.
     pub(super) x5u: &'a str,
     pub(super) sequence: u64,
     /// Seconds since the epoch.
     pub(super) expires: u64,
-    /// The authorities, PEM.
+    /// The authorities, as PEM.
     pub(super) authorities: &'a [String],
 }
 
 impl SignedTrustList<'_> {
-    /// The JWS, signed with `key`, which must be a P-256 key.
+    /// Returns the JWS, signed with `key`, which must be a P-256 key.
     pub(super) fn signed_by(&self, key: &KeyPair) -> Result<String, rcgen::Error> {
         let header = format!(r#"{{"alg":"ES256","typ":"JWT","x5u":{}}}"#, quoted(self.x5u));
         let authorities: Vec<_> = self.authorities.iter().map(|pem| quoted(pem)).collect();
@@ -26,7 +26,7 @@ impl SignedTrustList<'_> {
             authorities.join(",")
         );
         let signed = format!("{}.{}", encode(header.as_bytes()), encode(payload.as_bytes()));
-        let signature = fixed(&key.sign(signed.as_bytes())?).ok_or(rcgen::Error::RemoteKeyError)?;
+        let signature = fixed_width(&key.sign(signed.as_bytes())?).ok_or(rcgen::Error::RemoteKeyError)?;
         Ok(format!("{signed}.{}", encode(&signature)))
     }
 }
@@ -35,13 +35,13 @@ fn encode(octets: &[u8]) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(octets)
 }
 
-/// A JSON string. URLs and PEM have nothing else in them that JSON would have escaped.
+/// Returns a JSON string. URLs and PEM contain no other characters that JSON must escape.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
 }
 
-/// r and s of 32 octets each (RFC 7518 section 3.4), from the DER that certificates use.
-fn fixed(der: &[u8]) -> Option<Vec<u8>> {
+/// Converts a DER signature to r and s with 32 octets each (RFC 7518 section 3.4).
+fn fixed_width(der: &[u8]) -> Option<Vec<u8>> {
     let numbers = yasna::parse_der(der, |reader| {
         reader.read_sequence(|reader| {
             Ok([reader.next().read_bigint_bytes()?.0, reader.next().read_bigint_bytes()?.0])
@@ -56,5 +56,5 @@ fn fixed(der: &[u8]) -> Option<Vec<u8>> {
     Some(signature)
 }
 
-/// The octets of a number below the order of P-256.
+/// The size in octets of a number below the order of P-256.
 const COORDINATE: usize = 32;

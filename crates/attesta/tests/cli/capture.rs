@@ -1,4 +1,4 @@
-//! `attesta inspect` of captures, made here packet by packet.
+//! Tests of `attesta inspect` with captures that are built here packet by packet.
 
 use std::fs;
 
@@ -21,7 +21,7 @@ fn options(number: u32) -> Vec<u8> {
     .into_bytes()
 }
 
-/// A datagram in a frame.
+/// Returns an Ethernet frame with a UDP datagram.
 fn udp(payload: &[u8]) -> Vec<u8> {
     let mut frame = Vec::new();
     let builder = PacketBuilder::ethernet2([1; 6], [2; 6]).ipv4(A, B, 64).udp(5060, 5062);
@@ -36,7 +36,7 @@ fn udp_v6(payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// A segment in a frame.
+/// Returns an Ethernet frame with a TCP segment.
 fn tcp(number: u32, syn: bool, payload: &[u8]) -> Vec<u8> {
     let mut frame = Vec::new();
     let builder = PacketBuilder::ethernet2([1; 6], [2; 6]).ipv4(A, B, 64).tcp(5060, 5062, number, 1024);
@@ -45,7 +45,7 @@ fn tcp(number: u32, syn: bool, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// A pcap file; the order of its octets as asked for.
+/// Returns a pcap file in the given byte order.
 fn pcap(link: u16, big: bool, packets: &[Vec<u8>]) -> Vec<u8> {
     let number = |value: u32| if big { value.to_be_bytes() } else { value.to_le_bytes() };
     let mut file = Vec::new();
@@ -62,7 +62,7 @@ fn pcap(link: u16, big: bool, packets: &[Vec<u8>]) -> Vec<u8> {
     file
 }
 
-/// A pcapng file whose times are of nanoseconds.
+/// Returns a pcapng file with times in nanoseconds.
 fn pcapng(link: u16, packets: &[Vec<u8>]) -> Vec<u8> {
     let block = |kind: u32, body: &[u8]| {
         let length = (body.len().next_multiple_of(4) + 12) as u32;
@@ -87,7 +87,7 @@ fn pcapng(link: u16, packets: &[Vec<u8>]) -> Vec<u8> {
     file
 }
 
-/// The messages, and what was said of the whole.
+/// Returns the messages and the summary of the capture.
 fn inspect(file: &[u8]) -> (Vec<Value>, Value) {
     let finished = attesta_reading(["inspect", "-"], file);
     let mut lines = finished.json_lines();
@@ -137,7 +137,7 @@ fn each_format_and_each_link() {
 }
 
 #[test]
-fn messages_from_the_field_are_explained() {
+fn messages_from_the_field_are_decoded() {
     let Some(folder) = shared("testdata/pcap_sip") else { return };
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|kind| kind == "sip"));
@@ -156,7 +156,7 @@ fn messages_from_the_field_are_explained() {
 }
 
 #[test]
-fn a_connection_is_put_back_into_its_order() {
+fn tcp_segments_are_put_in_order() {
     let stream = [options(1), options(2), options(3)].concat();
     let piece = |from: usize, to: usize| tcp(1001 + from as u32, false, &stream[from..to]);
     let end = stream.len();
@@ -202,7 +202,7 @@ fn a_datagram_in_fragments_is_put_together() {
 }
 
 #[test]
-fn a_call_is_held_to_when_it_was_seen() {
+fn a_call_without_a_date_is_checked_at_its_capture_time() {
     let folder = crate::support::throw_away_pki(&[]);
     let key = folder.path().join("leaf.key.pem");
     let args = ["sign", "--key", crate::support::path(&key), "--x5u", "https://cr.example.net/leaf.pem"];
@@ -219,7 +219,7 @@ fn a_call_is_held_to_when_it_was_seen() {
 }
 
 #[test]
-fn what_breaks_off_or_lies_about_its_length_is_said_and_not_followed() {
+fn a_truncated_or_lying_capture_is_reported() {
     let good = pcap(ETHERNET, false, &[udp(&options(1)), udp(&options(2))]);
     let next = pcapng(ETHERNET, &[udp(&options(1)), udp(&options(2))]);
     for file in [&good, &next] {
@@ -236,5 +236,5 @@ fn what_breaks_off_or_lies_about_its_length_is_said_and_not_followed() {
     let (_, capture) = inspect(&good[..good.len() - 1]);
     assert_eq!(capture["findings"][0]["finding"], "capture-broken");
     let lying = [&good[..32], &[0xff; 4], &good[36..]].concat();
-    assert_eq!(inspect(&lying).1["findings"][0]["text"], "The file is broken behind octet 24.");
+    assert_eq!(inspect(&lying).1["findings"][0]["text"], "The file is broken after octet 24.");
 }

@@ -1,4 +1,4 @@
-//! What holds for every command: help, version, colour, usage errors.
+//! Tests for all commands: help, version, colour and usage errors.
 
 use std::process::Stdio;
 
@@ -43,7 +43,7 @@ fn usage_errors_are_status_2() {
 }
 
 #[test]
-fn colour_is_used_when_asked_for_only() {
+fn colour_is_used_only_on_request() {
     let refused =
         |color: &str| attesta(["check", "--color", color, "--config", "no-such-file"]).expect(2).stderr;
     assert!(refused("always").contains("\u{1b}["));
@@ -52,7 +52,7 @@ fn colour_is_used_when_asked_for_only() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_panic() {
+fn a_closed_output_causes_no_panic() {
     for command in [&["check", "--print-default"][..], &["--help"], &["parse", "-", "--json"]] {
         let mut child =
             program().args(command).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

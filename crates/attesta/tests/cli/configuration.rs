@@ -1,16 +1,16 @@
-//! `attesta check`, and what it says about a configuration that must be mended.
+//! Tests of `attesta check` and its faults.
 
 use std::fs;
 
 use crate::support::{Finished, attesta, path, throw_away_pki};
 
-/// `attesta check` on a file of `text`, in a folder that has a throw-away hierarchy.
+/// Runs `attesta check` on a file with `text`, in a folder with a throw-away hierarchy.
 fn check(text: &str) -> Finished {
     let folder = throw_away_pki(&[]);
     let file = folder.path().join("edge.toml");
     fs::write(&file, text).unwrap();
     let mut finished = attesta(["check", "--config", path(&file)]);
-    // The folder has another name each time.
+    // The folder name changes with each run.
     let prefix = format!("{}/", path(folder.path()));
     finished.stderr = finished.stderr.replace(&prefix, "");
     finished.stdout = finished.stdout.replace(&prefix, "");
@@ -48,7 +48,7 @@ listen = "off"
 #[test]
 fn the_default_is_good() {
     let finished = attesta(["check"]).expect(0);
-    assert_eq!(finished.stderr, "", "its certificate is fetched back from where it is served");
+    assert_eq!(finished.stderr, "", "the certificate can be fetched from its URL");
 }
 
 #[test]
@@ -60,7 +60,8 @@ fn a_certificate_that_verifiers_cannot_fetch_is_a_warning() {
 #[test]
 fn trunks_without_routes_are_a_warning() {
     let finished = check(&EDGE.replace("[[route]]\nto = \"carrier\"\n", "")).expect(0);
-    let warning = "warning: there is no [[route]]: no call is sent on\n  help: add [[route]] to = ";
+    let warning =
+        "warning: there is no [[route]], so the edge refuses every call\n  help: add [[route]] to = ";
     assert!(finished.stderr.contains(warning), "{}", finished.stderr);
 }
 
@@ -78,13 +79,13 @@ fn the_printed_default_is_the_default() {
 }
 
 #[test]
-fn a_good_file_is_told_in_text_and_json() {
+fn a_good_file_is_reported_as_text_and_json() {
     let text = check(EDGE).expect(0).stdout;
     assert!(text.contains("acme") && text.contains("carrier"), "{text}");
 }
 
 #[test]
-fn faults_are_told_with_file_line_and_column() {
+fn faults_have_file_line_and_column() {
     let finished = check(&EDGE.replace("sources", "sorces")).expect(2);
     assert_eq!(
         finished.stderr,
@@ -93,7 +94,7 @@ fn faults_are_told_with_file_line_and_column() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_told() {
+fn a_missing_file_is_reported() {
     let finished = attesta(["check", "--config", "no-such.toml"]).expect(2);
     assert!(finished.stderr.starts_with("error: no-such.toml: "), "{}", finished.stderr);
     assert!(finished.stderr.contains("help: "));
@@ -130,7 +131,7 @@ fn a_secret_is_never_shown() {
 }
 
 #[test]
-fn a_key_that_cannot_be_read_is_told_with_its_file() {
+fn an_unreadable_key_is_reported_with_its_file() {
     let finished = check(&EDGE.replace("leaf.key.pem", "nowhere.key.pem")).expect(2);
     assert!(finished.stderr.starts_with("error: edge.toml:7:7: "), "{}", finished.stderr);
     assert!(
@@ -141,14 +142,14 @@ fn a_key_that_cannot_be_read_is_told_with_its_file() {
 }
 
 #[test]
-fn a_key_of_another_certificate_is_told() {
+fn a_key_of_another_certificate_is_reported() {
     let finished = check(&EDGE.replace("leaf.key.pem", "root.key.pem")).expect(2);
     assert!(finished.stderr.contains("edge.toml:7:7: "), "{}", finished.stderr);
     assert!(finished.stderr.contains("help: "), "{}", finished.stderr);
 }
 
 #[test]
-fn a_certificate_url_that_verifiers_refuse_is_told() {
+fn a_url_that_verifiers_refuse_is_reported() {
     for url in ["http://cr.example.net/a", "https://cr.example.net:9999/a", "https://cr.example.net/a?b"] {
         let finished = check(&EDGE.replace("https://cr.example.net/leaf.pem", url)).expect(2);
         assert!(finished.stderr.contains("edge.toml:9:7: "), "{}", finished.stderr);
@@ -156,12 +157,12 @@ fn a_certificate_url_that_verifiers_refuse_is_told() {
 }
 
 #[test]
-fn revocation_lists_are_read_and_their_faults_told() {
+fn faults_of_revocation_lists_are_reported() {
     let verify = "[verify]\nanchors = \"sti-roots.pem\"\n";
     let lists = |keys: &str| check(&format!("{verify}{keys}\n[admin]\nlisten = \"off\"\n"));
     let good = "crl = [\"crl.pem\"]\ncrl_anchors = \"crl-signer.pem\"\ncrl_stale = \"hard\"";
     assert_eq!(lists(good).expect(0).stderr, "");
-    // Domains that believe the same roots keep what is revoked apart.
+    // Domains with the same roots keep separate revocation lists.
     let twice = format!("{good}\n[[trust]]\nname = \"lax\"\nanchors = \"sti-roots.pem\"");
     assert_eq!(lists(&twice).expect(0).stderr, "");
     for (keys, told) in [
@@ -173,12 +174,16 @@ fn revocation_lists_are_read_and_their_faults_told() {
         let finished = lists(keys).expect(2);
         assert!(finished.stderr.contains(told), "{}", finished.stderr);
     }
-    let nobody = check("[verify]\ncrl = \"crl.pem\"\ncrl_anchors = \"crl-signer.pem\"\n").expect(2);
-    assert!(nobody.stderr.contains("edge.toml:2:7: nobody's certificates are believed"), "{}", nobody.stderr);
+    let untrusted = check("[verify]\ncrl = \"crl.pem\"\ncrl_anchors = \"crl-signer.pem\"\n").expect(2);
+    assert!(
+        untrusted.stderr.contains("edge.toml:2:7: no certificates are trusted here"),
+        "{}",
+        untrusted.stderr
+    );
 }
 
 #[test]
-fn what_may_be_meant_otherwise_is_a_warning() {
+fn probable_mistakes_are_warnings() {
     let finished = check(&EDGE.replace("sip:127.0.0.1:5080", "sip:carrier.invalid")).expect(0);
     assert!(
         finished.stderr.starts_with("warning: edge.toml:20:12: carrier.invalid: "),
@@ -199,7 +204,7 @@ fn what_may_be_meant_otherwise_is_a_warning() {
 #[test]
 fn the_configuration_of_the_readme_is_good() {
     let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
-    // A crate from the registry comes without the page.
+    // A crate from the registry does not include the README.
     let Ok(readme) = fs::read_to_string(readme) else { return };
     let (_, rest) = readme.split_once("```toml\n").unwrap();
     let (text, _) = rest.split_once("```").unwrap();

@@ -1,4 +1,4 @@
-//! `attesta demo`.
+//! Tests of `attesta demo`.
 
 use crate::support::attesta;
 
@@ -12,7 +12,7 @@ fn every_call_verifies() {
 }
 
 #[test]
-fn the_ladder_is_what_crossed_the_sockets() {
+fn the_ladder_shows_every_datagram() {
     let report = attesta(["demo", "--json"]).expect(0).json();
     let ladder = report["ladder"].as_array().unwrap();
     let senders = |message: &str| -> Vec<&str> {
@@ -27,7 +27,7 @@ fn the_ladder_is_what_crossed_the_sockets() {
     assert_eq!(senders("BYE"), ["caller", "signing edge", "verifying edge"]);
     assert_eq!(senders("200 (BYE)"), ["callee", "signing edge", "verifying edge"]);
     let signed: Vec<_> = ladder.iter().filter(|rung| rung["message"] == "INVITE +Identity").collect();
-    assert_eq!(signed.len(), 2, "from the signing edge on");
+    assert_eq!(signed.len(), 2, "after the signing edge");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `attesta inspect`.
+//! Tests of `attesta inspect`.
 
 use std::fs;
 
@@ -73,7 +73,7 @@ fn keys_are_not_shown() {
     assert!(key.stdout.is_empty() && key.stderr.contains("private key, which is not shown"));
 }
 
-/// The words of the findings about `value`, with the grade before each.
+/// Returns the words of the findings about `value`, each after its grade.
 fn findings(value: &Value) -> Vec<String> {
     let found = value["findings"].as_array().map(Vec::as_slice).unwrap_or_default();
     let word = |finding: &Value| {
@@ -84,7 +84,7 @@ fn findings(value: &Value) -> Vec<String> {
 }
 
 #[test]
-fn certificates_are_held_to_the_profile() {
+fn certificates_are_checked_against_the_profile() {
     let pki = throw_away_pki(&[]);
     let json = attesta(["inspect", path(&pki.path().join("leaf.chain.pem"))]).expect(0).json();
     for certificate in json["certificates"].as_array().unwrap() {
@@ -174,7 +174,7 @@ fn encode(text: &str) -> String {
 }
 
 #[test]
-fn every_fault_of_a_token_is_named_at_once() {
+fn all_faults_of_a_token_are_listed() {
     let header = r#"{"typ":"passport","alg":"HS256","ppt":"shaken","x5u":"http://a/b"}"#;
     let payload = r#"{"attest":"D","dest":{"tn":"1"},"iat":"1443208345","orig":{"tn":"+1 215"}}"#;
     let token = format!("{}.{}.{}", encode(header), encode(payload), encode(&"s".repeat(64)));
@@ -197,7 +197,10 @@ fn every_fault_of_a_token_is_named_at_once() {
     let json = attesta_reading(["inspect", "-"], old.as_bytes()).expect(0).json();
     assert_eq!(findings(&json), ["note iat-stale"]);
     assert!(
-        json["findings"][0]["text"].as_str().unwrap().starts_with("It was issued at 2015-09-25T19:12:25Z, ")
+        json["findings"][0]["text"]
+            .as_str()
+            .unwrap()
+            .starts_with("The token was issued at 2015-09-25T19:12:25Z, ")
     );
 }
 
@@ -209,7 +212,7 @@ fn sign(pki: &tempfile::TempDir, more: &[&str]) -> String {
 }
 
 #[test]
-fn an_identity_is_held_against_its_message() {
+fn an_identity_is_checked_against_its_message() {
     let identity = sign(&throw_away_pki(&[]), &["--at", "2027-01-15T08:00:00Z"]);
     let message = |from: &str, date: &str| {
         format!(

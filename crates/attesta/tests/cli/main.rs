@@ -1,4 +1,4 @@
-//! The program, driven as an operator or a script drives it.
+//! Runs the program as an operator or a script does.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may panic")]
 

@@ -1,4 +1,4 @@
-//! `attesta parse`.
+//! Tests of `attesta parse`.
 
 use std::fs;
 use std::path::Path;
@@ -25,7 +25,7 @@ fn a_good_request_is_accepted() {
 }
 
 #[test]
-fn a_response_is_told_by_its_status() {
+fn a_response_has_its_status() {
     let response = GOOD.replace("OPTIONS sip:example.com SIP/2.0", "SIP/2.0 486 Busy Here");
     let line = parse(&response, 0);
     assert_eq!((&line["kind"], &line["status"]), (&"response".into(), &486.into()));
@@ -33,7 +33,7 @@ fn a_response_is_told_by_its_status() {
 }
 
 #[test]
-fn a_fault_is_told_with_its_place_and_the_answer() {
+fn a_fault_has_its_place_and_the_response() {
     let line = parse(&GOOD.replace("7 OPTIONS", "7 BYE"), 1);
     assert_eq!((&line["result"], &line["answer"]), (&"reject".into(), &400.into()));
     assert_eq!(line["error"]["kind"], "method-mismatch");
@@ -57,7 +57,7 @@ fn well_formed_is_not_the_same_as_supported() {
 }
 
 #[test]
-fn folders_are_read_in_order_and_streams_are_cut() {
+fn folders_are_read_in_order_and_streams_are_split() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("b")).unwrap();
     fs::write(folder.path().join("b/1.stream"), format!("\r\n\r\n{GOOD}{GOOD}\r\n")).unwrap();
@@ -76,7 +76,7 @@ fn folders_are_read_in_order_and_streams_are_cut() {
 }
 
 #[test]
-fn a_stream_that_cannot_be_cut_ends_with_its_fault() {
+fn a_broken_stream_ends_with_its_fault() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("x.stream");
     fs::write(&file, format!("{GOOD}{}{GOOD}", GOOD.replace("Content-Length: 0\r\n", ""))).unwrap();

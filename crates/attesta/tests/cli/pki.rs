@@ -1,4 +1,4 @@
-//! `attesta pki new`.
+//! Tests of `attesta pki new`.
 
 use std::fs;
 use std::process::Command;
@@ -40,7 +40,7 @@ fn a_folder_is_filled() {
 
 #[cfg(unix)]
 #[test]
-fn keys_are_for_their_owner_only() {
+fn only_the_owner_can_read_the_keys() {
     use std::os::unix::fs::PermissionsExt;
     let folder = throw_away_pki(&[]);
     for name in FILES {
@@ -50,11 +50,11 @@ fn keys_are_for_their_owner_only() {
 }
 
 #[test]
-fn what_is_there_stays_as_it_is() {
+fn existing_files_are_not_overwritten() {
     let folder = throw_away_pki(&[]);
     let before = fs::read(folder.path().join("leaf.key.pem")).unwrap();
     let refused = attesta(["pki", "new", path(folder.path())]).expect(2);
-    assert!(refused.stderr.contains("sti-roots.pem: the file is there already\n  help: name another folder"));
+    assert!(refused.stderr.contains("sti-roots.pem: the file already exists\n  help: choose another folder"));
     assert_eq!(fs::read(folder.path().join("leaf.key.pem")).unwrap(), before);
 }
 
@@ -77,7 +77,7 @@ fn json_names_the_files() {
 }
 
 #[test]
-fn what_is_no_scope_is_refused() {
+fn malformed_scopes_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     for args in [["--spc", "12 4"], ["--tn", "12155551212"], ["--tn", "+9..."], ["--days", "0"]] {
         attesta([&["pki", "new", path(folder.path())], &args[..]].concat()).expect(2);
@@ -85,7 +85,7 @@ fn what_is_no_scope_is_refused() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
-/// Each role by the hand of another implementation. Its own view of what an indirect list covers is not asked for.
+/// Checks each role with OpenSSL. How OpenSSL interprets the scope of an indirect list is not tested.
 #[test]
 fn openssl_agrees() {
     if Command::new("openssl").arg("version").output().is_err() {

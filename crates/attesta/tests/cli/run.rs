@@ -1,4 +1,4 @@
-//! `attesta run`.
+//! Tests of `attesta run`.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -11,7 +11,7 @@ use attesta::pki::{Scope, ThrowAwayPki};
 
 use crate::support::{attesta, path, program, throw_away_pki};
 
-/// A running edge; killed when dropped, should a test fail.
+/// A running edge. Dropping it kills the process, for tests that fail.
 struct Edge {
     child: Child,
     /// The lines of standard output, up to `ready`.
@@ -40,7 +40,7 @@ impl Edge {
         self.ready.iter().find_map(|line| line.strip_prefix(&prefix)).unwrap().parse().unwrap()
     }
 
-    /// The body of `GET path` from the admin listener, and its status.
+    /// Returns the status and the body of `GET path` from the admin listener.
     fn get(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.address("admin")).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: edge\r\nConnection: close\r\n\r\n").unwrap();
@@ -56,7 +56,7 @@ impl Edge {
         assert!(std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
-    /// Stops it at once, by a second signal, and gives the exit status and what was said on standard error.
+    /// Stops the edge immediately with a second signal. Returns the exit status and the text on standard error.
     #[cfg(unix)]
     fn stop(self) -> (Option<i32>, String) {
         self.signal("-TERM");
@@ -64,7 +64,7 @@ impl Edge {
         self.ends()
     }
 
-    /// Waits for its end, and gives the exit status and what was said on standard error.
+    /// Waits for the end of the edge. Returns the exit status and the text on standard error.
     #[cfg(unix)]
     fn ends(mut self) -> (Option<i32>, String) {
         let mut said = String::new();
@@ -80,7 +80,7 @@ impl Drop for Edge {
     }
 }
 
-/// The INVITE of a call to the built-in callee.
+/// Returns the INVITE of a call to the built-in callee.
 fn test_call(to: SocketAddr, from: SocketAddr) -> String {
     format!(
         "INVITE sip:+12025550100@{to};user=phone SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bKrun1;rport\r\n\
@@ -90,7 +90,7 @@ fn test_call(to: SocketAddr, from: SocketAddr) -> String {
     )
 }
 
-/// The embedded default on free ports.
+/// Returns the embedded default with free ports.
 fn default_on_free_ports(folder: &tempfile::TempDir) -> String {
     let printed = attesta(["check", "--print-default"]).expect(0).stdout;
     let text = printed.replace("127.0.0.1:5060", "127.0.0.1:0").replace("127.0.0.1:8060", "127.0.0.1:0");
@@ -104,8 +104,8 @@ fn default_on_free_ports(folder: &tempfile::TempDir) -> String {
 fn the_edge_is_ready_answers_and_stops() {
     let folder = tempfile::tempdir().unwrap();
     let edge = Edge::start(&["--config", &default_on_free_ports(&folder)]);
-    assert_eq!(edge.ready.len(), 4, "udp, tcp, admin and the word alone: {:?}", edge.ready);
-    assert_ne!(edge.address("udp").port(), 0, "the port really bound");
+    assert_eq!(edge.ready.len(), 4, "udp, tcp, admin and `ready` alone: {:?}", edge.ready);
+    assert_ne!(edge.address("udp").port(), 0, "the bound port");
 
     assert_eq!(edge.get("/health").0, 200);
     let (status, metrics) = edge.get("/metrics");
@@ -150,19 +150,19 @@ fn the_built_in_callee_answers() {
     edge.signal("-HUP");
     let (code, said) = edge.stop();
     assert_eq!(code, Some(0), "SIGHUP stops nothing");
-    assert!(said.contains("SIGHUP: the configuration is read at start only"), "{said}");
-    assert!(said.contains("stopped amid calls: their parties are not told calls=1"), "{said}");
+    assert!(said.contains("SIGHUP has no effect: the configuration is read at start only"), "{said}");
+    assert!(said.contains("stopped with calls in progress; no BYE was sent calls=1"), "{said}");
 }
 
 #[test]
 #[cfg(unix)]
-fn an_edge_that_is_told_to_stop_lets_its_calls_end() {
+fn a_stopping_edge_lets_its_calls_end() {
     let folder = tempfile::tempdir().unwrap();
     let edge = Edge::start(&["--config", &default_on_free_ports(&folder), "--drain", "1h"]);
     let mut phone = Phone::towards(edge.address("udp"));
     phone.calls();
     edge.signal("-TERM");
-    // The signal takes a moment to arrive, at each worker.
+    // The signal needs a moment to reach each worker.
     let is_open = |line: &str| line == "attesta_draining 0";
     while edge.get("/metrics").1.lines().any(is_open) {}
     let new = test_call(phone.edge, phone.local).replace("run", "new");
@@ -179,7 +179,7 @@ fn an_edge_that_is_told_to_stop_lets_its_calls_end() {
 
 #[test]
 #[cfg(unix)]
-fn an_edge_that_may_not_wait_hangs_up() {
+fn an_edge_without_drain_time_hangs_up() {
     let folder = tempfile::tempdir().unwrap();
     let edge = Edge::start(&["--config", &default_on_free_ports(&folder), "--drain", "0s"]);
     let mut phone = Phone::towards(edge.address("udp"));
@@ -193,12 +193,12 @@ fn an_edge_that_may_not_wait_hangs_up() {
     assert!(said.contains("cause=shut-down"), "{said}");
 }
 
-/// A phone in a call to the built-in callee.
+/// A telephone in a call to the built-in callee.
 struct Phone {
     socket: UdpSocket,
     edge: SocketAddr,
     local: SocketAddr,
-    /// The To header field of the callee in its dialog.
+    /// The callee's To header field in the dialog.
     to: String,
 }
 
@@ -214,7 +214,7 @@ impl Phone {
         self.socket.send_to(message.as_bytes(), self.edge).unwrap();
     }
 
-    /// Calls, and acknowledges the answer.
+    /// Places a call and acknowledges the answer.
     fn calls(&mut self) {
         self.asks(&test_call(self.edge, self.local));
         let ok = self.gets("SIP/2.0 200 ");
@@ -222,7 +222,7 @@ impl Phone {
         self.asks(&self.within("ACK", 1));
     }
 
-    /// A request within the dialog.
+    /// Returns a request within the dialog.
     fn within(&self, method: &str, seq: u32) -> String {
         let invite = test_call(self.edge, self.local);
         let to = invite.lines().find(|line| line.starts_with("To:")).unwrap();
@@ -233,7 +233,7 @@ impl Phone {
             .replace("z9hG4bKrun1", &format!("z9hG4bK{method}"))
     }
 
-    /// The next message that begins so; what comes again, or says that it takes time, is passed over.
+    /// Returns the next message that begins with `start`. Retransmissions and 100 responses are skipped.
     fn gets(&self, start: &str) -> String {
         let mut buffer = [0; 65_535];
         loop {
@@ -246,7 +246,7 @@ impl Phone {
     }
 }
 
-/// A 200 to a request.
+/// Returns a 200 response to a request.
 fn response(request: &str) -> String {
     let copied = ["Via:", "From:", "To:", "Call-ID:", "CSeq:"];
     let lines = request.lines().filter(|line| copied.iter().any(|name| line.starts_with(name)));
@@ -275,7 +275,7 @@ fn log_lines_can_be_json_and_show_no_number() {
 }
 
 #[test]
-fn a_taken_address_is_told_with_its_place() {
+fn an_address_in_use_is_reported_with_its_place() {
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("edge.toml");
@@ -317,10 +317,10 @@ fn a_key_that_does_not_fit_stops_the_start() {
 
 #[test]
 #[cfg(unix)]
-fn an_expired_certificate_sets_its_signer_aside_and_check_refuses_it() {
+fn an_expired_signer_is_out_of_service_and_check_refuses_it() {
     let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
     let scope = Scope::provider("1234").unwrap();
-    // Valid in the first days of 2024.
+    // The certificates are valid in the first days of 2024.
     let pki = ThrowAwayPki::generate(&[scope], at(1_704_067_200), at(1_704_240_000)).unwrap();
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("leaf.key.pem"), pki.leaf_key_pem()).unwrap();
@@ -337,6 +337,6 @@ fn an_expired_certificate_sets_its_signer_aside_and_check_refuses_it() {
 
     let edge = Edge::start(&["--config", path(&file)]);
     let (code, said) = edge.stop();
-    assert_eq!(code, Some(0), "it ran all the same");
-    assert!(said.contains("ERROR") && said.contains("signer \"acme\" is set aside"), "{said}");
+    assert_eq!(code, Some(0), "the edge ran anyway");
+    assert!(said.contains("ERROR") && said.contains("signer \"acme\" is out of service"), "{said}");
 }

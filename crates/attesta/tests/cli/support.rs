@@ -1,11 +1,11 @@
-//! Running the real program, and the shared test data.
+//! Runs the program, and finds the shared test data.
 
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What a finished command gave back.
+/// The result of a finished command.
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) code: i32,
@@ -14,12 +14,12 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
-    /// Standard output as JSON lines.
+    /// Returns standard output as JSON lines.
     pub(crate) fn json_lines(&self) -> Vec<serde_json::Value> {
         self.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// Standard output as one JSON object.
+    /// Returns standard output as one JSON object.
     pub(crate) fn json(&self) -> serde_json::Value {
         let mut lines = self.json_lines();
         assert_eq!(lines.len(), 1, "{self:?}");
@@ -33,7 +33,7 @@ impl Finished {
     }
 }
 
-/// The program, without anything from the environment that changes what it prints.
+/// Returns the program without environment variables that change its output.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_attesta"));
     command.env_remove("ATTESTA_LOG").env_remove("NO_COLOR").env("TERM", "xterm").stdin(Stdio::null());
@@ -53,7 +53,7 @@ pub(crate) fn attesta_reading<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(args: 
 fn finish(command: &mut Command, input: &[u8]) -> Finished {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     if let Some(mut stdin) = child.stdin.take() {
-        // A program that refuses its arguments reads nothing.
+        // A program that refuses its arguments reads no input.
         let _ = stdin.write_all(input);
     }
     let output = child.wait_with_output().unwrap();
@@ -64,7 +64,7 @@ fn finish(command: &mut Command, input: &[u8]) -> Finished {
     }
 }
 
-/// A folder with a fresh throw-away hierarchy.
+/// Returns a folder with a new throw-away hierarchy.
 pub(crate) fn throw_away_pki(args: &[&str]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut all = vec!["pki", "new", path(folder.path())];
@@ -77,7 +77,8 @@ pub(crate) fn path(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// A folder of the shared test data; `None`, said on standard error, where it is not there and need not be.
+/// Returns a folder of the shared test data. Returns `None` and says so on standard error if the folder is missing and
+/// not required.
 pub(crate) fn shared(folder: &str) -> Option<PathBuf> {
     let root = std::env::var_os("ATTESTA_SHARED")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
@@ -85,12 +86,13 @@ pub(crate) fn shared(folder: &str) -> Option<PathBuf> {
     if found.is_dir() {
         return Some(found);
     }
-    assert!(std::env::var_os("ATTESTA_REQUIRE_SHARED").is_none(), "{} is not there", found.display());
+    assert!(std::env::var_os("ATTESTA_REQUIRE_SHARED").is_none(), "{} is missing", found.display());
     skips(&format!("{} is not there", found.display()));
     None
 }
 
-/// Says that a test does not run, and why: not by a macro, since what those print, a test that passes keeps to itself.
+/// Says that a test does not run, and why. The print macros are not used, because the test runner hides their output
+/// for a test that passes.
 pub(crate) fn skips(why: &str) {
     let _ = writeln!(std::io::stderr(), "skipped: {why}");
 }

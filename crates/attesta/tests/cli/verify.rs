@@ -1,4 +1,4 @@
-//! `attesta sign` and `attesta verify`.
+//! Tests of `attesta sign` and `attesta verify`.
 
 use std::fs;
 
@@ -8,21 +8,22 @@ use tempfile::TempDir;
 use crate::support::{Finished, attesta, attesta_reading, path, throw_away_pki};
 
 const URL: &str = "https://cr.example.net/leaf.pem";
-/// 2026-11-21T00:00:00Z lies within no certificate made today; `now` does.
 const CALLER: &str = "+12155551212";
 const CALLEE: &str = "+12155551213";
 
-struct Desk {
-    pki: TempDir,
+/// A throw-away hierarchy in a folder. Tests verify at the current time, because a fixed time lies outside the validity of
+/// certificates made today.
+struct Hierarchy {
+    folder: TempDir,
 }
 
-impl Desk {
+impl Hierarchy {
     fn new() -> Self {
-        Self { pki: throw_away_pki(&[]) }
+        Self { folder: throw_away_pki(&[]) }
     }
 
     fn file(&self, name: &str) -> String {
-        path(&self.pki.path().join(name)).to_owned()
+        path(&self.folder.path().join(name)).to_owned()
     }
 
     fn sign(&self, more: &[&str]) -> String {
@@ -31,7 +32,7 @@ impl Desk {
         attesta(args.iter().chain(more)).expect(0).stdout.trim_end().to_owned()
     }
 
-    /// `attesta verify` of an INVITE with `identities`.
+    /// Runs `attesta verify` on an INVITE with `identities`.
     fn verify(&self, identities: &[&str], more: &[&str]) -> Finished {
         let anchors = self.file("sti-roots.pem");
         let cert = format!("{URL}={}", self.file("leaf.chain.pem"));
@@ -56,12 +57,12 @@ fn check<'a>(judgement: &'a Value, name: &str) -> &'a str {
 }
 
 #[test]
-fn what_is_signed_verifies() {
-    let desk = Desk::new();
+fn a_signed_call_verifies() {
+    let hierarchy = Hierarchy::new();
     let origid = "1b7aa0d8-6d2b-4e0f-9a5a-2f4f6b1a0c11";
-    let identity = desk.sign(&["--origid", origid, "--attest", "B"]);
+    let identity = hierarchy.sign(&["--origid", origid, "--attest", "B"]);
     assert!(identity.ends_with(&format!(";info=<{URL}>;alg=ES256;ppt=shaken")), "{identity}");
-    let judgement = desk.verify(&[&identity], &[]).expect(0).json();
+    let judgement = hierarchy.verify(&[&identity], &[]).expect(0).json();
     assert_eq!(judgement["verdict"], "pass");
     assert_eq!((&judgement["attest"], &judgement["origid"]), (&"B".into(), &origid.into()));
     assert_eq!(judgement["verstat"], "TN-Validation-Passed");
@@ -71,13 +72,13 @@ fn what_is_signed_verifies() {
 
 #[test]
 fn a_changed_octet_fails() {
-    let desk = Desk::new();
-    let identity = desk.sign(&[]);
+    let hierarchy = Hierarchy::new();
+    let identity = hierarchy.sign(&[]);
     let (token, parameters) = identity.split_once(';').unwrap();
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let first = if signature.starts_with('A') { "B" } else { "A" };
     let forged = format!("{signed}.{first}{};{parameters}", &signature[1..]);
-    let judgement = desk.verify(&[&forged], &[]).expect(1).json();
+    let judgement = hierarchy.verify(&[&forged], &[]).expect(1).json();
     assert_eq!(
         (&judgement["verdict"], &judgement["verstat"]),
         (&"fail".into(), &"TN-Validation-Failed".into())
@@ -88,49 +89,49 @@ fn a_changed_octet_fails() {
 
 #[test]
 fn nothing_to_judge_is_status_3() {
-    let desk = Desk::new();
-    let judgement = desk.verify(&[], &[]).expect(3).json();
+    let hierarchy = Hierarchy::new();
+    let judgement = hierarchy.verify(&[], &[]).expect(3).json();
     assert_eq!((&judgement["verdict"], &judgement["reason"]), (&"none".into(), &"no-identity".into()));
     assert_eq!((&judgement["verstat"], &judgement["code"]), (&"No-TN-Validation".into(), &428.into()));
     assert_eq!(judgement["identities"].as_array().unwrap().len(), 0);
 }
 
 #[test]
-fn a_certificate_that_is_not_at_hand_is_unavailable() {
-    let desk = Desk::new();
-    let identity = desk.sign(&[]);
-    let anchors = desk.file("sti-roots.pem");
+fn a_missing_certificate_is_unavailable() {
+    let hierarchy = Hierarchy::new();
+    let identity = hierarchy.sign(&[]);
+    let anchors = hierarchy.file("sti-roots.pem");
     let args = ["verify", "--anchors", &anchors, "-"];
     let judgement = attesta_reading(args, invite(&[&identity]).as_bytes()).expect(3).json();
     assert_eq!((&judgement["code"], &judgement["reason"]), (&436.into(), &"certificate-unavailable".into()));
 }
 
 #[test]
-fn time_is_what_at_says() {
-    let desk = Desk::new();
-    let identity = desk.sign(&["--at", "2026-01-01T00:00:00Z"]);
-    let judgement = desk.verify(&[&identity], &[]).expect(1).json();
+fn at_sets_the_time_of_verification() {
+    let hierarchy = Hierarchy::new();
+    let identity = hierarchy.sign(&["--at", "2026-01-01T00:00:00Z"]);
+    let judgement = hierarchy.verify(&[&identity], &[]).expect(1).json();
     assert_eq!((&judgement["code"], &judgement["reason"]), (&403.into(), &"iat-stale".into()));
-    let judgement = desk.verify(&[&identity], &["--at", "1767225630"]).expect(1).json();
+    let judgement = hierarchy.verify(&[&identity], &["--at", "1767225630"]).expect(1).json();
     assert_eq!(judgement["reason"], "certificate-not-yet-valid", "half a minute after the signature");
 }
 
 #[test]
-fn a_stranger_s_root_is_not_believed() {
-    let (desk, stranger) = (Desk::new(), Desk::new());
-    let identity = desk.sign(&[]);
-    let cert = format!("{URL}={}", desk.file("leaf.chain.pem"));
-    let args = ["verify", "--anchors", &stranger.file("sti-roots.pem"), "--cert", &cert, "-"];
+fn an_unknown_root_is_not_trusted() {
+    let (hierarchy, other) = (Hierarchy::new(), Hierarchy::new());
+    let identity = hierarchy.sign(&[]);
+    let cert = format!("{URL}={}", hierarchy.file("leaf.chain.pem"));
+    let args = ["verify", "--anchors", &other.file("sti-roots.pem"), "--cert", &cert, "-"];
     let judgement = attesta_reading(args, invite(&[&identity]).as_bytes()).expect(1).json();
     assert_eq!((&judgement["code"], &judgement["reason"]), (&437.into(), &"untrusted-issuer".into()));
 }
 
 #[test]
 fn one_identity_that_passes_is_enough() {
-    let desk = Desk::new();
-    let identity = desk.sign(&[]);
+    let hierarchy = Hierarchy::new();
+    let identity = hierarchy.sign(&[]);
     let other = identity.replace("ppt=shaken", "ppt=unheard-of");
-    let judgement = desk.verify(&[&other, &identity], &[]).expect(0).json();
+    let judgement = hierarchy.verify(&[&other, &identity], &[]).expect(0).json();
     let results: Vec<_> = judgement["identities"]
         .as_array()
         .unwrap()
@@ -142,9 +143,9 @@ fn one_identity_that_passes_is_enough() {
 
 #[test]
 fn the_configuration_says_how_strict_to_be() {
-    let desk = Desk::new();
-    let identity = desk.sign(&["--at", "2026-01-01T00:00:00Z"]);
-    let file = desk.pki.path().join("edge.toml");
+    let hierarchy = Hierarchy::new();
+    let identity = hierarchy.sign(&["--at", "2026-01-01T00:00:00Z"]);
+    let file = hierarchy.folder.path().join("edge.toml");
     fs::write(&file, "[verify]\nanchors = \"sti-roots.pem\"\nverstat_profile = \"atis-1000082\"\n").unwrap();
     let args = ["verify", "--config", path(&file), "-"];
     let judgement = attesta_reading(args, invite(&[&identity]).as_bytes()).expect(1).json();
@@ -155,17 +156,17 @@ fn the_configuration_says_how_strict_to_be() {
 }
 
 #[test]
-fn a_revoked_leaf_fails_under_the_signer_of_the_list_and_under_its_root() {
-    let desk = Desk::new();
-    let identity = desk.sign(&[]);
+fn a_revoked_leaf_fails_with_either_anchor_of_the_list() {
+    let hierarchy = Hierarchy::new();
+    let identity = hierarchy.sign(&[]);
     for anchors in ["crl-signer.pem", "sti-pa-root.pem"] {
-        let anchors = desk.file(anchors);
-        let (empty, full) = (desk.file("crl.pem"), desk.file("crl-revoking-leaf.pem"));
+        let anchors = hierarchy.file(anchors);
+        let (empty, full) = (hierarchy.file("crl.pem"), hierarchy.file("crl-revoking-leaf.pem"));
         let judgement =
-            desk.verify(&[&identity], &["--crl", &empty, "--crl-anchors", &anchors]).expect(0).json();
+            hierarchy.verify(&[&identity], &["--crl", &empty, "--crl-anchors", &anchors]).expect(0).json();
         assert_eq!(check(&judgement, "revocation"), "pass");
         let lists = ["--crl", &empty, "--crl", &full, "--crl-anchors", &anchors];
-        let judgement = desk.verify(&[&identity], &lists).expect(1).json();
+        let judgement = hierarchy.verify(&[&identity], &lists).expect(1).json();
         assert_eq!((&judgement["code"], &judgement["reason"]), (&437.into(), &"certificate-revoked".into()));
         let failed = judgement["identities"][0]["checks"].as_array().unwrap().iter();
         let failed: Vec<_> = failed.filter(|check| check["result"] == "fail").collect();
@@ -178,10 +179,10 @@ fn a_revoked_leaf_fails_under_the_signer_of_the_list_and_under_its_root() {
 
 #[test]
 fn a_list_that_cannot_be_used_is_status_2_and_says_why() {
-    let desk = Desk::new();
-    let identity = desk.sign(&[]);
+    let hierarchy = Hierarchy::new();
+    let identity = hierarchy.sign(&[]);
     let (list, signer, leaf) =
-        (desk.file("crl.pem"), desk.file("crl-signer.pem"), desk.file("leaf.chain.pem"));
+        (hierarchy.file("crl.pem"), hierarchy.file("crl-signer.pem"), hierarchy.file("leaf.chain.pem"));
     for (args, complaint) in [
         (
             &["--crl", &list][..],
@@ -195,28 +196,28 @@ fn a_list_that_cannot_be_used_is_status_2_and_says_why() {
         (&["--crl", "/nonexistent", "--crl-anchors", &signer], "/nonexistent: cannot be read"),
         (&["--crl", &list, "--crl-anchors", &signer, "--at", "2001-01-01T00:00:00Z"], "dated in the future"),
     ] {
-        let refused = desk.verify(&[&identity], args).expect(2);
+        let refused = hierarchy.verify(&[&identity], args).expect(2);
         assert!(refused.stdout.is_empty() && refused.stderr.contains(complaint), "{}", refused.stderr);
     }
 }
 
 #[test]
-fn the_lists_may_stand_in_the_configuration() {
-    let desk = Desk::new();
-    let identity = desk.sign(&[]);
-    let file = desk.pki.path().join("edge.toml");
+fn lists_may_come_from_the_configuration() {
+    let hierarchy = Hierarchy::new();
+    let identity = hierarchy.sign(&[]);
+    let file = hierarchy.folder.path().join("edge.toml");
     let verify = |list: &str, more: &[&str]| {
         let text = format!(
             "[verify]\nanchors = \"sti-roots.pem\"\ncrl = \"{list}\"\ncrl_anchors = \"sti-pa-root.pem\"\ncrl_stale = \"hard\"\n"
         );
         fs::write(&file, text).unwrap();
-        let cert = format!("{URL}={}", desk.file("leaf.chain.pem"));
+        let cert = format!("{URL}={}", hierarchy.file("leaf.chain.pem"));
         let args = ["verify", "--config", path(&file), "--cert", &cert, "-"];
         attesta_reading(args.iter().chain(more), invite(&[&identity]).as_bytes())
     };
     verify("crl.pem", &[]).expect(0);
     assert_eq!(verify("crl-revoking-leaf.pem", &[]).expect(1).json()["reason"], "certificate-revoked");
-    let other = desk.file("crl.pem");
+    let other = hierarchy.file("crl.pem");
     verify("crl-revoking-leaf.pem", &["--crl", &other]).expect(0);
     assert!(
         verify("sti-roots.pem", &[])
@@ -227,10 +228,10 @@ fn the_lists_may_stand_in_the_configuration() {
 }
 
 #[test]
-fn a_delegate_vouches_for_its_numbers_alone() {
-    let desk = Desk::new();
-    let (key, anchors) = (desk.file("delegate.key.pem"), desk.file("sti-roots.pem"));
-    let cert = format!("{URL}={}", desk.file("delegate.chain.pem"));
+fn a_delegate_vouches_only_for_its_numbers() {
+    let hierarchy = Hierarchy::new();
+    let (key, anchors) = (hierarchy.file("delegate.key.pem"), hierarchy.file("sti-roots.pem"));
+    let cert = format!("{URL}={}", hierarchy.file("delegate.chain.pem"));
     for (ppt, orig, status, reason) in [
         ("base", CALLER, 0, Value::Null),
         ("base", "+18005551212", 1, "number-not-covered".into()),
@@ -247,8 +248,8 @@ fn a_delegate_vouches_for_its_numbers_alone() {
 
 #[test]
 fn numbers_are_signed_in_their_canonical_form() {
-    let desk = Desk::new();
-    let key = desk.file("leaf.key.pem");
+    let hierarchy = Hierarchy::new();
+    let key = hierarchy.file("leaf.key.pem");
     for (orig, dest) in [
         ("+1 (215) 555-1212", "1.215.555.1213"),
         ("tel:+1-215-555-1212", "sip:+12155551213@example.net;user=phone"),
@@ -256,7 +257,7 @@ fn numbers_are_signed_in_their_canonical_form() {
     ] {
         let args = ["sign", "--key", &key, "--x5u", URL, "--orig", orig, "--dest", dest, "--json"];
         let signed = attesta(args).expect(0).json();
-        desk.verify(&[signed["identity"].as_str().unwrap()], &[]).expect(0);
+        hierarchy.verify(&[signed["identity"].as_str().unwrap()], &[]).expect(0);
     }
     let args = ["sign", "--key", &key, "--x5u", URL, "--orig", CALLER, "--dest", "urn:service:sos"];
     let emergency =
@@ -281,29 +282,29 @@ fn numbers_are_signed_in_their_canonical_form() {
 }
 
 #[test]
-fn a_list_out_of_date_is_warned_of_and_refused_only_by_a_hard_policy() {
-    let desk = Desk::new();
+fn only_a_hard_policy_refuses_an_expired_list() {
+    let hierarchy = Hierarchy::new();
     let late = "2049-12-31T00:00:00Z";
-    let identity = desk.sign(&["--at", late]);
-    let (list, signer) = (desk.file("crl.pem"), desk.file("crl-signer.pem"));
+    let identity = hierarchy.sign(&["--at", late]);
+    let (list, signer) = (hierarchy.file("crl.pem"), hierarchy.file("crl-signer.pem"));
     let lists = ["--crl", &list, "--crl-anchors", &signer, "--at", late];
-    // The certificates expire with the list; which is why it is the first to be found out of date.
-    let warned = desk.verify(&[&identity], &lists).expect(1);
-    assert!(warned.stderr.contains("the revocation list is out of date since 20"), "{}", warned.stderr);
+    // The certificates expire at the same time as the list, but the list is checked first.
+    let warned = hierarchy.verify(&[&identity], &lists).expect(1);
+    assert!(warned.stderr.contains("the revocation list is past its nextUpdate, 20"), "{}", warned.stderr);
     assert_eq!(check(&warned.json(), "revocation"), "pass");
     let refused =
-        desk.verify(&[&identity], &[&lists[..], &["--crl-stale", "hard"]].concat()).expect(1).json();
+        hierarchy.verify(&[&identity], &[&lists[..], &["--crl-stale", "hard"]].concat()).expect(1).json();
     assert_eq!(check(&refused, "revocation"), "fail");
-    let none = desk.verify(&[&desk.sign(&[])], &["--crl-stale", "hard"]).expect(1).json();
-    assert_eq!(none["reason"], "revocation-unknown", "a hard policy without a list believes nothing");
+    let none = hierarchy.verify(&[&hierarchy.sign(&[])], &["--crl-stale", "hard"]).expect(1).json();
+    assert_eq!(none["reason"], "revocation-unknown", "under a hard policy without a list nothing verifies");
 }
 
 #[test]
-fn of_several_messages_each_is_judged_and_a_replay_is_flagged() {
-    let desk = Desk::new();
-    let (identity, other) = (desk.sign(&[]), desk.sign(&["--attest", "C"]));
+fn each_message_is_verified_and_a_replay_is_flagged() {
+    let hierarchy = Hierarchy::new();
+    let (identity, other) = (hierarchy.sign(&[]), hierarchy.sign(&["--attest", "C"]));
     let write = |name: &str, call: &str, identity: &str| {
-        let path = desk.pki.path().join(name);
+        let path = hierarchy.folder.path().join(name);
         fs::write(&path, invite(&[identity]).replace("Call-ID: 1", &format!("Call-ID: {call}"))).unwrap();
         path.to_str().unwrap().to_owned()
     };
@@ -311,10 +312,10 @@ fn of_several_messages_each_is_judged_and_a_replay_is_flagged() {
     let again = write("again.sip", "a", &identity);
     let replay = write("replay.sip", "b", &identity);
     let fresh = write("fresh.sip", "c", &other);
-    let stream = desk.pki.path().join("calls.stream");
+    let stream = hierarchy.folder.path().join("calls.stream");
     fs::write(&stream, invite(&[&identity]) + &invite(&[&other])).unwrap();
-    let anchors = desk.file("sti-roots.pem");
-    let cert = format!("{URL}={}", desk.file("leaf.chain.pem"));
+    let anchors = hierarchy.file("sti-roots.pem");
+    let cert = format!("{URL}={}", hierarchy.file("leaf.chain.pem"));
     let args =
         ["verify", "--anchors", &anchors, "--cert", &cert, &first, &again, &replay, &fresh, path(&stream)];
     let lines = attesta(args).expect(0).json_lines();
@@ -336,7 +337,7 @@ fn of_several_messages_each_is_judged_and_a_replay_is_flagged() {
         (Some(0), "A", true),
         (Some(1), "C", true),
     ];
-    assert_eq!(seen, expected, "a replay is flagged, and its verdict stands");
+    assert_eq!(seen, expected, "a replay is flagged and its verdict does not change");
     assert_eq!(lines[2]["file"], replay.as_str());
     fs::write(&replay, invite(&[])).unwrap();
     attesta(args).expect(0);
@@ -345,13 +346,13 @@ fn of_several_messages_each_is_judged_and_a_replay_is_flagged() {
 }
 
 #[test]
-fn what_is_no_request_is_status_2() {
-    let desk = Desk::new();
-    let anchors = desk.file("sti-roots.pem");
+fn anything_but_a_request_is_status_2() {
+    let hierarchy = Hierarchy::new();
+    let anchors = hierarchy.file("sti-roots.pem");
     for input in ["garbage", "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP a\r\n\r\n"] {
         attesta_reading(["verify", "--anchors", &anchors, "-"], input.as_bytes()).expect(2);
     }
-    let key = desk.file("leaf.key.pem");
+    let key = hierarchy.file("leaf.key.pem");
     attesta_reading(["verify", "--anchors", &key, "-"], invite(&[]).as_bytes()).expect(2);
     attesta(["sign", "--key", &anchors, "--x5u", URL, "--orig", CALLER, "--dest", CALLEE]).expect(2);
     attesta(["sign", "--key", &key, "--x5u", "http://a/b", "--orig", CALLER, "--dest", CALLEE]).expect(2);

@@ -1,4 +1,4 @@
-//! One call of the demonstration, and what is known of it.
+//! One call of the demonstration and its result.
 
 use std::time::Duration;
 
@@ -6,25 +6,25 @@ use attesta_sip::{From, Identity, Name, NameAddr, PAssertedIdentity, Request, Ur
 use attesta_stir::Verstat;
 use serde_json::{Map, Value};
 
-use super::ladder::Crossing;
+use super::ladder::CapturedDatagram;
 use super::phone::CallError;
 use crate::cli::passport;
 
-/// A call that was placed, come what may.
+/// A placed call, successful or not.
 pub(super) struct PlacedCall {
-    /// The time until the answer, or why there was none.
+    /// The time until the answer, or the error.
     pub(super) set_up: Result<Duration, CallError>,
-    /// The time until the end.
+    /// The time until the end of the call.
     pub(super) lasted: Duration,
-    /// What the callee received.
+    /// The content of the INVITE at the callee.
     pub(super) received: Option<Received>,
-    /// What crossed the sockets, in order of time.
-    pub(super) crossings: Vec<Crossing>,
+    /// All captured datagrams, in order of time.
+    pub(super) datagrams: Vec<CapturedDatagram>,
 }
 
 /// What the callee's INVITE says about the caller.
 pub(super) struct Received {
-    /// The verdict, as the verifying edge wrote it.
+    /// The verdict of the verifying edge.
     pub(super) verstat: Option<String>,
     /// The PASSporT of the Identity header field, decoded.
     pub(super) passport: Option<Map<String, Value>>,
@@ -35,12 +35,12 @@ impl PlacedCall {
         set_up: Result<Duration, CallError>,
         lasted: Duration,
         invite: Option<Request>,
-        crossings: Vec<Crossing>,
+        datagrams: Vec<CapturedDatagram>,
     ) -> Self {
-        Self { set_up, lasted, received: invite.as_ref().map(Received::of), crossings }
+        Self { set_up, lasted, received: invite.as_ref().map(Received::of), datagrams }
     }
 
-    /// Whether the call came about, and its callee learnt that the caller's number is vouched for.
+    /// Returns true if the call was answered and its INVITE told the callee that the number was verified.
     pub(super) fn is_verified(&self) -> bool {
         let verstat = self.received.as_ref().and_then(|received| received.verstat.as_deref());
         self.set_up.is_ok() && verstat == Some(Verstat::TnValidationPassed.as_str())
@@ -60,7 +60,7 @@ impl Received {
     }
 }
 
-/// The `verstat` parameter of a number, which stands before the `@` in a SIP URI (3GPP TS 24.229 section 7.2A.20).
+/// Returns the `verstat` parameter of a number. In a SIP URI it precedes the `@` (3GPP TS 24.229 section 7.2A.20).
 fn verstat_of(address: NameAddr<'_>) -> Option<String> {
     let uri = address.uri();
     let parameters = match uri {

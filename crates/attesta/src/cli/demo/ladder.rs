@@ -1,4 +1,4 @@
-//! The ladder: what crossed the sockets, drawn one message per line.
+//! Draws the captured datagrams as a ladder diagram, one message per line.
 
 use std::io::{self, Write};
 use std::time::Instant;
@@ -7,9 +7,9 @@ use anstyle::Style;
 use attesta_sip::{CSeq, Limits, Message, Method, Name};
 use bytes::Bytes;
 
-use crate::cli::screen::Palette;
+use crate::console::Palette;
 
-/// Who stands on the ladder, from left to right.
+/// The parties of the ladder, from left to right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Party {
     Caller,
@@ -30,7 +30,7 @@ impl Party {
         }
     }
 
-    /// The terminal column of its line.
+    /// Returns the terminal column of the party's vertical line.
     fn column(self) -> usize {
         FIRST_COLUMN
             + SPACING
@@ -43,17 +43,17 @@ impl Party {
     }
 }
 
-/// One datagram, as it was read from a socket or written to one.
+/// One datagram that was sent or received.
 #[derive(Clone, Debug)]
-pub(super) struct Crossing {
+pub(super) struct CapturedDatagram {
     pub(super) at: Instant,
     pub(super) from: Party,
     pub(super) to: Party,
     pub(super) data: Bytes,
 }
 
-impl Crossing {
-    /// Whether this is the answer to a BYE, after which nothing of the call crosses here again.
+impl CapturedDatagram {
+    /// Returns true if this is the final response to a BYE. After it the call sends nothing more on this hop.
     pub(super) fn ends_a_hop(&self) -> bool {
         let Ok(Message::Response(response)) = Message::parse(self.data.clone(), &Limits::default()) else {
             return false;
@@ -62,7 +62,7 @@ impl Crossing {
         response.status().is_final() && cseq.is_some_and(|cseq| *cseq.method() == Method::Bye)
     }
 
-    /// What stands on the arrow: the method, or the status and what it answers.
+    /// Returns the label of the arrow: the method, or the status with its method.
     pub(super) fn label(&self) -> Label {
         let Ok(message) = Message::parse(self.data.clone(), &Limits::default()) else {
             return Label { text: format!("{} octets", self.data.len()), kind: Kind::Failure };
@@ -87,7 +87,7 @@ impl Crossing {
     }
 }
 
-/// The text of an arrow, and what sort of message it is.
+/// The label of an arrow and the kind of its message.
 pub(super) struct Label {
     pub(super) text: String,
     kind: Kind,
@@ -112,21 +112,21 @@ impl Kind {
     }
 }
 
-/// Draws `crossings`, which are in order of time, with the milliseconds since the first on the left.
-pub(super) fn draw(out: &mut impl Write, palette: Palette, crossings: &[Crossing]) -> io::Result<()> {
-    write_heads(out, palette)?;
-    let Some(start) = crossings.first().map(|crossing| crossing.at) else { return Ok(()) };
-    for crossing in crossings {
-        let elapsed = crossing.at.saturating_duration_since(start).as_secs_f64() * 1000.0;
+/// Draws `datagrams`, which must be in order of time. The left column shows milliseconds since the first.
+pub(super) fn draw(out: &mut impl Write, palette: Palette, datagrams: &[CapturedDatagram]) -> io::Result<()> {
+    write_names(out, palette)?;
+    let Some(start) = datagrams.first().map(|datagram| datagram.at) else { return Ok(()) };
+    for datagram in datagrams {
+        let elapsed = datagram.at.saturating_duration_since(start).as_secs_f64() * 1000.0;
         let dim = palette.dim;
         write!(out, "{dim}{elapsed:>w$.1} ms{dim:#}", w = FIRST_COLUMN - 5)?;
         write!(out, "{:w$}", "", w = 2)?;
-        write_rung(out, palette, crossing)?;
+        write_arrow(out, palette, datagram)?;
     }
     Ok(())
 }
 
-fn write_heads(out: &mut impl Write, palette: Palette) -> io::Result<()> {
+fn write_names(out: &mut impl Write, palette: Palette) -> io::Result<()> {
     let mut written = 0;
     let bold = palette.bold;
     for party in Party::ALL {
@@ -138,10 +138,10 @@ fn write_heads(out: &mut impl Write, palette: Palette) -> io::Result<()> {
     writeln!(out)
 }
 
-/// One line: the lines of the parties, and between two of them the arrow.
-fn write_rung(out: &mut impl Write, palette: Palette, crossing: &Crossing) -> io::Result<()> {
-    let Label { text, kind } = crossing.label();
-    let (left, right) = (crossing.from.min(crossing.to), crossing.from.max(crossing.to));
+/// Writes one line: the vertical lines of the parties, with the arrow between two of them.
+fn write_arrow(out: &mut impl Write, palette: Palette, datagram: &CapturedDatagram) -> io::Result<()> {
+    let Label { text, kind } = datagram.label();
+    let (left, right) = (datagram.from.min(datagram.to), datagram.from.max(datagram.to));
     let (dim, style) = (palette.dim, kind.style(palette));
     for party in Party::ALL {
         if party > left && party <= right {
@@ -158,13 +158,13 @@ fn write_rung(out: &mut impl Write, palette: Palette, crossing: &Crossing) -> io
             write!(out, "{:w$}", "", w = SPACING - 1)?;
         }
         let room = right.column() - left.column() - 1;
-        let arrow = arrow(&text, room, crossing.to == right);
+        let arrow = arrow(&text, room, datagram.to == right);
         write!(out, "{dim}│{dim:#}{style}{arrow}{style:#}{dim}│{dim:#}")?;
     }
     writeln!(out)
 }
 
-/// `─── INVITE ──▶` in `room` places; the label loses its end if it does not fit.
+/// Returns `─── INVITE ──▶` in `room` columns. A label that is too long is cut at its end.
 fn arrow(label: &str, room: usize, rightwards: bool) -> String {
     let label: String = label.chars().take(room.saturating_sub(5)).collect();
     let shaft = room.saturating_sub(label.chars().count() + 3);
@@ -189,16 +189,16 @@ mod tests {
     }
 
     #[test]
-    fn the_lines_of_a_drawing_stand_below_each_other() {
+    fn the_lines_of_the_ladder_are_aligned() {
         let at = attesta_net::Clock::mono();
-        let crossing = |from, to| Crossing { at, from, to, data: Bytes::from_static(b"not SIP") };
-        let crossings = [
-            crossing(Party::Caller, Party::SigningEdge),
-            crossing(Party::SigningEdge, Party::VerifyingEdge),
-            crossing(Party::Callee, Party::VerifyingEdge),
+        let datagram = |from, to| CapturedDatagram { at, from, to, data: Bytes::from_static(b"not SIP") };
+        let datagrams = [
+            datagram(Party::Caller, Party::SigningEdge),
+            datagram(Party::SigningEdge, Party::VerifyingEdge),
+            datagram(Party::Callee, Party::VerifyingEdge),
         ];
         let mut drawn = Vec::new();
-        draw(&mut drawn, Palette::PLAIN, &crossings).unwrap();
+        draw(&mut drawn, Palette::PLAIN, &datagrams).unwrap();
         let drawn = String::from_utf8(drawn).unwrap();
         let lines: Vec<&str> = drawn.lines().skip(1).collect();
         assert_eq!(lines.len(), 3);

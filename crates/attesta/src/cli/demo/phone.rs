@@ -1,4 +1,4 @@
-//! A telephone: one socket, one call at a time.
+//! A telephone with one socket and one call at a time.
 
 use std::fmt;
 use std::io;
@@ -16,19 +16,19 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 
-use super::ladder::{Crossing, Party};
+use super::ladder::{CapturedDatagram, Party};
 
-/// A user agent, as small as the demonstration needs it, on the transaction layer that the edges use too.
+/// A minimal user agent on the transaction layer of the edges.
 pub(super) struct Phone {
     socket: UdpSocket,
     local: SocketAddr,
     sent_by: SentBy,
     endpoint: Endpoint,
     ids: IdGenerator,
-    /// Who this is, and who is at the other end of its socket.
+    /// The party of this telephone, and the party at the other end of the socket.
     party: Party,
     peer: Party,
-    notes: mpsc::UnboundedSender<Crossing>,
+    captures: mpsc::UnboundedSender<CapturedDatagram>,
     buffer: Vec<u8>,
 }
 
@@ -36,7 +36,7 @@ impl Phone {
     pub(super) async fn bind(
         party: Party,
         peer: Party,
-        notes: mpsc::UnboundedSender<Crossing>,
+        captures: mpsc::UnboundedSender<CapturedDatagram>,
     ) -> io::Result<Self> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let local = socket.local_addr()?;
@@ -50,7 +50,7 @@ impl Phone {
             ids: IdGenerator::new(place, &seed()?),
             party,
             peer,
-            notes,
+            captures,
             buffer: vec![0; MAX_DATAGRAM],
         })
     }
@@ -59,15 +59,15 @@ impl Phone {
         self.local
     }
 
-    /// Calls `callee` by way of `edge`, hangs up once the call is answered, and gives the time until the answer.
+    /// Calls `callee` through `edge`, hangs up after the answer and returns the time until the answer.
     pub(super) async fn call(
         &mut self,
         edge: SocketAddr,
         caller: &str,
         callee: &str,
     ) -> Result<Duration, CallError> {
-        let patience = timeout(PATIENCE, self.call_and_hang_up(edge, caller, callee));
-        patience.await.unwrap_or(Err(CallError::Timeout))
+        let with_timeout = timeout(CALL_TIMEOUT, self.call_and_hang_up(edge, caller, callee));
+        with_timeout.await.unwrap_or(Err(CallError::Timeout))
     }
 
     async fn call_and_hang_up(
@@ -87,11 +87,15 @@ impl Phone {
         let dialog = Dialog::of(&invite, &answer)?;
         self.endpoint.send(dialog.request(Method::Ack, 1), Flow::udp(self.local, edge), &self.sent_by);
         let id = self.request(Clock::mono(), dialog.request(Method::Bye, 2), edge)?;
-        let goodbye = self.final_response(id).await?;
-        if goodbye.status().is_success() { Ok(set_up) } else { Err(CallError::Refused(goodbye.status())) }
+        let bye_response = self.final_response(id).await?;
+        if bye_response.status().is_success() {
+            Ok(set_up)
+        } else {
+            Err(CallError::Refused(bye_response.status()))
+        }
     }
 
-    /// Answers every call that comes, and hands on each INVITE as it was received, until dropped.
+    /// Answers every call and passes each INVITE on as received, until the future is dropped.
     pub(super) async fn answer(mut self, invites: mpsc::UnboundedSender<Request>) -> io::Result<()> {
         let tag = self.ids.tag().to_string();
         loop {
@@ -99,7 +103,7 @@ impl Phone {
             if *request.method() == Method::Invite {
                 self.respond(id, &request, Status::RINGING, &tag);
                 self.respond(id, &request, Status::OK, &tag);
-                // Nobody who listens any more is nobody who minds.
+                // An error means that the demonstration is ending.
                 let _ = invites.send(request);
             } else {
                 self.respond(id, &request, Status::OK, &tag);
@@ -123,7 +127,7 @@ impl Phone {
         invite
     }
 
-    /// A 2xx is sent once: on loopback nothing is lost, and a call that loses it fails, as it should.
+    /// Sends a response. A 2xx is sent once only: loopback loses nothing, and a call that loses it fails.
     fn respond(&mut self, id: ServerId, request: &Request, status: Status, tag: &str) {
         let mut response = Response::to_request(request, status);
         let to = request.headers().get(Name::To).unwrap_or_default();
@@ -140,7 +144,7 @@ impl Phone {
         self.endpoint.respond(Clock::mono(), id, &response);
     }
 
-    /// One audio stream that nobody sends or hears.
+    /// Returns a session description with one inactive audio stream.
     fn session_description(&self) -> Bytes {
         let host = self.local.ip();
         Bytes::from(format!(
@@ -168,7 +172,7 @@ impl Phone {
         }
     }
 
-    /// Drives the endpoint until it has something to tell.
+    /// Drives the endpoint until it has an event.
     async fn next_event(&mut self) -> io::Result<Event> {
         loop {
             let deadline = match self.endpoint.poll_output() {
@@ -179,12 +183,12 @@ impl Phone {
                 Output::Event(event) => return Ok(event),
                 Output::Timeout(deadline) => deadline,
             };
-            let alarm = sleep_until(deadline.unwrap_or_else(|| Clock::mono() + PATIENCE).into());
+            let alarm = sleep_until(deadline.unwrap_or_else(|| Clock::mono() + CALL_TIMEOUT).into());
             tokio::select! {
                 received = self.socket.recv_from(&mut self.buffer) => {
                     let (octets, remote) = received?;
                     let data = Bytes::copy_from_slice(self.buffer.get(..octets).unwrap_or_default());
-                    self.note(self.peer, self.party, &data);
+                    self.capture(self.peer, self.party, &data);
                     let flow = Flow::udp(self.local, remote);
                     self.endpoint.handle_input(Clock::mono(), Input::Datagram { flow, data });
                 }
@@ -194,17 +198,17 @@ impl Phone {
     }
 
     async fn transmit(&mut self, transmit: &Transmit) -> io::Result<()> {
-        self.note(self.party, self.peer, &transmit.payload);
+        self.capture(self.party, self.peer, &transmit.payload);
         self.socket.send_to(&transmit.payload, transmit.flow.remote).await.map(drop)
     }
 
-    fn note(&self, from: Party, to: Party, data: &Bytes) {
-        // Nobody who listens any more is nobody who minds.
-        let _ = self.notes.send(Crossing { at: Clock::mono(), from, to, data: data.clone() });
+    fn capture(&self, from: Party, to: Party, data: &Bytes) {
+        // An error means that the demonstration is ending.
+        let _ = self.captures.send(CapturedDatagram { at: Clock::mono(), from, to, data: data.clone() });
     }
 }
 
-/// What the caller keeps of a dialog (RFC 3261 section 12.1.2). There is one hop, so there is no route set.
+/// The dialog state of the caller (RFC 3261 section 12.1.2). With one hop there is no route set.
 struct Dialog<'a> {
     invite: &'a Request,
     to: &'a [u8],
@@ -235,16 +239,16 @@ impl<'a> Dialog<'a> {
     }
 }
 
-/// Why a call did not come about.
+/// Reports why a call failed.
 #[derive(Debug)]
 pub(super) enum CallError {
-    /// A final response that is no success.
+    /// A final response other than 2xx.
     Refused(Status),
-    /// No final response came.
+    /// No final response arrived.
     Timeout,
-    /// Too many transactions of earlier calls linger.
+    /// Too many transactions of earlier calls are still active.
     Busy,
-    /// The answer makes no dialog: a tag or a Contact is missing.
+    /// The response creates no dialog: its To tag or its Contact is missing.
     NoDialog,
     /// The socket failed.
     Socket(io::Error),
@@ -254,9 +258,9 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(status) => write!(f, "refused with {}", status.code()),
-            Self::Timeout => f.write_str("no final response came"),
-            Self::Busy => f.write_str("too many transactions of earlier calls linger"),
-            Self::NoDialog => f.write_str("the answer makes no dialog"),
+            Self::Timeout => f.write_str("no final response arrived"),
+            Self::Busy => f.write_str("too many transactions of earlier calls are still active"),
+            Self::NoDialog => f.write_str("the response creates no dialog"),
             Self::Socket(error) => write!(f, "the socket failed: {error}"),
         }
     }
@@ -270,5 +274,5 @@ impl From<io::Error> for CallError {
 
 const SDP: &str = "application/sdp";
 const MAX_DATAGRAM: usize = 65_535;
-/// Longer than a call on loopback takes, shorter than anybody waits for a demonstration.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Longer than a call on loopback takes.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);

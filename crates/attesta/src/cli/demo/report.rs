@@ -1,4 +1,4 @@
-//! What a demonstration shows: the ladder of one call, its PASSporT, the verdict, and how all calls went.
+//! The output of the demonstration: the ladder of one call, its PASSporT, the verdict and the result of all calls.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 use super::call::PlacedCall;
 use super::ladder;
-use crate::cli::screen::Palette;
 use crate::cli::tree;
+use crate::console::Palette;
 
-/// Shows the first call that was not verified, else the first of all.
+/// Writes the first call that was not verified, or the first call.
 pub(super) fn write_text(out: &mut impl Write, calls: &[PlacedCall], palette: Palette) -> io::Result<()> {
     let Some(shown) = shown(calls) else { return Ok(()) };
     let (bold, dim) = (palette.bold, palette.dim);
-    ladder::draw(out, palette, &shown.crossings)?;
+    ladder::draw(out, palette, &shown.datagrams)?;
     if let Some(passport) = shown.received.as_ref().and_then(|received| received.passport.clone()) {
         writeln!(out, "\n{bold}The PASSporT that the callee received{bold:#}")?;
         tree::write(out, &Value::Object(passport), palette)?;
@@ -40,17 +40,17 @@ pub(super) fn write_text(out: &mut impl Write, calls: &[PlacedCall], palette: Pa
 
 pub(super) fn write_json(out: &mut impl Write, calls: &[PlacedCall]) -> io::Result<()> {
     let Some(shown) = shown(calls) else { return Ok(()) };
-    let start = shown.crossings.first().map(|crossing| crossing.at);
+    let start = shown.datagrams.first().map(|datagram| datagram.at);
     let ladder: Vec<_> = shown
-        .crossings
+        .datagrams
         .iter()
-        .map(|crossing| {
-            let after = start.map_or(Duration::ZERO, |start| crossing.at.saturating_duration_since(start));
+        .map(|datagram| {
+            let after = start.map_or(Duration::ZERO, |start| datagram.at.saturating_duration_since(start));
             json!({
                 "ms": (after.as_secs_f64() * 1e6).round() / 1e3,
-                "from": crossing.from.as_str(),
-                "to": crossing.to.as_str(),
-                "message": crossing.label().text,
+                "from": datagram.from.as_str(),
+                "to": datagram.to.as_str(),
+                "message": datagram.label().text,
             })
         })
         .collect();
@@ -68,16 +68,16 @@ fn shown(calls: &[PlacedCall]) -> Option<&PlacedCall> {
     calls.iter().find(|call| !call.is_verified()).or(calls.first())
 }
 
-/// What the callee was told about the caller, or why there was no call.
+/// Returns the verdict in the callee's INVITE, or the error of the call.
 fn verdict(call: &PlacedCall) -> String {
     match (&call.set_up, call.received.as_ref().and_then(|received| received.verstat.clone())) {
         (Err(error), _) => format!("no call: {error}"),
         (Ok(_), Some(verstat)) => verstat,
-        (Ok(_), None) => "the callee was told nothing about the caller".into(),
+        (Ok(_), None) => "the callee's INVITE has no verdict on the caller".into(),
     }
 }
 
-/// How long calls took.
+/// The duration of the calls.
 struct Times {
     median: Duration,
     most: Duration,

@@ -1,9 +1,9 @@
-//! A capture of packets, pcap or pcapng: every SIP message in it, over UDP or TCP, explained one by one.
+//! Decodes every SIP message over UDP or TCP in a packet capture, pcap or pcapng.
 //!
-//! Nothing in the file is believed: lengths are held against what is there, and what waits for more of itself (fragments,
-//! segments out of order) is bounded by constants.
+//! The file is not trusted. Lengths are checked against the available octets. Buffers for fragments and for TCP
+//! segments out of order have fixed limits.
 
-mod file;
+pub(super) mod file;
 mod fragments;
 mod packet;
 mod stream;
@@ -23,61 +23,61 @@ use self::fragments::Fragments;
 use self::packet::Datagram;
 use self::stream::{Found, Streams};
 use super::finding::Findings;
-use super::{Page, message, time, typed};
+use super::message;
+use super::printer::{Printer, typed};
 use crate::fault::Failure;
+use crate::time;
 
-pub(super) use self::file::is_capture;
-
-/// Shows every message, and at last what was passed over. Whether there was a message.
-pub(super) fn show<W: Write>(octets: &[u8], page: &mut Page<'_, W>) -> Result<bool, Failure> {
+/// Prints every message, then the counters of the capture. Returns true if there was a message.
+pub(super) fn show<W: Write>(octets: &[u8], printer: &mut Printer<'_, W>) -> Result<bool, Failure> {
     let mut packets = Packets::new(octets);
-    let mut reading = Reading {
-        page: &mut *page,
+    let mut reader = CaptureReader {
+        printer: &mut *printer,
         fragments: Fragments::default(),
         streams: Streams::default(),
-        tally: Tally::default(),
+        counters: CaptureCounters::default(),
     };
     let mut broken = None;
     while let Some(packet) = packets.next() {
         match packet {
-            Ok(packet) => reading.packet(&packet)?,
+            Ok(packet) => reader.packet(&packet)?,
             Err(text) => {
                 broken = Some(text);
                 break;
             }
         }
     }
-    let Reading { tally, .. } = reading;
-    page.show(&tally.value(packets.format(), broken))?;
-    Ok(tally.messages > 0)
+    let CaptureReader { counters, .. } = reader;
+    printer.show(&counters.value(packets.format(), broken))?;
+    Ok(counters.messages > 0)
 }
 
-struct Reading<'a, 'p, W> {
-    page: &'a mut Page<'p, W>,
+struct CaptureReader<'a, 'p, W> {
+    printer: &'a mut Printer<'p, W>,
     fragments: Fragments,
     streams: Streams,
-    tally: Tally,
+    counters: CaptureCounters,
 }
 
-/// What was met.
+/// The counters of a capture.
 #[derive(Debug, Default)]
-struct Tally {
+struct CaptureCounters {
     packets: u64,
     messages: u64,
-    /// Neither IPv4 nor IPv6, or broken there.
+    /// Packets that are neither IPv4 nor IPv6, or have a broken IP header.
     not_ip: u64,
-    /// A part of a datagram that is not whole yet; most become whole.
+    /// Fragments of datagrams that are incomplete so far. Later fragments complete most of them.
     fragments: u64,
-    /// Of another protocol than UDP and TCP.
+    /// Packets of protocols other than UDP and TCP.
     other: u64,
     not_sip: u64,
 }
 
-impl<W: Write> Reading<'_, '_, W> {
+impl<W: Write> CaptureReader<'_, '_, W> {
     fn packet(&mut self, packet: &Packet<'_>) -> Result<(), Failure> {
-        self.tally.packets += 1;
+        self.counters.packets += 1;
         let Some(datagram) = packet::read(packet.link, packet.data) else {
-            self.tally.not_ip += 1;
+            self.counters.not_ip += 1;
             return Ok(());
         };
         let payload = match &datagram.fragment {
@@ -85,7 +85,7 @@ impl<W: Write> Reading<'_, '_, W> {
             Some(fragment) => match self.fragments.add(&datagram, fragment) {
                 Some(whole) => Cow::Owned(whole),
                 None => {
-                    self.tally.fragments += 1;
+                    self.counters.fragments += 1;
                     return Ok(());
                 }
             },
@@ -94,7 +94,7 @@ impl<W: Write> Reading<'_, '_, W> {
             UDP => self.udp(packet, &datagram, &payload),
             TCP => self.tcp(packet, &datagram, &payload),
             _ => {
-                self.tally.other += 1;
+                self.counters.other += 1;
                 Ok(())
             }
         }
@@ -102,7 +102,7 @@ impl<W: Write> Reading<'_, '_, W> {
 
     fn udp(&mut self, packet: &Packet<'_>, datagram: &Datagram<'_>, payload: &[u8]) -> Result<(), Failure> {
         let Ok(udp) = UdpSlice::from_slice_lax(payload) else {
-            self.tally.other += 1;
+            self.counters.other += 1;
             return Ok(());
         };
         let route = Route {
@@ -112,7 +112,7 @@ impl<W: Write> Reading<'_, '_, W> {
         };
         let content = udp.payload();
         if !message::looks_like_sip(content) {
-            self.tally.not_sip += 1;
+            self.counters.not_sip += 1;
             return Ok(());
         }
         match Message::parse(Bytes::copy_from_slice(content), &Limits::default()) {
@@ -123,7 +123,7 @@ impl<W: Write> Reading<'_, '_, W> {
 
     fn tcp(&mut self, packet: &Packet<'_>, datagram: &Datagram<'_>, payload: &[u8]) -> Result<(), Failure> {
         let Ok(tcp) = TcpSlice::from_slice(payload) else {
-            self.tally.other += 1;
+            self.counters.other += 1;
             return Ok(());
         };
         let route = Route {
@@ -134,9 +134,9 @@ impl<W: Write> Reading<'_, '_, W> {
         let found = self.streams.segment((route.source, route.destination), &tcp);
         if found.is_empty()
             && !tcp.payload().is_empty()
-            && !self.streams.listens((route.source, route.destination))
+            && !self.streams.is_sip((route.source, route.destination))
         {
-            self.tally.not_sip += 1;
+            self.counters.not_sip += 1;
         }
         for found in found {
             let value = match found {
@@ -148,11 +148,11 @@ impl<W: Write> Reading<'_, '_, W> {
         Ok(())
     }
 
-    /// A message, with where and when it was seen before all else.
+    /// Prints a message, beginning with its time and addresses.
     fn message(&mut self, packet: &Packet<'_>, route: &Route, value: &Value) -> Result<(), Failure> {
-        self.tally.messages += 1;
+        self.counters.messages += 1;
         let mut object = Map::new();
-        object.insert("packet".into(), json!(self.tally.packets));
+        object.insert("packet".into(), json!(self.counters.packets));
         if let Some(at) = packet.at {
             object.insert("time".into(), json!(time::display_exact(at)));
         }
@@ -161,7 +161,7 @@ impl<W: Write> Reading<'_, '_, W> {
         object.insert("destination".into(), json!(route.destination.to_string()));
         let members = value.as_object().into_iter().flatten().filter(|(key, _)| *key != "type");
         object.extend(members.map(|(key, value)| (key.clone(), value.clone())));
-        self.page.show(&typed("message", object))
+        self.printer.show(&typed("message", object))
     }
 }
 
@@ -177,7 +177,7 @@ impl Packet<'_> {
     }
 }
 
-impl Tally {
+impl CaptureCounters {
     fn value(&self, format: &str, broken: Option<String>) -> Value {
         let mut object = Map::new();
         object.insert("format".into(), json!(format));

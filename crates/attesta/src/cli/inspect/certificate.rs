@@ -1,13 +1,14 @@
-//! A certificate chain: what each certificate says, how far it keeps to the profile, and whether one leads to the next.
+//! Decodes a certificate chain. Checks each certificate against the profile, and that each is issued by the next.
 
 use attesta_stir::UnixTime;
 use attesta_stir::cert::{Certificate, CertificateChain, ClaimConstraints, TnEntry, lint};
 use serde_json::{Map, Value, json};
 
 use super::finding::Findings;
-use super::{time, typed};
+use super::printer::typed;
+use crate::time;
 
-/// `octets` as PEM or DER certificates.
+/// Decodes `octets` as PEM or DER certificates.
 pub(super) fn read(octets: &[u8], text: &str, now: UnixTime) -> Option<Value> {
     match CertificateChain::parse(octets) {
         Ok(chain) => Some(value(&chain, now)),
@@ -27,14 +28,17 @@ fn value(chain: &CertificateChain, now: UnixTime) -> Value {
             Ok(certificate) => {
                 let mut findings = Findings::default();
                 if below.as_ref().is_some_and(|below| below.issuer() != certificate.subject()) {
-                    findings.note("not-the-issuer", "It is not the issuer of the certificate before it.");
+                    findings.note(
+                        "not-the-issuer",
+                        "This certificate is not the issuer of the certificate before it.",
+                    );
                 }
                 certificates.push(certificate_value(&certificate, der, findings, now));
                 below = Some(certificate);
             }
             Err(_) => {
                 let mut findings = Findings::default();
-                findings.error("certificate-unparsable", "It is no well-formed certificate.");
+                findings.error("certificate-unparsable", "The certificate is malformed.");
                 let mut broken = Map::new();
                 findings.put(&mut broken);
                 certificates.push(broken.into());
@@ -46,7 +50,7 @@ fn value(chain: &CertificateChain, now: UnixTime) -> Value {
     typed("certificate-chain", object)
 }
 
-/// What is said of a certificate wherever it is met.
+/// Returns the members that describe a certificate in any output.
 pub(super) fn summary(certificate: &Certificate) -> Map<String, Value> {
     let mut object = Map::new();
     object.insert("subject".into(), json!(certificate.subject()));
@@ -93,8 +97,12 @@ fn certificate_value(certificate: &Certificate, der: &[u8], mut findings: Findin
 fn validity(certificate: &Certificate, now: UnixTime) -> [(bool, &'static str, String); 2] {
     let (begin, end) = (certificate.not_before(), certificate.not_after());
     [
-        (now > end, "certificate-expired", format!("It expired on {}.", time::display(end))),
-        (now < begin, "certificate-not-yet-valid", format!("It is valid from {} on.", time::display(begin))),
+        (now > end, "certificate-expired", format!("The certificate expired on {}.", time::display(end))),
+        (
+            now < begin,
+            "certificate-not-yet-valid",
+            format!("The certificate is not valid before {}.", time::display(begin)),
+        ),
     ]
 }
 

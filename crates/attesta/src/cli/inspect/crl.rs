@@ -1,4 +1,4 @@
-//! A revocation list. Who signed it is not asked.
+//! Decodes a revocation list without verifying its signature.
 
 use attesta_stir::UnixTime;
 use attesta_stir::cert::Crl;
@@ -6,9 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::certificate::hex;
 use super::finding::Findings;
-use super::{time, typed};
+use super::printer::typed;
+use crate::time;
 
-/// `octets` as a list in PEM or DER.
+/// Decodes `octets` as a list in PEM or DER.
 pub(super) fn read(octets: &[u8], text: &str, now: UnixTime) -> Option<Value> {
     match Crl::dangerous_read_unsigned(octets) {
         Ok(list) => Some(value(&list, now)),
@@ -28,19 +29,23 @@ fn value(list: &Crl, now: UnixTime) -> Value {
         Some(due) => {
             object.insert("next_update".into(), json!(time::display(due)));
             if due < now {
-                let text = "It is out of date: a hard policy believes nothing by it.";
+                let text = "The list is past its nextUpdate. With crl_stale = hard no certificate verifies.";
                 findings.error("revocation-unknown", text);
             }
         }
-        None => findings.note("no-next-update", "It does not say when the next one is due."),
+        None => findings.note("no-next-update", "The list has no nextUpdate."),
     }
     if list.this_update() > now {
-        findings.error("not-yet-valid", "It is dated in the future: it is not gone by.");
+        findings.error(
+            "not-yet-valid",
+            "The thisUpdate of the list is in the future. Verifiers ignore the list.",
+        );
     }
     if !list.is_indirect() {
-        findings.note("not-indirect", "It speaks for the certificates of its own issuer alone.");
+        findings.note("not-indirect", "The list applies only to certificates of its own issuer.");
     }
-    findings.note("signature-not-checked", "Who signed it was not asked: `verify --crl --crl-anchors` does.");
+    findings
+        .note("signature-not-checked", "The signature was not verified. Use `verify --crl --crl-anchors`.");
     object.insert("entries".into(), json!(list.len()));
     let entry = |(issuer, serial): (&str, &[u8])| json!({ "issuer": issuer, "serial": hex(serial) });
     let shown: Vec<_> = list.revoked().take(MAX_ENTRIES).map(entry).collect();
@@ -54,5 +59,5 @@ fn value(list: &Crl, now: UnixTime) -> Value {
     typed("crl", object)
 }
 
-/// More than anybody reads.
+/// The greatest number of entries in the output.
 const MAX_ENTRIES: usize = 10_000;

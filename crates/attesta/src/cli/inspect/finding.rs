@@ -1,25 +1,25 @@
-//! What a judge would trip over, in the words of docs/stir.md where there is one for it.
+//! The faults that `inspect` finds. Where docs/stir.md has a word for a fault, the same word is used.
 
 use attesta_stir::cert::{Grade, Lint};
 use attesta_stir::{Check, Finding, Reason};
 use serde_json::{Map, Value, json};
 
-/// The findings about one thing, in their order.
+/// The findings about one object, in order.
 #[derive(Debug, Default)]
 pub(super) struct Findings(Vec<Value>);
 
 impl Findings {
-    /// Verifiers are right to refuse it.
+    /// Adds a fault for which verifiers must refuse the object.
     pub(super) fn error(&mut self, word: &str, text: impl AsRef<str>) {
         self.add(Grade::Error, word, text.as_ref());
     }
 
-    /// Worth knowing, and no fault by itself.
+    /// Adds information that is no fault by itself.
     pub(super) fn note(&mut self, word: &str, text: impl AsRef<str>) {
         self.add(Grade::Note, word, text.as_ref());
     }
 
-    /// A deviation from the certificate profile.
+    /// Adds a deviation from the certificate profile.
     pub(super) fn lint(&mut self, lint: Lint) {
         self.add(lint.grade(), lint.as_str(), lint.explanation().trim());
     }
@@ -28,7 +28,7 @@ impl Findings {
         self.error(reason.as_str(), reason.explanation());
     }
 
-    /// The checks of `finding` that failed, but for those that say nothing here.
+    /// Adds the failed checks of `finding`, except those in `without`.
     pub(super) fn checks(&mut self, finding: &Finding, without: &[Check]) {
         let checks = Check::ALL.iter().filter(|check| !without.contains(check));
         for reason in checks.filter_map(|check| finding.checks().reason(*check)) {
@@ -36,7 +36,7 @@ impl Findings {
         }
     }
 
-    /// Puts them into `object`, if there are any.
+    /// Adds the findings to `object`, if there are any.
     pub(super) fn put(self, object: &mut Map<String, Value>) {
         if !self.0.is_empty() {
             object.insert("findings".into(), self.0.into());

@@ -1,14 +1,15 @@
-//! An Identity header field, or a PASSporT alone: what it says, and what can be seen to be wrong without the call.
+//! Decodes an Identity header field or a PASSporT, and lists the faults that are visible without the call.
 
 use attesta_sip::{Identity, Name};
 use attesta_stir::{Check, Facts, IdentityField, Reason, UnixTime, VerifyPolicy, examine};
 use serde_json::{Map, Value, json};
 
-use super::super::passport;
 use super::finding::Findings;
-use super::{time, typed};
+use super::printer::typed;
+use crate::cli::passport;
+use crate::time;
 
-/// The value of an Identity header field that stands alone, with its name or without.
+/// Decodes an Identity header field outside a message, with or without its name.
 pub(super) fn read(text: &str, now: UnixTime) -> Option<Value> {
     let named =
         text.split_once(':').filter(|(name, _)| Name::parse(name.trim().as_bytes()) == Some(Name::Identity));
@@ -16,7 +17,7 @@ pub(super) fn read(text: &str, now: UnixTime) -> Option<Value> {
     let one_line = !value.contains(['\r', '\n']);
     let identity = one_line.then(|| Identity::parse(value.as_bytes()).ok()).flatten();
     let Some(identity) = identity else {
-        // Somebody calls it one, and it is none.
+        // The name says Identity, but the value is malformed.
         let broken = named.filter(|_| one_line)?;
         let mut object = Map::new();
         object.insert("value".into(), json!(broken.1.trim()));
@@ -25,11 +26,11 @@ pub(super) fn read(text: &str, now: UnixTime) -> Option<Value> {
         findings.put(&mut object);
         return Some(typed("identity", object));
     };
-    // A bare token has no parameters: it is a PASSporT, and shown as one.
-    (named.is_some() || identity.info().is_some()).then(|| alone(&identity, now))
+    // A token without parameters is decoded as a PASSporT.
+    (named.is_some() || identity.info().is_some()).then(|| standalone(&identity, now))
 }
 
-/// A PASSporT without its header field.
+/// Decodes a PASSporT without its header field.
 pub(super) fn read_passport(text: &str, now: UnixTime) -> Option<Value> {
     let mut object = passport::decode(text.as_bytes())?;
     let url = object.get("header").and_then(|header| header.get("x5u")).and_then(Value::as_str);
@@ -37,21 +38,21 @@ pub(super) fn read_passport(text: &str, now: UnixTime) -> Option<Value> {
     let field = IdentityField { token: text.as_bytes(), info: url.as_deref(), alg: None, ppt: None };
     let mut findings = Findings::default();
     let found = examine_alone(&field, now);
-    // Without a field there is no `info`, whose place `x5u` takes.
+    // Without a header field there is no `info`. `x5u` replaces it.
     let without_url = found.checks().reason(Check::Info) == Some(Reason::InfoMissing);
-    let mut without = BY_THE_CALL.to_vec();
+    let mut without = NEEDS_REQUEST.to_vec();
     without.extend(without_url.then_some(Check::Info));
     findings.checks(&found, &without);
     if without_url {
         findings.reason(Reason::X5uMissing);
     }
-    remark(&object, &mut findings, now);
+    add_notes(&object, &mut findings, now);
     findings.put(&mut object);
     Some(typed("passport", object))
 }
 
-/// A field without the request around it.
-pub(super) fn alone(identity: &Identity<'_>, now: UnixTime) -> Value {
+/// Decodes a header field without its request.
+pub(super) fn standalone(identity: &Identity<'_>, now: UnixTime) -> Value {
     let field = IdentityField {
         token: identity.token(),
         info: identity.info(),
@@ -59,11 +60,12 @@ pub(super) fn alone(identity: &Identity<'_>, now: UnixTime) -> Value {
         ppt: identity.ppt(),
     };
     let mut findings = Findings::default();
-    findings.checks(&examine_alone(&field, now), &BY_THE_CALL);
+    findings.checks(&examine_alone(&field, now), &NEEDS_REQUEST);
     value(identity, findings, Some(now))
 }
 
-/// A field with what was found about it. Its age is remarked upon only where the request does not tell when it was.
+/// Decodes a header field with its findings. The age of the token is a finding only if `now` is given, because a
+/// request has its own time.
 pub(super) fn value(identity: &Identity<'_>, mut findings: Findings, now: Option<UnixTime>) -> Value {
     let mut object = Map::new();
     for (key, value) in [("info", identity.info()), ("alg", identity.alg()), ("ppt", identity.ppt())] {
@@ -75,8 +77,8 @@ pub(super) fn value(identity: &Identity<'_>, mut findings: Findings, now: Option
     match passport::decode(token) {
         Some(decoded) => {
             match now {
-                Some(now) => remark(&decoded, &mut findings, now),
-                None => remark_on_form(&decoded, &mut findings),
+                Some(now) => add_notes(&decoded, &mut findings, now),
+                None => add_form_notes(&decoded, &mut findings),
             }
             object.insert("passport".into(), decoded.into());
         }
@@ -95,16 +97,18 @@ fn examine_alone(field: &IdentityField<'_>, now: UnixTime) -> attesta_stir::Find
     found.into_iter().next().expect("one field, one finding")
 }
 
-/// What is worth knowing of a token, and fails nothing by itself.
-fn remark(decoded: &Map<String, Value>, findings: &mut Findings, now: UnixTime) {
-    remark_on_form(decoded, findings);
+/// Adds notes about a token that make no check fail.
+fn add_notes(decoded: &Map<String, Value>, findings: &mut Findings, now: UnixTime) {
+    add_form_notes(decoded, findings);
     let iat = decoded.get("payload").and_then(|payload| payload.get("iat")).and_then(Value::as_u64);
     if let Some(iat) = iat {
         let issued = time::display(time::unix(iat));
         let age = i128::from(now.as_secs()) - i128::from(iat);
         let text = match age {
-            0.. => format!("It was issued at {issued}, {age} s ago; verifiers take what is 60 s old."),
-            _ => format!("It is dated {issued}, {} s ahead; verifiers take what is 60 s ahead.", -age),
+            0.. => format!(
+                "The token was issued at {issued}, {age} s ago. Verifiers accept an age of up to 60 s."
+            ),
+            _ => format!("The iat is {issued}, {} s in the future. Verifiers accept up to 60 s.", -age),
         };
         if age.abs() > FRESHNESS {
             findings.note(if age > 0 { "iat-stale" } else { "iat-in-future" }, text);
@@ -112,9 +116,9 @@ fn remark(decoded: &Map<String, Value>, findings: &mut Findings, now: UnixTime) 
     }
 }
 
-fn remark_on_form(decoded: &Map<String, Value>, findings: &mut Findings) {
+fn add_form_notes(decoded: &Map<String, Value>, findings: &mut Findings) {
     if decoded.get("canonical") == Some(&json!(false)) {
-        let text = "Its JSON is not in the canonical form of RFC 8225 section 9: verifiers that put a token together again refuse it.";
+        let text = "The JSON is not in the canonical form of RFC 8225 section 9. Verifiers that rebuild the token refuse it.";
         findings.note("not-canonical", text);
     }
     let payload = decoded.get("payload");
@@ -122,11 +126,11 @@ fn remark_on_form(decoded: &Map<String, Value>, findings: &mut Findings) {
     let odd =
         |number: &str| !number.bytes().all(|octet| octet.is_ascii_digit() || matches!(octet, b'*' | b'#'));
     if ["orig", "div"].into_iter().filter_map(number).any(odd) {
-        let text = "A number is not in the form of RFC 8224 section 8.3: digits, * and # alone.";
+        let text = "A number is not in the form of RFC 8224 section 8.3: only digits, * and #.";
         findings.note("number-not-canonical", text);
     }
 }
 
-/// What only the request can tell.
-const BY_THE_CALL: [Check; 3] = [Check::Orig, Check::Dest, Check::Freshness];
+/// The checks that need the request.
+const NEEDS_REQUEST: [Check; 3] = [Check::Orig, Check::Dest, Check::Freshness];
 const FRESHNESS: i128 = 60;

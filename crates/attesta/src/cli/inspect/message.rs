@@ -1,4 +1,4 @@
-//! A SIP message: its header fields, its Identities beside what the rest of it says, and what is wrong with either.
+//! Decodes a SIP message with its header fields and its Identity header fields, and lists the faults of both.
 
 use attesta_b2bua::Trunk;
 use attesta_sip::{Date, Identity, Limits, Message, Name, ParseError, Request, Rules, UnreadableRequest};
@@ -7,9 +7,11 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::finding::Findings;
-use super::{identity, time, typed};
+use super::identity;
+use super::printer::typed;
+use crate::time;
 
-/// `octets` as one datagram; what is meant to be SIP and is not is shown with its fault.
+/// Decodes `octets` as one datagram. Malformed SIP is shown with its fault.
 pub(super) fn read(octets: &[u8]) -> Option<Value> {
     match Message::parse(Bytes::copy_from_slice(octets), &Limits::default()) {
         Ok(message) => Some(value(&message, None)),
@@ -17,14 +19,14 @@ pub(super) fn read(octets: &[u8]) -> Option<Value> {
     }
 }
 
-/// Whether the first line has the version of SIP at one of its ends.
+/// Returns true if the first line begins or ends with the SIP version.
 pub(super) fn looks_like_sip(octets: &[u8]) -> bool {
     let line = octets.trim_ascii_start().split(|octet| *octet == b'\n').next().unwrap_or_default();
     let line = line.get(..line.len().min(MAX_START_LINE)).unwrap_or_default().trim_ascii_end();
     line.starts_with(b"SIP/2.0 ") || line.ends_with(b" SIP/2.0")
 }
 
-/// A message; `at` is when it was seen, if that is known.
+/// Decodes a message. `at` is the time of capture, if known.
 pub(super) fn value(message: &Message, at: Option<UnixTime>) -> Value {
     let (mut object, mut findings) = (Map::new(), Findings::default());
     match message {
@@ -67,14 +69,14 @@ pub(super) fn value(message: &Message, at: Option<UnixTime>) -> Value {
     typed("message", object)
 }
 
-/// The Identities of a request, examined beside it, at the time that its Date names.
+/// Decodes the Identity header fields of a request and checks them against it, at the time of its Date.
 fn of_request(request: &Request, seen: Option<UnixTime>) -> Vec<Value> {
     let date = request.headers().get(Name::Date).and_then(|value| Date::parse(value).ok());
     let at = date.map(|date| time::unix(date.unix())).or(seen);
     let without: &[Check] = if at.is_some() { &[] } else { &[Check::Freshness] };
-    // Whom the message came from is not known: what holds is what holds for any trunk.
-    let (anybody, policy) = (Trunk::new("anybody"), VerifyPolicy::default());
-    let found = attesta_b2bua::examine(request, &anybody, &policy, at.unwrap_or_else(time::now));
+    // The source of the message is unknown, so the defaults of a trunk apply.
+    let (any_trunk, policy) = (Trunk::new("any"), VerifyPolicy::default());
+    let found = attesta_b2bua::examine(request, &any_trunk, &policy, at.unwrap_or_else(time::now));
     let values = request.headers().values(Name::Identity).zip(found);
     values
         .map(|(value, found)| {
@@ -97,14 +99,14 @@ fn of_value(value: &[u8], findings: Findings) -> Value {
     }
 }
 
-/// What can be said of octets that are meant to be a message and are none.
+/// Describes malformed SIP.
 pub(super) fn unreadable(octets: &[u8], error: ParseError) -> Value {
     let before = octets.get(..error.offset()).unwrap_or(octets);
     let line = 1 + before.iter().filter(|octet| **octet == b'\n').count();
     let mut object = Map::new();
-    if let Some(salvage) = UnreadableRequest::read(octets) {
+    if let Some(partial) = UnreadableRequest::read(octets) {
         object.insert("kind".into(), json!("request"));
-        object.insert("method".into(), json!(salvage.method().as_str()));
+        object.insert("method".into(), json!(partial.method().as_str()));
     }
     let shown = octets.get(..octets.len().min(MAX_SHOWN)).unwrap_or_default();
     object.insert("octets".into(), json!(octets.len()));
@@ -116,7 +118,7 @@ pub(super) fn unreadable(octets: &[u8], error: ParseError) -> Value {
     typed("message", object)
 }
 
-/// The longest start line that is looked at.
+/// The longest start line that is examined.
 const MAX_START_LINE: usize = 8 * 1024;
-/// As much of what cannot be read is shown.
+/// The greatest number of octets in the output of malformed SIP.
 const MAX_SHOWN: usize = 2048;

@@ -1,15 +1,16 @@
-//! The STI-PA's list of authorities (ATIS-1000084). Who signed it is not asked.
+//! Decodes the STI-PA's list of authorities (ATIS-1000084) without verifying its signature.
 
 use attesta_stir::UnixTime;
 use attesta_stir::cert::{Certificate, CertificateChain};
 use serde_json::{Map, Value, json};
 
-use super::super::passport;
 use super::certificate::summary;
 use super::finding::Findings;
-use super::{time, typed};
+use super::printer::typed;
+use crate::cli::passport;
+use crate::time;
 
-/// A JWS whose payload has a `trustList`.
+/// Decodes a JWS whose payload has a `trustList`.
 pub(super) fn read(text: &str, now: UnixTime) -> Option<Value> {
     let decoded = passport::decode(text.as_bytes())?;
     let payload = decoded.get("payload")?;
@@ -23,30 +24,30 @@ pub(super) fn read(text: &str, now: UnixTime) -> Option<Value> {
         Some(expires) => {
             object.insert("expires".into(), json!(time::display(time::unix(expires))));
             if expires < now.as_secs() {
-                findings.error("expired", "It has expired: the last good one stays in force.");
+                findings.error("expired", "The list has expired. Verifiers keep the last good list.");
             }
         }
-        None => findings.error("malformed", "`exp` is no whole number."),
+        None => findings.error("malformed", "`exp` is not a whole number."),
     }
     if payload.get("sequence").and_then(Value::as_u64).is_none() {
-        findings.error("malformed", "`sequence` is no whole number.");
+        findings.error("malformed", "`sequence` is not a whole number.");
     }
     if decoded.get("header").and_then(|header| header.get("alg")).and_then(Value::as_str) != Some("ES256") {
-        findings.error("unsupported-algorithm", "It is not signed with ES256.");
+        findings.error("unsupported-algorithm", "The list is not signed with ES256.");
     }
     match authorities.as_array() {
         Some(pems) if !pems.is_empty() => {
             object.insert("authorities".into(), pems.iter().flat_map(authority).collect());
         }
-        Some(_) | None => findings.error("bad-anchor", "It names no certification authority."),
+        Some(_) | None => findings.error("bad-anchor", "The list contains no certification authority."),
     }
-    findings.note("signature-not-checked", "Who signed it was not asked.");
+    findings.note("signature-not-checked", "The signature was not verified.");
     findings.put(&mut object);
     Some(typed("trust-list", object))
 }
 
 fn authority(pem: &Value) -> Vec<Value> {
-    let broken = || vec![json!({ "error": "this is no certificate: the whole list is refused for it" })];
+    let broken = || vec![json!({ "error": "this is not a certificate, so verifiers refuse the whole list" })];
     let Some(chain) = pem.as_str().and_then(|pem| CertificateChain::parse(pem.as_bytes()).ok()) else {
         return broken();
     };

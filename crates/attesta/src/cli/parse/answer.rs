@@ -1,9 +1,10 @@
-//! What this element would answer to one message alone.
+//! The response of this element to a single message outside a dialog.
 
 use attesta_b2bua::answer_alone;
 use attesta_sip::{Invalid, Message, Status};
 
-/// The final response to `message`, of which `fault` is what its form lacks; `None` if it gets none at once.
+/// Returns the final response to `message`, or `None` if there is no immediate response. `fault` is a fault in the form
+/// of the message.
 pub(super) fn answer(message: &Message, fault: Option<&Invalid>) -> Option<Status> {
     match (fault, message) {
         (Some(fault), _) => fault.answer(),

@@ -1,31 +1,33 @@
-//! What `verify` believes, and how strictly it judges: from the command line, over what a configuration says.
+//! The anchors and policies of `verify`: options override the configuration.
 
 use std::path::Path;
 
 use attesta_stir::cert::{Cache, CacheConfig, CrlError, Fetched, Revocations, TrustAnchors};
 use attesta_stir::{UnixTime, VerifyPolicy, X5u, X5uError};
 
-use super::super::screen::Screen;
-use super::super::{Stale, Verify, time};
-use crate::config::{
-    Configuration, DEFAULT_TRUST, FetchSettings, RevocationSettings, Source, Text, VerifySettings,
-};
+use super::args::{Stale, Verify};
+use crate::config::Configuration;
+use crate::config::identity::{FetchSettings, RevocationSettings, VerifySettings};
+use crate::config::names::DEFAULT_TRUST;
+use crate::config::source::Source;
+use crate::config::value::Text;
+use crate::console::Console;
 use crate::fault::{Failure, Fault};
-use crate::files;
 use crate::revocation::{self, MAX_LIST};
+use crate::{files, time};
 
-/// What is believed, and how strictly.
+/// The trust anchors and the verification policy.
 pub(super) struct Rules {
     pub(super) anchors: TrustAnchors,
     pub(super) policy: VerifyPolicy,
     pub(super) freshness: std::time::Duration,
     ports: Vec<u16>,
-    /// None: nobody said anything about revocation.
+    /// `None` if neither options nor configuration mention revocation.
     revocations: Option<Revocations>,
 }
 
 impl Rules {
-    pub(super) fn read(args: &Verify, at: UnixTime, screen: &Screen) -> Result<Self, Failure> {
+    pub(super) fn read(args: &Verify, at: UnixTime, console: &Console) -> Result<Self, Failure> {
         let configuration = match &args.config {
             Some(path) => Some(Configuration::open(Some(path)).map_err(Failure::Faults)?),
             None => None,
@@ -43,22 +45,22 @@ impl Rules {
             (None, Some(configuration)) => {
                 let anchors = configuration.settings.default_anchors();
                 let missing = || {
-                    Fault::new("no anchors to believe")
-                        .help("give --anchors, or [verify] anchors in the file")
+                    Fault::new("no trust anchors").help("give --anchors, or set [verify] anchors in the file")
                 };
                 let path = configuration.source.resolve(anchors.ok_or_else(missing)?.as_str());
                 read_anchors(&path, ANCHORS_HELP)?
             }
-            (None, None) => return Err(Fault::new("no anchors to believe").help("give --anchors").into()),
+            (None, None) => return Err(Fault::new("no trust anchors").help("give --anchors").into()),
         };
         let configured = configuration.as_ref().and_then(|configuration| {
             Some((&configuration.source, configuration.settings.revocation(DEFAULT_TRUST)?))
         });
-        let revocations = read_lists(args, configured, &anchors, at, screen)?;
+        let revocations = read_lists(args, configured, &anchors, at, console)?;
         Ok(Self { anchors, policy, freshness: verify.freshness, ports, revocations })
     }
 
-    /// A cache that knows what `--cert` and the revocation lists say, as if their URLs had just served it.
+    /// Returns a cache with the certificates of `--cert` and the revocation lists, as if their URLs had just served
+    /// them.
     pub(super) fn cache(&self, args: &Verify, at: UnixTime) -> Result<Cache, Fault> {
         let mut cache = Cache::new(CacheConfig::default(), vec![self.anchors.clone()]);
         if let Some(revocations) = &self.revocations {
@@ -68,9 +70,9 @@ impl Rules {
             let x5u = X5u::parse(url, &self.ports).map_err(|error| {
                 let fault = Fault::new(format!("--cert {url}: {error}"));
                 if error == X5uError::ForbiddenPort {
-                    fault.help("the ports are those of [fetch] ports in --config")
+                    fault.help("allowed ports are listed in [fetch] ports of --config")
                 } else {
-                    fault.help("such as https://cr.example.net/leaf.pem, as it stands in info and x5u")
+                    fault.help("write the URL of info and x5u, such as https://cr.example.net/leaf.pem")
                 }
             })?;
             let octets = files::read_bounded(path, MAX_PEM)
@@ -82,14 +84,14 @@ impl Rules {
     }
 }
 
-/// The lists of `--crl`, or else of the configuration, each signed below their anchors; None without any, unless the policy
-/// insists on them.
+/// Reads the lists of `--crl`, or those of the configuration. Each must be signed below its anchors. Returns `None`
+/// without lists, unless the policy requires them.
 fn read_lists(
     args: &Verify,
     configured: Option<(&Source, &RevocationSettings)>,
     anchors: &TrustAnchors,
     at: UnixTime,
-    screen: &Screen,
+    console: &Console,
 ) -> Result<Option<Revocations>, Fault> {
     let hard = match args.crl_stale {
         Some(policy) => policy == Stale::Hard,
@@ -104,7 +106,7 @@ fn read_lists(
     if files.is_empty() && !hard {
         return Ok(None);
     }
-    let help = "give the roots below which the lists are signed as PEM";
+    let help = "give a PEM file with the roots of the signer of the lists";
     let named = configured.and_then(|(source, settings)| Some((source, settings.anchors.as_ref()?)));
     let signed_below = match (&args.crl_anchors, named) {
         (Some(path), _) => read_anchors(path, help)?,
@@ -120,17 +122,18 @@ fn read_lists(
         let list = revocation::read(&octets, &signed_below, at)
             .map_err(|error| Fault::in_file(&name, error.to_string()).help(remedy(error)))?;
         if let Some(due) = list.next_update().filter(|due| *due < at) {
-            let text = format!("the revocation list is out of date since {}", time::display(due));
+            let text = format!("the revocation list is past its nextUpdate, {}", time::display(due));
             let help =
-                if hard { "fetch a newer one" } else { "what it revokes stays revoked; fetch a newer one" };
-            screen.warn(&Fault::in_file(name, text).help(help));
+                if hard { "fetch a newer list" } else { "its entries stay revoked; fetch a newer list" };
+            console.warn(&Fault::in_file(name, text).help(help));
         }
         lists.push(list);
     }
     Ok(Some(Revocations::new(lists).hard(hard)))
 }
 
-/// What a value of the configuration stands for, with a name for it: a file, or PEM that `${...}` brought.
+/// Returns the content of a configuration value and a name for messages. The value is a file name, or PEM from
+/// `${...}`.
 fn content(source: &Source, text: &Text) -> Result<(String, Vec<u8>), Fault> {
     if text.as_str().trim_start().starts_with("-----BEGIN ") {
         return Ok(("the configuration".to_owned(), text.as_str().as_bytes().to_vec()));
@@ -149,12 +152,12 @@ fn read_file(path: &Path) -> Result<(String, Vec<u8>), Fault> {
 fn remedy(error: CrlError) -> &'static str {
     match error {
         CrlError::Malformed => "give the list as its issuer publishes it, PEM or DER",
-        CrlError::CriticalExtension => "give the full list, not a delta list or one for some reasons only",
+        CrlError::CriticalExtension => "give the full list, not a delta list or a list for some reasons only",
         CrlError::UnknownSigner => {
-            "give the signer or its root with --crl-anchors, and what is between in the list's file"
+            "give the signer or its root with --crl-anchors; put intermediate certificates into the file of the list"
         }
-        CrlError::BadSignature => "fetch the list again: it is not what its issuer signed",
-        CrlError::NotYetValid => "look at the clock, or at --at",
+        CrlError::BadSignature => "fetch the list again: its content is not what its issuer signed",
+        CrlError::NotYetValid => "check the clock, or --at",
         _ => "fetch the list again",
     }
 }
@@ -166,5 +169,5 @@ fn read_anchors(path: &Path, help: &str) -> Result<TrustAnchors, Fault> {
     TrustAnchors::from_pem(&pem).map_err(|error| fault(error.to_string()))
 }
 
-const ANCHORS_HELP: &str = "give the STI roots as PEM";
+const ANCHORS_HELP: &str = "give a PEM file with the STI roots";
 const MAX_PEM: u64 = 1024 * 1024;

@@ -1,4 +1,4 @@
-//! Who calls whom, and when: From, To, P-Asserted-Identity, the Request-URI, Date and the clock.
+//! Caller, callee and time: From, To, P-Asserted-Identity, the Request-URI, Date and the clock.
 
 use super::case::{Case, World};
 use super::support::NOW;
@@ -12,7 +12,7 @@ pub(super) fn cases() -> Vec<Case> {
         })
         .collect();
     cases.extend(CLOCKS.iter().map(|(shift, date, expected)| {
-        let name = format!("judged {shift} s later, Date {date}");
+        let name = format!("verified {shift} s later, Date {date}");
         world.call(name).edit(DATE, date).at(NOW.checked_add_signed(*shift).unwrap()).expect(expected)
     }));
     let renamed =
@@ -27,7 +27,7 @@ const TO: &str = "To: <sip:+12155551213@";
 const CONTACT: &str = "Contact: <sip:192.0.2.1>";
 const DATE: &str = "Date: Fri, 15 Jan 2027 08:00:00 GMT\r\n";
 
-/// What stands in the ordinary message, what is put in its place, and what comes of it.
+/// The text to replace in the ordinary message, its replacement, and the result.
 #[rustfmt::skip]
 const MESSAGES: &[(&str, &str, &str)] = &[
     (FROM, "<tel:+1-215-555-1212>;tag", "Passed A"),
@@ -44,20 +44,20 @@ const MESSAGES: &[(&str, &str, &str)] = &[
     (FROM, "<sip:alice@example.net>;tag", "None 438 no-number"),
     (FROM, "<sip:example.net>;tag", "None 438 no-number"),
     (FROM, "<mailto:a@example.net>;tag", "None 438 no-number"),
-    // An asserted identity goes before From.
+    // An asserted identity takes precedence over From.
     (FROM, "<sip:anonymous@anonymous.invalid>;tag=1\r\nP-Asserted-Identity: <tel:+12155551212>\r\nX-Rest: x", "Passed A"),
     (CONTACT, "Contact: <sip:192.0.2.1>\r\nP-Asserted-Identity: <sip:alice@example.net>, <tel:+12155551212>", "Passed A"),
     (CONTACT, "Contact: <sip:192.0.2.1>\r\nP-Asserted-Identity: <tel:+12155559999>", "Failed 438 orig-mismatch"),
     (TO, "To: <sip:+12155551213;postd=22@", "Passed A"),
     (TO, "To: \"+12155559999\" <sip:+12155551213@", "Passed A"),
-    // The Request-URI may name the callee in place of To, which is common where calls are retargeted without a div.
+    // The Request-URI may name the callee instead of To. This is common if calls are retargeted without a div.
     (TO, "To: <sip:+12155559999@", "Passed A"),
     (URI, "INVITE sip:+12155559999@example.net", "Passed A"),
     (URI, "INVITE tel:+12155559999", "Passed A"),
     (URI, "INVITE urn:service:sos", "Passed A"),
 ];
 
-/// How much later the call is judged, its Date line, and what comes of it.
+/// The delay of the verification, the Date line, and the result.
 #[rustfmt::skip]
 const CLOCKS: &[(i64, &str, &str)] = &[
     (60, DATE, "Passed A"),

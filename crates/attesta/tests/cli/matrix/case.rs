@@ -1,4 +1,4 @@
-//! One case: a message, what is known of certificates and lists, and what must come of it.
+//! One case: a message, the known certificates and lists, and the expected result.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use super::forge;
 use super::support::{NOW, Pki, URL, leaf, spc};
 use crate::support::{attesta_reading, path};
 
-/// An STI hierarchy with a provider's key, and what its certificate URL serves.
+/// An STI hierarchy with a provider's key, and the content at its certificate URL.
 pub(super) struct World {
     pub(super) pki: Pki,
     pub(super) key: KeyPair,
@@ -24,17 +24,17 @@ impl World {
         Self { pki, key, bundle }
     }
 
-    /// The ordinary call.
+    /// Returns the ordinary call.
     pub(super) fn call(&self, name: impl Into<String>) -> Case {
         self.call_with(name, &forge::header(), &forge::payload())
     }
 
-    /// The ordinary call with another header and payload, signed as they are.
+    /// Returns the ordinary call with another token header and payload, correctly signed.
     pub(super) fn call_with(&self, name: impl Into<String>, header: &str, payload: &str) -> Case {
         self.bearing(name, &value(&forge::token(&self.key, header, payload), "shaken"))
     }
 
-    /// The ordinary call with this Identity value.
+    /// Returns the ordinary call with this Identity value.
     pub(super) fn bearing(&self, name: impl Into<String>, value: &str) -> Case {
         Case {
             name: name.into(),
@@ -53,12 +53,12 @@ impl World {
     }
 }
 
-/// An Identity value with the ordinary parameters.
+/// Returns an Identity value with the ordinary parameters.
 pub(super) fn value(token: &str, ppt: &str) -> String {
     format!("{token};info=<{URL}>;alg=ES256;ppt={ppt}")
 }
 
-/// A message and what must come of it.
+/// A message and its expected result.
 pub(super) struct Case {
     name: String,
     lines: Vec<String>,
@@ -79,66 +79,66 @@ impl Case {
         &self.name
     }
 
-    /// The Identity header lines as they stand, names and all.
+    /// Sets the Identity header lines, including their names.
     pub(super) fn lines(mut self, lines: &[String]) -> Self {
         self.lines = lines.to_vec();
         self
     }
 
-    /// Changes the message, where `from` must stand.
+    /// Changes the message. It must contain `from`.
     pub(super) fn edit(mut self, from: &str, to: &str) -> Self {
         self.edits.push((from.to_owned(), to.to_owned()));
         self
     }
 
-    /// A body with its Content-Type.
+    /// Sets the body and its Content-Type.
     pub(super) fn body(self, kind: &str, body: &str) -> Self {
         let edited = self
             .edit("Content-Length: 0", &format!("Content-Type: {kind}\r\nContent-Length: {}", body.len()));
         Self { body: body.to_owned(), ..edited }
     }
 
-    /// Judged at this second.
+    /// Sets the time of verification, in seconds.
     pub(super) fn at(self, at: u64) -> Self {
         Self { at, ..self }
     }
 
-    /// Believed by these roots.
+    /// Sets the trusted roots.
     pub(super) fn anchors(self, pem: &str) -> Self {
         Self { anchors: pem.to_owned(), ..self }
     }
 
-    /// What the certificate URL serves instead.
+    /// Sets the content at the certificate URL.
     pub(super) fn served(mut self, bundle: &str) -> Self {
         self.served = vec![(URL.to_owned(), bundle.to_owned())];
         self
     }
 
-    /// What a further URL serves.
+    /// Adds the content at another URL.
     pub(super) fn also_served(mut self, url: &str, bundle: &str) -> Self {
         self.served.push((url.to_owned(), bundle.to_owned()));
         self
     }
 
-    /// No certificate is at hand.
+    /// Makes all certificates unavailable.
     pub(super) fn nothing_served(mut self) -> Self {
         self.served.clear();
         self
     }
 
-    /// A further argument of the command.
+    /// Adds an argument of the command.
     pub(super) fn arg(mut self, arg: &str) -> Self {
         self.args.push(arg.to_owned());
         self
     }
 
-    /// A file, and the option that names it.
+    /// Adds a file and the option that names it.
     pub(super) fn file(mut self, option: &str, content: impl Into<Vec<u8>>) -> Self {
         self.files.push((option.to_owned(), content.into()));
         self
     }
 
-    /// The same message on another call is judged first.
+    /// Verifies the same message in another call first.
     pub(super) fn after_call(mut self, call_id: &str) -> Self {
         self.earlier.push(call_id.to_owned());
         self
@@ -148,12 +148,12 @@ impl Case {
         Self { expected, ..self }
     }
 
-    /// What comes of each Identity header field: `pass`, or its reason.
+    /// Sets the expected result of each Identity header field: `pass`, or the reason.
     pub(super) fn each(self, each: &'static str) -> Self {
         Self { each: Some(each), ..self }
     }
 
-    /// Every reason that the case expects.
+    /// Returns every reason that the case expects.
     pub(super) fn reasons(&self) -> Vec<&'static str> {
         let own = self.expected.split(' ').nth(2);
         own.into_iter().chain(self.each.into_iter().flat_map(|each| each.split(' '))).collect()
@@ -174,7 +174,7 @@ impl Case {
         head + &self.body
     }
 
-    /// Judges the message with the program, and compares what comes of it.
+    /// Verifies the message with the program and compares the result.
     fn check(&self) -> Result<(), String> {
         let folder = tempfile::tempdir().unwrap();
         let place = |name: &str, content: &[u8]| {
@@ -225,13 +225,13 @@ impl Case {
     }
 }
 
-/// The answer as the tables write it, and what came of each field.
+/// Returns the result in the notation of the tables, for the message and for each field.
 fn summary(judged: &Value) -> (String, String) {
     let verstat = match judged["verstat"].as_str().unwrap() {
         "TN-Validation-Passed" => "Passed",
         "TN-Validation-Failed" => "Failed",
         "No-TN-Validation" => "None",
-        other => panic!("{other} is no verstat"),
+        other => panic!("{other} is not a verstat"),
     };
     let verdict = judged["verdict"].as_str().unwrap();
     let reason = judged["reason"].as_str();
@@ -251,7 +251,7 @@ fn summary(judged: &Value) -> (String, String) {
     (found, each.join(" "))
 }
 
-/// Runs a group of cases, and names every one that did not come out.
+/// Runs a group of cases and lists every failed case.
 pub(super) fn run(cases: Vec<Case>) {
     let wrong: Vec<_> = cases.iter().filter_map(|case| case.check().err()).collect();
     assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));

@@ -1,4 +1,4 @@
-//! Each fault of the leaf, of the chain above it, and of what its URL serves; and what is let through.
+//! Each fault of the leaf, of its chain and of the content at its URL, and the deviations that are accepted.
 
 use rcgen::{
     BasicConstraints, CertificateParams, CidrSubnet, CustomExtension, ExtendedKeyUsagePurpose,
@@ -44,7 +44,7 @@ fn critical(oid: &[u64], content: &[u8]) -> CustomExtension {
     extension
 }
 
-/// A name, what is done to an ordinary certificate, and what comes of the call.
+/// A name, the change to an ordinary certificate, and the result of the call.
 type Edit = (&'static str, fn(&mut CertificateParams), &'static str);
 
 #[rustfmt::skip]
@@ -69,7 +69,7 @@ const LEAVES: &[Edit] = &[
     ("leaf with two TNAuthLists", |leaf| leaf.custom_extensions.push(CustomExtension::from_oid_content(TN_AUTH_LIST, spc("5678"))), "None 436 certificate-unparsable"),
 ];
 
-/// A TNAuthList in DER, and what comes of it.
+/// A TNAuthList in DER, and the result.
 #[rustfmt::skip]
 const LISTS: &[(&str, &[u8], &str)] = &[
     ("TNAuthList without entries", &[0x30, 0], "Failed 437 tn-auth-list-malformed"),
@@ -81,7 +81,7 @@ const LISTS: &[(&str, &[u8], &str)] = &[
     ("TNAuthList with a letter in a number", &[0x30, 7, 0xa2, 5, 0x16, 3, b'1', b'2', b'x'], "Failed 437 tn-auth-list-malformed"),
     ("TNAuthList with a range of one", &[0x30, 12, 0xa1, 10, 0x30, 8, 0x16, 3, b'1', b'2', b'1', 2, 1, 1], "Failed 437 tn-auth-list-malformed"),
     ("TNAuthList with a range past its length", &[0x30, 12, 0xa1, 10, 0x30, 8, 0x16, 3, b'9', b'9', b'9', 2, 1, 5], "Failed 437 tn-auth-list-malformed"),
-    ("TNAuthList with octets behind it", &[0x30, 8, 0xa0, 6, 0x16, 4, b'1', b'2', b'3', b'4', 0], "Failed 437 tn-auth-list-malformed"),
+    ("TNAuthList followed by octets", &[0x30, 8, 0xa0, 6, 0x16, 4, b'1', b'2', b'3', b'4', 0], "Failed 437 tn-auth-list-malformed"),
     ("TNAuthList in BER", &[0x30, 0x81, 8, 0xa0, 6, 0x16, 4, b'1', b'2', b'3', b'4'], "Failed 437 tn-auth-list-malformed"),
     ("TNAuthList of two providers", &[0x30, 16, 0xa0, 6, 0x16, 4, b'1', b'2', b'3', b'4', 0xa0, 6, 0x16, 4, b'5', b'6', b'7', b'8'], "Passed A"),
 ];
@@ -95,19 +95,19 @@ const AUTHORITIES: &[Edit] = &[
     ("authority of path length 0", |own| own.is_ca = IsCa::Ca(BasicConstraints::Constrained(0)), "Passed A"),
     ("authority expired a second ago", |own| own.not_after = date(NOW - 1), "Failed 437 certificate-expired"),
     ("authority valid in a second", |own| own.not_before = date(NOW + 1), "Failed 437 certificate-not-yet-valid"),
-    ("authority that is none", |own| own.is_ca = IsCa::ExplicitNoCa, "Failed 437 chain-not-permitted"),
+    ("authority without the CA flag", |own| own.is_ca = IsCa::ExplicitNoCa, "Failed 437 chain-not-permitted"),
     ("authority without basic constraints", |own| own.is_ca = IsCa::NoCa, "Failed 437 chain-not-permitted"),
     ("authority with an unknown critical extension", |own| own.custom_extensions.push(critical(UNKNOWN, &[5, 0])), "Failed 437 critical-extension"),
     ("authority for other names", |own| own.name_constraints = Some(elsewhere()), "Passed A"),
 ];
 
-/// The names of STI certificates are of no kind that this constrains.
+/// Constraints that do not apply to the kinds of names in STI certificates.
 fn elsewhere() -> NameConstraints {
     let subnet = GeneralSubtree::IpAddress(CidrSubnet::V4([192, 0, 2, 0], [255, 255, 255, 0]));
     NameConstraints { permitted_subtrees: vec![subnet], excluded_subtrees: Vec::new() }
 }
 
-/// Leaves and authorities with keys of other kinds.
+/// Leaves and authorities with keys of other types.
 fn keys(world: &World) -> Vec<Case> {
     let p384 = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap();
     let with_p384 = world.pki.bundle(&ordinary(), &p384);
@@ -132,12 +132,13 @@ fn keys(world: &World) -> Vec<Case> {
     ]
 }
 
-/// What the URL serves.
+/// The content at the URL.
 fn bundles(world: &World) -> Vec<Case> {
     let alone = world.bundle.split_inclusive("-----END CERTIFICATE-----\n").next().unwrap();
     let intermediate = world.pki.intermediate_pem.as_str();
     let crlf = world.bundle.replace('\n', "\r\n");
-    let explained = format!("Here is our leaf:\n{alone}\nand what is above it:\n\n{intermediate}the end");
+    let explained =
+        format!("Here is our leaf:\n{alone}\nand the certificates above it:\n\n{intermediate}the end");
     let cut = world.bundle.get(..world.bundle.len() / 3).unwrap();
     let many = world.bundle.repeat(4);
     let forged = alone.to_owned() + &Pki::new().intermediate_pem;
@@ -149,7 +150,7 @@ fn bundles(world: &World) -> Vec<Case> {
         ("bundle with CRLF", &crlf, "Passed A"),
         ("bundle without its last line end", world.bundle.trim_end(), "Passed A"),
         ("bundle with text around its certificates", &explained, "Passed A"),
-        ("bundle with a stranger's certificate", &(world.bundle.clone() + &another.intermediate_pem), "Passed A"),
+        ("bundle with an unrelated certificate", &(world.bundle.clone() + &another.intermediate_pem), "Passed A"),
         ("bundle without the intermediate", alone, "Failed 437 untrusted-issuer"),
         ("bundle with another intermediate", &(alone.to_owned() + &another.intermediate_pem), "Failed 437 untrusted-issuer"),
         ("bundle with a forged intermediate", &forged, "Failed 437 chain-signature-invalid"),
@@ -168,8 +169,8 @@ fn bundles(world: &World) -> Vec<Case> {
 
 /// Roots and longer paths.
 fn paths(world: &World) -> Vec<Case> {
-    let stranger = Pki::with(authority("ANOTHER ROOT"), authority("SHAKEN Intermediate"));
-    let both = world.pki.root_pem.clone() + &stranger.root_pem;
+    let unknown = Pki::with(authority("ANOTHER ROOT"), authority("SHAKEN Intermediate"));
+    let both = world.pki.root_pem.clone() + &unknown.root_pem;
     let below = |above: CertificateParams| {
         let pki = Pki::with(authority("SHAKEN ROOT"), above);
         let (params, key) = (authority("SHAKEN Subordinate"), KeyPair::generate().unwrap());
@@ -182,7 +183,7 @@ fn paths(world: &World) -> Vec<Case> {
     let (deep_root, deep) = below(authority("SHAKEN Intermediate"));
     let (short_root, too_deep) = below(short);
     vec![
-        world.call("an unknown root").anchors(&stranger.root_pem).expect("Failed 437 untrusted-issuer"),
+        world.call("an unknown root").anchors(&unknown.root_pem).expect("Failed 437 untrusted-issuer"),
         world.call("one root of two").anchors(&both).expect("Passed A"),
         world.call("the intermediate as the anchor").anchors(&world.pki.intermediate_pem).expect("Passed A"),
         world.call("a path of three").anchors(&deep_root).served(&deep).expect("Passed A"),
@@ -198,7 +199,8 @@ fn paths(world: &World) -> Vec<Case> {
     ]
 }
 
-/// The same certificate with another version in it. Its signature is then wrong, too, which is not looked at any more.
+/// Returns the same certificate with another version. Its signature is then wrong too, but the version is checked
+/// first.
 fn first_version(pem: &str) -> String {
     let mut parsed = pem::parse(pem).unwrap().into_contents();
     let version = parsed.windows(5).position(|octets| octets == [0xa0, 3, 2, 1, 2]).unwrap();
@@ -206,7 +208,7 @@ fn first_version(pem: &str) -> String {
     pem::encode(&pem::Pem::new("CERTIFICATE", parsed))
 }
 
-/// A public RSA key of 2048 bits, of which nobody has the private one.
+/// A public RSA key of 2048 bits without a private key.
 struct RsaKey(Vec<u8>);
 
 impl RsaKey {
@@ -227,7 +229,7 @@ impl PublicKeyData for RsaKey {
 }
 
 const POLICIES: &[u64] = &[2, 5, 29, 32];
-/// One policy, 2.16.840.1.114569.1.1.1.
+/// One policy: 2.16.840.1.114569.1.1.1.
 const POLICY: &[u8] = &[0x30, 14, 0x30, 12, 6, 10, 0x60, 0x86, 0x48, 1, 0x86, 0xff, 9, 1, 1, 1];
-/// Of the arc for documentation (RFC 5612).
+/// An OID of the arc for documentation (RFC 5612).
 const UNKNOWN: &[u64] = &[1, 3, 6, 1, 4, 1, 32473, 1];

@@ -1,4 +1,5 @@
-//! Each member of the token's header and each claim: missing, of another type, of another value, and what may vary.
+//! Each member of the token's header and each claim: missing, with a wrong type, with a wrong value, and in valid
+//! variants.
 
 use super::case::{Case, World};
 use super::forge;
@@ -29,7 +30,7 @@ const WITH_IAT: &str = r#""iat":1800000000,"#;
 const ORIGID: &str = "de305d54-75b4-431b-adb2-eb6b9e546014";
 const ORIGID_MEMBER: &str = r#""origid":"de305d54-75b4-431b-adb2-eb6b9e546014""#;
 
-/// What stands in the header of the ordinary token, what is put in its place, and what comes of it.
+/// The text to replace in the header of the ordinary token, its replacement, and the result.
 #[rustfmt::skip]
 const HEADER: &[(&str, &str, &str)] = &[
     (r#""alg":"ES256","#, "", "Failed 436 alg-missing"),

@@ -1,4 +1,4 @@
-//! Certificates that name numbers (RFC 9060), and constraints on claims (RFC 8226 section 8, RFC 9118).
+//! Certificates with numbers (RFC 9060), and claim constraints (RFC 8226 section 8, RFC 9118).
 
 use rcgen::{CustomExtension, Issuer, KeyPair};
 
@@ -53,14 +53,14 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
-/// A PASSporT without a type, as delegates sign them.
+/// Returns a PASSporT without a type, as delegates sign it.
 fn base(world: &World) -> String {
     let header = forge::header().replace(r#""ppt":"shaken","#, "");
     let payload = r#"{"dest":{"tn":["12155551213"]},"iat":1800000000,"orig":{"tn":"12155551212"}}"#;
     value(&forge::token(&world.key, &header, payload), "").replace(";ppt=", "")
 }
 
-/// The leaf's TNAuthList, and what comes of a call from 12155551212.
+/// The leaf's TNAuthList, and the result of a call from 12155551212.
 #[rustfmt::skip]
 const NUMBERS: &[(&str, &str, &str)] = &[
     ("delegate of the number", "12155551212", "Passed"),
@@ -69,13 +69,13 @@ const NUMBERS: &[(&str, &str, &str)] = &[
     ("delegate of a range that begins with it", "12155551212+2", "Passed"),
     ("delegate of a range that ends with it", "12155551200+13", "Passed"),
     ("delegate of a range that ends before it", "12155551200+12", "Failed 437 number-not-covered"),
-    ("delegate of a range that begins behind it", "12155551213+100", "Failed 437 number-not-covered"),
+    ("delegate of a range above the number", "12155551213+100", "Failed 437 number-not-covered"),
     ("delegate of a shorter number", "1215555121", "Failed 437 number-not-covered"),
     ("delegate of two ranges", "12155550000+100 12155551200+100", "Passed"),
     ("delegate of a code and another number", "SPC:1234 12155559999", "Passed"),
 ];
 
-/// The TNAuthList of the authority and of the leaf below it.
+/// The TNAuthLists of the authority and of the leaf below it.
 #[rustfmt::skip]
 const CHAINS: &[(&str, &str, &str, &str)] = &[
     ("a delegate within its authority", "12155551000+1000", "12155551212", "Passed"),
@@ -87,7 +87,7 @@ const CHAINS: &[(&str, &str, &str, &str)] = &[
     ("a delegate with a code that its authority has not", "12155551000+1000", "SPC:1234", "Failed 437 chain-not-encompassed"),
 ];
 
-/// The extension, what it says, and what comes of a call with attestation A.
+/// The extension, its content, and the result of a call with attestation A.
 #[rustfmt::skip]
 const CONSTRAINTS: &[(&str, u64, &str, &str)] = &[
     ("a claim that must be there and is", JWT_CLAIM_CONSTRAINTS, "0:attest", "Passed A"),
@@ -108,7 +108,7 @@ const CONSTRAINTS: &[(&str, u64, &str, &str)] = &[
 const JWT_CLAIM_CONSTRAINTS: u64 = 27;
 const ENHANCED: u64 = 33;
 
-/// A TNAuthList from a text: codes, numbers and ranges, with spaces between.
+/// Returns the DER of a TNAuthList for a text: codes, numbers and ranges, separated by spaces.
 fn der(list: &str) -> Vec<u8> {
     let entries = list.split(' ').flat_map(|entry| {
         if let Some(code) = entry.strip_prefix("SPC:") {
@@ -133,13 +133,14 @@ fn der(list: &str) -> Vec<u8> {
     wrap(0x30, &entries.collect::<Vec<_>>())
 }
 
-/// A number of more than seven bits without octets that say nothing.
+/// Returns the DER content of a positive integer of more than seven bits, in the fewest octets.
 fn shortest(count: u16) -> Vec<u8> {
     let [high, low] = count.to_be_bytes();
     if high == 0 { vec![0, low] } else { vec![high, low] }
 }
 
-/// Claim constraints from a text such as `0:attest` or `1:attest=A,B`: the list by its tag, the claim, its values.
+/// Returns claim constraints for a text such as `0:attest` or `1:attest=A,B`: the tag of the list, the claim and its
+/// values.
 fn constraints(text: &str) -> Vec<u8> {
     let Some((tag, claim)) = text.split_once(':') else { return wrap(0x30, &[]) };
     let (name, values) = claim.split_once('=').unwrap_or((claim, ""));

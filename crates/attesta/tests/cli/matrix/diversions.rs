@@ -1,4 +1,5 @@
-//! Diversions: chains of `div` PASSporTs in any order, cut, forged, in a circle, and too many (RFC 8946 section 4.2).
+//! Diversions: chains of `div` PASSporTs in any order, incomplete, forged, circular, and too long (RFC 8946 section
+//! 4.2).
 
 use super::case::{Case, World, value};
 use super::forge;
@@ -28,8 +29,8 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
-/// The Identity line that `field` stands for: a type such as `shaken`, `1213>1214` for a diversion, with `!` one that a stranger signed
-/// and with `?` one whose certificate is not at hand.
+/// Returns the Identity line for `field`: a type such as `shaken`, or `1213>1214` for a diversion. `!` marks a
+/// signature by an unknown authority, `?` a certificate that is unavailable.
 fn line(world: &World, field: &str) -> String {
     let Some((from, to)) = field.trim_end_matches(['!', '?']).split_once('>') else {
         let header = forge::header().replace("shaken", field);
@@ -59,7 +60,7 @@ fn payload(from: &str, to: &str) -> String {
 /// A URL that serves nothing.
 const ELSEWHERE: &str = "https://cr.example.net/elsewhere.pem";
 
-/// The fields in their order, To, the Request-URI, and what comes of the whole and of each.
+/// The fields in order, To, the Request-URI, and the results of the message and of each field.
 #[rustfmt::skip]
 const CHAINS: &[(&str, &str, &str, &str, &str, &str)] = &[
     ("one diversion", "shaken 1213>1214", "1213", "1214", "Passed A", "pass pass"),
@@ -68,28 +69,28 @@ const CHAINS: &[(&str, &str, &str, &str, &str, &str)] = &[
     ("two diversions out of order", "1214>1215 shaken 1213>1214", "1213", "1215", "Passed A", "pass pass pass"),
     ("two diversions backwards", "1214>1215 1213>1214 shaken", "1213", "1215", "Passed A", "pass pass pass"),
     ("six diversions", "shaken 1213>1214 1214>1215 1215>1216 1216>1217 1217>1218 1218>1219", "1213", "1219", "Passed A", "pass pass pass pass pass pass pass"),
-    ("a diversion carries a call whose To was changed", "shaken 1213>1214", "1214", "1214", "Passed A", "pass pass"),
-    ("To was changed and nothing carries the call", "shaken", "1214", "1214", "Failed 438 dest-mismatch", "dest-mismatch"),
-    ("a diversion that leads elsewhere than the request", "shaken 1213>1214", "1213", "9999", "Passed A", "pass div-chain-incomplete"),
-    ("a diversion that leads elsewhere, and another To", "shaken 1213>1214", "9999", "9999", "Failed 438 dest-mismatch", "dest-mismatch div-chain-incomplete"),
+    ("a diversion explains a changed To", "shaken 1213>1214", "1214", "1214", "Passed A", "pass pass"),
+    ("To was changed without a diversion", "shaken", "1214", "1214", "Failed 438 dest-mismatch", "dest-mismatch"),
+    ("a diversion to another number than the request", "shaken 1213>1214", "1213", "9999", "Passed A", "pass div-chain-incomplete"),
+    ("a diversion to another number, and another To", "shaken 1213>1214", "9999", "9999", "Failed 438 dest-mismatch", "dest-mismatch div-chain-incomplete"),
     ("a link is missing", "shaken 1214>1215", "1215", "1215", "Failed 438 dest-mismatch", "dest-mismatch div-chain-incomplete"),
-    ("a link is missing and the original stands", "shaken 1214>1215", "1213", "1215", "Passed A", "pass div-chain-incomplete"),
+    ("a link is missing and the original matches", "shaken 1214>1215", "1213", "1215", "Passed A", "pass div-chain-incomplete"),
     ("a diversion without its original", "1213>1214", "1213", "1214", "Failed 438 div-chain-incomplete", "div-chain-incomplete"),
-    ("a diversion whose original is of a type that is not supported", "unheard 1213>1214", "1213", "1214", "None 428 unsupported-ppt", "unsupported-ppt unsupported-ppt"),
-    ("a wrong diversion whose original is of a type that is not supported", "unheard 1213>1214!", "1213", "1214", "None 428 unsupported-ppt", "unsupported-ppt unsupported-ppt"),
-    ("an original that is supported beside one that is not", "unheard 1213>1214 shaken 1213>1215", "1213", "1214", "Passed A", "unsupported-ppt pass pass div-chain-incomplete"),
-    ("diversions in a circle", "1213>1214 1214>1213", "1213", "1213", "Failed 438 div-chain-incomplete", "div-chain-incomplete div-chain-incomplete"),
+    ("a diversion with an original of an unsupported type", "unheard 1213>1214", "1213", "1214", "None 428 unsupported-ppt", "unsupported-ppt unsupported-ppt"),
+    ("a wrong diversion with an original of an unsupported type", "unheard 1213>1214!", "1213", "1214", "None 428 unsupported-ppt", "unsupported-ppt unsupported-ppt"),
+    ("a supported original and an unsupported one", "unheard 1213>1214 shaken 1213>1215", "1213", "1214", "Passed A", "unsupported-ppt pass pass div-chain-incomplete"),
+    ("circular diversions", "1213>1214 1214>1213", "1213", "1213", "Failed 438 div-chain-incomplete", "div-chain-incomplete div-chain-incomplete"),
     ("a diversion to itself", "shaken 1213>1213", "1213", "1213", "Passed A", "pass pass"),
     ("a fork", "shaken 1213>1214 1213>1215", "1213", "1215", "Passed A", "pass div-chain-incomplete pass"),
-    ("a diversion that a stranger signed", "shaken 1213>1214!", "1214", "1214", "Failed 438 div-chain-incomplete", "div-chain-incomplete signature-invalid"),
-    ("a stranger in the midst of a chain", "shaken 1213>1214! 1214>1215", "1215", "1215", "Failed 438 div-chain-incomplete", "div-chain-incomplete signature-invalid div-chain-incomplete"),
-    ("a stranger's diversion of a call that stands", "shaken 1213>1214!", "1213", "1214", "Passed A", "pass signature-invalid"),
-    ("a diversion whose certificate is not at hand", "shaken 1213>1214?", "1214", "1214", "None 436 certificate-unavailable", "certificate-unavailable certificate-unavailable"),
-    ("more diversions than are looked at", "1213>1214 1214>1215 1215>1216 1216>1217 1217>1218 1218>1219 1219>1220 1220>1221 shaken", "1213", "1221", "Failed 438 div-chain-incomplete", "div-chain-incomplete div-chain-incomplete div-chain-incomplete div-chain-incomplete div-chain-incomplete div-chain-incomplete div-chain-incomplete div-chain-incomplete too-many-identities"),
+    ("a diversion signed by an unknown authority", "shaken 1213>1214!", "1214", "1214", "Failed 438 div-chain-incomplete", "div-chain-incomplete signature-invalid"),
+    ("an unknown authority inside a chain", "shaken 1213>1214! 1214>1215", "1215", "1215", "Failed 438 div-chain-incomplete", "div-chain-incomplete signature-invalid div-chain-incomplete"),
+    ("a diversion by an unknown authority, and a matching original", "shaken 1213>1214!", "1213", "1214", "Passed A", "pass signature-invalid"),
+    ("a diversion with an unavailable certificate", "shaken 1213>1214?", "1214", "1214", "None 436 certificate-unavailable", "certificate-unavailable certificate-unavailable"),
+    ("more diversions than the limit", "1213>1214 1214>1215 1215>1216 1216>1217 1217>1218 1218>1219 1219>1220 1220>1221 shaken", "1213", "1221", "Failed 438 div-chain-incomplete", "div-chain-incomplete div-chain-incomplete div-chain-incomplete div-chain-incomplete div-chain-incomplete div-chain-incomplete div-chain-incomplete div-chain-incomplete too-many-identities"),
 ];
 
-/// What stands in a diversion from 1213 to 1214, what is put in its place, and what comes of the call to 1214 and of each
-/// field of it.
+/// The text to replace in a diversion from 1213 to 1214, its replacement, and the results of the call to 1214 and of
+/// each field.
 #[rustfmt::skip]
 const PAYLOADS: &[(&str, &str, &str, &str)] = &[
     (r#""div":{"tn":"12155551213"}"#, r#""div":{"hi":"1.1","tn":"12155551213"}"#, "Passed A", "pass pass"),

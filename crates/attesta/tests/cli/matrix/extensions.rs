@@ -1,4 +1,4 @@
-//! What other types than `shaken` add: rich call data, priorities, messages, and the keys of the session.
+//! PASSporT types other than `shaken`: rich call data, priorities, messages, and media keys.
 
 use super::case::{Case, World, value};
 use super::forge;
@@ -10,8 +10,7 @@ pub(super) fn cases() -> Vec<Case> {
         world.call_with(format!("shaken with {claims}"), &forge::header(), &payload).expect(expected)
     });
     let alone = ALONE.iter().map(|(ppt, claims, lines, expected)| {
-        let case =
-            world.bearing(format!("{ppt} with {claims} beside {lines:?}"), &typed(&world, ppt, claims));
+        let case = world.bearing(format!("{ppt} with {claims} and {lines:?}"), &typed(&world, ppt, claims));
         let case = if lines.is_empty() {
             case
         } else {
@@ -20,20 +19,20 @@ pub(super) fn cases() -> Vec<Case> {
         case.expect(expected)
     });
     let messages = MESSAGES.iter().map(|(claims, body, expected)| {
-        let case = world.bearing(format!("msg with {claims} beside {body:?}"), &typed(&world, "msg", claims));
+        let case = world.bearing(format!("msg with {claims} and {body:?}"), &typed(&world, "msg", claims));
         let case = case.edit("INVITE sip", "MESSAGE sip").edit("1 INVITE", "1 MESSAGE");
         case.body("text/plain", body).expect(expected)
     });
     let keys = KEYS.iter().map(|(claims, kind, body, expected)| {
         let payload = forge::payload().replacen(r#","orig""#, &format!(r#",{claims},"orig""#), 1);
-        let case = world.call_with(format!("{claims} beside {kind}: {body}"), &forge::header(), &payload);
+        let case = world.call_with(format!("{claims} and {kind}: {body}"), &forge::header(), &payload);
         let case = if body.is_empty() { case } else { case.body(kind, &body.replace('|', "\r\n")) };
         case.expect(expected)
     });
     rides_along.chain(alone).chain(messages).chain(keys).collect()
 }
 
-/// A PASSporT of another type, which has neither `attest` nor `origid`.
+/// Returns a PASSporT of another type, without `attest` and `origid`.
 fn typed(world: &World, ppt: &str, claims: &str) -> String {
     let header = forge::header().replace("shaken", ppt);
     let payload = format!(
@@ -42,7 +41,7 @@ fn typed(world: &World, ppt: &str, claims: &str) -> String {
     value(&forge::token(&world.key, &header, &payload), ppt)
 }
 
-/// Claims beside those of `shaken`.
+/// Claims in addition to those of `shaken`.
 #[rustfmt::skip]
 const SHAKEN: &[(&str, &str)] = &[
     (r#""rcd":{"nam":"Example"}"#, "Passed A"),
@@ -59,12 +58,12 @@ const SHAKEN: &[(&str, &str)] = &[
     (r#""rcd":{"nam":"x","jcd":[],"jcl":"https://h/c"}"#, "Failed 438 extension-invalid"),
     (r#""crn":"For your car""#, "Passed A"),
     (r#""unheard":{"of":[1,null,true]}"#, "Passed A"),
-    // Bound to other types, and ignored in this one.
+    // Claims of other types, which this type ignores.
     (r#""msgi":"sha256-x""#, "Passed A"),
     (r#""rph":{"auth":["ets.0"]}"#, "Passed A"),
 ];
 
-/// The type, its claims, header lines of the request, and what comes of the call: none of these vouches for the caller.
+/// The type, its claims, header lines of the request, and the result. None of these types vouches for the caller.
 #[rustfmt::skip]
 const ALONE: &[(&str, &str, &str, &str)] = &[
     ("rcd", r#""rcd":{"nam":"Example"}"#, "", "None"),
@@ -83,7 +82,7 @@ const ALONE: &[(&str, &str, &str, &str)] = &[
     ("rph", r#""rph":{"auth":["esnet.0"]},"sph":"urgent""#, "Resource-Priority: esnet.0\r\nPriority: urgent", "Failed 438 priority-mismatch"),
 ];
 
-/// The claims of a `msg`, the body of the MESSAGE, and what comes of it: it vouches for the sender.
+/// The claims of a `msg`, the body of the MESSAGE, and the result. A `msg` vouches for the sender.
 #[rustfmt::skip]
 const MESSAGES: &[(&str, &str, &str)] = &[
     (r#""msgi":"sha256-sM275lTgzCte+LHOKHtU4SxG8shlOo6OS4ot8IJQImY""#, "\"Q Branch Spy Gadgets\"", "Passed"),
@@ -97,7 +96,7 @@ const PLAIN_SDP: &str = "v=0|o=a 1 1 IN IP4 192.0.2.1|s=-|t=0 0|m=audio 9 RTP/AV
 const BOTH: &str = r#""mky":[{"alg":"sha-256","dig":"021ACC54"},{"alg":"sha-256","dig":"4AADB9B1"}]"#;
 const ONE: &str = r#""mky":[{"alg":"sha-256","dig":"021ACC54"}]"#;
 
-/// The keys, the body of the request with `|` for a line end, and what comes of the call.
+/// The keys, the body of the request with `|` for a line break, and the result.
 #[rustfmt::skip]
 const KEYS: &[(&str, &str, &str, &str)] = &[
     (BOTH, "application/sdp", SDP, "Passed A"),

@@ -1,4 +1,4 @@
-//! The header field around the token: its parameters, in any spelling, and its name.
+//! The Identity header field around the token: its parameters in various spellings, and its name.
 
 use super::case::{Case, World};
 use super::forge;
@@ -18,7 +18,7 @@ pub(super) fn cases() -> Vec<Case> {
         world.call(*line).lines(&[whole]).expect(expected)
     }));
     cases.push(world.call("no Identity at all").lines(&[]).expect("None 428 no-identity"));
-    let missing = world.call("the certificate is not at hand").nothing_served();
+    let missing = world.call("the certificate is unavailable").nothing_served();
     cases.push(missing.expect("None 436 certificate-unavailable"));
     let moved = "https://cr.example.net:8443/moved.pem";
     let header = forge::header().replace(URL, moved);
@@ -28,11 +28,11 @@ pub(super) fn cases() -> Vec<Case> {
     let port = "https://cr.example.net:9443/leaf.pem";
     let header = forge::header().replace(URL, port);
     let field = format!("{};info=<{port}>;ppt=shaken", forge::token(&world.key, &header, &forge::payload()));
-    cases.push(world.bearing("a port of nobody's", &field).expect("Failed 436 info-forbidden-port"));
+    cases.push(world.bearing("a forbidden port", &field).expect("Failed 436 info-forbidden-port"));
     cases
 }
 
-/// What stands behind the token, and what comes of it.
+/// The text after the token, and the result.
 #[rustfmt::skip]
 const PARAMETERS: &[(&str, &str)] = &[
     (";info=<https://cr.example.net/leaf.pem>", "Passed A"),

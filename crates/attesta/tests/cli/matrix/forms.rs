@@ -1,5 +1,5 @@
-//! What is put together from the message, and what is nested: the compact form (RFC 8225 section 7) and `div-o` (RFC 8946
-//! section 5).
+//! Tokens that are rebuilt from the message, and nested tokens: the compact form (RFC 8225 section 7) and `div-o` (RFC
+//! 8946 section 5).
 
 use super::case::{Case, World, value};
 use super::forge;
@@ -65,7 +65,7 @@ pub(super) fn cases() -> Vec<Case> {
 
 const DATE: &str = "Date: Fri, 15 Jan 2027 08:00:00 GMT\r\n";
 
-/// A `div-o` with `inner` inside.
+/// Returns a `div-o` that contains `inner`.
 fn nested(world: &World, from: &str, to: &str, inner: &str) -> String {
     let payload = format!(
         r#"{{"dest":{{"tn":["1215555{to}"]}},"div":{{"tn":"1215555{from}"}},"iat":1800000000,"opt":"{inner}","orig":{{"tn":"12155551212"}}}}"#

@@ -1,7 +1,7 @@
-//! The matrix: whole SIP messages through `attesta verify`, each with the reason, the code and the verstat it must get.
+//! The matrix: whole SIP messages through `attesta verify`, each with its expected reason, code and verstat.
 //!
-//! A case is one line of a table where it can be. What it expects is written `Passed A`, or
-//! `Failed 438 attest-missing`: the verstat without its `TN-Validation`, then the attestation, or code and reason.
+//! Most cases are one line of a table. The expected result is written `Passed A` or `Failed 438 attest-missing`: the
+//! verstat without its `TN-Validation`, then the attestation, or the code and the reason.
 
 mod callers;
 mod case;
@@ -15,12 +15,12 @@ mod fields;
 mod forge;
 mod forms;
 #[path = "../../../../stir/tests/stir/lists.rs"]
-#[expect(dead_code, reason = "what only the library's own tests need")]
+#[expect(dead_code, reason = "only the library's own tests need these")]
 mod lists;
 mod revocation;
 mod several;
 #[path = "../../../../stir/tests/stir/support.rs"]
-#[expect(dead_code, reason = "what only the library's own tests need")]
+#[expect(dead_code, reason = "only the library's own tests need these")]
 mod support;
 mod tokens;
 
@@ -85,7 +85,7 @@ fn several() {
     run(several::cases());
 }
 
-/// Every reason is reached but those that no message can bring about.
+/// Checks that the matrix reaches every reason, except those that no message can cause.
 #[test]
 fn the_matrix_reaches_every_reason() {
     let groups: [fn() -> Vec<Case>; 11] = [
@@ -104,13 +104,13 @@ fn the_matrix_reaches_every_reason() {
     let cases: Vec<_> = groups.iter().flat_map(|cases| cases()).collect();
     assert!(cases.len() >= 120, "{} cases", cases.len());
     let names: BTreeSet<_> = cases.iter().map(Case::name).collect();
-    assert_eq!(names.len(), cases.len(), "each case has a name of its own");
+    assert_eq!(names.len(), cases.len(), "each case has its own name");
     let reached: BTreeSet<_> = cases.iter().flat_map(Case::reasons).collect();
     let missed: Vec<_> =
         Reason::ALL.iter().map(|reason| reason.as_str()).filter(|reason| !reached.contains(reason)).collect();
     assert_eq!(missed, UNREACHABLE.map(|(reason, _)| reason));
 }
 
-/// Reasons that whole messages do not reach, and why.
+/// Reasons that whole messages cannot cause, each with an explanation.
 const UNREACHABLE: [(&str, &str); 1] =
-    [("token-too-long", "a header line of that length is refused before it is looked at")];
+    [("token-too-long", "a header line of that length is refused before verification")];

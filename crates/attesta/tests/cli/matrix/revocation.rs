@@ -1,4 +1,4 @@
-//! Revocation lists: what they revoke, whose they are, how old they are, and those that cannot be used.
+//! Revocation lists: their entries, signers and ages, and lists that cannot be used.
 
 use attesta_stir::cert::Certificate;
 use rustls_pki_types::CertificateDer;
@@ -8,7 +8,7 @@ use super::case::{Case, World};
 use super::lists::{ListIssuer, extension, indirect, issuer_of, read, subject_of};
 use super::support::{NOW, Pki, authority};
 
-/// An issuer, whether the entry names it, and the certificate whose number it has.
+/// An issuer, true if the entry names the issuer, and the certificate with the revoked serial number.
 type Entries<'a> = Vec<(&'a [u8], bool, &'a Certificate)>;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -19,7 +19,7 @@ pub(super) fn cases() -> Vec<Case> {
     let (above_leaf, above_all) = (issuer_of(&world.bundle), issuer_of(&world.pki.intermediate_pem));
     let signer = pem::encode(&pem::Pem::new("CERTIFICATE", lists.signer.to_vec()));
     let anchors = lists.root_pem.clone();
-    // The list in PEM, and its signer's certificate behind it.
+    // The list in PEM, followed by its signer's certificate.
     let bundled = |list: Vec<u8>| pem::encode(&pem::Pem::new("X509 CRL", list)) + &signer;
     let listed = |name: &str, list: String| {
         world.call(name).file("--crl", list).file("--crl-anchors", anchors.clone())
@@ -27,20 +27,20 @@ pub(super) fn cases() -> Vec<Case> {
     let revoked = "Failed 437 certificate-revoked";
     #[rustfmt::skip]
     let entries: [(&str, Entries<'_>, &'static str); 8] = [
-        ("a list that revokes nobody", vec![], "Passed A"),
+        ("a list that revokes nothing", vec![], "Passed A"),
         ("a list that revokes the leaf", vec![(&above_leaf, true, &leaf)], revoked),
         ("a list that revokes the intermediate", vec![(&above_all, true, &intermediate)], revoked),
         (
-            "an entry that names no issuer is of the one before",
+            "an entry without an issuer uses the one before",
             vec![(&above_leaf, true, &root), (&[], false, &leaf)],
             revoked,
         ),
         (
-            "two entries behind the one that names the issuer",
+            "two entries after the one that names the issuer",
             vec![(&above_leaf, true, &root), (&[], false, &root), (&[], false, &leaf)],
             revoked,
         ),
-        ("a first entry without an issuer is of the list's own", vec![(&[], false, &leaf)], "Passed A"),
+        ("a first entry without an issuer uses the list's issuer", vec![(&[], false, &leaf)], "Passed A"),
         ("the leaf's number under another issuer", vec![(&own, true, &leaf)], "Passed A"),
         (
             "an issuer that changes before the leaf's number",
@@ -64,12 +64,11 @@ pub(super) fn cases() -> Vec<Case> {
     };
     let mut altered = full.clone();
     *altered.last_mut().unwrap() ^= 1;
-    let stranger = ListIssuer::new();
+    let unknown = ListIssuer::new();
     let delta = lists.list(&[], &[extension(27, true, &[2, 1, 1])], &own);
     let strange = lists.list(&[], &[extension(99, true, &[5, 0])], &own);
     cases.extend([
-        listed("a list that is not indirect speaks for its own issuer alone", bundled(not_indirect))
-            .expect("Passed A"),
+        listed("a direct list applies only to its own issuer", bundled(not_indirect)).expect("Passed A"),
         listed("two lists, of which the second revokes", bundled(empty.clone()))
             .file("--crl", bundled(full.clone()))
             .expect(revoked),
@@ -78,7 +77,7 @@ pub(super) fn cases() -> Vec<Case> {
             .file("--crl", full.clone())
             .file("--crl-anchors", signer.clone())
             .expect(revoked),
-        late(fresh("a stale list, softly", bundled(empty.clone()))).expect("Passed A"),
+        late(fresh("a stale list, soft", bundled(empty.clone()))).expect("Passed A"),
         late(fresh("a stale list still revokes", bundled(full.clone()))).expect(revoked),
         late(fresh("a stale list, hard", bundled(empty.clone())))
             .arg("--crl-stale=hard")
@@ -90,37 +89,37 @@ pub(super) fn cases() -> Vec<Case> {
         listed("a list without its signer", pem::encode(&pem::Pem::new("X509 CRL", full.clone())))
             .expect("Refused nobody who may sign revocation lists"),
         world
-            .call("a list of a stranger")
+            .call("a list of an unknown authority")
             .file("--crl", bundled(full.clone()))
-            .file("--crl-anchors", stranger.root_pem)
+            .file("--crl-anchors", unknown.root_pem)
             .expect("Refused nobody who may sign revocation lists"),
         world
             .call("a list below the wrong root")
             .file("--crl", bundled(full))
             .expect("Refused nobody who may sign revocation lists"),
         listed("a delta list", bundled(delta)).expect("Refused a critical extension that is not understood"),
-        listed("a list with a strange critical extension", bundled(strange))
+        listed("a list with an unknown critical extension", bundled(strange))
             .expect("Refused a critical extension that is not understood"),
-        listed("a list that is none", "nothing".to_owned()).expect("Refused neither PEM nor DER"),
-        listed("a list of tomorrow", bundled(empty)).at(NOW - 7200).expect("Refused dated in the future"),
+        listed("a file that is not a list", "nothing".to_owned()).expect("Refused neither PEM nor DER"),
+        listed("a list from the future", bundled(empty)).at(NOW - 7200).expect("Refused dated in the future"),
     ]);
     cases.extend(direct());
     cases
 }
 
-/// The ordinary token, signed two hours later.
+/// Returns the ordinary token, signed two hours later.
 fn later(world: &World) -> String {
     let payload = super::forge::payload().replace(&NOW.to_string(), &(NOW + 7200).to_string());
     let token = super::forge::token(&world.key, &super::forge::header(), &payload);
     format!("Identity: {}", super::case::value(&token, "shaken"))
 }
 
-/// Lists that an authority issues for its own certificates, under the STI root.
+/// Lists that an authority issues for its own certificates, below the STI root.
 fn direct() -> Vec<Case> {
     let mut world = World::new();
     let (intermediate_pem, root_pem) = (world.pki.intermediate_pem.clone(), world.pki.root_pem.clone());
     let leaf = read(&world.bundle);
-    // The authority signs its lists with the key that signs its certificates.
+    // The authority signs its lists with the key of its certificates.
     let spare = Pki::with(authority("SHAKEN ROOT"), authority("SHAKEN Intermediate"));
     let signer = CertificateDer::from_pem_slice(intermediate_pem.as_bytes()).unwrap();
     let own = subject_of(&signer);
@@ -132,7 +131,7 @@ fn direct() -> Vec<Case> {
     };
     let unsigned_below = list(&[(&[], false, &leaf)]);
     vec![
-        world.call("a direct list that revokes nobody").file("--crl", list(&[])).expect("Passed A"),
+        world.call("a direct list that revokes nothing").file("--crl", list(&[])).expect("Passed A"),
         world
             .call("a direct list that revokes the leaf")
             .file("--crl", unsigned_below.clone())

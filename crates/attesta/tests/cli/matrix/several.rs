@@ -1,4 +1,4 @@
-//! Several Identity header fields: on lines of their own, in one line with commas, under both names; and replays.
+//! Several Identity header fields: on separate lines, on one line with commas, and under both names. Also replays.
 
 use super::case::{Case, World, value};
 use super::forge;
@@ -15,7 +15,7 @@ pub(super) fn cases() -> Vec<Case> {
     let eight = vec![expand(&world, "Identity: late"); 8];
     let last = expand(&world, "Identity: good");
     cases.push(
-        world.call("a good one behind eight that failed").lines(&[eight, vec![last]].concat()).expect("Failed 403 iat-stale").each(
+        world.call("a good one after eight failures").lines(&[eight, vec![last]].concat()).expect("Failed 403 iat-stale").each(
             "iat-stale iat-stale iat-stale iat-stale iat-stale iat-stale iat-stale iat-stale too-many-identities",
         ),
     );
@@ -57,7 +57,7 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
-/// A header line with the values that its words stand for.
+/// Returns a header line with the values for its words.
 fn expand(world: &World, line: &str) -> String {
     let (name, values) = line.split_once(": ").unwrap();
     let values: Vec<_> = values.split(", ").map(|word| identity(world, word)).collect();
@@ -87,7 +87,7 @@ fn identity(world: &World, word: &str) -> String {
     }
 }
 
-/// The lines with `|` between, what comes of all, and of each.
+/// The lines, separated by `|`, and the results of the message and of each field.
 #[rustfmt::skip]
 const FIELDS: &[(&str, &str, &str, &str)] = &[
     ("two that verify", "Identity: good | Identity: good", "Passed A", "pass pass"),
@@ -97,14 +97,14 @@ const FIELDS: &[(&str, &str, &str, &str)] = &[
     ("one of two is enough", "Identity: elsewhere | Identity: good", "Passed A", "dest-mismatch pass"),
     ("one of three is enough", "Identity: forged, another | y: good", "Passed A", "signature-invalid orig-mismatch pass"),
     ("the first that failed gives the reason", "Identity: elsewhere | Identity: late", "Failed 438 dest-mismatch", "dest-mismatch iat-stale"),
-    ("what could be had is told before what could not", "Identity: away | Identity: elsewhere", "Failed 438 dest-mismatch", "certificate-unavailable dest-mismatch"),
-    ("none could be had", "Identity: away | Identity: away", "None 436 certificate-unavailable", "certificate-unavailable certificate-unavailable"),
-    ("an unknown type is passed over", "Identity: unknown | Identity: good", "Passed A", "unsupported-ppt pass"),
+    ("an available certificate gives the reason", "Identity: away | Identity: elsewhere", "Failed 438 dest-mismatch", "certificate-unavailable dest-mismatch"),
+    ("no certificate is available", "Identity: away | Identity: away", "None 436 certificate-unavailable", "certificate-unavailable certificate-unavailable"),
+    ("an unknown type is ignored", "Identity: unknown | Identity: good", "Passed A", "unsupported-ppt pass"),
     ("an unknown type does not excuse a failure", "Identity: unknown | Identity: forged", "Failed 438 signature-invalid", "unsupported-ppt signature-invalid"),
     ("two of unknown types", "Identity: unknown, unknown", "None 428 unsupported-ppt", "unsupported-ppt unsupported-ppt"),
-    ("what rides along does not hide a failure", "Identity: late | Identity: rcd", "Failed 403 iat-stale", "iat-stale pass"),
-    ("what rides along beside one that verifies", "Identity: rcd | Identity: good", "Passed A", "pass pass"),
-    ("junk beside one that verifies", "Identity: junk | Identity: good", "Passed A", "token-malformed pass"),
+    ("an extra PASSporT does not hide a failure", "Identity: late | Identity: rcd", "Failed 403 iat-stale", "iat-stale pass"),
+    ("an extra PASSporT and one that verifies", "Identity: rcd | Identity: good", "Passed A", "pass pass"),
+    ("a malformed field and one that verifies", "Identity: junk | Identity: good", "Passed A", "token-malformed pass"),
     ("an empty value in a list", "Identity: good, ", "Passed A", "pass token-malformed"),
     ("the same twice", "Identity: late, late", "Failed 403 iat-stale", "iat-stale iat-stale"),
 ];

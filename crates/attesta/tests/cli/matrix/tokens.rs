@@ -1,4 +1,4 @@
-//! The outer form of the token: its parts, every form of base64, its length, its signature.
+//! The outer form of the token: its parts, its base64 variants, its length and its signature.
 
 use super::case::{Case, World, value};
 use super::forge::{self, encode};
@@ -10,7 +10,7 @@ pub(super) fn cases() -> Vec<Case> {
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let (header, payload) = signed.split_once('.').unwrap();
     let cut = |length: usize| signature.get(..length).unwrap();
-    // Signed as it stands, so that nothing but its base64 is wrong with it.
+    // The token is signed in this form, so that only its base64 is wrong.
     let odd = encode(forge::payload().replace(r#""attest""#, "\"\u{fb}\u{ff}??>>\":1,\"attest\"").as_bytes());
     let standard = forge::sign(&world.key, &format!("{header}.{}", odd.replace('-', "+").replace('_', "/")));
     let padded = forge::sign(&world.key, &format!("{header}.{}=", spaced(2)));
@@ -41,7 +41,7 @@ pub(super) fn cases() -> Vec<Case> {
         ("payload padded twice", padded_twice, "Failed 438 base64-padding"),
         ("padded signature", format!("{token}=="), "Failed 438 base64-padding"),
         ("standard alphabet", standard, "Failed 438 base64-standard"),
-        ("stray bits behind the last octet", format!("{signed}.{}{loose}", cut(85)), "Failed 438 base64-malformed"),
+        ("stray bits after the last octet", format!("{signed}.{}{loose}", cut(85)), "Failed 438 base64-malformed"),
         ("a character outside any alphabet", format!("{header}.{payload}.{}!", cut(85)), "Failed 438 token-malformed"),
         ("white space in the token", format!("{header} .{payload}.{signature}"), "Failed 438 token-malformed"),
         ("an octet beyond ASCII", format!("\u{e9}.{payload}.{signature}"), "Failed 438 token-malformed"),
@@ -58,10 +58,10 @@ pub(super) fn cases() -> Vec<Case> {
         .iter()
         .map(|(name, token, expected)| world.bearing(*name, &value(token, "shaken")).expect(expected))
         .collect();
-    let stranger = forge::token(&rcgen::KeyPair::generate().unwrap(), &forge::header(), &forge::payload());
+    let forged = forge::token(&rcgen::KeyPair::generate().unwrap(), &forge::header(), &forge::payload());
     cases.push(
         world
-            .bearing("signed with a stranger's key", &value(&stranger, "shaken"))
+            .bearing("signed with an unknown key", &value(&forged, "shaken"))
             .expect("Failed 438 signature-invalid"),
     );
     let base = forge::token(
@@ -73,7 +73,7 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
-/// The payload with this many spaces behind it, encoded without padding: what ends where can be chosen.
+/// Returns the payload followed by this many spaces, encoded without padding. The number sets where the encoding ends.
 fn spaced(octets_over: usize) -> String {
     let mut payload = forge::payload().replacen(':', " : ", 1);
     while payload.len() % 3 != octets_over % 3 {
@@ -82,7 +82,7 @@ fn spaced(octets_over: usize) -> String {
     encode(payload.as_bytes())
 }
 
-/// The next character of the alphabet, whose lowest bits differ.
+/// Returns the next character of the alphabet. Its lowest bits differ.
 fn successor(last: char) -> char {
     if last == 'A' { 'B' } else { char::from(last as u8 + 1) }
 }

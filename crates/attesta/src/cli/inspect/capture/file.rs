@@ -1,30 +1,31 @@
-//! The files: pcap (draft-ietf-opsawg-pcap) in both orders and resolutions, and pcapng (draft-ietf-opsawg-pcapng).
+//! Reads capture files: pcap (draft-ietf-opsawg-pcap) in both byte orders and time resolutions, and pcapng
+//! (draft-ietf-opsawg-pcapng).
 
 use std::time::Duration;
 
-/// One packet as it was captured.
+/// One captured packet.
 #[derive(Debug)]
 pub(super) struct Packet<'a> {
-    /// Since the epoch; None where the file does not say.
+    /// The time since the epoch. `None` if the file does not contain it.
     pub(super) at: Option<Duration>,
-    /// What the data begins with: a LINKTYPE_ value.
+    /// The link layer: a LINKTYPE_ value.
     pub(super) link: u16,
     pub(super) data: &'a [u8],
 }
 
-/// Whether `octets` begin as a capture does.
-pub(in super::super) fn is_capture(octets: &[u8]) -> bool {
+/// Returns true if `octets` begin like a capture file.
+pub(crate) fn is_capture(octets: &[u8]) -> bool {
     CLASSIC.iter().any(|(magic, ..)| octets.starts_with(magic)) || octets.starts_with(&SECTION.to_be_bytes())
 }
 
-/// The packets of a file, one after the other.
+/// Iterates over the packets of a file.
 pub(super) struct Packets<'a> {
     all: &'a [u8],
     at: usize,
-    form: Form,
+    format: Format,
 }
 
-enum Form {
+enum Format {
     Classic {
         big: bool,
         nanoseconds: bool,
@@ -34,53 +35,53 @@ enum Form {
         big: bool,
         interfaces: Vec<Interface>,
     },
-    /// Neither, or broken off.
-    Over,
+    /// An unknown format, or the end after an error.
+    Ended,
 }
 
-/// Where packets of a pcapng section come from.
+/// The interface of packets in a pcapng section.
 #[derive(Clone, Copy)]
 struct Interface {
     link: u16,
     snapped: u32,
-    /// Units in a second.
+    /// Time units per second.
     resolution: u64,
 }
 
 impl<'a> Packets<'a> {
     pub(super) fn new(all: &'a [u8]) -> Self {
         let classic = CLASSIC.iter().find(|(magic, ..)| all.starts_with(magic));
-        let (form, at) = match classic {
+        let (format, at) = match classic {
             Some((_, big, nanoseconds)) => {
                 let link = number(all, 20, *big).map_or(u16::MAX, |link| (link & 0xffff) as u16);
-                (Form::Classic { big: *big, nanoseconds: *nanoseconds, link }, CLASSIC_HEADER)
+                (Format::Classic { big: *big, nanoseconds: *nanoseconds, link }, CLASSIC_HEADER)
             }
-            None if is_capture(all) => (Form::Next { big: false, interfaces: Vec::new() }, 0),
-            None => (Form::Over, 0),
+            None if is_capture(all) => (Format::Next { big: false, interfaces: Vec::new() }, 0),
+            None => (Format::Ended, 0),
         };
-        Self { all, at, form }
+        Self { all, at, format }
     }
 
     pub(super) fn format(&self) -> &'static str {
         if CLASSIC.iter().any(|(magic, ..)| self.all.starts_with(magic)) { "pcap" } else { "pcapng" }
     }
 
-    /// The next packet; the text says where the file is broken, after which nothing comes.
+    /// Returns the next packet. The error says where the file is broken; no packet follows it.
     pub(super) fn next(&mut self) -> Option<Result<Packet<'a>, String>> {
         if self.at >= self.all.len() {
-            // A file that ends within its header has nothing in it, and that is a fault.
+            // A file that ends within its header is broken.
             let cut = self.at > self.all.len();
             self.at = self.all.len();
             return cut
                 .then(|| Err(format!("The file ends within its header, at octet {}.", self.all.len())));
         }
         let from = self.at;
-        let found = match &mut self.form {
-            Form::Over => return None,
-            Form::Classic { big, nanoseconds, link } => {
+        let found = match &mut self.format {
+            Format::Ended => return None,
+            Format::Classic { big, nanoseconds, link } => {
                 classic(self.all, &mut self.at, *big, *nanoseconds, *link)
             }
-            Form::Next { big, interfaces } => loop {
+            Format::Next { big, interfaces } => loop {
                 match block(self.all, &mut self.at, big, interfaces) {
                     Some(Some(packet)) => break Some(packet),
                     Some(None) if self.at >= self.all.len() => return None,
@@ -90,9 +91,9 @@ impl<'a> Packets<'a> {
             },
         };
         if found.is_none() {
-            self.form = Form::Over;
+            self.format = Format::Ended;
         }
-        Some(found.ok_or_else(|| format!("The file is broken behind octet {from}.")))
+        Some(found.ok_or_else(|| format!("The file is broken after octet {from}.")))
     }
 }
 
@@ -106,7 +107,7 @@ fn classic<'a>(all: &'a [u8], at: &mut usize, big: bool, nanoseconds: bool, link
     Some(Packet { at: Some(Duration::new(u64::from(seconds), nanoseconds % 1_000_000_000)), link, data })
 }
 
-/// One block; `Some(None)` for one without a packet, None for one that is broken.
+/// Reads one block. Returns `Some(None)` for a block without a packet, and `None` for a broken block.
 fn block<'a>(
     all: &'a [u8],
     at: &mut usize,
@@ -155,14 +156,14 @@ fn interface(body: &[u8], big: bool) -> Option<Interface> {
     Some(interface)
 }
 
-/// A power of ten, or of two where the highest bit is set.
+/// Returns a power of ten, or a power of two if the highest bit is set.
 fn resolution(exponent: u8) -> u64 {
     let power = u32::from(exponent & 0x7f);
     let units = if exponent & 0x80 == 0 { 10_u64.checked_pow(power) } else { 2_u64.checked_pow(power) };
     units.unwrap_or(u64::MAX)
 }
 
-/// Enhanced and obsolete packet blocks have the same fields behind the interface.
+/// Reads an enhanced or obsolete packet block. Both have the same fields after the interface.
 fn enhanced<'a>(body: &'a [u8], big: bool, interfaces: &[Interface], from: u32) -> Option<Packet<'a>> {
     let interface = interfaces.get(usize::try_from(from).ok()?)?;
     let units = (u64::from(number(body, 4, big)?) << 32) | u64::from(number(body, 8, big)?);
@@ -185,7 +186,7 @@ fn short(octets: &[u8], at: usize, big: bool) -> Option<u16> {
     Some(if big { u16::from_be_bytes(*two) } else { u16::from_le_bytes(*two) })
 }
 
-/// The first octets, whether numbers begin with their highest octet, and whether times are of nanoseconds.
+/// The magic octets, true for big endian, and true for times in nanoseconds.
 const CLASSIC: [([u8; 4], bool, bool); 4] = [
     ([0xa1, 0xb2, 0xc3, 0xd4], true, false),
     ([0xd4, 0xc3, 0xb2, 0xa1], false, false),

@@ -1,11 +1,12 @@
-//! Datagrams that came in parts (RFC 791 section 3.2, RFC 8200 section 4.5): a signed INVITE is often longer than a frame.
+//! Reassembles fragmented datagrams (RFC 791 section 3.2, RFC 8200 section 4.5). A signed INVITE is often longer than
+//! an Ethernet frame.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
 use super::packet::{Datagram, Fragment};
 
-/// The parts that have come so far. The oldest datagram that is not whole makes room.
+/// The fragments received so far. If the buffer is full, the oldest incomplete datagram is dropped.
 #[derive(Debug, Default)]
 pub(super) struct Fragments {
     pending: BTreeMap<Key, Vec<Part>>,
@@ -22,7 +23,7 @@ struct Part {
 }
 
 impl Fragments {
-    /// Takes a part in; the whole payload, once nothing is missing.
+    /// Adds a fragment. Returns the payload if the datagram is now complete.
     pub(super) fn add(&mut self, datagram: &Datagram<'_>, fragment: &Fragment) -> Option<Vec<u8>> {
         let key = (datagram.source, datagram.destination, datagram.protocol, fragment.identification);
         if !self.pending.contains_key(&key) {
@@ -46,7 +47,7 @@ impl Fragments {
     }
 }
 
-/// Each octet as the first part that has it says.
+/// Joins the fragments. If fragments overlap, the earlier offset wins.
 fn assembled(parts: &mut [Part]) -> Option<Vec<u8>> {
     parts.sort_by_key(|part| part.offset);
     let mut whole = Vec::new();
@@ -64,6 +65,6 @@ fn assembled(parts: &mut [Part]) -> Option<Vec<u8>> {
 }
 
 const MAX_DATAGRAMS: usize = 256;
-/// What 65,535 octets make in parts of the least length that IPv6 allows, and some more.
+/// Enough for 65,535 octets in fragments of the smallest IPv6 MTU, with a margin.
 const MAX_PARTS: usize = 64;
 const MAX_LENGTH: usize = 65_535;

@@ -1,22 +1,22 @@
-//! From the link to the datagram: Ethernet, Linux cooked, loopback and bare IP, with IP inside IP.
+//! Finds the datagram in a packet: Ethernet, Linux cooked capture, loopback or plain IP, with IP-in-IP tunnels.
 
 use std::net::IpAddr;
 
 use etherparse::{EtherType, Ipv6ExtensionSlice, LaxNetSlice, LaxSlicedPacket};
 
-/// What an IP packet carries.
+/// The content of an IP packet.
 #[derive(Debug)]
 pub(super) struct Datagram<'a> {
     pub(super) source: IpAddr,
     pub(super) destination: IpAddr,
-    /// The number of the protocol.
+    /// The IP protocol number.
     pub(super) protocol: u8,
     pub(super) payload: &'a [u8],
-    /// Set where the payload is a part of something larger.
+    /// Set if the payload is a fragment.
     pub(super) fragment: Option<Fragment>,
 }
 
-/// Which part it is.
+/// The position of a fragment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fragment {
     pub(super) identification: u32,
@@ -25,7 +25,7 @@ pub(super) struct Fragment {
     pub(super) more: bool,
 }
 
-/// The datagram in a packet of this LINKTYPE_; None where there is none, or it is broken.
+/// Returns the datagram in a packet with this LINKTYPE_. Returns `None` if there is none or the packet is broken.
 pub(super) fn read(link: u16, data: &[u8]) -> Option<Datagram<'_>> {
     let packet = match link {
         ETHERNET => LaxSlicedPacket::from_ethernet(data).ok()?,
@@ -38,7 +38,7 @@ pub(super) fn read(link: u16, data: &[u8]) -> Option<Datagram<'_>> {
     datagram(packet.net?, MAX_TUNNELS)
 }
 
-/// The protocol is named at one place, and what it is of begins at another.
+/// Reads a cooked packet, with the offsets of the protocol field and of the payload.
 fn cooked(data: &[u8], protocol: usize, begin: usize) -> Option<LaxSlicedPacket<'_>> {
     let protocol = u16::from_be_bytes(*data.get(protocol..)?.first_chunk()?);
     Some(LaxSlicedPacket::from_ether_type(EtherType(protocol), data.get(begin..)?))

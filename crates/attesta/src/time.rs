@@ -1,4 +1,4 @@
-//! Times as they are typed and printed: RFC 3339, or seconds since the epoch.
+//! Times on the command line and in output: RFC 3339 or seconds since the epoch.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use attesta_net::Clock;
 use jiff::Timestamp;
 use rustls::pki_types::UnixTime;
 
-/// The time of day.
+/// Returns the current time.
 pub(crate) fn now() -> UnixTime {
     Clock::unix()
 }
 
-/// Reads a TIME of the command line.
-pub(super) fn parse(text: &str) -> Result<UnixTime, String> {
+/// Parses a TIME of the command line.
+pub(crate) fn parse(text: &str) -> Result<UnixTime, String> {
     let seconds = match text.parse::<u64>() {
         Ok(seconds) => Some(seconds),
         Err(_) => text.parse::<Timestamp>().ok().and_then(|time| u64::try_from(time.as_second()).ok()),
@@ -21,7 +21,7 @@ pub(super) fn parse(text: &str) -> Result<UnixTime, String> {
     seconds.map(unix).ok_or_else(|| "write 2026-11-22T12:00:00Z, or seconds since the epoch".into())
 }
 
-/// `2026-11-22T12:00:00Z`.
+/// Formats a time as `2026-11-22T12:00:00Z`.
 pub(crate) fn display(time: UnixTime) -> String {
     let second = i64::try_from(time.as_secs()).ok();
     let timestamp = second.and_then(|second| Timestamp::from_second(second).ok());
@@ -29,8 +29,8 @@ pub(crate) fn display(time: UnixTime) -> String {
         .map_or_else(|| format!("{} s after the epoch", time.as_secs()), |timestamp| timestamp.to_string())
 }
 
-/// `2026-11-22T12:00:00.5Z`, from the time since the epoch.
-pub(super) fn display_exact(since: Duration) -> String {
+/// Formats a time since the epoch as `2026-11-22T12:00:00.5Z`.
+pub(crate) fn display_exact(since: Duration) -> String {
     let exact = i64::try_from(since.as_secs()).ok().zip(i32::try_from(since.subsec_nanos()).ok());
     let timestamp = exact.and_then(|(seconds, nanoseconds)| Timestamp::new(seconds, nanoseconds).ok());
     timestamp.map_or_else(|| display(unix(since.as_secs())), |timestamp| timestamp.to_string())
@@ -40,7 +40,7 @@ pub(crate) fn unix(seconds: u64) -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(seconds))
 }
 
-/// 9999-12-31T23:59:59Z: the last second that RFC 3339 and X.509 can write.
+/// 9999-12-31T23:59:59Z: the last second that RFC 3339 and X.509 can express.
 const LAST_SECOND: u64 = 253_402_300_799;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What a command prints: text for people, JSON for programs, complaints on standard error.
+//! The output of a command: text for people, JSON for programs, faults on standard error.
 
 use std::env;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
@@ -6,60 +6,69 @@ use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 use attesta_net::Clock;
+use clap::ValueEnum;
 use serde_json::json;
 
-use super::Color;
 use crate::fault::Fault;
 
-/// Where and how a command prints.
+/// When to colour the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    Always,
+    Never,
+}
+
+/// Says where and how a command prints.
 #[derive(Debug)]
-pub(crate) struct Screen {
-    /// `--json` was given.
+pub(crate) struct Console {
+    /// True if `--json` was given.
     json: bool,
     out: Palette,
     err: Palette,
     terminal: bool,
 }
 
-impl Screen {
-    pub(super) fn new(color: Color, json: bool) -> Self {
+impl Console {
+    pub(crate) fn new(color: Color, json: bool) -> Self {
         let palette = |is_terminal: bool| match color {
             Color::Always => Palette::COLOURED,
             Color::Never => Palette::PLAIN,
-            Color::Auto if is_terminal && colour_is_welcome() => Palette::COLOURED,
+            Color::Auto if is_terminal && may_colour() => Palette::COLOURED,
             Color::Auto => Palette::PLAIN,
         };
         let terminal = io::stdout().is_terminal();
         Self { json, out: palette(terminal), err: palette(io::stderr().is_terminal()), terminal }
     }
 
-    /// Whether a command that prints text by default prints JSON.
+    /// Returns true if a command that prints text by default must print JSON.
     pub(crate) fn json(&self) -> bool {
         self.json
     }
 
-    /// Whether a command that prints JSON when piped prints JSON.
+    /// Returns true if a command that prints JSON when piped must print JSON.
     pub(crate) fn json_or_piped(&self) -> bool {
         self.json || !self.terminal
     }
 
-    /// Whether standard error may be coloured.
-    pub(crate) fn colours_errors(&self) -> bool {
+    /// Returns true if standard error may be coloured.
+    pub(crate) fn coloured_errors(&self) -> bool {
         self.err.bold != Style::new()
     }
 
-    /// The styles for standard output.
+    /// Returns the styles for standard output.
     pub(crate) fn palette(&self) -> Palette {
         self.out
     }
 
-    /// Standard output, buffered: flush it when the command is done.
+    /// Returns standard output, buffered. Flush it at the end of the command.
     pub(crate) fn out(&self) -> BufWriter<StdoutLock<'static>> {
         BufWriter::with_capacity(OUTPUT_BUFFER, io::stdout().lock())
     }
 
-    /// Prints what the operator must mend. With `--json` that is an object on standard output, too.
-    pub(super) fn complain(&self, faults: &[Fault]) {
+    /// Prints the faults that the operator must fix. With `--json`, an object on standard output contains them as well.
+    pub(crate) fn print_faults(&self, faults: &[Fault]) {
         if self.json {
             let errors: Vec<_> = faults.iter().map(fault_json).collect();
             let _ = writeln!(io::stdout(), "{}", json!({ "result": "refused", "errors": errors }));
@@ -69,17 +78,17 @@ impl Screen {
         }
     }
 
-    /// Prints what the operator should know, and goes on.
+    /// Prints a warning.
     pub(crate) fn warn(&self, fault: &Fault) {
         self.print_on_stderr("warning", self.err.warn, fault);
     }
 
-    pub(super) fn complain_of_output(&self, error: &io::Error) {
-        let fault = Fault::new(format!("standard output cannot be written: {error}"));
+    pub(crate) fn print_output_error(&self, error: &io::Error) {
+        let fault = Fault::new(format!("cannot write to standard output: {error}"));
         self.print_on_stderr("error", self.err.bad, &fault);
     }
 
-    /// A closed standard error has no reader to tell, so failures to write to it are let go.
+    /// Ignores write errors: if standard error is closed, there is no other place to report them.
     fn print_on_stderr(&self, kind: &str, style: Style, fault: &Fault) {
         let mut err = io::stderr().lock();
         let _ = writeln!(err, "{style}{kind}{style:#}: {fault}");
@@ -90,7 +99,7 @@ impl Screen {
     }
 }
 
-/// The styles of everything printed. `{style}text{style:#}` is plain text in [`Palette::PLAIN`].
+/// The styles of all output. `{style}text{style:#}` is plain text in [`Palette::PLAIN`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Palette {
     pub(crate) good: Style,
@@ -103,7 +112,7 @@ pub(crate) struct Palette {
 }
 
 impl Palette {
-    pub(super) const PLAIN: Self = Self {
+    pub(crate) const PLAIN: Self = Self {
         good: Style::new(),
         bad: Style::new(),
         warn: Style::new(),
@@ -123,8 +132,8 @@ impl Palette {
     };
 }
 
-/// <https://no-color.org>; and a terminal that cannot move its cursor has no colour either.
-fn colour_is_welcome() -> bool {
+/// Follows <https://no-color.org>. A terminal without cursor control (TERM=dumb) gets no colour either.
+fn may_colour() -> bool {
     env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
         && env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
@@ -145,24 +154,24 @@ fn fault_json(fault: &Fault) -> serde_json::Value {
     object.into()
 }
 
-/// How far long work has come, on a terminal's standard error and nowhere else.
+/// Shows the progress of long work, only if standard error is a terminal.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     total: usize,
     done: usize,
-    /// When the line is to be drawn next; `None` where nobody would see it.
+    /// When to draw the line next. `None` if standard error is no terminal.
     next: Option<Instant>,
     drawn: bool,
 }
 
 impl Progress {
-    pub(super) fn new(total: usize) -> Self {
+    pub(crate) fn new(total: usize) -> Self {
         let next = io::stderr().is_terminal().then(|| Clock::mono() + PROGRESS_AFTER);
         Self { total, done: 0, next, drawn: false }
     }
 
-    /// One more is done. The clock is read now and then only: this stands in hot loops.
-    pub(super) fn step(&mut self) {
+    /// Counts one finished item. This runs in hot loops, so it does not read the clock every time.
+    pub(crate) fn step(&mut self) {
         self.done += 1;
         let Some(next) = self.next else { return };
         if !self.done.is_multiple_of(PROGRESS_STEP) || Clock::mono() < next {
@@ -173,15 +182,15 @@ impl Progress {
         let _ = write!(io::stderr(), "\r{} of {}", self.done, self.total);
     }
 
-    /// Takes the line away.
-    pub(super) fn finish(self) {
+    /// Removes the progress line.
+    pub(crate) fn finish(self) {
         if self.drawn {
             let _ = write!(io::stderr(), "\r\u{1b}[K");
         }
     }
 }
 
-/// Work that is done sooner needs no progress.
+/// Shorter work shows no progress.
 const PROGRESS_AFTER: Duration = Duration::from_secs(1);
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 const PROGRESS_STEP: usize = 64;

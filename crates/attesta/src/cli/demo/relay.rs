@@ -1,4 +1,4 @@
-//! The wire between the two edges: a relay of datagrams that shows what it carries.
+//! A datagram relay between the two edges. It captures every datagram.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,32 +8,32 @@ use bytes::Bytes;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
-use super::ladder::{Crossing, Party};
+use super::ladder::{CapturedDatagram, Party};
 
-/// Two sockets: one stands for the verifying edge as the signing edge sees it, the other the other way round.
-pub(super) struct Wire {
+/// Two sockets. Each edge sees one of them as the address of the other edge.
+pub(super) struct Relay {
     near: UdpSocket,
     far: UdpSocket,
-    /// Where the signing edge sends to.
-    pub(super) near_address: SocketAddr,
-    /// Where the verifying edge sends to.
-    pub(super) far_address: SocketAddr,
+    /// The address to which the signing edge sends.
+    pub(super) signing_side: SocketAddr,
+    /// The address to which the verifying edge sends.
+    pub(super) verifying_side: SocketAddr,
 }
 
-impl Wire {
+impl Relay {
     pub(super) async fn bind() -> io::Result<Self> {
         let near = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let far = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let (near_address, far_address) = (near.local_addr()?, far.local_addr()?);
-        Ok(Self { near, far, near_address, far_address })
+        let (signing_side, verifying_side) = (near.local_addr()?, far.local_addr()?);
+        Ok(Self { near, far, signing_side, verifying_side })
     }
 
-    /// Carries datagrams between the two edges until it is dropped, and notes each.
+    /// Relays datagrams between the two edges and captures each, until the future is dropped.
     pub(super) async fn carry(
         self,
         signing_edge: SocketAddr,
         verifying_edge: SocketAddr,
-        notes: mpsc::UnboundedSender<Crossing>,
+        captures: mpsc::UnboundedSender<CapturedDatagram>,
     ) -> io::Result<()> {
         let (mut near_buffer, mut far_buffer) = (vec![0; MAX_DATAGRAM], vec![0; MAX_DATAGRAM]);
         loop {
@@ -49,8 +49,8 @@ impl Wire {
                     (Party::VerifyingEdge, Party::SigningEdge, Bytes::copy_from_slice(data))
                 }
             };
-            // Nobody who listens any more is nobody who minds.
-            let _ = notes.send(Crossing { at: Clock::mono(), from, to, data });
+            // An error means that the demonstration is ending.
+            let _ = captures.send(CapturedDatagram { at: Clock::mono(), from, to, data });
         }
     }
 }

@@ -1,19 +1,19 @@
-//! What `verify` prints of one message: the object of the contract, or the same as text.
+//! The output of `verify` for one message, as JSON or as text.
 
 use std::io::{self, Write};
 
 use attesta_stir::{Check, Finding, Outcome as CheckOutcome, Reason, Verification};
 use serde::Serialize;
 
-use super::super::screen::Palette;
+use crate::console::Palette;
 
-/// What is printed, in the order of the contract.
+/// The report of one message, with the JSON keys in their documented order.
 #[derive(Debug, Serialize)]
-pub(super) struct Judgement {
-    /// The message, where several are judged.
+pub(super) struct MessageReport {
+    /// The file, if there are several messages.
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
-    /// Its place in the stream, from 0.
+    /// The index in the stream, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<usize>,
     verdict: &'static str,
@@ -26,16 +26,16 @@ pub(super) struct Judgement {
     code: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
-    identities: Vec<JudgedIdentity>,
+    identities: Vec<IdentityReport>,
     #[serde(skip)]
     explained: Option<Reason>,
-    /// The certificates that nobody gave.
+    /// The URLs of certificates that were needed and not given.
     #[serde(skip)]
     wanted: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
-struct JudgedIdentity {
+struct IdentityReport {
     index: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     ppt: Option<&'static str>,
@@ -44,14 +44,14 @@ struct JudgedIdentity {
     reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<u16>,
-    /// Its token was on another call before.
+    /// True if the token appeared in an earlier call.
     #[serde(skip_serializing_if = "is_false")]
     replayed: bool,
-    checks: Vec<MadeCheck>,
+    checks: Vec<CheckReport>,
 }
 
 #[derive(Debug, Serialize)]
-struct MadeCheck {
+struct CheckReport {
     check: &'static str,
     result: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,13 +60,13 @@ struct MadeCheck {
     outcome: CheckOutcome,
 }
 
-impl Judgement {
-    /// `replayed` says of each Identity header field whether its token was on another call before, `wanted` which
-    /// certificates were not at hand.
+impl MessageReport {
+    /// Builds the report. `replayed` says for each Identity header field whether its token appeared in an earlier call.
+    /// `wanted` lists the URLs of missing certificates.
     pub(super) fn of(verification: &Verification, replayed: &[bool], wanted: Vec<String>) -> Self {
         let reason = verification.reason();
         let identities = verification.findings().iter().enumerate().map(|(index, finding)| {
-            JudgedIdentity::of(index, finding, replayed.get(index).copied().unwrap_or_default())
+            IdentityReport::of(index, finding, replayed.get(index).copied().unwrap_or_default())
         });
         Self {
             file: None,
@@ -83,7 +83,7 @@ impl Judgement {
         }
     }
 
-    /// Of several messages each says which it is.
+    /// Adds the file and the index, for the reports of several messages.
     pub(super) fn named(self, file: String, index: Option<usize>) -> Self {
         Self { file: Some(file), index, ..self }
     }
@@ -111,20 +111,23 @@ impl Judgement {
             let (code, phrase) = (reason.code(), reason.phrase());
             writeln!(out, "  {reason}  {dim}{code} {phrase}{dim:#}  {}", reason.explanation())?;
             if reason.code() == Reason::IatStale.code() {
-                writeln!(out, "  {dim}--at judges by another time than now{dim:#}")?;
+                writeln!(out, "  {dim}use --at to verify at another time{dim:#}")?;
             }
         }
         for url in &self.wanted {
-            writeln!(out, "  {dim}nothing is fetched: give what is there with --cert {url}=FILE{dim:#}")?;
+            writeln!(
+                out,
+                "  {dim}this command fetches nothing: give the certificate with --cert {url}=FILE{dim:#}"
+            )?;
         }
         self.identities.iter().try_for_each(|identity| identity.write(out, palette))
     }
 }
 
-impl JudgedIdentity {
+impl IdentityReport {
     fn of(index: usize, finding: &Finding, replayed: bool) -> Self {
         let reason = finding.reason();
-        let check = |(check, outcome): (Check, CheckOutcome)| MadeCheck {
+        let check = |(check, outcome): (Check, CheckOutcome)| CheckReport {
             check: check.as_str(),
             result: outcome.as_str(),
             reason: finding.checks().reason(check).map(|reason| reason.as_str()),
@@ -146,7 +149,7 @@ impl JudgedIdentity {
         let (ppt, reason) = (self.ppt.unwrap_or("unknown"), self.reason.unwrap_or_default());
         write!(out, "  {name}Identity {}{name:#}  {ppt}  {}  {reason}", self.index, self.result)?;
         if self.replayed {
-            write!(out, "  {warn}replayed: its token was on another call before{warn:#}")?;
+            write!(out, "  {warn}replayed: the token appeared in an earlier call{warn:#}")?;
         }
         writeln!(out)?;
         for check in &self.checks {
@@ -175,7 +178,7 @@ mod tests {
     use super::*;
 
     fn written(reason: Reason, wanted: &[&str]) -> String {
-        let judgement = Judgement {
+        let report = MessageReport {
             file: None,
             index: None,
             verdict: "fail",
@@ -189,12 +192,12 @@ mod tests {
             wanted: wanted.iter().map(ToString::to_string).collect(),
         };
         let mut out = Vec::new();
-        judgement.write(&mut out, Palette::PLAIN).unwrap();
+        report.write(&mut out, Palette::PLAIN).unwrap();
         String::from_utf8(out).unwrap()
     }
 
     #[test]
-    fn who_reads_it_learns_which_option_would_tell_more() {
+    fn the_text_names_the_option_that_helps() {
         let url = "https://cr.example.net/leaf.pem";
         let text = written(Reason::CertificateUnavailable, &[url]);
         assert!(text.contains(&format!("--cert {url}=FILE")) && !text.contains("--at"), "{text}");
