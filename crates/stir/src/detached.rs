@@ -5,7 +5,7 @@ use std::fmt;
 use rustls_pki_types::UnixTime;
 
 use crate::base64url;
-use crate::cert::CertificateChain;
+use crate::cert::bundle::CertificateChain;
 use crate::digest::sha256;
 use crate::es256::{SIGNATURE_LENGTH, VerifyingKey};
 use crate::sign::{Certified, Shaken, SignError, SignerError};

@@ -7,7 +7,7 @@ use ring::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey,
 };
 
-use crate::cert::private_key::{self, PrivateKey};
+use crate::cert::private_key::{self, KeyError, PrivateKey};
 
 /// The length of an ES256 signature in octets.
 pub(crate) const SIGNATURE_LENGTH: usize = 64;
@@ -102,40 +102,3 @@ impl fmt::Debug for VerifyingKey {
         f.write_str("..)")
     }
 }
-
-/// Why a private key cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum KeyError {
-    /// The text holds no PEM block of a private key.
-    NoKey,
-    /// The key is encrypted.
-    Encrypted,
-    /// The DER inside is broken.
-    Malformed,
-    /// The key is not an elliptic-curve key of P-256.
-    NotP256,
-    /// The file does not carry the public half.
-    NoPublicKey,
-    /// The public half does not belong to the private one.
-    Mismatch,
-}
-
-impl fmt::Display for KeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoKey => "there is no PEM block PRIVATE KEY or EC PRIVATE KEY",
-            Self::Encrypted => {
-                "the private key is encrypted; decrypt it with: openssl pkcs8 -in KEY -nocrypt"
-            }
-            Self::Malformed => "the private key is not well-formed DER",
-            Self::NotP256 => "the private key is not a P-256 key; ES256 needs one",
-            Self::NoPublicKey => {
-                "the private key lacks its public half; write it again with: openssl pkey -in KEY -out KEY"
-            }
-            Self::Mismatch => "the public half of the private key does not belong to it",
-        })
-    }
-}
-
-impl std::error::Error for KeyError {}

@@ -57,6 +57,7 @@ mod es256;
 mod identity;
 mod json;
 mod passport;
+mod reason;
 mod replay;
 mod sign;
 mod tn;
@@ -64,16 +65,20 @@ mod verify;
 mod x5u;
 
 pub use attestation::{Attestation, NotAUuid, OrigId, UnknownAttestation};
+pub use cert::private_key::KeyError;
 pub use detached::{DetachedSigner, Unsigned, UnsignedError};
-pub use es256::{KeyError, SigningKey, VerifyingKey};
+pub use es256::{SigningKey, VerifyingKey};
 pub use identity::{Identity, IdentityError, IdentityUri};
-pub use passport::{DecodedPassport, Ppt};
+pub use passport::decoded::DecodedPassport;
+pub use passport::ppt::Ppt;
+pub use reason::{Reason, Verstat, VerstatProfile};
 pub use replay::{ReplaySet, Sighting};
 pub use rustls_pki_types::UnixTime;
 pub use sign::{Base, Div, Shaken, SignError, Signer, SignerError};
 pub use tn::{DialPlan, DialPlanError, NumberError, TelephoneNumber};
-pub use verify::{
-    Check, Checks, Facts, Finding, FindingResult, Fingerprint, IdentityField, Outcome, Reason, Verdict,
-    Verification, Verifier, VerifyPolicy, Verstat, VerstatProfile, examine,
-};
+pub use verify::check::{Check, Checks, Outcome};
+pub use verify::facts::{Facts, Fingerprint, IdentityField};
+pub use verify::policy::VerifyPolicy;
+pub use verify::verification::{Finding, FindingResult, Verdict, Verification};
+pub use verify::verifier::{Verifier, examine};
 pub use x5u::{DEFAULT_PORTS, X5u, X5uError};

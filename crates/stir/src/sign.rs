@@ -6,11 +6,12 @@ use rustls_pki_types::UnixTime;
 
 use crate::attestation::{Attestation, OrigId};
 use crate::base64url;
-use crate::cert::{Certificate, CertificateChain};
+use crate::cert::bundle::CertificateChain;
+use crate::cert::certificate::Certificate;
 use crate::es256::{SigningKey, VerifyingKey};
 use crate::identity::Identity;
-use crate::passport::Ppt;
 use crate::passport::canonical::{self, Json};
+use crate::passport::ppt::Ppt;
 use crate::x5u::X5u;
 
 /// A key with the certificate that vouches for it: signs PASSporTs in full form.

@@ -8,12 +8,14 @@ use rustls_pki_types::UnixTime;
 
 use crate::base64url;
 use crate::cert::anchors::{AnchorsId, TrustAnchors};
+use crate::cert::cache_entry::{CacheEntry, FetchFailure};
 use crate::cert::credential::Credential;
 use crate::cert::crl::Revocations;
 use crate::cert::eviction::{Order, Place};
 use crate::cert::freshness::Fetched;
-use crate::cert::snapshot::{FetchFailure, Held, Snapshot};
-use crate::passport::{Ppt, canonical};
+use crate::cert::snapshot::Snapshot;
+use crate::passport::canonical;
+use crate::passport::ppt::Ppt;
 use crate::x5u::X5u;
 
 /// How long credentials are kept and how many.
@@ -276,16 +278,16 @@ impl Entry {
         (self.state.rank(), self.used, url.clone())
     }
 
-    fn held(&self, refetch: Duration) -> Option<Held> {
+    fn held(&self, refetch: Duration) -> Option<CacheEntry> {
         match &self.state {
             State::Unknown => None,
-            State::Known { credential, tried, revoked, .. } => Some(Held::Known {
+            State::Known { credential, tried, revoked, .. } => Some(CacheEntry::Known {
                 credential: Arc::clone(credential),
                 settled_until: after(*tried, refetch),
                 revoked: Arc::clone(revoked),
                 header: Arc::clone(&self.header),
             }),
-            State::Failed { until, failure } => Some(Held::Failed { until: *until, failure: *failure }),
+            State::Failed { until, failure } => Some(CacheEntry::Failed { until: *until, failure: *failure }),
         }
     }
 }

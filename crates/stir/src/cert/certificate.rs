@@ -14,9 +14,10 @@ use x509_cert::serial_number::SerialNumber;
 use x509_cert::spki::SubjectPublicKeyInfoRef;
 use x509_cert::time::Validity;
 
+use crate::cert::certificate_name::CertificateName;
 use crate::cert::claim_constraints::{ClaimConstraints, ClaimConstraintsError};
-use crate::cert::crl::CertificateName;
 use crate::cert::name;
+use crate::cert::oid::{CLAIM_CONSTRAINTS, EC_PUBLIC_KEY, ENHANCED_CLAIM_CONSTRAINTS, P256, TN_AUTH_LIST};
 use crate::cert::tn_auth_list::{TnAuthList, TnAuthListError};
 use crate::es256::VerifyingKey;
 
@@ -226,12 +227,3 @@ fn content<'a>(extensions: &Extensions<'a>, wanted: ObjectIdentifier) -> Option<
 fn seconds(time: x509_cert::time::Time) -> UnixTime {
     UnixTime::since_unix_epoch(time.to_unix_duration())
 }
-
-/// RFC 8226 section 9.
-pub(super) const TN_AUTH_LIST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.26");
-/// RFC 8226 section 8.
-const CLAIM_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.27");
-/// RFC 9118 section 3.
-const ENHANCED_CLAIM_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.33");
-const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");

@@ -8,9 +8,8 @@ use rustls_pki_types::{
 };
 use webpki::{EndEntityCert, Error, ExtendedKeyUsageValidator, KeyPurposeIdIter, ring as algorithms};
 
-use crate::cert::anchors::TrustAnchors;
 use crate::cert::bundle::CertificateChain;
-use crate::cert::critical::Shown;
+use crate::cert::shown_extensions::ShownExtensions;
 
 /// Why there is no path from a leaf to a trust anchor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,10 +57,10 @@ impl std::error::Error for PathError {}
 /// `chain` of the certificates it runs through, the leaf's first.
 pub(super) fn find_path(
     chain: &CertificateChain,
-    anchors: &TrustAnchors,
+    anchors: &[TrustAnchor<'_>],
     at: UnixTime,
 ) -> Result<Vec<usize>, PathError> {
-    let shown: Vec<Shown<'_>> = chain.certificates().iter().map(Shown::new).collect();
+    let shown: Vec<ShownExtensions<'_>> = chain.certificates().iter().map(ShownExtensions::new).collect();
     let restoring: Vec<Restoring<'_>> =
         algorithms().map(|(inner, id)| Restoring { inner, id, shown: &shown }).collect();
     let supported: Vec<&dyn SignatureVerificationAlgorithm> =
@@ -71,7 +70,7 @@ pub(super) fn find_path(
     let leaf = shown.first().ok_or(PathError::Malformed)?.certificate();
     let leaf = EndEntityCert::try_from(leaf).map_err(path_error)?;
     let path = leaf
-        .verify_for_usage(&supported, anchors.as_slice(), &intermediates, at, AnyPurpose, None, None)
+        .verify_for_usage(&supported, anchors, &intermediates, at, AnyPurpose, None, None)
         .map_err(path_error)?;
     let position =
         |der: CertificateDer<'_>| intermediates.iter().position(|own| *own == der).map(|at| at + 1);
@@ -113,7 +112,7 @@ impl ExtendedKeyUsageValidator for AnyPurpose {
 struct Restoring<'a> {
     inner: &'static dyn SignatureVerificationAlgorithm,
     id: AlgorithmIdentifier,
-    shown: &'a [Shown<'a>],
+    shown: &'a [ShownExtensions<'a>],
 }
 
 impl SignatureVerificationAlgorithm for Restoring<'_> {

@@ -143,7 +143,7 @@ impl Credential {
     fn find(&self, anchors: &TrustAnchors, now: UnixTime) -> Result<Path, PathError> {
         let leaf = self.leaf().ok_or(PathError::Malformed)?;
         let at = now.max(leaf.not_before()).min(leaf.not_after());
-        let certificates = find_path(&self.chain, anchors, at)?;
+        let certificates = find_path(&self.chain, anchors.as_slice(), at)?;
         let mut path = Path {
             certificates,
             not_before: leaf.not_before(),

@@ -19,8 +19,13 @@ use x509_cert::ext::pkix::{BasicConstraints, IssuingDistributionPoint, KeyUsage,
 use crate::cert::anchors::TrustAnchors;
 use crate::cert::bundle::CertificateChain;
 use crate::cert::certificate::Certificate;
+use crate::cert::certificate_name::{CertificateName, folded};
 use crate::cert::chain::{find_path, is_signed_by};
 use crate::cert::name;
+use crate::cert::oid::{
+    AUTHORITY_KEY_IDENTIFIER, CERTIFICATE_ISSUER, CRL_NUMBER, INVALIDITY_DATE, ISSUING_DISTRIBUTION_POINT,
+    REASON_CODE,
+};
 
 /// A revocation list whose signature was found good.
 #[derive(Clone, Debug)]
@@ -32,21 +37,6 @@ pub struct Crl {
     this_update: UnixTime,
     next_update: Option<UnixTime>,
     revoked: BTreeSet<CertificateName>,
-}
-
-/// What a list names a certificate by: the issuer, compared as RFC 5280 section 7.1 wants names compared as far as case
-/// and white space go, and the serial number without leading zeros.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct CertificateName {
-    issuer: Box<str>,
-    serial: Box<[u8]>,
-}
-
-impl CertificateName {
-    pub(super) fn new(issuer: &str, serial: &[u8]) -> Self {
-        let digits = serial.iter().skip_while(|octet| **octet == 0).copied();
-        Self { issuer: folded(issuer), serial: digits.collect() }
-    }
 }
 
 /// Why a revocation list cannot be used.
@@ -300,7 +290,8 @@ fn leads_to_anchor(
     if !read.is_authority() {
         let bundle: Vec<u8> =
             std::iter::once(der).chain(others).flat_map(|der| der.iter().copied()).collect();
-        return CertificateChain::parse(&bundle).is_ok_and(|chain| find_path(&chain, anchors, now).is_ok());
+        return CertificateChain::parse(&bundle)
+            .is_ok_and(|chain| find_path(&chain, anchors.as_slice(), now).is_ok());
     }
     let Ok(signed) = signed_part(der) else { return false };
     let issued_by = |anchor: x509_cert::Certificate| {
@@ -356,17 +347,6 @@ fn may_sign_lists(signer: &x509_cert::Certificate) -> bool {
         && signer.tbs_certificate().get_extension::<BasicConstraints>().is_ok()
 }
 
-fn folded(name: &str) -> Box<str> {
-    name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase().into()
-}
-
 fn seconds(time: x509_cert::time::Time) -> UnixTime {
     UnixTime::since_unix_epoch(time.to_unix_duration())
 }
-
-const CRL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.20");
-const REASON_CODE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.21");
-const INVALIDITY_DATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.24");
-const ISSUING_DISTRIBUTION_POINT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.28");
-const CERTIFICATE_ISSUER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.29");
-const AUTHORITY_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");

@@ -15,7 +15,12 @@ use x509_cert::ext::pkix::{
 };
 use x509_cert::name::Name;
 
-use crate::cert::certificate::{CertificateError, TN_AUTH_LIST};
+use crate::cert::certificate::CertificateError;
+use crate::cert::oid::{
+    AUTHORITY_KEY_IDENTIFIER, BASIC_CONSTRAINTS, CERTIFICATE_POLICIES, COMMON_NAME, COUNTRY,
+    CRL_DISTRIBUTION_POINTS, ECDSA_SHA256, ECDSA_SHA384, KEY_USAGE, ORGANIZATION, P256, P384, SERIAL_NUMBER,
+    SUBJECT_KEY_IDENTIFIER, TN_AUTH_LIST,
+};
 use crate::cert::tn_auth_list::{TnAuthList, TnEntry};
 
 /// How much a deviation matters.
@@ -435,18 +440,3 @@ const PROFILE: &[ObjectIdentifier] = &[
     CRL_DISTRIBUTION_POINTS,
     TN_AUTH_LIST,
 ];
-
-const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
-const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
-const SUBJECT_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.14");
-const AUTHORITY_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");
-const CERTIFICATE_POLICIES: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.32");
-const CRL_DISTRIBUTION_POINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.31");
-const ECDSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
-const ECDSA_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3");
-const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
-const COUNTRY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.6");
-const ORGANIZATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
-const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
-const SERIAL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.5");

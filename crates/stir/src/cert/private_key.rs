@@ -1,11 +1,13 @@
 //! Private keys as files hold them: PKCS#8 (RFC 5208) and SEC1 (RFC 5915).
 
+use std::fmt;
+
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef};
 use der::{Decode, Reader, Sequence};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 
-use crate::es256::KeyError;
+use crate::cert::oid::{EC_PUBLIC_KEY, P256};
 
 /// A P-256 private key and its public half as octets.
 pub(crate) struct PrivateKey<'a> {
@@ -14,6 +16,43 @@ pub(crate) struct PrivateKey<'a> {
     /// The uncompressed point, 65 octets.
     pub(crate) point: &'a [u8],
 }
+
+/// Why a private key cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The text holds no PEM block of a private key.
+    NoKey,
+    /// The key is encrypted.
+    Encrypted,
+    /// The DER inside is broken.
+    Malformed,
+    /// The key is not an elliptic-curve key of P-256.
+    NotP256,
+    /// The file does not carry the public half.
+    NoPublicKey,
+    /// The public half does not belong to the private one.
+    Mismatch,
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoKey => "there is no PEM block PRIVATE KEY or EC PRIVATE KEY",
+            Self::Encrypted => {
+                "the private key is encrypted; decrypt it with: openssl pkcs8 -in KEY -nocrypt"
+            }
+            Self::Malformed => "the private key is not well-formed DER",
+            Self::NotP256 => "the private key is not a P-256 key; ES256 needs one",
+            Self::NoPublicKey => {
+                "the private key lacks its public half; write it again with: openssl pkey -in KEY -out KEY"
+            }
+            Self::Mismatch => "the public half of the private key does not belong to it",
+        })
+    }
+}
+
+impl std::error::Error for KeyError {}
 
 /// Finds the first private key of a PEM text and hands what it holds to `take`.
 pub(crate) fn from_pem<T>(
@@ -63,8 +102,6 @@ fn from_sec1<'a>(der: &'a [u8], curve: Option<AnyRef<'a>>) -> Result<PrivateKey<
 }
 
 const ENCRYPTED: &[u8] = b"BEGIN ENCRYPTED PRIVATE KEY";
-const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 
 #[derive(Sequence)]
 struct Algorithm<'a> {

@@ -10,7 +10,9 @@ use crate::cert::bundle::CertificateChain;
 use crate::cert::chain::PathError;
 use crate::cert::credential::Credential;
 use crate::json::{JsonError, Kind, Scanner};
-use crate::passport::{Claim, Form, Header, Token, decode_part};
+use crate::passport::claims::Claim;
+use crate::passport::header::Header;
+use crate::passport::token::{Form, Token, decode_part};
 
 /// A list whose signature was found good. Keep the text of the last good one: it is all that is needed at the next start.
 #[derive(Clone, Debug)]

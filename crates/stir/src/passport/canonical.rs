@@ -3,7 +3,7 @@
 
 use crate::attestation::{Attestation, OrigId};
 use crate::identity::Identity;
-use crate::passport::Ppt;
+use crate::passport::ppt::Ppt;
 use rustls_pki_types::UnixTime;
 
 /// Where a JSON text is appended.

@@ -1,10 +1,11 @@
 //! A PASSporT laid open for people to read. Nothing is judged.
 
 use crate::base64url::{Scratch, Tolerance};
+use crate::passport::claims::Claim;
 use crate::passport::header::Header;
+use crate::passport::ppt::Ppt;
 use crate::passport::token::{Form, Token, decode_part};
-use crate::passport::{Claim, Ppt};
-use crate::verify::Reason;
+use crate::reason::Reason;
 
 /// The parts of a PASSporT as text, whoever signed it.
 #[derive(Clone, Debug, PartialEq, Eq)]

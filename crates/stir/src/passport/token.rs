@@ -4,6 +4,7 @@ use memchr::{memchr, memrchr};
 
 use crate::base64url::{self, Base64Error, Scratch, Tolerance};
 use crate::es256::SIGNATURE_LENGTH;
+use crate::reason::Reason;
 
 /// A token cut at its periods. Nothing is decoded.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +31,19 @@ pub(crate) enum TokenError {
     Base64(Base64Error),
     /// The signature is not 64 octets.
     Signature,
+}
+
+impl From<TokenError> for Reason {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Parts => Self::TokenMalformed,
+            TokenError::TooLong => Self::TokenTooLong,
+            TokenError::Base64(Base64Error::Standard) => Self::Base64Standard,
+            TokenError::Base64(Base64Error::Padding) => Self::Base64Padding,
+            TokenError::Base64(Base64Error::Malformed) => Self::Base64Malformed,
+            TokenError::Signature => Self::SignatureMalformed,
+        }
+    }
 }
 
 /// How long a token may be in octets; one with rich call data has a few thousand.

@@ -7,13 +7,13 @@
 
 use smallvec::SmallVec;
 
-use crate::passport::Ppt;
-use crate::verify::MAX_IDENTITIES;
+use crate::passport::ppt::Ppt;
+use crate::reason::Reason;
 use crate::verify::check::Check;
 use crate::verify::facts::Facts;
+use crate::verify::facts::MAX_IDENTITIES;
 use crate::verify::field::Candidate;
 use crate::verify::passport::Passport;
-use crate::verify::reason::Reason;
 use crate::verify::verification::FindingResult;
 
 /// Checks `dest` of every field, before any certificate is wanted: it names the callee, or the field is a link of a

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::verify::reason::Reason;
+use crate::reason::Reason;
 
 macro_rules! checks {
     ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal;)+) => {

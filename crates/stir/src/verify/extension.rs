@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use crate::digest::Algorithm;
 use crate::json::{JsonError, Kind, Scanner};
-use crate::passport::Ppt;
+use crate::passport::ppt::Ppt;
+use crate::reason::Reason;
 use crate::verify::facts::Facts;
 use crate::verify::passport::Passport;
-use crate::verify::reason::Reason;
 
 impl Passport<'_> {
     /// Checks the claims that are more than `attest`, `dest`, `iat`, `orig` and `origid`.

@@ -98,6 +98,9 @@ impl<'a> Facts<'a> {
     }
 }
 
+/// How many Identity header fields of one request are looked at.
+pub(super) const MAX_IDENTITIES: usize = 8;
+
 /// One `a=fingerprint` line of a session description (RFC 8122 section 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint<'a> {

@@ -3,22 +3,36 @@
 use rustls_pki_types::UnixTime;
 
 use crate::base64url::Scratch;
-use crate::cert::snapshot::Held;
-use crate::cert::{Certificate, Credential, FetchFailure, PathError, Snapshot};
-use crate::passport::Ppt;
+use crate::cert::anchors::TrustAnchors;
+use crate::cert::cache_entry::CacheEntry;
+use crate::cert::cache_entry::FetchFailure;
+use crate::cert::certificate::Certificate;
+use crate::cert::chain::PathError;
+use crate::cert::credential::Credential;
+use crate::cert::snapshot::Snapshot;
+use crate::passport::ppt::Ppt;
+use crate::reason::Reason;
 use crate::verify::check::{Check, Checks};
 use crate::verify::facts::{Facts, IdentityField};
 use crate::verify::passport::Passport;
-use crate::verify::reason::Reason;
+use crate::verify::policy::VerifyPolicy;
 use crate::verify::verification::{Finding, FindingResult};
-use crate::verify::{Verifier, VerifyPolicy};
 use crate::x5u::X5u;
+
+/// The trust domain, its policy, the certificates at hand, and the time of the verification.
+#[derive(Clone, Copy)]
+pub(super) struct Basis<'a> {
+    pub(super) anchors: &'a TrustAnchors,
+    pub(super) policy: &'a VerifyPolicy,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) now: UnixTime,
+}
 
 /// A field on its way through the checks.
 pub(super) struct Candidate<'a> {
     field: &'a IdentityField<'a>,
     /// What is known about its certificate URL.
-    held: Option<&'a Held>,
+    held: Option<&'a CacheEntry>,
     pub(super) finding: Finding,
     pub(super) passport: Option<Passport<'a>>,
 }
@@ -42,7 +56,7 @@ impl<'a> Candidate<'a> {
                 return candidate;
             }
         }
-        match Passport::decode(field, facts, policy, held.and_then(Held::canonical_header), scratch) {
+        match Passport::decode(field, facts, policy, held.and_then(CacheEntry::canonical_header), scratch) {
             Ok(passport) => {
                 finding.checks.record(Check::Token, Ok(()));
                 finding.ppt = finding.ppt.or_else(|| passport.ppt());
@@ -92,39 +106,15 @@ impl<'a> Candidate<'a> {
     }
 
     /// Everything that needs the certificate, if nothing else is wrong. One that must be fetched is added to `wanted`.
-    pub(super) fn check_credential(
-        &mut self,
-        verifier: &Verifier,
-        facts: &Facts<'_>,
-        snapshot: &Snapshot,
-        now: UnixTime,
-        wanted: &mut Vec<X5u>,
-    ) {
-        if self.finding.ppt == Some(Ppt::DivO) {
-            self.check_nested(MAX_NESTED, verifier, facts, snapshot, now, wanted);
-        } else {
-            self.check_own_credential(verifier, snapshot, now, wanted);
-        }
-    }
-
-    pub(super) fn check_own_credential(
-        &mut self,
-        verifier: &Verifier,
-        snapshot: &Snapshot,
-        now: UnixTime,
-        wanted: &mut Vec<X5u>,
-    ) {
+    pub(super) fn check_own_credential(&mut self, basis: &Basis<'_>, wanted: &mut Vec<X5u>) {
         if let Some(passport) = &self.passport
             && !self.finding.is_settled()
         {
             let url = self.field.info.unwrap_or_default();
-            self.finding.judge_credential(verifier, passport, (url, self.held), snapshot, now, wanted);
+            self.finding.judge_credential(basis, passport, (url, self.held), wanted);
         }
     }
 }
-
-/// How deep PASSporTs may be nested in a `div-o`.
-const MAX_NESTED: usize = 4;
 
 /// The types whose rules are known.
 fn is_supported(ppt: Ppt) -> bool {
@@ -180,34 +170,31 @@ impl Finding {
     /// Everything that needs the certificate.
     fn judge_credential(
         &mut self,
-        verifier: &Verifier,
+        basis: &Basis<'_>,
         passport: &Passport<'_>,
-        (url, held): (&str, Option<&Held>),
-        snapshot: &Snapshot,
-        now: UnixTime,
+        (url, held): (&str, Option<&CacheEntry>),
         wanted: &mut Vec<X5u>,
     ) {
+        let &Basis { anchors, policy, snapshot, now } = basis;
         let (credential, settled_until, revoked) = match held {
-            Some(Held::Known { credential, settled_until, revoked, .. }) => {
+            Some(CacheEntry::Known { credential, settled_until, revoked, .. }) => {
                 (credential, *settled_until, revoked)
             }
-            Some(Held::Failed { until, failure }) if now < *until => {
+            Some(CacheEntry::Failed { until, failure }) if now < *until => {
                 return self.record(Check::Certificate, Err(failure_reason(*failure)));
             }
-            Some(Held::Failed { .. }) | None => {
-                return self.wait(Reason::CertificateUnavailable, url, &verifier.policy, wanted);
+            Some(CacheEntry::Failed { .. }) | None => {
+                return self.wait(Reason::CertificateUnavailable, url, policy, wanted);
             }
         };
         let Some(leaf) = credential.leaf() else {
             return self.record(Check::Certificate, Err(Reason::CertificateUnparsable));
         };
         self.checks.record(Check::Certificate, Ok(()));
-        self.judge_certificate(verifier, passport, credential, leaf, now);
-        let anchors = verifier.anchors.id();
-        match snapshot.revocations_will_do(anchors, now) {
+        self.judge_certificate(basis, passport, credential, leaf);
+        match snapshot.revocations_will_do(anchors.id(), now) {
             Some(_)
-                if revoked.contains(&anchors)
-                    || snapshot.revokes_unkept(credential, &verifier.anchors, now) =>
+                if revoked.contains(&anchors.id()) || snapshot.revokes_unkept(credential, anchors, now) =>
             {
                 self.record(Check::Revocation, Err(Reason::CertificateRevoked));
             }
@@ -225,19 +212,19 @@ impl Finding {
             && reason != Reason::RevocationUnknown
             && now >= settled_until
         {
-            self.wait(reason, url, &verifier.policy, wanted);
+            self.wait(reason, url, policy, wanted);
         }
     }
 
     fn judge_certificate(
         &mut self,
-        verifier: &Verifier,
+        basis: &Basis<'_>,
         passport: &Passport<'_>,
         credential: &Credential,
         leaf: &Certificate,
-        now: UnixTime,
     ) {
-        let path = match credential.path(&verifier.anchors, now) {
+        let now = basis.now;
+        let path = match credential.path(basis.anchors, now) {
             Ok(path) => path,
             Err(error) => return self.record(Check::Path, Err(error.into())),
         };
@@ -264,7 +251,7 @@ impl Finding {
             },
         );
         let ppt = self.ppt.unwrap_or(Ppt::Base);
-        self.record(Check::Authority, passport.check_authority(ppt, leaf, &verifier.policy));
+        self.record(Check::Authority, passport.check_authority(ppt, leaf, basis.policy));
         self.record(Check::Constraints, passport.check_constraints(leaf));
     }
 

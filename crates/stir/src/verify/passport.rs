@@ -6,15 +6,19 @@ use std::time::Duration;
 use rustls_pki_types::UnixTime;
 
 use crate::attestation::{Attestation, OrigId};
-use crate::base64url::{self, Base64Error, Scratch};
-use crate::cert::Certificate;
+use crate::base64url::{self, Scratch};
+use crate::cert::certificate::Certificate;
 use crate::identity::Identity;
 use crate::json::JsonError;
-use crate::passport::{Claim, Claims, Form, Header, Named, Ppt, Token, TokenError, canonical, decode_part};
+use crate::passport::canonical;
+use crate::passport::claims::{Claim, Claims, Named};
+use crate::passport::header::Header;
+use crate::passport::ppt::Ppt;
+use crate::passport::token::{Form, Token, decode_part};
+use crate::reason::Reason;
 use crate::tn::TelephoneNumber;
-use crate::verify::VerifyPolicy;
 use crate::verify::facts::{Facts, IdentityField};
-use crate::verify::reason::Reason;
+use crate::verify::policy::VerifyPolicy;
 use crate::verify::verification::Finding;
 use crate::x5u::{self, X5uError};
 
@@ -269,19 +273,6 @@ fn json_reason(error: JsonError, malformed: Reason) -> Reason {
         JsonError::Malformed => malformed,
         JsonError::Duplicate => Reason::DuplicateMember,
         JsonError::Limit => Reason::JsonLimit,
-    }
-}
-
-impl From<TokenError> for Reason {
-    fn from(error: TokenError) -> Self {
-        match error {
-            TokenError::Parts => Self::TokenMalformed,
-            TokenError::TooLong => Self::TokenTooLong,
-            TokenError::Base64(Base64Error::Standard) => Self::Base64Standard,
-            TokenError::Base64(Base64Error::Padding) => Self::Base64Padding,
-            TokenError::Base64(Base64Error::Malformed) => Self::Base64Malformed,
-            TokenError::Signature => Self::SignatureMalformed,
-        }
     }
 }
 

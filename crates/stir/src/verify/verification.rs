@@ -4,9 +4,9 @@
 use smallvec::SmallVec;
 
 use crate::attestation::{Attestation, OrigId};
-use crate::passport::Ppt;
+use crate::passport::ppt::Ppt;
+use crate::reason::{Reason, Verstat, VerstatProfile};
 use crate::verify::check::Checks;
-use crate::verify::reason::{Reason, Verstat, VerstatProfile};
 use crate::x5u::X5u;
 
 /// What the Identity header fields of one request come to.

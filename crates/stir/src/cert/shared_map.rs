@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use crate::cert::snapshot::Held;
+use crate::cert::cache_entry::CacheEntry;
 use crate::x5u::X5u;
 
 /// A map from URL to what is known about it.
@@ -12,31 +12,31 @@ use crate::x5u::X5u;
 /// Strangers choose the URLs. Entries are kept in the order of a cheap digest of the URL, and of the URL where digests
 /// are equal: to find one takes comparisons of numbers only, and whoever makes digests meet gains nothing by it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Pages {
+pub(super) struct SharedMap {
     /// Each with the digest that its first entry has; none is empty.
     pages: Vec<(u64, Arc<Page>)>,
 }
 
-type Page = Vec<(u64, Arc<(X5u, Held)>)>;
+type Page = Vec<(u64, Arc<(X5u, CacheEntry)>)>;
 
 /// How many entries a page may have. Sixteen thousand entries make two to three hundred pages: what is copied for one
 /// change, a page and the list of them, is about as long for either.
 const MAX_ENTRIES: usize = 128;
 
-impl Pages {
-    pub(super) fn get(&self, url: &str) -> Option<&Held> {
+impl SharedMap {
+    pub(super) fn get(&self, url: &str) -> Option<&CacheEntry> {
         let digest = digest(url);
         let (_, page) = self.pages.get(self.place(digest, url))?;
         let at = search(page, digest, url).ok()?;
         page.get(at).map(|(_, entry)| &entry.1)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Held> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &CacheEntry> {
         self.pages.iter().flat_map(|(_, page)| page.iter()).map(|(_, entry)| &entry.1)
     }
 
     /// Puts `held` in the place of what was known about `url`.
-    pub(super) fn insert(&mut self, url: &X5u, held: Held) {
+    pub(super) fn insert(&mut self, url: &X5u, held: CacheEntry) {
         let digest = digest(url.as_str());
         let entry = (digest, Arc::new((url.clone(), held)));
         let place = self.place(digest, url.as_str());
@@ -60,7 +60,7 @@ impl Pages {
         }
     }
 
-    /// Forgets what was known about `url`. Pages that grow thin are put together.
+    /// Forgets what was known about `url`. SharedMap that grow thin are put together.
     pub(super) fn remove(&mut self, url: &str) {
         let digest = digest(url);
         let place = self.place(digest, url);
@@ -124,21 +124,21 @@ mod tests {
     use rustls_pki_types::UnixTime;
 
     use super::*;
-    use crate::cert::FetchFailure;
+    use crate::cert::cache_entry::FetchFailure;
     use crate::x5u::DEFAULT_PORTS;
 
     fn url(number: u16) -> X5u {
         X5u::parse(&format!("https://h.example/{number}"), DEFAULT_PORTS).unwrap()
     }
 
-    fn held(status: u16) -> Held {
+    fn held(status: u16) -> CacheEntry {
         let until = UnixTime::since_unix_epoch(Duration::ZERO);
-        Held::Failed { until, failure: FetchFailure::Status(status) }
+        CacheEntry::Failed { until, failure: FetchFailure::Status(status) }
     }
 
-    fn status(held: Option<&Held>) -> Option<u16> {
+    fn status(held: Option<&CacheEntry>) -> Option<u16> {
         match held {
-            Some(Held::Failed { failure: FetchFailure::Status(status), .. }) => Some(*status),
+            Some(CacheEntry::Failed { failure: FetchFailure::Status(status), .. }) => Some(*status),
             _ => None,
         }
     }
@@ -149,7 +149,7 @@ mod tests {
         /// Whatever is put in and taken out, the pages know what a map would, and copies stay as they were.
         #[test]
         fn pages_are_a_map(steps in proptest::collection::vec((0..600_u16, proptest::bool::weighted(0.6)), 0..3000)) {
-            let (mut pages, mut map) = (Pages::default(), BTreeMap::new());
+            let (mut pages, mut map) = (SharedMap::default(), BTreeMap::new());
             let half = steps.len() / 2;
             let mut kept = None;
             for (at, (number, put)) in steps.into_iter().enumerate() {
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_copy_shares_all_pages_but_the_one_that_changed() {
-        let mut pages = Pages::default();
+        let mut pages = SharedMap::default();
         for number in 0..10_000 {
             pages.insert(&url(number), held(200));
         }

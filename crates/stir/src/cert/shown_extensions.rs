@@ -12,16 +12,16 @@ use der::{Decode, Header, Reader, SliceReader, Tag};
 use memchr::memmem;
 use rustls_pki_types::CertificateDer;
 
-use crate::cert::certificate::TN_AUTH_LIST;
+use crate::cert::oid::{CERTIFICATE_POLICIES, TN_AUTH_LIST};
 
 /// A certificate as webpki is to see it.
-pub(super) struct Shown<'a> {
+pub(super) struct ShownExtensions<'a> {
     certificate: CertificateDer<'a>,
     /// Where the to-be-signed part lies, and what really stands there; None when nothing was cleared.
     signed: Option<(Range<usize>, &'a [u8])>,
 }
 
-impl<'a> Shown<'a> {
+impl<'a> ShownExtensions<'a> {
     /// Clears the flags of the extensions that are handled here. What is no certificate is passed on as it is: webpki
     /// says what is wrong with it.
     pub(super) fn new(original: &'a CertificateDer<'_>) -> Self {
@@ -55,7 +55,6 @@ impl<'a> Shown<'a> {
     }
 }
 
-const CERTIFICATE_POLICIES: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.32");
 const HANDLED: [ObjectIdentifier; 2] = [CERTIFICATE_POLICIES, TN_AUTH_LIST];
 const FALSE: u8 = 0;
 
