@@ -4,22 +4,22 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{DecodeSliceError, Engine, alphabet};
 
 /// A place for decoded octets: PASSporTs of ordinary size fit without an allocation.
-pub(crate) struct Scratch {
+pub(crate) struct DecodeBuffer {
     inline: [u8; INLINE],
-    spilled: Vec<u8>,
+    heap: Vec<u8>,
     length: usize,
 }
 
 const INLINE: usize = 384;
 
-impl Scratch {
+impl DecodeBuffer {
     pub(crate) fn new() -> Self {
-        Self { inline: [0; INLINE], spilled: Vec::new(), length: 0 }
+        Self { inline: [0; INLINE], heap: Vec::new(), length: 0 }
     }
 
     /// The octets that were decoded last.
     pub(crate) fn as_slice(&self) -> &[u8] {
-        let place = if self.spilled.is_empty() { self.inline.as_slice() } else { &self.spilled };
+        let place = if self.heap.is_empty() { self.inline.as_slice() } else { &self.heap };
         place.get(..self.length).unwrap_or_default()
     }
 
@@ -33,16 +33,16 @@ impl Scratch {
 
     /// Room for `length` octets.
     fn place(&mut self, length: usize) -> &mut [u8] {
-        self.spilled.clear();
+        self.heap.clear();
         if length <= INLINE {
             return &mut self.inline;
         }
-        self.spilled.resize(length, 0);
-        &mut self.spilled
+        self.heap.resize(length, 0);
+        &mut self.heap
     }
 }
 
-impl Default for Scratch {
+impl Default for DecodeBuffer {
     fn default() -> Self {
         Self::new()
     }
@@ -110,7 +110,7 @@ fn encoded_length(octets: usize) -> usize {
 }
 
 /// Replaces the content of `out` by the octets that `text` stands for.
-pub(crate) fn decode(text: &[u8], tolerance: Tolerance, out: &mut Scratch) -> Result<(), Base64Error> {
+pub(crate) fn decode(text: &[u8], tolerance: Tolerance, out: &mut DecodeBuffer) -> Result<(), Base64Error> {
     match decode_with(&URL, text, out) {
         Ok(()) => Ok(()),
         Err(()) => decode_deviating(text, tolerance, out),
@@ -126,13 +126,13 @@ pub(crate) fn decode_exact<const N: usize>(
     if let Ok(length) = URL.decode_slice(text, &mut place) {
         return Ok(place.get(..length).and_then(|octets| octets.try_into().ok()));
     }
-    let mut octets = Scratch::new();
+    let mut octets = DecodeBuffer::new();
     decode(text, tolerance, &mut octets)?;
     Ok(octets.as_slice().try_into().ok())
 }
 
 /// Decodes standard base64, padded or not.
-pub(crate) fn decode_standard(text: &[u8], out: &mut Scratch) -> Result<(), Base64Error> {
+pub(crate) fn decode_standard(text: &[u8], out: &mut DecodeBuffer) -> Result<(), Base64Error> {
     decode_with(&STANDARD, text, out).map_err(|()| Base64Error::Malformed)
 }
 
@@ -142,7 +142,7 @@ pub(crate) fn decode_pem(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The slow path: says what is wrong, or lets it through if the operator asked for that.
-fn decode_deviating(text: &[u8], tolerance: Tolerance, out: &mut Scratch) -> Result<(), Base64Error> {
+fn decode_deviating(text: &[u8], tolerance: Tolerance, out: &mut DecodeBuffer) -> Result<(), Base64Error> {
     let unpadded = text.iter().rposition(|octet| *octet != b'=').map_or(0, |last| last + 1);
     let (body, padding) = text.split_at_checked(unpadded).unwrap_or((text, &[]));
     let standard = body.iter().any(|octet| matches!(octet, b'+' | b'/'));
@@ -169,7 +169,7 @@ fn decode_deviating(text: &[u8], tolerance: Tolerance, out: &mut Scratch) -> Res
     decode_with(&URL, &url, out).map_err(|()| Base64Error::Malformed)
 }
 
-fn decode_with(engine: &GeneralPurpose, text: &[u8], out: &mut Scratch) -> Result<(), ()> {
+fn decode_with(engine: &GeneralPurpose, text: &[u8], out: &mut DecodeBuffer) -> Result<(), ()> {
     match engine.decode_slice(text, out.place(text.len().div_ceil(4) * 3)) {
         Ok(length) => {
             out.length = length;
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     fn decoded(text: &str, tolerance: Tolerance) -> Result<Vec<u8>, Base64Error> {
-        let mut out = Scratch::new();
+        let mut out = DecodeBuffer::new();
         decode(text.as_bytes(), tolerance, &mut out)?;
         Ok(out.as_slice().to_vec())
     }

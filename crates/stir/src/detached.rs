@@ -8,13 +8,13 @@ use crate::base64url;
 use crate::cert::bundle::CertificateChain;
 use crate::digest::sha256;
 use crate::es256::{SIGNATURE_LENGTH, VerifyingKey};
-use crate::sign::{Certified, Shaken, SignError, SignerError};
+use crate::sign::{Shaken, SignError, SignerError, SigningCertificate};
 use crate::x5u::X5u;
 
 /// A certificate whose key is elsewhere: prepares what is to be signed, and puts the signature in its place.
 #[derive(Debug)]
 pub struct DetachedSigner {
-    certified: Certified,
+    certified: SigningCertificate,
     key: VerifyingKey,
 }
 
@@ -44,7 +44,7 @@ impl DetachedSigner {
     /// # Errors
     /// When the leaf is not fit for that or is not valid at `now`.
     pub fn new(chain: &CertificateChain, x5u: X5u, now: UnixTime) -> Result<Self, SignerError> {
-        let (certified, key) = Certified::new(chain, x5u, now)?;
+        let (certified, key) = SigningCertificate::new(chain, x5u, now)?;
         Ok(Self { certified, key })
     }
 

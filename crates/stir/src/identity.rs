@@ -20,7 +20,7 @@ impl Identity {
     /// # Errors
     /// When `uri` is no URI that an identity can be taken from.
     pub fn caller(uri: &[u8], plan: &DialPlan) -> Result<Self, IdentityError> {
-        let parts = Parts::split(uri)?;
+        let parts = UriParts::split(uri)?;
         match parts.number(plan) {
             Some(number) if number.is_global() || parts.kind == Kind::Tel => Ok(Self::Tn(number)),
             Some(_) | None => parts.normalised().map(Self::Uri),
@@ -33,7 +33,7 @@ impl Identity {
     /// # Errors
     /// When `uri` is no URI that an identity can be taken from.
     pub fn callee(uri: &[u8], plan: &DialPlan) -> Result<Self, IdentityError> {
-        let parts = Parts::split(uri)?;
+        let parts = UriParts::split(uri)?;
         match parts.number(plan) {
             Some(number) => Ok(Self::Tn(number)),
             None => parts.normalised().map(Self::Uri),
@@ -78,7 +78,7 @@ impl IdentityUri {
     /// # Errors
     /// When it is no URI that an identity can be taken from.
     pub fn parse(text: &str) -> Result<Self, IdentityError> {
-        Parts::split(text.as_bytes())?.normalised()
+        UriParts::split(text.as_bytes())?.normalised()
     }
 
     /// The canonical text.
@@ -89,7 +89,7 @@ impl IdentityUri {
     /// Whether `text` is the same URI once it is normalised.
     pub fn matches(&self, text: &str) -> bool {
         text == self.as_str()
-            || Parts::split(text.as_bytes())
+            || UriParts::split(text.as_bytes())
                 .and_then(|parts| parts.normalised())
                 .is_ok_and(|uri| uri == *self)
     }
@@ -142,8 +142,8 @@ enum Kind {
     Other,
 }
 
-/// A URI cut into the pieces that canonicalisation looks at.
-struct Parts<'a> {
+/// A URI split_once_at into the pieces that canonicalisation looks at.
+struct UriParts<'a> {
     kind: Kind,
     scheme: &'a [u8],
     /// The user of a SIP URI without its password, the subscriber of a `tel:` URI, else the scheme's own part.
@@ -152,7 +152,7 @@ struct Parts<'a> {
     parameters: &'a [u8],
 }
 
-impl<'a> Parts<'a> {
+impl<'a> UriParts<'a> {
     const MAX_LENGTH: usize = 1024;
 
     fn split(uri: &'a [u8]) -> Result<Self, IdentityError> {
@@ -162,25 +162,27 @@ impl<'a> Parts<'a> {
         if !uri.iter().all(|octet| octet.is_ascii_graphic() && !b"\"\\<>".contains(octet)) {
             return Err(IdentityError::ForbiddenOctet);
         }
-        let (scheme, rest) = cut(uri, b':').ok_or(IdentityError::Malformed)?;
+        let (scheme, rest) = split_once_at(uri, b':').ok_or(IdentityError::Malformed)?;
         if !scheme.first().is_some_and(u8::is_ascii_alphabetic) || rest.is_empty() {
             return Err(IdentityError::Malformed);
         }
         if scheme.eq_ignore_ascii_case(b"tel") {
-            let (user, parameters) = cut(rest, b';').unwrap_or((rest, &[]));
+            let (user, parameters) = split_once_at(rest, b';').unwrap_or((rest, &[]));
             return Ok(Self { kind: Kind::Tel, scheme, user, host: &[], parameters });
         }
         if !scheme.eq_ignore_ascii_case(b"sip") && !scheme.eq_ignore_ascii_case(b"sips") {
             return Ok(Self { kind: Kind::Other, scheme, user: rest, host: &[], parameters: &[] });
         }
         // `;` and `?` may stand in a user part, but `@` may not, so the first `@` ends it (RFC 3261 section 25.1).
-        let (userinfo, rest) = cut(rest, b'@').unwrap_or((&[], rest));
-        let user = cut(userinfo, b':').map_or(userinfo, |(user, _password)| user);
-        let rest = cut(rest, b'?').map_or(rest, |(before_headers, _)| before_headers);
-        let (hostport, parameters) = cut(rest, b';').unwrap_or((rest, &[]));
+        let (userinfo, rest) = split_once_at(rest, b'@').unwrap_or((&[], rest));
+        let user = split_once_at(userinfo, b':').map_or(userinfo, |(user, _password)| user);
+        let rest = split_once_at(rest, b'?').map_or(rest, |(before_headers, _)| before_headers);
+        let (hostport, parameters) = split_once_at(rest, b';').unwrap_or((rest, &[]));
         let host = match hostport.first() {
-            Some(b'[') => cut(hostport, b']').and_then(|(address, _)| hostport.get(..=address.len())),
-            Some(_) => Some(cut(hostport, b':').map_or(hostport, |(host, _port)| host)),
+            Some(b'[') => {
+                split_once_at(hostport, b']').and_then(|(address, _)| hostport.get(..=address.len()))
+            }
+            Some(_) => Some(split_once_at(hostport, b':').map_or(hostport, |(host, _port)| host)),
             None => None,
         };
         let host = host.filter(|host| !host.is_empty()).ok_or(IdentityError::Malformed)?;
@@ -192,7 +194,7 @@ impl<'a> Parts<'a> {
         let (subscriber, parameters) = match self.kind {
             Kind::Tel => (self.user, self.parameters),
             Kind::Sip => {
-                let (subscriber, inside) = cut(self.user, b';').unwrap_or((self.user, &[]));
+                let (subscriber, inside) = split_once_at(self.user, b';').unwrap_or((self.user, &[]));
                 let labelled =
                     parameter(self.parameters, b"user").is_some_and(|v| v.eq_ignore_ascii_case(b"phone"));
                 let looks_dialled = unescaped(subscriber).next() == Some(b'+')
@@ -280,11 +282,11 @@ fn unescaped(mut rest: &[u8]) -> impl Iterator<Item = u8> {
 fn parameter<'a>(parameters: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     parameters
         .split(|octet| *octet == b';')
-        .filter_map(|parameter| cut(parameter, b'='))
+        .filter_map(|parameter| split_once_at(parameter, b'='))
         .find_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value))
 }
 
-fn cut(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
+fn split_once_at(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
     let position = text.iter().position(|octet| *octet == at)?;
     let (before, rest) = text.split_at_checked(position)?;
     Some((before, rest.get(1..)?))

@@ -114,11 +114,11 @@ impl<'a> Scanner<'a> {
     pub(crate) fn new(text: &'a [u8]) -> Result<Self, JsonError> {
         let rest = std::str::from_utf8(text).map_err(|_| JsonError::Malformed)?;
         let plain = text.iter().fold(true, |plain, octet| plain & (*octet >= b' ') & (*octet != b'\\'));
-        Ok(Self { rest: past_space(rest), depth: 0, plain })
+        Ok(Self { rest: skip_space(rest), depth: 0, plain })
     }
 
     /// Begins at the front of a part of a text that was read before and was, or was not, [plain](Self::is_plain).
-    pub(crate) fn again(rest: &'a str, plain: bool) -> Self {
+    pub(crate) fn resume(rest: &'a str, plain: bool) -> Self {
         Self { rest, depth: 0, plain }
     }
 
@@ -211,7 +211,7 @@ impl<'a> Scanner<'a> {
             if number.len() > 1 && number.starts_with('0') {
                 return Err(JsonError::Malformed);
             }
-            self.rest = past_space(rest);
+            self.rest = skip_space(rest);
             return Ok(number.parse().ok());
         }
         let of_number = |octet: &u8| matches!(octet, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
@@ -220,7 +220,7 @@ impl<'a> Scanner<'a> {
         if !is_number(number) {
             return Err(JsonError::Malformed);
         }
-        self.rest = past_space(rest);
+        self.rest = skip_space(rest);
         Ok(None)
     }
 
@@ -234,7 +234,7 @@ impl<'a> Scanner<'a> {
             Kind::Literal => {
                 let literal =
                     ["true", "false", "null"].into_iter().find_map(|word| text.rest.strip_prefix(word));
-                text.rest = past_space(literal.ok_or(JsonError::Malformed)?);
+                text.rest = skip_space(literal.ok_or(JsonError::Malformed)?);
                 Ok(())
             }
         })
@@ -276,7 +276,7 @@ impl<'a> Scanner<'a> {
 
     /// Passes one ASCII octet and the white space behind it.
     fn step(&mut self) {
-        self.rest = past_space(self.rest.get(1..).unwrap_or_default());
+        self.rest = skip_space(self.rest.get(1..).unwrap_or_default());
     }
 }
 
@@ -306,7 +306,7 @@ fn string_length(inside: &str) -> Result<(usize, bool), JsonError> {
 }
 
 /// RFC 8259 section 2: a form feed is no white space here.
-fn past_space(text: &str) -> &str {
+fn skip_space(text: &str) -> &str {
     match text.as_bytes().first() {
         Some(b' ' | b'\t' | b'\n' | b'\r') => text.trim_start_matches([' ', '\t', '\n', '\r']),
         Some(_) | None => text,

@@ -43,7 +43,7 @@ pub enum VerstatProfile {
 
 /// A final response of RFC 8224 section 6.2.2.
 #[derive(Clone, Copy)]
-enum Code {
+enum Response {
     StaleDate,
     UseIdentity,
     UseSupportedFormat,
@@ -53,7 +53,7 @@ enum Code {
     InvalidPassport,
 }
 
-impl Code {
+impl Response {
     fn status(self) -> (u16, &'static str) {
         match self {
             Self::StaleDate => (403, "Stale Date"),
@@ -105,9 +105,9 @@ macro_rules! reasons {
                 }
             }
 
-            fn row(self) -> (Code, Weight) {
+            fn row(self) -> (Response, Weight) {
                 match self {
-                    $(Self::$variant => (Code::$code, Weight::$weight),)+
+                    $(Self::$variant => (Response::$code, Weight::$weight),)+
                 }
             }
         }

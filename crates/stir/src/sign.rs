@@ -18,24 +18,24 @@ use crate::x5u::X5u;
 #[derive(Debug)]
 pub struct Signer {
     key: SigningKey,
-    certified: Certified,
+    certified: SigningCertificate,
 }
 
 /// A certificate that is fit for signing PASSporTs, and what it lends to each of them.
 #[derive(Debug)]
-pub(crate) struct Certified {
+pub(crate) struct SigningCertificate {
     x5u: X5u,
     not_before: UnixTime,
     not_after: UnixTime,
     certificate: Certificate,
-    base: Frame,
-    shaken: Frame,
-    div: Frame,
+    base: TokenTemplate,
+    shaken: TokenTemplate,
+    div: TokenTemplate,
 }
 
 /// What does not change from one token to the next: the encoded header, and what follows the token.
 #[derive(Debug)]
-struct Frame {
+struct TokenTemplate {
     header: Vec<u8>,
     parameters: Vec<u8>,
 }
@@ -154,7 +154,7 @@ impl Signer {
         x5u: X5u,
         now: UnixTime,
     ) -> Result<Self, SignerError> {
-        let (certified, certified_key) = Certified::new(chain, x5u, now)?;
+        let (certified, certified_key) = SigningCertificate::new(chain, x5u, now)?;
         if certified_key != *key.verifying_key() {
             return Err(SignerError::KeyMismatch);
         }
@@ -211,7 +211,7 @@ impl Signer {
     }
 }
 
-impl Certified {
+impl SigningCertificate {
     /// The certified key comes with it.
     pub(crate) fn new(
         chain: &CertificateChain,
@@ -233,8 +233,8 @@ impl Certified {
         if now < not_before {
             return Err(SignerError::NotYetValid);
         }
-        let frame = |ppt| Frame::new(ppt, &x5u);
-        let (base, shaken, div) = (frame(Ppt::Base), frame(Ppt::Shaken), frame(Ppt::Div));
+        let template = |ppt| TokenTemplate::new(ppt, &x5u);
+        let (base, shaken, div) = (template(Ppt::Base), template(Ppt::Shaken), template(Ppt::Div));
         Ok((Self { x5u, not_before, not_after, certificate, base, shaken, div }, key))
     }
 
@@ -278,7 +278,7 @@ impl SigningKey {
         if claims.dest.is_empty() {
             return Err(SignError::NoDestination);
         }
-        Frame::new(Ppt::Shaken, x5u).sign(self, out, |json| claims.write(json))
+        TokenTemplate::new(Ppt::Shaken, x5u).sign(self, out, |json| claims.write(json))
     }
 
     /// Appends the value of an Identity header field as [`Signer::sign_base`] does, without the certificate at hand.
@@ -295,11 +295,11 @@ impl SigningKey {
             return Err(SignError::NoDestination);
         }
         let payload = |json: &mut Json| canonical::base(claims.dest, claims.iat, claims.orig, json);
-        Frame::new(Ppt::Base, x5u).sign(self, out, payload)
+        TokenTemplate::new(Ppt::Base, x5u).sign(self, out, payload)
     }
 }
 
-impl Frame {
+impl TokenTemplate {
     fn new(ppt: Ppt, x5u: &X5u) -> Self {
         let mut header = Vec::new();
         base64url::encode(&canonical::header(ppt, x5u.as_str()), &mut header);

@@ -11,7 +11,7 @@ use crate::cert::anchors::{AnchorsId, TrustAnchors};
 use crate::cert::cache_entry::{CacheEntry, FetchFailure};
 use crate::cert::credential::Credential;
 use crate::cert::crl::Revocations;
-use crate::cert::eviction::{Order, Place};
+use crate::cert::eviction::{EvictionKey, EvictionOrder};
 use crate::cert::freshness::Fetched;
 use crate::cert::snapshot::Snapshot;
 use crate::passport::canonical;
@@ -104,13 +104,13 @@ pub struct Cache {
     config: CacheConfig,
     domains: Vec<TrustAnchors>,
     revocations: Vec<(AnchorsId, Arc<Revocations>)>,
-    entries: BTreeMap<X5u, Entry>,
-    order: Order,
-    picture: Arc<Snapshot>,
+    entries: BTreeMap<X5u, UrlRecord>,
+    order: EvictionOrder,
+    snapshot: Arc<Snapshot>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct UrlRecord {
     state: State,
     in_flight: bool,
     used: UnixTime,
@@ -133,8 +133,8 @@ impl Cache {
             domains,
             revocations: Vec::new(),
             entries: BTreeMap::new(),
-            order: Order::default(),
-            picture: Arc::default(),
+            order: EvictionOrder::default(),
+            snapshot: Arc::default(),
         }
     }
 
@@ -147,11 +147,11 @@ impl Cache {
         if is_new && !self.make_room(url) {
             return Want::Failed { until: after(now, self.config.negative) };
         }
-        let entry = self.entries.entry(url.clone()).or_insert_with(|| Entry::new(url, now));
+        let entry = self.entries.entry(url.clone()).or_insert_with(|| UrlRecord::new(url, now));
         if is_new {
-            self.order.enter(url);
+            self.order.add_url(url);
         } else if !entry.in_flight {
-            self.order.hold(&entry.place(url));
+            self.order.protect(&entry.eviction_key(url));
         }
         entry.used = now;
         let want = match entry.state {
@@ -162,12 +162,12 @@ impl Cache {
         };
         entry.in_flight |= want == Want::Fetch;
         if !entry.in_flight {
-            self.order.release(entry.place(url));
+            self.order.make_evictable(entry.eviction_key(url));
         }
         want
     }
 
-    /// The fetch of `url` ended. A failure leaves a credential that is already known in place: its chain says how long
+    /// The fetch of `url` ended. A failure leaves a credential that is already known in eviction_key: its chain says how long
     /// it is valid.
     pub fn fetched(&mut self, url: &X5u, now: UnixTime, outcome: Result<Fetched<'_>, FetchFailure>) {
         let outcome = outcome.and_then(|fetched| {
@@ -181,7 +181,7 @@ impl Cache {
         let retry = after(now, self.config.negative);
         let Some(entry) = self.entries.get_mut(url) else { return };
         if !entry.in_flight {
-            self.order.hold(&entry.place(url));
+            self.order.protect(&entry.eviction_key(url));
         }
         entry.in_flight = false;
         match (outcome, &mut entry.state) {
@@ -192,9 +192,9 @@ impl Cache {
             (Err(_), State::Known { tried, refresh_at, .. }) => (*tried, *refresh_at) = (now, retry),
             (Err(failure), state) => *state = State::Failed { until: retry, failure },
         }
-        self.order.release(entry.place(url));
-        if let Some(held) = entry.held(self.config.refetch) {
-            Arc::make_mut(&mut self.picture).entries.insert(url, held);
+        self.order.make_evictable(entry.eviction_key(url));
+        if let Some(cache_entry) = entry.cache_entry(self.config.refetch) {
+            Arc::make_mut(&mut self.snapshot).entries.insert(url, cache_entry);
         }
     }
 
@@ -203,38 +203,38 @@ impl Cache {
     pub fn revocations(&mut self, anchors: &TrustAnchors, revocations: Revocations) {
         self.revocations.retain(|(id, _)| *id != anchors.id());
         self.revocations.push((anchors.id(), Arc::new(revocations)));
-        let picture = Arc::make_mut(&mut self.picture);
-        picture.revocations = self
+        let snapshot = Arc::make_mut(&mut self.snapshot);
+        snapshot.revocations = self
             .revocations
             .iter()
-            .map(|(id, lists)| (*id, lists.insists_until(), Arc::clone(lists)))
+            .map(|(id, lists)| (*id, lists.fresh_until(), Arc::clone(lists)))
             .collect();
         for (url, entry) in &mut self.entries {
             if let State::Known { credential, revoked: known, .. } = &mut entry.state {
                 *known = revoked(credential, &self.revocations);
             }
-            if let Some(held) = entry.held(self.config.refetch) {
-                picture.entries.insert(url, held);
+            if let Some(cache_entry) = entry.cache_entry(self.config.refetch) {
+                snapshot.entries.insert(url, cache_entry);
             }
         }
     }
 
-    /// What verifications go by from now on. The same picture is handed out until something changes.
+    /// What verifications go by from now on. The same snapshot is handed out until something changes.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.picture)
+        Arc::clone(&self.snapshot)
     }
 
     /// Forgets expired certificates and old failures, and returns the URLs to fetch ahead of time: those of trusted
     /// credentials that have used up four fifths of their lifetime. To be called every minute or so.
     pub fn poll(&mut self, now: UnixTime) -> Vec<X5u> {
-        let gone = |entry: &Entry| !entry.in_flight && !entry.state.is_worth_keeping(now);
-        let gone: Vec<X5u> =
-            self.entries.iter().filter(|(_, entry)| gone(entry)).map(|(url, _)| url.clone()).collect();
-        gone.iter().for_each(|url| self.forget(url));
+        let expired = |entry: &UrlRecord| !entry.in_flight && !entry.state.is_worth_keeping(now);
+        let expired: Vec<X5u> =
+            self.entries.iter().filter(|(_, entry)| expired(entry)).map(|(url, _)| url.clone()).collect();
+        expired.iter().for_each(|url| self.forget(url));
         let mut due = Vec::new();
         for (url, entry) in &mut self.entries {
             if !entry.in_flight && entry.state.is_due(now) {
-                self.order.hold(&entry.place(url));
+                self.order.protect(&entry.eviction_key(url));
                 entry.in_flight = true;
                 due.push(url.clone());
             }
@@ -250,35 +250,35 @@ impl Cache {
     /// Strangers choose the URLs, so what they can fill the cache with goes first: failures, then credentials that no
     /// trust domain vouches for, each least recently wanted first.
     ///
-    /// False when every place is taken by a fetch under way.
+    /// False when every eviction_key is taken by a fetch under way.
     fn make_room(&mut self, url: &X5u) -> bool {
-        let host_is_full = self.order.of_host(url) >= self.config.entries_per_host;
+        let host_is_full = self.order.entries_of_host(url) >= self.config.entries_per_host;
         if !host_is_full && self.entries.len() < self.config.entries {
             return true;
         }
-        let victim = self.order.first(host_is_full.then_some(url)).cloned();
-        victim.inspect(|victim| self.forget(victim)).is_some()
+        let evicted = self.order.next(host_is_full.then_some(url)).cloned();
+        evicted.inspect(|evicted| self.forget(evicted)).is_some()
     }
 
     fn forget(&mut self, url: &X5u) {
         if let Some(entry) = self.entries.remove(url) {
-            self.order.leave(&entry.place(url));
-            Arc::make_mut(&mut self.picture).entries.remove(url.as_str());
+            self.order.remove_url(&entry.eviction_key(url));
+            Arc::make_mut(&mut self.snapshot).entries.remove(url.as_str());
         }
     }
 }
 
-impl Entry {
+impl UrlRecord {
     fn new(url: &X5u, now: UnixTime) -> Self {
         Self { state: State::Unknown, in_flight: false, used: now, header: header(url) }
     }
 
-    /// Its place among those that may go.
-    fn place(&self, url: &X5u) -> Place {
-        (self.state.rank(), self.used, url.clone())
+    /// Its eviction_key among those that may go.
+    fn eviction_key(&self, url: &X5u) -> EvictionKey {
+        (self.state.eviction_rank(), self.used, url.clone())
     }
 
-    fn held(&self, refetch: Duration) -> Option<CacheEntry> {
+    fn cache_entry(&self, refetch: Duration) -> Option<CacheEntry> {
         match &self.state {
             State::Unknown => None,
             State::Known { credential, tried, revoked, .. } => Some(CacheEntry::Known {
@@ -312,7 +312,7 @@ impl State {
     }
 
     /// What goes first when room is needed.
-    fn rank(&self) -> u8 {
+    fn eviction_rank(&self) -> u8 {
         match self {
             Self::Unknown | Self::Failed { .. } => 0,
             Self::Known { credential, .. } => 1 + u8::from(credential.is_trusted()),

@@ -61,8 +61,8 @@ pub(super) fn find_path(
     at: UnixTime,
 ) -> Result<Vec<usize>, PathError> {
     let shown: Vec<ShownExtensions<'_>> = chain.certificates().iter().map(ShownExtensions::new).collect();
-    let restoring: Vec<Restoring<'_>> =
-        algorithms().map(|(inner, id)| Restoring { inner, id, shown: &shown }).collect();
+    let restoring: Vec<OriginalOctets<'_>> =
+        algorithms().map(|(inner, id)| OriginalOctets { inner, id, shown: &shown }).collect();
     let supported: Vec<&dyn SignatureVerificationAlgorithm> =
         restoring.iter().map(|algorithm| algorithm as &dyn SignatureVerificationAlgorithm).collect();
     let intermediates: Vec<CertificateDer<'_>> =
@@ -109,13 +109,13 @@ impl ExtendedKeyUsageValidator for AnyPurpose {
 }
 
 /// A signature algorithm that checks the octets that were signed, where webpki was shown others.
-struct Restoring<'a> {
+struct OriginalOctets<'a> {
     inner: &'static dyn SignatureVerificationAlgorithm,
     id: AlgorithmIdentifier,
     shown: &'a [ShownExtensions<'a>],
 }
 
-impl SignatureVerificationAlgorithm for Restoring<'_> {
+impl SignatureVerificationAlgorithm for OriginalOctets<'_> {
     fn verify_signature(&self, key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
         let signed = self.shown.iter().find_map(|shown| shown.original(message)).unwrap_or(message);
         self.inner.verify_signature(key, signed, signature)
@@ -130,7 +130,7 @@ impl SignatureVerificationAlgorithm for Restoring<'_> {
     }
 }
 
-impl fmt::Debug for Restoring<'_> {
+impl fmt::Debug for OriginalOctets<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.fmt(f)
     }
@@ -155,11 +155,11 @@ const ECDSA_SHA384_NULL: AlgorithmIdentifier =
 
 /// Each algorithm with the identifier that certificates may name it by.
 fn algorithms() -> impl Iterator<Item = (&'static dyn SignatureVerificationAlgorithm, AlgorithmIdentifier)> {
-    let deviating: [(&dyn SignatureVerificationAlgorithm, _); 2] = [
+    let nonconforming: [(&dyn SignatureVerificationAlgorithm, _); 2] = [
         (algorithms::ECDSA_P256_SHA256, ECDSA_SHA256_NULL),
         (algorithms::ECDSA_P384_SHA384, ECDSA_SHA384_NULL),
     ];
-    ALGORITHMS.iter().map(|algorithm| (*algorithm, algorithm.signature_alg_id())).chain(deviating)
+    ALGORITHMS.iter().map(|algorithm| (*algorithm, algorithm.signature_alg_id())).chain(nonconforming)
 }
 
 /// webpki's errors are open to growth, and none of them is ours to match in full.

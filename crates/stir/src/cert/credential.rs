@@ -89,7 +89,7 @@ impl Credential {
     /// Looks for a path to `anchors` and keeps the answer if it stays true: expiry is left to each verification, and
     /// `now` only picks the moment when the certificates overlap.
     pub fn validate(&mut self, anchors: &TrustAnchors, now: UnixTime) {
-        if self.known_path(anchors).is_none() {
+        if self.cached_path(anchors).is_none() {
             let path = self.find(anchors, now);
             if path != Err(PathError::NotYetValid) {
                 self.paths.push((anchors.id(), path));
@@ -99,7 +99,7 @@ impl Credential {
 
     /// Why no path to `anchors` was found by [`Credential::validate`]; None when one was, or when it was not asked.
     pub fn path_error(&self, anchors: &TrustAnchors) -> Option<PathError> {
-        self.known_path(anchors)?.as_ref().err().copied()
+        self.cached_path(anchors)?.as_ref().err().copied()
     }
 
     /// The kept answer for `anchors`, or a fresh one.
@@ -108,7 +108,7 @@ impl Credential {
         anchors: &TrustAnchors,
         now: UnixTime,
     ) -> Result<std::borrow::Cow<'_, Path>, PathError> {
-        match self.known_path(anchors) {
+        match self.cached_path(anchors) {
             Some(Ok(path)) => Ok(std::borrow::Cow::Borrowed(path)),
             Some(Err(error)) => Err(*error),
             None => self.find(anchors, now).map(std::borrow::Cow::Owned),
@@ -121,22 +121,27 @@ impl Credential {
     }
 
     /// The certificates of `path`, the leaf first.
-    pub(crate) fn along<'a>(&'a self, path: &'a Path) -> impl DoubleEndedIterator<Item = &'a Certificate> {
+    pub(crate) fn certificates_of<'a>(
+        &'a self,
+        path: &'a Path,
+    ) -> impl DoubleEndedIterator<Item = &'a Certificate> {
         path.certificates.iter().filter_map(|position| self.certificates.get(*position))
     }
 
     /// Whether a certificate of the kept path to `anchors` is revoked by `revocations`.
     pub(super) fn is_revoked(&self, anchors: AnchorsId, revocations: &Revocations) -> bool {
         let path = self.paths.iter().find(|(id, _)| *id == anchors).and_then(|(_, path)| path.as_ref().ok());
-        path.is_some_and(|path| self.along(path).any(|certificate| revocations.revoke(certificate)))
+        path.is_some_and(|path| {
+            self.certificates_of(path).any(|certificate| revocations.revokes(certificate))
+        })
     }
 
     /// Whether the answer for `anchors` was found when the credential was validated.
-    pub(crate) fn keeps_path(&self, anchors: &TrustAnchors) -> bool {
-        self.known_path(anchors).is_some()
+    pub(crate) fn has_cached_path(&self, anchors: &TrustAnchors) -> bool {
+        self.cached_path(anchors).is_some()
     }
 
-    fn known_path(&self, anchors: &TrustAnchors) -> Option<&Result<Path, PathError>> {
+    fn cached_path(&self, anchors: &TrustAnchors) -> Option<&Result<Path, PathError>> {
         self.paths.iter().find(|(id, _)| *id == anchors.id()).map(|(_, path)| path)
     }
 
@@ -150,10 +155,11 @@ impl Credential {
             not_after: leaf.not_after(),
             encompassed: true,
         };
-        let along: Vec<&Certificate> = self.along(&path).collect();
-        let not_before = along.iter().map(|certificate| certificate.not_before()).max();
-        let not_after = along.iter().map(|certificate| certificate.not_after()).min();
-        let lists: Vec<_> = along.iter().filter_map(|certificate| certificate.tn_auth_list()).collect();
+        let certificates_of: Vec<&Certificate> = self.certificates_of(&path).collect();
+        let not_before = certificates_of.iter().map(|certificate| certificate.not_before()).max();
+        let not_after = certificates_of.iter().map(|certificate| certificate.not_after()).min();
+        let lists: Vec<_> =
+            certificates_of.iter().filter_map(|certificate| certificate.tn_auth_list()).collect();
         path.encompassed = lists.windows(2).all(|pair| match pair {
             [Ok(inner), Ok(outer)] => outer.encompasses(inner),
             _ => false,

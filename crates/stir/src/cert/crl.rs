@@ -32,7 +32,7 @@ use crate::cert::oid::{
 pub struct Crl {
     issuer: Box<str>,
     indirect: bool,
-    users: bool,
+    end_entities: bool,
     authorities: bool,
     this_update: UnixTime,
     next_update: Option<UnixTime>,
@@ -141,7 +141,7 @@ impl Crl {
 
     /// Whether it revokes `certificate`.
     pub fn revokes(&self, certificate: &Certificate) -> bool {
-        let in_scope = if certificate.is_authority() { self.authorities } else { self.users };
+        let in_scope = if certificate.is_authority() { self.authorities } else { self.end_entities };
         let name = certificate.name();
         in_scope && (self.indirect || name.issuer == self.issuer) && self.revoked.contains(&name)
     }
@@ -149,7 +149,7 @@ impl Crl {
     fn interpret(list: &CertificateList) -> Result<Self, CrlError> {
         let body = &list.tbs_cert_list;
         let extensions = body.crl_extensions.as_deref().unwrap_or_default();
-        understood(extensions, &[CRL_NUMBER, AUTHORITY_KEY_IDENTIFIER, ISSUING_DISTRIBUTION_POINT])?;
+        check_critical(extensions, &[CRL_NUMBER, AUTHORITY_KEY_IDENTIFIER, ISSUING_DISTRIBUTION_POINT])?;
         let scope = extensions.iter().find(|extension| extension.extn_id == ISSUING_DISTRIBUTION_POINT);
         let scope = scope
             .map(|extension| IssuingDistributionPoint::from_der(extension.extn_value.as_bytes()))
@@ -165,7 +165,7 @@ impl Crl {
         let entries = body.revoked_certificates.as_deref().unwrap_or_default();
         Ok(Self {
             indirect: scope.as_ref().is_some_and(|scope| scope.indirect_crl),
-            users: !scope.as_ref().is_some_and(|scope| scope.only_contains_ca_certs),
+            end_entities: !scope.as_ref().is_some_and(|scope| scope.only_contains_ca_certs),
             authorities: !scope.as_ref().is_some_and(|scope| scope.only_contains_user_certs),
             this_update: seconds(body.this_update),
             next_update: body.next_update.map(seconds),
@@ -205,12 +205,12 @@ impl Revocations {
         &self.lists
     }
 
-    pub(super) fn revoke(&self, certificate: &Certificate) -> bool {
+    pub(super) fn revokes(&self, certificate: &Certificate) -> bool {
         self.lists.iter().any(|list| list.revokes(certificate))
     }
 
     /// Until when the policy is content; None when it asks for nothing.
-    pub(super) fn insists_until(&self) -> Option<UnixTime> {
+    pub(super) fn fresh_until(&self) -> Option<UnixTime> {
         let never = UnixTime::since_unix_epoch(std::time::Duration::ZERO);
         self.hard.then(|| if self.lists.is_empty() { never } else { self.next_update().unwrap_or(never) })
     }
@@ -223,7 +223,7 @@ fn names(issuer: &str, entries: &[RevokedCert]) -> Result<BTreeSet<CertificateNa
     let mut revoked = BTreeSet::new();
     for entry in entries {
         let extensions = entry.crl_entry_extensions.as_deref().unwrap_or_default();
-        understood(extensions, &[REASON_CODE, INVALIDITY_DATE, CERTIFICATE_ISSUER])?;
+        check_critical(extensions, &[REASON_CODE, INVALIDITY_DATE, CERTIFICATE_ISSUER])?;
         if let Some(extension) = extensions.iter().find(|extension| extension.extn_id == CERTIFICATE_ISSUER) {
             let names =
                 GeneralNames::from_der(extension.extn_value.as_bytes()).map_err(|_| CrlError::Malformed)?;
@@ -243,10 +243,10 @@ fn directory_name(name: &GeneralName) -> Option<String> {
     }
 }
 
-fn understood(extensions: &[Extension], known: &[ObjectIdentifier]) -> Result<(), CrlError> {
-    let strange =
+fn check_critical(extensions: &[Extension], known: &[ObjectIdentifier]) -> Result<(), CrlError> {
+    let unknown =
         extensions.iter().any(|extension| extension.critical && !known.contains(&extension.extn_id));
-    if strange { Err(CrlError::CriticalExtension) } else { Ok(()) }
+    if unknown { Err(CrlError::CriticalExtension) } else { Ok(()) }
 }
 
 /// RFC 5280 section 6.3.3, steps (f) and (g), with anchors of their own for the signer.

@@ -176,16 +176,16 @@ impl fmt::Display for Lint {
 pub fn lint(der: &[u8]) -> Result<Vec<Lint>, CertificateError> {
     let certificate = x509_cert::Certificate::from_der(der).map_err(|_| CertificateError)?;
     let mut report = Report::new(&certificate);
-    report.look_at_body();
-    report.look_at_names();
+    report.check_body();
+    report.check_names();
     let readable = [
-        report.look_at_usage(),
-        report.look_at_identifiers(),
-        report.look_at_policies(),
-        report.look_at_distribution(),
+        report.check_usage(),
+        report.check_identifiers(),
+        report.check_policies(),
+        report.check_distribution(),
     ];
     report.add(readable.iter().any(Result::is_err), Lint::ExtensionMalformed);
-    report.look_at_numbers();
+    report.check_numbers();
     let unknown = report.extensions.iter().any(|extension| !PROFILE.contains(&extension.extn_id));
     report.add(unknown, Lint::ExtensionUnknown);
     Ok(report.found)
@@ -227,7 +227,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    fn look_at_body(&mut self) {
+    fn check_body(&mut self) {
         let body = self.certificate.tbs_certificate();
         self.add(body.version() != Version::V3, Lint::Version);
         let serial = body.serial_number().as_bytes();
@@ -247,7 +247,7 @@ impl<'a> Report<'a> {
         self.add(authority && curve == Some(P384), Lint::KeyP384);
     }
 
-    fn look_at_names(&mut self) {
+    fn check_names(&mut self) {
         let body = self.certificate.tbs_certificate();
         let (issuer, subject) = (body.issuer(), body.subject());
         let complete =
@@ -278,7 +278,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    fn look_at_usage(&mut self) -> der::Result<()> {
+    fn check_usage(&mut self) -> der::Result<()> {
         let basic = self.decoded::<BasicConstraints>(BASIC_CONSTRAINTS)?;
         self.add(basic.is_none(), Lint::BasicConstraintsMissing);
         self.add(basic.is_some() && !self.is_critical(BASIC_CONSTRAINTS), Lint::BasicConstraintsNotCritical);
@@ -298,7 +298,7 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
-    fn look_at_identifiers(&mut self) -> der::Result<()> {
+    fn check_identifiers(&mut self) -> der::Result<()> {
         let own = self.decoded::<SubjectKeyIdentifier>(SUBJECT_KEY_IDENTIFIER)?;
         let above = self.decoded::<AuthorityKeyIdentifier>(AUTHORITY_KEY_IDENTIFIER)?;
         let above = above.and_then(|above| above.key_identifier);
@@ -308,7 +308,7 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
-    fn look_at_policies(&mut self) -> der::Result<()> {
+    fn check_policies(&mut self) -> der::Result<()> {
         let policies = self.decoded::<CertificatePolicies>(CERTIFICATE_POLICIES)?;
         let Some(CertificatePolicies(policies)) = policies else {
             self.add(self.role != Role::Root, Lint::PoliciesMissing);
@@ -328,7 +328,7 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
-    fn look_at_distribution(&mut self) -> der::Result<()> {
+    fn check_distribution(&mut self) -> der::Result<()> {
         if self.role == Role::Root {
             return Ok(());
         }
@@ -347,7 +347,7 @@ impl<'a> Report<'a> {
         };
         self.add(!points.iter().all(fetchable), Lint::CrlNotHttp);
         let known = |point: &DistributionPoint| match &point.distribution_point {
-            Some(DistributionPointName::FullName(names)) => names.iter().all(is_of_administrator),
+            Some(DistributionPointName::FullName(names)) => names.iter().all(is_sti_pa_url),
             Some(DistributionPointName::NameRelativeToCRLIssuer(_)) | None => false,
         };
         self.add(!points.iter().all(known), Lint::CrlElsewhere);
@@ -355,7 +355,7 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
-    fn look_at_numbers(&mut self) {
+    fn check_numbers(&mut self) {
         let Some(content) = self.content(TN_AUTH_LIST) else {
             self.add(self.role == Role::Leaf, Lint::TnAuthListMissing);
             return;
@@ -409,7 +409,7 @@ fn is_http(name: &GeneralName) -> bool {
 
 /// Whether it is a URL of the STI-PA, for production or for tests.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds of names are not ours")]
-fn is_of_administrator(name: &GeneralName) -> bool {
+fn is_sti_pa_url(name: &GeneralName) -> bool {
     match name {
         GeneralName::UniformResourceIdentifier(url) => {
             let rest = url.as_str().split_once("://").map_or("", |(_, rest)| rest);

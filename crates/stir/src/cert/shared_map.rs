@@ -1,4 +1,4 @@
-//! What is known about each URL, in pages that copies share: a copy that differs in one entry costs one page, and not all
+//! What is known about each URL, in chunks that copies share: a copy that differs in one entry costs one chunk, and not all
 //! there is.
 
 use std::cmp::Ordering;
@@ -9,111 +9,111 @@ use crate::x5u::X5u;
 
 /// A map from URL to what is known about it.
 ///
-/// Strangers choose the URLs. Entries are kept in the order of a cheap digest of the URL, and of the URL where digests
+/// Strangers choose the URLs. Entries are kept in the order of a cheap hash of the URL, and of the URL where digests
 /// are equal: to find one takes comparisons of numbers only, and whoever makes digests meet gains nothing by it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SharedMap {
-    /// Each with the digest that its first entry has; none is empty.
-    pages: Vec<(u64, Arc<Page>)>,
+    /// Each with the hash that its first entry has; none is empty.
+    chunks: Vec<(u64, Arc<Chunk>)>,
 }
 
-type Page = Vec<(u64, Arc<(X5u, CacheEntry)>)>;
+type Chunk = Vec<(u64, Arc<(X5u, CacheEntry)>)>;
 
-/// How many entries a page may have. Sixteen thousand entries make two to three hundred pages: what is copied for one
-/// change, a page and the list of them, is about as long for either.
+/// How many entries a chunk may have. Sixteen thousand entries make two to three hundred chunks: what is copied for one
+/// change, a chunk and the list of them, is about as long for either.
 const MAX_ENTRIES: usize = 128;
 
 impl SharedMap {
     pub(super) fn get(&self, url: &str) -> Option<&CacheEntry> {
-        let digest = digest(url);
-        let (_, page) = self.pages.get(self.place(digest, url))?;
-        let at = search(page, digest, url).ok()?;
-        page.get(at).map(|(_, entry)| &entry.1)
+        let hash = hash(url);
+        let (_, chunk) = self.chunks.get(self.position(hash, url))?;
+        let at = search(chunk, hash, url).ok()?;
+        chunk.get(at).map(|(_, entry)| &entry.1)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &CacheEntry> {
-        self.pages.iter().flat_map(|(_, page)| page.iter()).map(|(_, entry)| &entry.1)
+        self.chunks.iter().flat_map(|(_, chunk)| chunk.iter()).map(|(_, entry)| &entry.1)
     }
 
-    /// Puts `held` in the place of what was known about `url`.
-    pub(super) fn insert(&mut self, url: &X5u, held: CacheEntry) {
-        let digest = digest(url.as_str());
-        let entry = (digest, Arc::new((url.clone(), held)));
-        let place = self.place(digest, url.as_str());
-        let Some((first, page)) = self.pages.get_mut(place) else {
-            return self.pages.push((digest, Arc::new(vec![entry])));
+    /// Puts `entry` in the position of what was known about `url`.
+    pub(super) fn insert(&mut self, url: &X5u, entry: CacheEntry) {
+        let hash = hash(url.as_str());
+        let entry = (hash, Arc::new((url.clone(), entry)));
+        let position = self.position(hash, url.as_str());
+        let Some((first, chunk)) = self.chunks.get_mut(position) else {
+            return self.chunks.push((hash, Arc::new(vec![entry])));
         };
-        let page = Arc::make_mut(page);
-        match search(page, digest, url.as_str()) {
+        let chunk = Arc::make_mut(chunk);
+        match search(chunk, hash, url.as_str()) {
             Ok(at) => {
-                if let Some(known) = page.get_mut(at) {
+                if let Some(known) = chunk.get_mut(at) {
                     *known = entry;
                 }
             }
-            Err(at) => page.insert(at.min(page.len()), entry),
+            Err(at) => chunk.insert(at.min(chunk.len()), entry),
         }
-        *first = (*first).min(digest);
-        if page.len() > MAX_ENTRIES {
-            let upper = page.split_off(MAX_ENTRIES / 2);
-            let digest = upper.first().map_or(u64::MAX, |(digest, _)| *digest);
-            self.pages.insert(place + 1, (digest, Arc::new(upper)));
+        *first = (*first).min(hash);
+        if chunk.len() > MAX_ENTRIES {
+            let upper = chunk.split_off(MAX_ENTRIES / 2);
+            let hash = upper.first().map_or(u64::MAX, |(hash, _)| *hash);
+            self.chunks.insert(position + 1, (hash, Arc::new(upper)));
         }
     }
 
     /// Forgets what was known about `url`. SharedMap that grow thin are put together.
     pub(super) fn remove(&mut self, url: &str) {
-        let digest = digest(url);
-        let place = self.place(digest, url);
-        let Some((first, page)) = self.pages.get_mut(place) else { return };
-        let Ok(at) = search(page, digest, url) else { return };
-        let page = Arc::make_mut(page);
-        page.remove(at);
-        match page.first() {
-            Some((digest, _)) => *first = *digest,
+        let hash = hash(url);
+        let position = self.position(hash, url);
+        let Some((first, chunk)) = self.chunks.get_mut(position) else { return };
+        let Ok(at) = search(chunk, hash, url) else { return };
+        let chunk = Arc::make_mut(chunk);
+        chunk.remove(at);
+        match chunk.first() {
+            Some((hash, _)) => *first = *hash,
             None => {
-                self.pages.remove(place);
+                self.chunks.remove(position);
                 return;
             }
         }
-        let length = |place: usize| self.pages.get(place).map(|(_, page)| page.len());
-        let joined = length(place).zip(length(place + 1)).map(|(own, next)| own + next);
+        let length = |position: usize| self.chunks.get(position).map(|(_, chunk)| chunk.len());
+        let joined = length(position).zip(length(position + 1)).map(|(own, next)| own + next);
         if joined.is_some_and(|joined| joined <= MAX_ENTRIES / 2) {
-            let (_, next) = self.pages.remove(place + 1);
-            if let Some((_, page)) = self.pages.get_mut(place) {
-                Arc::make_mut(page).extend(next.iter().cloned());
+            let (_, next) = self.chunks.remove(position + 1);
+            if let Some((_, chunk)) = self.chunks.get_mut(position) {
+                Arc::make_mut(chunk).extend(next.iter().cloned());
             }
         }
     }
 
-    /// The page that holds `url`, if any does.
-    fn place(&self, digest: u64, url: &str) -> usize {
-        let begins_before = |(first, page): &(u64, Arc<Page>)| match first.cmp(&digest) {
+    /// The chunk that holds `url`, if any does.
+    fn position(&self, hash: u64, url: &str) -> usize {
+        let starts_at_or_before = |(first, chunk): &(u64, Arc<Chunk>)| match first.cmp(&hash) {
             Ordering::Less => true,
-            Ordering::Equal => page.first().is_some_and(|(_, entry)| entry.0.as_str() <= url),
+            Ordering::Equal => chunk.first().is_some_and(|(_, entry)| entry.0.as_str() <= url),
             Ordering::Greater => false,
         };
-        self.pages.partition_point(begins_before).saturating_sub(1)
+        self.chunks.partition_point(starts_at_or_before).saturating_sub(1)
     }
 }
 
-fn search(page: &Page, digest: u64, url: &str) -> Result<usize, usize> {
-    page.binary_search_by(|(own, entry)| own.cmp(&digest).then_with(|| entry.0.as_str().cmp(url)))
+fn search(chunk: &Chunk, hash: u64, url: &str) -> Result<usize, usize> {
+    chunk.binary_search_by(|(own, entry)| own.cmp(&hash).then_with(|| entry.0.as_str().cmp(url)))
 }
 
 /// A number that spreads URLs evenly. It keeps nobody from finding two that have it in common.
-fn digest(url: &str) -> u64 {
+fn hash(url: &str) -> u64 {
     let mut words = url.as_bytes().chunks_exact(8);
-    let mut digest = words.by_ref().fold(0, |digest, word| step(digest, word.try_into().unwrap_or_default()));
+    let mut hash = words.by_ref().fold(0, |hash, word| step(hash, word.try_into().unwrap_or_default()));
     let mut last = [0; 8];
-    for (place, octet) in last.iter_mut().zip(words.remainder()) {
-        *place = *octet;
+    for (position, octet) in last.iter_mut().zip(words.remainder()) {
+        *position = *octet;
     }
-    digest = step(digest, last);
-    digest
+    hash = step(hash, last);
+    hash
 }
 
-fn step(digest: u64, word: [u8; 8]) -> u64 {
-    (digest.rotate_left(29) ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+fn step(hash: u64, word: [u8; 8]) -> u64 {
+    (hash.rotate_left(29) ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 #[cfg(test)]
@@ -131,13 +131,13 @@ mod tests {
         X5u::parse(&format!("https://h.example/{number}"), DEFAULT_PORTS).unwrap()
     }
 
-    fn held(status: u16) -> CacheEntry {
+    fn entry(status: u16) -> CacheEntry {
         let until = UnixTime::since_unix_epoch(Duration::ZERO);
         CacheEntry::Failed { until, failure: FetchFailure::Status(status) }
     }
 
-    fn status(held: Option<&CacheEntry>) -> Option<u16> {
-        match held {
+    fn status(entry: Option<&CacheEntry>) -> Option<u16> {
+        match entry {
             Some(CacheEntry::Failed { failure: FetchFailure::Status(status), .. }) => Some(*status),
             _ => None,
         }
@@ -146,47 +146,50 @@ mod tests {
     proptest::proptest! {
         #![proptest_config(proptest::prelude::ProptestConfig::with_cases(32))]
 
-        /// Whatever is put in and taken out, the pages know what a map would, and copies stay as they were.
+        /// Whatever is put in and taken out, the chunks know what a map would, and copies stay as they were.
         #[test]
-        fn pages_are_a_map(steps in proptest::collection::vec((0..600_u16, proptest::bool::weighted(0.6)), 0..3000)) {
-            let (mut pages, mut map) = (SharedMap::default(), BTreeMap::new());
+        fn the_chunks_are_a_map(steps in proptest::collection::vec((0..600_u16, proptest::bool::weighted(0.6)), 0..3000)) {
+            let (mut chunks, mut map) = (SharedMap::default(), BTreeMap::new());
             let half = steps.len() / 2;
             let mut kept = None;
             for (at, (number, put)) in steps.into_iter().enumerate() {
                 if at == half {
-                    kept = Some((pages.clone(), map.clone()));
+                    kept = Some((chunks.clone(), map.clone()));
                 }
                 if put {
                     let status = u16::try_from(at).unwrap();
-                    pages.insert(&url(number), held(status));
+                    chunks.insert(&url(number), entry(status));
                     map.insert(number, status);
                 } else {
-                    pages.remove(url(number).as_str());
+                    chunks.remove(url(number).as_str());
                     map.remove(&number);
                 }
             }
-            for (pages, map) in kept.into_iter().chain([(pages, map)]) {
+            for (chunks, map) in kept.into_iter().chain([(chunks, map)]) {
                 for number in 0..600 {
                     let text = url(number);
-                    proptest::prop_assert_eq!(status(pages.get(text.as_str())), map.get(&number).copied());
+                    proptest::prop_assert_eq!(status(chunks.get(text.as_str())), map.get(&number).copied());
                 }
-                proptest::prop_assert_eq!(pages.iter().count(), map.len());
-                proptest::prop_assert!(pages.pages.iter().all(|(_, page)| (1..=MAX_ENTRIES).contains(&page.len())));
+                proptest::prop_assert_eq!(chunks.iter().count(), map.len());
+                proptest::prop_assert!(chunks.chunks.iter().all(|(_, chunk)| (1..=MAX_ENTRIES).contains(&chunk.len())));
             }
         }
     }
 
     #[test]
-    fn a_copy_shares_all_pages_but_the_one_that_changed() {
-        let mut pages = SharedMap::default();
+    fn a_copy_shares_every_unchanged_chunk() {
+        let mut chunks = SharedMap::default();
         for number in 0..10_000 {
-            pages.insert(&url(number), held(200));
+            chunks.insert(&url(number), entry(200));
         }
-        let before = pages.clone();
-        pages.insert(&url(77), held(500));
-        let changed =
-            pages.pages.iter().zip(&before.pages).filter(|((_, own), (_, old))| !Arc::ptr_eq(own, old));
+        let before = chunks.clone();
+        chunks.insert(&url(77), entry(500));
+        let changed = chunks
+            .chunks
+            .iter()
+            .zip(&before.chunks)
+            .filter(|((_, own), (_, earlier))| !Arc::ptr_eq(own, earlier));
         assert_eq!(changed.count(), 1);
-        assert!(pages.pages.len() < 300, "{}", pages.pages.len());
+        assert!(chunks.chunks.len() < 300, "{}", chunks.chunks.len());
     }
 }

@@ -26,21 +26,21 @@ impl<'a> ShownExtensions<'a> {
     /// says what is wrong with it.
     pub(super) fn new(original: &'a CertificateDer<'_>) -> Self {
         let unchanged = Self { certificate: CertificateDer::from_slice(original), signed: None };
-        if !MARKED.iter().any(|mark| memmem::find(original, mark).is_some()) {
+        if !CRITICAL_EXTENSIONS.iter().any(|mark| memmem::find(original, mark).is_some()) {
             return unchanged;
         }
-        let Ok(found) = find(original) else { return unchanged };
-        let Some(signed) = original.get(found.signed.clone()) else { return unchanged };
-        if found.flags.is_empty() {
+        let Ok(positions) = find(original) else { return unchanged };
+        let Some(signed) = original.get(positions.signed.clone()) else { return unchanged };
+        if positions.flags.is_empty() {
             return unchanged;
         }
         let mut copy = original.to_vec();
-        for flag in found.flags {
+        for flag in positions.flags {
             if let Some(octet) = copy.get_mut(flag) {
                 *octet = FALSE;
             }
         }
-        Self { certificate: CertificateDer::from(copy), signed: Some((found.signed, signed)) }
+        Self { certificate: CertificateDer::from(copy), signed: Some((positions.signed, signed)) }
     }
 
     /// The certificate to show.
@@ -59,16 +59,16 @@ const HANDLED: [ObjectIdentifier; 2] = [CERTIFICATE_POLICIES, TN_AUTH_LIST];
 const FALSE: u8 = 0;
 
 /// How DER begins an extension that is handled and critical. A certificate without these octets has none.
-const MARKED: [&[u8]; 2] =
+const CRITICAL_EXTENSIONS: [&[u8]; 2] =
     [b"\x06\x03\x55\x1d\x20\x01\x01\xff", b"\x06\x08\x2b\x06\x01\x05\x05\x07\x01\x1a\x01\x01\xff"];
 
 /// Where the to-be-signed part lies, and the value octets of the critical flags to clear.
-struct Found {
+struct Positions {
     signed: Range<usize>,
     flags: Vec<usize>,
 }
 
-fn find(certificate: &[u8]) -> der::Result<Found> {
+fn find(certificate: &[u8]) -> der::Result<Positions> {
     let mut reader = SliceReader::new(certificate)?;
     reader.sequence(|certificate| {
         let start = offset(certificate)?;
@@ -77,7 +77,7 @@ fn find(certificate: &[u8]) -> der::Result<Found> {
         while !certificate.is_finished() {
             AnyRef::decode(certificate)?;
         }
-        Ok(Found { signed, flags })
+        Ok(Positions { signed, flags })
     })
 }
 

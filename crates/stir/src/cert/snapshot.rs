@@ -21,7 +21,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// How many URLs it knows a credential for.
     pub fn credentials(&self) -> usize {
-        self.entries.iter().filter(|held| matches!(held, CacheEntry::Known { .. })).count()
+        self.entries.iter().filter(|entry| matches!(entry, CacheEntry::Known { .. })).count()
     }
 
     /// The credential behind `url`, if it is known.
@@ -41,14 +41,14 @@ impl Snapshot {
     }
 
     /// Whether the revocation lists of a trust domain will do at `now`; None when it has none.
-    pub(crate) fn revocations_will_do(&self, anchors: AnchorsId, now: UnixTime) -> Option<bool> {
+    pub(crate) fn revocation_lists_are_fresh(&self, anchors: AnchorsId, now: UnixTime) -> Option<bool> {
         let (_, until, _) = self.revocations.iter().find(|(id, ..)| *id == anchors)?;
         Some(until.is_none_or(|until| now <= until))
     }
 
-    /// Whether the lists of a trust domain revoke a certificate of a path that the credential does not keep, so that the cache
+    /// Whether the lists of a trust domain revokes a certificate of a path that the credential does not keep, so that the cache
     /// could not say: it was not valid yet when it was fetched, or the domain is one that the cache was not made for.
-    pub(crate) fn revokes_unkept(
+    pub(crate) fn revokes_uncached_path(
         &self,
         credential: &Credential,
         anchors: &TrustAnchors,
@@ -56,14 +56,14 @@ impl Snapshot {
     ) -> bool {
         let lists = self.revocations.iter().find(|(id, ..)| *id == anchors.id());
         lists.is_some_and(|(.., lists)| {
-            !credential.keeps_path(anchors)
-                && credential
-                    .path(anchors, now)
-                    .is_ok_and(|path| credential.along(&path).any(|certificate| lists.revoke(certificate)))
+            !credential.has_cached_path(anchors)
+                && credential.path(anchors, now).is_ok_and(|path| {
+                    credential.certificates_of(&path).any(|certificate| lists.revokes(certificate))
+                })
         })
     }
 
-    pub(crate) fn held(&self, url: &str) -> Option<&CacheEntry> {
+    pub(crate) fn entry(&self, url: &str) -> Option<&CacheEntry> {
         self.entries.get(url)
     }
 }

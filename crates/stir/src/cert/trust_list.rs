@@ -4,7 +4,7 @@ use std::fmt;
 
 use rustls_pki_types::UnixTime;
 
-use crate::base64url::{Scratch, Tolerance};
+use crate::base64url::{DecodeBuffer, Tolerance};
 use crate::cert::anchors::TrustAnchors;
 use crate::cert::bundle::CertificateChain;
 use crate::cert::chain::PathError;
@@ -73,7 +73,7 @@ impl TrustList {
     /// # Errors
     /// When the list is malformed.
     pub fn signer_url(jws: &[u8]) -> Result<String, TrustListError> {
-        let mut octets = Scratch::new();
+        let mut octets = DecodeBuffer::new();
         let Form::Full { header, .. } = split(jws)?.form() else { return Err(TrustListError::Malformed) };
         decode_part(header, Tolerance::default(), &mut octets).map_err(|_| TrustListError::Malformed)?;
         let header = Header::parse(octets.as_slice()).map_err(|_| TrustListError::Malformed)?;
@@ -92,7 +92,7 @@ impl TrustList {
         previous: Option<u64>,
         now: UnixTime,
     ) -> Result<Self, TrustListError> {
-        let (mut header, mut payload) = (Scratch::new(), Scratch::new());
+        let (mut header, mut payload) = (DecodeBuffer::new(), DecodeBuffer::new());
         let token = split(jws)?;
         let Form::Full { signed, header: encoded_header, payload: encoded_payload } = token.form() else {
             return Err(TrustListError::Malformed);

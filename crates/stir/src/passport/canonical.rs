@@ -51,7 +51,7 @@ pub(crate) fn base(dest: &[Identity], iat: UnixTime, orig: &Identity, json: &mut
 
 /// The payload of a base PASSporT that may have `mky`: the algorithms and digests of a session description, without colons,
 /// each once and in order (RFC 8225 section 5.2.2).
-pub(crate) fn rebuilt(
+pub(crate) fn compact_payload(
     dest: &[Identity],
     iat: UnixTime,
     keys: &[(&str, &str)],

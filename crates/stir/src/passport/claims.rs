@@ -29,9 +29,9 @@ impl<T> Claim<T> {
 pub(crate) struct Claims<'a> {
     pub(crate) attest: Claim<Text<'a>>,
     pub(crate) dest: Claim<Dest<'a>>,
-    pub(crate) div: Claim<Named<'a>>,
+    pub(crate) div: Claim<IdentityClaim<'a>>,
     pub(crate) iat: Claim<u64>,
-    pub(crate) orig: Claim<Named<'a>>,
+    pub(crate) orig: Claim<IdentityClaim<'a>>,
     pub(crate) origid: Claim<Text<'a>>,
     extensions: bool,
     text: &'a [u8],
@@ -39,12 +39,12 @@ pub(crate) struct Claims<'a> {
 
 /// One identity: what `orig` and `div` hold, and what `dest` holds several of.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Named<'a> {
+pub(crate) enum IdentityClaim<'a> {
     Tn(Text<'a>),
     Uri(Text<'a>),
 }
 
-impl Named<'_> {
+impl IdentityClaim<'_> {
     /// Whether this names `identity`, both in canonical form.
     pub(crate) fn is(&self, identity: &Identity) -> bool {
         match (self, identity) {
@@ -79,14 +79,14 @@ pub(crate) enum Dest<'a> {
 
 impl<'a> Dest<'a> {
     /// Whether any of the identities satisfies `wanted`.
-    pub(crate) fn any(&self, mut wanted: impl FnMut(Named<'a>) -> bool) -> bool {
+    pub(crate) fn any(&self, mut wanted: impl FnMut(IdentityClaim<'a>) -> bool) -> bool {
         match *self {
-            Self::Number(text) => wanted(Named::Tn(text)),
+            Self::Number(text) => wanted(IdentityClaim::Tn(text)),
             Self::Lists { text, plain } => {
                 let mut found = false;
                 // The text was scanned before, so that there is no error to meet.
                 let _: Result<(), JsonError> =
-                    each(&mut Scanner::again(text, plain), |named| found |= wanted(named));
+                    each(&mut Scanner::resume(text, plain), |identity| found |= wanted(identity));
                 found
             }
         }
@@ -95,7 +95,7 @@ impl<'a> Dest<'a> {
 
 impl<'a> Claims<'a> {
     pub(crate) fn parse(json: &'a [u8]) -> Result<Self, JsonError> {
-        if let Some(claims) = Self::usual(json) {
+        if let Some(claims) = Self::parse_common_shaken(json) {
             return Ok(claims);
         }
         Self::scan(json)
@@ -103,12 +103,12 @@ impl<'a> Claims<'a> {
 
     /// What nearly every call carries is recognised as it stands: `shaken` in canonical form (RFC 8588 section 8), from one
     /// number to one number. None for all else, well formed or not.
-    fn usual(json: &'a [u8]) -> Option<Self> {
+    fn parse_common_shaken(json: &'a [u8]) -> Option<Self> {
         let rest = std::str::from_utf8(json).ok()?.strip_prefix("{\"attest\":\"")?;
-        let (attest, rest) = run(rest, u8::is_ascii_uppercase)?;
-        let (called, rest) = run(rest.strip_prefix("\",\"dest\":{\"tn\":[\"")?, u8::is_ascii_digit)?;
-        let (iat, rest) = run(rest.strip_prefix("\"]},\"iat\":")?, u8::is_ascii_digit)?;
-        let (caller, rest) = run(rest.strip_prefix(",\"orig\":{\"tn\":\"")?, u8::is_ascii_digit)?;
+        let (attest, rest) = leading_run(rest, u8::is_ascii_uppercase)?;
+        let (called, rest) = leading_run(rest.strip_prefix("\",\"dest\":{\"tn\":[\"")?, u8::is_ascii_digit)?;
+        let (iat, rest) = leading_run(rest.strip_prefix("\"]},\"iat\":")?, u8::is_ascii_digit)?;
+        let (caller, rest) = leading_run(rest.strip_prefix(",\"orig\":{\"tn\":\"")?, u8::is_ascii_digit)?;
         let (origid, end) = rest.strip_prefix("\"},\"origid\":\"")?.split_at_checked(36)?;
         let of_uuid = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-';
         if end != "\"}" || !origid.bytes().all(of_uuid) || iat.starts_with('0') {
@@ -119,7 +119,7 @@ impl<'a> Claims<'a> {
             dest: Claim::Is(Dest::Number(Text::of_plain(called))),
             div: Claim::Absent,
             iat: Claim::Is(iat.parse().ok()?),
-            orig: Claim::Is(Named::Tn(Text::of_plain(caller))),
+            orig: Claim::Is(IdentityClaim::Tn(Text::of_plain(caller))),
             origid: Claim::Is(Text::of_plain(origid)),
             extensions: false,
             text: json,
@@ -133,9 +133,9 @@ impl<'a> Claims<'a> {
             match name.plain() {
                 Some("attest") => claims.attest = string(value)?,
                 Some("dest") => claims.dest = dest(value)?,
-                Some("div") => claims.div = named(value, true)?,
-                Some("iat") => claims.iat = time(value)?,
-                Some("orig") => claims.orig = named(value, false)?,
+                Some("div") => claims.div = identity(value, true)?,
+                Some("iat") => claims.iat = iat_claim(value)?,
+                Some("orig") => claims.orig = identity(value, false)?,
                 Some("origid") => claims.origid = string(value)?,
                 Some(_) | None => {
                     claims.extensions = true;
@@ -197,7 +197,7 @@ impl<'a> Claims<'a> {
 }
 
 /// The octets at the front of `text` that are of a kind, at least one, and what follows them.
-fn run(text: &str, kind: fn(&u8) -> bool) -> Option<(&str, &str)> {
+fn leading_run(text: &str, kind: fn(&u8) -> bool) -> Option<(&str, &str)> {
     let length = text.as_bytes().iter().position(|octet| !kind(octet))?;
     if length == 0 { None } else { text.split_at_checked(length) }
 }
@@ -210,7 +210,7 @@ fn string<'a>(value: &mut Scanner<'a>) -> Result<Claim<Text<'a>>, JsonError> {
 }
 
 /// RFC 8225 section 5.1.1: a number, never a string.
-fn time(value: &mut Scanner<'_>) -> Result<Claim<u64>, JsonError> {
+fn iat_claim(value: &mut Scanner<'_>) -> Result<Claim<u64>, JsonError> {
     if value.kind()? == Kind::Number {
         return Ok(value.number()?.map_or(Claim::Invalid, Claim::Is));
     }
@@ -219,7 +219,7 @@ fn time(value: &mut Scanner<'_>) -> Result<Claim<u64>, JsonError> {
 
 /// RFC 8225 section 5.2.1: an object with exactly one of `tn` and `uri`, a string. A `div` may carry a `hi` beside it
 /// (RFC 8946 section 8).
-fn named<'a>(value: &mut Scanner<'a>, with_history: bool) -> Result<Claim<Named<'a>>, JsonError> {
+fn identity<'a>(value: &mut Scanner<'a>, with_history: bool) -> Result<Claim<IdentityClaim<'a>>, JsonError> {
     if value.kind()? != Kind::Object {
         return value.value().map(|_| Claim::Invalid);
     }
@@ -227,8 +227,8 @@ fn named<'a>(value: &mut Scanner<'a>, with_history: bool) -> Result<Claim<Named<
     value.object(|name, member| {
         let text = string(member)?;
         found = match (name.plain(), text, found) {
-            (Some("tn"), Claim::Is(text), Claim::Absent) => Claim::Is(Named::Tn(text)),
-            (Some("uri"), Claim::Is(text), Claim::Absent) => Claim::Is(Named::Uri(text)),
+            (Some("tn"), Claim::Is(text), Claim::Absent) => Claim::Is(IdentityClaim::Tn(text)),
+            (Some("uri"), Claim::Is(text), Claim::Absent) => Claim::Is(IdentityClaim::Uri(text)),
             (Some("hi"), Claim::Is(_), found) if with_history => found,
             _ => Claim::Invalid,
         };
@@ -274,12 +274,12 @@ fn dest<'a>(value: &mut Scanner<'a>) -> Result<Claim<Dest<'a>>, JsonError> {
 }
 
 /// Calls `visit` with each identity of a `dest` object.
-fn each<'a>(text: &mut Scanner<'a>, mut visit: impl FnMut(Named<'a>)) -> Result<(), JsonError> {
+fn each<'a>(text: &mut Scanner<'a>, mut visit: impl FnMut(IdentityClaim<'a>)) -> Result<(), JsonError> {
     text.object(|name, list| {
         let number = name.plain() == Some("tn");
         list.array(|item| {
             let text = item.string()?;
-            visit(if number { Named::Tn(text) } else { Named::Uri(text) });
+            visit(if number { IdentityClaim::Tn(text) } else { IdentityClaim::Uri(text) });
             Ok(())
         })
     })
@@ -313,7 +313,7 @@ mod tests {
     proptest::proptest! {
         /// What is recognised as it stands is what the scanner finds in it, whatever a stranger changes in a usual payload.
         #[test]
-        fn the_usual_payload_is_what_the_scanner_reads(
+        fn the_quick_reader_agrees_with_the_scanner(
             at: proptest::sample::Index, cut in 0..4_usize, put in "[\"{}:,0-9A-Za-z\\\\ ]{0,3}", number in "[0-9]{0,22}",
         ) {
             let origid = "de305d54-75b4-431b-adb2-eb6b9e546014";
@@ -323,12 +323,12 @@ mod tests {
             let at = at.index(usual.len());
             let changed = [&usual[..at], put.as_str(), usual.get(at + cut..).unwrap_or_default()].concat();
             for json in [usual.as_bytes(), changed.as_bytes()] {
-                let Some(found) = Claims::usual(json) else { continue };
+                let Some(found) = Claims::parse_common_shaken(json) else { continue };
                 let read = Claims::scan(json).unwrap();
                 let words = |claims: &Claims<'_>| {
                     let mut dest = Vec::new();
-                    claims.dest.get().unwrap().any(|named| {
-                        dest.push(format!("{named:?}"));
+                    claims.dest.get().unwrap().any(|identity| {
+                        dest.push(format!("{identity:?}"));
                         false
                     });
                     format!("{:?} {dest:?} {:?} {:?} {:?}", claims.attest, claims.iat, claims.orig, claims.origid)

@@ -1,6 +1,6 @@
 //! A PASSporT laid open for people to read. Nothing is judged.
 
-use crate::base64url::{Scratch, Tolerance};
+use crate::base64url::{DecodeBuffer, Tolerance};
 use crate::passport::claims::Claim;
 use crate::passport::header::Header;
 use crate::passport::ppt::Ppt;
@@ -25,7 +25,7 @@ impl DecodedPassport {
         let tolerance = Tolerance { standard: true, padding: true };
         let token = Token::split(token)?;
         let Form::Full { header, payload, .. } = token.form() else { return Err(Reason::CompactForm) };
-        let mut octets = Scratch::new();
+        let mut octets = DecodeBuffer::new();
         decode_part(header, tolerance, &mut octets)?;
         let ppt = match Header::parse(octets.as_slice()).map_err(|_| Reason::HeaderMalformed)?.ppt {
             Claim::Absent => Some(Ppt::Base),

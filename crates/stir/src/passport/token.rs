@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memrchr};
 
-use crate::base64url::{self, Base64Error, Scratch, Tolerance};
+use crate::base64url::{self, Base64Error, DecodeBuffer, Tolerance};
 use crate::es256::SIGNATURE_LENGTH;
 use crate::reason::Reason;
 
@@ -89,7 +89,11 @@ impl<'a> Token<'a> {
 }
 
 /// Decodes one part of a token.
-pub(crate) fn decode_part(part: &[u8], tolerance: Tolerance, out: &mut Scratch) -> Result<(), TokenError> {
+pub(crate) fn decode_part(
+    part: &[u8],
+    tolerance: Tolerance,
+    out: &mut DecodeBuffer,
+) -> Result<(), TokenError> {
     base64url::decode(part, tolerance, out).map_err(TokenError::Base64)
 }
 

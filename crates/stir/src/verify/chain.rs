@@ -43,8 +43,8 @@ pub(super) fn check(candidates: &mut [Candidate<'_>], facts: &Facts<'_>) {
 /// certificate is awaited waits too, and is not judged without it.
 pub(super) fn confirm(candidates: &mut [Candidate<'_>], facts: &Facts<'_>) {
     let valid = linked(candidates, facts, |candidate| candidate.finding.result == FindingResult::Pass);
-    let hoped = linked(candidates, facts, |candidate| candidate.finding.is_alive());
-    for ((candidate, valid), hoped) in candidates.iter_mut().zip(valid).zip(hoped) {
+    let possible = linked(candidates, facts, |candidate| candidate.finding.may_pass());
+    for ((candidate, valid), possible) in candidates.iter_mut().zip(valid).zip(possible) {
         if candidate.passport.is_none() {
             continue;
         }
@@ -52,9 +52,9 @@ pub(super) fn confirm(candidates: &mut [Candidate<'_>], facts: &Facts<'_>) {
         if valid || stands_alone || matches!(candidate.finding.result, FindingResult::Ignored(_)) {
             continue;
         }
-        if hoped && candidate.finding.result == FindingResult::Pass {
+        if possible && candidate.finding.result == FindingResult::Pass {
             candidate.finding.result = FindingResult::Waiting(Reason::CertificateUnavailable);
-        } else if !hoped {
+        } else if !possible {
             candidate.finding.record(Check::Dest, Err(Reason::DivChainIncomplete));
         }
     }
@@ -71,17 +71,17 @@ fn original_is_unsupported(candidates: &[Candidate<'_>]) -> bool {
             .all(|candidate| candidate.finding.ppt == Some(Ppt::Div) || is(candidate, passed_over))
 }
 
-/// Which fields are links of a complete chain of fields that are `sound`.
+/// Which fields are links of a complete chain of fields that are `is_usable`.
 fn linked(
     candidates: &[Candidate<'_>],
     facts: &Facts<'_>,
-    sound: impl Fn(&Candidate<'_>) -> bool,
+    is_usable: impl Fn(&Candidate<'_>) -> bool,
 ) -> SmallVec<[bool; 8]> {
     let target = facts.target_or_dest();
     let links: SmallVec<[Option<Link<'_>>; 8]> = candidates
         .iter()
         .map(|candidate| {
-            let passport = candidate.passport.as_ref().filter(|_| sound(candidate))?;
+            let passport = candidate.passport.as_ref().filter(|_| is_usable(candidate))?;
             let ppt = candidate.finding.ppt;
             let vouches = ppt.is_some_and(|ppt| facts.kind().is_vouched_by(ppt));
             Some(Link { passport, diversion: ppt == Some(Ppt::Div), vouches })
@@ -93,25 +93,25 @@ fn linked(
         let held = links.iter().map(|link| link.as_ref().is_some_and(holds));
         held.zip(BITS).fold(0, |set, (holds, bit)| if holds { set | bit } else { set })
     };
-    let mut ended = every(&|link| !link.diversion && link.vouches);
+    let mut reaches_original = every(&|link| !link.diversion && link.vouches);
     for _ in &links {
         for (earlier, bit) in earlier.iter().zip(BITS) {
-            if earlier & ended != 0 {
-                ended |= bit;
+            if earlier & reaches_original != 0 {
+                reaches_original |= bit;
             }
         }
     }
     // What rides along with the original is carried on with it, and ends no chain of its own.
-    let riders = every(&|link| !link.vouches);
-    let mut begun = ended & every(&|link| link.diversion && link.passport.names(target));
+    let others = every(&|link| !link.vouches);
+    let mut reached = reaches_original & every(&|link| link.diversion && link.passport.names(target));
     for _ in &links {
         for (earlier, bit) in earlier.iter().zip(BITS) {
-            if begun & bit != 0 {
-                begun |= earlier & (ended | riders);
+            if reached & bit != 0 {
+                reached |= earlier & (reaches_original | others);
             }
         }
     }
-    links.iter().zip(BITS).map(|(_, bit)| begun & bit != 0).collect()
+    links.iter().zip(BITS).map(|(_, bit)| reached & bit != 0).collect()
 }
 
 /// One for each field that is looked at.

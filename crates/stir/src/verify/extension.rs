@@ -99,7 +99,7 @@ fn is_digest(claim: &str, octets: &[u8]) -> bool {
         "sha512" => Algorithm::Sha512,
         _ => return false,
     };
-    let mut decoded = crate::base64url::Scratch::new();
+    let mut decoded = crate::base64url::DecodeBuffer::new();
     crate::base64url::decode_standard(digest.as_bytes(), &mut decoded).is_ok()
         && decoded.as_slice() == algorithm.digest(octets).as_ref()
 }

@@ -3,7 +3,7 @@
 use rustls_pki_types::UnixTime;
 
 use crate::identity::Identity;
-use crate::verify::verification::Kind;
+use crate::verify::verification::RequestKind;
 
 /// The facts of one request. All of them are taken from the message before anything in it is rewritten.
 #[derive(Clone, Copy, Debug)]
@@ -93,8 +93,8 @@ impl<'a> Facts<'a> {
         self.target.map_or(self.dest, std::slice::from_ref)
     }
 
-    pub(super) fn kind(&self) -> Kind {
-        if self.body.is_some() { Kind::Message } else { Kind::Call }
+    pub(super) fn kind(&self) -> RequestKind {
+        if self.body.is_some() { RequestKind::Message } else { RequestKind::Call }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use rustls_pki_types::UnixTime;
 
-use crate::base64url::Scratch;
+use crate::base64url::DecodeBuffer;
 use crate::cert::anchors::TrustAnchors;
 use crate::cert::cache_entry::CacheEntry;
 use crate::cert::cache_entry::FetchFailure;
@@ -21,7 +21,7 @@ use crate::x5u::X5u;
 
 /// The trust domain, its policy, the certificates at hand, and the time of the verification.
 #[derive(Clone, Copy)]
-pub(super) struct Basis<'a> {
+pub(super) struct TrustContext<'a> {
     pub(super) anchors: &'a TrustAnchors,
     pub(super) policy: &'a VerifyPolicy,
     pub(super) snapshot: &'a Snapshot,
@@ -32,31 +32,31 @@ pub(super) struct Basis<'a> {
 pub(super) struct Candidate<'a> {
     field: &'a IdentityField<'a>,
     /// What is known about its certificate URL.
-    held: Option<&'a CacheEntry>,
+    entry: Option<&'a CacheEntry>,
     pub(super) finding: Finding,
     pub(super) passport: Option<Passport<'a>>,
 }
 
 impl<'a> Candidate<'a> {
-    /// Decodes the token, into the scratch where it needs room.
+    /// Decodes the token, into the buffers where it needs room.
     pub(super) fn new(
         field: &'a IdentityField<'a>,
         facts: &Facts<'_>,
         policy: &VerifyPolicy,
         snapshot: &'a Snapshot,
-        scratch: &'a mut (Scratch, Scratch),
+        buffers: &'a mut (DecodeBuffer, DecodeBuffer),
     ) -> Self {
-        let held = field.info.and_then(|info| snapshot.held(info));
-        let mut candidate = Self { field, held, finding: Finding::begun(), passport: None };
+        let entry = field.info.and_then(|info| snapshot.entry(info));
+        let mut candidate = Self { field, entry, finding: Finding::new(), passport: None };
         let finding = &mut candidate.finding;
         if let Some(name) = field.ppt {
             finding.ppt = Ppt::from_name(name);
             if !finding.ppt.is_some_and(is_supported) {
-                finding.pass_over(Reason::UnsupportedPpt);
+                finding.ignore(Reason::UnsupportedPpt);
                 return candidate;
             }
         }
-        match Passport::decode(field, facts, policy, held.and_then(CacheEntry::canonical_header), scratch) {
+        match Passport::decode(field, facts, policy, entry.and_then(CacheEntry::canonical_header), buffers) {
             Ok(passport) => {
                 finding.checks.record(Check::Token, Ok(()));
                 finding.ppt = finding.ppt.or_else(|| passport.ppt());
@@ -64,7 +64,7 @@ impl<'a> Candidate<'a> {
                     finding.checks.record(Check::Ppt, Ok(()));
                     candidate.passport = Some(passport);
                 } else {
-                    finding.pass_over(Reason::UnsupportedPpt);
+                    finding.ignore(Reason::UnsupportedPpt);
                 }
             }
             Err(reason) => finding.record(Check::Token, Err(reason)),
@@ -106,12 +106,12 @@ impl<'a> Candidate<'a> {
     }
 
     /// Everything that needs the certificate, if nothing else is wrong. One that must be fetched is added to `wanted`.
-    pub(super) fn check_own_credential(&mut self, basis: &Basis<'_>, wanted: &mut Vec<X5u>) {
+    pub(super) fn check_own_credential(&mut self, context: &TrustContext<'_>, wanted: &mut Vec<X5u>) {
         if let Some(passport) = &self.passport
             && !self.finding.is_settled()
         {
             let url = self.field.info.unwrap_or_default();
-            self.finding.judge_credential(basis, passport, (url, self.held), wanted);
+            self.finding.check_certificate_and_signature(context, passport, (url, self.entry), wanted);
         }
     }
 }
@@ -125,7 +125,7 @@ fn is_supported(ppt: Ppt) -> bool {
 
 impl Finding {
     /// Nothing was found out yet.
-    pub(super) fn begun() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             ppt: None,
             result: FindingResult::Pass,
@@ -136,12 +136,12 @@ impl Finding {
     }
 
     /// A field beyond those that are looked at.
-    pub(super) fn excess() -> Self {
-        Self { result: FindingResult::Ignored(Reason::TooManyIdentities), ..Self::begun() }
+    pub(super) fn beyond_limit() -> Self {
+        Self { result: FindingResult::Ignored(Reason::TooManyIdentities), ..Self::new() }
     }
 
     /// The field counts for nothing, good or bad.
-    pub(super) fn pass_over(&mut self, reason: Reason) {
+    pub(super) fn ignore(&mut self, reason: Reason) {
         self.result = FindingResult::Ignored(reason);
         if reason == Reason::UnsupportedPpt {
             self.checks.record(Check::Ppt, Err(reason));
@@ -159,7 +159,7 @@ impl Finding {
     }
 
     /// Whether it is valid, or may turn out to be.
-    pub(super) fn is_alive(&self) -> bool {
+    pub(super) fn may_pass(&self) -> bool {
         matches!(self.result, FindingResult::Pass | FindingResult::Waiting(_))
     }
 
@@ -168,15 +168,15 @@ impl Finding {
     }
 
     /// Everything that needs the certificate.
-    fn judge_credential(
+    fn check_certificate_and_signature(
         &mut self,
-        basis: &Basis<'_>,
+        context: &TrustContext<'_>,
         passport: &Passport<'_>,
-        (url, held): (&str, Option<&CacheEntry>),
+        (url, entry): (&str, Option<&CacheEntry>),
         wanted: &mut Vec<X5u>,
     ) {
-        let &Basis { anchors, policy, snapshot, now } = basis;
-        let (credential, settled_until, revoked) = match held {
+        let &TrustContext { anchors, policy, snapshot, now } = context;
+        let (credential, settled_until, revoked) = match entry {
             Some(CacheEntry::Known { credential, settled_until, revoked, .. }) => {
                 (credential, *settled_until, revoked)
             }
@@ -191,10 +191,11 @@ impl Finding {
             return self.record(Check::Certificate, Err(Reason::CertificateUnparsable));
         };
         self.checks.record(Check::Certificate, Ok(()));
-        self.judge_certificate(basis, passport, credential, leaf);
-        match snapshot.revocations_will_do(anchors.id(), now) {
+        self.check_certificate(context, passport, credential, leaf);
+        match snapshot.revocation_lists_are_fresh(anchors.id(), now) {
             Some(_)
-                if revoked.contains(&anchors.id()) || snapshot.revokes_unkept(credential, anchors, now) =>
+                if revoked.contains(&anchors.id())
+                    || snapshot.revokes_uncached_path(credential, anchors, now) =>
             {
                 self.record(Check::Revocation, Err(Reason::CertificateRevoked));
             }
@@ -216,15 +217,15 @@ impl Finding {
         }
     }
 
-    fn judge_certificate(
+    fn check_certificate(
         &mut self,
-        basis: &Basis<'_>,
+        context: &TrustContext<'_>,
         passport: &Passport<'_>,
         credential: &Credential,
         leaf: &Certificate,
     ) {
-        let now = basis.now;
-        let path = match credential.path(basis.anchors, now) {
+        let now = context.now;
+        let path = match credential.path(context.anchors, now) {
             Ok(path) => path,
             Err(error) => return self.record(Check::Path, Err(error.into())),
         };
@@ -251,7 +252,7 @@ impl Finding {
             },
         );
         let ppt = self.ppt.unwrap_or(Ppt::Base);
-        self.record(Check::Authority, passport.check_authority(ppt, leaf, basis.policy));
+        self.record(Check::Authority, passport.check_authority(ppt, leaf, context.policy));
         self.record(Check::Constraints, passport.check_constraints(leaf));
     }
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 use rustls_pki_types::UnixTime;
 
 use crate::attestation::{Attestation, OrigId};
-use crate::base64url::{self, Scratch};
+use crate::base64url::{self, DecodeBuffer};
 use crate::cert::certificate::Certificate;
 use crate::identity::Identity;
 use crate::json::JsonError;
 use crate::passport::canonical;
-use crate::passport::claims::{Claim, Claims, Named};
+use crate::passport::claims::{Claim, Claims, IdentityClaim};
 use crate::passport::header::Header;
 use crate::passport::ppt::Ppt;
 use crate::passport::token::{Form, Token, decode_part};
@@ -24,7 +24,7 @@ use crate::x5u::{self, X5uError};
 
 /// A decoded token.
 pub(super) struct Passport<'a> {
-    header: Headers<'a>,
+    header: HeaderSource<'a>,
     pub(super) claims: Claims<'a>,
     /// What the signature covers: the octets that were received, or in compact form those that were put together.
     pub(super) signed: Cow<'a, [u8]>,
@@ -32,13 +32,13 @@ pub(super) struct Passport<'a> {
 }
 
 /// Where the header of a token comes from.
-enum Headers<'a> {
+enum HeaderSource<'a> {
     /// From the token.
     Received(Header<'a>),
     /// From the token too: it is the canonical one for `shaken` and the URL in `info`, whose rules were checked before.
     Canonical,
     /// It was put together from the field.
-    Rebuilt,
+    Reconstructed,
 }
 
 impl<'a> Passport<'a> {
@@ -47,18 +47,18 @@ impl<'a> Passport<'a> {
         facts: &Facts<'_>,
         policy: &VerifyPolicy,
         canonical: Option<&[u8]>,
-        (header, payload): &'a mut (Scratch, Scratch),
+        (header, payload): &'a mut (DecodeBuffer, DecodeBuffer),
     ) -> Result<Self, Reason> {
         let token = Token::split(field.token)?;
         let Form::Full { signed, header: encoded_header, payload: encoded_payload } = token.form() else {
-            return Self::rebuild(&token, field, facts, policy, payload);
+            return Self::reconstruct(&token, field, facts, policy, payload);
         };
         let header = if canonical == Some(encoded_header) {
-            Headers::Canonical
+            HeaderSource::Canonical
         } else {
             decode_part(encoded_header, policy.tolerance, header)?;
             let header = Header::parse(header.as_slice());
-            Headers::Received(header.map_err(|error| json_reason(error, Reason::HeaderMalformed))?)
+            HeaderSource::Received(header.map_err(|error| json_reason(error, Reason::HeaderMalformed))?)
         };
         decode_part(encoded_payload, policy.tolerance, payload)?;
         let signature = token.signature(policy.tolerance)?;
@@ -70,12 +70,12 @@ impl<'a> Passport<'a> {
     /// What the signer of a compact form has signed, if it went by the same request: a base PASSporT from the caller to the
     /// To, dated as the request is, with the fingerprints of its session description (RFC 8224 section 4.1). Where the
     /// facts have more than one caller or callee, the first counts.
-    fn rebuild(
+    fn reconstruct(
         token: &Token<'_>,
         field: &IdentityField<'_>,
         facts: &Facts<'_>,
         policy: &VerifyPolicy,
-        payload: &'a mut Scratch,
+        payload: &'a mut DecodeBuffer,
     ) -> Result<Self, Reason> {
         if !policy.compact || field.ppt.is_some() {
             return Err(Reason::CompactForm);
@@ -89,22 +89,22 @@ impl<'a> Passport<'a> {
         let keys: Vec<_> =
             facts.fingerprints.unwrap_or_default().iter().map(|own| (own.alg, own.digest)).collect();
         let (mut json, mut signed) = (Vec::new(), Vec::new());
-        canonical::rebuilt(dest, date, &keys, orig, &mut json);
+        canonical::compact_payload(dest, date, &keys, orig, &mut json);
         base64url::encode(&canonical::header(Ppt::Base, info), &mut signed);
         signed.push(b'.');
         base64url::encode(&json, &mut signed);
         payload.fill(&json);
         let claims = Claims::parse(payload.as_slice());
         let claims = claims.map_err(|error| json_reason(error, Reason::PayloadMalformed))?;
-        Ok(Self { header: Headers::Rebuilt, claims, signed: Cow::Owned(signed), signature })
+        Ok(Self { header: HeaderSource::Reconstructed, claims, signed: Cow::Owned(signed), signature })
     }
 
     /// The type by the token alone, None when it is not known.
     pub(super) fn ppt(&self) -> Option<Ppt> {
         let header = match &self.header {
-            Headers::Received(header) => header,
-            Headers::Canonical => return Some(Ppt::Shaken),
-            Headers::Rebuilt => return Some(Ppt::Base),
+            HeaderSource::Received(header) => header,
+            HeaderSource::Canonical => return Some(Ppt::Shaken),
+            HeaderSource::Reconstructed => return Some(Ppt::Base),
         };
         match header.ppt {
             Claim::Absent => Some(Ppt::Base),
@@ -123,7 +123,7 @@ impl<'a> Passport<'a> {
 
     /// RFC 8225 section 4; RFC 8224 section 4.1 for the parameters that repeat the header.
     pub(super) fn check_header(&self, field: &IdentityField<'_>, ppt: Ppt) -> Result<(), Reason> {
-        if let Headers::Received(header) = &self.header {
+        if let HeaderSource::Received(header) = &self.header {
             check_members(header)?;
         }
         if field.alg.is_some_and(|alg| alg != "ES256") {
@@ -134,7 +134,7 @@ impl<'a> Passport<'a> {
 
     /// RFC 8224 section 4.1: `info` and `x5u` are the same text; ATIS-1000074 for its form.
     pub(super) fn check_info(&self, field: &IdentityField<'_>, policy: &VerifyPolicy) -> Result<(), Reason> {
-        let Headers::Received(header) = &self.header else { return Ok(()) };
+        let HeaderSource::Received(header) = &self.header else { return Ok(()) };
         let info = field.info.ok_or(Reason::InfoMissing)?;
         x5u::check(info, &policy.ports)?;
         match header.x5u {
@@ -169,8 +169,8 @@ impl<'a> Passport<'a> {
         if facts.orig.iter().any(|identity| orig.is(identity)) {
             return Ok(());
         }
-        let without_number =
-            matches!(orig, Named::Tn(_)) && !facts.orig.iter().any(|identity| identity.tn().is_some());
+        let without_number = matches!(orig, IdentityClaim::Tn(_))
+            && !facts.orig.iter().any(|identity| identity.tn().is_some());
         Err(if without_number { Reason::NoNumber } else { Reason::OrigMismatch })
     }
 
@@ -191,8 +191,8 @@ impl<'a> Passport<'a> {
     ) -> Result<(), Reason> {
         let Some(iat) = self.claims.iat.get() else { return Ok(()) };
         let iat = UnixTime::since_unix_epoch(Duration::from_secs(iat));
-        if is_past(iat, policy.freshness, now) {
-            let date_too = facts.date.is_some_and(|date| is_past(date, policy.freshness, now));
+        if is_stale(iat, policy.freshness, now) {
+            let date_too = facts.date.is_some_and(|date| is_stale(date, policy.freshness, now));
             return Err(if date_too { Reason::DateStale } else { Reason::IatStale });
         }
         if iat.as_secs() > now.as_secs().saturating_add(policy.skew.as_secs()) {
@@ -226,10 +226,10 @@ impl<'a> Passport<'a> {
         let covered = match vouched.get() {
             None => true,
             Some(_) if list.spcs().next().is_some() => true,
-            Some(Named::Tn(number)) => {
+            Some(IdentityClaim::Tn(number)) => {
                 TelephoneNumber::parse(&*number.decoded()).is_ok_and(|number| list.covers(&number))
             }
-            Some(Named::Uri(_)) => false,
+            Some(IdentityClaim::Uri(_)) => false,
         };
         if !covered {
             return Err(Reason::NumberNotCovered);
@@ -264,7 +264,7 @@ fn required<T: Copy>(claim: &Claim<T>, missing: Reason, invalid: Reason) -> Resu
     }
 }
 
-fn is_past(moment: UnixTime, freshness: Duration, now: UnixTime) -> bool {
+fn is_stale(moment: UnixTime, freshness: Duration, now: UnixTime) -> bool {
     moment.as_secs().saturating_add(freshness.as_secs()) < now.as_secs()
 }
 

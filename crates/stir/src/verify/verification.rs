@@ -15,20 +15,20 @@ pub struct Verification {
     findings: SmallVec<[Finding; 2]>,
     wanted: Vec<X5u>,
     reason: Option<Reason>,
-    kind: Kind,
+    kind: RequestKind,
     profile: VerstatProfile,
 }
 
 /// What the request sets up, which says whose word counts for who it is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum RequestKind {
     /// A call.
     Call,
     /// A message, whose own PASSporT is `msg` (RFC 9475 section 3).
     Message,
 }
 
-impl Kind {
+impl RequestKind {
     /// Whether a valid PASSporT of this type vouches for the caller: what says something else of a call does not.
     pub(super) fn is_vouched_by(self, ppt: Ppt) -> bool {
         match ppt {
@@ -137,13 +137,13 @@ impl Verification {
     pub(super) fn new(
         findings: SmallVec<[Finding; 2]>,
         mut wanted: Vec<X5u>,
-        kind: Kind,
+        kind: RequestKind,
         profile: VerstatProfile,
     ) -> Self {
-        if vouched(&findings, kind).is_some() {
+        if vouching_finding(&findings, kind).is_some() {
             wanted.clear();
         }
-        let reason = combined(&findings, kind);
+        let reason = combined_reason(&findings, kind);
         Self { findings, wanted, reason, kind, profile }
     }
 
@@ -194,17 +194,17 @@ impl Verification {
     /// Whether a PASSporT that verified vouches for the caller: `shaken`, `div`, `div-o` or `base`, and `msg` for a message.
     /// Where it passes without, all that is valid says something else (`rcd`, `rph`), and who calls is not known.
     pub fn vouches(&self) -> bool {
-        vouched(&self.findings, self.kind).is_some()
+        vouching_finding(&self.findings, self.kind).is_some()
     }
 
     /// The attestation of the `shaken` PASSporT that verified.
     pub fn attestation(&self) -> Option<Attestation> {
-        vouched(&self.findings, self.kind)?.attestation
+        vouching_finding(&self.findings, self.kind)?.attestation
     }
 
     /// The origination identifier of the `shaken` PASSporT that verified.
     pub fn origid(&self) -> Option<OrigId> {
-        vouched(&self.findings, self.kind)?.origid
+        vouching_finding(&self.findings, self.kind)?.origid
     }
 
     /// One finding for each Identity header field, in their order.
@@ -214,7 +214,7 @@ impl Verification {
 }
 
 /// The valid PASSporT that vouches for the caller number: `shaken` before others.
-fn vouched(findings: &[Finding], kind: Kind) -> Option<&Finding> {
+fn vouching_finding(findings: &[Finding], kind: RequestKind) -> Option<&Finding> {
     let passed = |ppt: Ppt| {
         findings.iter().find(move |finding| finding.result == FindingResult::Pass && finding.ppt == Some(ppt))
     };
@@ -225,8 +225,8 @@ fn vouched(findings: &[Finding], kind: Kind) -> Option<&Finding> {
 /// along (`rcd`, `rph`, `msg` in a call) does not hide that the caller's own failed. Else 436 stands only if no credential at all was
 /// to be had, 437 if one was had and is not supported, and whatever is wrong with the first field otherwise (RFC 8224
 /// sections 6.2.1 and 6.2.2).
-fn combined(findings: &[Finding], kind: Kind) -> Option<Reason> {
-    if vouched(findings, kind).is_some() {
+fn combined_reason(findings: &[Finding], kind: RequestKind) -> Option<Reason> {
+    if vouching_finding(findings, kind).is_some() {
         return None;
     }
     let failed = || {

@@ -3,13 +3,13 @@
 use rustls_pki_types::UnixTime;
 use smallvec::SmallVec;
 
-use crate::base64url::Scratch;
+use crate::base64url::DecodeBuffer;
 use crate::cert::anchors::TrustAnchors;
 use crate::cert::snapshot::Snapshot;
 use crate::passport::ppt::Ppt;
 use crate::verify::chain;
 use crate::verify::facts::{Facts, MAX_IDENTITIES};
-use crate::verify::field::{Basis, Candidate};
+use crate::verify::field::{Candidate, TrustContext};
 use crate::verify::nested;
 use crate::verify::policy::VerifyPolicy;
 use crate::verify::verification::{Finding, Verification};
@@ -34,8 +34,8 @@ impl Verifier {
     /// snapshot.
     pub fn verify(&self, facts: &Facts<'_>, snapshot: &Snapshot, now: UnixTime) -> Verification {
         let (fields, excess) = facts.identities.split_at(facts.identities.len().min(MAX_IDENTITIES));
-        let (mut one, mut several) = (<[(Scratch, Scratch); 1]>::default(), Vec::new());
-        let scratch = if fields.len() > one.len() {
+        let (mut one, mut several) = (<[(DecodeBuffer, DecodeBuffer); 1]>::default(), Vec::new());
+        let buffers = if fields.len() > one.len() {
             several.resize_with(fields.len(), Default::default);
             several.as_mut_slice()
         } else {
@@ -43,21 +43,21 @@ impl Verifier {
         };
         let mut candidates: SmallVec<[Candidate<'_>; 1]> = fields
             .iter()
-            .zip(scratch)
-            .map(|(field, scratch)| Candidate::new(field, facts, &self.policy, snapshot, scratch))
+            .zip(buffers)
+            .map(|(field, buffers)| Candidate::new(field, facts, &self.policy, snapshot, buffers))
             .collect();
         let diverted = check_without_credentials(&mut candidates, facts, &self.policy, now);
         let mut wanted = Vec::new();
-        let basis = Basis { anchors: &self.anchors, policy: &self.policy, snapshot, now };
+        let context = TrustContext { anchors: &self.anchors, policy: &self.policy, snapshot, now };
         for candidate in &mut candidates {
-            nested::check_credential(candidate, facts, &basis, &mut wanted);
+            nested::check_credential(candidate, facts, &context, &mut wanted);
         }
         if diverted {
             chain::confirm(&mut candidates, facts);
         }
         let mut findings: SmallVec<[Finding; 2]> =
             candidates.iter().map(|candidate| candidate.finding).collect();
-        findings.extend(excess.iter().map(|_| Finding::excess()));
+        findings.extend(excess.iter().map(|_| Finding::beyond_limit()));
         Verification::new(findings, wanted, facts.kind(), self.policy.profile)
     }
 
@@ -76,13 +76,13 @@ impl Verifier {
 /// judge: what comes of the checks that need no certificate. That none of them fails means nothing for the caller.
 pub fn examine(facts: &Facts<'_>, policy: &VerifyPolicy, now: UnixTime) -> Vec<Finding> {
     let (fields, excess) = facts.identities.split_at(facts.identities.len().min(MAX_IDENTITIES));
-    let (snapshot, mut scratch) = (Snapshot::default(), Vec::new());
-    scratch.resize_with(fields.len(), Default::default);
-    let decode = |(field, scratch)| Candidate::new(field, facts, policy, &snapshot, scratch);
-    let mut candidates: Vec<_> = fields.iter().zip(&mut scratch).map(decode).collect();
+    let (snapshot, mut buffers) = (Snapshot::default(), Vec::new());
+    buffers.resize_with(fields.len(), Default::default);
+    let decode = |(field, buffers)| Candidate::new(field, facts, policy, &snapshot, buffers);
+    let mut candidates: Vec<_> = fields.iter().zip(&mut buffers).map(decode).collect();
     check_without_credentials(&mut candidates, facts, policy, now);
     let findings = candidates.iter().map(|candidate| candidate.finding);
-    findings.chain(excess.iter().map(|_| Finding::excess())).collect()
+    findings.chain(excess.iter().map(|_| Finding::beyond_limit())).collect()
 }
 
 /// All checks before the certificate; whether a diversion is among the fields.
