@@ -1,7 +1,7 @@
-//! How revocation lists name certificates (RFC 5280 section 5.3).
+//! The names of certificates in revocation lists (RFC 5280 section 5.3).
 
-/// What a list names a certificate by: the issuer, compared as RFC 5280 section 7.1 wants names compared as far as case
-/// and white space go, and the serial number without leading zeros.
+/// The name of a certificate in a revocation list: issuer and serial number. Issuers are compared by RFC 5280
+/// section 7.1, as far as it concerns case and white space. The serial number has no leading zeros.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct CertificateName {
     pub(super) issuer: Box<str>,

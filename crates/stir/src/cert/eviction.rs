@@ -1,4 +1,4 @@
-//! Which entry of the cache goes when room is needed.
+//! The order in which the cache evicts entries.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,11 +6,12 @@ use rustls_pki_types::UnixTime;
 
 use crate::x5u::X5u;
 
-/// How dear an entry is, when it was last wanted, and which it is: the least of them goes first.
+/// The eviction rank of an entry, the time at which it was last wanted, and its URL. The entry with the least
+/// key is evicted first.
 pub(super) type EvictionKey = (u8, UnixTime, X5u);
 
-/// The entries that may go, in all and by host, and how many each host has. Strangers choose the URLs, so nothing here
-/// takes longer the more of them there are than a search in an ordered set does.
+/// The evictable entries of the cache and of each host, and the number of entries of each host. Callers
+/// choose the URLs, so each operation costs no more than a search in an ordered set.
 #[derive(Debug, Default)]
 pub(super) struct EvictionOrder {
     all: BTreeSet<EvictionKey>,
@@ -24,12 +25,12 @@ struct Host {
 }
 
 impl EvictionOrder {
-    /// Counts an entry that is new.
+    /// Counts a new entry.
     pub(super) fn add_url(&mut self, url: &X5u) {
         self.hosts.entry(url.folded_host()).or_default().entries += 1;
     }
 
-    /// Counts an entry that is gone.
+    /// Removes an entry and its count.
     pub(super) fn remove_url(&mut self, key: &EvictionKey) {
         self.protect(key);
         let name = key.2.folded_host();
@@ -41,12 +42,12 @@ impl EvictionOrder {
         }
     }
 
-    /// How many entries the host of `url` has.
+    /// The number of entries of the host of `url`.
     pub(super) fn entries_of_host(&self, url: &X5u) -> usize {
         self.hosts.get(&url.folded_host()).map_or(0, |host| host.entries)
     }
 
-    /// The entry may go.
+    /// Allows the eviction of an entry.
     pub(super) fn make_evictable(&mut self, key: EvictionKey) {
         if let Some(host) = self.hosts.get_mut(&key.2.folded_host()) {
             host.keys.insert(key.clone());
@@ -54,7 +55,7 @@ impl EvictionOrder {
         self.all.insert(key);
     }
 
-    /// The entry may not go, or is about to change.
+    /// Forbids the eviction of an entry. Also call this before a change of its key.
     pub(super) fn protect(&mut self, key: &EvictionKey) {
         self.all.remove(key);
         if let Some(host) = self.hosts.get_mut(&key.2.folded_host()) {
@@ -62,7 +63,7 @@ impl EvictionOrder {
         }
     }
 
-    /// Which goes first, of all or of one host.
+    /// The next entry to evict: from all entries, or from the host of a URL.
     pub(super) fn next(&self, host_of: Option<&X5u>) -> Option<&X5u> {
         let keys = match host_of {
             Some(url) => &self.hosts.get(&url.folded_host())?.keys,

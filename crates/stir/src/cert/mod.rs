@@ -1,4 +1,5 @@
-//! Certificates: chains, trust anchors, what certificates speak for, and the cache of credentials.
+//! Certificates: chains, trust anchors, the numbers and providers that certificates cover, and the cache of
+//! credentials.
 
 pub(crate) mod anchors;
 pub(crate) mod bundle;

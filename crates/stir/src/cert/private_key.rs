@@ -1,4 +1,4 @@
-//! Private keys as files hold them: PKCS#8 (RFC 5208) and SEC1 (RFC 5915).
+//! Private keys in files: PKCS#8 (RFC 5208) and SEC1 (RFC 5915).
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use rustls_pki_types::pem::PemObject;
 
 use crate::cert::oid::{EC_PUBLIC_KEY, P256};
 
-/// A P-256 private key and its public half as octets.
+/// A P-256 private key and its public key, as octets.
 pub(crate) struct PrivateKey<'a> {
     /// 32 octets, big-endian.
     pub(crate) scalar: &'a [u8],
@@ -21,17 +21,17 @@ pub(crate) struct PrivateKey<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// The text holds no PEM block of a private key.
+    /// The text has no PEM block of a private key.
     NoKey,
     /// The key is encrypted.
     Encrypted,
-    /// The DER inside is broken.
+    /// The DER inside is malformed.
     Malformed,
-    /// The key is not an elliptic-curve key of P-256.
+    /// The key is not a P-256 key.
     NotP256,
-    /// The file does not carry the public half.
+    /// The file does not contain the public key.
     NoPublicKey,
-    /// The public half does not belong to the private one.
+    /// The public key does not belong to the private key.
     Mismatch,
 }
 
@@ -45,16 +45,16 @@ impl fmt::Display for KeyError {
             Self::Malformed => "the private key is not well-formed DER",
             Self::NotP256 => "the private key is not a P-256 key; ES256 needs one",
             Self::NoPublicKey => {
-                "the private key lacks its public half; write it again with: openssl pkey -in KEY -out KEY"
+                "the file of the private key has no public key; add it with: openssl pkey -in KEY -out KEY"
             }
-            Self::Mismatch => "the public half of the private key does not belong to it",
+            Self::Mismatch => "the public key in the file does not belong to the private key",
         })
     }
 }
 
 impl std::error::Error for KeyError {}
 
-/// Finds the first private key of a PEM text and hands what it holds to `take`.
+/// Finds the first private key of a PEM text and passes it to `take`.
 pub(crate) fn from_pem<T>(
     pem: &[u8],
     take: impl FnOnce(&PrivateKey<'_>) -> Result<T, KeyError>,
@@ -69,7 +69,8 @@ pub(crate) fn from_pem<T>(
     }
 }
 
-/// RFC 5208 section 5, with the `ECPrivateKey` inside; attributes and a second public key behind it are not read.
+/// RFC 5208 section 5, with an `ECPrivateKey` inside. Attributes and a second public key after it are
+/// ignored.
 pub(crate) fn from_pkcs8(der: &[u8]) -> Result<PrivateKey<'_>, KeyError> {
     let (algorithm, key) = AnyRef::from_der(der)
         .and_then(|info| {

@@ -1,5 +1,5 @@
-//! What is known about each URL, in chunks that copies share: a copy that differs in one entry costs one chunk, and not all
-//! there is.
+//! A map from URL to cache entry, in chunks that clones share. A clone that changes one entry copies one
+//! chunk.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -7,20 +7,20 @@ use std::sync::Arc;
 use crate::cert::cache_entry::CacheEntry;
 use crate::x5u::X5u;
 
-/// A map from URL to what is known about it.
+/// A map from certificate URL to cache entry.
 ///
-/// Strangers choose the URLs. Entries are kept in the order of a cheap hash of the URL, and of the URL where digests
-/// are equal: to find one takes comparisons of numbers only, and whoever makes digests meet gains nothing by it.
+/// Callers choose the URLs. Entries are ordered by a cheap hash of the URL, and by the URL if hashes are
+/// equal. A search mostly compares numbers, and equal hashes do not make it slow.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SharedMap {
-    /// Each with the hash that its first entry has; none is empty.
+    /// Each chunk with the hash of its first entry. No chunk is empty.
     chunks: Vec<(u64, Arc<Chunk>)>,
 }
 
 type Chunk = Vec<(u64, Arc<(X5u, CacheEntry)>)>;
 
-/// How many entries a chunk may have. Sixteen thousand entries make two to three hundred chunks: what is copied for one
-/// change, a chunk and the list of them, is about as long for either.
+/// The largest number of entries in a chunk. 16,384 entries make two to three hundred chunks. A change copies
+/// one chunk and the list of chunks: both have about the same length.
 const MAX_ENTRIES: usize = 128;
 
 impl SharedMap {
@@ -35,7 +35,7 @@ impl SharedMap {
         self.chunks.iter().flat_map(|(_, chunk)| chunk.iter()).map(|(_, entry)| &entry.1)
     }
 
-    /// Puts `entry` in the position of what was known about `url`.
+    /// Adds or replaces the entry of `url`.
     pub(super) fn insert(&mut self, url: &X5u, entry: CacheEntry) {
         let hash = hash(url.as_str());
         let entry = (hash, Arc::new((url.clone(), entry)));
@@ -60,7 +60,7 @@ impl SharedMap {
         }
     }
 
-    /// Forgets what was known about `url`. SharedMap that grow thin are put together.
+    /// Removes the entry of `url`. Joins two small chunks that are neighbours.
     pub(super) fn remove(&mut self, url: &str) {
         let hash = hash(url);
         let position = self.position(hash, url);
@@ -85,7 +85,7 @@ impl SharedMap {
         }
     }
 
-    /// The chunk that holds `url`, if any does.
+    /// The index of the chunk to which `url` belongs.
     fn position(&self, hash: u64, url: &str) -> usize {
         let starts_at_or_before = |(first, chunk): &(u64, Arc<Chunk>)| match first.cmp(&hash) {
             Ordering::Less => true,
@@ -100,7 +100,7 @@ fn search(chunk: &Chunk, hash: u64, url: &str) -> Result<usize, usize> {
     chunk.binary_search_by(|(own, entry)| own.cmp(&hash).then_with(|| entry.0.as_str().cmp(url)))
 }
 
-/// A number that spreads URLs evenly. It keeps nobody from finding two that have it in common.
+/// A hash that spreads URLs evenly. It is not secure: an attacker can find two URLs with the same hash.
 fn hash(url: &str) -> u64 {
     let mut words = url.as_bytes().chunks_exact(8);
     let mut hash = words.by_ref().fold(0, |hash, word| step(hash, word.try_into().unwrap_or_default()));
@@ -146,7 +146,8 @@ mod tests {
     proptest::proptest! {
         #![proptest_config(proptest::prelude::ProptestConfig::with_cases(32))]
 
-        /// Whatever is put in and taken out, the chunks know what a map would, and copies stay as they were.
+        /// After any sequence of inserts and removals the map equals a `BTreeMap`, and clones stay as they
+        /// were.
         #[test]
         fn the_chunks_are_a_map(steps in proptest::collection::vec((0..600_u16, proptest::bool::weighted(0.6)), 0..3000)) {
             let (mut chunks, mut map) = (SharedMap::default(), BTreeMap::new());

@@ -1,4 +1,4 @@
-//! What is known about certificate URLs at one moment.
+//! The content of the certificate cache at one moment.
 
 use std::sync::Arc;
 
@@ -10,21 +10,22 @@ use crate::cert::credential::Credential;
 use crate::cert::crl::Revocations;
 use crate::cert::shared_map::SharedMap;
 
-/// An immutable picture of the certificate cache, for verifying against. The empty one knows nothing.
+/// An immutable copy of the certificate cache, for verification. The default snapshot is empty.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     pub(super) entries: SharedMap,
-    /// The trust domains with revocation lists, and until when they will do for those that insist on fresh ones.
+    /// The trust domains with revocation lists. The time limits the use of lists in domains whose policy
+    /// requires fresh lists.
     pub(super) revocations: Vec<(AnchorsId, Option<UnixTime>, Arc<Revocations>)>,
 }
 
 impl Snapshot {
-    /// How many URLs it knows a credential for.
+    /// The number of URLs with a credential.
     pub fn credentials(&self) -> usize {
         self.entries.iter().filter(|entry| matches!(entry, CacheEntry::Known { .. })).count()
     }
 
-    /// The credential behind `url`, if it is known.
+    /// The credential behind `url`, if there is one.
     pub fn credential(&self, url: &str) -> Option<&Arc<Credential>> {
         match self.entries.get(url)? {
             CacheEntry::Known { credential, .. } => Some(credential),
@@ -32,7 +33,7 @@ impl Snapshot {
         }
     }
 
-    /// Why the credential behind `url` could not be had, if that is remembered.
+    /// Why the fetch of `url` failed, if the cache remembers it.
     pub fn failure(&self, url: &str) -> Option<FetchFailure> {
         match self.entries.get(url)? {
             CacheEntry::Known { .. } => None,
@@ -40,14 +41,16 @@ impl Snapshot {
         }
     }
 
-    /// Whether the revocation lists of a trust domain will do at `now`; None when it has none.
+    /// Whether the revocation lists of a trust domain satisfy its policy at `now`. `None` if the domain has
+    /// no lists.
     pub(crate) fn revocation_lists_are_fresh(&self, anchors: AnchorsId, now: UnixTime) -> Option<bool> {
         let (_, until, _) = self.revocations.iter().find(|(id, ..)| *id == anchors)?;
         Some(until.is_none_or(|until| now <= until))
     }
 
-    /// Whether the lists of a trust domain revokes a certificate of a path that the credential does not keep, so that the cache
-    /// could not say: it was not valid yet when it was fetched, or the domain is one that the cache was not made for.
+    /// Whether the lists of a trust domain revoke a certificate of a path that the cache did not find. There
+    /// is no cached path if the chain was not yet valid at the fetch, or if the cache does not know the trust
+    /// domain.
     pub(crate) fn revokes_uncached_path(
         &self,
         credential: &Credential,
