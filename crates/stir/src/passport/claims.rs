@@ -6,7 +6,7 @@ use crate::identity::{Identity, IdentityUri};
 use crate::json::{JsonError, Kind, Scanner, Text};
 use crate::tn::TelephoneNumber;
 
-/// A claim that may be missing or of the wrong type.
+/// A claim that may be absent or of the wrong type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Claim<T> {
     #[default]
@@ -24,7 +24,7 @@ impl<T> Claim<T> {
     }
 }
 
-/// The payload of a PASSporT. Claims that are not looked at in place stay in `text`.
+/// The payload of a PASSporT. The other claims stay in `text`.
 #[derive(Debug, Default)]
 pub(crate) struct Claims<'a> {
     pub(crate) attest: Claim<Text<'a>>,
@@ -37,7 +37,7 @@ pub(crate) struct Claims<'a> {
     text: &'a [u8],
 }
 
-/// One identity: what `orig` and `div` hold, and what `dest` holds several of.
+/// One identity of `orig`, `div` or `dest`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum IdentityClaim<'a> {
     Tn(Text<'a>),
@@ -45,7 +45,7 @@ pub(crate) enum IdentityClaim<'a> {
 }
 
 impl IdentityClaim<'_> {
-    /// Whether this names `identity`, both in canonical form.
+    /// Whether this is `identity`, compared in canonical form.
     pub(crate) fn is(&self, identity: &Identity) -> bool {
         match (self, identity) {
             (Self::Tn(text), Identity::Tn(number)) => number.matches(&text.decoded()),
@@ -54,7 +54,7 @@ impl IdentityClaim<'_> {
         }
     }
 
-    /// Whether this and `other` name the same, once both are canonical.
+    /// Whether this and `other` are the same identity, compared in canonical form.
     pub(crate) fn same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Tn(own), Self::Tn(other)) => {
@@ -68,10 +68,10 @@ impl IdentityClaim<'_> {
     }
 }
 
-/// The `dest` object, already found well formed and not empty.
+/// A `dest` object that is well formed and not empty.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Dest<'a> {
-    /// One number and nothing else.
+    /// One number and no other identity.
     Number(Text<'a>),
     /// Arrays of numbers and URIs.
     Lists { text: &'a str, plain: bool },
@@ -84,7 +84,7 @@ impl<'a> Dest<'a> {
             Self::Number(text) => wanted(IdentityClaim::Tn(text)),
             Self::Lists { text, plain } => {
                 let mut found = false;
-                // The text was scanned before, so that there is no error to meet.
+                // The text was scanned before, so it has no error.
                 let _: Result<(), JsonError> =
                     each(&mut Scanner::resume(text, plain), |identity| found |= wanted(identity));
                 found
@@ -101,8 +101,8 @@ impl<'a> Claims<'a> {
         Self::scan(json)
     }
 
-    /// What nearly every call carries is recognised as it stands: `shaken` in canonical form (RFC 8588 section 8), from one
-    /// number to one number. None for all else, well formed or not.
+    /// Reads the form of nearly every call without a scan: a canonical `shaken` payload (RFC 8588 section 8)
+    /// from one number to one number. Returns `None` for any other payload, well formed or not.
     fn parse_common_shaken(json: &'a [u8]) -> Option<Self> {
         let rest = std::str::from_utf8(json).ok()?.strip_prefix("{\"attest\":\"")?;
         let (attest, rest) = leading_run(rest, u8::is_ascii_uppercase)?;
@@ -148,12 +148,12 @@ impl<'a> Claims<'a> {
         Ok(claims)
     }
 
-    /// Whether there are claims beside those that are read in place.
+    /// Whether there are other claims than the fields of this type.
     pub(crate) fn has_extensions(&self) -> bool {
         self.extensions
     }
 
-    /// The JSON of the claim `wanted`, as it was received.
+    /// The JSON of the claim `wanted`, as received.
     pub(crate) fn json(&self, wanted: &str) -> Option<&'a str> {
         let mut found = None;
         self.each(|name, value| {
@@ -172,7 +172,7 @@ impl<'a> Claims<'a> {
         self.value(wanted)
     }
 
-    /// The value of the claim `wanted`: the text of a string, else the JSON as it was received.
+    /// The value of the claim `wanted`: the text of a string, or the received JSON of any other type.
     pub(crate) fn value(&self, wanted: &str) -> Option<Cow<'a, str>> {
         let mut found = None;
         self.each(|name, value| {
@@ -190,13 +190,13 @@ impl<'a> Claims<'a> {
         found
     }
 
-    /// Walks the members once more; the payload is known to be well formed.
+    /// Reads the members again. The payload is known to be well formed.
     fn each(&self, member: impl FnMut(Text<'a>, &mut Scanner<'a>) -> Result<(), JsonError>) {
         let _: Result<(), JsonError> = Scanner::new(self.text).and_then(|mut scanner| scanner.object(member));
     }
 }
 
-/// The octets at the front of `text` that are of a kind, at least one, and what follows them.
+/// Splits `text` after the octets of a kind at its start. Returns `None` if there is no such octet.
 fn leading_run(text: &str, kind: fn(&u8) -> bool) -> Option<(&str, &str)> {
     let length = text.as_bytes().iter().position(|octet| !kind(octet))?;
     if length == 0 { None } else { text.split_at_checked(length) }
@@ -217,8 +217,8 @@ fn iat_claim(value: &mut Scanner<'_>) -> Result<Claim<u64>, JsonError> {
     value.value().map(|_| Claim::Invalid)
 }
 
-/// RFC 8225 section 5.2.1: an object with exactly one of `tn` and `uri`, a string. A `div` may carry a `hi` beside it
-/// (RFC 8946 section 8).
+/// RFC 8225 section 5.2.1: an object with exactly one of `tn` and `uri`, a string. A `div` claim may also
+/// have `hi` (RFC 8946 section 8).
 fn identity<'a>(value: &mut Scanner<'a>, with_history: bool) -> Result<Claim<IdentityClaim<'a>>, JsonError> {
     if value.kind()? != Kind::Object {
         return value.value().map(|_| Claim::Invalid);
@@ -237,8 +237,8 @@ fn identity<'a>(value: &mut Scanner<'a>, with_history: bool) -> Result<Claim<Ide
     Ok(if matches!(found, Claim::Absent) { Claim::Invalid } else { found })
 }
 
-/// How many `dest` may name. In a chain of diversions each field's are compared with each `div`, before any signature is
-/// checked.
+/// The largest number of identities in `dest`. In a chain of diversions each identity is compared with each
+/// `div` before any signature is checked.
 const MAX_DEST: usize = 64;
 
 /// RFC 8225 section 5.2.1, erratum 5715: an object of arrays of strings, at least one string in all.
@@ -311,7 +311,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// What is recognised as it stands is what the scanner finds in it, whatever a stranger changes in a usual payload.
+        /// For any change of a common payload, the quick reader and the scanner return the same claims.
         #[test]
         fn the_quick_reader_agrees_with_the_scanner(
             at: proptest::sample::Index, cut in 0..4_usize, put in "[\"{}:,0-9A-Za-z\\\\ ]{0,3}", number in "[0-9]{0,22}",

@@ -12,7 +12,7 @@ pub enum Ppt {
     Shaken,
     /// `div`: a diversion, RFC 8946.
     Div,
-    /// `div-o`: a diversion with the earlier PASSporT inside, RFC 8946 section 5.
+    /// `div-o`: a diversion that contains the original PASSporT, RFC 8946 section 5.
     DivO,
     /// `rcd`: rich call data, RFC 9795.
     Rcd,
@@ -23,7 +23,7 @@ pub enum Ppt {
 }
 
 impl Ppt {
-    /// The type named by a `ppt` parameter, None when it is not known here.
+    /// The type with this `ppt` parameter. `None` if the type is unknown.
     pub fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "shaken" => Self::Shaken,
@@ -36,7 +36,7 @@ impl Ppt {
         })
     }
 
-    /// The value of the `ppt` parameter; `base` for the type that has none.
+    /// The value of the `ppt` parameter, or `base` for the type without one.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Base => "base",

@@ -6,14 +6,14 @@ use crate::base64url::{self, Base64Error, DecodeBuffer, Tolerance};
 use crate::es256::SIGNATURE_LENGTH;
 use crate::reason::Reason;
 
-/// A token cut at its periods. Nothing is decoded.
+/// A token split at its periods. Nothing is decoded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Token<'a> {
     form: Form<'a>,
     signature: &'a [u8],
 }
 
-/// Full form, or the compact form that leaves header and payload to the SIP message.
+/// The full form, or the compact form without header and payload.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Form<'a> {
     Full { signed: &'a [u8], header: &'a [u8], payload: &'a [u8] },
@@ -23,9 +23,9 @@ pub(crate) enum Form<'a> {
 /// Why a token cannot be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenError {
-    /// It is not three parts, or only some of the first two are empty.
+    /// The token does not have three parts, or exactly one of header and payload is empty.
     Parts,
-    /// It is longer than [`MAX_LENGTH`].
+    /// The token is longer than its limit.
     TooLong,
     /// A part is not base64url.
     Base64(Base64Error),
@@ -46,7 +46,7 @@ impl From<TokenError> for Reason {
     }
 }
 
-/// How long a token may be in octets; one with rich call data has a few thousand.
+/// The largest length of a token in octets. A token with rich call data has a few thousand.
 const MAX_LENGTH: usize = 16 * 1024;
 
 impl<'a> Token<'a> {
@@ -54,7 +54,7 @@ impl<'a> Token<'a> {
         Self::split_within(text, MAX_LENGTH)
     }
 
-    /// As [`Token::split`], with a length limit of its own.
+    /// Splits a token with another length limit than [`Token::split`].
     pub(crate) fn split_within(text: &'a [u8], limit: usize) -> Result<Self, TokenError> {
         if text.len() > limit {
             return Err(TokenError::TooLong);
@@ -80,7 +80,7 @@ impl<'a> Token<'a> {
         self.form
     }
 
-    /// r||s.
+    /// The signature: r||s.
     pub(crate) fn signature(&self, tolerance: Tolerance) -> Result<[u8; SIGNATURE_LENGTH], TokenError> {
         base64url::decode_exact(self.signature, tolerance)
             .map_err(TokenError::Base64)?

@@ -1,4 +1,4 @@
-//! One Identity header field, check by check, cheap ones first.
+//! The checks of one Identity header field, cheap checks first.
 
 use rustls_pki_types::UnixTime;
 
@@ -19,7 +19,7 @@ use crate::verify::policy::VerifyPolicy;
 use crate::verify::verification::{Finding, FindingResult};
 use crate::x5u::X5u;
 
-/// The trust domain, its policy, the certificates at hand, and the time of the verification.
+/// What the certificate checks use: the trust domain, its policy, the available certificates and the time.
 #[derive(Clone, Copy)]
 pub(super) struct TrustContext<'a> {
     pub(super) anchors: &'a TrustAnchors,
@@ -28,17 +28,17 @@ pub(super) struct TrustContext<'a> {
     pub(super) now: UnixTime,
 }
 
-/// A field on its way through the checks.
+/// An Identity header field during its verification.
 pub(super) struct Candidate<'a> {
     field: &'a IdentityField<'a>,
-    /// What is known about its certificate URL.
+    /// The cache entry of the field's certificate URL.
     entry: Option<&'a CacheEntry>,
     pub(super) finding: Finding,
     pub(super) passport: Option<Passport<'a>>,
 }
 
 impl<'a> Candidate<'a> {
-    /// Decodes the token, into the buffers where it needs room.
+    /// Decodes the token. The decoded parts are stored in `buffers`.
     pub(super) fn new(
         field: &'a IdentityField<'a>,
         facts: &Facts<'_>,
@@ -72,12 +72,12 @@ impl<'a> Candidate<'a> {
         candidate
     }
 
-    /// Everything that needs neither the other fields nor the certificate.
+    /// Makes the checks that need neither the other fields nor the certificate.
     pub(super) fn check_alone(&mut self, facts: &Facts<'_>, policy: &VerifyPolicy, now: UnixTime) {
         let (Some(passport), Some(ppt)) = (&self.passport, self.finding.ppt) else { return };
         let finding = &mut self.finding;
         if ppt == Ppt::Shaken {
-            // In a PASSporT of any other type they are nobody's word: a delegate may sign one of those.
+            // Only `shaken` gives these claims a meaning: a delegate may sign the other types.
             finding.attestation = passport.attestation();
             finding.origid = passport.origid();
         }
@@ -91,7 +91,7 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// Whether `dest` names the callee.
+    /// Checks that `dest` contains the callee.
     pub(super) fn check_dest(&mut self, facts: &Facts<'_>) {
         if self.passport.is_some() {
             let named = self.names_callee(facts);
@@ -99,13 +99,14 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// Whether `dest` names whom the call is for: To, and for a `div-o` where the request goes.
+    /// Whether `dest` contains the callee: the To, or for a `div-o` the target of the request.
     pub(super) fn names_callee(&self, facts: &Facts<'_>) -> bool {
         let callees = if self.finding.ppt == Some(Ppt::DivO) { facts.target_or_dest() } else { facts.dest };
         self.passport.as_ref().is_some_and(|passport| passport.names(callees))
     }
 
-    /// Everything that needs the certificate, if nothing else is wrong. One that must be fetched is added to `wanted`.
+    /// Makes the checks that need the certificate, if no check has failed. If the certificate must be
+    /// fetched, its URL is added to `wanted`.
     pub(super) fn check_own_credential(&mut self, context: &TrustContext<'_>, wanted: &mut Vec<X5u>) {
         if let Some(passport) = &self.passport
             && !self.finding.is_settled()
@@ -116,7 +117,7 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// The types whose rules are known.
+/// Whether this crate supports the type.
 fn is_supported(ppt: Ppt) -> bool {
     match ppt {
         Ppt::Base | Ppt::Shaken | Ppt::Div | Ppt::DivO | Ppt::Rcd | Ppt::Rph | Ppt::Msg => true,
@@ -124,7 +125,7 @@ fn is_supported(ppt: Ppt) -> bool {
 }
 
 impl Finding {
-    /// Nothing was found out yet.
+    /// A finding before the first check.
     pub(super) fn new() -> Self {
         Self {
             ppt: None,
@@ -135,12 +136,12 @@ impl Finding {
         }
     }
 
-    /// A field beyond those that are looked at.
+    /// The finding of a field beyond the limit.
     pub(super) fn beyond_limit() -> Self {
         Self { result: FindingResult::Ignored(Reason::TooManyIdentities), ..Self::new() }
     }
 
-    /// The field counts for nothing, good or bad.
+    /// The field has no effect on the result, good or bad.
     pub(super) fn ignore(&mut self, reason: Reason) {
         self.result = FindingResult::Ignored(reason);
         if reason == Reason::UnsupportedPpt {
@@ -148,7 +149,7 @@ impl Finding {
         }
     }
 
-    /// The first check that fails gives the reason.
+    /// Records a check. The first failed check gives the reason.
     pub(super) fn record(&mut self, check: Check, outcome: Result<(), Reason>) {
         self.checks.record(check, outcome);
         if let Err(reason) = outcome
@@ -158,7 +159,7 @@ impl Finding {
         }
     }
 
-    /// Whether it is valid, or may turn out to be.
+    /// Whether the field is valid, or may be valid when its certificate is available.
     pub(super) fn may_pass(&self) -> bool {
         matches!(self.result, FindingResult::Pass | FindingResult::Waiting(_))
     }
@@ -167,7 +168,7 @@ impl Finding {
         self.result != FindingResult::Pass
     }
 
-    /// Everything that needs the certificate.
+    /// Makes the checks that need the certificate.
     fn check_certificate_and_signature(
         &mut self,
         context: &TrustContext<'_>,
@@ -207,8 +208,8 @@ impl Finding {
             let signed = leaf.key().is_some_and(|key| key.verify(&passport.signed, &passport.signature));
             self.record(Check::Signature, if signed { Ok(()) } else { Err(Reason::SignatureInvalid) });
         }
-        // Another certificate may be behind the URL since it was fetched: with a new key, or in the place of one that was
-        // revoked or led nowhere. That the lists are out of date none would mend.
+        // The server may have a new certificate since the fetch: with a new key, or in place of a revoked or
+        // untrusted one. A new certificate does not help if the lists are out of date.
         if let FindingResult::Fail(reason) = self.result
             && reason != Reason::RevocationUnknown
             && now >= settled_until

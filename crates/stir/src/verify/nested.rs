@@ -1,4 +1,4 @@
-//! `div-o`: a diversion that carries the PASSporT before it inside, in `opt` (RFC 8946 sections 5 and 6).
+//! `div-o`: a diversion that contains the original PASSporT in `opt` (RFC 8946 sections 5 and 6).
 
 use crate::base64url::{DecodeBuffer, Tolerance};
 use crate::passport::header::Header;
@@ -12,7 +12,8 @@ use crate::verify::passport::Passport;
 use crate::verify::verification::{Finding, FindingResult};
 use crate::x5u::X5u;
 
-/// Everything that needs the certificate, of a field of any type. A certificate that must be fetched is added to `wanted`.
+/// Makes the checks that need the certificate, for a field of any type. If a certificate must be fetched, its
+/// URL is added to `wanted`.
 pub(super) fn check_credential(
     candidate: &mut Candidate<'_>,
     facts: &Facts<'_>,
@@ -26,11 +27,11 @@ pub(super) fn check_credential(
     }
 }
 
-/// How deep PASSporTs may be nested in a `div-o`.
+/// The largest number of nested PASSporTs in a `div-o`.
 const MAX_NESTED: usize = 4;
 
-/// Judges the PASSporT inside as if it had come in a field of its own, and then this one by its certificate. `depth` is
-/// how many more may be nested.
+/// Verifies the PASSporT inside as if it were in its own field, then the certificate of this one. `depth` is
+/// the number of further nested PASSporTs that are allowed.
 fn check_nested(
     outer: &mut Candidate<'_>,
     depth: usize,
@@ -54,7 +55,7 @@ fn check_nested(
     }
 }
 
-/// What is found out about the PASSporT inside `outer`.
+/// The finding for the PASSporT inside `outer`.
 fn inner_finding(
     outer: &Passport<'_>,
     depth: usize,
@@ -79,7 +80,7 @@ fn inner_finding(
         (Some(Ppt::DivO), _) => check_nested(&mut inner, depth - 1, facts, context, wanted),
         (Some(Ppt::Div), _) => return failed(Reason::DivChainIncomplete),
         (Some(ppt @ (Ppt::Rcd | Ppt::Rph | Ppt::Msg)), _) if !facts.kind().is_vouched_by(ppt) => {
-            // It does not vouch for the caller, so that what carries it on does not either.
+            // The inner PASSporT does not attest the caller, so the outer does not attest it either.
             return Finding { result: FindingResult::Ignored(Reason::UnsupportedPpt), ..Finding::new() };
         }
         (Some(Ppt::Base | Ppt::Shaken | Ppt::Rcd | Ppt::Rph | Ppt::Msg) | None, _) => {
@@ -89,7 +90,8 @@ fn inner_finding(
     inner.finding
 }
 
-/// The same caller, and `inner` was for whom `outer` says that it diverted the call from.
+/// Whether `outer` diverts the call of `inner`: both have the same `orig`, and the `dest` of `inner` contains
+/// the `div` of `outer`.
 fn is_diverted(outer: &Passport<'_>, inner: &Passport<'_>) -> bool {
     let (own, other) = (&outer.claims, &inner.claims);
     let same_caller = own.orig.get().zip(other.orig.get()).is_some_and(|(own, other)| own.same(&other));
@@ -97,7 +99,7 @@ fn is_diverted(outer: &Passport<'_>, inner: &Passport<'_>) -> bool {
     same_caller && diverted.is_some_and(|(div, dest)| dest.any(|named| named.same(&div)))
 }
 
-/// What `x5u` of a nested token says: there is no field beside it that says it too.
+/// The `x5u` of a nested token. No header field repeats it.
 fn certificate_url(token: &[u8], tolerance: Tolerance) -> Result<Option<String>, Reason> {
     let Form::Full { header, .. } = Token::split(token)?.form() else { return Err(Reason::NestedMalformed) };
     let mut octets = DecodeBuffer::new();

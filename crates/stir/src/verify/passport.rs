@@ -1,4 +1,4 @@
-//! A decoded PASSporT and the checks that need no certificate to begin with.
+//! A decoded PASSporT, and the checks of its claims.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -26,18 +26,19 @@ use crate::x5u::{self, X5uError};
 pub(super) struct Passport<'a> {
     header: HeaderSource<'a>,
     pub(super) claims: Claims<'a>,
-    /// What the signature covers: the octets that were received, or in compact form those that were put together.
+    /// The signed octets: those received, or in compact form those reconstructed.
     pub(super) signed: Cow<'a, [u8]>,
     pub(super) signature: [u8; 64],
 }
 
-/// Where the header of a token comes from.
+/// The source of a token's header.
 enum HeaderSource<'a> {
-    /// From the token.
+    /// The header was read from the token.
     Received(Header<'a>),
-    /// From the token too: it is the canonical one for `shaken` and the URL in `info`, whose rules were checked before.
+    /// The header of the token is the canonical `shaken` header with the URL in `info`, which was checked
+    /// before.
     Canonical,
-    /// It was put together from the field.
+    /// The header was reconstructed from the field.
     Reconstructed,
 }
 
@@ -67,9 +68,9 @@ impl<'a> Passport<'a> {
         Ok(Self { header, claims, signed: Cow::Borrowed(signed), signature })
     }
 
-    /// What the signer of a compact form has signed, if it went by the same request: a base PASSporT from the caller to the
-    /// To, dated as the request is, with the fingerprints of its session description (RFC 8224 section 4.1). Where the
-    /// facts have more than one caller or callee, the first counts.
+    /// Reconstructs the octets that the signer of a compact form signed: a base PASSporT from the caller to
+    /// the To. `iat` is the Date of the request, and `mky` holds the fingerprints of the session description
+    /// (RFC 8224 section 4.1). If the facts have several callers or callees, the first is used.
     fn reconstruct(
         token: &Token<'_>,
         field: &IdentityField<'_>,
@@ -99,7 +100,7 @@ impl<'a> Passport<'a> {
         Ok(Self { header: HeaderSource::Reconstructed, claims, signed: Cow::Owned(signed), signature })
     }
 
-    /// The type by the token alone, None when it is not known.
+    /// The type in the token. `None` if the type is unknown.
     pub(super) fn ppt(&self) -> Option<Ppt> {
         let header = match &self.header {
             HeaderSource::Received(header) => header,
@@ -121,7 +122,7 @@ impl<'a> Passport<'a> {
         self.claims.origid.get()?.plain()?.parse().ok()
     }
 
-    /// RFC 8225 section 4; RFC 8224 section 4.1 for the parameters that repeat the header.
+    /// RFC 8225 section 4. For the parameters that repeat the header: RFC 8224 section 4.1.
     pub(super) fn check_header(&self, field: &IdentityField<'_>, ppt: Ppt) -> Result<(), Reason> {
         if let HeaderSource::Received(header) = &self.header {
             check_members(header)?;
@@ -132,7 +133,7 @@ impl<'a> Passport<'a> {
         if self.ppt() == Some(ppt) { Ok(()) } else { Err(Reason::PptMismatch) }
     }
 
-    /// RFC 8224 section 4.1: `info` and `x5u` are the same text; ATIS-1000074 for its form.
+    /// RFC 8224 section 4.1: `info` and `x5u` are the same text. ATIS-1000074 gives its form.
     pub(super) fn check_info(&self, field: &IdentityField<'_>, policy: &VerifyPolicy) -> Result<(), Reason> {
         let HeaderSource::Received(header) = &self.header else { return Ok(()) };
         let info = field.info.ok_or(Reason::InfoMissing)?;
@@ -163,7 +164,7 @@ impl<'a> Passport<'a> {
         Ok(())
     }
 
-    /// The caller is who the signalling says, never who the token says (RFC 8224 section 6.2.4).
+    /// The signalling defines the caller, never the token (RFC 8224 section 6.2.4).
     pub(super) fn check_orig(&self, facts: &Facts<'_>) -> Result<(), Reason> {
         let Some(orig) = self.claims.orig.get() else { return Ok(()) };
         if facts.orig.iter().any(|identity| orig.is(identity)) {
@@ -174,7 +175,7 @@ impl<'a> Passport<'a> {
         Err(if without_number { Reason::NoNumber } else { Reason::OrigMismatch })
     }
 
-    /// Whether `dest` has one of `callees`.
+    /// Whether `dest` contains one of `callees`.
     pub(super) fn names(&self, callees: &[Identity]) -> bool {
         self.claims
             .dest
@@ -182,7 +183,8 @@ impl<'a> Passport<'a> {
             .is_some_and(|dest| dest.any(|named| callees.iter().any(|callee| named.is(callee))))
     }
 
-    /// In full form `iat` decides, and a Date that was changed on the way does no harm (RFC 8224 section 6.2, step 4).
+    /// In full form only `iat` decides. A Date that was changed on the way has no effect (RFC 8224 section
+    /// 6.2, step 4).
     pub(super) fn check_freshness(
         &self,
         facts: &Facts<'_>,
@@ -212,9 +214,9 @@ impl<'a> Passport<'a> {
         }
     }
 
-    /// A certificate that names numbers speaks for those only, and for no URI. One that names a provider speaks for the provider's
-    /// numbers, which no certificate lists. A diversion is vouched for by whom the call was for, not by the caller
-    /// (RFC 8946 section 4.1).
+    /// A certificate with numbers covers only those numbers, and no URI. A certificate with a service
+    /// provider code covers the numbers of the provider, which no certificate lists. For a diversion, the
+    /// certificate must cover the diverting party in `div`, not the caller (RFC 8946 section 4.1).
     pub(super) fn check_authority(
         &self,
         ppt: Ppt,
@@ -239,7 +241,7 @@ impl<'a> Passport<'a> {
     }
 }
 
-/// RFC 8225 section 4, and `crit` by RFC 7515 section 4.1.11.
+/// RFC 8225 section 4. For `crit`: RFC 7515 section 4.1.11.
 fn check_members(header: &Header<'_>) -> Result<(), Reason> {
     if header.crit {
         return Err(Reason::CritUnsupported);

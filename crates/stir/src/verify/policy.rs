@@ -6,7 +6,7 @@ use crate::base64url::Tolerance;
 use crate::reason::VerstatProfile;
 use crate::x5u::DEFAULT_PORTS;
 
-/// How strict a verifier is where the specifications leave it open.
+/// The settings of a verifier where the specifications leave a choice.
 #[derive(Clone, Debug)]
 pub struct VerifyPolicy {
     pub(super) freshness: Duration,
@@ -19,13 +19,13 @@ pub struct VerifyPolicy {
 }
 
 impl VerifyPolicy {
-    /// How old `iat`, or Date, may be. Default: 60 seconds (RFC 8224 section 4.1).
+    /// The largest age of `iat` or Date. Default: 60 seconds (RFC 8224 section 4.1).
     pub fn freshness(mut self, freshness: Duration) -> Self {
         self.freshness = freshness;
         self
     }
 
-    /// How far ahead of the clock `iat` may lie. Default: 60 seconds.
+    /// How far `iat` may be in the future. Default: 60 seconds.
     pub fn skew(mut self, skew: Duration) -> Self {
         self.skew = skew;
         self
@@ -43,27 +43,29 @@ impl VerifyPolicy {
         self
     }
 
-    /// Lets tokens through whose base64 is of the standard alphabet. Default: no.
+    /// Accepts tokens in the standard base64 alphabet. Default: no.
     pub fn tolerate_base64_standard(mut self, tolerate: bool) -> Self {
         self.tolerance.standard = tolerate;
         self
     }
 
-    /// Lets tokens through whose base64 is padded. Default: no.
+    /// Accepts tokens with base64 padding. Default: no.
     pub fn tolerate_base64_padding(mut self, tolerate: bool) -> Self {
         self.tolerance.padding = tolerate;
         self
     }
 
-    /// Whether base PASSporTs may be in compact form, so that what was signed is put together from the request (RFC 8224
-    /// section 4). All other types are in full form (RFC 8588 section 3). Default: yes.
+    /// Whether base PASSporTs may be in compact form. The verifier then reconstructs the signed octets from
+    /// the request (RFC 8224 section 4). All other types must be in full form (RFC 8588 section 3). Default:
+    /// yes.
     pub fn compact_form(mut self, allowed: bool) -> Self {
         self.compact = allowed;
         self
     }
 
-    /// Whether `shaken` is believed only under a certificate that names a service provider: one that names numbers alone is a
-    /// delegate's, which vouches with base PASSporTs towards its provider (ATIS-1000092). Default: yes.
+    /// Whether a `shaken` PASSporT needs a certificate with a service provider code. A certificate with
+    /// numbers alone belongs to a delegate, which sends base PASSporTs to its provider (ATIS-1000092).
+    /// Default: yes.
     pub fn require_provider_code(mut self, required: bool) -> Self {
         self.provider_codes = required;
         self

@@ -14,7 +14,7 @@ use crate::verify::nested;
 use crate::verify::policy::VerifyPolicy;
 use crate::verify::verification::{Finding, Verification};
 
-/// What one trust domain believes, and how strict it is.
+/// The trust anchors and the policy of one trust domain.
 #[derive(Clone, Debug)]
 pub struct Verifier {
     anchors: TrustAnchors,
@@ -22,16 +22,16 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// A verifier that believes what leads to `anchors`.
+    /// A verifier that trusts certificates with a path to `anchors`.
     pub fn new(anchors: TrustAnchors, policy: VerifyPolicy) -> Self {
         Self { anchors, policy }
     }
 
-    /// Verifies the Identity header fields of one request at `now`, with the certificates that `snapshot` knows.
+    /// Verifies the Identity header fields of one request at `now`, with the certificates of `snapshot`.
     ///
-    /// Cheap checks come first: a certificate is asked for only when nothing else is wrong with a field. If the answer
-    /// [does not stand](Verification::is_final), the caller fetches what is wanted and verifies again with a newer
-    /// snapshot.
+    /// Cheap checks come first: a certificate is requested only if all other checks of the field pass. If the
+    /// result is not [final](Verification::is_final), the caller fetches the wanted certificates and verifies
+    /// again with a newer snapshot.
     pub fn verify(&self, facts: &Facts<'_>, snapshot: &Snapshot, now: UnixTime) -> Verification {
         let (fields, excess) = facts.identities.split_at(facts.identities.len().min(MAX_IDENTITIES));
         let (mut one, mut several) = (<[(DecodeBuffer, DecodeBuffer); 1]>::default(), Vec::new());
@@ -72,8 +72,8 @@ impl Verifier {
     }
 }
 
-/// Looks at the Identity header fields of one request without asking who signed them, for those who explain rather than
-/// judge: what comes of the checks that need no certificate. That none of them fails means nothing for the caller.
+/// Makes the checks that need no certificate, for tools that explain a request. The signatures are not
+/// verified: a finding without a failure does not make the caller trusted.
 pub fn examine(facts: &Facts<'_>, policy: &VerifyPolicy, now: UnixTime) -> Vec<Finding> {
     let (fields, excess) = facts.identities.split_at(facts.identities.len().min(MAX_IDENTITIES));
     let (snapshot, mut buffers) = (Snapshot::default(), Vec::new());
@@ -85,7 +85,7 @@ pub fn examine(facts: &Facts<'_>, policy: &VerifyPolicy, now: UnixTime) -> Vec<F
     findings.chain(excess.iter().map(|_| Finding::beyond_limit())).collect()
 }
 
-/// All checks before the certificate; whether a diversion is among the fields.
+/// Makes all checks that need no certificate. Returns whether a field is a diversion.
 fn check_without_credentials(
     candidates: &mut [Candidate<'_>],
     facts: &Facts<'_>,
