@@ -1,4 +1,4 @@
-//! SHA-2 digests, by ring.
+//! SHA-2 digests. ring does the work.
 
 use ring::digest::{SHA256, SHA384, SHA512, digest};
 
@@ -11,7 +11,7 @@ pub(crate) enum Algorithm {
 }
 
 impl Algorithm {
-    /// The digest of `octets`: 32, 48 or 64 octets.
+    /// The digest of `octets`, with a length of 32, 48 or 64 octets.
     pub(crate) fn digest(self, octets: &[u8]) -> impl AsRef<[u8]> {
         let algorithm = match self {
             Self::Sha256 => &SHA256,

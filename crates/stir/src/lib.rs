@@ -1,8 +1,8 @@
-//! PASSporTs and STIR/SHAKEN for SIP: signing, verification, and the certificates behind both.
+//! PASSporTs and STIR/SHAKEN for SIP: signing, verification, and the certificates for both.
 //!
-//! The crate does no input or output and reads no clock: time, certificates and randomness for identifiers are given
-//! to it. A signing service needs a [`Signer`]; a verification service a [`Verifier`] for each trust domain, and a
-//! [`cert::Cache`] that says which certificates to fetch.
+//! The crate does no input or output and reads no clock. The caller provides the time, the certificates, and the
+//! random octets of identifiers. A signing service needs a [`Signer`]. A verification service needs a [`Verifier`] for
+//! each trust domain, and a [`cert::Cache`], which says which certificates to fetch.
 //!
 //! # Signing
 //!
@@ -40,7 +40,7 @@
 //! let mut verification = verifier.verify(&facts, &cache.snapshot(), now);
 //! for url in verification.wanted().to_vec() {
 //!     cache.want(&url, now);
-//!     cache.fetched(&url, now, Ok(Fetched::new(body))); // what an HTTPS client got
+//!     cache.fetched(&url, now, Ok(Fetched::new(body))); // the response of an HTTPS client
 //! }
 //! verification = verifier.verify(&facts, &cache.snapshot(), now).give_up();
 //! println!("{}", verification.verstat());
