@@ -1,4 +1,4 @@
-//! The certificate cache: what is fetched, when, and how long it is kept.
+//! The certificate cache: which URLs are fetched, when, and how long entries are kept.
 
 use std::time::Duration;
 
@@ -126,8 +126,8 @@ fn a_key_that_changed_behind_its_url_is_fetched_once_more() {
     assert_eq!(verification.reason(), Some(Reason::SignatureInvalid));
 }
 
-/// A provider that mends its chain, or puts another certificate in the place of a revoked one, is not refused until the
-/// cache would have asked by itself.
+/// A provider that repairs its chain, or replaces a revoked certificate, is verified again before the regular
+/// refresh of the cache.
 #[test]
 fn a_certificate_that_is_no_good_is_fetched_once_more() {
     let pki = Pki::new();

@@ -1,4 +1,4 @@
-//! One thing wrong with a certificate at a time, and what revocation lists do.
+//! Certificates with one fault each, and the effect of revocation lists.
 
 use attesta_stir::cert::{Cache, CacheConfig, Crl, CrlError, Fetched, Revocations, TrustAnchors};
 use attesta_stir::{
@@ -29,7 +29,7 @@ fn ordinary() -> CertificateParams {
     leaf("SHAKEN 1234", &spc("1234"))
 }
 
-/// Judges the ordinary call under a leaf made from `params`.
+/// Verifies the ordinary call with a leaf made from `params`.
 fn judged(pki: &Pki, params: &CertificateParams, key: &KeyPair) -> Option<Reason> {
     let token = forge::token(key, &forge::header(), &forge::payload());
     let fields = [IdentityField { token: token.as_bytes(), info: Some(URL), alg: None, ppt: Some("shaken") }];
@@ -156,7 +156,7 @@ fn delegates_speak_for_their_numbers() {
     }
 }
 
-/// What a server sends is cut off, however many empty certificates it makes of it.
+/// A chain with too many certificates is refused, even if the certificates are empty.
 #[test]
 fn a_bundle_holds_six_certificates() {
     use attesta_stir::cert::{CertificateChain, ChainError};
@@ -233,9 +233,9 @@ fn an_indirect_list_revokes_at_once_what_is_cached_already() {
     for (revoked, reason) in [
         (vec![(&leaf_issuer[..], true, &leaf)], Some(Reason::CertificateRevoked)),
         (vec![(&authority_issuer[..], true, &intermediate)], Some(Reason::CertificateRevoked)),
-        // The issuer of an entry holds for those after it that name none.
+        // An entry without an issuer has the issuer of the entry before.
         (vec![(&leaf_issuer[..], true, &other), (&[][..], false, &leaf)], Some(Reason::CertificateRevoked)),
-        // The first entry without an issuer is of the list's own.
+        // The first entry without an issuer has the issuer of the list.
         (vec![(&[][..], false, &leaf)], None),
         (vec![], None),
     ] {
@@ -246,7 +246,8 @@ fn an_indirect_list_revokes_at_once_what_is_cached_already() {
         assert_eq!(verification.reason(), reason, "{} entries", revoked.len());
         assert!(reason.is_none_or(|reason| reason.code() == 437));
     }
-    // A trust domain that the cache was not made for finds its path with each call, and its lists count all the same.
+    // The cache does not know this trust domain, so each verification finds the path itself. The domain's
+    // revocation lists apply too.
     let url = X5u::parse(URL, DEFAULT_PORTS).unwrap();
     let mut strange = Cache::new(CacheConfig::default(), Vec::new());
     strange.want(&url, now());

@@ -1,4 +1,4 @@
-//! Signatures that come from elsewhere, and later.
+//! Signatures from an external key, which arrive later.
 
 use attesta_stir::cert::CertificateChain;
 use attesta_stir::{Attestation, DEFAULT_PORTS, DetachedSigner, OrigId, Shaken, UnsignedError, Verdict, X5u};

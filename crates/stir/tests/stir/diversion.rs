@@ -176,8 +176,9 @@ fn opt_belongs_to_another_type() {
     }
 }
 
-/// Whoever sends eight diversions that all carry on each other is refused at once: the ways through them are not walked one
-/// by one, least of all before a certificate is wanted; and what `dest` names, with which each `div` is compared, has an end.
+/// A request with eight diversions that all divert each other is refused at once. The verifier does not walk
+/// each path through them, and requests no certificate. The number of identities in `dest`, which are
+/// compared with each `div`, is limited.
 #[test]
 fn diversions_that_all_lead_to_each_other_are_cheap() {
     let (call, key) = (Call::new(), rcgen::KeyPair::generate().unwrap());
@@ -200,8 +201,8 @@ fn diversions_that_all_lead_to_each_other_are_cheap() {
     }
 }
 
-/// Rich call data of the original call says nothing of who makes it: a diversion carries it on with the original, and does not
-/// stand on it alone.
+/// Rich call data of the original call does not attest the caller. A diversion includes it together with the
+/// original, but it is no end of a chain.
 #[test]
 fn what_does_not_vouch_for_the_caller_begins_no_chain() {
     let pki = Pki::new();

@@ -1,4 +1,4 @@
-//! What is put together from the request, and what is nested: compact form and `div-o`.
+//! PASSporTs in compact form and nested PASSporTs (`div-o`).
 
 use attesta_stir::{
     Attestation, Facts, Fingerprint, IdentityField, Reason, Verdict, Verification, Verifier, VerifyPolicy,
@@ -15,7 +15,7 @@ const FINGERPRINTS: &[Fingerprint<'static>] = &[
     Fingerprint { alg: "sha-256", digest: "02:1A:CC" },
 ];
 
-/// What the request says.
+/// The facts of a request.
 #[derive(Clone, Copy)]
 struct Said {
     orig: &'static str,
@@ -27,7 +27,7 @@ struct Said {
 
 const SAID: Said = Said { orig: CALLER, dest: CALLEE, target: TARGET, date: NOW, fingerprints: None };
 
-/// A provider whose key is at hand, and a request to judge.
+/// A provider whose certificate is in the snapshot, and a request to verify.
 struct Call {
     pki: Pki,
     key: KeyPair,
@@ -182,7 +182,7 @@ fn what_is_wrong_inside_is_wrong_outside() {
     assert_eq!(verification.reason(), Some(Reason::DivMissing));
 }
 
-/// All certificates are asked for at once.
+/// The verifier requests all certificates at once.
 #[test]
 fn the_certificates_of_all_that_is_nested_are_wanted() {
     let call = Call::new();
@@ -208,7 +208,8 @@ fn the_certificates_of_all_that_is_nested_are_wanted() {
     assert!(!verification.is_final() && verification.verdict() != Verdict::Pass);
 }
 
-/// RFC 9060 and ATIS-1000092: a delegate vouches for its numbers with base PASSporTs, and its provider signs `shaken`.
+/// RFC 9060 and ATIS-1000092: a delegate signs base PASSporTs for its numbers, and its provider signs
+/// `shaken`.
 #[test]
 fn a_delegate_does_not_sign_shaken() {
     let one = [&[0x30, 15, 0xa2, 13, 0x16, 11][..], b"12155551212"].concat();
@@ -223,7 +224,7 @@ fn a_delegate_does_not_sign_shaken() {
     assert_eq!(reason(&call, &shaken), None, "the knob");
 }
 
-/// `attest` means something in `shaken` only, whose signer is a provider: no other type lends it to a delegate.
+/// `attest` has a meaning only in `shaken`, which a provider signs. A delegate cannot use it in another type.
 #[test]
 fn no_other_type_attests() {
     let one = [&[0x30, 15, 0xa2, 13, 0x16, 11][..], b"12155551212"].concat();

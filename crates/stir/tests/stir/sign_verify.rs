@@ -1,4 +1,4 @@
-//! What is signed here verifies here, and nothing else does.
+//! Signed tokens verify, and changed tokens do not.
 
 use attesta_stir::cert::Snapshot;
 use attesta_stir::{
@@ -105,7 +105,8 @@ fn any_flipped_bit_of_the_token_is_refused() {
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
 
-    /// Whoever calls whom, at whatever attestation: what is signed verifies, and with one bit of it changed it does not.
+    /// For every caller, callee and attestation: a signed token verifies, and the token with one changed bit
+    /// does not.
     #[test]
     fn what_is_signed_verifies(
         caller in "[1-9][0-9]{6,14}",

@@ -1,4 +1,4 @@
-//! Vectors that others published: Project Wycheproof, the RFCs, TNAuthLists.
+//! Published vectors: Project Wycheproof, the RFCs, TNAuthLists.
 
 use attesta_stir::cert::{ClaimConstraints, TnAuthList, TnEntry};
 use attesta_stir::{SigningKey, VerifyingKey};
