@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_encoded_decodes() {
+    fn encoded_octets_decode_again() {
         for length in 0..40_u8 {
             let octets: Vec<u8> = (0..length).collect();
             let mut text = b"x".to_vec();

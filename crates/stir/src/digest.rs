@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_digest_of_nothing_is_the_known_one() {
+    fn the_digest_of_empty_input_is_known() {
         let empty = sha256(b"");
         assert_eq!(empty.get(..4), Some([0xe3, 0xb0, 0xc4, 0x42].as_slice()));
         assert_eq!(Algorithm::Sha256.digest(b"").as_ref(), empty);

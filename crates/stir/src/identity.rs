@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_found_in_every_form_they_are_sent_in() {
+    fn numbers_are_found_in_every_uri_form() {
         for uri in [
             "tel:+1-215-555-1212",
             "tel:+1(215)5551212;verstat=TN-Validation-Passed",
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_uris_are_refused() {
+    fn malformed_uris_are_refused() {
         for uri in ["", "sip:", "alice", "sip:a@", "sip:a%4@h", "sip:a@[::1", "1:x"] {
             assert_eq!(Identity::callee(uri.as_bytes(), &plan()), Err(IdentityError::Malformed), "{uri}");
         }

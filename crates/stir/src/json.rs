@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_texts_are_refused() {
+    fn malformed_texts_are_refused() {
         for text in [
             "",
             "{",
@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn duplicates_are_found_behind_escapes_too() {
+    fn duplicate_names_with_escapes_are_found() {
         for text in [r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":1}"#, r#"{"x":{"b":1,"c":2,"b":3}}"#] {
             assert_eq!(check(text), Err(JsonError::Duplicate), "{text}");
         }

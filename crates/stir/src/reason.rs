@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn the_profiles_differ_where_nothing_was_forged() {
+    fn the_profiles_differ_if_nothing_was_forged() {
         for (reason, ts24229, atis) in [
             (Reason::NoIdentity, Verstat::NoTnValidation, Verstat::NoTnValidation),
             (Reason::CertificateUnavailable, Verstat::NoTnValidation, Verstat::NoTnValidation),

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_makes_room() {
+    fn the_oldest_token_is_forgotten_first() {
         let mut set = ReplaySet::new(Duration::from_secs(60), 3);
         for token in [b"a.a.x", b"b.b.x", b"c.c.x", b"d.d.x"] {
             assert_eq!(set.observe(token, b"call", at(100)), Sighting::First);

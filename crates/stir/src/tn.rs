@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_refused() {
+    fn other_texts_than_numbers_are_refused() {
         assert_eq!(TelephoneNumber::parse("anonymous"), Err(NumberError::NotANumber));
         assert_eq!(TelephoneNumber::parse("1+2"), Err(NumberError::NotANumber));
         assert_eq!(TelephoneNumber::parse("\u{661}\u{662}"), Err(NumberError::NotANumber));
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_with_a_trunk_prefix_and_one_without() {
+    fn plans_with_and_without_a_trunk_prefix() {
         let france = DialPlan::new("33", "0", "00").unwrap().significant_digits(9..=9);
         assert_eq!(france.canonical(number("0123456789")).as_str(), "33123456789");
         assert_eq!(france.canonical(number("0044207946000")).as_str(), "44207946000");
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_is_made_of_digits() {
+    fn a_plan_accepts_only_digits() {
         assert!(DialPlan::new("", "1", "011").is_err());
         assert!(DialPlan::new("+1", "1", "011").is_err());
     }

@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_stays_the_same_however_it_is_written() {
+    fn different_spellings_are_the_same_host() {
         let url = parse("https://h.example/a").unwrap();
         for text in ["https://H.Example/b", "https://h.example.:8443/a"] {
             assert_eq!(url.folded_host(), parse(text).unwrap().folded_host(), "{text}");
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn equality_is_that_of_the_text() {
+    fn urls_are_equal_if_their_texts_are_equal() {
         assert_ne!(parse("https://h.example/a"), parse("https://H.example/a"));
         assert_ne!(parse("https://h.example/a"), parse("https://h.example:443/a"));
     }

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_extensions_are_refused() {
+    fn malformed_extensions_are_refused() {
         for hex in ["3000", "", "3009a0073005160369", "3009a3073005160369617 4", "3009800730051603696174"] {
             assert_eq!(
                 ClaimConstraints::from_enhanced_der(&octets(hex)),

@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn expires_counts_when_nothing_else_does_and_age_is_taken_off() {
+    fn expires_is_the_last_choice_and_age_is_subtracted() {
         let hour = Duration::from_secs(3600);
         let fetched = Fetched::new(b"").expires_in(hour).age(Duration::from_secs(600));
         assert_eq!(fetched.lifetime(), Some(Duration::from_secs(3000)));

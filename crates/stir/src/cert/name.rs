@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_printed_as_the_library_prints_them() {
+    fn names_have_the_text_of_x509_cert() {
         for name in [
             "CN=SHAKEN 1234,O=Example\\, Inc.,C=US",
             "CN=\\#1\\+2,OU=a\\;b,ST=NY,L=\\ x\\ ,STREET=1 Way",

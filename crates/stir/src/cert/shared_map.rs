@@ -149,7 +149,7 @@ mod tests {
         /// After any sequence of inserts and removals the map equals a `BTreeMap`, and clones stay as they
         /// were.
         #[test]
-        fn the_chunks_are_a_map(steps in proptest::collection::vec((0..600_u16, proptest::bool::weighted(0.6)), 0..3000)) {
+        fn the_map_equals_a_btree_map(steps in proptest::collection::vec((0..600_u16, proptest::bool::weighted(0.6)), 0..3000)) {
             let (mut chunks, mut map) = (SharedMap::default(), BTreeMap::new());
             let half = steps.len() / 2;
             let mut kept = None;

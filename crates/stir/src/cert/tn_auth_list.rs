@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn later_members_of_a_range_are_passed_over() {
+    fn later_members_of_a_range_are_ignored() {
         let mut der = vec![0x30, 16, 0xa1, 14, 0x30, 12, 0x16, 4];
         der.extend(b"1500");
         der.extend([2, 1, 100, 0x04, 1, 0]);
@@ -364,7 +364,7 @@ mod tests {
 
     /// The holder of an authority certificate chooses both lists.
     #[test]
-    fn long_lists_are_compared_in_one_walk() {
+    fn long_lists_are_compared_in_one_pass() {
         let start = |place: u64| (12_125_000_000 + 2 * place).to_string();
         let parent = list(&(0..3000).rev().map(|place| range(&start(place), 2)).collect::<Vec<_>>());
         let child = list(&(0..3000).map(|place| range(&start(place), 6000 - 2 * place)).collect::<Vec<_>>());

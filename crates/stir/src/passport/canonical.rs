@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_come_first_sorted_and_once() {
+    fn dest_is_sorted_without_duplicates() {
         let dest = ["sip:b@h", "tel:+3", "tel:+20", "sip:a@h", "tel:+3", "urn:service:sos"].map(identity);
         assert_eq!(
             written(|json| base(&dest, at(1_443_208_345), &identity("tel:+1"), json)),

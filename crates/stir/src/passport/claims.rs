@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_for_a_bounded_number_of_callees() {
+    fn dest_has_at_most_64_identities() {
         let parse = |callees: usize| {
             let callees = vec![r#""12155551213""#; callees].join(",");
             Claims::parse(format!(r#"{{"dest":{{"tn":[{callees}]}}}}"#).as_bytes()).map(drop)
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_types_are_told_from_missing_claims() {
+    fn wrong_types_and_missing_claims_differ() {
         for orig in [
             r#"{}"#,
             r#"{"tn":["1"]}"#,

@@ -426,7 +426,7 @@ fn priorities_messages_and_fingerprints() {
 }
 
 #[test]
-fn what_rides_along_does_not_hide_that_the_callers_own_failed() {
+fn other_types_do_not_hide_a_failed_caller_passport() {
     let bench = Bench::new();
     let rcd = bench.token(
         &forge::header().replace("shaken", "rcd"),
@@ -452,7 +452,7 @@ fn what_rides_along_does_not_hide_that_the_callers_own_failed() {
 }
 
 #[test]
-fn a_msg_vouches_for_who_sends_a_message_and_not_for_who_calls() {
+fn msg_attests_the_sender_of_a_message_but_no_caller() {
     let bench = Bench::new();
     let msg = bench.token(&forge::header().replace("shaken", "msg"), &forge::payload());
     let fields = [IdentityField { token: msg.as_bytes(), ppt: Some("msg"), ..field() }];

@@ -71,7 +71,7 @@ fn each_published_passport_fails_for_its_own_reason() {
 }
 
 #[test]
-fn each_example_of_the_rfcs_is_as_its_line_says() {
+fn each_example_of_the_rfcs_has_its_documented_result() {
     let Some(lines) = json_lines("testdata/stir/rfc_vectors.jsonl") else { return };
     let mut keys = 0;
     for line in &lines {
@@ -145,7 +145,7 @@ impl Provider {
 }
 
 #[test]
-fn published_media_keys_are_compared_and_put_together() {
+fn published_media_keys_are_compared_and_reconstructed() {
     let Some(file) = json("vectors/mky_vectors.json") else { return };
     let provider = Provider::new();
     for vector in file.as_array().unwrap() {
@@ -170,7 +170,7 @@ fn published_media_keys_are_compared_and_put_together() {
 }
 
 #[test]
-fn published_digests_of_rich_call_data_fit() {
+fn published_digests_of_rich_call_data_match() {
     let Some(file) = json("vectors/rcdi_vectors.json") else { return };
     let provider = Provider::new();
     for vector in file.as_array().unwrap() {
@@ -195,7 +195,7 @@ fn published_digests_of_rich_call_data_fit() {
 
 /// The roots of the policy administrator, for production and for tests, can be trust anchors.
 #[test]
-fn the_administrators_roots_are_anchors() {
+fn the_roots_of_the_administrator_are_anchors() {
     for name in ["STI-PA_ROOT.pem", "STI-PA_STAGING_ROOT.pem"] {
         let Some(file) = path(&format!("vectors/sti-pa/{name}")) else { return };
         let anchors = TrustAnchors::from_pem(&std::fs::read(file).unwrap()).unwrap();

@@ -10,7 +10,7 @@ use crate::support::{URL, field, now, signed, snapshot, verify};
 use crate::vectors::entry;
 
 #[test]
-fn every_real_certificate_is_read_and_its_numbers_are_those_of_the_manifest() {
+fn real_certificates_have_the_tn_auth_lists_of_the_manifest() {
     let Some(manifest) = json_lines("testdata/stir/real_certs/certs.jsonl") else { return };
     let mut malformed = 0;
     for item in &manifest {
@@ -87,7 +87,7 @@ fn a_real_bundle_is_a_chain() {
 
 /// From a testbed: a P-256 leaf directly below an RSA root, without a key usage.
 #[test]
-fn a_leaf_that_an_rsa_root_signed_is_believed() {
+fn a_leaf_signed_by_an_rsa_root_is_trusted() {
     let read = |name: &str| text(&format!("testdata/stir/asterisk_testsuite/keys/{name}"));
     let (Some(leaf), Some(key)) = (read("SPAST1/SPAST1-cert.pem"), read("SPAST1/SPAST1-key.pem")) else {
         return;
@@ -145,7 +145,7 @@ fn each_profile_fault_is_found() {
 
 /// The lint has a finding for most certificates in use, and an error for only a few.
 #[test]
-fn real_certificates_break_the_profile_and_are_usable() {
+fn real_certificates_break_the_profile_but_are_usable() {
     let Some(manifest) = json_lines("testdata/stir/real_certs/certs.jsonl") else { return };
     let (mut errors, mut clean) = (0, 0);
     for item in &manifest {
