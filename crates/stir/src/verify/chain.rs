@@ -64,11 +64,11 @@ pub(super) fn confirm(candidates: &mut [Candidate<'_>], facts: &Facts<'_>) {
 /// ignored, so the chain is ignored too (RFC 8946 section 4.2, step 5).
 fn original_is_unsupported(candidates: &[Candidate<'_>]) -> bool {
     let is = |candidate: &Candidate<'_>, result| candidate.finding.result == result;
-    let passed_over = FindingResult::Ignored(Reason::UnsupportedPpt);
-    candidates.iter().any(|candidate| is(candidate, passed_over))
+    let ignored = FindingResult::Ignored(Reason::UnsupportedPpt);
+    candidates.iter().any(|candidate| is(candidate, ignored))
         && candidates
             .iter()
-            .all(|candidate| candidate.finding.ppt == Some(Ppt::Div) || is(candidate, passed_over))
+            .all(|candidate| candidate.finding.ppt == Some(Ppt::Div) || is(candidate, ignored))
 }
 
 /// Which fields are part of a complete chain of usable fields.
@@ -89,27 +89,28 @@ fn linked(
         .collect();
     // Compare each pair once. The sender chooses the number of paths, and that number grows faster than the
     // number of fields.
-    let earlier: SmallVec<[u8; 8]> = links.iter().map(|link| Link::earlier(link.as_ref(), &links)).collect();
-    let every = |holds: &dyn Fn(&Link<'_>) -> bool| {
-        let held = links.iter().map(|link| link.as_ref().is_some_and(holds));
-        held.zip(BITS).fold(0, |set, (holds, bit)| if holds { set | bit } else { set })
+    let diverted: SmallVec<[u8; 8]> =
+        links.iter().map(|link| Link::diverted_by(link.as_ref(), &links)).collect();
+    let all_that = |holds: &dyn Fn(&Link<'_>) -> bool| {
+        let flags = links.iter().map(|link| link.as_ref().is_some_and(holds));
+        flags.zip(BITS).fold(0, |set, (holds, bit)| if holds { set | bit } else { set })
     };
-    let mut reaches_original = every(&|link| !link.diversion && link.vouches);
+    let mut reaches_original = all_that(&|link| !link.diversion && link.vouches);
     for _ in &links {
-        for (earlier, bit) in earlier.iter().zip(BITS) {
-            if earlier & reaches_original != 0 {
+        for (diverted, bit) in diverted.iter().zip(BITS) {
+            if diverted & reaches_original != 0 {
                 reaches_original |= bit;
             }
         }
     }
     // Fields that do not attest the caller are diverted together with the original, but cannot be the end of
     // a chain.
-    let others = every(&|link| !link.vouches);
-    let mut reached = reaches_original & every(&|link| link.diversion && link.passport.names(target));
+    let others = all_that(&|link| !link.vouches);
+    let mut reached = reaches_original & all_that(&|link| link.diversion && link.passport.names(target));
     for _ in &links {
-        for (earlier, bit) in earlier.iter().zip(BITS) {
+        for (diverted, bit) in diverted.iter().zip(BITS) {
             if reached & bit != 0 {
-                reached |= earlier & (reaches_original | others);
+                reached |= diverted & (reaches_original | others);
             }
         }
     }
@@ -129,18 +130,14 @@ struct Link<'a> {
 
 impl Link<'_> {
     /// The set of fields that `link` diverts, empty if `link` is not a diversion.
-    fn earlier(link: Option<&Self>, links: &[Option<Self>]) -> u8 {
+    fn diverted_by(link: Option<&Self>, links: &[Option<Self>]) -> u8 {
         let Some(link) = link.filter(|link| link.diversion) else { return 0 };
-        let carried_on = links.iter().map(|earlier| earlier.as_ref().is_some_and(|own| link.carries_on(own)));
-        carried_on.zip(BITS).fold(0, |set, (carried_on, bit)| if carried_on { set | bit } else { set })
-    }
-
-    /// Whether this diverts the call of `earlier`: both have the same `orig`, and the `dest` of `earlier`
-    /// contains this `div`.
-    fn carries_on(&self, earlier: &Self) -> bool {
-        let (own, other) = (&self.passport.claims, &earlier.passport.claims);
-        let same_caller = own.orig.get().zip(other.orig.get()).is_some_and(|(own, other)| own.same(&other));
-        let diverted = own.div.get().zip(other.dest.get());
-        same_caller && diverted.is_some_and(|(div, dest)| dest.any(|named| named.same(&div)))
+        let diverts =
+            |other: &Option<Self>| other.as_ref().is_some_and(|own| link.passport.diverts(own.passport));
+        links
+            .iter()
+            .map(diverts)
+            .zip(BITS)
+            .fold(0, |set, (diverts, bit)| if diverts { set | bit } else { set })
     }
 }

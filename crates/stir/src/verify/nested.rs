@@ -73,7 +73,7 @@ fn inner_finding(
     let mut buffers = Default::default();
     let mut inner = Candidate::new(&field, facts, context.policy, context.snapshot, &mut buffers);
     inner.check_alone(facts, context.policy, context.now);
-    let linked = inner.passport.as_ref().is_none_or(|inner| is_diverted(outer, inner));
+    let linked = inner.passport.as_ref().is_none_or(|inner| outer.diverts(inner));
     inner.finding.record(Check::Dest, if linked { Ok(()) } else { Err(Reason::NestedMismatch) });
     match (inner.finding.ppt, depth) {
         (Some(Ppt::DivO), 0) => return failed(Reason::NestedMalformed),
@@ -88,15 +88,6 @@ fn inner_finding(
         }
     }
     inner.finding
-}
-
-/// Whether `outer` diverts the call of `inner`: both have the same `orig`, and the `dest` of `inner` contains
-/// the `div` of `outer`.
-fn is_diverted(outer: &Passport<'_>, inner: &Passport<'_>) -> bool {
-    let (own, other) = (&outer.claims, &inner.claims);
-    let same_caller = own.orig.get().zip(other.orig.get()).is_some_and(|(own, other)| own.same(&other));
-    let diverted = own.div.get().zip(other.dest.get());
-    same_caller && diverted.is_some_and(|(div, dest)| dest.any(|named| named.same(&div)))
 }
 
 /// The `x5u` of a nested token. No header field repeats it.

@@ -183,6 +183,15 @@ impl<'a> Passport<'a> {
             .is_some_and(|dest| dest.any(|named| callees.iter().any(|callee| named.is(callee))))
     }
 
+    /// Whether this diverts the call of `original`: both have the same `orig`, and the `dest` of `original`
+    /// contains this `div`.
+    pub(super) fn diverts(&self, original: &Self) -> bool {
+        let (own, other) = (&self.claims, &original.claims);
+        let same_caller = own.orig.get().zip(other.orig.get()).is_some_and(|(own, other)| own.same(&other));
+        let diverted = own.div.get().zip(other.dest.get());
+        same_caller && diverted.is_some_and(|(div, dest)| dest.any(|named| named.same(&div)))
+    }
+
     /// In full form only `iat` decides. A Date that was changed on the way has no effect (RFC 8224 section
     /// 6.2, step 4).
     pub(super) fn check_freshness(
