@@ -3,14 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// How far the signing provider vouches for the caller number (RFC 8588 section 4, ATIS-1000074).
+/// How far the signing provider attests the caller number (RFC 8588 section 4, ATIS-1000074).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Attestation {
-    /// Full: it knows the customer and the customer's right to the number.
+    /// Full: the provider knows the customer and the customer's right to the number.
     A,
-    /// Partial: it knows the customer only.
+    /// Partial: the provider knows the customer, but not the right to the number.
     B,
-    /// Gateway: it knows neither, the call came in from elsewhere.
+    /// Gateway: the provider knows neither. The call came from another network.
     C,
 }
 
@@ -34,7 +34,7 @@ impl fmt::Display for Attestation {
 impl FromStr for Attestation {
     type Err = UnknownAttestation;
 
-    /// Reads the upper-case letter; nothing else is an attestation level.
+    /// Reads the upper-case letter. No other text is an attestation level.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "A" => Ok(Self::A),
@@ -45,7 +45,7 @@ impl FromStr for Attestation {
     }
 }
 
-/// A text that is none of `A`, `B` and `C`.
+/// The text is not `A`, `B` or `C`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownAttestation;
 
@@ -57,12 +57,12 @@ impl fmt::Display for UnknownAttestation {
 
 impl std::error::Error for UnknownAttestation {}
 
-/// The origination identifier: a UUID that only its maker can relate to a call (RFC 8588 sections 5 and 10).
+/// The origination identifier: a UUID that only the signer can relate to a call (RFC 8588 sections 5 and 10).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrigId([u8; 16]);
 
 impl OrigId {
-    /// A UUID of version 4 (RFC 4122 section 4.4) from 16 random octets.
+    /// Makes a version 4 UUID (RFC 4122 section 4.4) from 16 random octets.
     pub fn from_random(random: [u8; 16]) -> Self {
         let mut value = u128::from_be_bytes(random);
         value = value & !(0xf << 76) | (4 << 76);
@@ -75,7 +75,7 @@ impl OrigId {
         &self.0
     }
 
-    /// The lower-case text with hyphens, as ASCII.
+    /// The UUID as lower-case text with hyphens, in ASCII.
     pub(crate) fn text(&self) -> [u8; 36] {
         let mut text = [b'-'; 36];
         let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble };
@@ -106,8 +106,8 @@ impl fmt::Debug for OrigId {
 impl FromStr for OrigId {
     type Err = NotAUuid;
 
-    /// Reads the text form of any UUID version, in either case: deployed origination identifiers are not always
-    /// of version 4.
+    /// Reads the text form of a UUID of any version, in upper or lower case. Some deployed origination
+    /// identifiers are not of version 4.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text: &[u8; 36] = text.as_bytes().try_into().map_err(|_| NotAUuid)?;
         let hyphens = [8, 13, 18, 23];
@@ -125,8 +125,8 @@ impl FromStr for OrigId {
     }
 }
 
-/// The value of each hexadecimal digit, [`NO_DIGIT`] for any other octet.
-#[expect(clippy::indexing_slicing, reason = "it is evaluated when it is compiled")]
+/// The value of each hexadecimal digit. Every other octet maps to [`NO_DIGIT`].
+#[expect(clippy::indexing_slicing, reason = "the compiler evaluates it")]
 static NIBBLES: [u8; 256] = {
     let mut table = [NO_DIGIT; 256];
     let mut digit = 0;
@@ -139,7 +139,7 @@ static NIBBLES: [u8; 256] = {
 };
 const NO_DIGIT: u8 = 0x80;
 
-/// A text that is no UUID.
+/// The text is not a UUID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotAUuid;
 

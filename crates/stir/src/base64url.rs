@@ -1,29 +1,29 @@
-//! The base64 forms of RFC 4648 that PASSporTs use, by the `base64` crate.
+//! The base64 forms of RFC 4648 that PASSporTs use. The `base64` crate does the work.
 
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{DecodeSliceError, Engine, alphabet};
 
-/// A place for decoded octets: PASSporTs of ordinary size fit without an allocation.
-pub(crate) struct Scratch {
+/// A buffer for decoded octets. Parts of an ordinary PASSporT fit without an allocation.
+pub(crate) struct DecodeBuffer {
     inline: [u8; INLINE],
-    spilled: Vec<u8>,
+    heap: Vec<u8>,
     length: usize,
 }
 
 const INLINE: usize = 384;
 
-impl Scratch {
+impl DecodeBuffer {
     pub(crate) fn new() -> Self {
-        Self { inline: [0; INLINE], spilled: Vec::new(), length: 0 }
+        Self { inline: [0; INLINE], heap: Vec::new(), length: 0 }
     }
 
-    /// The octets that were decoded last.
+    /// The octets of the last decoding.
     pub(crate) fn as_slice(&self) -> &[u8] {
-        let place = if self.spilled.is_empty() { self.inline.as_slice() } else { &self.spilled };
+        let place = if self.heap.is_empty() { self.inline.as_slice() } else { &self.heap };
         place.get(..self.length).unwrap_or_default()
     }
 
-    /// Holds a copy of `octets`.
+    /// Replaces the content with a copy of `octets`.
     pub(crate) fn fill(&mut self, octets: &[u8]) {
         for (place, octet) in self.place(octets.len()).iter_mut().zip(octets) {
             *place = *octet;
@@ -31,24 +31,24 @@ impl Scratch {
         self.length = octets.len();
     }
 
-    /// Room for `length` octets.
+    /// Returns a buffer of at least `length` octets.
     fn place(&mut self, length: usize) -> &mut [u8] {
-        self.spilled.clear();
+        self.heap.clear();
         if length <= INLINE {
             return &mut self.inline;
         }
-        self.spilled.resize(length, 0);
-        &mut self.spilled
+        self.heap.resize(length, 0);
+        &mut self.heap
     }
 }
 
-impl Default for Scratch {
+impl Default for DecodeBuffer {
     fn default() -> Self {
         Self::new()
     }
 }
 
-/// base64url without padding, with zero trailing bits: the only form of RFC 7515 section 2.
+/// base64url without padding and with zero trailing bits, as RFC 7515 section 2 requires.
 const URL: GeneralPurpose = GeneralPurpose::new(
     &alphabet::URL_SAFE,
     GeneralPurposeConfig::new()
@@ -65,23 +65,23 @@ const STANDARD: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Which deviations from base64url are let through. Signatures cover the received text in any case.
+/// The accepted deviations from base64url. The signature always covers the received text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tolerance {
-    /// `+` and `/` for `-` and `_`.
+    /// Accept `+` and `/` in place of `-` and `_`.
     pub(crate) standard: bool,
-    /// `=` at the end.
+    /// Accept `=` at the end.
     pub(crate) padding: bool,
 }
 
-/// What is wrong with a text that should be base64url.
+/// Why a text is not base64url.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Base64Error {
-    /// The alphabet is that of standard base64.
+    /// The text uses the alphabet of standard base64.
     Standard,
-    /// There is padding.
+    /// The text has padding.
     Padding,
-    /// It is no base64 at all, or its last character carries bits that mean nothing.
+    /// The text is not base64, or the unused bits of its last character are not zero.
     Malformed,
 }
 
@@ -94,7 +94,7 @@ pub(crate) fn encode(octets: &[u8], out: &mut Vec<u8>) {
     out.truncate(start + length);
 }
 
-/// Replaces what stands in `out` from `start` on by its base64url form.
+/// Replaces the octets of `out` from `start` to the end with their base64url form.
 pub(crate) fn encode_tail(out: &mut Vec<u8>, start: usize) {
     let end = out.len();
     out.resize(end + encoded_length(end.saturating_sub(start)), 0);
@@ -109,15 +109,15 @@ fn encoded_length(octets: usize) -> usize {
     octets.div_ceil(3) * 4
 }
 
-/// Replaces the content of `out` by the octets that `text` stands for.
-pub(crate) fn decode(text: &[u8], tolerance: Tolerance, out: &mut Scratch) -> Result<(), Base64Error> {
+/// Decodes `text` and replaces the content of `out` with the result.
+pub(crate) fn decode(text: &[u8], tolerance: Tolerance, out: &mut DecodeBuffer) -> Result<(), Base64Error> {
     match decode_with(&URL, text, out) {
         Ok(()) => Ok(()),
         Err(()) => decode_deviating(text, tolerance, out),
     }
 }
 
-/// Decodes a signature: `N` octets, up to 64, and no more.
+/// Decodes a signature of exactly `N` octets, at most 64. Returns `None` if the length differs.
 pub(crate) fn decode_exact<const N: usize>(
     text: &[u8],
     tolerance: Tolerance,
@@ -126,13 +126,13 @@ pub(crate) fn decode_exact<const N: usize>(
     if let Ok(length) = URL.decode_slice(text, &mut place) {
         return Ok(place.get(..length).and_then(|octets| octets.try_into().ok()));
     }
-    let mut octets = Scratch::new();
+    let mut octets = DecodeBuffer::new();
     decode(text, tolerance, &mut octets)?;
     Ok(octets.as_slice().try_into().ok())
 }
 
-/// Decodes standard base64, padded or not.
-pub(crate) fn decode_standard(text: &[u8], out: &mut Scratch) -> Result<(), Base64Error> {
+/// Decodes standard base64 with or without padding.
+pub(crate) fn decode_standard(text: &[u8], out: &mut DecodeBuffer) -> Result<(), Base64Error> {
     decode_with(&STANDARD, text, out).map_err(|()| Base64Error::Malformed)
 }
 
@@ -141,8 +141,8 @@ pub(crate) fn decode_pem(text: &[u8]) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
 }
 
-/// The slow path: says what is wrong, or lets it through if the operator asked for that.
-fn decode_deviating(text: &[u8], tolerance: Tolerance, out: &mut Scratch) -> Result<(), Base64Error> {
+/// The slow path: decodes an accepted deviation, or returns the reason why the text is refused.
+fn decode_deviating(text: &[u8], tolerance: Tolerance, out: &mut DecodeBuffer) -> Result<(), Base64Error> {
     let unpadded = text.iter().rposition(|octet| *octet != b'=').map_or(0, |last| last + 1);
     let (body, padding) = text.split_at_checked(unpadded).unwrap_or((text, &[]));
     let standard = body.iter().any(|octet| matches!(octet, b'+' | b'/'));
@@ -169,7 +169,7 @@ fn decode_deviating(text: &[u8], tolerance: Tolerance, out: &mut Scratch) -> Res
     decode_with(&URL, &url, out).map_err(|()| Base64Error::Malformed)
 }
 
-fn decode_with(engine: &GeneralPurpose, text: &[u8], out: &mut Scratch) -> Result<(), ()> {
+fn decode_with(engine: &GeneralPurpose, text: &[u8], out: &mut DecodeBuffer) -> Result<(), ()> {
     match engine.decode_slice(text, out.place(text.len().div_ceil(4) * 3)) {
         Ok(length) => {
             out.length = length;
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     fn decoded(text: &str, tolerance: Tolerance) -> Result<Vec<u8>, Base64Error> {
-        let mut out = Scratch::new();
+        let mut out = DecodeBuffer::new();
         decode(text.as_bytes(), tolerance, &mut out)?;
         Ok(out.as_slice().to_vec())
     }
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_encoded_decodes() {
+    fn encoded_octets_decode_again() {
         for length in 0..40_u8 {
             let octets: Vec<u8> = (0..length).collect();
             let mut text = b"x".to_vec();

@@ -1,24 +1,24 @@
-//! Signing with a key that is elsewhere: in a hardware module or a key service, which may answer later.
+//! Signing with a key in a hardware module or a key service, which may answer later.
 
 use std::fmt;
 
 use rustls_pki_types::UnixTime;
 
 use crate::base64url;
-use crate::cert::CertificateChain;
+use crate::cert::bundle::CertificateChain;
 use crate::digest::sha256;
 use crate::es256::{SIGNATURE_LENGTH, VerifyingKey};
-use crate::sign::{Certified, Shaken, SignError, SignerError};
+use crate::sign::{Shaken, SignError, SignerError, SigningCertificate};
 use crate::x5u::X5u;
 
-/// A certificate whose key is elsewhere: prepares what is to be signed, and puts the signature in its place.
+/// A certificate whose key is in another place. It prepares the message to sign and adds the signature.
 #[derive(Debug)]
 pub struct DetachedSigner {
-    certified: Certified,
+    certified: SigningCertificate,
     key: VerifyingKey,
 }
 
-/// A PASSporT that lacks its signature.
+/// A PASSporT without its signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unsigned {
     message: Vec<u8>,
@@ -26,32 +26,32 @@ pub struct Unsigned {
     key: VerifyingKey,
 }
 
-/// The signature is not that of the certificate's key over the message.
+/// The certificate's key did not make the signature over the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnsignedError;
 
 impl fmt::Display for UnsignedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the signature is not that of the certificate's key")
+        f.write_str("the certificate's key did not make the signature")
     }
 }
 
 impl std::error::Error for UnsignedError {}
 
 impl DetachedSigner {
-    /// Takes a chain whose leaf is fit for signing PASSporTs. `x5u` is where verifiers will find it.
+    /// Takes a chain whose leaf may sign PASSporTs. `x5u` is the URL at which verifiers find the chain.
     ///
     /// # Errors
-    /// When the leaf is not fit for that or is not valid at `now`.
+    /// If the leaf may not sign PASSporTs or is not valid at `now`.
     pub fn new(chain: &CertificateChain, x5u: X5u, now: UnixTime) -> Result<Self, SignerError> {
-        let (certified, key) = Certified::new(chain, x5u, now)?;
+        let (certified, key) = SigningCertificate::new(chain, x5u, now)?;
         Ok(Self { certified, key })
     }
 
     /// Writes a `shaken` PASSporT up to its signature.
     ///
     /// # Errors
-    /// When the claims name nobody, or the certificate is not valid at their time.
+    /// If `dest` is empty, or if the certificate is not valid at `iat`.
     pub fn prepare_shaken(&self, claims: &Shaken<'_>) -> Result<Unsigned, SignError> {
         let (message, parameters) = self.certified.unsigned_shaken(claims)?;
         Ok(Unsigned { message, parameters, key: self.key })
@@ -59,7 +59,7 @@ impl DetachedSigner {
 }
 
 impl Unsigned {
-    /// What is to be signed with ECDSA on P-256 and SHA-256.
+    /// The message to sign with ECDSA on P-256 and SHA-256.
     pub fn message(&self) -> &[u8] {
         &self.message
     }
@@ -69,11 +69,11 @@ impl Unsigned {
         sha256(&self.message)
     }
 
-    /// The value of the Identity header field, with `signature`: r and s, 32 octets each. The signature is checked, so that
-    /// no call leaves with one that verifiers refuse.
+    /// Returns the value of the Identity header field with `signature`: r and s, 32 octets each. The
+    /// signature is checked here, because verifiers would refuse a call with a wrong signature.
     ///
     /// # Errors
-    /// When the signature is not that of the certificate's key.
+    /// If the certificate's key did not make the signature.
     pub fn finish(mut self, signature: &[u8; SIGNATURE_LENGTH]) -> Result<Vec<u8>, UnsignedError> {
         if !self.key.verify(&self.message, signature) {
             return Err(UnsignedError);

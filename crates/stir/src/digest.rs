@@ -1,4 +1,4 @@
-//! SHA-2 digests, by ring.
+//! SHA-2 digests. ring does the work.
 
 use ring::digest::{SHA256, SHA384, SHA512, digest};
 
@@ -11,7 +11,7 @@ pub(crate) enum Algorithm {
 }
 
 impl Algorithm {
-    /// The digest of `octets`: 32, 48 or 64 octets.
+    /// The digest of `octets`, with a length of 32, 48 or 64 octets.
     pub(crate) fn digest(self, octets: &[u8]) -> impl AsRef<[u8]> {
         let algorithm = match self {
             Self::Sha256 => &SHA256,
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_digest_of_nothing_is_the_known_one() {
+    fn the_digest_of_empty_input_is_known() {
         let empty = sha256(b"");
         assert_eq!(empty.get(..4), Some([0xe3, 0xb0, 0xc4, 0x42].as_slice()));
         assert_eq!(Algorithm::Sha256.digest(b"").as_ref(), empty);

@@ -1,4 +1,5 @@
-//! ES256 (RFC 7518 section 3.4): ECDSA over P-256 with SHA-256 and the 64-octet r||s form, by ring.
+//! ES256 (RFC 7518 section 3.4): ECDSA over P-256 with SHA-256 and the 64-octet r||s form. ring does the
+//! work.
 
 use std::fmt;
 
@@ -7,12 +8,12 @@ use ring::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey,
 };
 
-use crate::cert::private_key::{self, PrivateKey};
+use crate::cert::private_key::{self, KeyError, PrivateKey};
 
 /// The length of an ES256 signature in octets.
 pub(crate) const SIGNATURE_LENGTH: usize = 64;
 
-/// A P-256 private key with its public half. It is never printed.
+/// A P-256 private key with its public key. `Debug` does not show the private key.
 pub struct SigningKey {
     pair: EcdsaKeyPair,
     random: SystemRandom,
@@ -23,7 +24,8 @@ impl SigningKey {
     /// Reads the first `PRIVATE KEY` (PKCS#8) or `EC PRIVATE KEY` (SEC1) of a PEM text.
     ///
     /// # Errors
-    /// When there is no such key, when it is not of P-256, or when its public half is absent or does not fit.
+    /// If there is no such key, if it is not a P-256 key, or if its public key is absent or does not belong
+    /// to it.
     pub fn from_pem(pem: &[u8]) -> Result<Self, KeyError> {
         private_key::from_pem(pem, Self::from_private)
     }
@@ -36,13 +38,13 @@ impl SigningKey {
         Self::from_private(&private_key::from_pkcs8(der)?)
     }
 
-    /// Signs `message`: r||s, 64 octets. ring draws the nonce from the operating system, so two signatures over the
-    /// same message differ.
+    /// Signs `message` and returns r||s, 64 octets. ring takes the nonce from the operating system, so two
+    /// signatures of the same message differ.
     pub(crate) fn sign(&self, message: &[u8]) -> Result<impl AsRef<[u8]> + use<>, SigningFailed> {
         self.pair.sign(&self.random, message).map_err(|_| SigningFailed)
     }
 
-    /// The public half.
+    /// The public key.
     pub fn verifying_key(&self) -> &VerifyingKey {
         &self.public
     }
@@ -74,8 +76,8 @@ pub struct VerifyingKey([u8; POINT_LENGTH]);
 const POINT_LENGTH: usize = 65;
 
 impl VerifyingKey {
-    /// Takes an uncompressed point (SEC1 section 2.3.3): 65 octets that begin with 4. That it lies on the curve is
-    /// checked with each signature.
+    /// Takes an uncompressed point (SEC1 section 2.3.3): 65 octets, of which the first is 4. Each use of the
+    /// key checks that the point lies on the curve.
     pub fn from_point(point: &[u8]) -> Option<Self> {
         let point: [u8; POINT_LENGTH] = point.try_into().ok()?;
         (point.first() == Some(&4)).then_some(Self(point))
@@ -86,13 +88,13 @@ impl VerifyingKey {
         &self.0
     }
 
-    /// Whether `signature` (r||s, 64 octets) is this key's over `message`.
+    /// Whether this key made `signature` (r||s, 64 octets) over `message`.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &self.0).verify(message, signature).is_ok()
     }
 }
 
-/// Shows the first octets of the point, enough to tell two keys apart.
+/// Shows the first octets of the point, enough to distinguish two keys.
 impl fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("VerifyingKey(")?;
@@ -102,40 +104,3 @@ impl fmt::Debug for VerifyingKey {
         f.write_str("..)")
     }
 }
-
-/// Why a private key cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum KeyError {
-    /// The text holds no PEM block of a private key.
-    NoKey,
-    /// The key is encrypted.
-    Encrypted,
-    /// The DER inside is broken.
-    Malformed,
-    /// The key is not an elliptic-curve key of P-256.
-    NotP256,
-    /// The file does not carry the public half.
-    NoPublicKey,
-    /// The public half does not belong to the private one.
-    Mismatch,
-}
-
-impl fmt::Display for KeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoKey => "there is no PEM block PRIVATE KEY or EC PRIVATE KEY",
-            Self::Encrypted => {
-                "the private key is encrypted; decrypt it with: openssl pkcs8 -in KEY -nocrypt"
-            }
-            Self::Malformed => "the private key is not well-formed DER",
-            Self::NotP256 => "the private key is not a P-256 key; ES256 needs one",
-            Self::NoPublicKey => {
-                "the private key lacks its public half; write it again with: openssl pkey -in KEY -out KEY"
-            }
-            Self::Mismatch => "the public half of the private key does not belong to it",
-        })
-    }
-}
-
-impl std::error::Error for KeyError {}

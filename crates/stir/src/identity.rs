@@ -1,10 +1,10 @@
-//! Identities as PASSporTs name them: a telephone number or a URI (RFC 8224 section 8).
+//! Identities in PASSporTs: telephone numbers and URIs (RFC 8224 section 8).
 
 use std::fmt;
 
 use crate::tn::{DialPlan, TelephoneNumber};
 
-/// The canonical identity of a caller or a callee: what `orig` and `dest` hold.
+/// The canonical identity of a caller or a callee, as `orig` and `dest` hold it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Identity {
     /// A telephone number (`tn`), RFC 8224 section 8.3.
@@ -14,33 +14,33 @@ pub enum Identity {
 }
 
 impl Identity {
-    /// The caller behind a From or P-Asserted-Identity URI. A number that cannot be made global counts as a URI
-    /// (RFC 8224 section 8.1, last paragraph), except in a `tel:` URI, which has no other form.
+    /// The caller in a From or P-Asserted-Identity URI. A number that has no global form is treated as a URI
+    /// (RFC 8224 section 8.1, last paragraph). A `tel:` URI stays a number, because it has no other form.
     ///
     /// # Errors
-    /// When `uri` is no URI that an identity can be taken from.
+    /// If `uri` has no identity.
     pub fn caller(uri: &[u8], plan: &DialPlan) -> Result<Self, IdentityError> {
-        let parts = Parts::split(uri)?;
+        let parts = UriParts::split(uri)?;
         match parts.number(plan) {
             Some(number) if number.is_global() || parts.kind == Kind::Tel => Ok(Self::Tn(number)),
             Some(_) | None => parts.normalised().map(Self::Uri),
         }
     }
 
-    /// The callee behind a To or Request-URI. Service codes and emergency numbers stay numbers in their national
-    /// form, `urn:service:sos` stays a URI (RFC 8224 section 8.3, RFC 9027 section 3).
+    /// The callee in a To or Request-URI. Service codes and emergency numbers stay numbers in their national
+    /// form. `urn:service:sos` stays a URI (RFC 8224 section 8.3, RFC 9027 section 3).
     ///
     /// # Errors
-    /// When `uri` is no URI that an identity can be taken from.
+    /// If `uri` has no identity.
     pub fn callee(uri: &[u8], plan: &DialPlan) -> Result<Self, IdentityError> {
-        let parts = Parts::split(uri)?;
+        let parts = UriParts::split(uri)?;
         match parts.number(plan) {
             Some(number) => Ok(Self::Tn(number)),
             None => parts.normalised().map(Self::Uri),
         }
     }
 
-    /// The number, if it is one.
+    /// The telephone number, if the identity is one.
     pub fn tn(&self) -> Option<&TelephoneNumber> {
         match self {
             Self::Tn(number) => Some(number),
@@ -55,7 +55,7 @@ impl From<TelephoneNumber> for Identity {
     }
 }
 
-/// Digits or the URI, as the wire and the call record show them.
+/// The digits or the URI, for the wire and the call record.
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -65,10 +65,10 @@ impl fmt::Display for Identity {
     }
 }
 
-/// A URI in the canonical form of RFC 8224 section 8.5: `sip:user@host` in lower case, without password, port,
-/// parameters and headers. Made of visible ASCII without quotes, so it stands in JSON as it is.
+/// A URI in the canonical form of RFC 8224 section 8.5: `sip:user@host` in lower case, without password,
+/// port, parameters and headers. The text is visible ASCII without quotes, so JSON needs no escapes.
 ///
-/// `Debug` shows the scheme and the host only.
+/// `Debug` shows only the scheme and the host.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdentityUri(Box<str>);
 
@@ -76,9 +76,9 @@ impl IdentityUri {
     /// Normalises `text`.
     ///
     /// # Errors
-    /// When it is no URI that an identity can be taken from.
+    /// If `text` has no identity.
     pub fn parse(text: &str) -> Result<Self, IdentityError> {
-        Parts::split(text.as_bytes())?.normalised()
+        UriParts::split(text.as_bytes())?.normalised()
     }
 
     /// The canonical text.
@@ -86,10 +86,10 @@ impl IdentityUri {
         &self.0
     }
 
-    /// Whether `text` is the same URI once it is normalised.
+    /// Whether `text` is the same URI after normalisation.
     pub fn matches(&self, text: &str) -> bool {
         text == self.as_str()
-            || Parts::split(text.as_bytes())
+            || UriParts::split(text.as_bytes())
                 .and_then(|parts| parts.normalised())
                 .is_ok_and(|uri| uri == *self)
     }
@@ -111,23 +111,23 @@ impl fmt::Debug for IdentityUri {
     }
 }
 
-/// Why no identity can be taken from a URI.
+/// Why a URI has no identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IdentityError {
-    /// There is no scheme, no host, or a broken escape.
+    /// There is no scheme, no host, or an escape is malformed.
     Malformed,
-    /// It holds octets outside visible ASCII, quotes, backslashes or angle brackets.
+    /// The URI has octets outside visible ASCII, quotes, backslashes or angle brackets.
     ForbiddenOctet,
-    /// It is longer than 1,024 octets.
+    /// The URI is longer than 1,024 octets.
     TooLong,
 }
 
 impl fmt::Display for IdentityError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Malformed => "the URI has no scheme, no host or a broken escape",
-            Self::ForbiddenOctet => "the URI holds an octet that no URI may hold",
+            Self::Malformed => "the URI has no scheme, no host or a malformed escape",
+            Self::ForbiddenOctet => "the URI has an octet that is not allowed in a URI",
             Self::TooLong => "the URI is longer than 1,024 octets",
         })
     }
@@ -142,17 +142,18 @@ enum Kind {
     Other,
 }
 
-/// A URI cut into the pieces that canonicalisation looks at.
-struct Parts<'a> {
+/// The parts of a URI that canonicalisation uses.
+struct UriParts<'a> {
     kind: Kind,
     scheme: &'a [u8],
-    /// The user of a SIP URI without its password, the subscriber of a `tel:` URI, else the scheme's own part.
+    /// The user of a SIP URI without its password, the subscriber of a `tel:` URI, or everything after the
+    /// scheme of another URI.
     user: &'a [u8],
     host: &'a [u8],
     parameters: &'a [u8],
 }
 
-impl<'a> Parts<'a> {
+impl<'a> UriParts<'a> {
     const MAX_LENGTH: usize = 1024;
 
     fn split(uri: &'a [u8]) -> Result<Self, IdentityError> {
@@ -162,37 +163,39 @@ impl<'a> Parts<'a> {
         if !uri.iter().all(|octet| octet.is_ascii_graphic() && !b"\"\\<>".contains(octet)) {
             return Err(IdentityError::ForbiddenOctet);
         }
-        let (scheme, rest) = cut(uri, b':').ok_or(IdentityError::Malformed)?;
+        let (scheme, rest) = split_once_at(uri, b':').ok_or(IdentityError::Malformed)?;
         if !scheme.first().is_some_and(u8::is_ascii_alphabetic) || rest.is_empty() {
             return Err(IdentityError::Malformed);
         }
         if scheme.eq_ignore_ascii_case(b"tel") {
-            let (user, parameters) = cut(rest, b';').unwrap_or((rest, &[]));
+            let (user, parameters) = split_once_at(rest, b';').unwrap_or((rest, &[]));
             return Ok(Self { kind: Kind::Tel, scheme, user, host: &[], parameters });
         }
         if !scheme.eq_ignore_ascii_case(b"sip") && !scheme.eq_ignore_ascii_case(b"sips") {
             return Ok(Self { kind: Kind::Other, scheme, user: rest, host: &[], parameters: &[] });
         }
-        // `;` and `?` may stand in a user part, but `@` may not, so the first `@` ends it (RFC 3261 section 25.1).
-        let (userinfo, rest) = cut(rest, b'@').unwrap_or((&[], rest));
-        let user = cut(userinfo, b':').map_or(userinfo, |(user, _password)| user);
-        let rest = cut(rest, b'?').map_or(rest, |(before_headers, _)| before_headers);
-        let (hostport, parameters) = cut(rest, b';').unwrap_or((rest, &[]));
+        // A user part may contain `;` and `?`, but no `@`, so the first `@` ends it (RFC 3261 section 25.1).
+        let (userinfo, rest) = split_once_at(rest, b'@').unwrap_or((&[], rest));
+        let user = split_once_at(userinfo, b':').map_or(userinfo, |(user, _password)| user);
+        let rest = split_once_at(rest, b'?').map_or(rest, |(before_headers, _)| before_headers);
+        let (hostport, parameters) = split_once_at(rest, b';').unwrap_or((rest, &[]));
         let host = match hostport.first() {
-            Some(b'[') => cut(hostport, b']').and_then(|(address, _)| hostport.get(..=address.len())),
-            Some(_) => Some(cut(hostport, b':').map_or(hostport, |(host, _port)| host)),
+            Some(b'[') => {
+                split_once_at(hostport, b']').and_then(|(address, _)| hostport.get(..=address.len()))
+            }
+            Some(_) => Some(split_once_at(hostport, b':').map_or(hostport, |(host, _port)| host)),
             None => None,
         };
         let host = host.filter(|host| !host.is_empty()).ok_or(IdentityError::Malformed)?;
         Ok(Self { kind: Kind::Sip, scheme, user, host, parameters })
     }
 
-    /// The number that the URI stands for, if RFC 8224 section 8.1 says that it stands for one.
+    /// The telephone number in the URI, if RFC 8224 section 8.1 treats the URI as a number.
     fn number(&self, plan: &DialPlan) -> Option<TelephoneNumber> {
         let (subscriber, parameters) = match self.kind {
             Kind::Tel => (self.user, self.parameters),
             Kind::Sip => {
-                let (subscriber, inside) = cut(self.user, b';').unwrap_or((self.user, &[]));
+                let (subscriber, inside) = split_once_at(self.user, b';').unwrap_or((self.user, &[]));
                 let labelled =
                     parameter(self.parameters, b"user").is_some_and(|v| v.eq_ignore_ascii_case(b"phone"));
                 let looks_dialled = unescaped(subscriber).next() == Some(b'+')
@@ -216,7 +219,7 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// RFC 8224 section 8.5.
+    /// The canonical form (RFC 8224 section 8.5).
     fn normalised(&self) -> Result<IdentityUri, IdentityError> {
         let mut text = String::with_capacity(self.scheme.len() + self.user.len() + self.host.len() + 2);
         text.extend(self.scheme.iter().map(|octet| char::from(octet.to_ascii_lowercase())));
@@ -232,7 +235,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Lower case, except in the hexadecimal digits of an escape, and no escape of an unreserved character
+/// Writes lower case, except in the hexadecimal digits of an escape. Decodes escapes of unreserved characters
 /// (RFC 3986 section 6.2.2).
 fn push_normalised(text: &mut String, mut rest: &[u8]) -> Result<(), IdentityError> {
     while let Some((octet, tail)) = rest.split_first() {
@@ -253,7 +256,7 @@ fn push_normalised(text: &mut String, mut rest: &[u8]) -> Result<(), IdentityErr
     Ok(())
 }
 
-/// The octet that the two hexadecimal digits at the front of `rest` stand for.
+/// Decodes the two hexadecimal digits at the start of `rest`.
 fn unescape(rest: &[u8]) -> Option<(u8, &[u8])> {
     let (digits, tail) = rest.split_at_checked(2)?;
     let value = |digit: u8| char::from(digit).to_digit(16);
@@ -263,7 +266,7 @@ fn unescape(rest: &[u8]) -> Option<(u8, &[u8])> {
     }
 }
 
-/// The octets behind the escapes. A broken escape comes out as it is written, and is no part of any number.
+/// The octets with escapes decoded. A malformed escape stays as written, so the text is not a number.
 fn unescaped(mut rest: &[u8]) -> impl Iterator<Item = u8> {
     std::iter::from_fn(move || {
         let (octet, tail) = rest.split_first()?;
@@ -280,11 +283,11 @@ fn unescaped(mut rest: &[u8]) -> impl Iterator<Item = u8> {
 fn parameter<'a>(parameters: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     parameters
         .split(|octet| *octet == b';')
-        .filter_map(|parameter| cut(parameter, b'='))
+        .filter_map(|parameter| split_once_at(parameter, b'='))
         .find_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value))
 }
 
-fn cut(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
+fn split_once_at(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
     let position = text.iter().position(|octet| *octet == at)?;
     let (before, rest) = text.split_at_checked(position)?;
     Some((before, rest.get(1..)?))
@@ -307,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_found_in_every_form_they_are_sent_in() {
+    fn numbers_are_found_in_every_uri_form() {
         for uri in [
             "tel:+1-215-555-1212",
             "tel:+1(215)5551212;verstat=TN-Validation-Passed",
@@ -353,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_uris_are_refused() {
+    fn malformed_uris_are_refused() {
         for uri in ["", "sip:", "alice", "sip:a@", "sip:a%4@h", "sip:a@[::1", "1:x"] {
             assert_eq!(Identity::callee(uri.as_bytes(), &plan()), Err(IdentityError::Malformed), "{uri}");
         }

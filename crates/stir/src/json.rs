@@ -1,28 +1,29 @@
-//! A bounded JSON scanner (RFC 8259): reads in place, allocates nothing, refuses duplicate member names.
+//! A bounded JSON scanner (RFC 8259). It reads in place, does not allocate, and refuses duplicate member
+//! names.
 //!
-//! PASSporTs are small objects from strangers. The scanner walks each octet once and hands members to its caller
-//! as it meets them; depth, members per object and text encoding are checked on the way, so a value that was
-//! scanned is well formed.
+//! PASSporTs are small objects from untrusted senders. The scanner reads each octet once and passes each
+//! member to its caller. It checks depth, members per object and text encoding on the way, so every scanned
+//! value is well formed.
 
 use std::borrow::Cow;
 
-/// How deep objects and arrays may nest.
+/// The largest depth of nested objects and arrays.
 const MAX_DEPTH: usize = 8;
-/// How many members an object may have. Duplicates are found by comparing names pair by pair.
+/// The largest number of members in an object. The scanner compares names pair by pair to find duplicates.
 const MAX_MEMBERS: usize = 24;
 
 /// Why a text was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JsonError {
-    /// It is not JSON in UTF-8, or a member is not where the caller needs one.
+    /// The text is not JSON in UTF-8, or a member does not have the type that the caller needs.
     Malformed,
     /// An object names a member twice.
     Duplicate,
-    /// It nests deeper, or an object is wider, than a PASSporT needs.
+    /// The text has more levels, or an object has more members, than a PASSporT needs.
     Limit,
 }
 
-/// What stands next in the text.
+/// The type of the next value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Object,
@@ -32,7 +33,7 @@ pub(crate) enum Kind {
     Literal,
 }
 
-/// A string as it stands between its quotes.
+/// The raw text of a string, between its quotes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Text<'a> {
     raw: &'a str,
@@ -45,12 +46,12 @@ impl<'a> Text<'a> {
         Self { raw, escaped: false }
     }
 
-    /// The text, borrowed when it holds no escape.
+    /// The text with escapes decoded. It is borrowed if it has no escape.
     pub(crate) fn decoded(self) -> Cow<'a, str> {
         if self.escaped { Cow::Owned(self.characters().collect()) } else { Cow::Borrowed(self.raw) }
     }
 
-    /// The text if it holds no escape: a value that is compared with plain ASCII needs none.
+    /// The text, if it has no escape. That is enough to compare a value with plain ASCII.
     pub(crate) fn plain(self) -> Option<&'a str> {
         if self.escaped { None } else { Some(self.raw) }
     }
@@ -63,7 +64,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// The characters behind the escapes. An unpaired surrogate comes out as U+FFFD.
+    /// The characters with escapes decoded. An unpaired surrogate becomes U+FFFD.
     fn characters(self) -> impl Iterator<Item = char> + 'a {
         let mut rest = self.raw.chars();
         std::iter::from_fn(move || match rest.next()? {
@@ -81,7 +82,7 @@ impl<'a> Text<'a> {
     }
 }
 
-/// Reads `XXXX`, and a low surrogate after a high one.
+/// Reads `XXXX`, and a low surrogate if the first value is a high surrogate.
 fn unicode(rest: &mut std::str::Chars<'_>) -> char {
     let unit = |rest: &mut std::str::Chars<'_>| {
         rest.by_ref().take(4).fold(0, |value, digit| value << 4 | digit.to_digit(16).unwrap_or(0))
@@ -101,33 +102,34 @@ fn unicode(rest: &mut std::str::Chars<'_>) -> char {
     char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
-/// The place up to which a text was read.
+/// A position in a JSON text.
 pub(crate) struct Scanner<'a> {
     rest: &'a str,
     depth: usize,
-    /// Whether the text holds neither escapes nor control characters: a string then ends at the next quote.
+    /// Whether the text has no escapes and no control characters. A string then ends at the next quote.
     plain: bool,
 }
 
 impl<'a> Scanner<'a> {
-    /// Begins at the front of `text`.
+    /// Starts at the beginning of `text`.
     pub(crate) fn new(text: &'a [u8]) -> Result<Self, JsonError> {
         let rest = std::str::from_utf8(text).map_err(|_| JsonError::Malformed)?;
         let plain = text.iter().fold(true, |plain, octet| plain & (*octet >= b' ') & (*octet != b'\\'));
-        Ok(Self { rest: past_space(rest), depth: 0, plain })
+        Ok(Self { rest: skip_space(rest), depth: 0, plain })
     }
 
-    /// Begins at the front of a part of a text that was read before and was, or was not, [plain](Self::is_plain).
-    pub(crate) fn again(rest: &'a str, plain: bool) -> Self {
+    /// Starts at the beginning of a part that was scanned before. `plain` is the [`Self::is_plain`] of that
+    /// scan.
+    pub(crate) fn resume(rest: &'a str, plain: bool) -> Self {
         Self { rest, depth: 0, plain }
     }
 
-    /// Whether the text holds neither escapes nor control characters.
+    /// Whether the text has no escapes and no control characters.
     pub(crate) fn is_plain(&self) -> bool {
         self.plain
     }
 
-    /// What stands next.
+    /// The type of the next value.
     pub(crate) fn kind(&self) -> Result<Kind, JsonError> {
         match self.rest.as_bytes().first() {
             Some(b'{') => Ok(Kind::Object),
@@ -139,7 +141,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Reads an object and calls `member` with each name; it must read the value.
+    /// Reads an object and calls `member` with each name. `member` must read the value.
     pub(crate) fn object(
         &mut self,
         mut member: impl FnMut(Text<'a>, &mut Self) -> Result<(), JsonError>,
@@ -168,7 +170,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Reads an array and calls `item` before each element; it must read the element.
+    /// Reads an array and calls `item` before each element. `item` must read the element.
     pub(crate) fn array(
         &mut self,
         mut item: impl FnMut(&mut Self) -> Result<(), JsonError>,
@@ -202,7 +204,7 @@ impl<'a> Scanner<'a> {
         Ok(Text { raw, escaped })
     }
 
-    /// Reads a number and gives it back if it is a non-negative integer without fraction and exponent.
+    /// Reads a number. Returns it if it is a non-negative integer without fraction and exponent.
     pub(crate) fn number(&mut self) -> Result<Option<u64>, JsonError> {
         let octets = self.rest.as_bytes();
         let digits = octets.iter().take_while(|octet| octet.is_ascii_digit()).count();
@@ -211,7 +213,7 @@ impl<'a> Scanner<'a> {
             if number.len() > 1 && number.starts_with('0') {
                 return Err(JsonError::Malformed);
             }
-            self.rest = past_space(rest);
+            self.rest = skip_space(rest);
             return Ok(number.parse().ok());
         }
         let of_number = |octet: &u8| matches!(octet, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
@@ -220,11 +222,11 @@ impl<'a> Scanner<'a> {
         if !is_number(number) {
             return Err(JsonError::Malformed);
         }
-        self.rest = past_space(rest);
+        self.rest = skip_space(rest);
         Ok(None)
     }
 
-    /// Reads any value and gives back its text.
+    /// Reads any value and returns its text.
     pub(crate) fn value(&mut self) -> Result<&'a str, JsonError> {
         self.measured(|text| match text.kind()? {
             Kind::Object => text.object(|_, value| value.value().map(drop)),
@@ -234,13 +236,13 @@ impl<'a> Scanner<'a> {
             Kind::Literal => {
                 let literal =
                     ["true", "false", "null"].into_iter().find_map(|word| text.rest.strip_prefix(word));
-                text.rest = past_space(literal.ok_or(JsonError::Malformed)?);
+                text.rest = skip_space(literal.ok_or(JsonError::Malformed)?);
                 Ok(())
             }
         })
     }
 
-    /// The text that `read` passes over, without the white space behind it.
+    /// Returns the text that `read` consumes, without the white space after it.
     pub(crate) fn measured(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<(), JsonError>,
@@ -251,7 +253,7 @@ impl<'a> Scanner<'a> {
         Ok(before.get(..length).unwrap_or_default().trim_ascii_end())
     }
 
-    /// Makes sure that nothing follows.
+    /// Checks that no text follows.
     pub(crate) fn end(&self) -> Result<(), JsonError> {
         if self.rest.is_empty() { Ok(()) } else { Err(JsonError::Malformed) }
     }
@@ -274,13 +276,13 @@ impl<'a> Scanner<'a> {
         found
     }
 
-    /// Passes one ASCII octet and the white space behind it.
+    /// Skips one ASCII octet and the white space after it.
     fn step(&mut self) {
-        self.rest = past_space(self.rest.get(1..).unwrap_or_default());
+        self.rest = skip_space(self.rest.get(1..).unwrap_or_default());
     }
 }
 
-/// How long the string is that ends at the next unescaped quote, and whether it holds escapes (RFC 8259 section 7).
+/// The length of the string up to the next unescaped quote, and whether it has escapes (RFC 8259 section 7).
 fn string_length(inside: &str) -> Result<(usize, bool), JsonError> {
     let mut escaped = false;
     let mut octets = inside.bytes().enumerate();
@@ -305,15 +307,15 @@ fn string_length(inside: &str) -> Result<(usize, bool), JsonError> {
     Err(JsonError::Malformed)
 }
 
-/// RFC 8259 section 2: a form feed is no white space here.
-fn past_space(text: &str) -> &str {
+/// Skips white space. A form feed is not white space (RFC 8259 section 2).
+fn skip_space(text: &str) -> &str {
     match text.as_bytes().first() {
         Some(b' ' | b'\t' | b'\n' | b'\r') => text.trim_start_matches([' ', '\t', '\n', '\r']),
         Some(_) | None => text,
     }
 }
 
-/// RFC 8259 section 6.
+/// The grammar of RFC 8259 section 6.
 fn is_number(text: &str) -> bool {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_digit());
     let text = text.strip_prefix('-').unwrap_or(text);
@@ -357,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_texts_are_refused() {
+    fn malformed_texts_are_refused() {
         for text in [
             "",
             "{",
@@ -390,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn duplicates_are_found_behind_escapes_too() {
+    fn duplicate_names_with_escapes_are_found() {
         for text in [r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":1}"#, r#"{"x":{"b":1,"c":2,"b":3}}"#] {
             assert_eq!(check(text), Err(JsonError::Duplicate), "{text}");
         }

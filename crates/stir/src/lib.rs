@@ -1,8 +1,8 @@
-//! PASSporTs and STIR/SHAKEN for SIP: signing, verification, and the certificates behind both.
+//! PASSporTs and STIR/SHAKEN for SIP: signing, verification, and the certificates for both.
 //!
-//! The crate does no input or output and reads no clock: time, certificates and randomness for identifiers are given
-//! to it. A signing service needs a [`Signer`]; a verification service a [`Verifier`] for each trust domain, and a
-//! [`cert::Cache`] that says which certificates to fetch.
+//! The crate does no input or output and reads no clock. The caller provides the time, the certificates, and the
+//! random octets of identifiers. A signing service needs a [`Signer`]. A verification service needs a [`Verifier`] for
+//! each trust domain, and a [`cert::Cache`], which says which certificates to fetch.
 //!
 //! # Signing
 //!
@@ -40,7 +40,7 @@
 //! let mut verification = verifier.verify(&facts, &cache.snapshot(), now);
 //! for url in verification.wanted().to_vec() {
 //!     cache.want(&url, now);
-//!     cache.fetched(&url, now, Ok(Fetched::new(body))); // what an HTTPS client got
+//!     cache.fetched(&url, now, Ok(Fetched::new(body))); // the response of an HTTPS client
 //! }
 //! verification = verifier.verify(&facts, &cache.snapshot(), now).give_up();
 //! println!("{}", verification.verstat());
@@ -57,6 +57,7 @@ mod es256;
 mod identity;
 mod json;
 mod passport;
+mod reason;
 mod replay;
 mod sign;
 mod tn;
@@ -64,16 +65,20 @@ mod verify;
 mod x5u;
 
 pub use attestation::{Attestation, NotAUuid, OrigId, UnknownAttestation};
+pub use cert::private_key::KeyError;
 pub use detached::{DetachedSigner, Unsigned, UnsignedError};
-pub use es256::{KeyError, SigningKey, VerifyingKey};
+pub use es256::{SigningKey, VerifyingKey};
 pub use identity::{Identity, IdentityError, IdentityUri};
-pub use passport::{DecodedPassport, Ppt};
+pub use passport::decoded::DecodedPassport;
+pub use passport::ppt::Ppt;
+pub use reason::{Reason, Verstat, VerstatProfile};
 pub use replay::{ReplaySet, Sighting};
 pub use rustls_pki_types::UnixTime;
 pub use sign::{Base, Div, Shaken, SignError, Signer, SignerError};
 pub use tn::{DialPlan, DialPlanError, NumberError, TelephoneNumber};
-pub use verify::{
-    Check, Checks, Facts, Finding, FindingResult, Fingerprint, IdentityField, Outcome, Reason, Verdict,
-    Verification, Verifier, VerifyPolicy, Verstat, VerstatProfile, examine,
-};
+pub use verify::check::{Check, Checks, Outcome};
+pub use verify::facts::{Facts, Fingerprint, IdentityField};
+pub use verify::policy::VerifyPolicy;
+pub use verify::verification::{Finding, FindingResult, Verdict, Verification};
+pub use verify::verifier::{Verifier, examine};
 pub use x5u::{DEFAULT_PORTS, X5u, X5uError};

@@ -1,4 +1,4 @@
-//! Tokens that were seen before on another call (RFC 8224 section 12.1).
+//! Detection of replayed tokens (RFC 8224 section 12.1).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -7,11 +7,11 @@ use rustls_pki_types::UnixTime;
 
 use crate::digest::sha256;
 
-/// Remembers the tokens of the last moments, and on which call each was. Its size is bounded: when it is full, the oldest
-/// token is forgotten.
+/// Remembers recent tokens and the call of each. The size is bounded: when the set is full, it forgets the
+/// oldest token.
 ///
-/// What is remembered is the digest of header and payload, not the signature: anyone can make another valid signature out
-/// of an ECDSA one.
+/// The set stores the digest of header and payload, not of the signature: from one valid ECDSA signature
+/// anyone can compute another.
 #[derive(Debug)]
 pub struct ReplaySet {
     window: Duration,
@@ -20,24 +20,25 @@ pub struct ReplaySet {
     order: VecDeque<(UnixTime, [u8; 32])>,
 }
 
-/// What is known of a token.
+/// What the set knows about a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sighting {
-    /// It was not seen before.
+    /// The token is new.
     First,
-    /// It was seen on the same call: a retransmission, a fork, or another try elsewhere.
+    /// The token was seen on the same call: a retransmission, a fork, or another attempt.
     Again,
-    /// It was seen on another call.
+    /// The token was seen on another call.
     Replayed,
 }
 
 impl ReplaySet {
-    /// Remembers tokens for `window`, which should be the time for which they are fresh, and at most `capacity` of them.
+    /// Remembers each token for `window`, and at most `capacity` tokens. Set `window` to the time for which a
+    /// token is fresh.
     pub fn new(window: Duration, capacity: usize) -> Self {
         Self { window, capacity: capacity.max(1), calls: BTreeMap::new(), order: VecDeque::new() }
     }
 
-    /// Notes `token` on the call with the Call-ID `call`, and says whether it was seen before.
+    /// Records `token` for the call with the Call-ID `call`. Returns whether it was seen before.
     pub fn observe(&mut self, token: &[u8], call: &[u8], now: UnixTime) -> Sighting {
         self.forget(now);
         let signed = token.iter().rposition(|octet| *octet == b'.').and_then(|end| token.get(..end));
@@ -54,12 +55,12 @@ impl ReplaySet {
         }
     }
 
-    /// How many tokens are remembered.
+    /// The number of remembered tokens.
     pub fn len(&self) -> usize {
         self.calls.len()
     }
 
-    /// Whether none is.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.calls.is_empty()
     }
@@ -76,7 +77,7 @@ impl ReplaySet {
     }
 }
 
-/// What stands before the signature in compact form, but for the period between them (RFC 8225 section 7).
+/// The text before the signature in compact form, without the period directly before it (RFC 8225 section 7).
 const COMPACT: &[u8] = b".";
 
 #[cfg(test)]
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_makes_room() {
+    fn the_oldest_token_is_forgotten_first() {
         let mut set = ReplaySet::new(Duration::from_secs(60), 3);
         for token in [b"a.a.x", b"b.b.x", b"c.c.x", b"d.d.x"] {
             assert_eq!(set.observe(token, b"call", at(100)), Sighting::First);

@@ -1,4 +1,4 @@
-//! The authentication service's part: making Identity header values (RFC 8224 section 6.1).
+//! The authentication service: it makes Identity header values (RFC 8224 section 6.1).
 
 use std::fmt;
 
@@ -6,91 +6,92 @@ use rustls_pki_types::UnixTime;
 
 use crate::attestation::{Attestation, OrigId};
 use crate::base64url;
-use crate::cert::{Certificate, CertificateChain};
+use crate::cert::bundle::CertificateChain;
+use crate::cert::certificate::Certificate;
 use crate::es256::{SigningKey, VerifyingKey};
 use crate::identity::Identity;
-use crate::passport::Ppt;
 use crate::passport::canonical::{self, Json};
+use crate::passport::ppt::Ppt;
 use crate::x5u::X5u;
 
-/// A key with the certificate that vouches for it: signs PASSporTs in full form.
+/// A key and its certificate. It signs PASSporTs in full form.
 #[derive(Debug)]
 pub struct Signer {
     key: SigningKey,
-    certified: Certified,
+    certified: SigningCertificate,
 }
 
-/// A certificate that is fit for signing PASSporTs, and what it lends to each of them.
+/// A certificate that may sign PASSporTs, and the constant parts of each token.
 #[derive(Debug)]
-pub(crate) struct Certified {
+pub(crate) struct SigningCertificate {
     x5u: X5u,
     not_before: UnixTime,
     not_after: UnixTime,
     certificate: Certificate,
-    base: Frame,
-    shaken: Frame,
-    div: Frame,
+    base: TokenTemplate,
+    shaken: TokenTemplate,
+    div: TokenTemplate,
 }
 
-/// What does not change from one token to the next: the encoded header, and what follows the token.
+/// The constant parts of a token and its field: the encoded header, and the parameters after the token.
 #[derive(Debug)]
-struct Frame {
+struct TokenTemplate {
     header: Vec<u8>,
     parameters: Vec<u8>,
 }
 
-/// What a `shaken` PASSporT says (RFC 8588).
+/// The claims of a `shaken` PASSporT (RFC 8588).
 #[derive(Clone, Copy, Debug)]
 pub struct Shaken<'a> {
-    /// How far the provider vouches for `orig`.
+    /// The attestation level for `orig`.
     pub attest: Attestation,
-    /// Who is called, at least one: the To header field in canonical form.
+    /// The callees, at least one: the To header field in canonical form.
     pub dest: &'a [Identity],
-    /// When: the Date header field, or the clock.
+    /// The time of signing: the Date header field, or the clock.
     pub iat: UnixTime,
-    /// Who calls: P-Asserted-Identity or From in canonical form.
+    /// The caller: P-Asserted-Identity or From in canonical form.
     pub orig: &'a Identity,
     /// The identifier that only the signer can relate to the call.
     pub origid: OrigId,
 }
 
-/// What a base PASSporT says (RFC 8225 section 5): what a delegate certificate vouches for.
+/// The claims of a base PASSporT (RFC 8225 section 5), which a delegate certificate may sign.
 #[derive(Clone, Copy, Debug)]
 pub struct Base<'a> {
-    /// Who is called, at least one.
+    /// The callees, at least one.
     pub dest: &'a [Identity],
-    /// When.
+    /// The time of signing.
     pub iat: UnixTime,
-    /// Who calls.
+    /// The caller.
     pub orig: &'a Identity,
 }
 
-/// What a `div` PASSporT says (RFC 8946 section 3).
+/// The claims of a `div` PASSporT (RFC 8946 section 3).
 #[derive(Clone, Copy, Debug)]
 pub struct Div<'a> {
     /// The new target: the new Request-URI in canonical form.
     pub dest: &'a [Identity],
-    /// Whom the call was for until now.
+    /// The original target of the call.
     pub diverted: &'a Identity,
-    /// The `iat` of the PASSporT that is carried on.
+    /// The `iat` of the original PASSporT.
     pub iat: UnixTime,
-    /// Its `orig`.
+    /// The `orig` of the original PASSporT.
     pub orig: &'a Identity,
 }
 
-/// Why a key and a certificate chain make no signer.
+/// Why a key and a certificate chain cannot sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SignerError {
     /// The leaf is malformed.
     Certificate,
-    /// The leaf's key is not of P-256.
+    /// The leaf's key is not a P-256 key.
     NotP256,
-    /// The leaf certifies another key.
+    /// The leaf is a certificate of another key.
     KeyMismatch,
-    /// The leaf is a certification authority, or its key usage does not let it sign.
+    /// The leaf is a certification authority, or its key usage does not allow signatures.
     NotForSigning,
-    /// The leaf has no TNAuthList, or a broken one.
+    /// The leaf has no TNAuthList, or a malformed one.
     NoTnAuthList,
     /// The leaf has expired.
     Expired,
@@ -104,10 +105,10 @@ impl fmt::Display for SignerError {
             Self::Certificate => "the certificate is malformed",
             Self::NotP256 => "the certificate's key is not a P-256 key; ES256 needs one",
             Self::KeyMismatch => {
-                "the key does not belong to the certificate; check that both are of the same order"
+                "the key does not belong to the certificate; check that both come from the same order"
             }
             Self::NotForSigning => {
-                "the certificate is a certification authority or not meant for digital signatures"
+                "the certificate is a certification authority, or its key usage does not allow signatures"
             }
             Self::NoTnAuthList => "the certificate has no readable TNAuthList; verifiers refuse it",
             Self::Expired => "the certificate has expired; renew it",
@@ -118,24 +119,24 @@ impl fmt::Display for SignerError {
 
 impl std::error::Error for SignerError {}
 
-/// Why nothing was signed.
+/// Why a token was not signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SignError {
-    /// `dest` names nobody.
+    /// `dest` is empty.
     NoDestination,
-    /// `iat` lies outside the validity of the certificate (RFC 8224 section 6.1, step 3).
+    /// `iat` is outside the validity of the certificate (RFC 8224 section 6.1, step 3).
     OutsideValidity,
-    /// The operating system gave no randomness.
+    /// The operating system provided no randomness.
     Random,
 }
 
 impl fmt::Display for SignError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoDestination => "a PASSporT needs a destination",
+            Self::NoDestination => "a PASSporT needs at least one destination",
             Self::OutsideValidity => "the certificate is not valid at the time of the signature",
-            Self::Random => "the operating system gave no randomness for the signature",
+            Self::Random => "the operating system provided no randomness for the signature",
         })
     }
 }
@@ -143,30 +144,30 @@ impl fmt::Display for SignError {
 impl std::error::Error for SignError {}
 
 impl Signer {
-    /// Puts a key and its chain together. `x5u` is where verifiers will find the chain.
+    /// Combines a key and its chain. `x5u` is the URL at which verifiers find the chain.
     ///
     /// # Errors
-    /// When the leaf does not fit the key, is not fit for signing PASSporTs, or is not valid at `now`.
+    /// If the leaf does not belong to the key, may not sign PASSporTs, or is not valid at `now`.
     pub fn new(
         key: SigningKey,
         chain: &CertificateChain,
         x5u: X5u,
         now: UnixTime,
     ) -> Result<Self, SignerError> {
-        let (certified, certified_key) = Certified::new(chain, x5u, now)?;
+        let (certified, certified_key) = SigningCertificate::new(chain, x5u, now)?;
         if certified_key != *key.verifying_key() {
             return Err(SignerError::KeyMismatch);
         }
         Ok(Self { key, certified })
     }
 
-    /// Appends the value of an Identity header field to `out`: a `shaken` PASSporT and its parameters
-    /// `info`, `alg` and `ppt`.
+    /// Appends the value of an Identity header field to `out`: a `shaken` PASSporT and its parameters `info`,
+    /// `alg` and `ppt`.
     ///
-    /// With room in `out` (1,024 octets do) nothing is allocated.
+    /// If `out` has enough capacity (1,024 octets suffice), nothing is allocated.
     ///
     /// # Errors
-    /// When nothing was signed; `out` is then as it was.
+    /// Why the token was not signed. `out` is then unchanged.
     pub fn sign_shaken(&self, claims: &Shaken<'_>, out: &mut Vec<u8>) -> Result<(), SignError> {
         self.certified.check(claims.dest, claims.iat)?;
         self.certified.shaken.sign(&self.key, out, |json| claims.write(json))
@@ -199,19 +200,19 @@ impl Signer {
         (self.certified.not_before, self.certified.not_after)
     }
 
-    /// Where verifiers find the certificate.
+    /// The URL at which verifiers find the certificate.
     pub fn x5u(&self) -> &X5u {
         &self.certified.x5u
     }
 
-    /// The certificate that vouches for the key.
+    /// The certificate of the key.
     pub fn certificate(&self) -> &Certificate {
         &self.certified.certificate
     }
 }
 
-impl Certified {
-    /// The certified key comes with it.
+impl SigningCertificate {
+    /// Also returns the public key of the certificate.
     pub(crate) fn new(
         chain: &CertificateChain,
         x5u: X5u,
@@ -232,12 +233,12 @@ impl Certified {
         if now < not_before {
             return Err(SignerError::NotYetValid);
         }
-        let frame = |ppt| Frame::new(ppt, &x5u);
-        let (base, shaken, div) = (frame(Ppt::Base), frame(Ppt::Shaken), frame(Ppt::Div));
+        let template = |ppt| TokenTemplate::new(ppt, &x5u);
+        let (base, shaken, div) = (template(Ppt::Base), template(Ppt::Shaken), template(Ppt::Div));
         Ok((Self { x5u, not_before, not_after, certificate, base, shaken, div }, key))
     }
 
-    /// A `shaken` PASSporT without its signature, and the parameters behind it.
+    /// A `shaken` PASSporT without its signature, and the parameters after the token.
     pub(crate) fn unsigned_shaken(&self, claims: &Shaken<'_>) -> Result<(Vec<u8>, Vec<u8>), SignError> {
         self.check(claims.dest, claims.iat)?;
         let mut message = Vec::with_capacity(1024);
@@ -263,11 +264,12 @@ impl Shaken<'_> {
 }
 
 impl SigningKey {
-    /// Appends the value of an Identity header field as [`Signer::sign_shaken`] does, without the certificate at hand:
-    /// whether one behind `x5u` vouches for this key, and is valid at `iat`, is the caller's to know.
+    /// Appends the value of an Identity header field as [`Signer::sign_shaken`] does, but without the
+    /// certificate. The caller must know that the certificate behind `x5u` belongs to this key and is valid
+    /// at `iat`.
     ///
     /// # Errors
-    /// When nothing was signed; `out` is then as it was.
+    /// Why the token was not signed. `out` is then unchanged.
     pub fn dangerous_sign_shaken(
         &self,
         x5u: &X5u,
@@ -277,13 +279,14 @@ impl SigningKey {
         if claims.dest.is_empty() {
             return Err(SignError::NoDestination);
         }
-        Frame::new(Ppt::Shaken, x5u).sign(self, out, |json| claims.write(json))
+        TokenTemplate::new(Ppt::Shaken, x5u).sign(self, out, |json| claims.write(json))
     }
 
-    /// Appends the value of an Identity header field as [`Signer::sign_base`] does, without the certificate at hand.
+    /// Appends the value of an Identity header field as [`Signer::sign_base`] does, but without the
+    /// certificate.
     ///
     /// # Errors
-    /// When nothing was signed; `out` is then as it was.
+    /// Why the token was not signed. `out` is then unchanged.
     pub fn dangerous_sign_base(
         &self,
         x5u: &X5u,
@@ -294,11 +297,11 @@ impl SigningKey {
             return Err(SignError::NoDestination);
         }
         let payload = |json: &mut Json| canonical::base(claims.dest, claims.iat, claims.orig, json);
-        Frame::new(Ppt::Base, x5u).sign(self, out, payload)
+        TokenTemplate::new(Ppt::Base, x5u).sign(self, out, payload)
     }
 }
 
-impl Frame {
+impl TokenTemplate {
     fn new(ppt: Ppt, x5u: &X5u) -> Self {
         let mut header = Vec::new();
         base64url::encode(&canonical::header(ppt, x5u.as_str()), &mut header);
@@ -311,7 +314,8 @@ impl Frame {
         Self { header, parameters: parameters.into_bytes() }
     }
 
-    /// Header and payload. The payload is written where its encoded form is to stand, so that nothing but `out` is needed.
+    /// Writes header and payload. The payload is written directly to `out` and encoded there, so no other
+    /// buffer is needed.
     fn write(&self, out: &mut Vec<u8>, payload: impl FnOnce(&mut Json)) {
         out.extend_from_slice(&self.header);
         let encoded = out.len();

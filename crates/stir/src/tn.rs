@@ -6,23 +6,24 @@ use std::ops::RangeInclusive;
 /// A telephone number in the canonical form of RFC 8224 section 8.3: 1 to 31 of the characters `0` to `9`,
 /// `*` and `#`, without `+` or visual separators.
 ///
-/// The value lives inline, so that copying it allocates nothing. `Debug` masks the last digits; `Display`
-/// shows all of them and is for the wire and the call record.
+/// The value is stored inline, so a copy allocates nothing. `Debug` masks the last digits. `Display` shows
+/// all digits, for the wire and the call record.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TelephoneNumber {
     characters: [u8; MAX_CHARACTERS],
     length: u8,
 }
 
-/// Room for every E.164 number (15 digits) and for long dial strings; a longer `tn` names no subscriber.
+/// The largest length. It fits every E.164 number (15 digits) and long dial strings. A longer `tn` is not a
+/// subscriber number.
 const MAX_CHARACTERS: usize = 31;
 
 impl TelephoneNumber {
-    /// Reads a number that is written with or without a leading `+` and visual separators
-    /// (RFC 3966 section 5.1.1), and drops both. No dial plan is applied.
+    /// Reads a number with or without a leading `+` and visual separators (RFC 3966 section 5.1.1), and
+    /// removes both. No dial plan is applied.
     ///
     /// # Errors
-    /// When no character of a number remains, when there are more than 31, or when any other octet appears.
+    /// If the text has no character of a number, more than 31, or any other octet.
     pub fn parse(text: impl AsRef<[u8]>) -> Result<Self, NumberError> {
         Self::strip(text.as_ref().iter().copied())
     }
@@ -37,7 +38,7 @@ impl TelephoneNumber {
         self.characters.get(..usize::from(self.length)).unwrap_or_default()
     }
 
-    /// Whether this can be a global number: 7 to 15 digits that do not begin with zero (ITU-T E.164).
+    /// Whether this can be a global number: 7 to 15 digits of which the first is not zero (ITU-T E.164).
     ///
     /// Shorter numbers are short codes and emergency numbers, which keep their national form.
     pub fn is_global(&self) -> bool {
@@ -47,7 +48,7 @@ impl TelephoneNumber {
             && digits.first().is_some_and(|first| *first != b'0')
     }
 
-    /// Whether `text` is this number, written in any of the forms that [`TelephoneNumber::parse`] reads.
+    /// Whether `text` is this number in any form that [`TelephoneNumber::parse`] reads.
     pub fn matches(&self, text: &str) -> bool {
         text.as_bytes() == self.as_bytes() || Self::parse(text).is_ok_and(|number| number == *self)
     }
@@ -98,15 +99,15 @@ impl std::str::FromStr for TelephoneNumber {
     }
 }
 
-/// Why a text is no telephone number.
+/// Why a text is not a telephone number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NumberError {
-    /// It holds no digit, `*` or `#`.
+    /// The text has no digit, `*` or `#`.
     Empty,
-    /// It holds more than 31 characters of a number.
+    /// The text has more than 31 characters of a number.
     TooLong,
-    /// It holds an octet that is neither part of a number nor a visual separator.
+    /// The text has an octet that is neither part of a number nor a visual separator.
     NotANumber,
 }
 
@@ -115,17 +116,19 @@ impl fmt::Display for NumberError {
         f.write_str(match self {
             Self::Empty => "a telephone number needs at least one digit",
             Self::TooLong => "a telephone number has at most 31 characters",
-            Self::NotANumber => "only digits, '*', '#', a leading '+' and visual separators make a number",
+            Self::NotANumber => {
+                "a telephone number has only digits, '*', '#', a leading '+' and visual separators"
+            }
         })
     }
 }
 
 impl std::error::Error for NumberError {}
 
-/// How numbers are dialled where a request comes from: what turns a local number into an E.164 one
-/// (RFC 8224 section 8.3, second step).
+/// The dial plan of a request's source. It converts local numbers to E.164 numbers (RFC 8224 section 8.3,
+/// second step).
 ///
-/// The default knows no country, so that every number stands as it was written.
+/// The default has no country and leaves every number as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DialPlan {
     country: Box<str>,
@@ -135,12 +138,12 @@ pub struct DialPlan {
 }
 
 impl DialPlan {
-    /// A plan for the country code `country` (`"1"`, `"33"`), with the prefix dialled before a national number
-    /// (`"1"`, `"0"`, or `""` where there is none) and the one dialled before an international number
-    /// (`"011"`, `"00"`).
+    /// A plan for the country code `country` (`"1"`, `"33"`). `national` is the prefix before a national
+    /// number (`"1"`, `"0"`, or `""` if there is none). `international` is the prefix before an international
+    /// number (`"011"`, `"00"`).
     ///
     /// # Errors
-    /// When one of them is not made of digits, or the country code is empty.
+    /// If one of them has other characters than digits, or if the country code is empty.
     pub fn new(country: &str, national: &str, international: &str) -> Result<Self, DialPlanError> {
         let digits = |text: &str| text.bytes().all(|octet| octet.is_ascii_digit());
         if country.is_empty() || !digits(country) || !digits(national) || !digits(international) {
@@ -155,17 +158,17 @@ impl DialPlan {
         })
     }
 
-    /// How many digits a national number has without its prefix. Default: 10 in country code 1, else 6 to 12.
+    /// The number of digits of a national number without its prefix. Default: 10 in country code 1, otherwise
+    /// 6 to 12.
     pub fn significant_digits(mut self, digits: RangeInclusive<usize>) -> Self {
         self.significant = digits;
         self
     }
 
-    /// The canonical form of a number that was dialled as `number`, already stripped of separators, and not
-    /// written with a `+`.
+    /// The canonical form of the dialled `number`, without separators and without a `+`.
     ///
-    /// What cannot be made global stands as it is: service codes with `*` or `#`, short codes and emergency
-    /// numbers, and numbers that already carry a country code.
+    /// A number that has no global form stays as it is: service codes with `*` or `#`, short codes, emergency
+    /// numbers, and numbers that already have a country code.
     pub fn canonical(&self, number: TelephoneNumber) -> TelephoneNumber {
         let digits = number.as_bytes();
         if self.country.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
@@ -198,21 +201,21 @@ impl Default for DialPlan {
     }
 }
 
-/// A dial plan was given something other than digits.
+/// A value of the dial plan is not made of digits, or the country code is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DialPlanError;
 
 impl fmt::Display for DialPlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "a country code and dialling prefixes are made of digits, and the country code is not empty",
+            "the country code and the dialling prefixes must be digits, and the country code must not be empty",
         )
     }
 }
 
 impl std::error::Error for DialPlanError {}
 
-/// What follows a non-empty `prefix`.
+/// The text after a non-empty `prefix`.
 fn after<'a>(digits: &'a [u8], prefix: &str) -> Option<&'a [u8]> {
     if prefix.is_empty() { None } else { digits.strip_prefix(prefix.as_bytes()) }
 }
@@ -235,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_refused() {
+    fn other_texts_than_numbers_are_refused() {
         assert_eq!(TelephoneNumber::parse("anonymous"), Err(NumberError::NotANumber));
         assert_eq!(TelephoneNumber::parse("1+2"), Err(NumberError::NotANumber));
         assert_eq!(TelephoneNumber::parse("\u{661}\u{662}"), Err(NumberError::NotANumber));
@@ -274,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_with_a_trunk_prefix_and_one_without() {
+    fn plans_with_and_without_a_trunk_prefix() {
         let france = DialPlan::new("33", "0", "00").unwrap().significant_digits(9..=9);
         assert_eq!(france.canonical(number("0123456789")).as_str(), "33123456789");
         assert_eq!(france.canonical(number("0044207946000")).as_str(), "44207946000");
@@ -286,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_is_made_of_digits() {
+    fn a_plan_accepts_only_digits() {
         assert!(DialPlan::new("", "1", "011").is_err());
         assert!(DialPlan::new("+1", "1", "011").is_err());
     }

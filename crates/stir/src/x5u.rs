@@ -1,4 +1,4 @@
-//! The URL of a certificate, held to the rules of ATIS-1000074 and ATIS-1000080.
+//! The URL of a certificate, with the rules of ATIS-1000074 and ATIS-1000080.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -6,14 +6,14 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// The ports that a certificate URL may name when nothing else is configured.
+/// The ports that a certificate URL may name by default.
 pub const DEFAULT_PORTS: &[u16] = &[443, 8443];
 
-/// An `https` URL that keeps the rules for `x5u`: no userinfo, query or fragment, a port from a list, visible
-/// ASCII, at most 2,048 octets.
+/// An `https` URL that satisfies the rules for `x5u`: no userinfo, query or fragment, a port from a list,
+/// visible ASCII, at most 2,048 octets.
 ///
-/// Two values are equal when their texts are equal (RFC 3986 section 6.2.1), which is how RFC 8224 section 4.1
-/// wants `info` and `x5u` compared and what certificates are cached by. Cloning shares the text.
+/// Two values are equal if their texts are equal (RFC 3986 section 6.2.1). RFC 8224 section 4.1 compares
+/// `info` and `x5u` like that, and the cache uses the same comparison. Clones share the text.
 #[derive(Clone)]
 pub struct X5u {
     text: Arc<str>,
@@ -22,7 +22,7 @@ pub struct X5u {
 }
 
 impl X5u {
-    /// Reads `text`; its port must be one of `ports` (443 when it names none).
+    /// Reads `text`. Its port must be one of `ports` (443 if the URL names none).
     ///
     /// # Errors
     /// The first rule that `text` breaks.
@@ -31,7 +31,7 @@ impl X5u {
         Ok(Self { text: text.into(), host, port })
     }
 
-    /// The URL as it was written.
+    /// The URL as written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -42,8 +42,8 @@ impl X5u {
         self.text.get(start..end).unwrap_or_default()
     }
 
-    /// The host as it is counted: neither case nor a dot at its end makes another one (RFC 3986 section 6.2.2.1), so that a
-    /// stranger cannot pass the caps per host by how it writes one.
+    /// The host for limits per host, in lower case and without a dot at its end: both spellings name the same
+    /// host (RFC 3986 section 6.2.2.1). So a different spelling cannot avoid the limits.
     pub fn folded_host(&self) -> Box<str> {
         self.host().trim_end_matches('.').to_ascii_lowercase().into()
     }
@@ -108,24 +108,24 @@ impl fmt::Display for X5u {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum X5uError {
-    /// It is no URL: there is no host, or an octet that may not stand in one.
+    /// The text is not a URL: there is no host, or an octet is not allowed.
     Malformed,
-    /// Its scheme is not `https`.
+    /// The scheme is not `https`.
     NotHttps,
-    /// It has userinfo, a query or a fragment, even an empty one.
+    /// The URL has userinfo, a query or a fragment, even an empty one.
     ForbiddenPart,
-    /// Its port is not in the list.
+    /// The port is not in the list.
     ForbiddenPort,
-    /// It is longer than 2,048 octets.
+    /// The URL is longer than 2,048 octets.
     TooLong,
 }
 
 impl fmt::Display for X5uError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Malformed => "the certificate URL is no URL",
+            Self::Malformed => "the certificate URL is not a URL",
             Self::NotHttps => "the certificate URL is not https",
-            Self::ForbiddenPart => "a certificate URL has no userinfo, query or fragment",
+            Self::ForbiddenPart => "a certificate URL must not have userinfo, a query or a fragment",
             Self::ForbiddenPort => "the certificate URL names a port that is not allowed",
             Self::TooLong => "the certificate URL is longer than 2,048 octets",
         })
@@ -137,7 +137,7 @@ impl std::error::Error for X5uError {}
 const SCHEME: &str = "https://";
 const MAX_LENGTH: usize = 2048;
 
-/// Where the host lies in `text`, and the port.
+/// Checks the rules. Returns the position of the host in `text`, and the port.
 pub(crate) fn check(text: &str, ports: &[u16]) -> Result<((usize, usize), u16), X5uError> {
     if text.len() > MAX_LENGTH {
         return Err(X5uError::TooLong);
@@ -170,7 +170,7 @@ pub(crate) fn check(text: &str, ports: &[u16]) -> Result<((usize, usize), u16), 
         return Err(X5uError::Malformed);
     }
     let port = match port.strip_prefix(':') {
-        // A number is also read with a sign before it, which no port has (RFC 3986 section 3.2.3).
+        // `parse` accepts a sign, but a port has none (RFC 3986 section 3.2.3).
         Some(digits) if digits.starts_with('+') => return Err(X5uError::Malformed),
         Some(digits) => digits.parse().map_err(|_| X5uError::Malformed)?,
         None if port.is_empty() => 443,
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_stays_the_same_however_it_is_written() {
+    fn different_spellings_are_the_same_host() {
         let url = parse("https://h.example/a").unwrap();
         for text in ["https://H.Example/b", "https://h.example.:8443/a"] {
             assert_eq!(url.folded_host(), parse(text).unwrap().folded_host(), "{text}");
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn equality_is_that_of_the_text() {
+    fn urls_are_equal_if_their_texts_are_equal() {
         assert_ne!(parse("https://h.example/a"), parse("https://H.example/a"));
         assert_ne!(parse("https://h.example/a"), parse("https://h.example:443/a"));
     }

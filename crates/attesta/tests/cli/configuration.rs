@@ -167,7 +167,7 @@ fn faults_of_revocation_lists_are_reported() {
     assert_eq!(lists(&twice).expect(0).stderr, "");
     for (keys, told) in [
         ("crl = \"nowhere.pem\"", "edge.toml:3:7: nowhere.pem cannot be read"),
-        ("crl = \"crl.pem\"", "edge.toml:3:7: crl.pem: nobody who may sign revocation lists"),
+        ("crl = \"crl.pem\"", "edge.toml:3:7: crl.pem: the signer of the revocation list has no path"),
         ("crl = \"sti-roots.pem\"", "edge.toml:3:7: sti-roots.pem: the revocation list is neither"),
         ("crl_stale = \"hard\"", "[verify] needs `crl`"),
     ] {

@@ -186,7 +186,7 @@ fn a_list_that_cannot_be_used_is_status_2_and_says_why() {
     for (args, complaint) in [
         (
             &["--crl", &list][..],
-            "crl.pem: nobody who may sign revocation lists and leads to an anchor signed it",
+            "crl.pem: the signer of the revocation list has no path to a trust anchor, or may not sign lists",
         ),
         (&["--crl", &list, "--crl-anchors", &leaf], "give the signer or its root with --crl-anchors"),
         (

@@ -1,4 +1,4 @@
-//! Trust anchors: whose certificates are believed.
+//! Trust anchors: the certificates that a trust domain trusts.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::cert::certificate::Certificate;
 use crate::cert::chain;
 use crate::digest;
 
-/// The trust anchors of one trust domain, at least one. Cloning shares them.
+/// The trust anchors of one trust domain, at least one. Clones share the data.
 #[derive(Clone)]
 pub struct TrustAnchors {
     anchors: Arc<[TrustAnchor<'static>]>,
@@ -19,24 +19,24 @@ pub struct TrustAnchors {
     id: AnchorsId,
 }
 
-/// Tells two sets of anchors apart: the digest of their certificates, and of the domain that they are kept for.
+/// Identifies a set of anchors: a digest of the certificates and, if set, of the name of the trust domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct AnchorsId([u8; 32]);
 
 impl TrustAnchors {
-    /// Reads all certificates of a PEM text; each becomes an anchor.
+    /// Reads all certificates of a PEM text. Each certificate becomes an anchor.
     ///
     /// # Errors
-    /// When there is none or one is broken.
+    /// If there is no certificate, or one is malformed.
     pub fn from_pem(pem: &[u8]) -> Result<Self, AnchorsError> {
         let certificates = read_pem(pem).map_err(|_: ChainError| AnchorsError::Malformed)?;
         Self::from_certificates(&certificates)
     }
 
-    /// Takes certificates in DER; each becomes an anchor.
+    /// Takes certificates in DER. Each certificate becomes an anchor.
     ///
     /// # Errors
-    /// When there is none or one is broken.
+    /// If there is no certificate, or one is malformed.
     pub fn from_certificates(certificates: &[CertificateDer<'_>]) -> Result<Self, AnchorsError> {
         if certificates.is_empty() {
             return Err(AnchorsError::Empty);
@@ -54,8 +54,8 @@ impl TrustAnchors {
         })
     }
 
-    /// The same anchors for the trust domain of this name. What is cached and revoked there is kept apart from what holds in
-    /// other domains, even where they believe the same roots.
+    /// The same anchors for the trust domain `name`. The cache keeps the results and revocations of this
+    /// domain apart from those of other domains, even if they trust the same roots.
     #[must_use]
     pub fn of_domain(mut self, name: &str) -> Self {
         let mut digests: Vec<[u8; 32]> = self.certificates.iter().map(|der| digest::sha256(der)).collect();
@@ -65,7 +65,7 @@ impl TrustAnchors {
         self
     }
 
-    /// The subjects of the anchors, as RFC 4514 writes them.
+    /// The subjects of the anchors, as RFC 4514 text.
     pub fn subjects(&self) -> impl Iterator<Item = &str> {
         self.subjects.iter().map(|subject| &**subject)
     }
@@ -74,7 +74,7 @@ impl TrustAnchors {
         self.id
     }
 
-    /// The certificates that the anchors were taken from.
+    /// The certificates of the anchors.
     pub(super) fn certificates(&self) -> &[CertificateDer<'static>] {
         &self.certificates
     }
@@ -85,7 +85,7 @@ impl TrustAnchors {
 }
 
 impl PartialEq for TrustAnchors {
-    /// The same certificates, in whatever order, for the same domain.
+    /// Compares the certificates, in any order, and the name of the domain.
     fn eq(&self, other: &Self) -> bool {
         self.id == other.id
     }
@@ -99,20 +99,20 @@ impl fmt::Debug for TrustAnchors {
     }
 }
 
-/// Why a text holds no trust anchors.
+/// Why a text has no usable trust anchors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AnchorsError {
-    /// There is no certificate in it.
+    /// There is no certificate.
     Empty,
-    /// A certificate in it is broken.
+    /// A certificate is malformed.
     Malformed,
 }
 
 impl fmt::Display for AnchorsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Empty => "there is no trust anchor in it; without one nothing can be verified",
+            Self::Empty => "there is no trust anchor in it; nothing can be verified without a trust anchor",
             Self::Malformed => "a trust anchor in it is not a well-formed certificate",
         })
     }

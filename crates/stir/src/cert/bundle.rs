@@ -1,4 +1,4 @@
-//! What a certificate URL serves: a leaf and the certificates above it (RFC 8555 section 9.1).
+//! The content behind a certificate URL: a leaf and the certificates above it (RFC 8555 section 9.1).
 
 use std::fmt;
 
@@ -8,21 +8,22 @@ use rustls_pki_types::CertificateDer;
 
 use crate::base64url;
 
-/// A leaf certificate, then the certificates that lead from it to a trust anchor. Nothing is judged here.
+/// A leaf certificate, followed by the certificates that lead from the leaf to a trust anchor. The chain is
+/// read, but not validated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateChain {
     certificates: Vec<CertificateDer<'static>>,
 }
 
-/// How many certificates a chain may have.
+/// The largest number of certificates in a chain.
 const MAX_CERTIFICATES: usize = 6;
 
 impl CertificateChain {
-    /// Reads PEM, with any text between its blocks, or else one or more DER certificates one after the other.
-    /// Deployed repositories serve both, and their media types say little.
+    /// Reads PEM with any text between the blocks, or one or more DER certificates in a row. Deployed
+    /// repositories serve both forms, and their media types are not reliable.
     ///
     /// # Errors
-    /// When there is no certificate, when one is broken, or when there are more than 6.
+    /// If there is no certificate, if one is malformed, or if there are more than 6.
     pub fn parse(octets: &[u8]) -> Result<Self, ChainError> {
         let is_pem = memmem::find(octets, PEM_BEGIN).is_some();
         let certificates = if is_pem { read_pem(octets)? } else { read_der(octets)? };
@@ -33,13 +34,13 @@ impl CertificateChain {
         }
     }
 
-    /// The certificate whose key signs.
+    /// The certificate of the signing key.
     pub fn leaf(&self) -> &CertificateDer<'static> {
         static NONE: CertificateDer<'static> = CertificateDer::from_slice(&[]);
         self.certificates.first().unwrap_or(&NONE)
     }
 
-    /// The certificates above the leaf, in the order in which they were served.
+    /// The certificates above the leaf, in the order in which the server sent them.
     pub fn intermediates(&self) -> &[CertificateDer<'static>] {
         self.certificates.get(1..).unwrap_or_default()
     }
@@ -50,13 +51,13 @@ impl CertificateChain {
     }
 }
 
-/// Why octets are no certificate chain.
+/// Why octets are not a certificate chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChainError {
     /// There is no certificate.
     Empty,
-    /// A PEM block or the DER inside is broken.
+    /// A PEM block, or the DER inside, is malformed.
     Malformed,
     /// There are more than 6 certificates.
     TooMany,
@@ -67,7 +68,7 @@ impl fmt::Display for ChainError {
         f.write_str(match self {
             Self::Empty => "there is no certificate in it",
             Self::Malformed => "a certificate in it is neither well-formed PEM nor DER",
-            Self::TooMany => "it holds more than 6 certificates",
+            Self::TooMany => "there are more than 6 certificates in it",
         })
     }
 }
@@ -77,7 +78,7 @@ impl std::error::Error for ChainError {}
 const PEM_BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
 const PEM_END: &[u8] = b"-----END CERTIFICATE-----";
 
-/// Every `CERTIFICATE` block (RFC 7468 section 5), whatever stands between them.
+/// Reads every `CERTIFICATE` block (RFC 7468 section 5) and skips any text between the blocks.
 pub(super) fn read_pem(octets: &[u8]) -> Result<Vec<CertificateDer<'static>>, ChainError> {
     let mut certificates = Vec::new();
     let mut rest = octets;
@@ -92,10 +93,11 @@ pub(super) fn read_pem(octets: &[u8]) -> Result<Vec<CertificateDer<'static>>, Ch
     Ok(certificates)
 }
 
-/// How many certificates are read from a text before it is given up; trust lists hold the most, a few dozen.
+/// The largest number of certificates read from one PEM text. Trust lists are the longest texts: they hold a
+/// few dozen.
 const MAX_IN_PEM: usize = 1024;
 
-/// The octets of one block: base64 in lines, or with white space anywhere in it.
+/// Decodes one block. The base64 text may have line ends or white space anywhere.
 fn read_block(body: &[u8]) -> Result<Vec<u8>, ChainError> {
     let mut text = Vec::with_capacity(body.len());
     let mut begun = 0;
@@ -110,7 +112,7 @@ fn read_block(body: &[u8]) -> Result<Vec<u8>, ChainError> {
     octets.filter(|octets| !octets.is_empty()).ok_or(ChainError::Malformed)
 }
 
-/// What stands before the first `mark` and what stands behind it.
+/// Returns the octets before and after the first `mark`.
 fn cut<'a>(octets: &'a [u8], mark: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     let (before, from) = octets.split_at_checked(memmem::find(octets, mark)?)?;
     Some((before, from.get(mark.len()..)?))
@@ -132,7 +134,8 @@ fn read_der(octets: &[u8]) -> Result<Vec<CertificateDer<'static>>, ChainError> {
     Ok(certificates)
 }
 
-/// Text that was never DER has no certificate in it; DER that breaks off has a broken one.
+/// If no DER certificate was read before the error, the text has no certificate. Otherwise a certificate is
+/// malformed.
 fn malformed(read: &[CertificateDer<'_>]) -> ChainError {
     if read.is_empty() { ChainError::Empty } else { ChainError::Malformed }
 }

@@ -1,4 +1,5 @@
-//! The cache of credentials. It does no fetching: it says what to fetch and is told what came of it.
+//! The cache of credentials. It does not fetch: it tells the caller which URLs to fetch, and the caller
+//! reports the results.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,15 +9,17 @@ use rustls_pki_types::UnixTime;
 
 use crate::base64url;
 use crate::cert::anchors::{AnchorsId, TrustAnchors};
+use crate::cert::cache_entry::{CacheEntry, FetchFailure};
 use crate::cert::credential::Credential;
 use crate::cert::crl::Revocations;
-use crate::cert::eviction::{Order, Place};
+use crate::cert::eviction::{EvictionKey, EvictionOrder};
 use crate::cert::freshness::Fetched;
-use crate::cert::snapshot::{FetchFailure, Held, Snapshot};
-use crate::passport::{Ppt, canonical};
+use crate::cert::snapshot::Snapshot;
+use crate::passport::canonical;
+use crate::passport::ppt::Ppt;
 use crate::x5u::X5u;
 
-/// How long credentials are kept and how many.
+/// How long the cache keeps credentials, and how many.
 #[derive(Clone, Debug)]
 pub struct CacheConfig {
     floor: Duration,
@@ -28,39 +31,39 @@ pub struct CacheConfig {
 }
 
 impl CacheConfig {
-    /// The least time a credential is kept, whatever its server says. Default: 24 hours (ATIS-1000074).
+    /// The shortest time for which a credential is kept, even if the server allows less. Default: 24 hours
+    /// (ATIS-1000074).
     pub fn floor(mut self, floor: Duration) -> Self {
         self.floor = floor;
         self
     }
 
-    /// The longest time a credential is kept without asking again. Default: 7 days.
+    /// The longest time for which a credential is kept before the next fetch. Default: 7 days.
     pub fn ceiling(mut self, ceiling: Duration) -> Self {
         self.ceiling = ceiling;
         self
     }
 
-    /// How long a failure is remembered. Default: 30 seconds.
+    /// How long the cache remembers a failed fetch. Default: 30 seconds.
     pub fn negative(mut self, negative: Duration) -> Self {
         self.negative = negative;
         self
     }
 
-    /// How soon a credential that is still fresh may be fetched once more, because a signature failed under its key or it was
-    /// no good itself.
-    /// Default: 60 seconds.
+    /// The shortest time between two fetches of a credential that is still fresh. Such a fetch is needed if a
+    /// signature fails under its key, or if the credential itself is refused. Default: 60 seconds.
     pub fn refetch(mut self, refetch: Duration) -> Self {
         self.refetch = refetch;
         self
     }
 
-    /// How many URLs are remembered. Default: 16,384.
+    /// The largest number of URLs in the cache. Default: 16,384.
     pub fn entries(mut self, entries: usize) -> Self {
         self.entries = entries.max(1);
         self
     }
 
-    /// How many URLs of one host are remembered. Default: 4,096.
+    /// The largest number of URLs of one host. Default: 4,096.
     pub fn entries_per_host(mut self, entries: usize) -> Self {
         self.entries_per_host = entries.max(1);
         self
@@ -80,39 +83,39 @@ impl Default for CacheConfig {
     }
 }
 
-/// What is to be done for a URL that a call wants.
+/// The action that is needed for a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Want {
-    /// Fetch it, and report what came of it to [`Cache::fetched`].
+    /// Fetch the URL, and report the result to [`Cache::fetched`].
     Fetch,
-    /// It is being fetched already.
+    /// A fetch is already in progress.
     InFlight,
-    /// The credential at hand is fresh.
+    /// The cache has a fresh credential.
     Fresh,
-    /// It could not be had, and is not tried again before then.
+    /// The last fetch failed. The cache does not ask for a new one before `until`.
     Failed {
-        /// When it may be tried again.
+        /// The earliest time of the next fetch.
         until: UnixTime,
     },
 }
 
-/// Credentials by URL, each chain validated once for every trust domain.
+/// Credentials by URL. Each chain is validated once for every trust domain.
 #[derive(Debug)]
 pub struct Cache {
     config: CacheConfig,
     domains: Vec<TrustAnchors>,
     revocations: Vec<(AnchorsId, Arc<Revocations>)>,
-    entries: BTreeMap<X5u, Entry>,
-    order: Order,
-    picture: Arc<Snapshot>,
+    entries: BTreeMap<X5u, UrlRecord>,
+    order: EvictionOrder,
+    snapshot: Arc<Snapshot>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct UrlRecord {
     state: State,
     in_flight: bool,
     used: UnixTime,
-    /// The header of `shaken` PASSporTs under this URL in canonical form, encoded.
+    /// The canonical header of `shaken` PASSporTs with this URL, base64url-encoded.
     header: Arc<[u8]>,
 }
 
@@ -124,32 +127,33 @@ enum State {
 }
 
 impl Cache {
-    /// An empty cache whose credentials are validated for each of `domains`.
+    /// Makes an empty cache that validates credentials for each of `domains`.
     pub fn new(config: CacheConfig, domains: Vec<TrustAnchors>) -> Self {
         Self {
             config,
             domains,
             revocations: Vec::new(),
             entries: BTreeMap::new(),
-            order: Order::default(),
-            picture: Arc::default(),
+            order: EvictionOrder::default(),
+            snapshot: Arc::default(),
         }
     }
 
-    /// A call needs the certificate behind `url`. At most one fetch of it is asked for at a time.
+    /// Asks for the certificate behind `url`. The cache asks for at most one fetch of a URL at a time.
     ///
-    /// A fresh credential that was fetched a while ago is fetched again, since a verification asks for what it has only when a
-    /// signature failed under it, or it was no good itself: there may be another behind the URL.
+    /// A verification asks for a fresh credential only if a signature failed under its key, or if the
+    /// credential itself was refused. The server may have a new certificate, so the cache fetches the URL
+    /// again after the [refetch](CacheConfig::refetch) time.
     pub fn want(&mut self, url: &X5u, now: UnixTime) -> Want {
         let is_new = !self.entries.contains_key(url);
         if is_new && !self.make_room(url) {
             return Want::Failed { until: after(now, self.config.negative) };
         }
-        let entry = self.entries.entry(url.clone()).or_insert_with(|| Entry::new(url, now));
+        let entry = self.entries.entry(url.clone()).or_insert_with(|| UrlRecord::new(url, now));
         if is_new {
-            self.order.enter(url);
+            self.order.add_url(url);
         } else if !entry.in_flight {
-            self.order.hold(&entry.place(url));
+            self.order.protect(&entry.eviction_key(url));
         }
         entry.used = now;
         let want = match entry.state {
@@ -160,13 +164,13 @@ impl Cache {
         };
         entry.in_flight |= want == Want::Fetch;
         if !entry.in_flight {
-            self.order.release(entry.place(url));
+            self.order.make_evictable(entry.eviction_key(url));
         }
         want
     }
 
-    /// The fetch of `url` ended. A failure leaves a credential that is already known in place: its chain says how long
-    /// it is valid.
+    /// Reports the result of a fetch of `url`. After a failure the cache keeps the credential that it has:
+    /// the chain itself limits its validity.
     pub fn fetched(&mut self, url: &X5u, now: UnixTime, outcome: Result<Fetched<'_>, FetchFailure>) {
         let outcome = outcome.and_then(|fetched| {
             let mut credential = Credential::parse(fetched.body).map_err(|_| FetchFailure::Unparsable)?;
@@ -179,7 +183,7 @@ impl Cache {
         let retry = after(now, self.config.negative);
         let Some(entry) = self.entries.get_mut(url) else { return };
         if !entry.in_flight {
-            self.order.hold(&entry.place(url));
+            self.order.protect(&entry.eviction_key(url));
         }
         entry.in_flight = false;
         match (outcome, &mut entry.state) {
@@ -190,49 +194,49 @@ impl Cache {
             (Err(_), State::Known { tried, refresh_at, .. }) => (*tried, *refresh_at) = (now, retry),
             (Err(failure), state) => *state = State::Failed { until: retry, failure },
         }
-        self.order.release(entry.place(url));
-        if let Some(held) = entry.held(self.config.refetch) {
-            Arc::make_mut(&mut self.picture).entries.insert(url, held);
+        self.order.make_evictable(entry.eviction_key(url));
+        if let Some(cache_entry) = entry.cache_entry(self.config.refetch) {
+            Arc::make_mut(&mut self.snapshot).entries.insert(url, cache_entry);
         }
     }
 
-    /// Goes by `revocations` in the trust domain of `anchors` from now on, for credentials that are already known too. Domains
-    /// that believe the same roots are told apart by [`TrustAnchors::of_domain`].
+    /// Sets the revocation lists of the trust domain of `anchors`, also for credentials already in the cache.
+    /// [`TrustAnchors::of_domain`] distinguishes domains that trust the same roots.
     pub fn revocations(&mut self, anchors: &TrustAnchors, revocations: Revocations) {
         self.revocations.retain(|(id, _)| *id != anchors.id());
         self.revocations.push((anchors.id(), Arc::new(revocations)));
-        let picture = Arc::make_mut(&mut self.picture);
-        picture.revocations = self
+        let snapshot = Arc::make_mut(&mut self.snapshot);
+        snapshot.revocations = self
             .revocations
             .iter()
-            .map(|(id, lists)| (*id, lists.insists_until(), Arc::clone(lists)))
+            .map(|(id, lists)| (*id, lists.fresh_until(), Arc::clone(lists)))
             .collect();
         for (url, entry) in &mut self.entries {
             if let State::Known { credential, revoked: known, .. } = &mut entry.state {
                 *known = revoked(credential, &self.revocations);
             }
-            if let Some(held) = entry.held(self.config.refetch) {
-                picture.entries.insert(url, held);
+            if let Some(cache_entry) = entry.cache_entry(self.config.refetch) {
+                snapshot.entries.insert(url, cache_entry);
             }
         }
     }
 
-    /// What verifications go by from now on. The same picture is handed out until something changes.
+    /// The data for the next verifications. The cache returns the same snapshot until a change.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.picture)
+        Arc::clone(&self.snapshot)
     }
 
-    /// Forgets expired certificates and old failures, and returns the URLs to fetch ahead of time: those of trusted
-    /// credentials that have used up four fifths of their lifetime. To be called every minute or so.
+    /// Removes expired certificates and old failures. Returns the URLs to fetch before they expire: those of
+    /// trusted credentials that have used four fifths of their lifetime. Call this about once a minute.
     pub fn poll(&mut self, now: UnixTime) -> Vec<X5u> {
-        let gone = |entry: &Entry| !entry.in_flight && !entry.state.is_worth_keeping(now);
-        let gone: Vec<X5u> =
-            self.entries.iter().filter(|(_, entry)| gone(entry)).map(|(url, _)| url.clone()).collect();
-        gone.iter().for_each(|url| self.forget(url));
+        let expired = |entry: &UrlRecord| !entry.in_flight && !entry.state.is_worth_keeping(now);
+        let expired: Vec<X5u> =
+            self.entries.iter().filter(|(_, entry)| expired(entry)).map(|(url, _)| url.clone()).collect();
+        expired.iter().for_each(|url| self.forget(url));
         let mut due = Vec::new();
         for (url, entry) in &mut self.entries {
             if !entry.in_flight && entry.state.is_due(now) {
-                self.order.hold(&entry.place(url));
+                self.order.protect(&entry.eviction_key(url));
                 entry.in_flight = true;
                 due.push(url.clone());
             }
@@ -240,52 +244,54 @@ impl Cache {
         due
     }
 
-    /// Between the floor and the ceiling; the certificate's own end is checked with every verification.
+    /// The lifetime, limited by the floor and the ceiling. Each verification checks the validity of the
+    /// certificate itself.
     fn lifetime(&self, fetched: &Fetched<'_>) -> Duration {
         fetched.lifetime().unwrap_or(self.config.floor).max(self.config.floor).min(self.config.ceiling)
     }
 
-    /// Strangers choose the URLs, so what they can fill the cache with goes first: failures, then credentials that no
-    /// trust domain vouches for, each least recently wanted first.
+    /// Evicts an entry if the cache, or the share of the host, is full. Callers choose the URLs, so entries
+    /// that an attacker can add go first: failures, then credentials that no trust domain trusts. Within each
+    /// group the entry that was wanted least recently goes first.
     ///
-    /// False when every place is taken by a fetch under way.
+    /// Returns false if every entry has a fetch in progress.
     fn make_room(&mut self, url: &X5u) -> bool {
-        let host_is_full = self.order.of_host(url) >= self.config.entries_per_host;
+        let host_is_full = self.order.entries_of_host(url) >= self.config.entries_per_host;
         if !host_is_full && self.entries.len() < self.config.entries {
             return true;
         }
-        let victim = self.order.first(host_is_full.then_some(url)).cloned();
-        victim.inspect(|victim| self.forget(victim)).is_some()
+        let evicted = self.order.next(host_is_full.then_some(url)).cloned();
+        evicted.inspect(|evicted| self.forget(evicted)).is_some()
     }
 
     fn forget(&mut self, url: &X5u) {
         if let Some(entry) = self.entries.remove(url) {
-            self.order.leave(&entry.place(url));
-            Arc::make_mut(&mut self.picture).entries.remove(url.as_str());
+            self.order.remove_url(&entry.eviction_key(url));
+            Arc::make_mut(&mut self.snapshot).entries.remove(url.as_str());
         }
     }
 }
 
-impl Entry {
+impl UrlRecord {
     fn new(url: &X5u, now: UnixTime) -> Self {
         Self { state: State::Unknown, in_flight: false, used: now, header: header(url) }
     }
 
-    /// Its place among those that may go.
-    fn place(&self, url: &X5u) -> Place {
-        (self.state.rank(), self.used, url.clone())
+    /// The key of this entry in the eviction order.
+    fn eviction_key(&self, url: &X5u) -> EvictionKey {
+        (self.state.eviction_rank(), self.used, url.clone())
     }
 
-    fn held(&self, refetch: Duration) -> Option<Held> {
+    fn cache_entry(&self, refetch: Duration) -> Option<CacheEntry> {
         match &self.state {
             State::Unknown => None,
-            State::Known { credential, tried, revoked, .. } => Some(Held::Known {
+            State::Known { credential, tried, revoked, .. } => Some(CacheEntry::Known {
                 credential: Arc::clone(credential),
                 settled_until: after(*tried, refetch),
                 revoked: Arc::clone(revoked),
                 header: Arc::clone(&self.header),
             }),
-            State::Failed { until, failure } => Some(Held::Failed { until: *until, failure: *failure }),
+            State::Failed { until, failure } => Some(CacheEntry::Failed { until: *until, failure: *failure }),
         }
     }
 }
@@ -309,8 +315,8 @@ impl State {
         }
     }
 
-    /// What goes first when room is needed.
-    fn rank(&self) -> u8 {
+    /// The eviction group: entries with a lower rank are evicted first.
+    fn eviction_rank(&self) -> u8 {
         match self {
             Self::Unknown | Self::Failed { .. } => 0,
             Self::Known { credential, .. } => 1 + u8::from(credential.is_trusted()),
@@ -331,7 +337,7 @@ fn revoked(credential: &Credential, revocations: &[(AnchorsId, Arc<Revocations>)
     revocations.iter().filter_map(revoking).collect()
 }
 
-/// The part of a lifetime after which a credential is fetched again.
+/// The part of its lifetime after which a credential is fetched again.
 const REFRESH_AHEAD: f64 = 0.8;
 
 fn after(moment: UnixTime, span: Duration) -> UnixTime {

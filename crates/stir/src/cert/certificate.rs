@@ -1,4 +1,4 @@
-//! One X.509 certificate, as far as STIR looks into it (RFC 5280 section 4.1).
+//! One X.509 certificate, with the fields that STIR needs (RFC 5280 section 4.1).
 
 use std::fmt;
 
@@ -14,13 +14,14 @@ use x509_cert::serial_number::SerialNumber;
 use x509_cert::spki::SubjectPublicKeyInfoRef;
 use x509_cert::time::Validity;
 
+use crate::cert::certificate_name::CertificateName;
 use crate::cert::claim_constraints::{ClaimConstraints, ClaimConstraintsError};
-use crate::cert::crl::CertificateName;
 use crate::cert::name;
+use crate::cert::oid::{CLAIM_CONSTRAINTS, EC_PUBLIC_KEY, ENHANCED_CLAIM_CONSTRAINTS, P256, TN_AUTH_LIST};
 use crate::cert::tn_auth_list::{TnAuthList, TnAuthListError};
 use crate::es256::VerifyingKey;
 
-/// What a certificate says. Nothing here means that it may be believed.
+/// The content of a certificate. Reading a certificate does not make it trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
     subject: Box<str>,
@@ -35,7 +36,7 @@ pub struct Certificate {
     claim_constraints: Result<Option<ClaimConstraints>, ClaimConstraintsError>,
 }
 
-/// The octets are no certificate.
+/// The octets are not a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CertificateError;
 
@@ -48,76 +49,78 @@ impl fmt::Display for CertificateError {
 impl std::error::Error for CertificateError {}
 
 impl Certificate {
-    /// Reads a certificate in DER.
+    /// Reads a certificate in DER. A malformed TNAuthList is no error here: [`Certificate::tn_auth_list`]
+    /// returns it.
     ///
     /// # Errors
-    /// When it does not have the structure of a certificate, an extension is there twice (RFC 5280 section 4.2), or one
-    /// that matters here is broken. A broken TNAuthList is kept as such.
+    /// If the octets do not have the structure of a certificate, if an extension occurs twice (RFC 5280
+    /// section 4.2), or if an extension that STIR needs is malformed.
     pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
         read(der).map_err(|_| CertificateError)
     }
 
-    /// The subject, as RFC 4514 writes it.
+    /// The subject, as RFC 4514 text.
     pub fn subject(&self) -> &str {
         &self.subject
     }
 
-    /// The issuer, as RFC 4514 writes it.
+    /// The issuer, as RFC 4514 text.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// The serial number: a big-endian two's complement integer.
+    /// The serial number as a big-endian two's complement integer.
     pub fn serial(&self) -> &[u8] {
         &self.serial
     }
 
-    /// The first second in which it is valid.
+    /// The first second of the validity.
     pub fn not_before(&self) -> UnixTime {
         self.not_before
     }
 
-    /// The last second in which it is valid.
+    /// The last second of the validity.
     pub fn not_after(&self) -> UnixTime {
         self.not_after
     }
 
-    /// What revocation lists name it by.
+    /// The name of this certificate in revocation lists.
     pub(super) fn name(&self) -> CertificateName {
         CertificateName::new(&self.issuer, &self.serial)
     }
 
-    /// The public key, if it is of P-256.
+    /// The public key, if it is a P-256 key.
     pub fn key(&self) -> Option<&VerifyingKey> {
         self.key.as_ref()
     }
 
-    /// Whether basic constraints make it a certification authority.
+    /// Whether basic constraints mark the certificate as a certification authority.
     pub fn is_authority(&self) -> bool {
         self.authority
     }
 
-    /// Whether its key usage lets the key sign. A certificate without that extension leaves it open (RFC 5280
-    /// section 4.2.1.3).
+    /// Whether the key usage allows signatures. Without that extension every use is allowed (RFC 5280 section
+    /// 4.2.1.3).
     pub fn may_sign(&self) -> bool {
         self.may_sign
     }
 
-    /// Its TNAuthList, if it has one.
+    /// The TNAuthList, if there is one.
     pub fn tn_auth_list(&self) -> Option<Result<&TnAuthList, TnAuthListError>> {
         self.tn_auth_list.as_ref().map(|list| list.as_ref().map_err(|error| *error))
     }
 
-    /// Its claim constraints, if it has any.
+    /// The claim constraints, if there are any.
     ///
     /// # Errors
-    /// When the extension is malformed, or when both kinds are there (RFC 9118 section 3).
+    /// If the extension is malformed, or if both kinds are present (RFC 9118 section 3).
     pub fn claim_constraints(&self) -> Result<Option<&ClaimConstraints>, ClaimConstraintsError> {
         self.claim_constraints.as_ref().map(Option::as_ref).map_err(|error| *error)
     }
 }
 
-/// Reads the fields in place (RFC 5280 section 4.1): a certificate is read with every fetch, and most of it is passed over.
+/// Reads the fields in place (RFC 5280 section 4.1). Every fetch reads certificates, and STIR does not need
+/// most fields.
 fn read(der: &[u8]) -> der::Result<Certificate> {
     let mut reader = SliceReader::new(der)?;
     let certificate = reader.sequence(|fields| {
@@ -170,7 +173,7 @@ fn read_body(body: &mut SliceReader<'_>) -> der::Result<Certificate> {
 /// The encoded object identifier and the content of each extension.
 type Extensions<'a> = SmallVec<[(&'a [u8], &'a [u8]); 12]>;
 
-/// RFC 5280 section 4.2: none is there twice.
+/// Reads the extensions. RFC 5280 section 4.2: no extension occurs twice.
 fn read_extensions(der: &[u8]) -> der::Result<Extensions<'_>> {
     let mut reader = SliceReader::new(der)?;
     let mut extensions = Extensions::new();
@@ -195,15 +198,15 @@ fn read_extensions(der: &[u8]) -> der::Result<Extensions<'_>> {
     Ok(extensions)
 }
 
-/// How many extensions a certificate may have. They are compared pair by pair.
+/// The largest number of extensions in a certificate. The reader compares them pair by pair.
 const MAX_EXTENSIONS: usize = 64;
 
-/// Passes over a sequence.
+/// Skips a sequence.
 fn sequence(reader: &mut SliceReader<'_>) -> der::Result<()> {
     AnyRef::decode(reader)?.tag().assert_eq(Tag::Sequence).map(drop)
 }
 
-/// RFC 9118 section 3: one kind or the other, never both.
+/// RFC 9118 section 3: a certificate has one kind of constraints or the other, never both.
 fn claim_constraints(extensions: &Extensions<'_>) -> Result<Option<ClaimConstraints>, ClaimConstraintsError> {
     match (content(extensions, CLAIM_CONSTRAINTS), content(extensions, ENHANCED_CLAIM_CONSTRAINTS)) {
         (None, None) => Ok(None),
@@ -226,12 +229,3 @@ fn content<'a>(extensions: &Extensions<'a>, wanted: ObjectIdentifier) -> Option<
 fn seconds(time: x509_cert::time::Time) -> UnixTime {
     UnixTime::since_unix_epoch(time.to_unix_duration())
 }
-
-/// RFC 8226 section 9.
-pub(super) const TN_AUTH_LIST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.26");
-/// RFC 8226 section 8.
-const CLAIM_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.27");
-/// RFC 9118 section 3.
-const ENHANCED_CLAIM_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.33");
-const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");

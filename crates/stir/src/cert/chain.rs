@@ -1,4 +1,4 @@
-//! Certification paths, by rustls-webpki (RFC 5280 section 6).
+//! Certification paths (RFC 5280 section 6). rustls-webpki does the work.
 
 use std::fmt;
 
@@ -8,15 +8,14 @@ use rustls_pki_types::{
 };
 use webpki::{EndEntityCert, Error, ExtendedKeyUsageValidator, KeyPurposeIdIter, ring as algorithms};
 
-use crate::cert::anchors::TrustAnchors;
 use crate::cert::bundle::CertificateChain;
-use crate::cert::critical::Shown;
+use crate::cert::shown_extensions::ShownExtensions;
 
 /// Why there is no path from a leaf to a trust anchor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PathError {
-    /// No anchor and no certificate of the chain issued it.
+    /// No anchor and no certificate of the chain is the issuer.
     UnknownIssuer,
     /// A signature in the chain is wrong.
     BadSignature,
@@ -24,13 +23,14 @@ pub enum PathError {
     Expired,
     /// A certificate of the path is not valid yet.
     NotYetValid,
-    /// A certificate is signed with an algorithm that is not supported.
+    /// A certificate is signed with an unsupported algorithm.
     UnsupportedAlgorithm,
-    /// A critical extension is not understood.
+    /// A certificate has an unknown critical extension.
     CriticalExtension,
     /// The leaf is a certification authority.
     LeafIsAuthority,
-    /// A certificate above the leaf is no certification authority, or constrains the path in a way it does not keep.
+    /// A certificate above the leaf is not a certification authority, or the path breaks a constraint of a
+    /// certificate.
     NotPermitted,
     /// A certificate is malformed or not of version 3.
     Malformed,
@@ -44,9 +44,9 @@ impl fmt::Display for PathError {
             Self::Expired => "a certificate of the chain has expired",
             Self::NotYetValid => "a certificate of the chain is not valid yet",
             Self::UnsupportedAlgorithm => "a certificate is signed with an unsupported algorithm",
-            Self::CriticalExtension => "a certificate has a critical extension that is not understood",
+            Self::CriticalExtension => "a certificate has an unknown critical extension",
             Self::LeafIsAuthority => "the signing certificate is a certification authority",
-            Self::NotPermitted => "a certificate of the chain was not permitted to issue the next",
+            Self::NotPermitted => "a certificate of the chain may not issue the next certificate",
             Self::Malformed => "a certificate of the chain is malformed or not of version 3",
         })
     }
@@ -54,16 +54,16 @@ impl fmt::Display for PathError {
 
 impl std::error::Error for PathError {}
 
-/// Finds a path from the leaf of `chain` to one of `anchors` that is valid at `at`, and returns the positions in
-/// `chain` of the certificates it runs through, the leaf's first.
+/// Finds a path from the leaf of `chain` to one of `anchors` that is valid at `at`. Returns the positions in
+/// `chain` of the certificates of the path, the leaf's first.
 pub(super) fn find_path(
     chain: &CertificateChain,
-    anchors: &TrustAnchors,
+    anchors: &[TrustAnchor<'_>],
     at: UnixTime,
 ) -> Result<Vec<usize>, PathError> {
-    let shown: Vec<Shown<'_>> = chain.certificates().iter().map(Shown::new).collect();
-    let restoring: Vec<Restoring<'_>> =
-        algorithms().map(|(inner, id)| Restoring { inner, id, shown: &shown }).collect();
+    let shown: Vec<ShownExtensions<'_>> = chain.certificates().iter().map(ShownExtensions::new).collect();
+    let restoring: Vec<OriginalOctets<'_>> =
+        algorithms().map(|(inner, id)| OriginalOctets { inner, id, shown: &shown }).collect();
     let supported: Vec<&dyn SignatureVerificationAlgorithm> =
         restoring.iter().map(|algorithm| algorithm as &dyn SignatureVerificationAlgorithm).collect();
     let intermediates: Vec<CertificateDer<'_>> =
@@ -71,7 +71,7 @@ pub(super) fn find_path(
     let leaf = shown.first().ok_or(PathError::Malformed)?.certificate();
     let leaf = EndEntityCert::try_from(leaf).map_err(path_error)?;
     let path = leaf
-        .verify_for_usage(&supported, anchors.as_slice(), &intermediates, at, AnyPurpose, None, None)
+        .verify_for_usage(&supported, anchors, &intermediates, at, AnyPurpose, None, None)
         .map_err(path_error)?;
     let position =
         |der: CertificateDer<'_>| intermediates.iter().position(|own| *own == der).map(|at| at + 1);
@@ -79,8 +79,8 @@ pub(super) fn find_path(
     Ok(std::iter::once(0).chain(above).collect())
 }
 
-/// Whether `signature` over `message` is that of the key in `spki`, by an algorithm that certificates may be signed
-/// with. All four are as X.509 has them: two algorithm identifiers without their outer sequence, the key and the
+/// Whether the key made `signature` over `message`, with an algorithm that certificates may use. The
+/// arguments have the X.509 form: the two algorithm identifiers without their outer sequence, the key and the
 /// signature without their bit strings.
 pub(super) fn is_signed_by(
     (key_algorithm, key): (&[u8], &[u8]),
@@ -95,12 +95,12 @@ pub(super) fn is_signed_by(
     })
 }
 
-/// The trust anchor that `certificate` stands for.
+/// The trust anchor of `certificate`.
 pub(super) fn anchor(certificate: &CertificateDer<'_>) -> Option<TrustAnchor<'static>> {
     webpki::anchor_from_trusted_cert(certificate).ok().map(|anchor| anchor.to_owned())
 }
 
-/// STI certificates carry no extended key usage that means anything for PASSporTs (RFC 8226 section 8).
+/// Accepts every extended key usage. That extension has no meaning for STI certificates (RFC 8226 section 8).
 struct AnyPurpose;
 
 impl ExtendedKeyUsageValidator for AnyPurpose {
@@ -109,14 +109,14 @@ impl ExtendedKeyUsageValidator for AnyPurpose {
     }
 }
 
-/// A signature algorithm that checks the octets that were signed, where webpki was shown others.
-struct Restoring<'a> {
+/// A signature algorithm that checks the original octets, because webpki sees a copy with changed flags.
+struct OriginalOctets<'a> {
     inner: &'static dyn SignatureVerificationAlgorithm,
     id: AlgorithmIdentifier,
-    shown: &'a [Shown<'a>],
+    shown: &'a [ShownExtensions<'a>],
 }
 
-impl SignatureVerificationAlgorithm for Restoring<'_> {
+impl SignatureVerificationAlgorithm for OriginalOctets<'_> {
     fn verify_signature(&self, key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
         let signed = self.shown.iter().find_map(|shown| shown.original(message)).unwrap_or(message);
         self.inner.verify_signature(key, signed, signature)
@@ -131,13 +131,14 @@ impl SignatureVerificationAlgorithm for Restoring<'_> {
     }
 }
 
-impl fmt::Debug for Restoring<'_> {
+impl fmt::Debug for OriginalOctets<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.fmt(f)
     }
 }
 
-/// What certificates may be signed with: the profile's ECDSA, and the RSA that RFC 8226 section 4 asks for.
+/// The signature algorithms of certificates: the ECDSA of the profile, and the RSA that RFC 8226 section 4
+/// requires.
 static ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
     algorithms::ECDSA_P256_SHA256,
     algorithms::ECDSA_P384_SHA384,
@@ -148,23 +149,23 @@ static ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
     algorithms::RSA_PKCS1_2048_8192_SHA512,
 ];
 
-/// ECDSA identifiers with a NULL behind them, which RFC 5758 section 3.2 forbids and some issuers write.
+/// ECDSA identifiers followed by a NULL. RFC 5758 section 3.2 forbids the NULL, but some issuers write it.
 const ECDSA_SHA256_NULL: AlgorithmIdentifier =
     AlgorithmIdentifier::from_slice(b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02\x05\x00");
 const ECDSA_SHA384_NULL: AlgorithmIdentifier =
     AlgorithmIdentifier::from_slice(b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x03\x05\x00");
 
-/// Each algorithm with the identifier that certificates may name it by.
+/// Each algorithm with every identifier that certificates use for it.
 fn algorithms() -> impl Iterator<Item = (&'static dyn SignatureVerificationAlgorithm, AlgorithmIdentifier)> {
-    let deviating: [(&dyn SignatureVerificationAlgorithm, _); 2] = [
+    let nonconforming: [(&dyn SignatureVerificationAlgorithm, _); 2] = [
         (algorithms::ECDSA_P256_SHA256, ECDSA_SHA256_NULL),
         (algorithms::ECDSA_P384_SHA384, ECDSA_SHA384_NULL),
     ];
-    ALGORITHMS.iter().map(|algorithm| (*algorithm, algorithm.signature_alg_id())).chain(deviating)
+    ALGORITHMS.iter().map(|algorithm| (*algorithm, algorithm.signature_alg_id())).chain(nonconforming)
 }
 
-/// webpki's errors are open to growth, and none of them is ours to match in full.
-#[expect(clippy::wildcard_enum_match_arm, reason = "webpki::Error is not ours and is non-exhaustive")]
+/// Maps the errors of webpki. `webpki::Error` may get new variants, so the match has a default.
+#[expect(clippy::wildcard_enum_match_arm, reason = "webpki::Error is of another crate and is non-exhaustive")]
 fn path_error(error: Error) -> PathError {
     match error {
         Error::UnknownIssuer => PathError::UnknownIssuer,

@@ -1,5 +1,5 @@
-//! What a certificate demands of the claims signed under it: JWTClaimConstraints (RFC 8226 section 8) and
-//! EnhancedJWTClaimConstraints (RFC 9118).
+//! The conditions that a certificate sets for the claims signed under it: JWTClaimConstraints (RFC 8226
+//! section 8) and EnhancedJWTClaimConstraints (RFC 9118).
 
 use der::asn1::{AnyRef, Ia5StringRef, Utf8StringRef};
 use der::{Decode, Reader, SliceReader, Tag, Tagged};
@@ -12,7 +12,7 @@ pub struct ClaimConstraints {
     must_exclude: Vec<Box<str>>,
 }
 
-/// The extension is not the DER that its specification describes.
+/// The extension does not have the DER structure of its specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClaimConstraintsError;
 
@@ -20,40 +20,41 @@ impl ClaimConstraints {
     /// Reads the content of a JWTClaimConstraints extension (1.3.6.1.5.5.7.1.27).
     ///
     /// # Errors
-    /// When it is malformed or constrains nothing.
+    /// If the content is malformed or has no constraint.
     pub fn from_der(der: &[u8]) -> Result<Self, ClaimConstraintsError> {
         let constraints = read(der).map_err(|_| ClaimConstraintsError)?;
         if constraints.must_exclude.is_empty() { Ok(constraints) } else { Err(ClaimConstraintsError) }
     }
 
-    /// Reads the content of an EnhancedJWTClaimConstraints extension (1.3.6.1.5.5.7.1.33). None when it excludes
-    /// `iat`, `orig` or `dest`: it then counts as absent (RFC 9118 section 3).
+    /// Reads the content of an EnhancedJWTClaimConstraints extension (1.3.6.1.5.5.7.1.33). Returns `None` if
+    /// the extension excludes `iat`, `orig` or `dest`: a verifier then ignores the extension (RFC 9118
+    /// section 3).
     ///
     /// # Errors
-    /// When it is malformed or constrains nothing.
+    /// If the content is malformed or has no constraint.
     pub fn from_enhanced_der(der: &[u8]) -> Result<Option<Self>, ClaimConstraintsError> {
         let constraints = read(der).map_err(|_| ClaimConstraintsError)?;
         let void = constraints.must_exclude().any(|name| matches!(name, "iat" | "orig" | "dest"));
         Ok((!void).then_some(constraints))
     }
 
-    /// The claims that must be there.
+    /// The claims that must be present.
     pub fn must_include(&self) -> impl Iterator<Item = &str> {
         self.must_include.iter().map(|name| &**name)
     }
 
-    /// The claims that must not be there.
+    /// The claims that must be absent.
     pub fn must_exclude(&self) -> impl Iterator<Item = &str> {
         self.must_exclude.iter().map(|name| &**name)
     }
 
-    /// The claims whose values are limited, each with the values it may have.
+    /// The claims with limited values, and the permitted values of each.
     pub fn permitted_values(&self) -> impl Iterator<Item = (&str, impl Iterator<Item = &str>)> {
         self.permitted_values.iter().map(|(name, values)| (&**name, values.iter().map(|value| &**value)))
     }
 
-    /// Whether claims keep the constraints. `value` gives the value of a claim by its name, None when it is absent:
-    /// the text of a string, else the JSON.
+    /// Whether the claims satisfy the constraints. `value` returns the value of the claim with a name, or
+    /// `None` if it is absent. The value is the text of a string, or the JSON of any other type.
     pub(crate) fn allow<'v, V: AsRef<str> + 'v>(&self, value: impl Fn(&str) -> Option<V>) -> bool {
         self.must_include.iter().all(|name| value(name).is_some())
             && self.must_exclude.iter().all(|name| value(name).is_none())
@@ -63,7 +64,7 @@ impl ClaimConstraints {
     }
 }
 
-/// Both extensions are one sequence of explicitly tagged, optional lists; at least one is there.
+/// Both extensions are a sequence of optional lists with explicit tags. At least one list is present.
 fn read(der: &[u8]) -> der::Result<ClaimConstraints> {
     let mut constraints = ClaimConstraints::default();
     AnyRef::from_der(der)?.sequence(|fields| -> der::Result<()> {
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_extensions_are_refused() {
+    fn malformed_extensions_are_refused() {
         for hex in ["3000", "", "3009a0073005160369", "3009a3073005160369617 4", "3009800730051603696174"] {
             assert_eq!(
                 ClaimConstraints::from_enhanced_der(&octets(hex)),

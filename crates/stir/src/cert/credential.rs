@@ -1,4 +1,5 @@
-//! A credential: the chain behind one certificate URL, parsed once and validated once per trust domain.
+//! A credential: the chain behind one certificate URL. The chain is parsed once and validated once for each
+//! trust domain.
 
 use std::fmt;
 
@@ -10,7 +11,7 @@ use crate::cert::certificate::Certificate;
 use crate::cert::chain::{PathError, find_path};
 use crate::cert::crl::Revocations;
 
-/// A parsed certificate chain with what was found out about it.
+/// A parsed certificate chain with the results of its validation.
 #[derive(Clone, Debug)]
 pub struct Credential {
     chain: CertificateChain,
@@ -21,20 +22,20 @@ pub struct Credential {
 /// A path from a credential's leaf to a trust anchor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Path {
-    /// Positions in the chain, the leaf's first, without the anchor.
+    /// Positions in the chain, the leaf's first. The anchor is not included.
     certificates: Vec<usize>,
-    /// When every certificate of the path is valid.
+    /// The time in which every certificate of the path is valid.
     pub(crate) not_before: UnixTime,
     pub(crate) not_after: UnixTime,
-    /// Whether each TNAuthList lies within the one above it (RFC 9060 section 4.1).
+    /// Whether each TNAuthList lies within the TNAuthList above it (RFC 9060 section 4.1).
     pub(crate) encompassed: bool,
 }
 
-/// Why octets are no credential.
+/// Why octets are not a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CredentialError {
-    /// They are no certificate chain.
+    /// The octets are not a certificate chain.
     Chain(ChainError),
     /// A certificate of the chain is malformed.
     Certificate,
@@ -52,10 +53,10 @@ impl fmt::Display for CredentialError {
 impl std::error::Error for CredentialError {}
 
 impl Credential {
-    /// Reads what a certificate URL served.
+    /// Reads the body that a certificate URL served.
     ///
     /// # Errors
-    /// When it is no certificate chain, or a certificate of it is malformed.
+    /// If the body is not a certificate chain, or if a certificate of it is malformed.
     pub fn parse(octets: &[u8]) -> Result<Self, CredentialError> {
         Self::new(CertificateChain::parse(octets).map_err(CredentialError::Chain)?)
     }
@@ -63,7 +64,7 @@ impl Credential {
     /// Parses the certificates of `chain`.
     ///
     /// # Errors
-    /// When one of them is malformed.
+    /// If a certificate is malformed.
     pub fn new(chain: CertificateChain) -> Result<Self, CredentialError> {
         let certificates: Result<Vec<_>, _> =
             chain.certificates().iter().map(|der| Certificate::from_der(der)).collect();
@@ -71,7 +72,7 @@ impl Credential {
         Ok(Self { chain, certificates, paths: Vec::new() })
     }
 
-    /// The chain as it was served.
+    /// The chain as the server sent it.
     pub fn chain(&self) -> &CertificateChain {
         &self.chain
     }
@@ -81,15 +82,15 @@ impl Credential {
         &self.certificates
     }
 
-    /// The leaf. A chain has one by construction.
+    /// The leaf. Every chain has one.
     pub fn leaf(&self) -> Option<&Certificate> {
         self.certificates.first()
     }
 
-    /// Looks for a path to `anchors` and keeps the answer if it stays true: expiry is left to each verification, and
-    /// `now` only picks the moment when the certificates overlap.
+    /// Looks for a path to `anchors` and keeps the result, unless the result can change with time. Each
+    /// verification checks expiry. `now` only selects a moment within the validity of the leaf.
     pub fn validate(&mut self, anchors: &TrustAnchors, now: UnixTime) {
-        if self.known_path(anchors).is_none() {
+        if self.cached_path(anchors).is_none() {
             let path = self.find(anchors, now);
             if path != Err(PathError::NotYetValid) {
                 self.paths.push((anchors.id(), path));
@@ -97,63 +98,70 @@ impl Credential {
         }
     }
 
-    /// Why no path to `anchors` was found by [`Credential::validate`]; None when one was, or when it was not asked.
+    /// Why [`Credential::validate`] found no path to `anchors`. `None` if it found one, or if it was not
+    /// called for them.
     pub fn path_error(&self, anchors: &TrustAnchors) -> Option<PathError> {
-        self.known_path(anchors)?.as_ref().err().copied()
+        self.cached_path(anchors)?.as_ref().err().copied()
     }
 
-    /// The kept answer for `anchors`, or a fresh one.
+    /// The path to `anchors`: the cached result, or else a new search.
     pub(crate) fn path(
         &self,
         anchors: &TrustAnchors,
         now: UnixTime,
     ) -> Result<std::borrow::Cow<'_, Path>, PathError> {
-        match self.known_path(anchors) {
+        match self.cached_path(anchors) {
             Some(Ok(path)) => Ok(std::borrow::Cow::Borrowed(path)),
             Some(Err(error)) => Err(*error),
             None => self.find(anchors, now).map(std::borrow::Cow::Owned),
         }
     }
 
-    /// Whether a path to any of the trust domains it was validated for was found.
+    /// Whether there is a cached path to any trust domain.
     pub(crate) fn is_trusted(&self) -> bool {
         self.paths.iter().any(|(_, path)| path.is_ok())
     }
 
     /// The certificates of `path`, the leaf first.
-    pub(crate) fn along<'a>(&'a self, path: &'a Path) -> impl DoubleEndedIterator<Item = &'a Certificate> {
+    pub(crate) fn certificates_of<'a>(
+        &'a self,
+        path: &'a Path,
+    ) -> impl DoubleEndedIterator<Item = &'a Certificate> {
         path.certificates.iter().filter_map(|position| self.certificates.get(*position))
     }
 
-    /// Whether a certificate of the kept path to `anchors` is revoked by `revocations`.
+    /// Whether `revocations` revoke a certificate of the cached path to `anchors`.
     pub(super) fn is_revoked(&self, anchors: AnchorsId, revocations: &Revocations) -> bool {
         let path = self.paths.iter().find(|(id, _)| *id == anchors).and_then(|(_, path)| path.as_ref().ok());
-        path.is_some_and(|path| self.along(path).any(|certificate| revocations.revoke(certificate)))
+        path.is_some_and(|path| {
+            self.certificates_of(path).any(|certificate| revocations.revokes(certificate))
+        })
     }
 
-    /// Whether the answer for `anchors` was found when the credential was validated.
-    pub(crate) fn keeps_path(&self, anchors: &TrustAnchors) -> bool {
-        self.known_path(anchors).is_some()
+    /// Whether [`Credential::validate`] has kept a result for `anchors`.
+    pub(crate) fn has_cached_path(&self, anchors: &TrustAnchors) -> bool {
+        self.cached_path(anchors).is_some()
     }
 
-    fn known_path(&self, anchors: &TrustAnchors) -> Option<&Result<Path, PathError>> {
+    fn cached_path(&self, anchors: &TrustAnchors) -> Option<&Result<Path, PathError>> {
         self.paths.iter().find(|(id, _)| *id == anchors.id()).map(|(_, path)| path)
     }
 
     fn find(&self, anchors: &TrustAnchors, now: UnixTime) -> Result<Path, PathError> {
         let leaf = self.leaf().ok_or(PathError::Malformed)?;
         let at = now.max(leaf.not_before()).min(leaf.not_after());
-        let certificates = find_path(&self.chain, anchors, at)?;
+        let certificates = find_path(&self.chain, anchors.as_slice(), at)?;
         let mut path = Path {
             certificates,
             not_before: leaf.not_before(),
             not_after: leaf.not_after(),
             encompassed: true,
         };
-        let along: Vec<&Certificate> = self.along(&path).collect();
-        let not_before = along.iter().map(|certificate| certificate.not_before()).max();
-        let not_after = along.iter().map(|certificate| certificate.not_after()).min();
-        let lists: Vec<_> = along.iter().filter_map(|certificate| certificate.tn_auth_list()).collect();
+        let certificates_of: Vec<&Certificate> = self.certificates_of(&path).collect();
+        let not_before = certificates_of.iter().map(|certificate| certificate.not_before()).max();
+        let not_after = certificates_of.iter().map(|certificate| certificate.not_after()).min();
+        let lists: Vec<_> =
+            certificates_of.iter().filter_map(|certificate| certificate.tn_auth_list()).collect();
         path.encompassed = lists.windows(2).all(|pair| match pair {
             [Ok(inner), Ok(outer)] => outer.encompasses(inner),
             _ => false,

@@ -1,8 +1,8 @@
 //! Certificate revocation lists, direct and indirect (RFC 5280 sections 5 and 6.3).
 //!
-//! The STI-PA publishes one indirect list for all authorities, signed under a root of its own. So the signer of a list
-//! is checked against anchors that are given for it, and an entry is matched by issuer name and serial number alone,
-//! whether the certificate's distribution point names the list's issuer or not.
+//! The STI-PA publishes one indirect list for all authorities, and signs it under its own root. Therefore the
+//! signer of a list is checked against separate anchors. An entry is matched by issuer name and serial number
+//! alone, even if the certificate's distribution point does not name the issuer of the list.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -19,50 +19,40 @@ use x509_cert::ext::pkix::{BasicConstraints, IssuingDistributionPoint, KeyUsage,
 use crate::cert::anchors::TrustAnchors;
 use crate::cert::bundle::CertificateChain;
 use crate::cert::certificate::Certificate;
+use crate::cert::certificate_name::{CertificateName, folded};
 use crate::cert::chain::{find_path, is_signed_by};
 use crate::cert::name;
+use crate::cert::oid::{
+    AUTHORITY_KEY_IDENTIFIER, CERTIFICATE_ISSUER, CRL_NUMBER, INVALIDITY_DATE, ISSUING_DISTRIBUTION_POINT,
+    REASON_CODE,
+};
 
-/// A revocation list whose signature was found good.
+/// A revocation list with a valid signature.
 #[derive(Clone, Debug)]
 pub struct Crl {
     issuer: Box<str>,
     indirect: bool,
-    users: bool,
+    end_entities: bool,
     authorities: bool,
     this_update: UnixTime,
     next_update: Option<UnixTime>,
     revoked: BTreeSet<CertificateName>,
 }
 
-/// What a list names a certificate by: the issuer, compared as RFC 5280 section 7.1 wants names compared as far as case
-/// and white space go, and the serial number without leading zeros.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct CertificateName {
-    issuer: Box<str>,
-    serial: Box<[u8]>,
-}
-
-impl CertificateName {
-    pub(super) fn new(issuer: &str, serial: &[u8]) -> Self {
-        let digits = serial.iter().skip_while(|octet| **octet == 0).copied();
-        Self { issuer: folded(issuer), serial: digits.collect() }
-    }
-}
-
 /// Why a revocation list cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CrlError {
-    /// It is neither PEM nor DER of a list of version 2.
+    /// The octets are not PEM or DER of a version 2 list.
     Malformed,
-    /// It has a critical extension, or an entry has, that is not understood: it may be a delta list or cover some
-    /// reasons only.
+    /// The list or an entry has an unknown critical extension: it may be a delta list, or cover only some
+    /// reasons.
     CriticalExtension,
-    /// No certificate of its issuer is at hand that may sign lists and leads to an anchor.
+    /// No known certificate of the list's issuer may sign lists and leads to an anchor.
     UnknownSigner,
-    /// Its signature is wrong.
+    /// The signature is wrong.
     BadSignature,
-    /// It is dated in the future.
+    /// The list is dated in the future.
     NotYetValid,
 }
 
@@ -71,7 +61,9 @@ impl fmt::Display for CrlError {
         f.write_str(match self {
             Self::Malformed => "the revocation list is neither PEM nor DER of a version 2 list",
             Self::CriticalExtension => "the revocation list has a critical extension that is not understood",
-            Self::UnknownSigner => "nobody who may sign revocation lists and leads to an anchor signed it",
+            Self::UnknownSigner => {
+                "the signer of the revocation list has no path to a trust anchor, or may not sign lists"
+            }
             Self::BadSignature => "the signature of the revocation list is wrong",
             Self::NotYetValid => "the revocation list is dated in the future",
         })
@@ -81,11 +73,12 @@ impl fmt::Display for CrlError {
 impl std::error::Error for CrlError {}
 
 impl Crl {
-    /// Reads a list in PEM or DER and checks its signature at `now`. Its signer is one of `anchors`, or one of `signers`
-    /// that leads to them.
+    /// Reads a list in PEM or DER and checks its signature at `now`. The signer is one of `anchors`, or one
+    /// of `signers` with a path to `anchors`.
     ///
     /// # Errors
-    /// Why it cannot be used. That it is out of date is no error here: [`Revocations`] has the policy.
+    /// Why the list cannot be used. An old list is no error: [`Revocations`] sets the policy for lists that
+    /// are out of date.
     pub fn read(
         octets: &[u8],
         signers: &[CertificateDer<'_>],
@@ -104,54 +97,55 @@ impl Crl {
         Ok(crl)
     }
 
-    /// Reads a list in PEM or DER that anybody may have signed: to be shown, never to be gone by.
+    /// Reads a list in PEM or DER without a check of its signature. Use the result for display only, never
+    /// for a decision.
     ///
     /// # Errors
-    /// When it is malformed, or has a critical extension that is not understood.
+    /// If the list is malformed, or has an unknown critical extension.
     pub fn dangerous_read_unsigned(octets: &[u8]) -> Result<Self, CrlError> {
         let from_pem = CertificateRevocationListDer::from_pem_slice(octets);
         Self::interpret(&decode(from_pem.as_ref().map_or(octets, |list| list.as_ref()))?)
     }
 
-    /// The certificates it revokes: the issuer of each, as RFC 4514 writes it, in lower case, and its serial number without
-    /// leading zeros.
+    /// The revoked certificates: the issuer of each as RFC 4514 text in lower case, and the serial number
+    /// without leading zeros.
     pub fn revoked(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.revoked.iter().map(|name| (&*name.issuer, &*name.serial))
     }
 
-    /// Its issuer, as RFC 4514 writes it, in lower case.
+    /// The issuer of the list, as RFC 4514 text in lower case.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// Whether it speaks for certificates of other issuers too.
+    /// Whether the list covers certificates of other issuers too.
     pub fn is_indirect(&self) -> bool {
         self.indirect
     }
 
-    /// When it was made.
+    /// When the list was issued.
     pub fn this_update(&self) -> UnixTime {
         self.this_update
     }
 
-    /// When the next one is due.
+    /// When the next list is due.
     pub fn next_update(&self) -> Option<UnixTime> {
         self.next_update
     }
 
-    /// How many certificates it revokes.
+    /// The number of revoked certificates.
     pub fn len(&self) -> usize {
         self.revoked.len()
     }
 
-    /// Whether it revokes none.
+    /// Whether the list revokes no certificate.
     pub fn is_empty(&self) -> bool {
         self.revoked.is_empty()
     }
 
-    /// Whether it revokes `certificate`.
+    /// Whether the list revokes `certificate`.
     pub fn revokes(&self, certificate: &Certificate) -> bool {
-        let in_scope = if certificate.is_authority() { self.authorities } else { self.users };
+        let in_scope = if certificate.is_authority() { self.authorities } else { self.end_entities };
         let name = certificate.name();
         in_scope && (self.indirect || name.issuer == self.issuer) && self.revoked.contains(&name)
     }
@@ -159,7 +153,7 @@ impl Crl {
     fn interpret(list: &CertificateList) -> Result<Self, CrlError> {
         let body = &list.tbs_cert_list;
         let extensions = body.crl_extensions.as_deref().unwrap_or_default();
-        understood(extensions, &[CRL_NUMBER, AUTHORITY_KEY_IDENTIFIER, ISSUING_DISTRIBUTION_POINT])?;
+        check_critical(extensions, &[CRL_NUMBER, AUTHORITY_KEY_IDENTIFIER, ISSUING_DISTRIBUTION_POINT])?;
         let scope = extensions.iter().find(|extension| extension.extn_id == ISSUING_DISTRIBUTION_POINT);
         let scope = scope
             .map(|extension| IssuingDistributionPoint::from_der(extension.extn_value.as_bytes()))
@@ -175,7 +169,7 @@ impl Crl {
         let entries = body.revoked_certificates.as_deref().unwrap_or_default();
         Ok(Self {
             indirect: scope.as_ref().is_some_and(|scope| scope.indirect_crl),
-            users: !scope.as_ref().is_some_and(|scope| scope.only_contains_ca_certs),
+            end_entities: !scope.as_ref().is_some_and(|scope| scope.only_contains_ca_certs),
             authorities: !scope.as_ref().is_some_and(|scope| scope.only_contains_user_certs),
             this_update: seconds(body.this_update),
             next_update: body.next_update.map(seconds),
@@ -193,19 +187,19 @@ pub struct Revocations {
 }
 
 impl Revocations {
-    /// Goes by these lists. Lists that are out of date are still gone by.
+    /// Uses these lists. Lists that are out of date stay in use.
     pub fn new(lists: Vec<Crl>) -> Self {
         Self { lists, hard: false }
     }
 
-    /// Whether nothing verifies while a list is out of date, or there is none. Default: no, what was revoked stays
-    /// revoked and all else is believed.
+    /// Whether every verification fails if a list is out of date or if there is no list. Default: no. Then
+    /// revoked certificates stay revoked, and all others are trusted.
     pub fn hard(mut self, hard: bool) -> Self {
         self.hard = hard;
         self
     }
 
-    /// When the first of the lists is out of date.
+    /// When the first list gets out of date.
     pub fn next_update(&self) -> Option<UnixTime> {
         self.lists.iter().filter_map(Crl::next_update).min()
     }
@@ -215,25 +209,25 @@ impl Revocations {
         &self.lists
     }
 
-    pub(super) fn revoke(&self, certificate: &Certificate) -> bool {
+    pub(super) fn revokes(&self, certificate: &Certificate) -> bool {
         self.lists.iter().any(|list| list.revokes(certificate))
     }
 
-    /// Until when the policy is content; None when it asks for nothing.
-    pub(super) fn insists_until(&self) -> Option<UnixTime> {
+    /// The time until which the lists satisfy the policy. `None` if the policy sets no condition.
+    pub(super) fn fresh_until(&self) -> Option<UnixTime> {
         let never = UnixTime::since_unix_epoch(std::time::Duration::ZERO);
         self.hard.then(|| if self.lists.is_empty() { never } else { self.next_update().unwrap_or(never) })
     }
 }
 
-/// The certificates that the entries name. An entry that names no issuer is of the same issuer as the one before, and
-/// the first of the list's own (RFC 5280 section 5.3.3).
+/// The certificates that the entries name. An entry without an issuer has the issuer of the entry before. The
+/// default for the first entry is the issuer of the list (RFC 5280 section 5.3.3).
 fn names(issuer: &str, entries: &[RevokedCert]) -> Result<BTreeSet<CertificateName>, CrlError> {
     let mut issuer: Box<str> = issuer.into();
     let mut revoked = BTreeSet::new();
     for entry in entries {
         let extensions = entry.crl_entry_extensions.as_deref().unwrap_or_default();
-        understood(extensions, &[REASON_CODE, INVALIDITY_DATE, CERTIFICATE_ISSUER])?;
+        check_critical(extensions, &[REASON_CODE, INVALIDITY_DATE, CERTIFICATE_ISSUER])?;
         if let Some(extension) = extensions.iter().find(|extension| extension.extn_id == CERTIFICATE_ISSUER) {
             let names =
                 GeneralNames::from_der(extension.extn_value.as_bytes()).map_err(|_| CrlError::Malformed)?;
@@ -245,7 +239,10 @@ fn names(issuer: &str, entries: &[RevokedCert]) -> Result<BTreeSet<CertificateNa
     Ok(revoked)
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds of names are not ours")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "GeneralName is of another crate, and only one kind matters here"
+)]
 fn directory_name(name: &GeneralName) -> Option<String> {
     match name {
         GeneralName::DirectoryName(name) => Some(name::text(name)),
@@ -253,13 +250,13 @@ fn directory_name(name: &GeneralName) -> Option<String> {
     }
 }
 
-fn understood(extensions: &[Extension], known: &[ObjectIdentifier]) -> Result<(), CrlError> {
-    let strange =
+fn check_critical(extensions: &[Extension], known: &[ObjectIdentifier]) -> Result<(), CrlError> {
+    let unknown =
         extensions.iter().any(|extension| extension.critical && !known.contains(&extension.extn_id));
-    if strange { Err(CrlError::CriticalExtension) } else { Ok(()) }
+    if unknown { Err(CrlError::CriticalExtension) } else { Ok(()) }
 }
 
-/// RFC 5280 section 6.3.3, steps (f) and (g), with anchors of their own for the signer.
+/// RFC 5280 section 6.3.3, steps (f) and (g), with separate anchors for the signer.
 fn check_signature(
     list: &CertificateList,
     signed: &[u8],
@@ -288,7 +285,8 @@ fn check_signature(
     Err(failure)
 }
 
-/// A signer that is an authority itself must be issued by an anchor directly; webpki finds paths for others only.
+/// Whether the signer has a path to an anchor. If the signer is an authority, an anchor must be its issuer:
+/// webpki finds paths only for certificates that are not authorities.
 fn leads_to_anchor(
     der: &CertificateDer<'_>,
     signer: &x509_cert::Certificate,
@@ -300,7 +298,8 @@ fn leads_to_anchor(
     if !read.is_authority() {
         let bundle: Vec<u8> =
             std::iter::once(der).chain(others).flat_map(|der| der.iter().copied()).collect();
-        return CertificateChain::parse(&bundle).is_ok_and(|chain| find_path(&chain, anchors, now).is_ok());
+        return CertificateChain::parse(&bundle)
+            .is_ok_and(|chain| find_path(&chain, anchors.as_slice(), now).is_ok());
     }
     let Ok(signed) = signed_part(der) else { return false };
     let issued_by = |anchor: x509_cert::Certificate| {
@@ -319,7 +318,7 @@ fn decode(der: &[u8]) -> Result<CertificateList, CrlError> {
     CertificateList::<x509_cert::certificate::Rfc5280>::from_der(der).map_err(|_| CrlError::Malformed)
 }
 
-/// The first element of the outer sequence, as it was received.
+/// The first element of the outer sequence, as received.
 fn signed_part(der: &[u8]) -> der::Result<&[u8]> {
     SliceReader::new(der)?.sequence(|fields| {
         let signed = fields.tlv_bytes()?;
@@ -330,7 +329,7 @@ fn signed_part(der: &[u8]) -> der::Result<&[u8]> {
     })
 }
 
-/// Whether `signer` signed `message`; None when its key or the signature is no whole number of octets.
+/// Whether `signer` signed `message`. `None` if its key or the signature is not a whole number of octets.
 fn signed_by(
     signer: &x509_cert::Certificate,
     message: &[u8],
@@ -343,30 +342,19 @@ fn signed_by(
     Some(is_signed_by((&key_algorithm, key), &algorithm, message, signature.as_bytes()?))
 }
 
-/// What is inside the outer sequence.
+/// The content of the outer sequence.
 fn content(value: &impl Encode) -> Option<Vec<u8>> {
     let der = value.to_der().ok()?;
     Some(der::asn1::AnyRef::from_der(&der).ok()?.value().to_vec())
 }
 
-/// RFC 5280 section 6.3.3, step (f): a key usage that is there must allow it.
+/// RFC 5280 section 6.3.3, step (f): if there is a key usage, it must allow the signing of lists.
 fn may_sign_lists(signer: &x509_cert::Certificate) -> bool {
     let usage = signer.tbs_certificate().get_extension::<KeyUsage>();
     usage.is_ok_and(|usage| usage.is_none_or(|(_, usage)| usage.0.contains(KeyUsages::CRLSign)))
         && signer.tbs_certificate().get_extension::<BasicConstraints>().is_ok()
 }
 
-fn folded(name: &str) -> Box<str> {
-    name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase().into()
-}
-
 fn seconds(time: x509_cert::time::Time) -> UnixTime {
     UnixTime::since_unix_epoch(time.to_unix_duration())
 }
-
-const CRL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.20");
-const REASON_CODE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.21");
-const INVALIDITY_DATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.24");
-const ISSUING_DISTRIBUTION_POINT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.28");
-const CERTIFICATE_ISSUER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.29");
-const AUTHORITY_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");

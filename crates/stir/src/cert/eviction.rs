@@ -1,4 +1,4 @@
-//! Which entry of the cache goes when room is needed.
+//! The order in which the cache evicts entries.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,33 +6,34 @@ use rustls_pki_types::UnixTime;
 
 use crate::x5u::X5u;
 
-/// How dear an entry is, when it was last wanted, and which it is: the least of them goes first.
-pub(super) type Place = (u8, UnixTime, X5u);
+/// The eviction rank of an entry, the time at which it was last wanted, and its URL. The entry with the least
+/// key is evicted first.
+pub(super) type EvictionKey = (u8, UnixTime, X5u);
 
-/// The entries that may go, in all and by host, and how many each host has. Strangers choose the URLs, so nothing here
-/// takes longer the more of them there are than a search in an ordered set does.
+/// The evictable entries of the cache and of each host, and the number of entries of each host. Callers
+/// choose the URLs, so each operation costs no more than a search in an ordered set.
 #[derive(Debug, Default)]
-pub(super) struct Order {
-    all: BTreeSet<Place>,
+pub(super) struct EvictionOrder {
+    all: BTreeSet<EvictionKey>,
     hosts: BTreeMap<Box<str>, Host>,
 }
 
 #[derive(Debug, Default)]
 struct Host {
     entries: usize,
-    places: BTreeSet<Place>,
+    keys: BTreeSet<EvictionKey>,
 }
 
-impl Order {
-    /// Counts an entry that is new.
-    pub(super) fn enter(&mut self, url: &X5u) {
+impl EvictionOrder {
+    /// Counts a new entry.
+    pub(super) fn add_url(&mut self, url: &X5u) {
         self.hosts.entry(url.folded_host()).or_default().entries += 1;
     }
 
-    /// Counts an entry that is gone.
-    pub(super) fn leave(&mut self, place: &Place) {
-        self.hold(place);
-        let name = place.2.folded_host();
+    /// Removes an entry and its count.
+    pub(super) fn remove_url(&mut self, key: &EvictionKey) {
+        self.protect(key);
+        let name = key.2.folded_host();
         if let Some(host) = self.hosts.get_mut(&name) {
             host.entries = host.entries.saturating_sub(1);
             if host.entries == 0 {
@@ -41,33 +42,33 @@ impl Order {
         }
     }
 
-    /// How many entries the host of `url` has.
-    pub(super) fn of_host(&self, url: &X5u) -> usize {
+    /// The number of entries of the host of `url`.
+    pub(super) fn entries_of_host(&self, url: &X5u) -> usize {
         self.hosts.get(&url.folded_host()).map_or(0, |host| host.entries)
     }
 
-    /// The entry may go.
-    pub(super) fn release(&mut self, place: Place) {
-        if let Some(host) = self.hosts.get_mut(&place.2.folded_host()) {
-            host.places.insert(place.clone());
+    /// Allows the eviction of an entry.
+    pub(super) fn make_evictable(&mut self, key: EvictionKey) {
+        if let Some(host) = self.hosts.get_mut(&key.2.folded_host()) {
+            host.keys.insert(key.clone());
         }
-        self.all.insert(place);
+        self.all.insert(key);
     }
 
-    /// The entry may not go, or is about to change.
-    pub(super) fn hold(&mut self, place: &Place) {
-        self.all.remove(place);
-        if let Some(host) = self.hosts.get_mut(&place.2.folded_host()) {
-            host.places.remove(place);
+    /// Forbids the eviction of an entry. Also call this before a change of its key.
+    pub(super) fn protect(&mut self, key: &EvictionKey) {
+        self.all.remove(key);
+        if let Some(host) = self.hosts.get_mut(&key.2.folded_host()) {
+            host.keys.remove(key);
         }
     }
 
-    /// Which goes first, of all or of one host.
-    pub(super) fn first(&self, host_of: Option<&X5u>) -> Option<&X5u> {
-        let places = match host_of {
-            Some(url) => &self.hosts.get(&url.folded_host())?.places,
+    /// The next entry to evict: from all entries, or from the host of a URL.
+    pub(super) fn next(&self, host_of: Option<&X5u>) -> Option<&X5u> {
+        let keys = match host_of {
+            Some(url) => &self.hosts.get(&url.folded_host())?.keys,
             None => &self.all,
         };
-        places.first().map(|(_, _, url)| url)
+        keys.first().map(|(_, _, url)| url)
     }
 }

@@ -1,8 +1,8 @@
-//! How long a served certificate may be kept (RFC 9111 section 4.2, as a shared cache).
+//! How long a fetched certificate stays fresh (RFC 9111 section 4.2, rules for shared caches).
 
 use std::time::Duration;
 
-/// What a certificate URL answered with status 200: the body, and the header fields that say how long it stays fresh.
+/// A response with status 200 from a certificate URL: the body, and the header fields about its freshness.
 #[derive(Clone, Copy, Debug)]
 pub struct Fetched<'a> {
     pub(super) body: &'a [u8],
@@ -12,31 +12,32 @@ pub struct Fetched<'a> {
 }
 
 impl<'a> Fetched<'a> {
-    /// A body without any word on its freshness.
+    /// A body without header fields about its freshness.
     pub fn new(body: &'a [u8]) -> Self {
         Self { body, cache_control: "", age: Duration::ZERO, expires_in: None }
     }
 
-    /// The value of `Cache-Control`; several fields joined by commas.
+    /// The value of `Cache-Control`. Join several fields with commas.
     pub fn cache_control(mut self, value: &'a str) -> Self {
         self.cache_control = value;
         self
     }
 
-    /// The value of `Age`, and what the response took on its way. Default: zero.
+    /// The value of `Age` plus the response delay. Default: zero.
     pub fn age(mut self, age: Duration) -> Self {
         self.age = age;
         self
     }
 
-    /// `Expires` less `Date`; zero when `Expires` is in the past or unreadable. Default: no such field.
+    /// `Expires` minus `Date`; zero if `Expires` is in the past or malformed. Default: no such field.
     pub fn expires_in(mut self, lifetime: Duration) -> Self {
         self.expires_in = Some(lifetime);
         self
     }
 
-    /// How long it stays fresh by its own word: `s-maxage`, else `max-age`, else `Expires`; None when it says nothing.
-    /// A directive that is repeated with another value, or unreadable, makes it stale (RFC 9111 section 4.2.1).
+    /// The freshness lifetime that the response gives: `s-maxage`, else `max-age`, else `Expires`. `None` if
+    /// the response gives none. A directive that is malformed, or repeated with another value, makes the
+    /// response stale (RFC 9111 section 4.2.1).
     pub(super) fn lifetime(&self) -> Option<Duration> {
         if self.has("no-store") || self.has("no-cache") || self.has("private") {
             return Some(Duration::ZERO);
@@ -56,7 +57,7 @@ impl<'a> Fetched<'a> {
             .map(|(_, value)| value);
         let first = values.next()?;
         let agreed = values.all(|value| value == first);
-        // A sign is read as part of a number, and is none of delta-seconds (RFC 9111 section 1.2.2).
+        // `parse` accepts a sign, but delta-seconds has none (RFC 9111 section 1.2.2).
         let digits = Some(first.trim_matches('"')).filter(|digits| agreed && !digits.starts_with('+'));
         let seconds = digits.and_then(|digits| digits.parse().ok()).unwrap_or(0);
         Some(Duration::from_secs(seconds))
@@ -98,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn expires_counts_when_nothing_else_does_and_age_is_taken_off() {
+    fn expires_is_the_last_choice_and_age_is_subtracted() {
         let hour = Duration::from_secs(3600);
         let fetched = Fetched::new(b"").expires_in(hour).age(Duration::from_secs(600));
         assert_eq!(fetched.lifetime(), Some(Duration::from_secs(3000)));

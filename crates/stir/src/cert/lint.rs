@@ -1,5 +1,5 @@
-//! The certificate profile of ATIS-1000080 and the US policy, as findings: deployed certificates break it in many ways and
-//! are in use, so nothing here refuses a call.
+//! The certificate profile of ATIS-1000080 and the US policy. Many deployed certificates break the profile,
+//! so these findings are for reports and refuse no call.
 
 use std::fmt;
 
@@ -15,17 +15,22 @@ use x509_cert::ext::pkix::{
 };
 use x509_cert::name::Name;
 
-use crate::cert::certificate::{CertificateError, TN_AUTH_LIST};
+use crate::cert::certificate::CertificateError;
+use crate::cert::oid::{
+    AUTHORITY_KEY_IDENTIFIER, BASIC_CONSTRAINTS, CERTIFICATE_POLICIES, COMMON_NAME, COUNTRY,
+    CRL_DISTRIBUTION_POINTS, ECDSA_SHA256, ECDSA_SHA384, KEY_USAGE, ORGANIZATION, P256, P384, SERIAL_NUMBER,
+    SUBJECT_KEY_IDENTIFIER, TN_AUTH_LIST,
+};
 use crate::cert::tn_auth_list::{TnAuthList, TnEntry};
 
 /// How much a deviation matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Grade {
-    /// Versions of the profile differ, or it is a matter of taste.
+    /// Versions of the profile differ, or the profile leaves a choice.
     Note,
-    /// The profile forbids it, verifiers let it pass.
+    /// The profile forbids it, but verifiers accept it.
     Warning,
-    /// Verifiers are right to refuse it.
+    /// Verifiers may refuse it.
     Error,
 }
 
@@ -50,7 +55,7 @@ macro_rules! lints {
         }
 
         impl Lint {
-            /// Every deviation that is looked for.
+            /// Every deviation that [`lint`] looks for.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
             /// The word for reports.
@@ -60,14 +65,14 @@ macro_rules! lints {
                 }
             }
 
-            /// How much it matters.
+            /// How much the deviation matters.
             pub fn grade(self) -> Grade {
                 match self {
                     $(Self::$variant => Grade::$grade,)+
                 }
             }
 
-            /// What is wrong, in a sentence.
+            /// The deviation in one sentence.
             pub fn explanation(self) -> &'static str {
                 match self {
                     $(Self::$variant => concat!($($doc),+),)+
@@ -84,11 +89,11 @@ lints! {
     SerialNotPositive = "serial-not-positive", Warning;
     /// The serial number has fewer than 64 bits.
     SerialShort = "serial-short", Warning;
-    /// It is not signed with ecdsa-with-SHA256, or for an authority ecdsa-with-SHA384.
+    /// The signature algorithm is not ecdsa-with-SHA256, or for an authority ecdsa-with-SHA384.
     SignatureAlgorithm = "signature-algorithm", Warning;
-    /// The key is not of P-256, or for an authority P-384.
+    /// The key is not a P-256 key, or for an authority a P-384 key.
     KeyAlgorithm = "key-algorithm", Error;
-    /// The authority's key is of P-384, which only newer policies allow.
+    /// The authority has a P-384 key, which only newer policies allow.
     KeyP384 = "key-p384", Note;
     /// The issuer has no country, organization or common name.
     IssuerName = "issuer-name", Warning;
@@ -98,11 +103,12 @@ lints! {
     SubjectWithoutOrganization = "subject-without-organization", Warning;
     /// The subject has no common name.
     SubjectWithoutCommonName = "subject-without-common-name", Warning;
-    /// The common name is not SHAKEN and the service provider code, or an authority's lacks SHAKEN, a root's ROOT.
+    /// The common name is not SHAKEN followed by the service provider code, or an authority's name lacks
+    /// SHAKEN or a root's name lacks ROOT.
     SubjectCommonName = "subject-common-name", Warning;
     /// The subject does not have exactly one serial number.
     SubjectSerialNumber = "subject-serial-number", Note;
-    /// The subject has attributes beyond country, organization, common name and serial number.
+    /// The subject has other attributes than country, organization, common name and serial number.
     SubjectOther = "subject-other", Note;
     /// There are no basic constraints.
     BasicConstraintsMissing = "basic-constraints-missing", Warning;
@@ -112,13 +118,13 @@ lints! {
     KeyUsageMissing = "key-usage-missing", Warning;
     /// Key usage is not critical.
     KeyUsageNotCritical = "key-usage-not-critical", Warning;
-    /// Key usage is not digital signature alone, or an authority's is not certificate signing.
+    /// Key usage is not only digital signature, or for an authority it does not allow certificate signing.
     KeyUsageWrong = "key-usage-wrong", Warning;
-    /// An authority's key may do more than sign certificates, as older versions of the profile allow.
+    /// An authority's key may do more than sign certificates. Older versions of the profile allow that.
     KeyUsageMore = "key-usage-more", Note;
     /// There is no subject key identifier.
     SubjectKeyIdentifier = "subject-key-identifier", Warning;
-    /// There is no authority key identifier, or a root's is not its own.
+    /// There is no authority key identifier, or a root's identifier differs from its own key identifier.
     AuthorityKeyIdentifier = "authority-key-identifier", Warning;
     /// There is no certificate policy.
     PoliciesMissing = "policies-missing", Warning;
@@ -126,9 +132,9 @@ lints! {
     PoliciesCritical = "policies-critical", Note;
     /// There is more than one certificate policy.
     PoliciesMultiple = "policies-multiple", Warning;
-    /// The certificate policy is none that is known for SHAKEN.
+    /// The certificate policy is not a known SHAKEN policy.
     PoliciesUnknown = "policies-unknown", Warning;
-    /// The certificate policy is that of a version before 1.4.
+    /// The certificate policy is of a version before 1.4.
     PoliciesOld = "policies-old", Note;
     /// A root has a certificate policy.
     PoliciesInRoot = "policies-in-root", Warning;
@@ -136,9 +142,9 @@ lints! {
     CrlMissing = "crl-missing", Warning;
     /// There is more than one distribution point of revocation lists.
     CrlMultiple = "crl-multiple", Warning;
-    /// The distribution point is no http or https URL.
+    /// The distribution point is not an http or https URL.
     CrlNotHttp = "crl-not-http", Warning;
-    /// The distribution point is none at which the STI-PA is known to publish its list.
+    /// The distribution point is not a known URL of the STI-PA's list.
     CrlElsewhere = "crl-elsewhere", Note;
     /// The distribution point does not name the issuer of the list.
     CrlWithoutIssuer = "crl-without-issuer", Warning;
@@ -146,15 +152,15 @@ lints! {
     TnAuthListMissing = "tn-auth-list-missing", Error;
     /// The TNAuthList is malformed.
     TnAuthListMalformed = "tn-auth-list-malformed", Error;
-    /// The TNAuthList does not have exactly one service provider code.
+    /// The TNAuthList is not exactly one service provider code.
     TnAuthListNotOneCode = "tn-auth-list-not-one-code", Warning;
-    /// The service provider code is not made of upper-case letters and digits.
+    /// The service provider code has other characters than upper-case letters and digits.
     TnAuthListCode = "tn-auth-list-code", Note;
-    /// An authority has a TNAuthList, which only delegates' authorities should.
+    /// An authority has a TNAuthList. Only authorities of delegate certificates should have one.
     TnAuthListInAuthority = "tn-auth-list-in-authority", Note;
-    /// There is an extension that the profile does not have.
+    /// The certificate has an extension that is not in the profile.
     ExtensionUnknown = "extension-unknown", Note;
-    /// An extension that matters is not well formed.
+    /// An extension of the profile is malformed.
     ExtensionMalformed = "extension-malformed", Error;
 }
 
@@ -164,23 +170,23 @@ impl fmt::Display for Lint {
     }
 }
 
-/// Holds a certificate in DER to the profile.
+/// Compares a certificate in DER with the profile.
 ///
 /// # Errors
-/// When it does not have the structure of a certificate.
+/// If the octets do not have the structure of a certificate.
 pub fn lint(der: &[u8]) -> Result<Vec<Lint>, CertificateError> {
     let certificate = x509_cert::Certificate::from_der(der).map_err(|_| CertificateError)?;
     let mut report = Report::new(&certificate);
-    report.look_at_body();
-    report.look_at_names();
+    report.check_body();
+    report.check_names();
     let readable = [
-        report.look_at_usage(),
-        report.look_at_identifiers(),
-        report.look_at_policies(),
-        report.look_at_distribution(),
+        report.check_usage(),
+        report.check_identifiers(),
+        report.check_policies(),
+        report.check_distribution(),
     ];
     report.add(readable.iter().any(Result::is_err), Lint::ExtensionMalformed);
-    report.look_at_numbers();
+    report.check_numbers();
     let unknown = report.extensions.iter().any(|extension| !PROFILE.contains(&extension.extn_id));
     report.add(unknown, Lint::ExtensionUnknown);
     Ok(report.found)
@@ -222,7 +228,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    fn look_at_body(&mut self) {
+    fn check_body(&mut self) {
         let body = self.certificate.tbs_certificate();
         self.add(body.version() != Version::V3, Lint::Version);
         let serial = body.serial_number().as_bytes();
@@ -242,7 +248,7 @@ impl<'a> Report<'a> {
         self.add(authority && curve == Some(P384), Lint::KeyP384);
     }
 
-    fn look_at_names(&mut self) {
+    fn check_names(&mut self) {
         let body = self.certificate.tbs_certificate();
         let (issuer, subject) = (body.issuer(), body.subject());
         let complete =
@@ -273,7 +279,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    fn look_at_usage(&mut self) -> der::Result<()> {
+    fn check_usage(&mut self) -> der::Result<()> {
         let basic = self.decoded::<BasicConstraints>(BASIC_CONSTRAINTS)?;
         self.add(basic.is_none(), Lint::BasicConstraintsMissing);
         self.add(basic.is_some() && !self.is_critical(BASIC_CONSTRAINTS), Lint::BasicConstraintsNotCritical);
@@ -293,7 +299,7 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
-    fn look_at_identifiers(&mut self) -> der::Result<()> {
+    fn check_identifiers(&mut self) -> der::Result<()> {
         let own = self.decoded::<SubjectKeyIdentifier>(SUBJECT_KEY_IDENTIFIER)?;
         let above = self.decoded::<AuthorityKeyIdentifier>(AUTHORITY_KEY_IDENTIFIER)?;
         let above = above.and_then(|above| above.key_identifier);
@@ -303,7 +309,7 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
-    fn look_at_policies(&mut self) -> der::Result<()> {
+    fn check_policies(&mut self) -> der::Result<()> {
         let policies = self.decoded::<CertificatePolicies>(CERTIFICATE_POLICIES)?;
         let Some(CertificatePolicies(policies)) = policies else {
             self.add(self.role != Role::Root, Lint::PoliciesMissing);
@@ -323,7 +329,7 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
-    fn look_at_distribution(&mut self) -> der::Result<()> {
+    fn check_distribution(&mut self) -> der::Result<()> {
         if self.role == Role::Root {
             return Ok(());
         }
@@ -342,7 +348,7 @@ impl<'a> Report<'a> {
         };
         self.add(!points.iter().all(fetchable), Lint::CrlNotHttp);
         let known = |point: &DistributionPoint| match &point.distribution_point {
-            Some(DistributionPointName::FullName(names)) => names.iter().all(is_of_administrator),
+            Some(DistributionPointName::FullName(names)) => names.iter().all(is_sti_pa_url),
             Some(DistributionPointName::NameRelativeToCRLIssuer(_)) | None => false,
         };
         self.add(!points.iter().all(known), Lint::CrlElsewhere);
@@ -350,7 +356,7 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
-    fn look_at_numbers(&mut self) {
+    fn check_numbers(&mut self) {
         let Some(content) = self.content(TN_AUTH_LIST) else {
             self.add(self.role == Role::Leaf, Lint::TnAuthListMissing);
             return;
@@ -386,13 +392,16 @@ impl<'a> Report<'a> {
     }
 }
 
-/// The text of the first attribute of a kind.
+/// The text of the first attribute of `kind`.
 fn attribute(name: &Name, kind: ObjectIdentifier) -> Option<String> {
     let found = name.iter().find(|attribute| attribute.oid == kind)?;
     Some(String::from_utf8_lossy(found.value.value()).into_owned())
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds of names are not ours")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "GeneralName is of another crate, and only one kind matters here"
+)]
 fn is_http(name: &GeneralName) -> bool {
     match name {
         GeneralName::UniformResourceIdentifier(url) => {
@@ -402,9 +411,12 @@ fn is_http(name: &GeneralName) -> bool {
     }
 }
 
-/// Whether it is a URL of the STI-PA, for production or for tests.
-#[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds of names are not ours")]
-fn is_of_administrator(name: &GeneralName) -> bool {
+/// Whether the name is a URL of the STI-PA, for production or for tests.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "GeneralName is of another crate, and only one kind matters here"
+)]
+fn is_sti_pa_url(name: &GeneralName) -> bool {
     match name {
         GeneralName::UniformResourceIdentifier(url) => {
             let rest = url.as_str().split_once("://").map_or("", |(_, rest)| rest);
@@ -422,10 +434,10 @@ const OLD_POLICIES: &[ObjectIdentifier] = &[
     ObjectIdentifier::new_unwrap("2.16.840.1.114569.1.1.3"),
 ];
 
-/// The US policies by version, and those of France.
+/// The US policies of every version, and the policies of France.
 const KNOWN_POLICIES: &[&str] = &["2.16.840.1.114569.1.1.", "1.2.250.1.695.1.1."];
 
-/// What the profile has.
+/// The extensions of the profile.
 const PROFILE: &[ObjectIdentifier] = &[
     BASIC_CONSTRAINTS,
     KEY_USAGE,
@@ -435,18 +447,3 @@ const PROFILE: &[ObjectIdentifier] = &[
     CRL_DISTRIBUTION_POINTS,
     TN_AUTH_LIST,
 ];
-
-const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
-const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
-const SUBJECT_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.14");
-const AUTHORITY_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");
-const CERTIFICATE_POLICIES: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.32");
-const CRL_DISTRIBUTION_POINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.31");
-const ECDSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
-const ECDSA_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3");
-const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
-const COUNTRY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.6");
-const ORGANIZATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
-const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
-const SERIAL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.5");

@@ -1,20 +1,24 @@
-//! Certificates: chains, trust anchors, what certificates speak for, and the cache of credentials.
+//! Certificates: chains, trust anchors, the numbers and providers that certificates cover, and the cache of
+//! credentials.
 
-mod anchors;
-mod bundle;
+pub(crate) mod anchors;
+pub(crate) mod bundle;
 mod cache;
-mod certificate;
-mod chain;
+pub(crate) mod cache_entry;
+pub(crate) mod certificate;
+mod certificate_name;
+pub(crate) mod chain;
 mod claim_constraints;
-mod credential;
-mod critical;
+pub(crate) mod credential;
 mod crl;
 mod eviction;
 mod freshness;
 mod lint;
 mod name;
-mod pages;
+mod oid;
 pub(crate) mod private_key;
+mod shared_map;
+mod shown_extensions;
 pub(crate) mod snapshot;
 mod tn_auth_list;
 mod trust_list;
@@ -22,6 +26,7 @@ mod trust_list;
 pub use anchors::{AnchorsError, TrustAnchors};
 pub use bundle::{CertificateChain, ChainError};
 pub use cache::{Cache, CacheConfig, Want};
+pub use cache_entry::FetchFailure;
 pub use certificate::{Certificate, CertificateError};
 pub use chain::PathError;
 pub use claim_constraints::{ClaimConstraints, ClaimConstraintsError};
@@ -29,6 +34,6 @@ pub use credential::{Credential, CredentialError};
 pub use crl::{Crl, CrlError, Revocations};
 pub use freshness::Fetched;
 pub use lint::{Grade, Lint, lint};
-pub use snapshot::{FetchFailure, Snapshot};
+pub use snapshot::Snapshot;
 pub use tn_auth_list::{TnAuthList, TnAuthListError, TnEntry};
 pub use trust_list::{TrustList, TrustListError};

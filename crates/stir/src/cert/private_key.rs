@@ -1,13 +1,15 @@
-//! Private keys as files hold them: PKCS#8 (RFC 5208) and SEC1 (RFC 5915).
+//! Private keys in files: PKCS#8 (RFC 5208) and SEC1 (RFC 5915).
+
+use std::fmt;
 
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef};
 use der::{Decode, Reader, Sequence};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 
-use crate::es256::KeyError;
+use crate::cert::oid::{EC_PUBLIC_KEY, P256};
 
-/// A P-256 private key and its public half as octets.
+/// A P-256 private key and its public key, as octets.
 pub(crate) struct PrivateKey<'a> {
     /// 32 octets, big-endian.
     pub(crate) scalar: &'a [u8],
@@ -15,7 +17,44 @@ pub(crate) struct PrivateKey<'a> {
     pub(crate) point: &'a [u8],
 }
 
-/// Finds the first private key of a PEM text and hands what it holds to `take`.
+/// Why a private key cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The text has no PEM block of a private key.
+    NoKey,
+    /// The key is encrypted.
+    Encrypted,
+    /// The DER inside is malformed.
+    Malformed,
+    /// The key is not a P-256 key.
+    NotP256,
+    /// The file does not contain the public key.
+    NoPublicKey,
+    /// The public key does not belong to the private key.
+    Mismatch,
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoKey => "there is no PEM block PRIVATE KEY or EC PRIVATE KEY",
+            Self::Encrypted => {
+                "the private key is encrypted; decrypt it with: openssl pkcs8 -in KEY -nocrypt"
+            }
+            Self::Malformed => "the private key is not well-formed DER",
+            Self::NotP256 => "the private key is not a P-256 key; ES256 needs one",
+            Self::NoPublicKey => {
+                "the file of the private key has no public key; add it with: openssl pkey -in KEY -out KEY"
+            }
+            Self::Mismatch => "the public key in the file does not belong to the private key",
+        })
+    }
+}
+
+impl std::error::Error for KeyError {}
+
+/// Finds the first private key of a PEM text and passes it to `take`.
 pub(crate) fn from_pem<T>(
     pem: &[u8],
     take: impl FnOnce(&PrivateKey<'_>) -> Result<T, KeyError>,
@@ -30,7 +69,8 @@ pub(crate) fn from_pem<T>(
     }
 }
 
-/// RFC 5208 section 5, with the `ECPrivateKey` inside; attributes and a second public key behind it are not read.
+/// RFC 5208 section 5, with an `ECPrivateKey` inside. Attributes and a second public key after it are
+/// ignored.
 pub(crate) fn from_pkcs8(der: &[u8]) -> Result<PrivateKey<'_>, KeyError> {
     let (algorithm, key) = AnyRef::from_der(der)
         .and_then(|info| {
@@ -63,8 +103,6 @@ fn from_sec1<'a>(der: &'a [u8], curve: Option<AnyRef<'a>>) -> Result<PrivateKey<
 }
 
 const ENCRYPTED: &[u8] = b"BEGIN ENCRYPTED PRIVATE KEY";
-const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 
 #[derive(Sequence)]
 struct Algorithm<'a> {

@@ -1,4 +1,4 @@
-//! The TNAuthList extension: for which numbers, or which provider, a certificate speaks (RFC 8226 section 9).
+//! The TNAuthList extension: the numbers or the provider that a certificate covers (RFC 8226 section 9).
 
 use std::fmt;
 
@@ -19,11 +19,11 @@ pub struct TnAuthList {
 pub enum TnEntry {
     /// All numbers of the provider with this service provider code.
     Spc(Box<str>),
-    /// `count` consecutive numbers from `start` on.
+    /// `count` consecutive numbers, beginning with `start`.
     Range {
         /// The first number.
         start: TelephoneNumber,
-        /// How many numbers, at least 2.
+        /// The number of numbers, at least 2.
         count: u64,
     },
     /// One number.
@@ -34,17 +34,17 @@ pub enum TnEntry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TnAuthListError {
-    /// It is not the DER of a sequence of entries, or an entry has an unknown or an implicit tag.
+    /// The content is not DER of a sequence of entries, or an entry has an unknown or implicit tag.
     Malformed,
-    /// It has no entry.
+    /// The list has no entry.
     Empty,
-    /// A code or number is not an `IA5String`.
+    /// A code or a number is not an `IA5String`.
     NotIa5String,
-    /// A service provider code is empty or not made of visible ASCII.
+    /// A service provider code is empty or has other characters than visible ASCII.
     BadCode,
-    /// A number is not 1 to 15 digits, `*` or `#`, or a range does not begin with digits alone.
+    /// A number is not 1 to 15 digits, `*` or `#`, or the start of a range has other characters than digits.
     BadNumber,
-    /// A range has fewer than two numbers or runs out of the digits of its start.
+    /// A range has fewer than two numbers, or exceeds the number of digits of its start.
     BadRange,
 }
 
@@ -52,7 +52,7 @@ impl TnAuthList {
     /// Reads the DER content of the extension.
     ///
     /// # Errors
-    /// What is wrong with the first entry that cannot be read.
+    /// What is wrong with the first malformed entry.
     pub fn from_der(der: &[u8]) -> Result<Self, TnAuthListError> {
         let mut reader = inside(der, Tag::Sequence)?;
         let mut entries = Vec::new();
@@ -62,7 +62,7 @@ impl TnAuthList {
         if entries.is_empty() { Err(TnAuthListError::Empty) } else { Ok(Self { entries }) }
     }
 
-    /// The entries in their order.
+    /// The entries in the order of the certificate.
     pub fn entries(&self) -> &[TnEntry] {
         &self.entries
     }
@@ -75,8 +75,8 @@ impl TnAuthList {
         })
     }
 
-    /// Whether the list names `number`, alone or in a range. Which numbers belong to a service provider code is not
-    /// known to a certificate, so codes count for nothing here.
+    /// Whether the list contains `number`, alone or in a range. A certificate does not list the numbers of a
+    /// service provider code, so codes are ignored here.
     pub fn covers(&self, number: &TelephoneNumber) -> bool {
         match Block::of_number(number) {
             Some(wanted) => self.entries.iter().filter_map(Block::of_entry).any(|own| own.holds(wanted)),
@@ -84,10 +84,11 @@ impl TnAuthList {
         }
     }
 
-    /// Whether all that `other` names is within this list, as a delegate certificate needs (RFC 9060 section 4.1).
+    /// Whether this list contains everything in `other`, as a delegate certificate requires (RFC 9060 section
+    /// 4.1).
     ///
-    /// Numbers under a list that holds a service provider code are taken to be the provider's: only a numbering
-    /// database could tell.
+    /// If this list has a service provider code, every number of `other` counts as a number of the provider:
+    /// only a numbering database could tell.
     pub fn encompasses(&self, other: &Self) -> bool {
         let has_code = self.spcs().next().is_some();
         let own = if has_code { Vec::new() } else { self.blocks() };
@@ -100,12 +101,13 @@ impl TnAuthList {
         })
     }
 
-    /// A number with `*` or `#` lies in no range.
+    /// Whether the list contains exactly this number. No range contains a number with `*` or `#`.
     fn names(&self, number: &TelephoneNumber) -> bool {
         self.entries.iter().any(|entry| matches!(entry, TnEntry::One(own) if own == number))
     }
 
-    /// All numbers of the list but those with `*` or `#`, in order, with what adjoins or overlaps put together.
+    /// All numbers except those with `*` or `#`, in ascending order. Adjacent and overlapping blocks are
+    /// joined.
     fn blocks(&self) -> Vec<Block> {
         let mut blocks: Vec<Block> = self.entries.iter().filter_map(Block::of_entry).collect();
         blocks.sort_unstable_by_key(|block| (block.digits, block.first));
@@ -122,7 +124,7 @@ impl TnAuthList {
     }
 }
 
-/// Whether one of the blocks, which are in order, holds `wanted`.
+/// Whether one of the sorted `blocks` contains `wanted`.
 fn is_within(blocks: &[Block], wanted: Block) -> bool {
     let behind = blocks.partition_point(|own| (own.digits, own.first) <= (wanted.digits, wanted.first));
     behind.checked_sub(1).and_then(|place| blocks.get(place)).is_some_and(|own| own.holds(wanted))
@@ -182,7 +184,7 @@ fn read_code(value: &[u8]) -> Result<TnEntry, TnAuthListError> {
     Ok(TnEntry::Spc(code.into()))
 }
 
-/// The sequence may grow in later versions: what follows `count` is passed over.
+/// Later versions may add members to the sequence, so everything after `count` is ignored.
 fn read_range(value: &[u8]) -> Result<TnEntry, TnAuthListError> {
     let mut reader = inside(value, Tag::Sequence)?;
     let start = read_number(&mut reader)?;
@@ -215,7 +217,7 @@ fn read_ia5<'a>(reader: &mut SliceReader<'a>) -> Result<&'a str, TnAuthListError
     Ok(text.as_str())
 }
 
-/// A reader over the content of the one value in `der`, which must have the tag `tag`.
+/// A reader over the content of the single value in `der`, which must have the tag `tag`.
 fn inside(der: &[u8], tag: Tag) -> Result<SliceReader<'_>, TnAuthListError> {
     let value = AnyRef::from_der(der).map_err(|_| TnAuthListError::Malformed)?;
     if value.tag() != tag {
@@ -233,17 +235,19 @@ impl fmt::Display for TnAuthListError {
         f.write_str(match self {
             Self::Malformed => "the TNAuthList is not well-formed DER with explicit tags",
             Self::Empty => "the TNAuthList has no entry",
-            Self::NotIa5String => "the TNAuthList holds a string that is not an IA5String",
-            Self::BadCode => "the TNAuthList holds an empty or unreadable service provider code",
-            Self::BadNumber => "the TNAuthList holds a number that is no telephone number",
-            Self::BadRange => "the TNAuthList holds a range that has fewer than two numbers or runs over",
+            Self::NotIa5String => "the TNAuthList has a string that is not an IA5String",
+            Self::BadCode => "the TNAuthList has an empty or malformed service provider code",
+            Self::BadNumber => "the TNAuthList has a number that is not a telephone number",
+            Self::BadRange => {
+                "the TNAuthList has a range with fewer than two numbers, or with more than its digits allow"
+            }
         })
     }
 }
 
 impl std::error::Error for TnAuthListError {}
 
-/// Consecutive numbers of one length, from `first` up to but without `end`.
+/// Consecutive numbers of one length, from `first` up to but not including `end`.
 #[derive(Clone, Copy)]
 struct Block {
     digits: usize,
@@ -256,7 +260,8 @@ impl Block {
         self.digits == other.digits && self.first <= other.first && other.end <= self.end
     }
 
-    /// None when the range runs out of its digits: start + count < 10^digits (RFC 8226 section 9).
+    /// Returns `None` if the range exceeds the number of digits: start + count < 10^digits (RFC 8226 section
+    /// 9).
     fn new(start: &TelephoneNumber, count: u64) -> Option<Self> {
         let first: u64 = start.as_str().parse().ok()?;
         let digits = start.as_bytes().len();
@@ -301,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn later_members_of_a_range_are_passed_over() {
+    fn later_members_of_a_range_are_ignored() {
         let mut der = vec![0x30, 16, 0xa1, 14, 0x30, 12, 0x16, 4];
         der.extend(b"1500");
         der.extend([2, 1, 100, 0x04, 1, 0]);
@@ -357,9 +362,9 @@ mod tests {
         assert!(!provider.encompasses(&list(&[TnEntry::Spc("5678".into())])));
     }
 
-    /// Whoever may issue delegates chooses both lists.
+    /// The holder of an authority certificate chooses both lists.
     #[test]
-    fn long_lists_are_compared_in_one_walk() {
+    fn long_lists_are_compared_in_one_pass() {
         let start = |place: u64| (12_125_000_000 + 2 * place).to_string();
         let parent = list(&(0..3000).rev().map(|place| range(&start(place), 2)).collect::<Vec<_>>());
         let child = list(&(0..3000).map(|place| range(&start(place), 6000 - 2 * place)).collect::<Vec<_>>());

@@ -4,15 +4,17 @@ use std::fmt;
 
 use rustls_pki_types::UnixTime;
 
-use crate::base64url::{Scratch, Tolerance};
+use crate::base64url::{DecodeBuffer, Tolerance};
 use crate::cert::anchors::TrustAnchors;
 use crate::cert::bundle::CertificateChain;
 use crate::cert::chain::PathError;
 use crate::cert::credential::Credential;
 use crate::json::{JsonError, Kind, Scanner};
-use crate::passport::{Claim, Form, Header, Token, decode_part};
+use crate::passport::claims::Claim;
+use crate::passport::header::Header;
+use crate::passport::token::{Form, Token, decode_part};
 
-/// A list whose signature was found good. Keep the text of the last good one: it is all that is needed at the next start.
+/// A list with a valid signature. Keep the text of the last valid list: the next start needs only that.
 #[derive(Clone, Debug)]
 pub struct TrustList {
     version: Box<str>,
@@ -21,27 +23,27 @@ pub struct TrustList {
     anchors: TrustAnchors,
 }
 
-/// Why a list cannot be used.
+/// Why a trust list cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TrustListError {
-    /// It is no JWS in compact form, or its header or payload is not what the specification describes.
+    /// The text is not a JWS in compact form, or its header or payload does not have the specified form.
     Malformed,
-    /// It is not signed with ES256.
+    /// The list is not signed with ES256.
     UnsupportedAlgorithm,
-    /// The certificate of its signer is malformed or not of P-256.
+    /// The signer's certificate is malformed or has no P-256 key.
     SignerMalformed,
-    /// The certificate of its signer does not lead to the pinned root.
+    /// The signer's certificate has no path to the pinned root.
     SignerUntrusted(PathError),
-    /// The certificate of its signer has expired or is not valid yet.
+    /// The signer's certificate has expired or is not valid yet.
     SignerNotValid,
-    /// Its signature is wrong.
+    /// The signature is wrong.
     BadSignature,
-    /// It has expired.
+    /// The list has expired.
     Expired,
-    /// Its sequence number is lower than that of the list before.
+    /// The sequence number is lower than that of the previous list.
     Backwards,
-    /// It names no certification authority, or one of them is malformed.
+    /// The list names no certification authority, or a malformed one.
     BadAnchor,
 }
 
@@ -51,13 +53,13 @@ impl fmt::Display for TrustListError {
             Self::Malformed => "the trust list is malformed",
             Self::UnsupportedAlgorithm => "the trust list is not signed with ES256",
             Self::SignerMalformed => {
-                "the certificate of the trust list's signer is malformed or not of P-256"
+                "the certificate of the trust list's signer is malformed or has no P-256 key"
             }
-            Self::SignerUntrusted(_) => "the trust list's signer does not lead to the pinned root",
+            Self::SignerUntrusted(_) => "the trust list's signer has no path to the pinned root",
             Self::SignerNotValid => "the certificate of the trust list's signer is not valid at this time",
             Self::BadSignature => "the signature of the trust list is wrong",
             Self::Expired => "the trust list has expired",
-            Self::Backwards => "the trust list is older than the one before",
+            Self::Backwards => "the trust list is older than the previous list",
             Self::BadAnchor => "the trust list names no certification authority, or a malformed one",
         })
     }
@@ -66,23 +68,23 @@ impl fmt::Display for TrustListError {
 impl std::error::Error for TrustListError {}
 
 impl TrustList {
-    /// Where the certificate of the list's signer is found: the `x5u` of its header. Nothing is checked.
+    /// The URL of the signer's certificate: the `x5u` of the header. The list is not verified.
     ///
     /// # Errors
-    /// When the list is malformed.
+    /// If the list is malformed.
     pub fn signer_url(jws: &[u8]) -> Result<String, TrustListError> {
-        let mut octets = Scratch::new();
+        let mut octets = DecodeBuffer::new();
         let Form::Full { header, .. } = split(jws)?.form() else { return Err(TrustListError::Malformed) };
         decode_part(header, Tolerance::default(), &mut octets).map_err(|_| TrustListError::Malformed)?;
         let header = Header::parse(octets.as_slice()).map_err(|_| TrustListError::Malformed)?;
         Ok(header.x5u.get().ok_or(TrustListError::Malformed)?.decoded().into_owned())
     }
 
-    /// Reads a list: a JWS in compact form, signed by the leaf of `signer`, which leads to the pinned `root`.
-    /// `previous` is the sequence number of the last good list.
+    /// Reads a list: a JWS in compact form, signed by the leaf of `signer`, which has a path to the pinned
+    /// `root`. `previous` is the sequence number of the last valid list.
     ///
     /// # Errors
-    /// Why it cannot be used; the last good one then stays in force.
+    /// Why the list cannot be used. The last valid list then stays in use.
     pub fn read(
         jws: &[u8],
         signer: CertificateChain,
@@ -90,7 +92,7 @@ impl TrustList {
         previous: Option<u64>,
         now: UnixTime,
     ) -> Result<Self, TrustListError> {
-        let (mut header, mut payload) = (Scratch::new(), Scratch::new());
+        let (mut header, mut payload) = (DecodeBuffer::new(), DecodeBuffer::new());
         let token = split(jws)?;
         let Form::Full { signed, header: encoded_header, payload: encoded_payload } = token.form() else {
             return Err(TrustListError::Malformed);
@@ -116,12 +118,12 @@ impl TrustList {
         &self.version
     }
 
-    /// Its sequence number: to be kept, so that no older list is taken.
+    /// The sequence number. Keep it, so that an older list is refused.
     pub fn sequence(&self) -> u64 {
         self.sequence
     }
 
-    /// Until when it may be gone by.
+    /// When the list expires.
     pub fn expires(&self) -> UnixTime {
         self.expires
     }
@@ -158,7 +160,7 @@ impl TrustList {
     }
 }
 
-/// A list holds a few dozen certificates.
+/// The largest length of a list in octets. A list holds a few dozen certificates.
 const MAX_LENGTH: usize = 1024 * 1024;
 
 fn split(jws: &[u8]) -> Result<Token<'_>, TrustListError> {
@@ -197,7 +199,7 @@ fn text_or_number(value: &mut Scanner<'_>) -> Result<String, JsonError> {
     }
 }
 
-/// The PEM texts of an array, one after the other.
+/// The PEM texts of an array, joined.
 fn certificates(value: &mut Scanner<'_>) -> Result<String, JsonError> {
     let mut pem = String::new();
     value.array(|item| {

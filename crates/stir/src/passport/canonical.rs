@@ -1,15 +1,15 @@
-//! The canonical form of what we sign (RFC 8225 section 9): members in code point order, no white space, arrays
-//! sorted. Identities and URLs hold no character that JSON escapes, by their types.
+//! The canonical form of what we sign (RFC 8225 section 9): members in code point order, no white space,
+//! sorted arrays. The types of identities and URLs exclude characters that JSON escapes.
 
 use crate::attestation::{Attestation, OrigId};
 use crate::identity::Identity;
-use crate::passport::Ppt;
+use crate::passport::ppt::Ppt;
 use rustls_pki_types::UnixTime;
 
-/// Where a JSON text is appended.
+/// The buffer for a JSON text.
 pub(crate) type Json = Vec<u8>;
 
-/// The header of a PASSporT, and of those that keep to RFC 8225 section 9 the only one for a type and a URL.
+/// The canonical header of a PASSporT. RFC 8225 section 9 allows exactly one header for a type and a URL.
 pub(crate) fn header(ppt: Ppt, x5u: &str) -> Json {
     let mut json = Json::new();
     push(&mut json, "{\"alg\":\"ES256\"");
@@ -49,9 +49,10 @@ pub(crate) fn base(dest: &[Identity], iat: UnixTime, orig: &Identity, json: &mut
     push(json, "}");
 }
 
-/// The payload of a base PASSporT that may have `mky`: the algorithms and digests of a session description, without colons,
-/// each once and in order (RFC 8225 section 5.2.2).
-pub(crate) fn rebuilt(
+/// The payload of a base PASSporT, with `mky` if there are keys: the algorithms and digests of a session
+/// description. The digests have no colons, and the entries are sorted without duplicates (RFC 8225 section
+/// 5.2.2).
+pub(crate) fn compact_payload(
     dest: &[Identity],
     iat: UnixTime,
     keys: &[(&str, &str)],
@@ -110,7 +111,7 @@ fn push_identity(json: &mut Json, identity: &Identity) {
     push(json, "\"}");
 }
 
-/// Numbers before URIs, each list sorted and without duplicates.
+/// Writes numbers before URIs. Each list is sorted and has no duplicates.
 fn push_dest(json: &mut Json, dest: &[Identity]) {
     push(json, "\"dest\":{");
     let mut separate = false;
@@ -143,7 +144,7 @@ fn push(json: &mut Json, text: &str) {
     json.extend_from_slice(text.as_bytes());
 }
 
-/// Decimal digits, from the last to the first.
+/// Writes decimal digits.
 fn push_number(json: &mut Json, number: u64) {
     let mut digits = [b'0'; 20];
     let mut rest = number;
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_come_first_sorted_and_once() {
+    fn dest_is_sorted_without_duplicates() {
         let dest = ["sip:b@h", "tel:+3", "tel:+20", "sip:a@h", "tel:+3", "urn:service:sos"].map(identity);
         assert_eq!(
             written(|json| base(&dest, at(1_443_208_345), &identity("tel:+1"), json)),

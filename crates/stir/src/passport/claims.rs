@@ -6,7 +6,7 @@ use crate::identity::{Identity, IdentityUri};
 use crate::json::{JsonError, Kind, Scanner, Text};
 use crate::tn::TelephoneNumber;
 
-/// A claim that may be missing or of the wrong type.
+/// A claim that may be absent or of the wrong type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Claim<T> {
     #[default]
@@ -24,28 +24,28 @@ impl<T> Claim<T> {
     }
 }
 
-/// The payload of a PASSporT. Claims that are not looked at in place stay in `text`.
+/// The payload of a PASSporT. The other claims stay in `text`.
 #[derive(Debug, Default)]
 pub(crate) struct Claims<'a> {
     pub(crate) attest: Claim<Text<'a>>,
     pub(crate) dest: Claim<Dest<'a>>,
-    pub(crate) div: Claim<Named<'a>>,
+    pub(crate) div: Claim<IdentityClaim<'a>>,
     pub(crate) iat: Claim<u64>,
-    pub(crate) orig: Claim<Named<'a>>,
+    pub(crate) orig: Claim<IdentityClaim<'a>>,
     pub(crate) origid: Claim<Text<'a>>,
     extensions: bool,
     text: &'a [u8],
 }
 
-/// One identity: what `orig` and `div` hold, and what `dest` holds several of.
+/// One identity of `orig`, `div` or `dest`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Named<'a> {
+pub(crate) enum IdentityClaim<'a> {
     Tn(Text<'a>),
     Uri(Text<'a>),
 }
 
-impl Named<'_> {
-    /// Whether this names `identity`, both in canonical form.
+impl IdentityClaim<'_> {
+    /// Whether this is `identity`, compared in canonical form.
     pub(crate) fn is(&self, identity: &Identity) -> bool {
         match (self, identity) {
             (Self::Tn(text), Identity::Tn(number)) => number.matches(&text.decoded()),
@@ -54,7 +54,7 @@ impl Named<'_> {
         }
     }
 
-    /// Whether this and `other` name the same, once both are canonical.
+    /// Whether this and `other` are the same identity, compared in canonical form.
     pub(crate) fn same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Tn(own), Self::Tn(other)) => {
@@ -68,10 +68,10 @@ impl Named<'_> {
     }
 }
 
-/// The `dest` object, already found well formed and not empty.
+/// A `dest` object that is well formed and not empty.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Dest<'a> {
-    /// One number and nothing else.
+    /// One number and no other identity.
     Number(Text<'a>),
     /// Arrays of numbers and URIs.
     Lists { text: &'a str, plain: bool },
@@ -79,14 +79,14 @@ pub(crate) enum Dest<'a> {
 
 impl<'a> Dest<'a> {
     /// Whether any of the identities satisfies `wanted`.
-    pub(crate) fn any(&self, mut wanted: impl FnMut(Named<'a>) -> bool) -> bool {
+    pub(crate) fn any(&self, mut wanted: impl FnMut(IdentityClaim<'a>) -> bool) -> bool {
         match *self {
-            Self::Number(text) => wanted(Named::Tn(text)),
+            Self::Number(text) => wanted(IdentityClaim::Tn(text)),
             Self::Lists { text, plain } => {
                 let mut found = false;
-                // The text was scanned before, so that there is no error to meet.
+                // The text was scanned before, so it has no error.
                 let _: Result<(), JsonError> =
-                    each(&mut Scanner::again(text, plain), |named| found |= wanted(named));
+                    each(&mut Scanner::resume(text, plain), |identity| found |= wanted(identity));
                 found
             }
         }
@@ -95,20 +95,20 @@ impl<'a> Dest<'a> {
 
 impl<'a> Claims<'a> {
     pub(crate) fn parse(json: &'a [u8]) -> Result<Self, JsonError> {
-        if let Some(claims) = Self::usual(json) {
+        if let Some(claims) = Self::parse_common_shaken(json) {
             return Ok(claims);
         }
         Self::scan(json)
     }
 
-    /// What nearly every call carries is recognised as it stands: `shaken` in canonical form (RFC 8588 section 8), from one
-    /// number to one number. None for all else, well formed or not.
-    fn usual(json: &'a [u8]) -> Option<Self> {
+    /// Reads the form of nearly every call without a scan: a canonical `shaken` payload (RFC 8588 section 8)
+    /// from one number to one number. Returns `None` for any other payload, well formed or not.
+    fn parse_common_shaken(json: &'a [u8]) -> Option<Self> {
         let rest = std::str::from_utf8(json).ok()?.strip_prefix("{\"attest\":\"")?;
-        let (attest, rest) = run(rest, u8::is_ascii_uppercase)?;
-        let (called, rest) = run(rest.strip_prefix("\",\"dest\":{\"tn\":[\"")?, u8::is_ascii_digit)?;
-        let (iat, rest) = run(rest.strip_prefix("\"]},\"iat\":")?, u8::is_ascii_digit)?;
-        let (caller, rest) = run(rest.strip_prefix(",\"orig\":{\"tn\":\"")?, u8::is_ascii_digit)?;
+        let (attest, rest) = leading_run(rest, u8::is_ascii_uppercase)?;
+        let (called, rest) = leading_run(rest.strip_prefix("\",\"dest\":{\"tn\":[\"")?, u8::is_ascii_digit)?;
+        let (iat, rest) = leading_run(rest.strip_prefix("\"]},\"iat\":")?, u8::is_ascii_digit)?;
+        let (caller, rest) = leading_run(rest.strip_prefix(",\"orig\":{\"tn\":\"")?, u8::is_ascii_digit)?;
         let (origid, end) = rest.strip_prefix("\"},\"origid\":\"")?.split_at_checked(36)?;
         let of_uuid = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-';
         if end != "\"}" || !origid.bytes().all(of_uuid) || iat.starts_with('0') {
@@ -119,7 +119,7 @@ impl<'a> Claims<'a> {
             dest: Claim::Is(Dest::Number(Text::of_plain(called))),
             div: Claim::Absent,
             iat: Claim::Is(iat.parse().ok()?),
-            orig: Claim::Is(Named::Tn(Text::of_plain(caller))),
+            orig: Claim::Is(IdentityClaim::Tn(Text::of_plain(caller))),
             origid: Claim::Is(Text::of_plain(origid)),
             extensions: false,
             text: json,
@@ -133,9 +133,9 @@ impl<'a> Claims<'a> {
             match name.plain() {
                 Some("attest") => claims.attest = string(value)?,
                 Some("dest") => claims.dest = dest(value)?,
-                Some("div") => claims.div = named(value, true)?,
-                Some("iat") => claims.iat = time(value)?,
-                Some("orig") => claims.orig = named(value, false)?,
+                Some("div") => claims.div = identity(value, true)?,
+                Some("iat") => claims.iat = iat_claim(value)?,
+                Some("orig") => claims.orig = identity(value, false)?,
                 Some("origid") => claims.origid = string(value)?,
                 Some(_) | None => {
                     claims.extensions = true;
@@ -148,12 +148,12 @@ impl<'a> Claims<'a> {
         Ok(claims)
     }
 
-    /// Whether there are claims beside those that are read in place.
+    /// Whether there are other claims than the fields of this type.
     pub(crate) fn has_extensions(&self) -> bool {
         self.extensions
     }
 
-    /// The JSON of the claim `wanted`, as it was received.
+    /// The JSON of the claim `wanted`, as received.
     pub(crate) fn json(&self, wanted: &str) -> Option<&'a str> {
         let mut found = None;
         self.each(|name, value| {
@@ -172,7 +172,7 @@ impl<'a> Claims<'a> {
         self.value(wanted)
     }
 
-    /// The value of the claim `wanted`: the text of a string, else the JSON as it was received.
+    /// The value of the claim `wanted`: the text of a string, or the received JSON of any other type.
     pub(crate) fn value(&self, wanted: &str) -> Option<Cow<'a, str>> {
         let mut found = None;
         self.each(|name, value| {
@@ -190,14 +190,14 @@ impl<'a> Claims<'a> {
         found
     }
 
-    /// Walks the members once more; the payload is known to be well formed.
+    /// Reads the members again. The payload is known to be well formed.
     fn each(&self, member: impl FnMut(Text<'a>, &mut Scanner<'a>) -> Result<(), JsonError>) {
         let _: Result<(), JsonError> = Scanner::new(self.text).and_then(|mut scanner| scanner.object(member));
     }
 }
 
-/// The octets at the front of `text` that are of a kind, at least one, and what follows them.
-fn run(text: &str, kind: fn(&u8) -> bool) -> Option<(&str, &str)> {
+/// Splits `text` after the octets of a kind at its start. Returns `None` if there is no such octet.
+fn leading_run(text: &str, kind: fn(&u8) -> bool) -> Option<(&str, &str)> {
     let length = text.as_bytes().iter().position(|octet| !kind(octet))?;
     if length == 0 { None } else { text.split_at_checked(length) }
 }
@@ -210,16 +210,16 @@ fn string<'a>(value: &mut Scanner<'a>) -> Result<Claim<Text<'a>>, JsonError> {
 }
 
 /// RFC 8225 section 5.1.1: a number, never a string.
-fn time(value: &mut Scanner<'_>) -> Result<Claim<u64>, JsonError> {
+fn iat_claim(value: &mut Scanner<'_>) -> Result<Claim<u64>, JsonError> {
     if value.kind()? == Kind::Number {
         return Ok(value.number()?.map_or(Claim::Invalid, Claim::Is));
     }
     value.value().map(|_| Claim::Invalid)
 }
 
-/// RFC 8225 section 5.2.1: an object with exactly one of `tn` and `uri`, a string. A `div` may carry a `hi` beside it
-/// (RFC 8946 section 8).
-fn named<'a>(value: &mut Scanner<'a>, with_history: bool) -> Result<Claim<Named<'a>>, JsonError> {
+/// RFC 8225 section 5.2.1: an object with exactly one of `tn` and `uri`, a string. A `div` claim may also
+/// have `hi` (RFC 8946 section 8).
+fn identity<'a>(value: &mut Scanner<'a>, with_history: bool) -> Result<Claim<IdentityClaim<'a>>, JsonError> {
     if value.kind()? != Kind::Object {
         return value.value().map(|_| Claim::Invalid);
     }
@@ -227,8 +227,8 @@ fn named<'a>(value: &mut Scanner<'a>, with_history: bool) -> Result<Claim<Named<
     value.object(|name, member| {
         let text = string(member)?;
         found = match (name.plain(), text, found) {
-            (Some("tn"), Claim::Is(text), Claim::Absent) => Claim::Is(Named::Tn(text)),
-            (Some("uri"), Claim::Is(text), Claim::Absent) => Claim::Is(Named::Uri(text)),
+            (Some("tn"), Claim::Is(text), Claim::Absent) => Claim::Is(IdentityClaim::Tn(text)),
+            (Some("uri"), Claim::Is(text), Claim::Absent) => Claim::Is(IdentityClaim::Uri(text)),
             (Some("hi"), Claim::Is(_), found) if with_history => found,
             _ => Claim::Invalid,
         };
@@ -237,8 +237,8 @@ fn named<'a>(value: &mut Scanner<'a>, with_history: bool) -> Result<Claim<Named<
     Ok(if matches!(found, Claim::Absent) { Claim::Invalid } else { found })
 }
 
-/// How many `dest` may name. In a chain of diversions each field's are compared with each `div`, before any signature is
-/// checked.
+/// The largest number of identities in `dest`. In a chain of diversions each identity is compared with each
+/// `div` before any signature is checked.
 const MAX_DEST: usize = 64;
 
 /// RFC 8225 section 5.2.1, erratum 5715: an object of arrays of strings, at least one string in all.
@@ -274,12 +274,12 @@ fn dest<'a>(value: &mut Scanner<'a>) -> Result<Claim<Dest<'a>>, JsonError> {
 }
 
 /// Calls `visit` with each identity of a `dest` object.
-fn each<'a>(text: &mut Scanner<'a>, mut visit: impl FnMut(Named<'a>)) -> Result<(), JsonError> {
+fn each<'a>(text: &mut Scanner<'a>, mut visit: impl FnMut(IdentityClaim<'a>)) -> Result<(), JsonError> {
     text.object(|name, list| {
         let number = name.plain() == Some("tn");
         list.array(|item| {
             let text = item.string()?;
-            visit(if number { Named::Tn(text) } else { Named::Uri(text) });
+            visit(if number { IdentityClaim::Tn(text) } else { IdentityClaim::Uri(text) });
             Ok(())
         })
     })
@@ -311,9 +311,9 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// What is recognised as it stands is what the scanner finds in it, whatever a stranger changes in a usual payload.
+        /// For any change of a common payload, the quick reader and the scanner return the same claims.
         #[test]
-        fn the_usual_payload_is_what_the_scanner_reads(
+        fn the_quick_reader_agrees_with_the_scanner(
             at: proptest::sample::Index, cut in 0..4_usize, put in "[\"{}:,0-9A-Za-z\\\\ ]{0,3}", number in "[0-9]{0,22}",
         ) {
             let origid = "de305d54-75b4-431b-adb2-eb6b9e546014";
@@ -323,12 +323,12 @@ mod tests {
             let at = at.index(usual.len());
             let changed = [&usual[..at], put.as_str(), usual.get(at + cut..).unwrap_or_default()].concat();
             for json in [usual.as_bytes(), changed.as_bytes()] {
-                let Some(found) = Claims::usual(json) else { continue };
+                let Some(found) = Claims::parse_common_shaken(json) else { continue };
                 let read = Claims::scan(json).unwrap();
                 let words = |claims: &Claims<'_>| {
                     let mut dest = Vec::new();
-                    claims.dest.get().unwrap().any(|named| {
-                        dest.push(format!("{named:?}"));
+                    claims.dest.get().unwrap().any(|identity| {
+                        dest.push(format!("{identity:?}"));
                         false
                     });
                     format!("{:?} {dest:?} {:?} {:?} {:?}", claims.attest, claims.iat, claims.orig, claims.origid)
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_for_a_bounded_number_of_callees() {
+    fn dest_has_at_most_64_identities() {
         let parse = |callees: usize| {
             let callees = vec![r#""12155551213""#; callees].join(",");
             Claims::parse(format!(r#"{{"dest":{{"tn":[{callees}]}}}}"#).as_bytes()).map(drop)
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_types_are_told_from_missing_claims() {
+    fn wrong_types_and_missing_claims_differ() {
         for orig in [
             r#"{}"#,
             r#"{"tn":["1"]}"#,

@@ -1,12 +1,13 @@
-//! A PASSporT laid open for people to read. Nothing is judged.
+//! A PASSporT decoded for display. Nothing is verified.
 
-use crate::base64url::{Scratch, Tolerance};
+use crate::base64url::{DecodeBuffer, Tolerance};
+use crate::passport::claims::Claim;
 use crate::passport::header::Header;
+use crate::passport::ppt::Ppt;
 use crate::passport::token::{Form, Token, decode_part};
-use crate::passport::{Claim, Ppt};
-use crate::verify::Reason;
+use crate::reason::Reason;
 
-/// The parts of a PASSporT as text, whoever signed it.
+/// The parts of a PASSporT as text. The signature is not verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecodedPassport {
     header: String,
@@ -16,15 +17,15 @@ pub struct DecodedPassport {
 }
 
 impl DecodedPassport {
-    /// Decodes a token in full form. Standard base64 and padding are let through.
+    /// Decodes a token in full form. Standard base64 and padding are accepted.
     ///
     /// # Errors
-    /// [`Reason::CompactForm`] when header and payload are left to the message, else what is malformed.
+    /// [`Reason::CompactForm`] if the token has no header and payload. Otherwise the part that is malformed.
     pub fn decode(token: &[u8]) -> Result<Self, Reason> {
         let tolerance = Tolerance { standard: true, padding: true };
         let token = Token::split(token)?;
         let Form::Full { header, payload, .. } = token.form() else { return Err(Reason::CompactForm) };
-        let mut octets = Scratch::new();
+        let mut octets = DecodeBuffer::new();
         decode_part(header, tolerance, &mut octets)?;
         let ppt = match Header::parse(octets.as_slice()).map_err(|_| Reason::HeaderMalformed)?.ppt {
             Claim::Absent => Some(Ppt::Base),
@@ -38,12 +39,12 @@ impl DecodedPassport {
         Ok(Self { header, payload, signature, ppt })
     }
 
-    /// The header: a JSON object, as it was signed.
+    /// The header: a JSON object, as signed.
     pub fn header(&self) -> &str {
         &self.header
     }
 
-    /// The payload: JSON if its signer kept to RFC 8225, as it was signed.
+    /// The payload, as signed. It is JSON if the signer follows RFC 8225.
     pub fn payload(&self) -> &str {
         &self.payload
     }
@@ -53,7 +54,7 @@ impl DecodedPassport {
         &self.signature
     }
 
-    /// The type by the header, None when it is not known here.
+    /// The type in the header. `None` if the type is unknown.
     pub fn ppt(&self) -> Option<Ppt> {
         self.ppt
     }

@@ -3,14 +3,15 @@
 use crate::json::{JsonError, Kind, Scanner, Text};
 use crate::passport::claims::Claim;
 
-/// The header parameters that mean something here; others are passed over.
+/// The header parameters that this crate uses. Others are ignored.
 #[derive(Debug, Default)]
 pub(crate) struct Header<'a> {
     pub(crate) alg: Claim<Text<'a>>,
     pub(crate) ppt: Claim<Text<'a>>,
     pub(crate) typ: Claim<Text<'a>>,
     pub(crate) x5u: Claim<Text<'a>>,
-    /// Whether extensions are named that must be understood (RFC 7515 section 4.1.11); none are.
+    /// Whether `crit` names extensions that the verifier must understand (RFC 7515 section 4.1.11). This
+    /// crate knows none.
     pub(crate) crit: bool,
 }
 
@@ -19,7 +20,8 @@ impl<'a> Header<'a> {
         let mut header = Self::default();
         let mut scanner = Scanner::new(json)?;
         scanner.object(|name, value| {
-            // Behind escapes, too: `ppt` and `crit` must not be there for others and not for us.
+            // Decode escapes in names too: other verifiers must not see a `ppt` or a `crit` that this crate
+            // misses.
             let place = match &*name.decoded() {
                 "alg" => &mut header.alg,
                 "ppt" => &mut header.ppt,

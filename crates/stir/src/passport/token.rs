@@ -2,17 +2,18 @@
 
 use memchr::{memchr, memrchr};
 
-use crate::base64url::{self, Base64Error, Scratch, Tolerance};
+use crate::base64url::{self, Base64Error, DecodeBuffer, Tolerance};
 use crate::es256::SIGNATURE_LENGTH;
+use crate::reason::Reason;
 
-/// A token cut at its periods. Nothing is decoded.
+/// A token split at its periods. Nothing is decoded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Token<'a> {
     form: Form<'a>,
     signature: &'a [u8],
 }
 
-/// Full form, or the compact form that leaves header and payload to the SIP message.
+/// The full form, or the compact form without header and payload.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Form<'a> {
     Full { signed: &'a [u8], header: &'a [u8], payload: &'a [u8] },
@@ -22,9 +23,9 @@ pub(crate) enum Form<'a> {
 /// Why a token cannot be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenError {
-    /// It is not three parts, or only some of the first two are empty.
+    /// The token does not have three parts, or exactly one of header and payload is empty.
     Parts,
-    /// It is longer than [`MAX_LENGTH`].
+    /// The token is longer than its limit.
     TooLong,
     /// A part is not base64url.
     Base64(Base64Error),
@@ -32,7 +33,20 @@ pub(crate) enum TokenError {
     Signature,
 }
 
-/// How long a token may be in octets; one with rich call data has a few thousand.
+impl From<TokenError> for Reason {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Parts => Self::TokenMalformed,
+            TokenError::TooLong => Self::TokenTooLong,
+            TokenError::Base64(Base64Error::Standard) => Self::Base64Standard,
+            TokenError::Base64(Base64Error::Padding) => Self::Base64Padding,
+            TokenError::Base64(Base64Error::Malformed) => Self::Base64Malformed,
+            TokenError::Signature => Self::SignatureMalformed,
+        }
+    }
+}
+
+/// The largest length of a token in octets. A token with rich call data has a few thousand.
 const MAX_LENGTH: usize = 16 * 1024;
 
 impl<'a> Token<'a> {
@@ -40,7 +54,7 @@ impl<'a> Token<'a> {
         Self::split_within(text, MAX_LENGTH)
     }
 
-    /// As [`Token::split`], with a length limit of its own.
+    /// Splits a token with another length limit than [`Token::split`].
     pub(crate) fn split_within(text: &'a [u8], limit: usize) -> Result<Self, TokenError> {
         if text.len() > limit {
             return Err(TokenError::TooLong);
@@ -66,7 +80,7 @@ impl<'a> Token<'a> {
         self.form
     }
 
-    /// r||s.
+    /// The signature: r||s.
     pub(crate) fn signature(&self, tolerance: Tolerance) -> Result<[u8; SIGNATURE_LENGTH], TokenError> {
         base64url::decode_exact(self.signature, tolerance)
             .map_err(TokenError::Base64)?
@@ -75,7 +89,11 @@ impl<'a> Token<'a> {
 }
 
 /// Decodes one part of a token.
-pub(crate) fn decode_part(part: &[u8], tolerance: Tolerance, out: &mut Scratch) -> Result<(), TokenError> {
+pub(crate) fn decode_part(
+    part: &[u8],
+    tolerance: Tolerance,
+    out: &mut DecodeBuffer,
+) -> Result<(), TokenError> {
     base64url::decode(part, tolerance, out).map_err(TokenError::Base64)
 }
 

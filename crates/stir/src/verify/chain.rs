@@ -1,23 +1,23 @@
-//! Diversions: `div` PASSporTs that carry a call on from one callee to the next (RFC 8946 section 4.2).
+//! Diversions: chains of `div` PASSporTs (RFC 8946 section 4.2).
 //!
-//! A `div` names in `div` whom the call was for, which some other PASSporT of the request must have in `dest`. A chain
-//! is complete when it leads from the PASSporT that names where the request goes back to one that is no diversion and vouches
-//! for the caller.
-//! The order of the header fields means nothing, and a field may serve several chains.
+//! The `div` claim names the target before the diversion. The `dest` of another PASSporT of the request must
+//! contain that target. A chain is complete if it leads from the PASSporT whose `dest` is the target of the
+//! request back to an original PASSporT: one that is no diversion and attests the caller. The order of the
+//! header fields has no meaning. A field may be part of several chains.
 
 use smallvec::SmallVec;
 
-use crate::passport::Ppt;
-use crate::verify::MAX_IDENTITIES;
+use crate::passport::ppt::Ppt;
+use crate::reason::Reason;
 use crate::verify::check::Check;
 use crate::verify::facts::Facts;
+use crate::verify::facts::MAX_IDENTITIES;
 use crate::verify::field::Candidate;
 use crate::verify::passport::Passport;
-use crate::verify::reason::Reason;
 use crate::verify::verification::FindingResult;
 
-/// Checks `dest` of every field, before any certificate is wanted: it names the callee, or the field is a link of a
-/// complete chain.
+/// Checks `dest` of every field before any certificate is requested: `dest` contains the callee, or the field
+/// is part of a complete chain.
 pub(super) fn check(candidates: &mut [Candidate<'_>], facts: &Facts<'_>) {
     let linked = linked(candidates, facts, |candidate| !candidate.finding.is_settled());
     let unsupported = original_is_unsupported(candidates);
@@ -39,12 +39,12 @@ pub(super) fn check(candidates: &mut [Candidate<'_>], facts: &Facts<'_>) {
     }
 }
 
-/// Looks again once the signatures are known: a chain with a link that is not valid is none, and one with a link whose
-/// certificate is awaited waits too, and is not judged without it.
+/// Checks the chains again after the signatures. An invalid field breaks its chain. A chain with a field
+/// whose certificate is not available yet must wait.
 pub(super) fn confirm(candidates: &mut [Candidate<'_>], facts: &Facts<'_>) {
     let valid = linked(candidates, facts, |candidate| candidate.finding.result == FindingResult::Pass);
-    let hoped = linked(candidates, facts, |candidate| candidate.finding.is_alive());
-    for ((candidate, valid), hoped) in candidates.iter_mut().zip(valid).zip(hoped) {
+    let possible = linked(candidates, facts, |candidate| candidate.finding.may_pass());
+    for ((candidate, valid), possible) in candidates.iter_mut().zip(valid).zip(possible) {
         if candidate.passport.is_none() {
             continue;
         }
@@ -52,92 +52,92 @@ pub(super) fn confirm(candidates: &mut [Candidate<'_>], facts: &Facts<'_>) {
         if valid || stands_alone || matches!(candidate.finding.result, FindingResult::Ignored(_)) {
             continue;
         }
-        if hoped && candidate.finding.result == FindingResult::Pass {
+        if possible && candidate.finding.result == FindingResult::Pass {
             candidate.finding.result = FindingResult::Waiting(Reason::CertificateUnavailable);
-        } else if !hoped {
+        } else if !possible {
             candidate.finding.record(Check::Dest, Err(Reason::DivChainIncomplete));
         }
     }
 }
 
-/// Whether all there is beside diversions is of types that are not supported: a chain that ends there is passed over (RFC 8946
-/// section 4.2, step 5), as the field that it ends at is.
+/// Whether all fields that are not diversions have unsupported types. The chain then ends at a field that is
+/// ignored, so the chain is ignored too (RFC 8946 section 4.2, step 5).
 fn original_is_unsupported(candidates: &[Candidate<'_>]) -> bool {
     let is = |candidate: &Candidate<'_>, result| candidate.finding.result == result;
-    let passed_over = FindingResult::Ignored(Reason::UnsupportedPpt);
-    candidates.iter().any(|candidate| is(candidate, passed_over))
+    let ignored = FindingResult::Ignored(Reason::UnsupportedPpt);
+    candidates.iter().any(|candidate| is(candidate, ignored))
         && candidates
             .iter()
-            .all(|candidate| candidate.finding.ppt == Some(Ppt::Div) || is(candidate, passed_over))
+            .all(|candidate| candidate.finding.ppt == Some(Ppt::Div) || is(candidate, ignored))
 }
 
-/// Which fields are links of a complete chain of fields that are `sound`.
+/// Which fields are part of a complete chain of usable fields.
 fn linked(
     candidates: &[Candidate<'_>],
     facts: &Facts<'_>,
-    sound: impl Fn(&Candidate<'_>) -> bool,
+    is_usable: impl Fn(&Candidate<'_>) -> bool,
 ) -> SmallVec<[bool; 8]> {
     let target = facts.target_or_dest();
     let links: SmallVec<[Option<Link<'_>>; 8]> = candidates
         .iter()
         .map(|candidate| {
-            let passport = candidate.passport.as_ref().filter(|_| sound(candidate))?;
+            let passport = candidate.passport.as_ref().filter(|_| is_usable(candidate))?;
             let ppt = candidate.finding.ppt;
             let vouches = ppt.is_some_and(|ppt| facts.kind().is_vouched_by(ppt));
             Some(Link { passport, diversion: ppt == Some(Ppt::Div), vouches })
         })
         .collect();
-    // Each pair is compared once: how many ways there are is the sender's choice, and grows faster than its fields do.
-    let earlier: SmallVec<[u8; 8]> = links.iter().map(|link| Link::earlier(link.as_ref(), &links)).collect();
-    let every = |holds: &dyn Fn(&Link<'_>) -> bool| {
-        let held = links.iter().map(|link| link.as_ref().is_some_and(holds));
-        held.zip(BITS).fold(0, |set, (holds, bit)| if holds { set | bit } else { set })
+    // Compare each pair once. The sender chooses the number of paths, and that number grows faster than the
+    // number of fields.
+    let diverted: SmallVec<[u8; 8]> =
+        links.iter().map(|link| Link::diverted_by(link.as_ref(), &links)).collect();
+    let all_that = |holds: &dyn Fn(&Link<'_>) -> bool| {
+        let flags = links.iter().map(|link| link.as_ref().is_some_and(holds));
+        flags.zip(BITS).fold(0, |set, (holds, bit)| if holds { set | bit } else { set })
     };
-    let mut ended = every(&|link| !link.diversion && link.vouches);
+    let mut reaches_original = all_that(&|link| !link.diversion && link.vouches);
     for _ in &links {
-        for (earlier, bit) in earlier.iter().zip(BITS) {
-            if earlier & ended != 0 {
-                ended |= bit;
+        for (diverted, bit) in diverted.iter().zip(BITS) {
+            if diverted & reaches_original != 0 {
+                reaches_original |= bit;
             }
         }
     }
-    // What rides along with the original is carried on with it, and ends no chain of its own.
-    let riders = every(&|link| !link.vouches);
-    let mut begun = ended & every(&|link| link.diversion && link.passport.names(target));
+    // Fields that do not attest the caller are diverted together with the original, but cannot be the end of
+    // a chain.
+    let others = all_that(&|link| !link.vouches);
+    let mut reached = reaches_original & all_that(&|link| link.diversion && link.passport.names(target));
     for _ in &links {
-        for (earlier, bit) in earlier.iter().zip(BITS) {
-            if begun & bit != 0 {
-                begun |= earlier & (ended | riders);
+        for (diverted, bit) in diverted.iter().zip(BITS) {
+            if reached & bit != 0 {
+                reached |= diverted & (reaches_original | others);
             }
         }
     }
-    links.iter().zip(BITS).map(|(_, bit)| begun & bit != 0).collect()
+    links.iter().zip(BITS).map(|(_, bit)| reached & bit != 0).collect()
 }
 
-/// One for each field that is looked at.
+/// One bit for each field.
 const BITS: [u8; MAX_IDENTITIES] = [1, 2, 4, 8, 16, 32, 64, 128];
 
-/// A field that may be part of a chain.
+/// A usable field that may be part of a chain.
 struct Link<'a> {
     passport: &'a Passport<'a>,
     diversion: bool,
-    /// Whether it vouches for the caller.
+    /// Whether the field attests the caller.
     vouches: bool,
 }
 
 impl Link<'_> {
-    /// The places of what `link` carries on, none for what is no diversion.
-    fn earlier(link: Option<&Self>, links: &[Option<Self>]) -> u8 {
+    /// The set of fields that `link` diverts, empty if `link` is not a diversion.
+    fn diverted_by(link: Option<&Self>, links: &[Option<Self>]) -> u8 {
         let Some(link) = link.filter(|link| link.diversion) else { return 0 };
-        let carried_on = links.iter().map(|earlier| earlier.as_ref().is_some_and(|own| link.carries_on(own)));
-        carried_on.zip(BITS).fold(0, |set, (carried_on, bit)| if carried_on { set | bit } else { set })
-    }
-
-    /// Whether this diversion carries on what `earlier` says: the same caller, and whom `earlier` was for.
-    fn carries_on(&self, earlier: &Self) -> bool {
-        let (own, other) = (&self.passport.claims, &earlier.passport.claims);
-        let same_caller = own.orig.get().zip(other.orig.get()).is_some_and(|(own, other)| own.same(&other));
-        let diverted = own.div.get().zip(other.dest.get());
-        same_caller && diverted.is_some_and(|(div, dest)| dest.any(|named| named.same(&div)))
+        let diverts =
+            |other: &Option<Self>| other.as_ref().is_some_and(|own| link.passport.diverts(own.passport));
+        links
+            .iter()
+            .map(diverts)
+            .zip(BITS)
+            .fold(0, |set, (diverts, bit)| if diverts { set | bit } else { set })
     }
 }

@@ -1,12 +1,12 @@
-//! The checks that an Identity header field goes through, each with its outcome.
+//! The checks of an Identity header field and their outcomes.
 
 use std::fmt;
 
-use crate::verify::reason::Reason;
+use crate::reason::Reason;
 
 macro_rules! checks {
     ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal;)+) => {
-        /// One check of a verification, in the order in which they are made.
+        /// One check of a verification, in the order of execution.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Check {
@@ -14,7 +14,7 @@ macro_rules! checks {
         }
 
         impl Check {
-            /// Every check, in their order.
+            /// Every check, in the order of execution.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
             /// The word for logs and records.
@@ -30,23 +30,23 @@ macro_rules! checks {
 checks! {
     /// The type of the PASSporT is supported.
     Ppt = "ppt";
-    /// The token is well formed down to its JSON.
+    /// The token is well formed, including its JSON.
     Token = "token";
-    /// `alg`, `typ` and `crit` of the header, and the parameters of the field beside them.
+    /// `alg`, `typ` and `crit` of the header, and the same parameters of the field, are valid.
     Header = "header";
-    /// The certificate URL keeps its rules and is the same in `info` and `x5u`.
+    /// The certificate URL is valid and is the same in `info` and `x5u`.
     Info = "info";
-    /// Every claim that the type needs is there and of the right type.
+    /// Every claim that the type needs is present and has the right type.
     Claims = "claims";
     /// `orig` is the caller.
     Orig = "orig";
     /// `iat`, or else Date, is fresh.
     Freshness = "freshness";
-    /// What the type adds, and `mky`, agree with the request.
+    /// The additional claims of the type, and `mky`, agree with the request.
     Extension = "extension";
-    /// `dest` names the callee, or the next diversion carries on from it.
+    /// `dest` contains the callee, or the field is part of a complete chain of diversions.
     Dest = "dest";
-    /// The certificate is at hand.
+    /// The certificate is available.
     Certificate = "certificate";
     /// A path leads from the certificate to a trust anchor.
     Path = "path";
@@ -54,15 +54,15 @@ checks! {
     Validity = "validity";
     /// No certificate of the path is revoked.
     Revocation = "revocation";
-    /// The certificate's key is of P-256 and meant for signatures.
+    /// The certificate's key is a P-256 key and may make signatures.
     Key = "key";
     /// The certificate has a well-formed TNAuthList, within those above it.
     TnAuthList = "tn-auth-list";
-    /// The certificate speaks for the number.
+    /// The certificate covers the number.
     Authority = "authority";
-    /// The claims keep the certificate's claim constraints.
+    /// The claims satisfy the certificate's claim constraints.
     Constraints = "constraints";
-    /// The signature is that of the certificate's key.
+    /// The certificate's key made the signature.
     Signature = "signature";
 }
 
@@ -72,15 +72,15 @@ impl fmt::Display for Check {
     }
 }
 
-/// What came of a check.
+/// The outcome of a check.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was not made: an earlier one failed, or it does not apply.
+    /// The check was not made: an earlier check failed, or the check does not apply.
     #[default]
     Skipped,
-    /// It passed.
+    /// The check passed.
     Pass,
-    /// It failed.
+    /// The check failed.
     Fail,
 }
 
@@ -106,17 +106,17 @@ impl fmt::Display for Outcome {
 pub struct Checks([(Outcome, Option<Reason>); Check::ALL.len()]);
 
 impl Checks {
-    /// What came of `check`.
+    /// The outcome of `check`.
     pub fn outcome(&self, check: Check) -> Outcome {
         self.0.get(check as usize).map(|(outcome, _)| *outcome).unwrap_or_default()
     }
 
-    /// Why `check` failed, None when it did not.
+    /// Why `check` failed. `None` if it did not fail.
     pub fn reason(&self, check: Check) -> Option<Reason> {
         self.0.get(check as usize).and_then(|(_, reason)| *reason)
     }
 
-    /// Every check with its outcome, in their order.
+    /// Every check with its outcome, in the order of execution.
     pub fn iter(&self) -> impl Iterator<Item = (Check, Outcome)> {
         Check::ALL.iter().copied().zip(self.0.map(|(outcome, _)| outcome))
     }

@@ -1,16 +1,16 @@
-//! What a type adds to the base claims, compared with the request: `rph`, `msg`, `rcd`, and `mky` of any type.
+//! The additional claims of a type, compared with the request: `rph`, `msg`, `rcd`, and `mky` of any type.
 
 use std::collections::BTreeSet;
 
 use crate::digest::Algorithm;
 use crate::json::{JsonError, Kind, Scanner};
-use crate::passport::Ppt;
+use crate::passport::ppt::Ppt;
+use crate::reason::Reason;
 use crate::verify::facts::Facts;
 use crate::verify::passport::Passport;
-use crate::verify::reason::Reason;
 
 impl Passport<'_> {
-    /// Checks the claims that are more than `attest`, `dest`, `iat`, `orig` and `origid`.
+    /// Checks all claims other than `attest`, `dest`, `iat`, `orig` and `origid`.
     pub(super) fn check_extensions(&self, ppt: Ppt, facts: &Facts<'_>) -> Result<(), Reason> {
         match ppt {
             Ppt::Div if self.claims.json("opt").is_some() => return Err(Reason::DivWithOpt),
@@ -22,12 +22,12 @@ impl Passport<'_> {
         self.check_fingerprints(facts)
     }
 
-    /// RFC 8443 section 4.2: each value of Resource-Priority is in `auth`. RFC 9027 section 4: `sph` is the Priority, and
-    /// goes with an `auth` of `esnet` only.
+    /// RFC 8443 section 4.2: `auth` contains each value of Resource-Priority. RFC 9027 section 4: `sph`
+    /// equals the Priority, and is allowed only if `auth` has an `esnet` value.
     fn check_priority(&self, facts: &Facts<'_>) -> Result<(), Reason> {
         let rph = self.claims.json("rph").ok_or(Reason::ExtensionInvalid)?;
         let allowed = strings_in(rph, "auth").ok_or(Reason::ExtensionInvalid)?;
-        // Strangers write both: a list is searched in order, not from its front.
+        // The sender chooses the length of both lists, so use an ordered search.
         let allowed: BTreeSet<String> = allowed.iter().map(|own| own.to_ascii_lowercase()).collect();
         if facts.resource_priority.iter().any(|value| !allowed.contains(&value.to_ascii_lowercase())) {
             return Err(Reason::PriorityMismatch);
@@ -51,8 +51,9 @@ impl Passport<'_> {
         if is_digest(&msgi, body) { Ok(()) } else { Err(Reason::MsgiMismatch) }
     }
 
-    /// RFC 9795 sections 5 and 6: `rcd` needs a `nam`, has at most one of `jcd` and `jcl`, and `rcdi` needs `rcd`. The
-    /// digests of what is in the token itself are checked; linked resources are the business of whoever fetches them.
+    /// RFC 9795 sections 5 and 6: `rcd` has a `nam` and at most one of `jcd` and `jcl`, and `rcdi` requires
+    /// `rcd`. Digests of values inside the token are checked here. The caller that fetches linked resources
+    /// must check their digests.
     fn check_rich_call_data(&self, ppt: Ppt) -> Result<(), Reason> {
         let Some(rcd) = self.claims.json("rcd") else {
             let wanted = ppt == Ppt::Rcd || self.claims.json("rcdi").is_some();
@@ -69,7 +70,8 @@ impl Passport<'_> {
                 "/jcd" => member(rcd, "jcd"),
                 _ => continue,
             };
-            // Canonical already if its signer kept to RFC 8225 section 9, as the digest demands.
+            // The received text is canonical if the signer follows RFC 8225 section 9, as the digest
+            // requires.
             if !inside.is_some_and(|value| is_digest(&digest, value.as_bytes())) {
                 return Err(Reason::RcdiMismatch);
             }
@@ -77,7 +79,7 @@ impl Passport<'_> {
         Ok(())
     }
 
-    /// RFC 8225 section 5.2.2: the same fingerprints, in whatever order and spelling.
+    /// RFC 8225 section 5.2.2: the fingerprints are the same, in any order and spelling.
     fn check_fingerprints(&self, facts: &Facts<'_>) -> Result<(), Reason> {
         let (Some(mky), Some(expected)) = (self.claims.json("mky"), facts.fingerprints) else {
             return Ok(());
@@ -90,7 +92,8 @@ impl Passport<'_> {
     }
 }
 
-/// Whether `claim` is the digest of `octets`: `sha256-`, `sha384-` or `sha512-`, then base64 (RFC 9795 section 6.1).
+/// Whether `claim` is the digest of `octets`: `sha256-`, `sha384-` or `sha512-`, followed by base64 (RFC 9795
+/// section 6.1).
 fn is_digest(claim: &str, octets: &[u8]) -> bool {
     let Some((algorithm, digest)) = claim.split_once('-') else { return false };
     let algorithm = match algorithm {
@@ -99,7 +102,7 @@ fn is_digest(claim: &str, octets: &[u8]) -> bool {
         "sha512" => Algorithm::Sha512,
         _ => return false,
     };
-    let mut decoded = crate::base64url::Scratch::new();
+    let mut decoded = crate::base64url::DecodeBuffer::new();
     crate::base64url::decode_standard(digest.as_bytes(), &mut decoded).is_ok()
         && decoded.as_slice() == algorithm.digest(octets).as_ref()
 }
@@ -136,7 +139,7 @@ fn string_in(object: &str, name: &str) -> Option<String> {
     string(member(object, name)?)
 }
 
-/// The strings of the array `name` of an object; None when it is no such thing.
+/// The strings of the array `name` of an object. `None` if the member is not an array of strings.
 fn strings_in(object: &str, name: &str) -> Option<Vec<String>> {
     let mut strings = Vec::new();
     Scanner::new(member(object, name)?.as_bytes())
@@ -150,7 +153,7 @@ fn strings_in(object: &str, name: &str) -> Option<Vec<String>> {
     Some(strings)
 }
 
-/// The members of an object whose values are strings; None when one is not.
+/// The members of an object whose values are all strings. `None` if a value is not a string.
 fn strings_of(object: &str) -> Option<Vec<(String, String)>> {
     let mut strings = Vec::new();
     Scanner::new(object.as_bytes())

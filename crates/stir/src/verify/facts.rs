@@ -1,11 +1,11 @@
-//! What a verification goes by: the facts of one request, as it was received.
+//! The facts of one request, as received, against which a verification compares the claims.
 
 use rustls_pki_types::UnixTime;
 
 use crate::identity::Identity;
-use crate::verify::verification::Kind;
+use crate::verify::verification::RequestKind;
 
-/// The facts of one request. All of them are taken from the message before anything in it is rewritten.
+/// The facts of one request. Take all of them from the message before you change the message.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
     pub(super) identities: &'a [IdentityField<'a>],
@@ -35,20 +35,20 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Who the caller may be, by the signalling: P-Asserted-Identity if it is trusted, else From; `orig` must be one of
-    /// them. Default: nobody, a caller without a number.
+    /// The possible identities of the caller: P-Asserted-Identity if it is trusted, otherwise From. `orig`
+    /// must be one of them. Default: empty, a caller without a number.
     pub fn orig(mut self, orig: &'a [Identity]) -> Self {
         self.orig = orig;
         self
     }
 
-    /// Who is called: the To header field, and by policy others; one of them must be in `dest`.
+    /// The callees: the To header field, and others by policy. `dest` must contain one of them.
     pub fn dest(mut self, dest: &'a [Identity]) -> Self {
         self.dest = dest;
         self
     }
 
-    /// Where the request goes: the Request-URI, which the last diversion must name (RFC 8946 section 4.2).
+    /// The target of the request: the Request-URI. The last diversion must name it (RFC 8946 section 4.2).
     pub fn target(mut self, target: &'a Identity) -> Self {
         self.target = Some(target);
         self
@@ -60,8 +60,8 @@ impl<'a> Facts<'a> {
         self
     }
 
-    /// The fingerprints of the session description, none if it has none; `mky` must list them
-    /// (RFC 8225 section 5.2.2). Default: unknown, and `mky` is not compared.
+    /// The fingerprints of the session description, empty if it has none. `mky` must list them (RFC 8225
+    /// section 5.2.2). Default: unknown, and `mky` is not compared.
     pub fn fingerprints(mut self, fingerprints: &'a [Fingerprint<'a>]) -> Self {
         self.fingerprints = Some(fingerprints);
         self
@@ -73,14 +73,15 @@ impl<'a> Facts<'a> {
         self
     }
 
-    /// The Priority header field, which `sph` must repeat (RFC 9027 section 4). Default: there is none.
+    /// The Priority header field, which `sph` must repeat (RFC 9027 section 4). Default: no such field.
     pub fn priority(mut self, priority: &'a str) -> Self {
         self.priority = Some(priority);
         self
     }
 
-    /// The body of a MESSAGE, whose digest `msgi` holds (RFC 9475 section 3.2). It makes the request a message, for whose
-    /// sender a `msg` PASSporT vouches. Default: a call, and `msgi` is not compared.
+    /// The body of a MESSAGE. `msgi` holds its digest (RFC 9475 section 3.2). With a body the request is a
+    /// message, and a `msg` PASSporT attests its sender. Default: the request is a call, and `msgi` is not
+    /// compared.
     pub fn body(mut self, body: &'a [u8]) -> Self {
         self.body = Some(body);
         self
@@ -88,27 +89,30 @@ impl<'a> Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    /// Where the request goes; the callee when that is not said.
+    /// The target of the request, or the callees if no target is set.
     pub(super) fn target_or_dest(&self) -> &'a [Identity] {
         self.target.map_or(self.dest, std::slice::from_ref)
     }
 
-    pub(super) fn kind(&self) -> Kind {
-        if self.body.is_some() { Kind::Message } else { Kind::Call }
+    pub(super) fn kind(&self) -> RequestKind {
+        if self.body.is_some() { RequestKind::Message } else { RequestKind::Call }
     }
 }
+
+/// The largest number of Identity header fields that are verified in one request.
+pub(super) const MAX_IDENTITIES: usize = 8;
 
 /// One `a=fingerprint` line of a session description (RFC 8122 section 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint<'a> {
-    /// The hash function, as `sha-256`.
+    /// The hash function, for example `sha-256`.
     pub alg: &'a str,
     /// The digest in hexadecimal, with or without colons.
     pub digest: &'a str,
 }
 
-/// One Identity header field value, cut into its parameters (RFC 8224 section 4). Quotes and angle brackets are taken
-/// off.
+/// One Identity header field value, split into its parameters (RFC 8224 section 4), without quotes and angle
+/// brackets.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct IdentityField<'a> {
     /// The PASSporT.

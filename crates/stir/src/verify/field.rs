@@ -1,48 +1,62 @@
-//! One Identity header field, check by check, cheap ones first.
+//! The checks of one Identity header field, cheap checks first.
 
 use rustls_pki_types::UnixTime;
 
-use crate::base64url::Scratch;
-use crate::cert::snapshot::Held;
-use crate::cert::{Certificate, Credential, FetchFailure, PathError, Snapshot};
-use crate::passport::Ppt;
+use crate::base64url::DecodeBuffer;
+use crate::cert::anchors::TrustAnchors;
+use crate::cert::cache_entry::CacheEntry;
+use crate::cert::cache_entry::FetchFailure;
+use crate::cert::certificate::Certificate;
+use crate::cert::chain::PathError;
+use crate::cert::credential::Credential;
+use crate::cert::snapshot::Snapshot;
+use crate::passport::ppt::Ppt;
+use crate::reason::Reason;
 use crate::verify::check::{Check, Checks};
 use crate::verify::facts::{Facts, IdentityField};
 use crate::verify::passport::Passport;
-use crate::verify::reason::Reason;
+use crate::verify::policy::VerifyPolicy;
 use crate::verify::verification::{Finding, FindingResult};
-use crate::verify::{Verifier, VerifyPolicy};
 use crate::x5u::X5u;
 
-/// A field on its way through the checks.
+/// What the certificate checks use: the trust domain, its policy, the available certificates and the time.
+#[derive(Clone, Copy)]
+pub(super) struct TrustContext<'a> {
+    pub(super) anchors: &'a TrustAnchors,
+    pub(super) policy: &'a VerifyPolicy,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) now: UnixTime,
+}
+
+/// An Identity header field during its verification.
 pub(super) struct Candidate<'a> {
     field: &'a IdentityField<'a>,
-    /// What is known about its certificate URL.
-    held: Option<&'a Held>,
+    /// The cache entry of the field's certificate URL.
+    entry: Option<&'a CacheEntry>,
     pub(super) finding: Finding,
     pub(super) passport: Option<Passport<'a>>,
 }
 
 impl<'a> Candidate<'a> {
-    /// Decodes the token, into the scratch where it needs room.
+    /// Decodes the token. The decoded parts are stored in `buffers`.
     pub(super) fn new(
         field: &'a IdentityField<'a>,
         facts: &Facts<'_>,
         policy: &VerifyPolicy,
         snapshot: &'a Snapshot,
-        scratch: &'a mut (Scratch, Scratch),
+        buffers: &'a mut (DecodeBuffer, DecodeBuffer),
     ) -> Self {
-        let held = field.info.and_then(|info| snapshot.held(info));
-        let mut candidate = Self { field, held, finding: Finding::begun(), passport: None };
+        let entry = field.info.and_then(|info| snapshot.entry(info));
+        let mut candidate = Self { field, entry, finding: Finding::new(), passport: None };
         let finding = &mut candidate.finding;
         if let Some(name) = field.ppt {
             finding.ppt = Ppt::from_name(name);
             if !finding.ppt.is_some_and(is_supported) {
-                finding.pass_over(Reason::UnsupportedPpt);
+                finding.ignore(Reason::UnsupportedPpt);
                 return candidate;
             }
         }
-        match Passport::decode(field, facts, policy, held.and_then(Held::canonical_header), scratch) {
+        match Passport::decode(field, facts, policy, entry.and_then(CacheEntry::canonical_header), buffers) {
             Ok(passport) => {
                 finding.checks.record(Check::Token, Ok(()));
                 finding.ppt = finding.ppt.or_else(|| passport.ppt());
@@ -50,7 +64,7 @@ impl<'a> Candidate<'a> {
                     finding.checks.record(Check::Ppt, Ok(()));
                     candidate.passport = Some(passport);
                 } else {
-                    finding.pass_over(Reason::UnsupportedPpt);
+                    finding.ignore(Reason::UnsupportedPpt);
                 }
             }
             Err(reason) => finding.record(Check::Token, Err(reason)),
@@ -58,12 +72,12 @@ impl<'a> Candidate<'a> {
         candidate
     }
 
-    /// Everything that needs neither the other fields nor the certificate.
+    /// Makes the checks that need neither the other fields nor the certificate.
     pub(super) fn check_alone(&mut self, facts: &Facts<'_>, policy: &VerifyPolicy, now: UnixTime) {
         let (Some(passport), Some(ppt)) = (&self.passport, self.finding.ppt) else { return };
         let finding = &mut self.finding;
         if ppt == Ppt::Shaken {
-            // In a PASSporT of any other type they are nobody's word: a delegate may sign one of those.
+            // Only `shaken` gives these claims a meaning: a delegate may sign the other types.
             finding.attestation = passport.attestation();
             finding.origid = passport.origid();
         }
@@ -77,7 +91,7 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// Whether `dest` names the callee.
+    /// Checks that `dest` contains the callee.
     pub(super) fn check_dest(&mut self, facts: &Facts<'_>) {
         if self.passport.is_some() {
             let named = self.names_callee(facts);
@@ -85,48 +99,25 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// Whether `dest` names whom the call is for: To, and for a `div-o` where the request goes.
+    /// Whether `dest` contains the callee: the To, or for a `div-o` the target of the request.
     pub(super) fn names_callee(&self, facts: &Facts<'_>) -> bool {
         let callees = if self.finding.ppt == Some(Ppt::DivO) { facts.target_or_dest() } else { facts.dest };
         self.passport.as_ref().is_some_and(|passport| passport.names(callees))
     }
 
-    /// Everything that needs the certificate, if nothing else is wrong. One that must be fetched is added to `wanted`.
-    pub(super) fn check_credential(
-        &mut self,
-        verifier: &Verifier,
-        facts: &Facts<'_>,
-        snapshot: &Snapshot,
-        now: UnixTime,
-        wanted: &mut Vec<X5u>,
-    ) {
-        if self.finding.ppt == Some(Ppt::DivO) {
-            self.check_nested(MAX_NESTED, verifier, facts, snapshot, now, wanted);
-        } else {
-            self.check_own_credential(verifier, snapshot, now, wanted);
-        }
-    }
-
-    pub(super) fn check_own_credential(
-        &mut self,
-        verifier: &Verifier,
-        snapshot: &Snapshot,
-        now: UnixTime,
-        wanted: &mut Vec<X5u>,
-    ) {
+    /// Makes the checks that need the certificate, if no check has failed. If the certificate must be
+    /// fetched, its URL is added to `wanted`.
+    pub(super) fn check_own_credential(&mut self, context: &TrustContext<'_>, wanted: &mut Vec<X5u>) {
         if let Some(passport) = &self.passport
             && !self.finding.is_settled()
         {
             let url = self.field.info.unwrap_or_default();
-            self.finding.judge_credential(verifier, passport, (url, self.held), snapshot, now, wanted);
+            self.finding.check_certificate_and_signature(context, passport, (url, self.entry), wanted);
         }
     }
 }
 
-/// How deep PASSporTs may be nested in a `div-o`.
-const MAX_NESTED: usize = 4;
-
-/// The types whose rules are known.
+/// Whether this crate supports the type.
 fn is_supported(ppt: Ppt) -> bool {
     match ppt {
         Ppt::Base | Ppt::Shaken | Ppt::Div | Ppt::DivO | Ppt::Rcd | Ppt::Rph | Ppt::Msg => true,
@@ -134,8 +125,8 @@ fn is_supported(ppt: Ppt) -> bool {
 }
 
 impl Finding {
-    /// Nothing was found out yet.
-    pub(super) fn begun() -> Self {
+    /// A finding before the first check.
+    pub(super) fn new() -> Self {
         Self {
             ppt: None,
             result: FindingResult::Pass,
@@ -145,20 +136,20 @@ impl Finding {
         }
     }
 
-    /// A field beyond those that are looked at.
-    pub(super) fn excess() -> Self {
-        Self { result: FindingResult::Ignored(Reason::TooManyIdentities), ..Self::begun() }
+    /// The finding of a field beyond the limit.
+    pub(super) fn beyond_limit() -> Self {
+        Self { result: FindingResult::Ignored(Reason::TooManyIdentities), ..Self::new() }
     }
 
-    /// The field counts for nothing, good or bad.
-    pub(super) fn pass_over(&mut self, reason: Reason) {
+    /// The field has no effect on the result, good or bad.
+    pub(super) fn ignore(&mut self, reason: Reason) {
         self.result = FindingResult::Ignored(reason);
         if reason == Reason::UnsupportedPpt {
             self.checks.record(Check::Ppt, Err(reason));
         }
     }
 
-    /// The first check that fails gives the reason.
+    /// Records a check. The first failed check gives the reason.
     pub(super) fn record(&mut self, check: Check, outcome: Result<(), Reason>) {
         self.checks.record(check, outcome);
         if let Err(reason) = outcome
@@ -168,8 +159,8 @@ impl Finding {
         }
     }
 
-    /// Whether it is valid, or may turn out to be.
-    pub(super) fn is_alive(&self) -> bool {
+    /// Whether the field is valid, or may be valid when its certificate is available.
+    pub(super) fn may_pass(&self) -> bool {
         matches!(self.result, FindingResult::Pass | FindingResult::Waiting(_))
     }
 
@@ -177,37 +168,35 @@ impl Finding {
         self.result != FindingResult::Pass
     }
 
-    /// Everything that needs the certificate.
-    fn judge_credential(
+    /// Makes the checks that need the certificate.
+    fn check_certificate_and_signature(
         &mut self,
-        verifier: &Verifier,
+        context: &TrustContext<'_>,
         passport: &Passport<'_>,
-        (url, held): (&str, Option<&Held>),
-        snapshot: &Snapshot,
-        now: UnixTime,
+        (url, entry): (&str, Option<&CacheEntry>),
         wanted: &mut Vec<X5u>,
     ) {
-        let (credential, settled_until, revoked) = match held {
-            Some(Held::Known { credential, settled_until, revoked, .. }) => {
+        let &TrustContext { anchors, policy, snapshot, now } = context;
+        let (credential, settled_until, revoked) = match entry {
+            Some(CacheEntry::Known { credential, settled_until, revoked, .. }) => {
                 (credential, *settled_until, revoked)
             }
-            Some(Held::Failed { until, failure }) if now < *until => {
+            Some(CacheEntry::Failed { until, failure }) if now < *until => {
                 return self.record(Check::Certificate, Err(failure_reason(*failure)));
             }
-            Some(Held::Failed { .. }) | None => {
-                return self.wait(Reason::CertificateUnavailable, url, &verifier.policy, wanted);
+            Some(CacheEntry::Failed { .. }) | None => {
+                return self.wait(Reason::CertificateUnavailable, url, policy, wanted);
             }
         };
         let Some(leaf) = credential.leaf() else {
             return self.record(Check::Certificate, Err(Reason::CertificateUnparsable));
         };
         self.checks.record(Check::Certificate, Ok(()));
-        self.judge_certificate(verifier, passport, credential, leaf, now);
-        let anchors = verifier.anchors.id();
-        match snapshot.revocations_will_do(anchors, now) {
+        self.check_certificate(context, passport, credential, leaf);
+        match snapshot.revocation_lists_are_fresh(anchors.id(), now) {
             Some(_)
-                if revoked.contains(&anchors)
-                    || snapshot.revokes_unkept(credential, &verifier.anchors, now) =>
+                if revoked.contains(&anchors.id())
+                    || snapshot.revokes_uncached_path(credential, anchors, now) =>
             {
                 self.record(Check::Revocation, Err(Reason::CertificateRevoked));
             }
@@ -219,25 +208,25 @@ impl Finding {
             let signed = leaf.key().is_some_and(|key| key.verify(&passport.signed, &passport.signature));
             self.record(Check::Signature, if signed { Ok(()) } else { Err(Reason::SignatureInvalid) });
         }
-        // Another certificate may be behind the URL since it was fetched: with a new key, or in the place of one that was
-        // revoked or led nowhere. That the lists are out of date none would mend.
+        // The server may have a new certificate since the fetch: with a new key, or in place of a revoked or
+        // untrusted one. A new certificate does not help if the lists are out of date.
         if let FindingResult::Fail(reason) = self.result
             && reason != Reason::RevocationUnknown
             && now >= settled_until
         {
-            self.wait(reason, url, &verifier.policy, wanted);
+            self.wait(reason, url, policy, wanted);
         }
     }
 
-    fn judge_certificate(
+    fn check_certificate(
         &mut self,
-        verifier: &Verifier,
+        context: &TrustContext<'_>,
         passport: &Passport<'_>,
         credential: &Credential,
         leaf: &Certificate,
-        now: UnixTime,
     ) {
-        let path = match credential.path(&verifier.anchors, now) {
+        let now = context.now;
+        let path = match credential.path(context.anchors, now) {
             Ok(path) => path,
             Err(error) => return self.record(Check::Path, Err(error.into())),
         };
@@ -264,7 +253,7 @@ impl Finding {
             },
         );
         let ppt = self.ppt.unwrap_or(Ppt::Base);
-        self.record(Check::Authority, passport.check_authority(ppt, leaf, &verifier.policy));
+        self.record(Check::Authority, passport.check_authority(ppt, leaf, context.policy));
         self.record(Check::Constraints, passport.check_constraints(leaf));
     }
 

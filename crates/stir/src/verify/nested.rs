@@ -1,97 +1,99 @@
-//! `div-o`: a diversion that carries the PASSporT before it inside, in `opt` (RFC 8946 sections 5 and 6).
+//! `div-o`: a diversion that contains the original PASSporT in `opt` (RFC 8946 sections 5 and 6).
 
-use rustls_pki_types::UnixTime;
-
-use crate::base64url::{Scratch, Tolerance};
-use crate::cert::Snapshot;
-use crate::passport::{Form, Header, Ppt, Token, decode_part};
-use crate::verify::Verifier;
+use crate::base64url::{DecodeBuffer, Tolerance};
+use crate::passport::header::Header;
+use crate::passport::ppt::Ppt;
+use crate::passport::token::{Form, Token, decode_part};
+use crate::reason::Reason;
 use crate::verify::check::Check;
 use crate::verify::facts::{Facts, IdentityField};
-use crate::verify::field::Candidate;
+use crate::verify::field::{Candidate, TrustContext};
 use crate::verify::passport::Passport;
-use crate::verify::reason::Reason;
 use crate::verify::verification::{Finding, FindingResult};
 use crate::x5u::X5u;
 
-impl Candidate<'_> {
-    /// Judges the PASSporT inside as if it had come in a field of its own, and then this one by its certificate. `depth` is
-    /// how many more may be nested.
-    pub(super) fn check_nested(
-        &mut self,
-        depth: usize,
-        verifier: &Verifier,
-        facts: &Facts<'_>,
-        snapshot: &Snapshot,
-        now: UnixTime,
-        wanted: &mut Vec<X5u>,
-    ) {
-        let Some(passport) = self.passport.as_ref().filter(|_| !self.finding.is_settled()) else { return };
-        let inner = inner_finding(passport, depth, verifier, facts, snapshot, now, wanted);
-        match inner.result {
-            FindingResult::Pass => self.finding.record(Check::Extension, Ok(())),
-            FindingResult::Fail(reason) => self.finding.record(Check::Extension, Err(reason)),
-            FindingResult::Ignored(reason) => self.finding.pass_over(reason),
-            FindingResult::Waiting(_) => {}
-        }
-        self.check_own_credential(verifier, snapshot, now, wanted);
-        if self.finding.result == FindingResult::Pass {
-            self.finding.result = inner.result;
-            self.finding.attestation = inner.attestation;
-            self.finding.origid = inner.origid;
-        }
+/// Makes the checks that need the certificate, for a field of any type. If a certificate must be fetched, its
+/// URL is added to `wanted`.
+pub(super) fn check_credential(
+    candidate: &mut Candidate<'_>,
+    facts: &Facts<'_>,
+    context: &TrustContext<'_>,
+    wanted: &mut Vec<X5u>,
+) {
+    if candidate.finding.ppt == Some(Ppt::DivO) {
+        check_nested(candidate, MAX_NESTED, facts, context, wanted);
+    } else {
+        candidate.check_own_credential(context, wanted);
     }
 }
 
-/// What is found out about the PASSporT inside `outer`.
+/// The largest number of nested PASSporTs in a `div-o`.
+const MAX_NESTED: usize = 4;
+
+/// Verifies the PASSporT inside as if it were in its own field, then the certificate of this one. `depth` is
+/// the number of further nested PASSporTs that are allowed.
+fn check_nested(
+    outer: &mut Candidate<'_>,
+    depth: usize,
+    facts: &Facts<'_>,
+    context: &TrustContext<'_>,
+    wanted: &mut Vec<X5u>,
+) {
+    let Some(passport) = outer.passport.as_ref().filter(|_| !outer.finding.is_settled()) else { return };
+    let inner = inner_finding(passport, depth, facts, context, wanted);
+    match inner.result {
+        FindingResult::Pass => outer.finding.record(Check::Extension, Ok(())),
+        FindingResult::Fail(reason) => outer.finding.record(Check::Extension, Err(reason)),
+        FindingResult::Ignored(reason) => outer.finding.ignore(reason),
+        FindingResult::Waiting(_) => {}
+    }
+    outer.check_own_credential(context, wanted);
+    if outer.finding.result == FindingResult::Pass {
+        outer.finding.result = inner.result;
+        outer.finding.attestation = inner.attestation;
+        outer.finding.origid = inner.origid;
+    }
+}
+
+/// The finding for the PASSporT inside `outer`.
 fn inner_finding(
     outer: &Passport<'_>,
     depth: usize,
-    verifier: &Verifier,
     facts: &Facts<'_>,
-    snapshot: &Snapshot,
-    now: UnixTime,
+    context: &TrustContext<'_>,
     wanted: &mut Vec<X5u>,
 ) -> Finding {
-    let failed = |reason| Finding { result: FindingResult::Fail(reason), ..Finding::begun() };
+    let failed = |reason| Finding { result: FindingResult::Fail(reason), ..Finding::new() };
     let token = outer.claims.string("opt").unwrap_or_default();
-    let info = match certificate_url(token.as_bytes(), verifier.policy().tolerance) {
+    let info = match certificate_url(token.as_bytes(), context.policy.tolerance) {
         Ok(info) => info,
         Err(reason) => return failed(reason),
     };
     let field = IdentityField { token: token.as_bytes(), info: info.as_deref(), alg: None, ppt: None };
-    let mut scratch = Default::default();
-    let mut inner = Candidate::new(&field, facts, verifier.policy(), snapshot, &mut scratch);
-    inner.check_alone(facts, verifier.policy(), now);
-    let linked = inner.passport.as_ref().is_none_or(|inner| is_diverted(outer, inner));
+    let mut buffers = Default::default();
+    let mut inner = Candidate::new(&field, facts, context.policy, context.snapshot, &mut buffers);
+    inner.check_alone(facts, context.policy, context.now);
+    let linked = inner.passport.as_ref().is_none_or(|inner| outer.diverts(inner));
     inner.finding.record(Check::Dest, if linked { Ok(()) } else { Err(Reason::NestedMismatch) });
     match (inner.finding.ppt, depth) {
         (Some(Ppt::DivO), 0) => return failed(Reason::NestedMalformed),
-        (Some(Ppt::DivO), _) => inner.check_nested(depth - 1, verifier, facts, snapshot, now, wanted),
+        (Some(Ppt::DivO), _) => check_nested(&mut inner, depth - 1, facts, context, wanted),
         (Some(Ppt::Div), _) => return failed(Reason::DivChainIncomplete),
         (Some(ppt @ (Ppt::Rcd | Ppt::Rph | Ppt::Msg)), _) if !facts.kind().is_vouched_by(ppt) => {
-            // It does not vouch for the caller, so that what carries it on does not either.
-            return Finding { result: FindingResult::Ignored(Reason::UnsupportedPpt), ..Finding::begun() };
+            // The inner PASSporT does not attest the caller, so the outer does not attest it either.
+            return Finding { result: FindingResult::Ignored(Reason::UnsupportedPpt), ..Finding::new() };
         }
         (Some(Ppt::Base | Ppt::Shaken | Ppt::Rcd | Ppt::Rph | Ppt::Msg) | None, _) => {
-            inner.check_own_credential(verifier, snapshot, now, wanted);
+            inner.check_own_credential(context, wanted);
         }
     }
     inner.finding
 }
 
-/// The same caller, and `inner` was for whom `outer` says that it diverted the call from.
-fn is_diverted(outer: &Passport<'_>, inner: &Passport<'_>) -> bool {
-    let (own, other) = (&outer.claims, &inner.claims);
-    let same_caller = own.orig.get().zip(other.orig.get()).is_some_and(|(own, other)| own.same(&other));
-    let diverted = own.div.get().zip(other.dest.get());
-    same_caller && diverted.is_some_and(|(div, dest)| dest.any(|named| named.same(&div)))
-}
-
-/// What `x5u` of a nested token says: there is no field beside it that says it too.
+/// The `x5u` of a nested token. No header field repeats it.
 fn certificate_url(token: &[u8], tolerance: Tolerance) -> Result<Option<String>, Reason> {
     let Form::Full { header, .. } = Token::split(token)?.form() else { return Err(Reason::NestedMalformed) };
-    let mut octets = Scratch::new();
+    let mut octets = DecodeBuffer::new();
     decode_part(header, tolerance, &mut octets)?;
     let header = Header::parse(octets.as_slice()).map_err(|_| Reason::HeaderMalformed)?;
     Ok(header.x5u.get().map(|x5u| x5u.decoded().into_owned()))

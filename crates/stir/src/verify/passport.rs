@@ -1,4 +1,4 @@
-//! A decoded PASSporT and the checks that need no certificate to begin with.
+//! A decoded PASSporT, and the checks of its claims.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -6,35 +6,40 @@ use std::time::Duration;
 use rustls_pki_types::UnixTime;
 
 use crate::attestation::{Attestation, OrigId};
-use crate::base64url::{self, Base64Error, Scratch};
-use crate::cert::Certificate;
+use crate::base64url::{self, DecodeBuffer};
+use crate::cert::certificate::Certificate;
 use crate::identity::Identity;
 use crate::json::JsonError;
-use crate::passport::{Claim, Claims, Form, Header, Named, Ppt, Token, TokenError, canonical, decode_part};
+use crate::passport::canonical;
+use crate::passport::claims::{Claim, Claims, IdentityClaim};
+use crate::passport::header::Header;
+use crate::passport::ppt::Ppt;
+use crate::passport::token::{Form, Token, decode_part};
+use crate::reason::Reason;
 use crate::tn::TelephoneNumber;
-use crate::verify::VerifyPolicy;
 use crate::verify::facts::{Facts, IdentityField};
-use crate::verify::reason::Reason;
+use crate::verify::policy::VerifyPolicy;
 use crate::verify::verification::Finding;
 use crate::x5u::{self, X5uError};
 
 /// A decoded token.
 pub(super) struct Passport<'a> {
-    header: Headers<'a>,
+    header: HeaderSource<'a>,
     pub(super) claims: Claims<'a>,
-    /// What the signature covers: the octets that were received, or in compact form those that were put together.
+    /// The signed octets: those received, or in compact form those reconstructed.
     pub(super) signed: Cow<'a, [u8]>,
     pub(super) signature: [u8; 64],
 }
 
-/// Where the header of a token comes from.
-enum Headers<'a> {
-    /// From the token.
+/// The source of a token's header.
+enum HeaderSource<'a> {
+    /// The header was read from the token.
     Received(Header<'a>),
-    /// From the token too: it is the canonical one for `shaken` and the URL in `info`, whose rules were checked before.
+    /// The header of the token is the canonical `shaken` header with the URL in `info`, which was checked
+    /// before.
     Canonical,
-    /// It was put together from the field.
-    Rebuilt,
+    /// The header was reconstructed from the field.
+    Reconstructed,
 }
 
 impl<'a> Passport<'a> {
@@ -43,18 +48,18 @@ impl<'a> Passport<'a> {
         facts: &Facts<'_>,
         policy: &VerifyPolicy,
         canonical: Option<&[u8]>,
-        (header, payload): &'a mut (Scratch, Scratch),
+        (header, payload): &'a mut (DecodeBuffer, DecodeBuffer),
     ) -> Result<Self, Reason> {
         let token = Token::split(field.token)?;
         let Form::Full { signed, header: encoded_header, payload: encoded_payload } = token.form() else {
-            return Self::rebuild(&token, field, facts, policy, payload);
+            return Self::reconstruct(&token, field, facts, policy, payload);
         };
         let header = if canonical == Some(encoded_header) {
-            Headers::Canonical
+            HeaderSource::Canonical
         } else {
             decode_part(encoded_header, policy.tolerance, header)?;
             let header = Header::parse(header.as_slice());
-            Headers::Received(header.map_err(|error| json_reason(error, Reason::HeaderMalformed))?)
+            HeaderSource::Received(header.map_err(|error| json_reason(error, Reason::HeaderMalformed))?)
         };
         decode_part(encoded_payload, policy.tolerance, payload)?;
         let signature = token.signature(policy.tolerance)?;
@@ -63,15 +68,15 @@ impl<'a> Passport<'a> {
         Ok(Self { header, claims, signed: Cow::Borrowed(signed), signature })
     }
 
-    /// What the signer of a compact form has signed, if it went by the same request: a base PASSporT from the caller to the
-    /// To, dated as the request is, with the fingerprints of its session description (RFC 8224 section 4.1). Where the
-    /// facts have more than one caller or callee, the first counts.
-    fn rebuild(
+    /// Reconstructs the octets that the signer of a compact form signed: a base PASSporT from the caller to
+    /// the To. `iat` is the Date of the request, and `mky` holds the fingerprints of the session description
+    /// (RFC 8224 section 4.1). If the facts have several callers or callees, the first is used.
+    fn reconstruct(
         token: &Token<'_>,
         field: &IdentityField<'_>,
         facts: &Facts<'_>,
         policy: &VerifyPolicy,
-        payload: &'a mut Scratch,
+        payload: &'a mut DecodeBuffer,
     ) -> Result<Self, Reason> {
         if !policy.compact || field.ppt.is_some() {
             return Err(Reason::CompactForm);
@@ -85,22 +90,22 @@ impl<'a> Passport<'a> {
         let keys: Vec<_> =
             facts.fingerprints.unwrap_or_default().iter().map(|own| (own.alg, own.digest)).collect();
         let (mut json, mut signed) = (Vec::new(), Vec::new());
-        canonical::rebuilt(dest, date, &keys, orig, &mut json);
+        canonical::compact_payload(dest, date, &keys, orig, &mut json);
         base64url::encode(&canonical::header(Ppt::Base, info), &mut signed);
         signed.push(b'.');
         base64url::encode(&json, &mut signed);
         payload.fill(&json);
         let claims = Claims::parse(payload.as_slice());
         let claims = claims.map_err(|error| json_reason(error, Reason::PayloadMalformed))?;
-        Ok(Self { header: Headers::Rebuilt, claims, signed: Cow::Owned(signed), signature })
+        Ok(Self { header: HeaderSource::Reconstructed, claims, signed: Cow::Owned(signed), signature })
     }
 
-    /// The type by the token alone, None when it is not known.
+    /// The type in the token. `None` if the type is unknown.
     pub(super) fn ppt(&self) -> Option<Ppt> {
         let header = match &self.header {
-            Headers::Received(header) => header,
-            Headers::Canonical => return Some(Ppt::Shaken),
-            Headers::Rebuilt => return Some(Ppt::Base),
+            HeaderSource::Received(header) => header,
+            HeaderSource::Canonical => return Some(Ppt::Shaken),
+            HeaderSource::Reconstructed => return Some(Ppt::Base),
         };
         match header.ppt {
             Claim::Absent => Some(Ppt::Base),
@@ -117,9 +122,9 @@ impl<'a> Passport<'a> {
         self.claims.origid.get()?.plain()?.parse().ok()
     }
 
-    /// RFC 8225 section 4; RFC 8224 section 4.1 for the parameters that repeat the header.
+    /// RFC 8225 section 4. For the parameters that repeat the header: RFC 8224 section 4.1.
     pub(super) fn check_header(&self, field: &IdentityField<'_>, ppt: Ppt) -> Result<(), Reason> {
-        if let Headers::Received(header) = &self.header {
+        if let HeaderSource::Received(header) = &self.header {
             check_members(header)?;
         }
         if field.alg.is_some_and(|alg| alg != "ES256") {
@@ -128,9 +133,9 @@ impl<'a> Passport<'a> {
         if self.ppt() == Some(ppt) { Ok(()) } else { Err(Reason::PptMismatch) }
     }
 
-    /// RFC 8224 section 4.1: `info` and `x5u` are the same text; ATIS-1000074 for its form.
+    /// RFC 8224 section 4.1: `info` and `x5u` are the same text. ATIS-1000074 gives its form.
     pub(super) fn check_info(&self, field: &IdentityField<'_>, policy: &VerifyPolicy) -> Result<(), Reason> {
-        let Headers::Received(header) = &self.header else { return Ok(()) };
+        let HeaderSource::Received(header) = &self.header else { return Ok(()) };
         let info = field.info.ok_or(Reason::InfoMissing)?;
         x5u::check(info, &policy.ports)?;
         match header.x5u {
@@ -159,18 +164,18 @@ impl<'a> Passport<'a> {
         Ok(())
     }
 
-    /// The caller is who the signalling says, never who the token says (RFC 8224 section 6.2.4).
+    /// The signalling defines the caller, never the token (RFC 8224 section 6.2.4).
     pub(super) fn check_orig(&self, facts: &Facts<'_>) -> Result<(), Reason> {
         let Some(orig) = self.claims.orig.get() else { return Ok(()) };
         if facts.orig.iter().any(|identity| orig.is(identity)) {
             return Ok(());
         }
-        let without_number =
-            matches!(orig, Named::Tn(_)) && !facts.orig.iter().any(|identity| identity.tn().is_some());
+        let without_number = matches!(orig, IdentityClaim::Tn(_))
+            && !facts.orig.iter().any(|identity| identity.tn().is_some());
         Err(if without_number { Reason::NoNumber } else { Reason::OrigMismatch })
     }
 
-    /// Whether `dest` has one of `callees`.
+    /// Whether `dest` contains one of `callees`.
     pub(super) fn names(&self, callees: &[Identity]) -> bool {
         self.claims
             .dest
@@ -178,7 +183,17 @@ impl<'a> Passport<'a> {
             .is_some_and(|dest| dest.any(|named| callees.iter().any(|callee| named.is(callee))))
     }
 
-    /// In full form `iat` decides, and a Date that was changed on the way does no harm (RFC 8224 section 6.2, step 4).
+    /// Whether this diverts the call of `original`: both have the same `orig`, and the `dest` of `original`
+    /// contains this `div`.
+    pub(super) fn diverts(&self, original: &Self) -> bool {
+        let (own, other) = (&self.claims, &original.claims);
+        let same_caller = own.orig.get().zip(other.orig.get()).is_some_and(|(own, other)| own.same(&other));
+        let diverted = own.div.get().zip(other.dest.get());
+        same_caller && diverted.is_some_and(|(div, dest)| dest.any(|named| named.same(&div)))
+    }
+
+    /// In full form only `iat` decides. A Date that was changed on the way has no effect (RFC 8224 section
+    /// 6.2, step 4).
     pub(super) fn check_freshness(
         &self,
         facts: &Facts<'_>,
@@ -187,8 +202,8 @@ impl<'a> Passport<'a> {
     ) -> Result<(), Reason> {
         let Some(iat) = self.claims.iat.get() else { return Ok(()) };
         let iat = UnixTime::since_unix_epoch(Duration::from_secs(iat));
-        if is_past(iat, policy.freshness, now) {
-            let date_too = facts.date.is_some_and(|date| is_past(date, policy.freshness, now));
+        if is_stale(iat, policy.freshness, now) {
+            let date_too = facts.date.is_some_and(|date| is_stale(date, policy.freshness, now));
             return Err(if date_too { Reason::DateStale } else { Reason::IatStale });
         }
         if iat.as_secs() > now.as_secs().saturating_add(policy.skew.as_secs()) {
@@ -208,9 +223,9 @@ impl<'a> Passport<'a> {
         }
     }
 
-    /// A certificate that names numbers speaks for those only, and for no URI. One that names a provider speaks for the provider's
-    /// numbers, which no certificate lists. A diversion is vouched for by whom the call was for, not by the caller
-    /// (RFC 8946 section 4.1).
+    /// A certificate with numbers covers only those numbers, and no URI. A certificate with a service
+    /// provider code covers the numbers of the provider, which no certificate lists. For a diversion, the
+    /// certificate must cover the diverting party in `div`, not the caller (RFC 8946 section 4.1).
     pub(super) fn check_authority(
         &self,
         ppt: Ppt,
@@ -222,10 +237,10 @@ impl<'a> Passport<'a> {
         let covered = match vouched.get() {
             None => true,
             Some(_) if list.spcs().next().is_some() => true,
-            Some(Named::Tn(number)) => {
+            Some(IdentityClaim::Tn(number)) => {
                 TelephoneNumber::parse(&*number.decoded()).is_ok_and(|number| list.covers(&number))
             }
-            Some(Named::Uri(_)) => false,
+            Some(IdentityClaim::Uri(_)) => false,
         };
         if !covered {
             return Err(Reason::NumberNotCovered);
@@ -235,7 +250,7 @@ impl<'a> Passport<'a> {
     }
 }
 
-/// RFC 8225 section 4, and `crit` by RFC 7515 section 4.1.11.
+/// RFC 8225 section 4. For `crit`: RFC 7515 section 4.1.11.
 fn check_members(header: &Header<'_>) -> Result<(), Reason> {
     if header.crit {
         return Err(Reason::CritUnsupported);
@@ -260,7 +275,7 @@ fn required<T: Copy>(claim: &Claim<T>, missing: Reason, invalid: Reason) -> Resu
     }
 }
 
-fn is_past(moment: UnixTime, freshness: Duration, now: UnixTime) -> bool {
+fn is_stale(moment: UnixTime, freshness: Duration, now: UnixTime) -> bool {
     moment.as_secs().saturating_add(freshness.as_secs()) < now.as_secs()
 }
 
@@ -269,19 +284,6 @@ fn json_reason(error: JsonError, malformed: Reason) -> Reason {
         JsonError::Malformed => malformed,
         JsonError::Duplicate => Reason::DuplicateMember,
         JsonError::Limit => Reason::JsonLimit,
-    }
-}
-
-impl From<TokenError> for Reason {
-    fn from(error: TokenError) -> Self {
-        match error {
-            TokenError::Parts => Self::TokenMalformed,
-            TokenError::TooLong => Self::TokenTooLong,
-            TokenError::Base64(Base64Error::Standard) => Self::Base64Standard,
-            TokenError::Base64(Base64Error::Padding) => Self::Base64Padding,
-            TokenError::Base64(Base64Error::Malformed) => Self::Base64Malformed,
-            TokenError::Signature => Self::SignatureMalformed,
-        }
     }
 }
 

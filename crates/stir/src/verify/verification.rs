@@ -1,35 +1,36 @@
-//! The outcome of a verification: one finding for each Identity header field, and what they come to together
-//! (RFC 8224 sections 6.2.1 and 6.2.2).
+//! The result of a verification: one finding for each Identity header field, and the combined result (RFC
+//! 8224 sections 6.2.1 and 6.2.2).
 
 use smallvec::SmallVec;
 
 use crate::attestation::{Attestation, OrigId};
-use crate::passport::Ppt;
+use crate::passport::ppt::Ppt;
+use crate::reason::{Reason, Verstat, VerstatProfile};
 use crate::verify::check::Checks;
-use crate::verify::reason::{Reason, Verstat, VerstatProfile};
 use crate::x5u::X5u;
 
-/// What the Identity header fields of one request come to.
+/// The result for the Identity header fields of one request.
 #[derive(Clone, Debug)]
 pub struct Verification {
     findings: SmallVec<[Finding; 2]>,
     wanted: Vec<X5u>,
     reason: Option<Reason>,
-    kind: Kind,
+    kind: RequestKind,
     profile: VerstatProfile,
 }
 
-/// What the request sets up, which says whose word counts for who it is from.
+/// The kind of request. It decides which PASSporT types attest the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum RequestKind {
     /// A call.
     Call,
-    /// A message, whose own PASSporT is `msg` (RFC 9475 section 3).
+    /// A message. Its own PASSporT type is `msg` (RFC 9475 section 3).
     Message,
 }
 
-impl Kind {
-    /// Whether a valid PASSporT of this type vouches for the caller: what says something else of a call does not.
+impl RequestKind {
+    /// Whether a valid PASSporT of this type attests the caller. Other types attest something else about the
+    /// call.
     pub(super) fn is_vouched_by(self, ppt: Ppt) -> bool {
         match ppt {
             Ppt::Shaken | Ppt::Div | Ppt::DivO | Ppt::Base => true,
@@ -39,14 +40,14 @@ impl Kind {
     }
 }
 
-/// The answer in one word.
+/// The result in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// At least one Identity header field is valid.
     Pass,
-    /// There are some, and none is valid.
+    /// There are Identity header fields, and none is valid.
     Fail,
-    /// Nothing could be judged.
+    /// There was nothing to decide from.
     None,
 }
 
@@ -61,7 +62,7 @@ impl Verdict {
     }
 }
 
-/// What was found out about one Identity header field.
+/// The result of the checks of one Identity header field.
 #[derive(Clone, Copy, Debug)]
 pub struct Finding {
     pub(super) ppt: Option<Ppt>,
@@ -74,13 +75,13 @@ pub struct Finding {
 /// The outcome for one Identity header field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FindingResult {
-    /// It is valid.
+    /// The field is valid.
     Pass,
-    /// It is not valid.
+    /// The field is not valid.
     Fail(Reason),
-    /// It is passed over, as RFC 8224 section 6.2 wants for types that are not supported.
+    /// The field is ignored, as RFC 8224 section 6.2 requires for unsupported types.
     Ignored(Reason),
-    /// Its certificate must be fetched first; without it the reason stands.
+    /// The certificate must be fetched first. Without the certificate this reason is the result.
     Waiting(Reason),
 }
 
@@ -97,7 +98,7 @@ impl FindingResult {
 }
 
 impl Finding {
-    /// The type of the PASSporT, None when it is not known or was not found out.
+    /// The type of the PASSporT. `None` if it is unknown or could not be read.
     pub fn ppt(&self) -> Option<Ppt> {
         self.ppt
     }
@@ -107,7 +108,7 @@ impl Finding {
         self.result
     }
 
-    /// Why it is not valid.
+    /// Why the field is not valid.
     pub fn reason(&self) -> Option<Reason> {
         match self.result {
             FindingResult::Pass => None,
@@ -122,12 +123,12 @@ impl Finding {
         &self.checks
     }
 
-    /// The `attest` claim as it was read; it means something only when the result is [`FindingResult::Pass`].
+    /// The `attest` claim of the token. It has a meaning only if the result is [`FindingResult::Pass`].
     pub fn attestation(&self) -> Option<Attestation> {
         self.attestation
     }
 
-    /// The `origid` claim as it was read.
+    /// The `origid` claim of the token.
     pub fn origid(&self) -> Option<OrigId> {
         self.origid
     }
@@ -137,28 +138,28 @@ impl Verification {
     pub(super) fn new(
         findings: SmallVec<[Finding; 2]>,
         mut wanted: Vec<X5u>,
-        kind: Kind,
+        kind: RequestKind,
         profile: VerstatProfile,
     ) -> Self {
-        if vouched(&findings, kind).is_some() {
+        if vouching_finding(&findings, kind).is_some() {
             wanted.clear();
         }
-        let reason = combined(&findings, kind);
+        let reason = combined_reason(&findings, kind);
         Self { findings, wanted, reason, kind, profile }
     }
 
-    /// Whether the answer stands. If not, fetch what is [wanted](Self::wanted) and verify again, or
-    /// [give up](Self::give_up).
+    /// Whether the result is final. If not, fetch the [wanted](Self::wanted) URLs and verify again, or [give
+    /// up](Self::give_up).
     pub fn is_final(&self) -> bool {
         self.wanted.is_empty()
     }
 
-    /// The URLs of the certificates that are needed and not at hand. Empty when the answer stands without them.
+    /// The URLs of certificates that are needed and not available. Empty if the result is final.
     pub fn wanted(&self) -> &[X5u] {
         &self.wanted
     }
 
-    /// Ends the waiting: what could not be had in time counts as unavailable.
+    /// Ends the wait: certificates that did not arrive in time count as unavailable.
     pub fn give_up(mut self) -> Self {
         for finding in &mut self.findings {
             if let FindingResult::Waiting(reason) = finding.result {
@@ -168,7 +169,7 @@ impl Verification {
         Self::new(self.findings, Vec::new(), self.kind, self.profile)
     }
 
-    /// The answer. While it does not stand, it is the one that giving up would bring.
+    /// The result. While it is not final, it is the result of [giving up](Self::give_up).
     pub fn verdict(&self) -> Verdict {
         match self.reason.map(|reason| reason.verstat(VerstatProfile::Ts24229)) {
             None | Some(Verstat::TnValidationPassed) => Verdict::Pass,
@@ -177,12 +178,13 @@ impl Verification {
         }
     }
 
-    /// Why the request did not verify; None when it did. Its [code](Reason::code) is that of RFC 8224 section 6.2.2.
+    /// Why the request did not verify. `None` if it did. Its [code](Reason::code) is that of RFC 8224 section
+    /// 6.2.2.
     pub fn reason(&self) -> Option<Reason> {
         self.reason
     }
 
-    /// What the caller number's verification is reported as.
+    /// The reported result for the caller number.
     pub fn verstat(&self) -> Verstat {
         match self.reason {
             Some(reason) => reason.verstat(self.profile),
@@ -191,42 +193,44 @@ impl Verification {
         }
     }
 
-    /// Whether a PASSporT that verified vouches for the caller: `shaken`, `div`, `div-o` or `base`, and `msg` for a message.
-    /// Where it passes without, all that is valid says something else (`rcd`, `rph`), and who calls is not known.
+    /// Whether a valid PASSporT attests the caller: `shaken`, `div`, `div-o` or `base`, and `msg` for a
+    /// message. A request can pass without one: the valid PASSporTs then attest something else (`rcd`,
+    /// `rph`), and the caller is not verified.
     pub fn vouches(&self) -> bool {
-        vouched(&self.findings, self.kind).is_some()
+        vouching_finding(&self.findings, self.kind).is_some()
     }
 
-    /// The attestation of the `shaken` PASSporT that verified.
+    /// The attestation of the valid `shaken` PASSporT.
     pub fn attestation(&self) -> Option<Attestation> {
-        vouched(&self.findings, self.kind)?.attestation
+        vouching_finding(&self.findings, self.kind)?.attestation
     }
 
-    /// The origination identifier of the `shaken` PASSporT that verified.
+    /// The origination identifier of the valid `shaken` PASSporT.
     pub fn origid(&self) -> Option<OrigId> {
-        vouched(&self.findings, self.kind)?.origid
+        vouching_finding(&self.findings, self.kind)?.origid
     }
 
-    /// One finding for each Identity header field, in their order.
+    /// One finding for each Identity header field, in the order of the fields.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
 }
 
-/// The valid PASSporT that vouches for the caller number: `shaken` before others.
-fn vouched(findings: &[Finding], kind: Kind) -> Option<&Finding> {
+/// The valid PASSporT that attests the caller number: `shaken` before others.
+fn vouching_finding(findings: &[Finding], kind: RequestKind) -> Option<&Finding> {
     let passed = |ppt: Ppt| {
         findings.iter().find(move |finding| finding.result == FindingResult::Pass && finding.ppt == Some(ppt))
     };
     VOUCHING.into_iter().filter(|ppt| kind.is_vouched_by(*ppt)).find_map(passed)
 }
 
-/// One valid field that vouches for the caller is enough, and one of another type where none else was judged: what rides
-/// along (`rcd`, `rph`, `msg` in a call) does not hide that the caller's own failed. Else 436 stands only if no credential at all was
-/// to be had, 437 if one was had and is not supported, and whatever is wrong with the first field otherwise (RFC 8224
-/// sections 6.2.1 and 6.2.2).
-fn combined(findings: &[Finding], kind: Kind) -> Option<Reason> {
-    if vouched(findings, kind).is_some() {
+/// The reason for the whole request (RFC 8224 sections 6.2.1 and 6.2.2). One valid field that attests the
+/// caller is enough. A valid field of another type (`rcd`, `rph`, `msg` in a call) is enough only if no other
+/// field failed, so that it cannot hide a failure. Otherwise 437 applies if a credential was available and
+/// unsupported. 436 applies only if no credential was available. In all other cases the first failed field
+/// that is not a 436 gives the reason.
+fn combined_reason(findings: &[Finding], kind: RequestKind) -> Option<Reason> {
+    if vouching_finding(findings, kind).is_some() {
         return None;
     }
     let failed = || {
@@ -242,5 +246,5 @@ fn combined(findings: &[Finding], kind: Kind) -> Option<Reason> {
     first.or_else(|| failed().next()).or((!passed).then_some(none))
 }
 
-/// What may vouch, the best first.
+/// The types that can attest the caller, the preferred first.
 const VOUCHING: [Ppt; 5] = [Ppt::Shaken, Ppt::Msg, Ppt::Div, Ppt::DivO, Ppt::Base];

@@ -1,4 +1,4 @@
-//! The certificate cache: what is fetched, when, and how long it is kept.
+//! The certificate cache: which URLs are fetched, when, and how long entries are kept.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ fn one_fetch_is_in_flight_at_a_time() {
 }
 
 #[test]
-fn failures_are_remembered_for_a_while() {
+fn failures_are_remembered_for_30_seconds() {
     let pki = Pki::new();
     let mut cache = cache(&pki, CacheConfig::default().negative(Duration::from_secs(30)));
     let url = url(URL);
@@ -46,7 +46,7 @@ fn failures_are_remembered_for_a_while() {
 }
 
 #[test]
-fn a_remembered_failure_ends_a_verification_at_once() {
+fn a_remembered_failure_ends_the_verification() {
     let pki = Pki::new();
     let value = signed(&pki.signer().0);
     let mut cache = cache(&pki, CacheConfig::default());
@@ -101,7 +101,7 @@ fn a_failed_refresh_leaves_the_credential_in_place() {
 }
 
 #[test]
-fn a_key_that_changed_behind_its_url_is_fetched_once_more() {
+fn a_changed_key_is_fetched_again() {
     let pki = Pki::new();
     let (old, new) = (pki.signer(), pki.signer());
     let value = signed(&new.0);
@@ -126,10 +126,10 @@ fn a_key_that_changed_behind_its_url_is_fetched_once_more() {
     assert_eq!(verification.reason(), Some(Reason::SignatureInvalid));
 }
 
-/// A provider that mends its chain, or puts another certificate in the place of a revoked one, is not refused until the
-/// cache would have asked by itself.
+/// A provider that repairs its chain, or replaces a revoked certificate, is verified again before the regular
+/// refresh of the cache.
 #[test]
-fn a_certificate_that_is_no_good_is_fetched_once_more() {
+fn a_refused_certificate_is_fetched_again() {
     let pki = Pki::new();
     let (signer, bundle) = pki.signer();
     let value = signed(&signer);
@@ -154,7 +154,7 @@ fn a_certificate_that_is_no_good_is_fetched_once_more() {
 }
 
 #[test]
-fn strangers_cannot_drive_trusted_credentials_out() {
+fn untrusted_urls_do_not_evict_trusted_credentials() {
     let pki = Pki::new();
     let mut cache = cache(&pki, CacheConfig::default().entries(4));
     let trusted = url(URL);
@@ -177,7 +177,7 @@ fn strangers_cannot_drive_trusted_credentials_out() {
 }
 
 #[test]
-fn a_host_has_its_share_and_fetches_under_way_keep_their_place() {
+fn host_limits_and_fetches_in_progress() {
     let pki = Pki::new();
     let mut cache = cache(&pki, CacheConfig::default().entries(8).entries_per_host(2));
     assert_eq!(cache.want(&url("https://a.example/1"), now()), Want::Fetch);

@@ -1,4 +1,4 @@
-//! One thing wrong with a certificate at a time, and what revocation lists do.
+//! Certificates with one fault each, and the effect of revocation lists.
 
 use attesta_stir::cert::{Cache, CacheConfig, Crl, CrlError, Fetched, Revocations, TrustAnchors};
 use attesta_stir::{
@@ -29,7 +29,7 @@ fn ordinary() -> CertificateParams {
     leaf("SHAKEN 1234", &spc("1234"))
 }
 
-/// Judges the ordinary call under a leaf made from `params`.
+/// Verifies the ordinary call with a leaf made from `params`.
 fn judged(pki: &Pki, params: &CertificateParams, key: &KeyPair) -> Option<Reason> {
     let token = forge::token(key, &forge::header(), &forge::payload());
     let fields = [IdentityField { token: token.as_bytes(), info: Some(URL), alg: None, ppt: Some("shaken") }];
@@ -103,7 +103,7 @@ fn faults_of_the_chain() {
 }
 
 #[test]
-fn strangers_and_cut_chains() {
+fn unknown_issuers_and_incomplete_chains() {
     let pki = Pki::new();
     let (signer, bundle) = pki.signer();
     let value = signed(&signer);
@@ -126,7 +126,7 @@ fn strangers_and_cut_chains() {
 }
 
 #[test]
-fn delegates_speak_for_their_numbers() {
+fn delegates_sign_for_their_own_numbers() {
     let pki = Pki::new();
     let key = KeyPair::generate().unwrap();
     let range = [&[0x30, 20, 0xa1, 18, 0x30, 16, 0x16, 11][..], b"12155551000", &[2, 1, 100]].concat();
@@ -156,9 +156,9 @@ fn delegates_speak_for_their_numbers() {
     }
 }
 
-/// What a server sends is cut off, however many empty certificates it makes of it.
+/// A chain with too many certificates is refused, even if the certificates are empty.
 #[test]
-fn a_bundle_holds_six_certificates() {
+fn a_chain_has_at_most_six_certificates() {
     use attesta_stir::cert::{CertificateChain, ChainError};
     let empty = [0x30, 0];
     assert_eq!(CertificateChain::parse(&empty.repeat(6)).unwrap().certificates().len(), 6);
@@ -168,7 +168,7 @@ fn a_bundle_holds_six_certificates() {
 }
 
 #[test]
-fn claim_constraints_are_kept() {
+fn claim_constraints_are_enforced() {
     let pki = Pki::new();
     let key = KeyPair::generate().unwrap();
     let constrained = |der: Vec<u8>| {
@@ -192,7 +192,7 @@ fn claim_constraints_are_kept() {
 }
 
 #[test]
-fn what_makes_no_signer() {
+fn faults_of_a_signer() {
     let pki = Pki::new();
     let key = KeyPair::generate().unwrap();
     let made = |params: &CertificateParams, moment: u64| {
@@ -212,7 +212,7 @@ fn what_makes_no_signer() {
 }
 
 #[test]
-fn an_indirect_list_revokes_at_once_what_is_cached_already() {
+fn an_indirect_list_revokes_cached_certificates_at_once() {
     let pki = Pki::new();
     let (signer, bundle) = pki.signer();
     let value = signed(&signer);
@@ -233,9 +233,9 @@ fn an_indirect_list_revokes_at_once_what_is_cached_already() {
     for (revoked, reason) in [
         (vec![(&leaf_issuer[..], true, &leaf)], Some(Reason::CertificateRevoked)),
         (vec![(&authority_issuer[..], true, &intermediate)], Some(Reason::CertificateRevoked)),
-        // The issuer of an entry holds for those after it that name none.
+        // An entry without an issuer has the issuer of the entry before.
         (vec![(&leaf_issuer[..], true, &other), (&[][..], false, &leaf)], Some(Reason::CertificateRevoked)),
-        // The first entry without an issuer is of the list's own.
+        // The first entry without an issuer has the issuer of the list.
         (vec![(&[][..], false, &leaf)], None),
         (vec![], None),
     ] {
@@ -246,7 +246,8 @@ fn an_indirect_list_revokes_at_once_what_is_cached_already() {
         assert_eq!(verification.reason(), reason, "{} entries", revoked.len());
         assert!(reason.is_none_or(|reason| reason.code() == 437));
     }
-    // A trust domain that the cache was not made for finds its path with each call, and its lists count all the same.
+    // The cache does not know this trust domain, so each verification finds the path itself. The domain's
+    // revocation lists apply too.
     let url = X5u::parse(URL, DEFAULT_PORTS).unwrap();
     let mut strange = Cache::new(CacheConfig::default(), Vec::new());
     strange.want(&url, now());
@@ -274,7 +275,7 @@ fn an_indirect_list_revokes_at_once_what_is_cached_already() {
 }
 
 #[test]
-fn domains_with_the_same_roots_go_by_lists_of_their_own() {
+fn domains_with_the_same_roots_have_separate_lists() {
     let pki = Pki::new();
     let (signer, bundle) = pki.signer();
     let value = signed(&signer);
@@ -305,7 +306,7 @@ fn domains_with_the_same_roots_go_by_lists_of_their_own() {
 }
 
 #[test]
-fn lists_that_cannot_be_used() {
+fn refused_revocation_lists() {
     let lists = ListIssuer::new();
     let own = subject_of(&lists.signer);
     let good = lists.list(&[], &[indirect()], &own);
@@ -335,7 +336,7 @@ fn lists_that_cannot_be_used() {
 }
 
 #[test]
-fn the_profile_of_atis_is_milder() {
+fn the_atis_profile_reports_fewer_failures() {
     for (reason, failed) in [(Reason::CertificateRevoked, false), (Reason::UntrustedIssuer, true)] {
         let verstat = reason.verstat(VerstatProfile::Atis1000082);
         assert_eq!(verstat == Verstat::TnValidationFailed, failed, "{reason}");

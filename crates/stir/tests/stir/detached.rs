@@ -1,4 +1,4 @@
-//! Signatures that come from elsewhere, and later.
+//! Signatures from an external key, which arrive later.
 
 use attesta_stir::cert::CertificateChain;
 use attesta_stir::{Attestation, DEFAULT_PORTS, DetachedSigner, OrigId, Shaken, UnsignedError, Verdict, X5u};
@@ -9,7 +9,7 @@ use crate::forge;
 use crate::support::{self, CALLEE, CALLER, Pki, URL, field, identity, leaf, now, snapshot, spc};
 
 #[test]
-fn a_signature_from_elsewhere_completes_the_value() {
+fn an_external_signature_completes_the_value() {
     let pki = Pki::new();
     let key = KeyPair::generate().unwrap();
     let bundle = pki.bundle(&leaf("SHAKEN 1234", &spc("1234")), &key);

@@ -75,7 +75,7 @@ fn a_chain_verifies_in_any_order() {
 }
 
 #[test]
-fn a_chain_rescues_a_changed_to() {
+fn a_chain_verifies_with_a_changed_to() {
     let call = Call::new();
     let (first, second) = (signed(&call.signer), call.div(CALLEE, SECOND));
     assert_eq!(results(&call.verify(&[&first, &second], SECOND, SECOND)), [None, None]);
@@ -83,7 +83,7 @@ fn a_chain_rescues_a_changed_to() {
 }
 
 #[test]
-fn a_chain_must_arrive_where_the_request_goes() {
+fn a_chain_must_end_at_the_target() {
     let call = Call::new();
     let (first, second) = (signed(&call.signer), call.div(CALLEE, SECOND));
     let verification = call.verify(&[&first, &second], CALLEE, ELSEWHERE);
@@ -95,7 +95,7 @@ fn a_chain_must_arrive_where_the_request_goes() {
 }
 
 #[test]
-fn broken_chains() {
+fn incomplete_chains() {
     let call = Call::new();
     let first = signed(&call.signer);
     let incomplete = Some(Reason::DivChainIncomplete);
@@ -118,7 +118,7 @@ fn broken_chains() {
 }
 
 #[test]
-fn a_chain_with_a_bad_signature_is_none() {
+fn a_bad_signature_breaks_a_chain() {
     let call = Call::new();
     let other = Pki::new().signer().0;
     let (first, second, third) =
@@ -132,7 +132,7 @@ fn a_chain_with_a_bad_signature_is_none() {
 }
 
 #[test]
-fn a_chain_waits_for_every_certificate_of_it() {
+fn a_chain_waits_for_all_its_certificates() {
     let call = Call::new();
     let (first, second) = (signed(&call.signer), call.div(CALLEE, SECOND));
     let moved = second.replace("leaf.pem", "moved.pem");
@@ -151,7 +151,7 @@ fn a_chain_waits_for_every_certificate_of_it() {
 }
 
 #[test]
-fn opt_belongs_to_another_type() {
+fn opt_is_refused_in_div() {
     let pki = Pki::new();
     let key = rcgen::KeyPair::generate().unwrap();
     let bundle = pki.bundle(&support::leaf("SHAKEN 1234", &support::spc("1234")), &key);
@@ -176,10 +176,11 @@ fn opt_belongs_to_another_type() {
     }
 }
 
-/// Whoever sends eight diversions that all carry on each other is refused at once: the ways through them are not walked one
-/// by one, least of all before a certificate is wanted; and what `dest` names, with which each `div` is compared, has an end.
+/// A request with eight diversions that all divert each other is refused at once. The verifier does not walk
+/// each path through them, and requests no certificate. The number of identities in `dest`, which are
+/// compared with each `div`, is limited.
 #[test]
-fn diversions_that_all_lead_to_each_other_are_cheap() {
+fn mutual_diversions_are_refused_quickly() {
     let (call, key) = (Call::new(), rcgen::KeyPair::generate().unwrap());
     let header = forge::header().replace("shaken", "div");
     for (callees, reason) in [(64, Reason::DivChainIncomplete), (65, Reason::JsonLimit)] {
@@ -200,10 +201,10 @@ fn diversions_that_all_lead_to_each_other_are_cheap() {
     }
 }
 
-/// Rich call data of the original call says nothing of who makes it: a diversion carries it on with the original, and does not
-/// stand on it alone.
+/// Rich call data of the original call does not attest the caller. A diversion includes it together with the
+/// original, but it is no end of a chain.
 #[test]
-fn what_does_not_vouch_for_the_caller_begins_no_chain() {
+fn only_attesting_types_begin_a_chain() {
     let pki = Pki::new();
     let key = rcgen::KeyPair::generate().unwrap();
     let bundle = pki.bundle(&support::leaf("SHAKEN 1234", &support::spc("1234")), &key);

@@ -1,4 +1,4 @@
-//! docs/stir.md says what the code does.
+//! docs/stir.md agrees with the code.
 
 use attesta_stir::{Check, Reason, VerstatProfile};
 
@@ -11,14 +11,14 @@ fn table(heading: &str) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn the_checks_are_those_of_the_code_in_their_order() {
+fn the_documented_checks_match_the_code() {
     let words: Vec<_> = table("## Checks\n").into_iter().map(|row| row.into_iter().next().unwrap()).collect();
     let expected: Vec<_> = Check::ALL.iter().map(|check| format!("`{check}`")).collect();
     assert_eq!(words, expected);
 }
 
 #[test]
-fn the_reasons_are_those_of_the_code_with_their_responses() {
+fn the_documented_reasons_match_the_code() {
     let rows: Vec<_> =
         table("## Reasons\n").into_iter().map(|row| row.get(..4).unwrap().join(" | ")).collect();
     let expected: Vec<_> = Reason::ALL

@@ -1,4 +1,4 @@
-//! Tokens that no signer of ours would make: any header and payload, signed with a real key.
+//! Tokens with any header and payload, signed with a real key: the signer of this crate would not make them.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use rcgen::{KeyPair, SigningKey};
@@ -17,12 +17,12 @@ pub(crate) fn payload() -> String {
     )
 }
 
-/// Encodes and signs.
+/// Encodes and signs a token.
 pub(crate) fn token(key: &KeyPair, header: &str, payload: &str) -> String {
     sign(key, &format!("{}.{}", encode(header.as_bytes()), encode(payload.as_bytes())))
 }
 
-/// Signs `signed` as it stands.
+/// Signs the text `signed` unchanged.
 pub(crate) fn sign(key: &KeyPair, signed: &str) -> String {
     format!("{signed}.{}", encode(&fixed(&key.sign(signed.as_bytes()).unwrap())))
 }
@@ -31,7 +31,7 @@ pub(crate) fn encode(octets: &[u8]) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(octets)
 }
 
-/// r||s from the DER that certificates use.
+/// Converts the DER form of a signature to r||s.
 fn fixed(der: &[u8]) -> Vec<u8> {
     let integer = |at: usize| {
         let length = usize::from(*der.get(at + 1).unwrap());

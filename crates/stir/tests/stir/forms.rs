@@ -1,4 +1,4 @@
-//! What is put together from the request, and what is nested: compact form and `div-o`.
+//! PASSporTs in compact form and nested PASSporTs (`div-o`).
 
 use attesta_stir::{
     Attestation, Facts, Fingerprint, IdentityField, Reason, Verdict, Verification, Verifier, VerifyPolicy,
@@ -15,9 +15,9 @@ const FINGERPRINTS: &[Fingerprint<'static>] = &[
     Fingerprint { alg: "sha-256", digest: "02:1A:CC" },
 ];
 
-/// What the request says.
+/// The facts of a request.
 #[derive(Clone, Copy)]
-struct Said {
+struct RequestFacts {
     orig: &'static str,
     dest: &'static str,
     target: &'static str,
@@ -25,9 +25,10 @@ struct Said {
     fingerprints: Option<&'static [Fingerprint<'static>]>,
 }
 
-const SAID: Said = Said { orig: CALLER, dest: CALLEE, target: TARGET, date: NOW, fingerprints: None };
+const FACTS: RequestFacts =
+    RequestFacts { orig: CALLER, dest: CALLEE, target: TARGET, date: NOW, fingerprints: None };
 
-/// A provider whose key is at hand, and a request to judge.
+/// A provider whose certificate is in the snapshot, and a request to verify.
 struct Call {
     pki: Pki,
     key: KeyPair,
@@ -46,12 +47,12 @@ impl Call {
         Self { pki, key, bundle, policy: VerifyPolicy::default() }
     }
 
-    fn judge(&self, token: &str, ppt: Option<&str>, said: Said) -> Verification {
+    fn judge(&self, token: &str, ppt: Option<&str>, request: RequestFacts) -> Verification {
         let fields = [IdentityField { token: token.as_bytes(), info: Some(URL), alg: None, ppt }];
         let known = snapshot(&self.pki.anchors(), &[(URL, &self.bundle)]);
-        let [orig, dest, target] = [said.orig, said.dest, said.target].map(|uri| [identity(uri)]);
-        let facts = Facts::new(&fields).orig(&orig).dest(&dest).target(&target[0]).date(at(said.date));
-        let facts = match said.fingerprints {
+        let [orig, dest, target] = [request.orig, request.dest, request.target].map(|uri| [identity(uri)]);
+        let facts = Facts::new(&fields).orig(&orig).dest(&dest).target(&target[0]).date(at(request.date));
+        let facts = match request.fingerprints {
             Some(fingerprints) => facts.fingerprints(fingerprints),
             None => facts,
         };
@@ -87,29 +88,35 @@ fn base(more: &str) -> String {
 const MKY: &str = r#","mky":[{"alg":"sha-1","dig":"4AADB9"},{"alg":"sha-256","dig":"021ACC"}]"#;
 
 #[test]
-fn a_compact_form_is_put_together_from_the_request() {
+fn a_compact_form_is_reconstructed_from_the_request() {
     let call = Call::new();
     let plain = call.compact(&base(""));
     let keyed = call.compact(&base(MKY));
     let verdict = |verification: Verification| (verification.verdict(), verification.reason());
     let passed = (Verdict::Pass, None);
-    assert_eq!(verdict(call.judge(&plain, None, SAID)), passed);
-    assert_eq!(verdict(call.judge(&keyed, None, Said { fingerprints: Some(FINGERPRINTS), ..SAID })), passed);
+    assert_eq!(verdict(call.judge(&plain, None, FACTS)), passed);
+    assert_eq!(
+        verdict(call.judge(&keyed, None, RequestFacts { fingerprints: Some(FINGERPRINTS), ..FACTS })),
+        passed
+    );
     let wrong = (Verdict::Fail, Some(Reason::SignatureInvalid));
-    assert_eq!(verdict(call.judge(&keyed, None, Said { fingerprints: Some(&[]), ..SAID })), wrong);
-    assert_eq!(verdict(call.judge(&plain, None, Said { fingerprints: Some(FINGERPRINTS), ..SAID })), wrong);
-    assert_eq!(verdict(call.judge(&plain, None, Said { dest: TARGET, ..SAID })), wrong);
-    assert_eq!(verdict(call.judge(&plain, None, Said { orig: TARGET, ..SAID })), wrong);
-    assert_eq!(verdict(call.judge(&plain, None, Said { date: NOW - 1, ..SAID })), wrong);
+    assert_eq!(verdict(call.judge(&keyed, None, RequestFacts { fingerprints: Some(&[]), ..FACTS })), wrong);
+    assert_eq!(
+        verdict(call.judge(&plain, None, RequestFacts { fingerprints: Some(FINGERPRINTS), ..FACTS })),
+        wrong
+    );
+    assert_eq!(verdict(call.judge(&plain, None, RequestFacts { dest: TARGET, ..FACTS })), wrong);
+    assert_eq!(verdict(call.judge(&plain, None, RequestFacts { orig: TARGET, ..FACTS })), wrong);
+    assert_eq!(verdict(call.judge(&plain, None, RequestFacts { date: NOW - 1, ..FACTS })), wrong);
 }
 
 #[test]
-fn a_compact_form_has_its_limits() {
+fn compact_form_is_refused_where_not_allowed() {
     let mut call = Call::new();
     let plain = call.compact(&base(""));
-    let reason = |call: &Call, ppt| call.judge(&plain, ppt, SAID).reason();
+    let reason = |call: &Call, ppt| call.judge(&plain, ppt, FACTS).reason();
     assert_eq!(reason(&call, Some("shaken")), Some(Reason::CompactForm), "RFC 8588 section 3");
-    let stale = call.judge(&plain, None, Said { date: NOW - 61, ..SAID }).reason();
+    let stale = call.judge(&plain, None, RequestFacts { date: NOW - 61, ..FACTS }).reason();
     assert_eq!(stale, Some(Reason::DateStale));
     let fields = [IdentityField { token: plain.as_bytes(), info: Some(URL), ..IdentityField::default() }];
     let (orig, dest) = ([identity(CALLER)], [identity(CALLEE)]);
@@ -128,26 +135,27 @@ fn a_compact_form_has_its_limits() {
 }
 
 #[test]
-fn a_nested_diversion_is_judged_with_what_is_inside() {
+fn a_nested_diversion_is_verified_with_its_inner_passport() {
     let call = Call::new();
     let inner = forge::token(&call.key, &forge::header(), &forge::payload());
     let once = call.diverted("12155551214", "12155551213", &inner);
     let twice = call.diverted("12155551215", "12155551214", &once);
-    let verification = call.judge(&once, Some("div-o"), SAID);
+    let verification = call.judge(&once, Some("div-o"), FACTS);
     assert_eq!((verification.verdict(), verification.attestation()), (Verdict::Pass, Some(Attestation::A)));
     assert!(verification.origid().is_some());
-    let verification = call.judge(&twice, Some("div-o"), Said { target: "tel:+12155551215", ..SAID });
+    let verification =
+        call.judge(&twice, Some("div-o"), RequestFacts { target: "tel:+12155551215", ..FACTS });
     assert_eq!((verification.verdict(), verification.reason()), (Verdict::Pass, None));
-    let verification = call.judge(&once, Some("div-o"), Said { target: "tel:+12155551215", ..SAID });
+    let verification = call.judge(&once, Some("div-o"), RequestFacts { target: "tel:+12155551215", ..FACTS });
     assert_eq!(verification.reason(), Some(Reason::DestMismatch), "it leads elsewhere");
 }
 
 #[test]
-fn what_is_wrong_inside_is_wrong_outside() {
+fn an_inner_fault_fails_the_outer_passport() {
     let call = Call::new();
     let reason = |call: &Call, inner: &str| {
         let token = call.diverted("12155551214", "12155551213", inner);
-        call.judge(&token, Some("div-o"), SAID).reason()
+        call.judge(&token, Some("div-o"), FACTS).reason()
     };
     let shaken = |payload: String| forge::token(&call.key, &forge::header(), &payload);
     let good = shaken(forge::payload());
@@ -178,13 +186,13 @@ fn what_is_wrong_inside_is_wrong_outside() {
     }
     assert_eq!(reason(&call, &good), None);
     let lacking = call.token("div-o", &forge::payload());
-    let verification = call.judge(&lacking, Some("div-o"), SAID);
+    let verification = call.judge(&lacking, Some("div-o"), FACTS);
     assert_eq!(verification.reason(), Some(Reason::DivMissing));
 }
 
-/// All certificates are asked for at once.
+/// The verifier requests all certificates at once.
 #[test]
-fn the_certificates_of_all_that_is_nested_are_wanted() {
+fn all_nested_certificates_are_requested() {
     let call = Call::new();
     let elsewhere = forge::header().replace("leaf.pem", "other.pem");
     let inner = forge::token(&call.key, &elsewhere, &forge::payload());
@@ -208,7 +216,8 @@ fn the_certificates_of_all_that_is_nested_are_wanted() {
     assert!(!verification.is_final() && verification.verdict() != Verdict::Pass);
 }
 
-/// RFC 9060 and ATIS-1000092: a delegate vouches for its numbers with base PASSporTs, and its provider signs `shaken`.
+/// RFC 9060 and ATIS-1000092: a delegate signs base PASSporTs for its numbers, and its provider signs
+/// `shaken`.
 #[test]
 fn a_delegate_does_not_sign_shaken() {
     let one = [&[0x30, 15, 0xa2, 13, 0x16, 11][..], b"12155551212"].concat();
@@ -216,14 +225,14 @@ fn a_delegate_does_not_sign_shaken() {
     let shaken = forge::token(&call.key, &forge::header(), &forge::payload());
     let header = format!(r#"{{"alg":"ES256","typ":"passport","x5u":"{URL}"}}"#);
     let delegate = forge::token(&call.key, &header, &base(""));
-    let reason = |call: &Call, token: &str| call.judge(token, None, SAID).reason();
+    let reason = |call: &Call, token: &str| call.judge(token, None, FACTS).reason();
     assert_eq!(reason(&call, &delegate), None);
     assert_eq!(reason(&call, &shaken), Some(Reason::ProviderMissing));
     call.policy = VerifyPolicy::default().require_provider_code(false);
     assert_eq!(reason(&call, &shaken), None, "the knob");
 }
 
-/// `attest` means something in `shaken` only, whose signer is a provider: no other type lends it to a delegate.
+/// `attest` has a meaning only in `shaken`, which a provider signs. A delegate cannot use it in another type.
 #[test]
 fn no_other_type_attests() {
     let one = [&[0x30, 15, 0xa2, 13, 0x16, 11][..], b"12155551212"].concat();
@@ -235,7 +244,7 @@ fn no_other_type_attests() {
         (verification.verdict(), verification.attestation().or(of_finding), verification.origid())
     };
     let silent = (Verdict::Pass, None, None);
-    assert_eq!(attested(delegate.judge(&claimed(&delegate), None, SAID)), silent);
+    assert_eq!(attested(delegate.judge(&claimed(&delegate), None, FACTS)), silent);
     let nested = provider.diverted("12155551214", "12155551213", &claimed(&provider));
-    assert_eq!(attested(provider.judge(&nested, Some("div-o"), SAID)), silent);
+    assert_eq!(attested(provider.judge(&nested, Some("div-o"), FACTS)), silent);
 }

@@ -1,4 +1,4 @@
-//! Revocation lists of any content, in DER made by hand.
+//! Revocation lists with any content, in DER written by hand.
 
 use attesta_stir::cert::{Certificate, Crl, CrlError, TrustAnchors};
 use rcgen::{IsCa, Issuer, KeyPair, KeyUsagePurpose};
@@ -7,7 +7,7 @@ use rustls_pki_types::pem::PemObject;
 
 use super::support::{self, NOW, authority, now};
 
-/// A signer of revocation lists under a root of its own, as the STI-PA is.
+/// A signer of revocation lists under its own root, like the STI-PA.
 pub(crate) struct ListIssuer {
     pub(crate) anchors: TrustAnchors,
     pub(crate) root_pem: String,
@@ -30,7 +30,7 @@ impl ListIssuer {
         Self { anchors, root_pem, issuer: Issuer::new(params, key), signer }
     }
 
-    /// A list that revokes `revoked`, each entry with its issuer if `named`.
+    /// A list that revokes `revoked`. Each entry names its issuer if `named`.
     pub(crate) fn list(
         &self,
         revoked: &[(&[u8], bool, &Certificate)],
@@ -102,7 +102,7 @@ pub(crate) fn extension(last: u8, critical: bool, content: &[u8]) -> Vec<u8> {
     sequence(&body)
 }
 
-/// An issuing distribution point that says: indirect.
+/// An issuing distribution point that marks the list as indirect.
 pub(crate) fn indirect() -> Vec<u8> {
     extension(28, true, &sequence(&[0x84, 1, 0xff]))
 }
@@ -116,7 +116,7 @@ pub(crate) fn entry(issuer: &[u8], named: bool, certificate: &Certificate) -> Ve
     sequence(&body)
 }
 
-/// The issuer of a certificate, in DER: the third field after version, serial number and algorithm.
+/// The issuer of a certificate in DER: the third field, after version, serial number and algorithm.
 pub(crate) fn issuer_of(pem: &str) -> Vec<u8> {
     use der::{Decode, Encode};
     let der = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();

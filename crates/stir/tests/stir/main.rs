@@ -1,4 +1,4 @@
-//! The crate through its public face: own certificates, real ones, and published vectors.
+//! Tests of the public API: with certificates made here, real certificates, and published vectors.
 
 #![expect(
     clippy::unwrap_used,

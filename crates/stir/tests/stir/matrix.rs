@@ -1,4 +1,4 @@
-//! One thing wrong at a time: each deviation has its own reason.
+//! One fault at a time: each deviation has its own reason.
 
 use attesta_stir::cert::{Snapshot, TrustAnchors};
 use attesta_stir::{
@@ -10,7 +10,7 @@ use rcgen::KeyPair;
 use crate::forge::{self, encode};
 use crate::support::{self, CALLEE, CALLER, NOW, Pki, URL, at, identity, leaf, snapshot, spc};
 
-/// A trust domain with one provider whose key is at hand.
+/// A trust domain and one provider whose certificate is in the snapshot.
 struct Bench {
     anchors: TrustAnchors,
     known: std::sync::Arc<Snapshot>,
@@ -29,7 +29,7 @@ impl Bench {
         forge::token(&self.key, header, payload)
     }
 
-    /// Judges a call whose header and payload were edited before signing.
+    /// Verifies a call whose header and payload were edited before signing.
     fn edited(
         &self,
         header: impl Fn(String) -> String,
@@ -144,7 +144,7 @@ fn claims() {
         ("{\"attest", "\u{feff}{\"attest", Some(Reason::PayloadMalformed)),
         ("{\"attest", " {\"attest", None),
         (r#""attest":"A""#, r#""deep":[[[[[[[[[1]]]]]]]]],"attest":"A""#, Some(Reason::JsonLimit)),
-        // What other types add.
+        // Claims of other types.
         (r#","origid""#, r#","rcdi":{"/nam":"sha256-x"},"origid""#, Some(Reason::ExtensionInvalid)),
         (r#","origid""#, r#","rcd":{},"origid""#, Some(Reason::ExtensionInvalid)),
         (
@@ -426,7 +426,7 @@ fn priorities_messages_and_fingerprints() {
 }
 
 #[test]
-fn what_rides_along_does_not_hide_that_the_callers_own_failed() {
+fn other_types_do_not_hide_a_failed_caller_passport() {
     let bench = Bench::new();
     let rcd = bench.token(
         &forge::header().replace("shaken", "rcd"),
@@ -452,7 +452,7 @@ fn what_rides_along_does_not_hide_that_the_callers_own_failed() {
 }
 
 #[test]
-fn a_msg_vouches_for_who_sends_a_message_and_not_for_who_calls() {
+fn msg_attests_the_sender_of_a_message_but_no_caller() {
     let bench = Bench::new();
     let msg = bench.token(&forge::header().replace("shaken", "msg"), &forge::payload());
     let fields = [IdentityField { token: msg.as_bytes(), ppt: Some("msg"), ..field() }];

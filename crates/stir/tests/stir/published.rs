@@ -1,4 +1,4 @@
-//! What the RFCs print, judged whole: those examples that cannot verify must not, each for its own reason.
+//! The complete examples of the RFCs. Some cannot verify, and each fails for its own reason.
 
 use attesta_stir::cert::{Snapshot, TrustAnchors};
 use attesta_stir::{
@@ -13,7 +13,7 @@ use crate::forge;
 use crate::shared::{json, json_lines, path, point, str};
 use crate::support::{Pki, URL, at, identity, leaf, now, snapshot, spc};
 
-/// When the examples of the RFCs are dated.
+/// The date of the examples in the RFCs.
 const DATED: u64 = 1_443_208_345;
 
 /// Whether `key` signed `token`.
@@ -22,7 +22,8 @@ fn is_signed(key: &VerifyingKey, token: &str) -> bool {
     key.verify(signed.as_bytes(), &BASE64_URL_SAFE_NO_PAD.decode(signature).unwrap())
 }
 
-/// Why a call with these tokens does not verify while no certificate is at hand: the first token's reason.
+/// Verifies a call with these tokens while no certificate is available. Returns the reason of the first
+/// token.
 fn reason(tokens: &[&str], dest: &str) -> Option<Reason> {
     let urls: Vec<_> = tokens.iter().map(|token| url(token)).collect();
     let field = |(token, url): (&&'static str, &'static str)| IdentityField {
@@ -39,13 +40,13 @@ fn reason(tokens: &[&str], dest: &str) -> Option<Reason> {
     verification.findings().first().unwrap().reason()
 }
 
-/// `x5u` of a token's header.
+/// The `x5u` of a token's header.
 fn url(token: &str) -> String {
     let header = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
     str(&serde_json::from_slice::<Value>(&header).unwrap_or_default(), "x5u").to_owned()
 }
 
-/// The README beside the vectors says what each is good for.
+/// The README beside the vectors explains each vector.
 #[test]
 fn each_published_passport_fails_for_its_own_reason() {
     let Some(file) = json("vectors/passport_vectors.json") else { return };
@@ -70,7 +71,7 @@ fn each_published_passport_fails_for_its_own_reason() {
 }
 
 #[test]
-fn each_example_of_the_rfcs_is_as_its_line_says() {
+fn each_example_of_the_rfcs_has_its_documented_result() {
     let Some(lines) = json_lines("testdata/stir/rfc_vectors.jsonl") else { return };
     let mut keys = 0;
     for line in &lines {
@@ -110,7 +111,7 @@ fn each_example_of_the_rfcs_is_as_its_line_says() {
     assert!(keys >= 4, "{keys} keys");
 }
 
-/// A provider whose key is at hand, for payloads that the RFCs print.
+/// A provider whose certificate is in the snapshot, for payloads of the RFCs.
 struct Provider {
     anchors: TrustAnchors,
     known: std::sync::Arc<Snapshot>,
@@ -144,7 +145,7 @@ impl Provider {
 }
 
 #[test]
-fn published_media_keys_are_compared_and_put_together() {
+fn published_media_keys_are_compared_and_reconstructed() {
     let Some(file) = json("vectors/mky_vectors.json") else { return };
     let provider = Provider::new();
     for vector in file.as_array().unwrap() {
@@ -161,7 +162,7 @@ fn published_media_keys_are_compared_and_put_together() {
         let backwards: Vec<_> = listed.iter().rev().copied().collect();
         assert_eq!(provider.judge(&token, dest, Some(&backwards)), None);
         assert_eq!(provider.judge(&token, dest, listed.get(1..)), Some(Reason::MkyMismatch));
-        // What is put together for the compact form is the payload, octet by octet.
+        // The reconstructed payload of the compact form equals the original payload, octet by octet.
         let compact = format!("..{}", token.rsplit_once('.').unwrap().1);
         assert_eq!(provider.judge(&compact, dest, Some(&listed)), None);
         assert_eq!(provider.judge(&compact, dest, None), Some(Reason::SignatureInvalid));
@@ -169,7 +170,7 @@ fn published_media_keys_are_compared_and_put_together() {
 }
 
 #[test]
-fn published_digests_of_rich_call_data_fit() {
+fn published_digests_of_rich_call_data_match() {
     let Some(file) = json("vectors/rcdi_vectors.json") else { return };
     let provider = Provider::new();
     for vector in file.as_array().unwrap() {
@@ -192,9 +193,9 @@ fn published_digests_of_rich_call_data_fit() {
     }
 }
 
-/// The administrator's roots, of production and for tests, can be pinned.
+/// The roots of the policy administrator, for production and for tests, can be trust anchors.
 #[test]
-fn the_administrators_roots_are_anchors() {
+fn the_roots_of_the_administrator_are_anchors() {
     for name in ["STI-PA_ROOT.pem", "STI-PA_STAGING_ROOT.pem"] {
         let Some(file) = path(&format!("vectors/sti-pa/{name}")) else { return };
         let anchors = TrustAnchors::from_pem(&std::fs::read(file).unwrap()).unwrap();

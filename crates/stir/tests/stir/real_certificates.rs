@@ -10,7 +10,7 @@ use crate::support::{URL, field, now, signed, snapshot, verify};
 use crate::vectors::entry;
 
 #[test]
-fn every_real_certificate_is_read_and_its_numbers_are_those_of_the_manifest() {
+fn real_certificates_have_the_tn_auth_lists_of_the_manifest() {
     let Some(manifest) = json_lines("testdata/stir/real_certs/certs.jsonl") else { return };
     let mut malformed = 0;
     for item in &manifest {
@@ -42,8 +42,9 @@ fn every_real_certificate_is_read_and_its_numbers_are_those_of_the_manifest() {
     assert_eq!((manifest.len(), malformed), (529, 2));
 }
 
-/// Every leaf whose chain is in the set leads to the top of that chain, critical policies or not. One root signs with
-/// P-521, which ring does not verify: there the certificate below it must be the anchor.
+/// Every leaf whose chain is in the set has a path to the top of that chain, with or without critical
+/// policies. One root signs with P-521, which ring does not support: there the certificate below the root
+/// must be the anchor.
 #[test]
 fn real_chains_lead_to_their_roots() {
     let Some(manifest) = json_lines("testdata/stir/real_certs/certs.jsonl") else { return };
@@ -84,9 +85,9 @@ fn a_real_bundle_is_a_chain() {
     assert!(leaf.not_before() < UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_790_000_000)));
 }
 
-/// Of a testbed: a leaf of P-256 right below a root of RSA, without a key usage.
+/// From a testbed: a P-256 leaf directly below an RSA root, without a key usage.
 #[test]
-fn a_leaf_that_an_rsa_root_signed_is_believed() {
+fn a_leaf_signed_by_an_rsa_root_is_trusted() {
     let read = |name: &str| text(&format!("testdata/stir/asterisk_testsuite/keys/{name}"));
     let (Some(leaf), Some(key)) = (read("SPAST1/SPAST1-cert.pem"), read("SPAST1/SPAST1-key.pem")) else {
         return;
@@ -115,7 +116,7 @@ fn every_profile_certificate_is_read() {
     assert_eq!(read, 75);
 }
 
-/// What each test certificate of the profile is found to break.
+/// The expected findings for each test certificate of the profile.
 fn profile_findings() -> Option<std::collections::BTreeMap<String, Vec<&'static str>>> {
     let folder = path("vectors/zlint-shaken-certs")?;
     let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
@@ -127,7 +128,7 @@ fn profile_findings() -> Option<std::collections::BTreeMap<String, Vec<&'static 
     Some(found.collect())
 }
 
-/// Each certificate that is named after a fault shows the finding that the table names for it.
+/// Each certificate that is named after a fault has the finding in the table.
 #[test]
 fn each_profile_fault_is_found() {
     let Some(found) = profile_findings() else { return };
@@ -142,9 +143,9 @@ fn each_profile_fault_is_found() {
     }
 }
 
-/// The lint has something to say about most certificates in use, and takes few for unusable.
+/// The lint has a finding for most certificates in use, and an error for only a few.
 #[test]
-fn real_certificates_break_the_profile_and_are_usable() {
+fn real_certificates_break_the_profile_but_are_usable() {
     let Some(manifest) = json_lines("testdata/stir/real_certs/certs.jsonl") else { return };
     let (mut errors, mut clean) = (0, 0);
     for item in &manifest {

@@ -1,4 +1,4 @@
-//! Published test material, read in place.
+//! Published test material, read from its original files.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::Value;
 
-/// The file or folder `name` of the shared material. None, with a word to say so, when it is not there.
+/// The file or folder `name` of the shared material. If it does not exist, prints a note and returns `None`.
 pub(crate) fn path(name: &str) -> Option<PathBuf> {
     let root = std::env::var("ATTESTA_SHARED").map_or_else(
         |_| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")),
@@ -17,7 +17,7 @@ pub(crate) fn path(name: &str) -> Option<PathBuf> {
         return Some(path);
     }
     assert!(std::env::var_os("ATTESTA_REQUIRE_SHARED").is_none(), "{} is not there", path.display());
-    // Not by a macro: what those print, a test that passes keeps to itself.
+    // Not with a macro: the test harness hides its output if the test passes.
     let _ = writeln!(std::io::stderr(), "skipped: {} is not there", path.display());
     None
 }
@@ -30,7 +30,7 @@ pub(crate) fn json(name: &str) -> Option<Value> {
     Some(serde_json::from_str(&text(name)?).unwrap())
 }
 
-/// The entries of a file with one JSON value in each line.
+/// The entries of a file with one JSON value per line.
 pub(crate) fn json_lines(name: &str) -> Option<Vec<Value>> {
     Some(text(name)?.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
 }

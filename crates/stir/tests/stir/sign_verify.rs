@@ -1,4 +1,4 @@
-//! What is signed here verifies here, and nothing else does.
+//! Signed tokens verify, and changed tokens do not.
 
 use attesta_stir::cert::Snapshot;
 use attesta_stir::{
@@ -29,7 +29,7 @@ fn a_signed_call_verifies() {
 }
 
 #[test]
-fn a_missing_certificate_is_wanted_once_and_then_unavailable() {
+fn a_missing_certificate_is_requested_then_unavailable() {
     let pki = Pki::new();
     let value = signed(&pki.signer().0);
     let fields = [field(&value), field(&value)];
@@ -59,7 +59,7 @@ fn cheap_checks_come_before_the_certificate() {
 }
 
 #[test]
-fn one_valid_field_is_enough_and_unsupported_types_are_passed_over() {
+fn one_valid_field_is_enough_and_unsupported_types_are_ignored() {
     let pki = Pki::new();
     let (signer, bundle) = pki.signer();
     let value = signed(&signer);
@@ -105,9 +105,10 @@ fn any_flipped_bit_of_the_token_is_refused() {
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
 
-    /// Whoever calls whom, at whatever attestation: what is signed verifies, and with one bit of it changed it does not.
+    /// For every caller, callee and attestation: a signed token verifies, and the token with one changed bit
+    /// does not.
     #[test]
-    fn what_is_signed_verifies(
+    fn signed_tokens_verify(
         caller in "[1-9][0-9]{6,14}",
         callees in proptest::collection::vec("[1-9][0-9]{2,14}", 1..5),
         level in 0..3_usize,
@@ -146,7 +147,7 @@ proptest::proptest! {
 }
 
 #[test]
-fn what_is_examined_needs_no_certificate() {
+fn examine_needs_no_certificate() {
     let (signer, _) = Pki::new().signer();
     let value = signed(&signer);
     let fields = [field(&value)];

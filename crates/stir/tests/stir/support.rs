@@ -1,4 +1,4 @@
-//! A throw-away STI hierarchy and a call to sign and verify with it.
+//! An STI hierarchy for tests, and a call to sign and verify with it.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ pub(crate) fn spc(code: &str) -> Vec<u8> {
     der
 }
 
-/// Parameters of a certificate that is valid a day around [`NOW`].
+/// The parameters of a certificate that is valid from one day before to one day after [`NOW`].
 pub(crate) fn params(name: &str) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CountryName, "US");
@@ -54,7 +54,7 @@ pub(crate) fn params(name: &str) -> CertificateParams {
     params
 }
 
-/// A number of 16 octets for each name.
+/// A serial number of 16 octets for each name.
 fn serial(name: &str) -> Vec<u8> {
     let mut serial = vec![1; 16];
     serial.iter_mut().skip(1).zip(name.bytes()).for_each(|(octet, own)| *octet = own);
@@ -76,7 +76,7 @@ pub(crate) fn leaf(name: &str, tn_auth_list: &[u8]) -> CertificateParams {
     params
 }
 
-/// A root, an intermediate below it, and the parameters with which the next leaf is made.
+/// A root, an intermediate below it, and the parameters for the next leaf.
 pub(crate) struct Pki {
     pub(crate) root_pem: String,
     pub(crate) intermediate: Issuer<'static, KeyPair>,
@@ -102,12 +102,12 @@ impl Pki {
         TrustAnchors::from_pem(self.root_pem.as_bytes()).unwrap()
     }
 
-    /// What the certificate URL of a leaf serves.
+    /// The content behind the certificate URL of a leaf.
     pub(crate) fn bundle(&self, leaf: &CertificateParams, key: &impl PublicKeyData) -> String {
         leaf.signed_by(key, &self.intermediate).unwrap().pem() + &self.intermediate_pem
     }
 
-    /// A signer with an ordinary leaf, and what its URL serves.
+    /// A signer with an ordinary leaf, and the content behind its URL.
     pub(crate) fn signer(&self) -> (Signer, String) {
         let key = KeyPair::generate().unwrap();
         let bundle = self.bundle(&leaf("SHAKEN 1234", &spc("1234")), &key);
@@ -135,7 +135,7 @@ pub(crate) fn signed(signer: &Signer) -> String {
     String::from_utf8(value).unwrap()
 }
 
-/// Cuts an Identity header field value as we write them.
+/// Splits an Identity header field value in the form that this crate writes.
 pub(crate) fn field(value: &str) -> IdentityField<'_> {
     let mut parts = value.split(';');
     let mut field = IdentityField { token: parts.next().unwrap().as_bytes(), ..IdentityField::default() };
@@ -154,7 +154,7 @@ pub(crate) fn token(value: &str) -> &str {
     value.split(';').next().unwrap()
 }
 
-/// A snapshot that knows what each URL serves.
+/// A snapshot with the content of each URL.
 pub(crate) fn snapshot(anchors: &TrustAnchors, served: &[(&str, &str)]) -> std::sync::Arc<Snapshot> {
     let mut cache = Cache::new(CacheConfig::default(), vec![anchors.clone()]);
     for (url, body) in served {

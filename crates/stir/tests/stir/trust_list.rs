@@ -55,7 +55,7 @@ fn a_list_names_the_authorities() {
 }
 
 #[test]
-fn lists_that_are_not_taken() {
+fn refused_trust_lists() {
     let administrator = Administrator::new();
     let root = Pki::new().root_pem;
     let good = payload(&[&root], 7, NOW + 10);

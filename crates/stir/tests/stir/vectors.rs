@@ -1,4 +1,4 @@
-//! Vectors that others published: Project Wycheproof, the RFCs, TNAuthLists.
+//! Published vectors: Project Wycheproof, the RFCs, TNAuthLists.
 
 use attesta_stir::cert::{ClaimConstraints, TnAuthList, TnEntry};
 use attesta_stir::{SigningKey, VerifyingKey};
@@ -24,7 +24,7 @@ fn wycheproof_agrees_on_every_signature() {
 }
 
 #[test]
-fn published_passports_verify_as_their_readme_says() {
+fn published_passports_verify_as_documented() {
     let Some(file) = json("vectors/passport_vectors.json") else { return };
     for vector in file.as_array().unwrap() {
         let key = VerifyingKey::from_point(&point(str(vector, "public_key_pem"))).unwrap();
@@ -62,7 +62,7 @@ fn the_es256_example_of_rfc_7515_verifies() {
 }
 
 #[test]
-fn tn_auth_lists_are_read_or_refused_as_marked() {
+fn published_tn_auth_lists_are_read_or_refused() {
     let Some(file) = json("vectors/tnauthlist_vectors.json") else { return };
     for vector in file.get("tnauthlist").and_then(Value::as_array).unwrap() {
         let read = TnAuthList::from_der(&hex(str(vector, "der")));

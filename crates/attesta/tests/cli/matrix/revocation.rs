@@ -87,16 +87,16 @@ pub(super) fn cases() -> Vec<Case> {
         listed("a list with a wrong signature", bundled(altered))
             .expect("Refused the signature of the revocation list is wrong"),
         listed("a list without its signer", pem::encode(&pem::Pem::new("X509 CRL", full.clone())))
-            .expect("Refused nobody who may sign revocation lists"),
+            .expect("Refused the signer of the revocation list has no path"),
         world
             .call("a list of an unknown authority")
             .file("--crl", bundled(full.clone()))
             .file("--crl-anchors", unknown.root_pem)
-            .expect("Refused nobody who may sign revocation lists"),
+            .expect("Refused the signer of the revocation list has no path"),
         world
             .call("a list below the wrong root")
             .file("--crl", bundled(full))
-            .expect("Refused nobody who may sign revocation lists"),
+            .expect("Refused the signer of the revocation list has no path"),
         listed("a delta list", bundled(delta)).expect("Refused a critical extension that is not understood"),
         listed("a list with an unknown critical extension", bundled(strange))
             .expect("Refused a critical extension that is not understood"),

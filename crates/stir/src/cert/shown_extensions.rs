@@ -1,8 +1,8 @@
-//! Critical extensions that webpki does not know and STIR does.
+//! Critical extensions that STIR handles and webpki does not know.
 //!
-//! Some deployed certificates mark certificatePolicies critical (and the profile could have it so for TNAuthList).
-//! Both are handled here, so RFC 5280 section 4.2 lets them pass; webpki refuses them. It is therefore shown a copy
-//! whose two flags are cleared, and each signature is checked over the octets that were really signed.
+//! Some deployed certificates mark certificatePolicies critical, and the profile could mark TNAuthList
+//! critical too. This crate handles both, so RFC 5280 section 4.2 allows them, but webpki refuses them.
+//! Therefore webpki sees a copy with both flags cleared. Each signature is checked over the original octets.
 //! docs/adr/0002-critical-certificate-policies.md has the reasoning.
 
 use std::ops::Range;
@@ -12,64 +12,64 @@ use der::{Decode, Header, Reader, SliceReader, Tag};
 use memchr::memmem;
 use rustls_pki_types::CertificateDer;
 
-use crate::cert::certificate::TN_AUTH_LIST;
+use crate::cert::oid::{CERTIFICATE_POLICIES, TN_AUTH_LIST};
 
-/// A certificate as webpki is to see it.
-pub(super) struct Shown<'a> {
+/// A certificate with the extensions as webpki sees them.
+pub(super) struct ShownExtensions<'a> {
     certificate: CertificateDer<'a>,
-    /// Where the to-be-signed part lies, and what really stands there; None when nothing was cleared.
+    /// The position of the to-be-signed part and its original octets. `None` if no flag was cleared.
     signed: Option<(Range<usize>, &'a [u8])>,
 }
 
-impl<'a> Shown<'a> {
-    /// Clears the flags of the extensions that are handled here. What is no certificate is passed on as it is: webpki
-    /// says what is wrong with it.
+impl<'a> ShownExtensions<'a> {
+    /// Clears the critical flags of the extensions that this crate handles. If the octets are not a
+    /// certificate, they stay as they are: webpki reports the error.
     pub(super) fn new(original: &'a CertificateDer<'_>) -> Self {
         let unchanged = Self { certificate: CertificateDer::from_slice(original), signed: None };
-        if !MARKED.iter().any(|mark| memmem::find(original, mark).is_some()) {
+        if !CRITICAL_EXTENSIONS.iter().any(|mark| memmem::find(original, mark).is_some()) {
             return unchanged;
         }
-        let Ok(found) = find(original) else { return unchanged };
-        let Some(signed) = original.get(found.signed.clone()) else { return unchanged };
-        if found.flags.is_empty() {
+        let Ok(positions) = find(original) else { return unchanged };
+        let Some(signed) = original.get(positions.signed.clone()) else { return unchanged };
+        if positions.flags.is_empty() {
             return unchanged;
         }
         let mut copy = original.to_vec();
-        for flag in found.flags {
+        for flag in positions.flags {
             if let Some(octet) = copy.get_mut(flag) {
                 *octet = FALSE;
             }
         }
-        Self { certificate: CertificateDer::from(copy), signed: Some((found.signed, signed)) }
+        Self { certificate: CertificateDer::from(copy), signed: Some((positions.signed, signed)) }
     }
 
-    /// The certificate to show.
+    /// The certificate for webpki.
     pub(super) fn certificate(&self) -> &CertificateDer<'a> {
         &self.certificate
     }
 
-    /// The octets that were really signed, if `shown` is the to-be-signed part of this certificate's copy.
+    /// The original octets, if `shown` is the to-be-signed part of this certificate's copy.
     pub(super) fn original(&self, shown: &[u8]) -> Option<&'a [u8]> {
         let (range, signed) = self.signed.as_ref()?;
         (self.certificate.get(range.clone()) == Some(shown)).then_some(*signed)
     }
 }
 
-const CERTIFICATE_POLICIES: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.32");
 const HANDLED: [ObjectIdentifier; 2] = [CERTIFICATE_POLICIES, TN_AUTH_LIST];
 const FALSE: u8 = 0;
 
-/// How DER begins an extension that is handled and critical. A certificate without these octets has none.
-const MARKED: [&[u8]; 2] =
+/// The first octets of a handled extension that is critical. A certificate without these octets has no such
+/// extension.
+const CRITICAL_EXTENSIONS: [&[u8]; 2] =
     [b"\x06\x03\x55\x1d\x20\x01\x01\xff", b"\x06\x08\x2b\x06\x01\x05\x05\x07\x01\x1a\x01\x01\xff"];
 
-/// Where the to-be-signed part lies, and the value octets of the critical flags to clear.
-struct Found {
+/// The positions of the to-be-signed part and of the value octets of the critical flags to clear.
+struct Positions {
     signed: Range<usize>,
     flags: Vec<usize>,
 }
 
-fn find(certificate: &[u8]) -> der::Result<Found> {
+fn find(certificate: &[u8]) -> der::Result<Positions> {
     let mut reader = SliceReader::new(certificate)?;
     reader.sequence(|certificate| {
         let start = offset(certificate)?;
@@ -78,11 +78,11 @@ fn find(certificate: &[u8]) -> der::Result<Found> {
         while !certificate.is_finished() {
             AnyRef::decode(certificate)?;
         }
-        Ok(Found { signed, flags })
+        Ok(Positions { signed, flags })
     })
 }
 
-/// Passes over the fields of the body; the extensions are in `[3]` (RFC 5280 section 4.1).
+/// Skips the fields of the body up to the extensions in `[3]` (RFC 5280 section 4.1).
 fn find_in_body(body: &mut SliceReader<'_>) -> der::Result<Vec<usize>> {
     let mut flags = Vec::new();
     while !body.is_finished() {
@@ -101,7 +101,7 @@ fn find_in_body(body: &mut SliceReader<'_>) -> der::Result<Vec<usize>> {
     Ok(flags)
 }
 
-/// The place of the flag if this extension is critical and handled here.
+/// The position of the flag, if this extension is critical and handled here.
 fn flag_of(extension: &mut SliceReader<'_>) -> der::Result<Option<usize>> {
     let handled = HANDLED.contains(&ObjectIdentifier::decode(extension)?);
     let critical = Tag::peek(extension)? == Tag::Boolean && bool::decode(extension)?;

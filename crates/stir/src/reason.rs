@@ -1,15 +1,15 @@
-//! Why a verification ended as it did, and what each reason means to SIP: the one table.
+//! The reasons of a verification result, with the SIP response and the verstat of each: the only such table.
 
 use std::fmt;
 
-/// What a caller number's verification is reported as (3GPP TS 24.229 section 7.2A.20).
+/// The reported result for the caller number (3GPP TS 24.229 section 7.2A.20).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verstat {
-    /// The number was vouched for.
+    /// A valid PASSporT attests the number.
     TnValidationPassed,
-    /// Somebody claimed to vouch for it, and that was wrong.
+    /// A PASSporT for the number was refused.
     TnValidationFailed,
-    /// Nothing could be judged.
+    /// There was nothing to decide from.
     NoTnValidation,
 }
 
@@ -30,20 +30,20 @@ impl fmt::Display for Verstat {
     }
 }
 
-/// Which reasons become `TN-Validation-Failed`.
+/// Which reasons are reported as `TN-Validation-Failed`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum VerstatProfile {
-    /// Every Identity that was judged and found wanting (3GPP TS 24.229).
+    /// Every Identity that was checked and refused (3GPP TS 24.229).
     #[default]
     Ts24229,
-    /// A signature that is wrong or an authority that is not trusted; all else is `No-TN-Validation`
+    /// Only a wrong signature or an untrusted authority. All other reasons are `No-TN-Validation`
     /// (ATIS-1000082).
     Atis1000082,
 }
 
 /// A final response of RFC 8224 section 6.2.2.
 #[derive(Clone, Copy)]
-enum Code {
+enum Response {
     StaleDate,
     UseIdentity,
     UseSupportedFormat,
@@ -53,7 +53,7 @@ enum Code {
     InvalidPassport,
 }
 
-impl Code {
+impl Response {
     fn status(self) -> (u16, &'static str) {
         match self {
             Self::StaleDate => (403, "Stale Date"),
@@ -67,14 +67,14 @@ impl Code {
     }
 }
 
-/// How far a reason speaks against the caller.
+/// How strongly a reason speaks against the caller.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Weight {
-    /// Nothing could be judged.
+    /// There was nothing to decide from.
     Unjudged,
-    /// It was judged and found wanting.
+    /// The Identity was checked and refused.
     Judged,
-    /// The signature or the authority behind it is wrong.
+    /// The signature, or the authority of the certificate, is wrong.
     Forged,
 }
 
@@ -98,16 +98,16 @@ macro_rules! reasons {
                 }
             }
 
-            /// What is wrong, in a sentence.
+            /// The reason in one sentence.
             pub fn explanation(self) -> &'static str {
                 match self {
                     $(Self::$variant => concat!($($doc),+).trim_ascii(),)+
                 }
             }
 
-            fn row(self) -> (Code, Weight) {
+            fn row(self) -> (Response, Weight) {
                 match self {
-                    $(Self::$variant => (Code::$code, Weight::$weight),)+
+                    $(Self::$variant => (Response::$code, Weight::$weight),)+
                 }
             }
         }
@@ -117,11 +117,11 @@ macro_rules! reasons {
 reasons! {
     /// The request has no Identity header field.
     NoIdentity = "no-identity", UseIdentity, Unjudged;
-    /// No Identity header field is of a supported type.
+    /// No Identity header field has a supported PASSporT type.
     UnsupportedPpt = "unsupported-ppt", UseSupportedFormat, Unjudged;
     /// The caller has no number to compare with `orig`.
     NoNumber = "no-number", InvalidIdentity, Unjudged;
-    /// There are more Identity header fields than are looked at.
+    /// The request has more Identity header fields than the limit of eight.
     TooManyIdentities = "too-many-identities", InvalidIdentity, Unjudged;
 
     /// The token is not three base64url parts.
@@ -130,15 +130,15 @@ reasons! {
     TokenTooLong = "token-too-long", InvalidIdentity, Judged;
     /// A part of the token is standard base64, not base64url.
     Base64Standard = "base64-standard", InvalidIdentity, Judged;
-    /// A part of the token carries base64 padding.
+    /// A part of the token has base64 padding.
     Base64Padding = "base64-padding", InvalidIdentity, Judged;
     /// A part of the token is not base64.
     Base64Malformed = "base64-malformed", InvalidIdentity, Judged;
     /// The signature is not 64 octets.
     SignatureMalformed = "signature-malformed", InvalidIdentity, Judged;
-    /// The compact form is used where only the full form may be.
+    /// The compact form is used where only the full form is allowed.
     CompactForm = "compact-form", InvalidIdentity, Judged;
-    /// The compact form is used, and the request has no Date that `iat` could be taken from.
+    /// The compact form is used, and the request has no Date for `iat`.
     DateMissing = "date-missing", InvalidIdentity, Judged;
     /// The header of the token is not a JSON object.
     HeaderMalformed = "header-malformed", InvalidIdentity, Judged;
@@ -146,7 +146,7 @@ reasons! {
     PayloadMalformed = "payload-malformed", InvalidIdentity, Judged;
     /// A JSON object names a member twice.
     DuplicateMember = "duplicate-member", InvalidIdentity, Judged;
-    /// The JSON nests deeper, or is wider, than a PASSporT needs.
+    /// The JSON has more levels or more members than a PASSporT needs.
     JsonLimit = "json-limit", InvalidIdentity, Judged;
 
     /// The header of the token has no `alg`.
@@ -157,14 +157,14 @@ reasons! {
     TypMissing = "typ-missing", BadInfo, Judged;
     /// `typ` is not `passport`.
     TypInvalid = "typ-invalid", UnsupportedCredential, Judged;
-    /// The header of the token demands an extension that is not understood.
+    /// The header of the token requires an unknown extension.
     CritUnsupported = "crit-unsupported", UnsupportedCredential, Judged;
-    /// The `ppt` of the field is not that of the token.
+    /// The `ppt` of the field differs from the `ppt` of the token.
     PptMismatch = "ppt-mismatch", InvalidIdentity, Judged;
 
     /// The field has no `info`.
     InfoMissing = "info-missing", BadInfo, Judged;
-    /// The certificate URL is no URL.
+    /// The certificate URL is not a URL.
     InfoMalformed = "info-malformed", BadInfo, Judged;
     /// The certificate URL is not `https`.
     InfoNotHttps = "info-not-https", BadInfo, Judged;
@@ -174,67 +174,68 @@ reasons! {
     InfoForbiddenPort = "info-forbidden-port", BadInfo, Judged;
     /// The header of the token has no `x5u`.
     X5uMissing = "x5u-missing", BadInfo, Judged;
-    /// `x5u` is not `info`.
+    /// `x5u` differs from `info`.
     X5uMismatch = "x5u-mismatch", BadInfo, Judged;
 
     /// There is no `attest`.
     AttestMissing = "attest-missing", InvalidPassport, Judged;
-    /// `attest` is none of A, B and C.
+    /// `attest` is not A, B or C.
     AttestInvalid = "attest-invalid", InvalidPassport, Judged;
     /// There is no `dest`.
     DestMissing = "dest-missing", InvalidPassport, Judged;
-    /// `dest` is no object of arrays of strings.
+    /// `dest` is not an object of arrays of strings.
     DestInvalid = "dest-invalid", InvalidPassport, Judged;
     /// There is no `iat`.
     IatMissing = "iat-missing", InvalidPassport, Judged;
-    /// `iat` is no whole number.
+    /// `iat` is not a whole number.
     IatInvalid = "iat-invalid", InvalidPassport, Judged;
     /// There is no `orig`.
     OrigMissing = "orig-missing", InvalidPassport, Judged;
-    /// `orig` is no object with one identity.
+    /// `orig` is not an object with one identity.
     OrigInvalid = "orig-invalid", InvalidPassport, Judged;
     /// There is no `origid`.
     OrigidMissing = "origid-missing", InvalidPassport, Judged;
-    /// `origid` is no UUID.
+    /// `origid` is not a UUID.
     OrigidInvalid = "origid-invalid", InvalidPassport, Judged;
 
     /// There is no `div`.
     DivMissing = "div-missing", InvalidPassport, Judged;
-    /// `div` is no object with one identity.
+    /// `div` is not an object with one identity.
     DivInvalid = "div-invalid", InvalidPassport, Judged;
-    /// A `div` PASSporT has an `opt`, which belongs to `div-o`.
+    /// A `div` PASSporT has an `opt`, which only `div-o` may have.
     DivWithOpt = "div-with-opt", InvalidPassport, Judged;
-    /// The PASSporT inside a `div-o` is not in full form, or is nested deeper than four.
+    /// The PASSporT inside a `div-o` is not in full form, or more than four are nested.
     NestedMalformed = "nested-malformed", InvalidPassport, Judged;
-    /// The PASSporT inside a `div-o` has another `orig`, or its `dest` does not name whom the call was diverted from.
+    /// The PASSporT inside a `div-o` has another `orig`, or its `dest` does not contain the `div` of the
+    /// outer PASSporT.
     NestedMismatch = "nested-mismatch", InvalidIdentity, Judged;
-    /// A claim that the type adds is missing or not of its type.
+    /// A claim of the PASSporT type is missing or malformed.
     ExtensionInvalid = "extension-invalid", InvalidPassport, Judged;
-    /// `rcdi` does not fit the rich call data.
+    /// `rcdi` is not the digest of the rich call data.
     RcdiMismatch = "rcdi-mismatch", InvalidIdentity, Judged;
-    /// `rph` does not allow the resource priority of the request, or `sph` is not its priority.
+    /// `rph` does not allow the resource priority of the request, or `sph` differs from its priority.
     PriorityMismatch = "priority-mismatch", InvalidIdentity, Judged;
     /// `msgi` is not the digest of the message.
     MsgiMismatch = "msgi-mismatch", InvalidIdentity, Judged;
-    /// `mky` does not list the fingerprints of the session description.
+    /// `mky` differs from the fingerprints of the session description.
     MkyMismatch = "mky-mismatch", InvalidIdentity, Judged;
 
     /// `orig` is not the caller.
     OrigMismatch = "orig-mismatch", InvalidIdentity, Judged;
     /// `dest` does not name the callee.
     DestMismatch = "dest-mismatch", InvalidIdentity, Judged;
-    /// The diversions do not lead from the original PASSporT to where the request goes.
+    /// The diversions do not lead from the original PASSporT to the target of the request.
     DivChainIncomplete = "div-chain-incomplete", InvalidIdentity, Judged;
     /// `iat` is older than the policy allows.
     IatStale = "iat-stale", StaleDate, Judged;
-    /// `iat` lies further ahead than the policy allows.
+    /// `iat` is further in the future than the policy allows.
     IatInFuture = "iat-in-future", StaleDate, Judged;
     /// Date and `iat` are older than the policy allows.
     DateStale = "date-stale", StaleDate, Judged;
 
-    /// The certificate is not at hand.
+    /// The certificate is not available.
     CertificateUnavailable = "certificate-unavailable", BadInfo, Unjudged;
-    /// What the certificate URL served is no certificate chain.
+    /// The content behind the certificate URL is not a certificate chain.
     CertificateUnparsable = "certificate-unparsable", BadInfo, Unjudged;
     /// A certificate of the chain is malformed or not of version 3.
     CertificateMalformed = "certificate-malformed", UnsupportedCredential, Judged;
@@ -244,7 +245,7 @@ reasons! {
     ChainSignatureInvalid = "chain-signature-invalid", UnsupportedCredential, Forged;
     /// A certificate is signed with an unsupported algorithm.
     ChainAlgorithmUnsupported = "chain-algorithm-unsupported", UnsupportedCredential, Judged;
-    /// A certificate has a critical extension that is not understood.
+    /// A certificate has an unknown critical extension.
     CriticalExtension = "critical-extension", UnsupportedCredential, Judged;
     /// The signing certificate is a certification authority.
     LeafIsAuthority = "leaf-is-authority", UnsupportedCredential, Judged;
@@ -258,11 +259,11 @@ reasons! {
     CertificateNotYetValid = "certificate-not-yet-valid", UnsupportedCredential, Judged;
     /// A certificate of the chain is revoked.
     CertificateRevoked = "certificate-revoked", UnsupportedCredential, Judged;
-    /// The revocation lists are out of date, and the policy insists on them.
+    /// The revocation lists are out of date, and the policy requires fresh lists.
     RevocationUnknown = "revocation-unknown", UnsupportedCredential, Judged;
-    /// The certificate's key is not of P-256.
+    /// The certificate's key is not a P-256 key.
     KeyUnsupported = "key-unsupported", UnsupportedCredential, Judged;
-    /// The certificate's key may not be used for signatures.
+    /// The certificate's key usage does not allow signatures.
     KeyUsage = "key-usage", UnsupportedCredential, Judged;
     /// The certificate has no TNAuthList.
     TnAuthListMissing = "tn-auth-list-missing", UnsupportedCredential, Judged;
@@ -270,18 +271,18 @@ reasons! {
     TnAuthListMalformed = "tn-auth-list-malformed", UnsupportedCredential, Judged;
     /// The certificate's claim constraints are malformed.
     ConstraintsMalformed = "constraints-malformed", UnsupportedCredential, Judged;
-    /// The claims break the certificate's claim constraints.
+    /// The claims violate the certificate's claim constraints.
     ConstraintsViolated = "constraints-violated", InvalidIdentity, Judged;
-    /// The certificate names numbers, and the one it vouches for is not among them.
+    /// The certificate names numbers, but not the identity in `orig`, or in `div` for a diversion.
     NumberNotCovered = "number-not-covered", UnsupportedCredential, Judged;
-    /// The certificate names no service provider, and a `shaken` PASSporT is signed by one.
+    /// A `shaken` PASSporT is signed with a certificate that names no service provider.
     ProviderMissing = "provider-missing", UnsupportedCredential, Judged;
-    /// The signature is not that of the certificate's key over the token.
+    /// The certificate's key did not make the signature of the token.
     SignatureInvalid = "signature-invalid", InvalidIdentity, Forged;
 }
 
 impl Reason {
-    /// The status of the response that rejects a request for this reason: 403, 428, 436, 437 or 438.
+    /// The SIP status that rejects a request for this reason: 403, 428, 436, 437 or 438.
     pub fn code(self) -> u16 {
         self.row().0.status().0
     }
@@ -291,7 +292,7 @@ impl Reason {
         self.row().0.status().1
     }
 
-    /// What the caller number's verification is reported as.
+    /// The reported result for the caller number.
     pub fn verstat(self, profile: VerstatProfile) -> Verstat {
         let failed = match (self.row().1, profile) {
             (Weight::Unjudged, _) => false,
@@ -328,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn the_profiles_differ_where_nothing_was_forged() {
+    fn the_profiles_differ_if_nothing_was_forged() {
         for (reason, ts24229, atis) in [
             (Reason::NoIdentity, Verstat::NoTnValidation, Verstat::NoTnValidation),
             (Reason::CertificateUnavailable, Verstat::NoTnValidation, Verstat::NoTnValidation),

@@ -1,0 +1,20 @@
+//! The names of certificates in revocation lists (RFC 5280 section 5.3).
+
+/// The name of a certificate in a revocation list: issuer and serial number. Issuers are compared by RFC 5280
+/// section 7.1, as far as it concerns case and white space. The serial number has no leading zeros.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct CertificateName {
+    pub(super) issuer: Box<str>,
+    pub(super) serial: Box<[u8]>,
+}
+
+impl CertificateName {
+    pub(super) fn new(issuer: &str, serial: &[u8]) -> Self {
+        let digits = serial.iter().skip_while(|octet| **octet == 0).copied();
+        Self { issuer: folded(issuer), serial: digits.collect() }
+    }
+}
+
+pub(super) fn folded(name: &str) -> Box<str> {
+    name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase().into()
+}
