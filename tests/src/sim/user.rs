@@ -179,7 +179,7 @@ impl User {
             call.hung_up |= *method == Method::Bye;
             return request;
         }
-        assert!(*method != Method::Bye, "the test ends a call that is there");
+        assert!(*method != Method::Bye || place == Place::Outside, "the test ends a call that is there");
         Call::opening(method.clone(), &self.own_uri, &self.peer_uri, &contact, &mut self.ids)
     }
 

@@ -173,7 +173,7 @@ fn a_target_is_left_alone_for_the_time_of_its_retry_after() {
 
 /// RFC 3261 section 21.5.4: the caller is told when to come again.
 #[test]
-fn all_targets_ask_to_be_left_alone_and_the_caller_gets_retry_after() {
+fn all_targets_ask_for_rest_and_the_caller_gets_retry_after() {
     let stage = TwoTargets::new();
     stage.alice.sends(INVITE);
     for target in [&stage.bob, &stage.carol] {

@@ -229,6 +229,19 @@ fn a_silent_peer_ends_the_call_on_both_sides() {
     assert_snapshot!(stage.net.ladder());
 }
 
+/// RFC 3261 section 12.2.1.2: an INVITE, too, may stay without any response.
+#[test]
+fn a_re_invite_that_nobody_answers_ends_the_call_on_both_sides() {
+    let stage = Stage::new();
+    stage.talk();
+    stage.net.silences(stage.bob.address());
+    stage.alice.sends(INVITE.offering(OFFER));
+    stage.alice.gets(408);
+    stage.net.accepts(stage.bob.address());
+    stage.both_are_hung_up();
+    assert_snapshot!(stage.net.ladder());
+}
+
 #[test]
 fn an_info_that_is_lost_twice_arrives_once() {
     let stage = Stage::new();

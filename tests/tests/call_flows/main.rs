@@ -4,8 +4,15 @@
 
 mod cancel;
 mod common;
+mod endings;
 mod failover;
 mod forks;
+mod headers;
 mod in_dialog;
+mod messages;
 mod offers;
+mod refusals;
 mod reliable;
+mod set_up;
+mod shutdown;
+mod transports;

@@ -42,7 +42,7 @@ fn a_re_invite_of_the_callee_crosses_with_offer_and_answer() {
 
 /// RFC 3261 section 13.2.1: the offer is in the 200, the answer in the ACK.
 #[test]
-fn a_call_without_offer_gets_one_in_the_200_and_answers_in_the_ack() {
+fn an_offer_in_the_200_is_answered_in_the_ack() {
     let stage = Stage::new();
     stage.alice.acknowledges_nothing();
     stage.alice.sends(INVITE.without_body());

@@ -1,7 +1,7 @@
 //! Reliable provisional responses, early media and early UPDATE: RFC 3262, RFC 3311, RFC 3960.
 
 use attesta_sip::Name;
-use attesta_tests::sim::{ACK, INVITE, PRACK, UPDATE, Wording};
+use attesta_tests::sim::{ACK, INVITE, PRACK, T1, UPDATE, Wording};
 use insta::assert_snapshot;
 
 use crate::common::{ANSWER, HELD, HOLD, OFFER, Stage, answered, answered_body, heard, heard_body};
@@ -81,7 +81,7 @@ fn a_reliable_response_is_repeated_until_its_prack() {
     stage.net.spare_next();
     stage.net.lose_next();
     stage.bob.sends(183.reliably(1));
-    stage.net.run_for(attesta_tests::sim::T1);
+    stage.net.run_for(T1);
     stage.bob.sends(183.reliably(1));
     stage.alice.gets(183);
     stage.is_acknowledged();
