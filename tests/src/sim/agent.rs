@@ -8,9 +8,10 @@ use std::time::Duration;
 use attesta_sip::{Request, Response};
 use attesta_transaction::{Config, Counters, Transport};
 
-use super::message::{ACK, Heard, Said};
+use super::message::{ACK, Heard};
 use super::network::Network;
 use super::user::User;
+use super::wording::Outgoing;
 
 /// A handle to a scripted user agent. Its clones are the same agent.
 #[derive(Clone)]
@@ -66,10 +67,12 @@ impl Agent {
 
     /// Sends a request, or answers the last request that waits for an answer.
     ///
-    /// An INVITE starts a call, BYE ends it, CANCEL gives up its INVITE; other requests stand alone. A 2xx to an INVITE is
-    /// repeated until its ACK; a 2xx that arrives is acknowledged (RFC 3261 sections 13.3.1.4 and 13.2.2.4).
-    pub fn sends(&self, said: impl Into<Said>) {
-        self.user.borrow_mut().say(self.net.now(), &said.into());
+    /// An INVITE starts a call, BYE ends it, CANCEL gives up its INVITE. While the agent has a call, or an early dialog, other
+    /// requests belong to it; a further INVITE is a re-INVITE. A PRACK acknowledges the reliable provisional response that
+    /// came last. A 2xx to an INVITE is repeated until its ACK; a 2xx that arrives is acknowledged (RFC 3261 sections 13.3.1.4
+    /// and 13.2.2.4), by the test's own ACK if the agent [acknowledges nothing](Self::acknowledges_nothing).
+    pub fn sends(&self, message: impl Into<Outgoing>) {
+        self.user.borrow_mut().say(self.net.now(), &message.into());
         self.net.wakes(self.address);
     }
 

@@ -1,11 +1,10 @@
 //! What a scripted user knows of a call: enough of RFC 3261 section 12 to send requests within it.
 
-use std::net::SocketAddr;
-
 use attesta_sip::{CSeq, From, Headers, Method, Name, NameAddr, Request, Response, Status, To};
 use attesta_transaction::IdGenerator;
 
 /// One dialog, seen from one side.
+#[derive(Clone)]
 pub(super) struct Call {
     call_id: Vec<u8>,
     /// Our address with our tag, as it stands in the From of our requests.
@@ -15,6 +14,8 @@ pub(super) struct Call {
     /// The other's Contact.
     target: Vec<u8>,
     cseq: u32,
+    /// Whether our BYE has been sent.
+    pub(super) hung_up: bool,
 }
 
 impl Call {
@@ -23,7 +24,7 @@ impl Call {
         method: Method,
         own_uri: &str,
         peer_uri: &str,
-        address: SocketAddr,
+        contact: &str,
         ids: &mut IdGenerator,
     ) -> Request {
         let mut request = Request::new(method.clone(), peer_uri.to_owned());
@@ -33,7 +34,7 @@ impl Call {
         headers.push(Name::To, format!("<{peer_uri}>"));
         headers.push(Name::CallId, ids.call_id().to_string());
         headers.push(Name::CSeq, format!("1 {method}"));
-        headers.push(Name::Contact, format!("<sip:{address}>"));
+        headers.push(Name::Contact, contact);
         if method == Method::Invite {
             headers.push(Name::ContentType, "application/sdp");
             request.set_body(SDP);
@@ -55,11 +56,12 @@ impl Call {
             remote: text(headers, Name::From),
             target,
             cseq: 0,
+            hung_up: false,
         }
     }
 
-    /// The call as its caller sees it, when a 2xx has come.
-    pub(super) fn confirmed(invite: &Request, response: &Response) -> Self {
+    /// The dialog as its caller sees it, when a provisional response with a tag or a 2xx has come.
+    pub(super) fn calling(invite: &Request, response: &Response) -> Self {
         let headers = response.headers();
         Self {
             call_id: text(headers, Name::CallId),
@@ -67,31 +69,52 @@ impl Call {
             remote: text(headers, Name::To),
             target: contact(headers).unwrap_or_else(|| invite.uri().to_vec()),
             cseq: number(invite.headers()),
+            hung_up: false,
         }
     }
 
-    /// A request within the call.
-    pub(super) fn request(&mut self, method: Method) -> Request {
+    /// A request within the call; a target refresh carries a Contact (RFC 3261 section 12.2), a re-INVITE an offer.
+    pub(super) fn request(&mut self, method: Method, contact: &str) -> Request {
         self.cseq += 1;
-        self.build(method)
+        let mut request = self.build(method.clone(), self.cseq);
+        if refreshes(&method) {
+            request.headers_mut().push(Name::Contact, contact);
+        }
+        if method == Method::Invite {
+            request.headers_mut().push(Name::ContentType, "application/sdp");
+            request.set_body(SDP);
+        }
+        request
     }
 
-    /// The ACK of the 2xx (RFC 3261 section 13.2.2.4).
-    pub(super) fn ack(&self) -> Request {
-        self.build(Method::Ack)
+    /// The ACK of the 2xx to an INVITE (RFC 3261 section 13.2.2.4); it carries the answer if the 2xx had to offer.
+    pub(super) fn ack(&self, invite: &Request) -> Request {
+        let mut request = self.build(Method::Ack, number(invite.headers()));
+        if invite.body().is_empty() {
+            request.headers_mut().push(Name::ContentType, "application/sdp");
+            request.set_body(SDP);
+        }
+        request
+    }
+
+    /// Takes the Contact of a target refresh, or of its 2xx, as the remote target (RFC 3261 section 12.2).
+    pub(super) fn follows(&mut self, method: &Method, headers: &Headers) {
+        if let Some(contact) = contact(headers).filter(|_| refreshes(method)) {
+            self.target = contact;
+        }
     }
 
     /// A response; one that opens a dialog carries a Contact, and a 2xx to an INVITE an answer.
-    pub(super) fn response(request: &Request, status: Status, tag: &[u8], address: SocketAddr) -> Response {
+    pub(super) fn response(request: &Request, status: Status, tag: &[u8], contact: &str) -> Response {
         let mut response = Response::to_request(request, status);
         let headers = response.headers_mut();
         let to = text(headers, Name::To);
         if status != Status::TRYING && To::parse(&to).is_ok_and(|to| to.tag().is_none()) {
             headers.set(Name::To, [&to, b";tag=".as_slice(), tag].concat());
         }
-        if *request.method() == Method::Invite && !matches!(status.class(), 3..=6) {
-            headers.push(Name::Contact, format!("<sip:{address}>"));
-            if status.is_success() {
+        if refreshes(request.method()) && !matches!(status.class(), 3..=6) {
+            headers.push(Name::Contact, contact);
+            if *request.method() == Method::Invite && status.is_success() {
                 headers.push(Name::ContentType, "application/sdp");
                 response.set_body(SDP);
             }
@@ -103,21 +126,39 @@ impl Call {
         From::parse(&self.local).ok().and_then(|from| from.tag()).unwrap_or_default().to_vec()
     }
 
-    pub(super) fn remote_tag(response: &Response) -> Vec<u8> {
-        let to = text(response.headers(), Name::To);
+    /// The callee's dialog is that of this tag.
+    pub(super) fn is_tagged(&mut self, tag: &[u8]) {
+        let own = self.local_tag();
+        self.local.truncate(self.local.len() - own.len());
+        self.local.extend_from_slice(tag);
+    }
+
+    /// Whether it is the dialog of this To tag, as its caller sees it.
+    pub(super) fn leads_to(&self, tag: &[u8]) -> bool {
+        To::parse(&self.remote).ok().and_then(|to| to.tag()).unwrap_or_default() == tag
+    }
+
+    /// The To tag of a message.
+    pub(super) fn to_tag(headers: &Headers) -> Vec<u8> {
+        let to = text(headers, Name::To);
         To::parse(&to).ok().and_then(|to| to.tag()).unwrap_or_default().to_vec()
     }
 
-    fn build(&self, method: Method) -> Request {
+    fn build(&self, method: Method, cseq: u32) -> Request {
         let mut request = Request::new(method.clone(), self.target.clone());
         let headers = request.headers_mut();
         headers.push(Name::MaxForwards, "70");
         headers.push(Name::From, &self.local);
         headers.push(Name::To, &self.remote);
         headers.push(Name::CallId, &self.call_id);
-        headers.push(Name::CSeq, format!("{} {method}", self.cseq));
+        headers.push(Name::CSeq, format!("{cseq} {method}"));
         request
     }
+}
+
+/// Whether a request may move the remote target.
+fn refreshes(method: &Method) -> bool {
+    matches!(method, Method::Invite | Method::Update | Method::Refer | Method::Subscribe | Method::Notify)
 }
 
 fn text(headers: &Headers, name: Name) -> Vec<u8> {

@@ -25,6 +25,7 @@ pub const EPOCH: u64 = 1_800_000_000;
 /// A handle to an edge.
 #[derive(Clone)]
 pub struct Edge {
+    net: Network,
     board: Rc<RefCell<Board>>,
     address: SocketAddr,
 }
@@ -35,7 +36,7 @@ impl Edge {
     pub fn new(net: &Network, name: &str, address: SocketAddr, config: Config) -> Self {
         let board = Rc::new(RefCell::new(Board::new(net.now(), net.seed(), address, config)));
         net.seat(name, address, Rc::clone(&board) as Rc<RefCell<_>>);
-        Self { board, address }
+        Self { net: net.clone(), board, address }
     }
 
     /// Where the edge sits.
@@ -47,6 +48,26 @@ impl Edge {
     /// What a fetched certificate leads to, and how long the fetch takes; without this, no fetch ever ends.
     pub fn fetches(&self, snapshot: Arc<Snapshot>, within: Duration) {
         self.board.borrow_mut().certificates = Some((snapshot, within));
+    }
+
+    /// Connections to this address are taken: what is too large for a datagram goes there by TCP.
+    pub fn connects_to(&self, address: SocketAddr) {
+        self.board.borrow_mut().connects_to.push(address);
+    }
+
+    /// The edge begins no calls any more.
+    pub fn drains(&self) {
+        self.is_told(Input::Drain);
+    }
+
+    /// The edge ends all its calls.
+    pub fn hangs_up(&self) {
+        self.is_told(Input::HangUp);
+    }
+
+    fn is_told(&self, input: Input) {
+        self.board.borrow_mut().input(self.net.now(), input);
+        self.net.wakes(self.address);
     }
 
     /// What the edge counted.
@@ -65,6 +86,7 @@ struct Board {
     starts: u64,
     start: Instant,
     certificates: Option<(Arc<Snapshot>, Duration)>,
+    connects_to: Vec<SocketAddr>,
     /// Answers of the shell that are on their way.
     answers: BTreeMap<(Instant, u64), Input>,
     serial: u64,
@@ -85,6 +107,7 @@ impl Board {
             starts: 0,
             start,
             certificates: None,
+            connects_to: Vec::new(),
             answers: BTreeMap::new(),
             serial: 0,
             deadline: None,
@@ -150,9 +173,10 @@ impl Node for Board {
                         return Effect::Note(note);
                     }
                 }
-                // A simulated network has datagrams only.
-                Output::Reach { token, .. } => {
-                    self.input(now, Input::Reached { token, result: Err(Unreachable::Refused) });
+                Output::Reach { token, flow } => {
+                    let is_open = self.connects_to.contains(&flow.remote);
+                    let result = if is_open { Ok(()) } else { Err(Unreachable::Refused) };
+                    self.input(now, Input::Reached { token, result });
                 }
                 // Only an outside signer and a policy that answers later ask these.
                 Output::Sign { .. } | Output::Decide { .. } => {}

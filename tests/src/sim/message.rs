@@ -44,6 +44,22 @@ pub const CANCEL: Said = Said::Request(Method::Cancel);
 pub const OPTIONS: Said = Said::Request(Method::Options);
 /// A MESSAGE.
 pub const MESSAGE: Said = Said::Request(Method::Message);
+/// A PRACK.
+pub const PRACK: Said = Said::Request(Method::Prack);
+/// An UPDATE.
+pub const UPDATE: Said = Said::Request(Method::Update);
+/// An INFO.
+pub const INFO: Said = Said::Request(Method::Info);
+/// A NOTIFY.
+pub const NOTIFY: Said = Said::Request(Method::Notify);
+/// A REFER.
+pub const REFER: Said = Said::Request(Method::Refer);
+/// A SUBSCRIBE.
+pub const SUBSCRIBE: Said = Said::Request(Method::Subscribe);
+/// A REGISTER.
+pub const REGISTER: Said = Said::Request(Method::Register);
+/// A PUBLISH.
+pub const PUBLISH: Said = Said::Request(Method::Publish);
 /// The end of the wait for a message.
 pub const TIMEOUT: Heard = Heard::Timeout;
 /// The news that a message was not delivered.
@@ -84,6 +100,16 @@ impl fmt::Display for Heard {
             Self::Unreachable => f.write_str("that it is unreachable"),
         }
     }
+}
+
+/// A request of a method that no RFC names.
+///
+/// # Panics
+///
+/// If the name is not a token.
+#[must_use]
+pub fn method(name: &str) -> Said {
+    Said::Request(Method::parse(name.as_bytes()).expect("a method name is a token"))
 }
 
 /// What a ladder writes on the arrow of a datagram: `INVITE`, `200 INVITE`.

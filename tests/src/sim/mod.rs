@@ -33,15 +33,20 @@ mod probe;
 mod sti;
 mod stream;
 mod user;
+mod wording;
 mod world;
 
 pub use agent::Agent;
 pub use edge::{EPOCH, Edge};
-pub use message::{ACK, BYE, CANCEL, Heard, INVITE, MESSAGE, OPTIONS, Said, TIMEOUT, UNREACHABLE};
+pub use message::{
+    ACK, BYE, CANCEL, Heard, INFO, INVITE, MESSAGE, NOTIFY, OPTIONS, PRACK, PUBLISH, REFER, REGISTER,
+    SUBSCRIBE, Said, TIMEOUT, UNREACHABLE, UPDATE, method,
+};
 pub use network::{LONGEST, Network, pair, seeds};
 pub use node::{Effect, Node};
 pub use probe::Probe;
 pub use sti::Sti;
+pub use wording::{Outgoing, Wording};
 pub use world::{Conditions, LATENCY, Traffic};
 
 use std::time::Duration;

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use attesta_sip::{Method, Request, Response, Status};
+use attesta_sip::{CSeq, Method, Name, Request, Response, Status};
 use attesta_transaction::{
     ClientId, Config, Endpoint, Event, Failure, Flow, IdGenerator, Input, Output, Seed, SentBy, ServerId,
     Transmit, Transport, WorkerPlace,
@@ -15,6 +15,7 @@ use super::T1;
 use super::call::Call;
 use super::message::{CANCEL, Heard, Said};
 use super::node::{Effect, Node};
+use super::wording::{Outgoing, Place};
 
 /// An agent's state.
 pub(super) struct User {
@@ -44,10 +45,24 @@ pub(super) struct User {
     servers: BTreeSet<ServerId>,
     /// The INVITE that was sent last.
     invite: Option<(ClientId, Request)>,
+    /// The call, or the early dialog in which something was said last.
     call: Option<Call>,
-    /// The To tag of the 2xx that came last, and its ACK, if it was given one.
-    accepted: Option<(Vec<u8>, Option<Transmit>)>,
-    repeated: Option<Repeated>,
+    /// The other early dialogs of the caller's INVITE.
+    forks: Vec<Call>,
+    /// The 2xx that came last.
+    accepted: Option<Accepted>,
+    /// The RAck for the reliable provisional response that came last.
+    rack: Option<String>,
+    /// The INVITE that was answered with 2xx last: another branch may answer it again.
+    answered: Option<(ServerId, Request)>,
+    repeated: Vec<Repeated>,
+}
+
+/// A 2xx that has come, and its ACK, if it was given one.
+struct Accepted {
+    invite: Request,
+    tag: Vec<u8>,
+    ack: Option<Transmit>,
 }
 
 /// A 2xx that is sent again until its ACK comes (RFC 3261 section 13.3.1.4).
@@ -98,8 +113,11 @@ impl User {
             servers: BTreeSet::new(),
             invite: None,
             call: None,
+            forks: Vec::new(),
             accepted: None,
-            repeated: None,
+            rack: None,
+            answered: None,
+            repeated: Vec::new(),
         }
     }
 
@@ -123,22 +141,54 @@ impl User {
     }
 
     /// Does what the test says.
-    pub(super) fn say(&mut self, now: Instant, said: &Said) {
-        match said {
+    pub(super) fn say(&mut self, now: Instant, outgoing: &Outgoing) {
+        match &outgoing.said {
             Said::Request(Method::Cancel) => {
                 let (id, _) = self.invite.as_ref().expect("the test cancels an INVITE that it has sent");
-                self.endpoint.cancel(now, *id, None);
+                let mut model = Request::new(Method::Cancel, self.peer_uri.clone());
+                outgoing.dress(model.headers_mut());
+                let reason = model.headers().get(Name::Reason).map(Bytes::copy_from_slice);
+                self.endpoint.cancel(now, *id, reason);
             }
-            Said::Request(Method::Bye) => {
-                let mut call = self.call.take().expect("the test ends a call that is there");
-                self.request(now, call.request(Method::Bye));
-            }
+            Said::Request(Method::Ack) => self.acknowledge(Some(outgoing)),
             Said::Request(method) => {
-                let request =
-                    Call::opening(method.clone(), &self.own_uri, &self.peer_uri, self.address, &mut self.ids);
+                let mut request = self.opened(method, outgoing.place);
+                if let (Method::Prack, Some(rack)) = (method, &self.rack) {
+                    request.headers_mut().push(Name::RAck, rack);
+                }
+                outgoing.dress(request.headers_mut());
+                if let Some(body) = &outgoing.body {
+                    request.set_body(body.clone());
+                }
                 self.request(now, request);
             }
-            Said::Status(code) => self.answer(now, *code),
+            Said::Status(code) => self.answer(now, *code, outgoing),
+        }
+    }
+
+    /// A request of the call, or one that opens something new.
+    fn opened(&mut self, method: &Method, place: Place) -> Request {
+        let contact = self.contact();
+        let goes_on = |call: &&mut Call| match place {
+            Place::Default => !call.hung_up || *method == Method::Bye,
+            Place::Within => true,
+            Place::Outside => false,
+        };
+        if let Some(call) = self.call.as_mut().filter(goes_on) {
+            let request = call.request(method.clone(), &contact);
+            call.hung_up |= *method == Method::Bye;
+            return request;
+        }
+        assert!(*method != Method::Bye || place == Place::Outside, "the test ends a call that is there");
+        Call::opening(method.clone(), &self.own_uri, &self.peer_uri, &contact, &mut self.ids)
+    }
+
+    fn contact(&self) -> String {
+        match self.transport {
+            Transport::Udp => format!("<sip:{}>", self.address),
+            Transport::Tcp => format!("<sip:{};transport=tcp>", self.address),
+            Transport::Tls => format!("<sip:{};transport=tls>", self.address),
+            Transport::Ws | Transport::Wss => format!("<sip:{};transport=ws>", self.address),
         }
     }
 
@@ -153,22 +203,42 @@ impl User {
         }
     }
 
-    fn answer(&mut self, now: Instant, code: u16) {
+    fn answer(&mut self, now: Instant, code: u16, outgoing: &Outgoing) {
         let status = Status::new(code).expect("the test names a status code");
-        let (id, request) = self.unanswered.last().cloned().expect("the test answers a request that waits");
-        let tag =
-            self.call.as_ref().map(Call::local_tag).unwrap_or_else(|| self.ids.tag().as_bytes().to_vec());
-        let response = Call::response(&request, status, &tag, self.address);
+        let (id, request) = self.waiting(outgoing).expect("the test answers a request that waits");
+        let own = self.call.as_ref().map(Call::local_tag);
+        let mut tag = own.unwrap_or_else(|| self.ids.tag().as_bytes().to_vec());
+        if let Some(branch) = &outgoing.branch {
+            tag = branch.as_bytes().to_vec();
+            self.call.as_mut().into_iter().for_each(|call| call.is_tagged(&tag));
+        }
+        let mut response = Call::response(&request, status, &tag, &self.contact());
+        outgoing.dress(response.headers_mut());
+        if let Some(body) = &outgoing.body {
+            response.set_body(body.clone());
+        }
         self.endpoint.respond(now, id, &response);
         if status.is_final() {
-            self.unanswered.pop();
+            self.unanswered.retain(|(waiting, _)| *waiting != id);
         }
-        if *request.method() == Method::Bye || status.class() > 2 {
+        let (is_invite, is_first) =
+            (*request.method() == Method::Invite, Call::to_tag(request.headers()).is_empty());
+        if *request.method() == Method::Bye || (is_invite && is_first && status.class() > 2) {
             self.call = None;
         }
-        if *request.method() == Method::Invite && status.is_success() {
-            self.repeated = Some(Repeated { id, response, at: now + T1, interval: T1, until: now + 64 * T1 });
+        if is_invite && status.is_success() {
+            self.answered = Some((id, request));
+            self.repeated.push(Repeated { id, response, at: now + T1, interval: T1, until: now + 64 * T1 });
         }
+    }
+
+    /// The request that a response answers: the latest of its method, or the INVITE that another branch has answered.
+    fn waiting(&self, outgoing: &Outgoing) -> Option<(ServerId, Request)> {
+        let is_meant = |request: &Request| {
+            outgoing.answers.as_ref().is_none_or(|said| *said == Said::Request(request.method().clone()))
+        };
+        let waiting = self.unanswered.iter().rev().find(|(_, request)| is_meant(request));
+        waiting.or(self.answered.as_ref().filter(|_| outgoing.branch.is_some())).cloned()
     }
 
     fn hear(&mut self, event: Event) {
@@ -176,14 +246,19 @@ impl User {
             Event::Request { id, request, .. } => {
                 self.servers.insert(id);
                 self.inbox.push_back(Said::Request(request.method().clone()).into());
-                if *request.method() == Method::Invite && self.call.is_none() {
+                let is_first = Call::to_tag(request.headers()).is_empty();
+                if *request.method() == Method::Invite && (is_first || self.call.is_none()) {
                     self.call = Some(Call::answered(&request, &mut self.ids));
+                }
+                if let Some(call) = &mut self.call {
+                    call.follows(request.method(), request.headers());
                 }
                 self.unanswered.push((id, request.clone()));
                 self.last_request = Some(request);
             }
             Event::Ack { request, .. } => {
-                self.repeated = None;
+                let tag = Call::to_tag(request.headers());
+                self.repeated.retain(|repeated| Call::to_tag(repeated.response.headers()) != tag);
                 self.last_request = Some(request);
             }
             Event::Cancelled { request, .. } => {
@@ -209,22 +284,73 @@ impl User {
         let invite =
             self.invite.as_ref().filter(|(invite, _)| *invite == id).map(|(_, request)| request.clone());
         self.last_response = Some(response.clone());
-        let Some(invite) = invite.filter(|_| status.is_success()) else {
+        let Some(invite) = invite else {
+            if let (true, Some(call)) = (status.is_success(), &mut self.call)
+                && let Some(method) = response.headers().get(Name::CSeq).and_then(method_of)
+            {
+                call.follows(&method, response.headers());
+            }
             return self.inbox.push_back(status.code().into());
         };
-        let tag = Call::remote_tag(&response);
-        if let Some((before, ack)) = &self.accepted
-            && *before == tag
+        let tag = Call::to_tag(response.headers());
+        if !status.is_success() {
+            if status.is_provisional() {
+                self.turn_to(&invite, &response, &tag);
+            } else if Call::to_tag(invite.headers()).is_empty() {
+                self.call = None;
+                self.forks.clear();
+            }
+            return self.inbox.push_back(status.code().into());
+        }
+        if let Some(before) = &self.accepted
+            && before.tag == tag
+            && before.invite.headers().get(Name::CSeq) == invite.headers().get(Name::CSeq)
         {
-            return self.effects.extend(ack.clone().map(Effect::Send));
+            return self.effects.extend(before.ack.clone().map(Effect::Send));
         }
         self.inbox.push_back(status.code().into());
+        self.turn_to(&invite, &response, &tag);
+        self.forks.clear();
+        self.accepted = Some(Accepted { invite, tag, ack: None });
+        if self.acknowledges {
+            self.acknowledge(None);
+        }
+    }
+
+    /// The caller goes on in the dialog of this response.
+    fn turn_to(&mut self, invite: &Request, response: &Response, tag: &[u8]) {
+        let headers = response.headers();
+        if let (Some(number), Some(invite)) = (headers.get(Name::RSeq), headers.get(Name::CSeq)) {
+            let words = [number, invite].map(|word| String::from_utf8_lossy(word).into_owned());
+            self.rack = Some(words.join(" "));
+        }
+        if tag.is_empty() {
+            return;
+        }
+        if self.call.as_ref().is_none_or(|call| !call.leads_to(tag)) {
+            let known = self.forks.iter().position(|call| call.leads_to(tag));
+            let next = known.map(|index| self.forks.remove(index));
+            let next = next.unwrap_or_else(|| Call::calling(invite, response));
+            self.forks.extend(self.call.replace(next).filter(|call| !call.hung_up));
+        }
+        if let Some(call) = &mut self.call {
+            call.follows(&Method::Invite, headers);
+        }
+    }
+
+    /// Acknowledges the 2xx that came last.
+    fn acknowledge(&mut self, outgoing: Option<&Outgoing>) {
         let (flow, sent_by) = (self.way_out(), SentBy::from(self.address));
-        let ack = self.acknowledges.then(|| {
-            let call = self.call.insert(Call::confirmed(&invite, &response));
-            self.endpoint.send(call.ack(), flow, &sent_by)
-        });
-        self.accepted = Some((tag, ack));
+        let accepted = self.accepted.as_mut().expect("the test acknowledges a 2xx that has come");
+        let call = self.call.as_ref().expect("a 2xx makes a call");
+        let mut ack = call.ack(&accepted.invite);
+        if let Some(outgoing) = outgoing {
+            outgoing.dress(ack.headers_mut());
+            if let Some(body) = &outgoing.body {
+                ack.set_body(body.clone());
+            }
+        }
+        accepted.ack = Some(self.endpoint.send(ack, flow, &sent_by));
     }
 
     fn way_out(&self) -> Flow {
@@ -253,14 +379,15 @@ impl Node for User {
     }
 
     fn wake(&mut self, now: Instant) {
-        if let Some(mut repeated) = self.repeated.take_if(|repeated| repeated.at <= now) {
+        let due = self.repeated.extract_if(.., |repeated| repeated.at <= now).collect::<Vec<_>>();
+        for mut repeated in due {
             if repeated.until <= now {
                 self.fail(Failure::Timeout, "no ACK of the 2xx");
             } else {
                 self.endpoint.respond(now, repeated.id, &repeated.response);
                 repeated.interval = (2 * repeated.interval).min(Duration::from_secs(4));
                 repeated.at = (now + repeated.interval).min(repeated.until);
-                self.repeated = Some(repeated);
+                self.repeated.push(repeated);
             }
         }
         self.endpoint.handle_input(now, Input::Timeout);
@@ -279,7 +406,7 @@ impl Node for User {
                 Output::Transmit(transmit) => return Effect::Send(transmit),
                 Output::Event(event) => self.hear(event),
                 Output::Timeout(at) => {
-                    let repeat = self.repeated.as_ref().map(|repeated| repeated.at);
+                    let repeat = self.repeated.iter().map(|repeated| repeated.at).min();
                     return Effect::Sleep(at.into_iter().chain(repeat).min());
                 }
             }
@@ -290,8 +417,13 @@ impl Node for User {
         self.endpoint.is_idle()
             && self.clients.is_empty()
             && self.servers.is_empty()
-            && self.repeated.is_none()
+            && self.repeated.is_empty()
     }
+}
+
+/// The method in a CSeq.
+fn method_of(cseq: &[u8]) -> Option<Method> {
+    CSeq::parse(cseq).ok().map(|cseq| cseq.method().clone())
 }
 
 /// The last octet of the address, which tells the nodes of a network apart.
