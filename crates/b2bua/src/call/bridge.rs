@@ -416,7 +416,7 @@ fn end_by_bye(leg: &Leg, id: ServerId, mut bye: Request, cause: Cause, env: &mut
     let response = env.reply(&bye, Status::OK);
     env.respond(id, &response);
     strip_untrusted(bye.headers_mut(), leg.trusts);
-    CallEnd { cause, gone: Some(leg.side), bye: Some(Box::new(bye)) }
+    CallEnd { cause, gone: Some(leg.side), bye: Some(bye) }
 }
 
 fn end_after(crossing: Crossing, near: Side) -> Option<CallEnd> {

@@ -12,7 +12,7 @@ pub(crate) struct CallEnd {
     /// The side that needs no BYE: it sent one, or does not know the dialog any more.
     pub(crate) gone: Option<Side>,
     /// The BYE that ended the call, whose header fields cross to the other side.
-    pub(crate) bye: Option<Box<Request>>,
+    pub(crate) bye: Option<Request>,
 }
 
 impl CallEnd {

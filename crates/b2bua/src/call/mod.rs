@@ -104,6 +104,7 @@ pub(crate) enum CallInput<'a> {
 
 /// How a step of a call ends.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "the BYE in it is moved once a call")]
 pub(crate) enum CallStep {
     /// The call goes on.
     Goes,
@@ -120,7 +121,7 @@ pub(crate) struct Released {
     /// The side that needs no BYE.
     pub(crate) gone: Option<Side>,
     /// The BYE that ended the call, whose header fields cross.
-    pub(crate) bye: Option<Box<Request>>,
+    pub(crate) bye: Option<Request>,
 }
 
 impl Call {

@@ -28,6 +28,7 @@ pub(crate) struct Setup {
 
 /// How a step of the set-up ends.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "the BYE in it is moved once a call")]
 pub(crate) enum SetupStep {
     /// The set-up goes on.
     Goes,

@@ -51,8 +51,8 @@ pub(crate) enum Bye {
 #[derive(Debug)]
 pub(crate) struct InviteUsage {
     pub(crate) state: InviteState,
-    /// Our 2xx to the peer's INVITE, as long as its ACK is due.
-    unacknowledged: Option<Unacknowledged2xx>,
+    /// Our 2xx to the peer's INVITE, as long as its ACK is due: a short time, so that it costs a held call no room.
+    unacknowledged: Option<Box<Unacknowledged2xx>>,
     /// Our last INVITE that the peer answered with 2xx.
     answered: Option<AnsweredInvite>,
 }
@@ -75,7 +75,7 @@ impl InviteUsage {
 
     /// We have sent a 2xx to the peer's INVITE.
     pub(crate) fn on_2xx_sent(&mut self, answer: Unacknowledged2xx) {
-        self.unacknowledged = Some(answer);
+        self.unacknowledged = Some(Box::new(answer));
         self.answer_first();
     }
 

@@ -315,7 +315,7 @@ impl<P: Policy> Switchboard<P> {
             if gone == Some(leg.side) {
                 leg.close(env);
             } else {
-                self.close_with(now, bye.as_deref(), |owner, env| {
+                self.close_with(now, bye.as_ref(), |owner, env| {
                     leg.hand_to(owner, env);
                     leg
                 });
