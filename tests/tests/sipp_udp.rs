@@ -86,7 +86,7 @@ fn refused(metrics: &Metrics) -> f64 {
 }
 
 fn unread(metrics: &Metrics) -> f64 {
-    metrics.sum("attesta_strangers_dropped_total", &[])
+    metrics.sum("attesta_unknown_sources_dropped_total", &[])
 }
 
 /// INVITEs of a stranger, each a call of its own, as fast as they can be sent; says how many.

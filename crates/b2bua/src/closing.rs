@@ -48,7 +48,7 @@ impl ClosingLeg {
         Self { leg, alarm: None }
     }
 
-    /// True if nothing is owed any more.
+    /// True if nothing is owed in the dialog.
     pub(crate) fn is_over(&self) -> bool {
         self.leg.is_over()
     }

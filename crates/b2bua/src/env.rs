@@ -126,7 +126,7 @@ impl Env<'_> {
         self.endpoint.send(request, flow, sent_by)
     }
 
-    /// Cancels an INVITE whose responses are of no interest any more (RFC 3261 section 9.1).
+    /// Cancels an INVITE and forgets who waits for its responses (RFC 3261 section 9.1).
     pub(crate) fn give_up(&mut self, client: ClientId, reason: Option<Bytes>) {
         self.owners.forget_client(client);
         self.cancel(client, reason);

@@ -63,8 +63,8 @@ impl CertificateService {
                 request = self.requests.recv() => match request {
                     Some(Request::Want(url)) => self.want(url),
                     Some(Request::Revoke(anchors, revocations)) => self.cache.revocations(&anchors, revocations),
-                    // An error means that the asker is gone and needs no answer.
-                    Some(Request::Count(asker)) => drop(asker.send(self.counters)),
+                    // An error means that the requester is gone and needs no answer.
+                    Some(Request::Count(requester)) => drop(requester.send(self.counters)),
                     None => return,
                 },
                 Some(ended) = self.fetches.join_next_with_id() => {
@@ -191,8 +191,8 @@ impl Certificates {
     /// # Errors
     /// [`Stopped`].
     pub async fn counters(&self) -> Result<FetchCounters, Stopped> {
-        let (asker, answer) = oneshot::channel();
-        self.ask.send(Request::Count(asker)).await.map_err(|_| Stopped)?;
+        let (requester, answer) = oneshot::channel();
+        self.ask.send(Request::Count(requester)).await.map_err(|_| Stopped)?;
         answer.await.map_err(|_| Stopped)
     }
 }

@@ -25,8 +25,8 @@ impl Control {
     /// # Errors
     /// [`Stopped`].
     pub async fn report(&self) -> Result<Report, Stopped> {
-        let (asker, answer) = oneshot::channel();
-        self.send(Command::Count(asker)).await?;
+        let (requester, answer) = oneshot::channel();
+        self.send(Command::Count(requester)).await?;
         answer.await.map_err(|_| Stopped)
     }
 
@@ -157,7 +157,7 @@ pub struct ShellCounters {
     pub streams: StreamCounters,
     /// Datagrams from unknown sources that were dropped unread because they exceeded the rate limit. No trunk claims
     /// the source, and the datagram belongs to no call of ours.
-    pub strangers_dropped: u64,
+    pub unknown_sources_dropped: u64,
     /// Messages that were handed over to the worker that owns them.
     pub handed_over: u64,
     /// Messages that were lost because the queue of the worker that owns them was full. This is like a loss on the
@@ -192,7 +192,7 @@ impl ShellCounters {
             resolutions,
             resolutions_cut,
             streams,
-            strangers_dropped,
+            unknown_sources_dropped,
             handed_over,
             handovers_dropped,
         } = other;
@@ -210,7 +210,7 @@ impl ShellCounters {
         self.resolutions += resolutions;
         self.resolutions_cut += resolutions_cut;
         self.streams.add(streams);
-        self.strangers_dropped += strangers_dropped;
+        self.unknown_sources_dropped += unknown_sources_dropped;
         self.handed_over += handed_over;
         self.handovers_dropped += handovers_dropped;
     }

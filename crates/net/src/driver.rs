@@ -171,9 +171,9 @@ impl<P: Policy> Driver<P> {
     fn turn(&mut self, wake: Wake) -> LoopControl {
         let now = match wake {
             Wake::Command(Command::Stop) => return LoopControl::Stop,
-            Wake::Command(Command::Count(asker)) => {
-                // An error means that the asker is gone and needs no answer.
-                let _ = asker.send(self.report());
+            Wake::Command(Command::Count(requester)) => {
+                // An error means that the requester is gone and needs no answer.
+                let _ = requester.send(self.report());
                 return LoopControl::Continue;
             }
             Wake::Command(Command::WaitIdle(waiter)) => {
@@ -255,7 +255,7 @@ impl<P: Policy> Driver<P> {
         for Arrival { local, remote, data } in batch.drain(..) {
             let flow = Flow::udp(local, remote);
             if self.is_over_unknown_source_limit(now, &flow, &data) {
-                self.counters.strangers_dropped += 1;
+                self.counters.unknown_sources_dropped += 1;
             } else {
                 self.arrived(now, flow, data);
             }
@@ -287,7 +287,7 @@ impl<P: Policy> Driver<P> {
                     }
                 }
                 StreamEvent::Failed(unsent) => self.did_not_arrive(unsent),
-                StreamEvent::Reached((asker, token), result) => self.reached(asker, token, result),
+                StreamEvent::Reached((requester, token), result) => self.reached(requester, token, result),
             }
         }
         self.stream_events = stream_events;

@@ -280,9 +280,13 @@ impl Streams {
         Ok(id)
     }
 
-    /// Has a connection ready to the destination of `flow`. Returns the result if it is known at once; else `asker`
+    /// Has a connection ready to the destination of `flow`. Returns the result if it is known at once; else `requester`
     /// gets it later.
-    pub(crate) fn reach(&mut self, asker: (WorkerId, Token), flow: &Flow) -> Option<Result<(), Unreachable>> {
+    pub(crate) fn reach(
+        &mut self,
+        requester: (WorkerId, Token),
+        flow: &Flow,
+    ) -> Option<Result<(), Unreachable>> {
         let id = match self.connection_to(flow) {
             Ok(id) => id,
             Err(reason) => return Some(Err(reason)),
@@ -290,7 +294,7 @@ impl Streams {
         match self.connections.get_mut(&id) {
             Some(entry) if entry.open => Some(Ok(())),
             Some(entry) => {
-                entry.waiters.push(asker);
+                entry.waiters.push(requester);
                 None
             }
             None => Some(Err(Unreachable::Refused)),
@@ -313,7 +317,7 @@ impl Streams {
                 if let Some(admitted) = &mut entry.admitted {
                     self.admission.end_handshake(admitted, claims(&entry.flow));
                 }
-                let reached = |asker| StreamEvent::Reached(asker, Ok(()));
+                let reached = |requester| StreamEvent::Reached(requester, Ok(()));
                 events.extend(entry.waiters.drain(..).map(reached));
             }
             ConnectionEvent::Message { data, alias } => {
@@ -383,7 +387,7 @@ impl Streams {
         if let Some(admitted) = entry.admitted {
             self.admission.release(admitted);
         }
-        let unreachable = |asker| StreamEvent::Reached(asker, Err(Unreachable::Refused));
+        let unreachable = |requester| StreamEvent::Reached(requester, Err(Unreachable::Refused));
         events.extend(entry.waiters.into_iter().map(unreachable));
         let reason = entry.reason.unwrap_or(closed.reason);
         tracing::debug!(flow = ?entry.flow, outbound, %reason, unsent = closed.unsent.len(), "connection closed");

@@ -157,6 +157,11 @@ const METRICS: &[Metric] = &[
         "Responses that say that an Identity header field of this edge does not verify",
         |r| r.calls.identity_disputed,
     ),
+    counter(
+        "offer_answer_disagreements",
+        "Messages of peers that departed from the offer/answer model and were relayed",
+        |r| r.calls.offer_answer_disagreements,
+    ),
     by_labels("identity_verdicts", "Verdicts on calls, by verdict and reason", ["verdict", "reason"], |r| {
         r.calls.verdicts().collect()
     }),
@@ -228,9 +233,9 @@ const METRICS: &[Metric] = &[
         r.ws.failures().collect()
     }),
     counter(
-        "strangers_dropped",
+        "unknown_sources_dropped",
         "Datagrams from unknown sources that exceeded the rate limit, dropped unread",
-        |r| r.shell.strangers_dropped,
+        |r| r.shell.unknown_sources_dropped,
     ),
     counter("handovers_dropped", "Messages for another worker, dropped because its queue was full", |r| {
         r.shell.handovers_dropped

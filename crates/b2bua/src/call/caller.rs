@@ -16,7 +16,7 @@ use crate::leg::{Leg, LegSettings, Side};
 /// The caller's side of a call.
 #[derive(Debug)]
 pub(crate) struct CallerSide {
-    /// The only flow back to a caller to whom no connection can be opened: a WebSocket (RFC 7118 appendix B.1).
+    /// The only flow back to a caller that accepts no connections: a WebSocket (RFC 7118 appendix B.1).
     only_flow: Option<Flow>,
     /// Reason values that the next response owes the caller (RFC 9410 section 3).
     pub(crate) reasons: Vec<String>,

@@ -59,7 +59,7 @@ pub(crate) enum Crossing {
     RetryAfter(Refusal),
     /// It is answered with 200, and the call ends.
     End(Cause),
-    /// It is relayed, and the call ends. The far peer does not know the dialog any more and gets no BYE.
+    /// It is relayed, and the call ends. The far peer no longer knows the dialog and gets no BYE.
     RelayAndEndNear,
     /// It is relayed, and the call ends on both sides.
     RelayAndEndBoth,

@@ -9,7 +9,7 @@ use crate::leg::Side;
 #[derive(Debug)]
 pub(crate) struct CallEnd {
     pub(crate) cause: Cause,
-    /// The side that needs no BYE: it sent one, or does not know the dialog any more.
+    /// The side that needs no BYE: it sent one, or no longer knows the dialog.
     pub(crate) gone: Option<Side>,
     /// The BYE that ended the call, whose header fields cross to the other side.
     pub(crate) bye: Option<Request>,

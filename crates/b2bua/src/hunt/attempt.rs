@@ -17,7 +17,7 @@ use crate::leg::dialog::FIRST_SEQ;
 use crate::trunk::rules::OutboundIdentity;
 
 impl Hunt {
-    /// The INVITE or MESSAGE that leaves, complete but for its Identity and its Via. All that identifies or routes the
+    /// The INVITE or MESSAGE that leaves, complete except for its Identity and its Via. All that identifies or routes the
     /// request is new, the rest is relayed. From, To and P-Asserted-Identity stay what they were, except for the `verstat`.
     pub(super) fn build_request(
         &mut self,
@@ -62,7 +62,7 @@ impl Hunt {
         }
     }
 
-    /// Sends the request, which is complete but for its Via.
+    /// Sends the request, which is complete except for its Via.
     pub(super) fn dispatch(
         &mut self,
         target: RouteTarget,

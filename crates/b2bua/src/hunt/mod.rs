@@ -296,7 +296,7 @@ impl Hunt {
         HuntStep::Goes
     }
 
-    /// The question is answered, or its answer is of no interest any more.
+    /// The question is answered, or the hunt no longer needs the answer.
     fn forget_question(&mut self, env: &mut Env<'_>) {
         if let Some(token) = self.asked.take() {
             env.owners.forget_token(token);

@@ -67,7 +67,7 @@ pub(crate) enum IntakeStep {
     Waits(Box<Intake>),
     /// The built-in callee has the number that is called.
     BuiltInCallee(Routed),
-    /// The routes are to be followed.
+    /// The request passed; the routes follow.
     Passed(Routed, Routing),
     /// The request is refused.
     Refused {
@@ -186,7 +186,7 @@ impl Intake {
         }
     }
 
-    /// The request is over: nothing is waited for any more.
+    /// The request is over: it waits for nothing.
     pub(crate) fn abandon(&mut self, origin: &Origin, env: &mut Env<'_>) {
         forget(&mut self.asked, env);
         env.certificates.leave(origin.owner);
@@ -311,7 +311,7 @@ fn budget(origin: &Origin) -> Duration {
     origin.ingress.trunk.budget.unwrap_or(origin.config.budget)
 }
 
-/// The question is answered, or its answer is of no interest any more.
+/// The question is answered, or the request no longer needs the answer.
 fn forget(asked: &mut Option<Token>, env: &mut Env<'_>) {
     if let Some(token) = asked.take() {
         env.owners.forget_token(token);

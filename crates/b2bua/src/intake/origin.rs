@@ -43,7 +43,7 @@ impl Origin {
     }
 }
 
-/// What policy and routes are told of a request.
+/// What policy and routes learn about a request.
 pub(crate) fn arrival(
     call: CallNumber,
     request: &Request,

@@ -32,7 +32,7 @@ pub(crate) enum InviteState {
         /// Our BYE.
         bye: Bye,
     },
-    /// Nothing is owed in the dialog any more.
+    /// Nothing is owed in the dialog.
     Morgue,
 }
 
@@ -208,7 +208,7 @@ impl Unacknowledged2xx {
         Self { server, seq, response, again: now + t1, interval: t1, longest, give_up: now + 64 * t1 }
     }
 
-    /// True if the 2xx is to be sent again at `now`; then the next time is set.
+    /// True if the 2xx must be sent again at `now`; then the next time is set.
     fn repeats(&mut self, now: Instant) -> bool {
         let due = self.again <= now;
         if due {

@@ -139,7 +139,7 @@ impl Leg {
         }
     }
 
-    /// True if nothing is owed in the dialog any more.
+    /// True if nothing is owed in the dialog.
     pub(crate) fn is_over(&self) -> bool {
         self.invite.state == InviteState::Morgue
     }

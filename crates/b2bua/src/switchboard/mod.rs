@@ -290,7 +290,7 @@ impl<P: Policy> Switchboard<P> {
         }
     }
 
-    /// Sets the alarm of a closing leg, or drops the leg if nothing is owed any more.
+    /// Sets the alarm of a closing leg, or drops the leg if nothing is owed in its dialog.
     fn settle(&mut self, key: ClosingKey) {
         if let Some(leg) = self.closing.get_mut(key) {
             let deadline = if leg.is_over() { None } else { leg.deadline() };

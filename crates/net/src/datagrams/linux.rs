@@ -33,7 +33,7 @@ pub(crate) async fn arrivals(socket: &Watched) {
     let _ = socket.ready(ARRIVALS).await;
 }
 
-/// Runs `work` if a datagram is known to wait. `WouldBlock` from `work` means that no datagram waits any more.
+/// Runs `work` if a datagram is known to wait. `WouldBlock` from `work` means that no datagram waits now.
 pub(crate) fn while_readable(socket: &Watched, work: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     socket.try_io(Interest::READABLE, |_| work())
 }
@@ -68,7 +68,7 @@ pub(crate) fn receive(
 ) -> io::Result<usize> {
     let mut buffers: Vec<_> =
         slots.chunks_exact_mut(SLOT).take(want).map(|slot| [IoSliceMut::new(slot)]).collect();
-    // Created anew for each call: the kernel overwrites the lengths of the buffers with the lengths that it used.
+    // Created for each call: the kernel overwrites the lengths of the buffers with the lengths that it used.
     let control = cmsg_space!(libc::in6_pktinfo, u32);
     let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(buffers.len(), Some(control));
     let messages =

@@ -24,7 +24,7 @@ pub(crate) async fn arrivals(socket: &Watched) {
     let _ = socket.readable().await;
 }
 
-/// Runs `work` if a datagram is known to wait. `WouldBlock` from `work` means that no datagram waits any more.
+/// Runs `work` if a datagram is known to wait. `WouldBlock` from `work` means that no datagram waits now.
 pub(crate) fn while_readable(socket: &Watched, work: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     socket.try_io(Interest::READABLE, work)
 }

@@ -42,7 +42,7 @@ impl<P: Policy> Driver<P> {
                 Handover::Message(flow, data) => self.feed(now, Input::Datagram { flow, data }),
                 Handover::Transmit(transmit) => self.transmit(transmit),
                 Handover::Failed(unsent) => self.feed(now, unsent.into()),
-                Handover::Reach(asker, token, flow) => self.open_connection(asker, token, &flow),
+                Handover::Reach(requester, token, flow) => self.open_connection(requester, token, &flow),
                 Handover::Reached(token, result) => self.feed(now, Input::Reached { token, result }),
             }
         }
@@ -81,16 +81,16 @@ impl<P: Policy> Driver<P> {
         }
     }
 
-    pub(super) fn open_connection(&mut self, asker: WorkerId, token: Token, flow: &Flow) {
-        if let Some(result) = self.streams.reach((asker, token), flow) {
-            self.reached(asker, token, result);
+    pub(super) fn open_connection(&mut self, requester: WorkerId, token: Token, flow: &Flow) {
+        if let Some(result) = self.streams.reach((requester, token), flow) {
+            self.reached(requester, token, result);
         }
     }
 
     /// Tells the worker that asked. If its link has no room, that worker continues without the connection after its
     /// timeout.
-    pub(super) fn reached(&mut self, asker: WorkerId, token: Token, result: Result<(), Unreachable>) {
-        match self.other_worker(|_| asker) {
+    pub(super) fn reached(&mut self, requester: WorkerId, token: Token, result: Result<(), Unreachable>) {
+        match self.other_worker(|_| requester) {
             Some(other) => drop(self.hand_over(other, Handover::Reached(token, result))),
             None => self.answers.push_back(Input::Reached { token, result }),
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::names::record::{DnsQuestion, LookupError, Records};
 
-/// An answer as all askers get it.
+/// An answer as all requesters get it.
 pub(crate) type Answer = Result<Arc<Records>, LookupError>;
 
 /// Answers by question, each until it expires. If the cache is full, the answer that expires first is removed.

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::clock::Clock;
 use crate::names::cache::Answer;
 use crate::names::dns::{LOOKUP_TIMEOUT, Servers, Source};
-use crate::names::lookup_queue::{Asker, Limits, LookupQueue, NameCounters};
+use crate::names::lookup_queue::{Limits, LookupQueue, NameCounters, Requester};
 use crate::names::record::{DnsQuestion, Kind, LookupError, Naptr, Records, Reply, Srv};
 use crate::names::{Lookup, Names};
 
@@ -31,7 +31,7 @@ pub struct Directory {
 
 #[derive(Debug)]
 enum Ask {
-    Find(DnsQuestion, Asker),
+    Find(DnsQuestion, Requester),
     Count(oneshot::Sender<NameCounters>),
 }
 
@@ -52,8 +52,8 @@ impl Directory {
 
     /// The counts so far. `None` if the runtime of the directory has ended.
     pub async fn counters(&self) -> Option<NameCounters> {
-        let (asker, answer) = oneshot::channel();
-        self.asks.send(Ask::Count(asker)).await.ok()?;
+        let (requester, answer) = oneshot::channel();
+        self.asks.send(Ask::Count(requester)).await.ok()?;
         let counters = answer.await.ok()?;
         Some(counters.turned_away(self.turned_away.load(Ordering::Relaxed)))
     }
@@ -69,8 +69,8 @@ impl Directory {
     where
         T: Send + 'static,
     {
-        let (asker, answer) = oneshot::channel();
-        let asked = self.asks.try_send(Ask::Find(question, asker));
+        let (requester, answer) = oneshot::channel();
+        let asked = self.asks.try_send(Ask::Find(question, requester));
         self.turned_away.fetch_add(u64::from(asked.is_err()), Ordering::Relaxed);
         Box::pin(async move {
             asked.map_err(|_| LookupError::Busy)?;
@@ -116,14 +116,14 @@ async fn run(source: Arc<dyn Source>, limits: Limits, mut inbox: mpsc::Receiver<
     loop {
         tokio::select! {
             ask = inbox.recv() => match ask {
-                Some(Ask::Find(question, asker)) => queue.ask(Clock::mono(), question, asker),
-                Some(Ask::Count(asker)) => {
-                    let _ = asker.send(queue.counters());
+                Some(Ask::Find(question, requester)) => queue.ask(Clock::mono(), question, requester),
+                Some(Ask::Count(requester)) => {
+                    let _ = requester.send(queue.counters());
                 }
                 None => return,
             },
             Some(done) = lookups.join_next() => {
-                // A panic in a lookup is a bug of the resolver. Its askers run into their own deadline.
+                // A panic in a lookup is a bug of the resolver. Its requesters run into their own deadline.
                 if let Ok((question, reply)) = done {
                     tracing::debug!(?question, records = ?reply.records, "DNS lookup finished");
                     queue.finish(Clock::mono(), &question, reply);

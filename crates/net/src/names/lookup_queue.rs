@@ -16,15 +16,15 @@ pub(super) struct Limits {
     pub(super) running: usize,
     /// Names that wait for a lookup.
     pub(super) waiting: usize,
-    /// Askers that wait for the same name.
-    pub(super) askers: usize,
+    /// Requesters that wait for the same name.
+    pub(super) requesters: usize,
     /// Answers in the cache.
     pub(super) kept: usize,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { running: 32, waiting: 1024, askers: 4096, kept: 4096 }
+        Limits { running: 32, waiting: 1024, requesters: 4096, kept: 4096 }
     }
 }
 
@@ -80,17 +80,17 @@ impl NameCounters {
     }
 }
 
-/// The channel to the asker of a question.
-pub(super) type Asker = oneshot::Sender<Answer>;
+/// The channel to the requester of a question.
+pub(super) type Requester = oneshot::Sender<Answer>;
 
-/// The state of a directory: the known answers, and the askers of each running or waiting lookup.
+/// The state of a directory: the known answers, and the requesters of each running or waiting lookup.
 #[derive(Debug)]
 pub(super) struct LookupQueue {
     limits: Limits,
     cache: Cache,
     running: usize,
     waiting: VecDeque<DnsQuestion>,
-    askers: BTreeMap<DnsQuestion, Vec<Asker>>,
+    requesters: BTreeMap<DnsQuestion, Vec<Requester>>,
     counters: NameCounters,
 }
 
@@ -101,17 +101,17 @@ impl LookupQueue {
             cache: Cache::new(limits.kept),
             running: 0,
             waiting: VecDeque::new(),
-            askers: BTreeMap::new(),
+            requesters: BTreeMap::new(),
             counters: NameCounters::default(),
         }
     }
 
-    /// Answers at once from the cache, else `asker` waits for a lookup.
-    pub(super) fn ask(&mut self, now: Instant, question: DnsQuestion, asker: Asker) {
+    /// Answers at once from the cache, else `requester` waits for a lookup.
+    pub(super) fn ask(&mut self, now: Instant, question: DnsQuestion, requester: Requester) {
         if let Some(answer) = self.cache.get(now, &question) {
             self.counters.known += 1;
-            // An error means that the asker is gone and needs no answer, here and below.
-            let _ = asker.send(answer);
+            // An error means that the requester is gone and needs no answer, here and below.
+            let _ = requester.send(answer);
             return;
         }
         if self.running >= self.limits.running
@@ -119,48 +119,51 @@ impl LookupQueue {
         {
             // Lookups of other names, perhaps chosen by a caller, must not delay a known target.
             self.counters.stale += 1;
-            let _ = asker.send(answer);
+            let _ = requester.send(answer);
             return;
         }
-        if let Some(askers) = self.askers.get_mut(&question) {
-            if askers.len() < self.limits.askers {
+        if let Some(requesters) = self.requesters.get_mut(&question) {
+            if requesters.len() < self.limits.requesters {
                 self.counters.joined += 1;
-                return askers.push(asker);
+                return requesters.push(requester);
             }
         } else if self.waiting.len() < self.limits.waiting {
             self.waiting.push_back(question.clone());
-            self.askers.insert(question, vec![asker]);
+            self.requesters.insert(question, vec![requester]);
             return;
         }
         self.counters.count(LookupError::Busy.as_str());
-        let _ = asker.send(Err(LookupError::Busy));
+        let _ = requester.send(Err(LookupError::Busy));
     }
 
-    /// The next lookup that may start; it now counts as running. Lookups without askers are removed.
+    /// The next lookup that may start; it now counts as running. Lookups without requesters are removed.
     pub(super) fn start(&mut self) -> Option<DnsQuestion> {
         while self.running < self.limits.running {
             let question = self.waiting.pop_front()?;
-            if self.askers.get(&question).is_some_and(|askers| askers.iter().any(|asker| !asker.is_closed()))
+            if self
+                .requesters
+                .get(&question)
+                .is_some_and(|requesters| requesters.iter().any(|requester| !requester.is_closed()))
             {
                 self.running += 1;
                 return Some(question);
             }
-            self.askers.remove(&question);
+            self.requesters.remove(&question);
         }
         None
     }
 
-    /// Ends a lookup and answers all its askers.
+    /// Ends a lookup and answers all its requesters.
     pub(super) fn finish(&mut self, now: Instant, question: &DnsQuestion, reply: Reply) {
         self.running = self.running.saturating_sub(1);
         self.counters.count(reply.records.as_ref().map_or_else(|error| error.as_str(), |_| OK));
         self.counters.surplus_records += reply.surplus as u64;
         self.counters.portless_records += reply.portless as u64;
-        let askers = self.askers.remove(question).unwrap_or_default();
+        let requesters = self.requesters.remove(question).unwrap_or_default();
         let failed = matches!(reply.records, Err(LookupError::Failed | LookupError::Timeout));
         let answer = match self.extended(now, question, failed) {
             Some(answer) => {
-                self.counters.stale += askers.len() as u64;
+                self.counters.stale += requesters.len() as u64;
                 answer
             }
             None => {
@@ -169,8 +172,8 @@ impl LookupQueue {
                 answer
             }
         };
-        for asker in askers {
-            let _ = asker.send(answer.clone());
+        for requester in requesters {
+            let _ = requester.send(answer.clone());
         }
     }
 
@@ -214,8 +217,8 @@ mod tests {
         }
 
         fn ask(&mut self, name: &str) -> oneshot::Receiver<Answer> {
-            let (asker, answer) = oneshot::channel();
-            self.queue.ask(self.now, question(name), asker);
+            let (requester, answer) = oneshot::channel();
+            self.queue.ask(self.now, question(name), requester);
             answer
         }
     }
@@ -238,13 +241,17 @@ mod tests {
 
     #[test]
     fn running_and_waiting_lookups_are_limited() {
-        let mut fixture = Fixture::new(Limits { running: 2, waiting: 3, askers: 2, kept: 8 });
+        let mut fixture = Fixture::new(Limits { running: 2, waiting: 3, requesters: 2, kept: 8 });
         let mut running: Vec<_> = ["a", "b"].map(|name| fixture.ask(name)).into();
         assert!(fixture.queue.start().is_some() && fixture.queue.start().is_some());
         running.extend(["c", "d", "e"].map(|name| fixture.ask(name)));
         assert_eq!(fixture.ask("f").try_recv(), Ok(Err(LookupError::Busy)), "no room to wait");
         let _joins = fixture.ask("a");
-        assert_eq!(fixture.ask("a").try_recv(), Ok(Err(LookupError::Busy)), "too many askers for one name");
+        assert_eq!(
+            fixture.ask("a").try_recv(),
+            Ok(Err(LookupError::Busy)),
+            "too many requesters for one name"
+        );
         assert_eq!(fixture.queue.start(), None);
         fixture.queue.finish(fixture.now, &question("b"), reply());
         assert_eq!(fixture.queue.start(), Some(question("c")));
@@ -279,6 +286,6 @@ mod tests {
         let _patient = fixture.ask("b.example");
         assert_eq!(fixture.queue.start(), Some(question("b.example")));
         assert_eq!(fixture.queue.start(), None);
-        assert_eq!(fixture.queue.askers.len(), 1);
+        assert_eq!(fixture.queue.requesters.len(), 1);
     }
 }

@@ -58,13 +58,13 @@ impl Admission {
             return Err(Unaccepted::PeerCap);
         }
         if is_unknown && self.unknown >= may(limits.accepted) {
-            return Err(Unaccepted::StrangerCap);
+            return Err(Unaccepted::UnknownSourceCap);
         }
         if has_handshake && self.handshakes >= limits.handshakes {
             return Err(Unaccepted::HandshakeCap);
         }
         if has_handshake && is_unknown && self.unknown_handshakes >= may(limits.handshakes) {
-            return Err(Unaccepted::StrangerHandshakeCap);
+            return Err(Unaccepted::UnknownSourceHandshakeCap);
         }
         self.accepted += 1;
         self.unknown += usize::from(is_unknown);
@@ -136,10 +136,10 @@ mod tests {
         let mut first = admission.admit(&limits, address(1), UNKNOWN, true).unwrap();
         let second = admission.admit(&limits, address(2), UNKNOWN, false).unwrap();
         let refused = |admission: &mut Admission| admission.admit(&limits, address(3), UNKNOWN, false).err();
-        assert_eq!(refused(&mut admission), Some(Unaccepted::StrangerCap));
+        assert_eq!(refused(&mut admission), Some(Unaccepted::UnknownSourceCap));
         admission.end_handshake(&mut first, true);
         let third = admission.admit(&limits, address(3), UNKNOWN, false).unwrap();
-        assert_eq!(refused(&mut admission), Some(Unaccepted::StrangerCap));
+        assert_eq!(refused(&mut admission), Some(Unaccepted::UnknownSourceCap));
         let trunk = admission.admit(&limits, address(4), KNOWN, true).unwrap();
         assert_eq!(admission.admit(&limits, address(5), KNOWN, true).err(), Some(Unaccepted::Cap));
         for admitted in [first, second, third, trunk] {
@@ -154,7 +154,7 @@ mod tests {
         let (limits, mut admission) = (StreamLimits::default().handshakes(4), Admission::default());
         let mut begin = |last, is_unknown| admission.admit(&limits, address(last), is_unknown, true);
         let mut admitted = [1, 2].map(|last| begin(last, UNKNOWN).unwrap());
-        assert_eq!(begin(3, UNKNOWN).err(), Some(Unaccepted::StrangerHandshakeCap));
+        assert_eq!(begin(3, UNKNOWN).err(), Some(Unaccepted::UnknownSourceHandshakeCap));
         let trunks = [4, 5].map(|last| begin(last, KNOWN).unwrap());
         assert_eq!(begin(6, KNOWN).err(), Some(Unaccepted::HandshakeCap));
         // A handshake that ends makes room, whether it succeeds or is aborted.

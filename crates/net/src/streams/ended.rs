@@ -86,11 +86,11 @@ pub enum Unaccepted {
     /// This peer address holds its maximum number of connections.
     PeerCap,
     /// Unknown sources, which no trunk claims, hold their maximum number of connections.
-    StrangerCap,
+    UnknownSourceCap,
     /// The maximum number of TLS handshakes is in progress.
     HandshakeCap,
     /// Unknown sources have their maximum number of TLS handshakes in progress.
-    StrangerHandshakeCap,
+    UnknownSourceHandshakeCap,
     /// The operating system returned no connection, most likely because no descriptors are left.
     System,
 }
@@ -100,9 +100,9 @@ impl Unaccepted {
     pub const ALL: [Unaccepted; 6] = [
         Unaccepted::Cap,
         Unaccepted::PeerCap,
-        Unaccepted::StrangerCap,
+        Unaccepted::UnknownSourceCap,
         Unaccepted::HandshakeCap,
-        Unaccepted::StrangerHandshakeCap,
+        Unaccepted::UnknownSourceHandshakeCap,
         Unaccepted::System,
     ];
 
@@ -112,9 +112,9 @@ impl Unaccepted {
         match self {
             Unaccepted::Cap => "cap",
             Unaccepted::PeerCap => "peer-cap",
-            Unaccepted::StrangerCap => "stranger-cap",
+            Unaccepted::UnknownSourceCap => "unknown-source-cap",
             Unaccepted::HandshakeCap => "handshake-cap",
-            Unaccepted::StrangerHandshakeCap => "stranger-handshake-cap",
+            Unaccepted::UnknownSourceHandshakeCap => "unknown-source-handshake-cap",
             Unaccepted::System => "system",
         }
     }

@@ -47,7 +47,7 @@ pub(crate) enum Found {
     KeepAlive,
     /// The answer to our keep-alive, or octets that look like it.
     Pong,
-    /// The peer closes: it neither sends nor reads any more.
+    /// The peer closes: it neither sends nor reads now.
     Close,
 }
 

@@ -56,7 +56,7 @@ async fn unknown_sources_cannot_take_all_connections() {
     again.says(again.request("OPTIONS", "sip:edge.example", "")).await;
     assert!(again.hears().await.unwrap().starts_with("SIP/2.0 403 "));
     let report = edge.stop().await;
-    let refused = [Unaccepted::StrangerCap, Unaccepted::Cap].map(|why| unaccepted(&report, why));
+    let refused = [Unaccepted::UnknownSourceCap, Unaccepted::Cap].map(|why| unaccepted(&report, why));
     assert_eq!((report.shell.streams.accepted, refused), (5, [1, 1]));
 }
 
@@ -85,6 +85,6 @@ async fn unknown_sources_cannot_take_all_handshakes() {
     handshake(edge.phone_at(UNKNOWN).await).await;
     let report = edge.stop().await;
     let refused =
-        [Unaccepted::StrangerHandshakeCap, Unaccepted::HandshakeCap].map(|why| unaccepted(&report, why));
+        [Unaccepted::UnknownSourceHandshakeCap, Unaccepted::HandshakeCap].map(|why| unaccepted(&report, why));
     assert_eq!((report.shell.streams.accepted, refused), (8, [1, 0]));
 }

@@ -269,7 +269,7 @@ async fn a_request_comes_back_on_a_connection_with_an_alias() {
 }
 
 #[tokio::test]
-async fn a_stranger_takes_no_requests_in_by_an_alias() {
+async fn an_unknown_source_gets_no_requests_by_an_alias() {
     let acceptor = Acceptor::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
     let edge = Edge::among_unknown_sources(acceptor, StreamLimits::default());
     let mut unknown = edge.phone_at("127.0.0.2").await;
