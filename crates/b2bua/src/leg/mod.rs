@@ -317,6 +317,7 @@ impl Leg {
     /// of the other leg.
     pub(crate) fn end(&mut self, model: Option<&Request>, env: &mut Env<'_>) {
         self.invite.state = InviteState::Mortal { bye: Bye::AwaitsAck };
+        self.next_hop.unqueue_all();
         self.acknowledge(None, env);
         if !self.invite.awaits_ack() {
             self.send_bye(model, env);

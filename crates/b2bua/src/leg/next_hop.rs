@@ -49,6 +49,14 @@ impl NextHopState {
             Self::Unknown | Self::Known(_) => {}
         }
     }
+
+    /// Drops all relayed requests that still wait, since the call is over.
+    pub(crate) fn unqueue_all(&mut self) {
+        match self {
+            Self::Asked { queue, .. } => queue.retain(|each| !matches!(each.kind, RequestKind::Relay(_))),
+            Self::Unknown | Self::Known(_) => {}
+        }
+    }
 }
 
 /// A request that is complete but for its Via.
