@@ -3,13 +3,11 @@
 use attesta_sip::{MaxForwards, Method, Name, Request, Response, Status};
 use attesta_transaction::Failure;
 
-use crate::config::next_hop::NextHop;
 use crate::env::Env;
 use crate::event::Cause;
 use crate::headers::address::{tagged, untagged};
 use crate::headers::relay;
-use crate::hunt::plan::RouteTarget;
-use crate::hunt::progress::Progress;
+use crate::hunt::progress::{Attempt, Progress};
 use crate::hunt::{Hunt, HuntStep, refused};
 use crate::identity::belief::{keep_own_reasons, strip_untrusted};
 use crate::intake::origin::Origin;
@@ -19,17 +17,12 @@ use crate::trunk::rules::OutboundIdentity;
 impl Hunt {
     /// The INVITE or MESSAGE that leaves, complete except for its Identity and its Via. All that identifies or routes the
     /// request is new, the rest is relayed. From, To and P-Asserted-Identity stay what they were, except for the `verstat`.
-    pub(super) fn build_request(
-        &mut self,
-        target: &RouteTarget,
-        hop: &NextHop,
-        env: &mut Env<'_>,
-    ) -> Request {
+    pub(super) fn build_request(&mut self, attempt: &Attempt, env: &mut Env<'_>) -> Request {
         let (tag, call_id) = (env.ids.tag(), env.ids.call_id());
         self.built = Some(call_id);
         let received = self.request.request();
         let method = received.method();
-        let mut outgoing = Request::new(method.clone(), target.uri.clone());
+        let mut outgoing = Request::new(method.clone(), attempt.target.uri.clone());
         let headers = outgoing.headers_mut();
         let from = received.headers().get(Name::From).unwrap_or_default();
         headers.push(Name::From, tagged(from, &tag));
@@ -37,8 +30,8 @@ impl Hunt {
         headers.push(Name::CallId, call_id);
         headers.push(Name::CSeq, format!("{FIRST_SEQ} {method}"));
         let forwards = relay::forwards(received.headers()).unwrap_or(MaxForwards(0));
-        relay::request(received, &mut outgoing, forwards, &hop.listener.contact());
-        let strips = target.egress.trunk.outbound_identity == OutboundIdentity::Strip;
+        relay::request(received, &mut outgoing, forwards, &attempt.hop.listener.contact());
+        let strips = attempt.trunk().outbound_identity == OutboundIdentity::Strip;
         self.request.apply_trust(outgoing.headers_mut(), strips);
         outgoing
     }
@@ -46,27 +39,25 @@ impl Hunt {
     /// Sends the request. If it is too large for a datagram, the shell opens a connection first.
     pub(super) fn send(
         &mut self,
-        target: RouteTarget,
-        hop: NextHop,
+        attempt: Attempt,
         outgoing: Option<Request>,
         origin: &Origin,
         env: &mut Env<'_>,
     ) -> HuntStep {
         let outgoing = match outgoing {
             Some(outgoing) => outgoing,
-            None => self.build_request(&target, &hop, env),
+            None => self.build_request(&attempt, env),
         };
-        match self.stream_for(&target, &hop, &outgoing, origin, env) {
-            Some(stream) => self.connect(target, hop, stream, outgoing, origin, env),
-            None => self.dispatch(target, hop, outgoing, origin, env),
+        match self.stream_for(&attempt, &outgoing, origin, env) {
+            Some(stream) => self.connect(attempt, stream, outgoing, origin, env),
+            None => self.dispatch(attempt, outgoing, origin, env),
         }
     }
 
     /// Sends the request, which is complete except for its Via.
     pub(super) fn dispatch(
         &mut self,
-        target: RouteTarget,
-        hop: NextHop,
+        attempt: Attempt,
         outgoing: Request,
         origin: &Origin,
         env: &mut Env<'_>,
@@ -74,7 +65,7 @@ impl Hunt {
         if relay::octets(&outgoing) > origin.config.caps.message {
             return refused(origin.reply(self.request(), Status::MESSAGE_TOO_LARGE));
         }
-        let (flow, sent_by) = (hop.flow.clone(), &hop.listener.sent_by);
+        let (flow, sent_by) = (attempt.hop.flow.clone(), &attempt.hop.listener.sent_by);
         let client = if origin.arrival.emergency {
             env.emergency_request(origin.owner, outgoing, flow, sent_by)
         } else {
@@ -83,15 +74,15 @@ impl Hunt {
         let Ok(client) = client else {
             return refused(origin.reply(self.request(), Status::SERVICE_UNAVAILABLE));
         };
-        tracing::debug!(flow = ?hop.flow, "request sent");
-        let trunk = &target.egress.trunk;
+        tracing::debug!(flow = ?attempt.hop.flow, "request sent");
+        let trunk = attempt.trunk();
         if let Some(call_id) = self.built.take() {
             self.sent = Some((trunk.name().clone(), call_id));
         }
         let (sent, wait) = (env.now.mono, trunk.timers.no_response);
-        env.targets.tried(sent, &hop.flow, wait);
+        env.targets.tried(sent, &attempt.hop.flow, wait);
         let until = origin.is_call().then(|| sent + wait);
-        self.progress = Progress::Trying { target, hop, client, sent, until };
+        self.progress = Progress::Trying { attempt, client, sent, until };
         HuntStep::Goes
     }
 
@@ -102,12 +93,12 @@ impl Hunt {
         origin: &Origin,
         env: &mut Env<'_>,
     ) -> HuntStep {
-        let (target, hop, client, sent, until) = match self.take_progress() {
-            Progress::Trying { target, hop, client, sent, until } => {
-                let until = until.map(|_| env.now.mono + target.egress.trunk.timers.ring);
-                (target, hop, client, sent, until)
+        let (attempt, client, sent, until) = match self.take_progress() {
+            Progress::Trying { attempt, client, sent, until } => {
+                let until = until.map(|_| env.now.mono + attempt.trunk().timers.ring);
+                (attempt, client, sent, until)
             }
-            Progress::Ringing { target, hop, client, sent, until } => (target, hop, client, sent, until),
+            Progress::Ringing { attempt, client, sent, until } => (attempt, client, sent, until),
             other @ (Progress::Idle
             | Progress::Resolving { .. }
             | Progress::Attesting { .. }
@@ -115,37 +106,37 @@ impl Hunt {
             | Progress::Connecting { .. }) => return self.put_back(other),
         };
         let status = response.status();
-        env.targets.answered(env.now.mono, &hop.flow, origin.config.caps.set_aside);
+        env.targets.answered(env.now.mono, &attempt.hop.flow, origin.config.caps.set_aside);
         if status.is_provisional() {
-            let listener = hop.listener.clone();
-            self.progress = Progress::Ringing { target, hop, client, sent, until };
+            let listener = attempt.hop.listener.clone();
+            self.progress = Progress::Ringing { attempt, client, sent, until };
             return if status == Status::TRYING { HuntStep::Goes } else { HuntStep::Provisional(listener) };
         }
         if status.is_success() {
-            let max_call = target.egress.trunk.timers.max_call;
-            return HuntStep::Success { listener: hop.listener, max_call };
+            let max_call = attempt.trunk().timers.max_call;
+            return HuntStep::Success { listener: attempt.hop.listener, max_call };
         }
         env.owners.forget_client(client);
         tracing::debug!(status = status.code(), "refused by the target");
         let back = self.response_to_sender(response, origin, env);
-        if !target.egress.trunk.fails_over(status) {
+        if !attempt.trunk().fails_over(status) {
             return HuntStep::Over(Box::new(back), Cause::Declined(status));
         }
-        self.fail_over(&target, &hop, response, back, origin, env);
-        HuntStep::AttemptFailed(target)
+        self.fail_over(&attempt, response, back, origin, env);
+        HuntStep::AttemptFailed(attempt.target)
     }
 
     /// The request of the attempt gets no response.
     pub(crate) fn on_failure(&mut self, why: Failure, origin: &Origin, env: &mut Env<'_>) -> HuntStep {
         match self.take_progress() {
-            Progress::Trying { target, hop, sent, .. } | Progress::Ringing { target, hop, sent, .. } => {
-                tracing::debug!(%why, flow = ?hop.flow, "attempt failed");
-                self.failed_at(&target, &hop, why, sent, origin, env);
+            Progress::Trying { attempt, sent, .. } | Progress::Ringing { attempt, sent, .. } => {
+                tracing::debug!(%why, flow = ?attempt.hop.flow, "attempt failed");
+                self.failed_at(&attempt, why, sent, origin, env);
                 if why == Failure::Timeout && !origin.is_call() {
                     // The transaction of the sender is over as well (RFC 4320 section 4.2).
                     return refused(origin.reply(self.request(), Status::REQUEST_TIMEOUT));
                 }
-                HuntStep::AttemptFailed(target)
+                HuntStep::AttemptFailed(attempt.target)
             }
             other @ (Progress::Idle
             | Progress::Resolving { .. }

@@ -5,11 +5,10 @@ use std::time::Instant;
 use attesta_sip::{Name, Response, Status};
 use attesta_transaction::Failure;
 
-use crate::config::next_hop::NextHop;
 use crate::env::Env;
 use crate::event::Cause;
 use crate::hunt::last_failure::LastFailure;
-use crate::hunt::plan::RouteTarget;
+use crate::hunt::progress::Attempt;
 use crate::hunt::{Hunt, HuntStep};
 use crate::intake::origin::Origin;
 use crate::trunk::health::TargetStatus;
@@ -20,15 +19,15 @@ impl Hunt {
     pub(super) fn last_resort(&mut self, origin: &Origin, env: &mut Env<'_>) -> HuntStep {
         self.others_tried.get_or_insert(self.tried);
         while self.attempts < origin.config.caps.attempts
-            && let Some((target, hop)) = self.out_of_service.pop_front()
+            && let Some(attempt) = self.out_of_service.pop_front()
         {
-            match env.targets.status(env.now.mono, &hop.flow) {
+            match env.targets.status(env.now.mono, &attempt.hop.flow) {
                 TargetStatus::AskedToWait(until) if !origin.arrival.emergency => {
                     self.earliest = Some(self.earliest.map_or(until, |first| first.min(until)));
                 }
                 TargetStatus::AskedToWait(_) | TargetStatus::Failed | TargetStatus::InService => {
-                    tracing::debug!(flow = ?hop.flow, "no other target is left: trying one out of service");
-                    return self.approach(target, hop, origin, env);
+                    tracing::debug!(flow = ?attempt.hop.flow, "no other target is left: trying one out of service");
+                    return self.approach(attempt, origin, env);
                 }
             }
         }
@@ -52,15 +51,14 @@ impl Hunt {
     /// The request that was sent to a target at `sent` gets no response.
     pub(super) fn failed_at(
         &mut self,
-        target: &RouteTarget,
-        hop: &NextHop,
+        attempt: &Attempt,
         why: Failure,
         sent: Instant,
         origin: &Origin,
         env: &mut Env<'_>,
     ) {
-        let (trunk, cap) = (&target.egress.trunk, origin.config.caps.set_aside);
-        env.targets.failed(env.now.mono, (trunk, &hop.flow), why, sent, cap, env.counters);
+        let (trunk, cap) = (attempt.trunk(), origin.config.caps.set_aside);
+        env.targets.failed(env.now.mono, (trunk, &attempt.hop.flow), why, sent, cap, env.counters);
         let status = match why {
             Failure::Timeout => Status::REQUEST_TIMEOUT,
             Failure::Transport | Failure::NoRoom => Status::SERVER_INTERNAL_ERROR,
@@ -73,8 +71,7 @@ impl Hunt {
     /// A target has sent a final response after which the next target is tried. The sender gets `back` if there is none.
     pub(super) fn fail_over(
         &mut self,
-        target: &RouteTarget,
-        hop: &NextHop,
+        attempt: &Attempt,
         response: &Response,
         back: Response,
         origin: &Origin,
@@ -82,8 +79,8 @@ impl Hunt {
     ) {
         let status = response.status();
         self.failure = if status == Status::SERVICE_UNAVAILABLE {
-            let (trunk, cap) = (&target.egress.trunk, origin.config.caps.set_aside);
-            env.targets.unavailable(env.now.mono, (trunk, &hop.flow), response, cap, env.counters);
+            let (trunk, cap) = (attempt.trunk(), origin.config.caps.set_aside);
+            env.targets.unavailable(env.now.mono, (trunk, &attempt.hop.flow), response, cap, env.counters);
             // RFC 3261 section 16.7: the sender must not take the 503 for one of ours.
             LastFailure::With(Status::SERVER_INTERNAL_ERROR, Cause::Declined(status))
         } else {

@@ -25,7 +25,7 @@ use crate::env::Env;
 use crate::event::Cause;
 use crate::hunt::last_failure::LastFailure;
 use crate::hunt::plan::RouteTarget;
-use crate::hunt::progress::Progress;
+use crate::hunt::progress::{Attempt, Progress};
 use crate::identity::VettedRequest;
 use crate::intake::origin::Origin;
 use crate::io::{Destination, ResolveError, SignError, Unreachable};
@@ -46,7 +46,7 @@ pub(crate) struct Hunt {
     /// What is believed of the target of the attempt.
     trusts: Trusts,
     /// Targets that are out of service, for the case that no other is left.
-    out_of_service: VecDeque<(RouteTarget, NextHop)>,
+    out_of_service: VecDeque<Attempt>,
     /// When the first of those may be tried that sent a Retry-After.
     earliest: Option<Instant>,
     /// True once a target was tried.
@@ -227,29 +227,24 @@ impl Hunt {
                 continue;
             };
             let flow = listener.flow_to(address, server_name);
+            let is_in_service = env.targets.status(env.now.mono, &flow) == TargetStatus::InService;
             let hop = NextHop { listener, flow };
-            if env.targets.status(env.now.mono, &hop.flow) == TargetStatus::InService {
-                return self.approach(target, hop, origin, env);
+            if is_in_service {
+                return self.approach(Attempt { target, hop }, origin, env);
             }
             if self.out_of_service.len() < cap {
-                self.out_of_service.push_back((target.clone(), hop));
+                self.out_of_service.push_back(Attempt { target: target.clone(), hop });
             }
         }
         self.next_target(origin, env)
     }
 
     /// Begins an attempt at one address.
-    fn approach(
-        &mut self,
-        target: RouteTarget,
-        hop: NextHop,
-        origin: &Origin,
-        env: &mut Env<'_>,
-    ) -> HuntStep {
+    fn approach(&mut self, attempt: Attempt, origin: &Origin, env: &mut Env<'_>) -> HuntStep {
         self.attempts += 1;
         self.tried = true;
-        self.trusts = target.egress.trunk.trusts;
-        self.attest(target, hop, origin, env)
+        self.trusts = attempt.trunk().trusts;
+        self.attest(attempt, origin, env)
     }
 
     /// The deadline has come: what is waited for did not come in time.

@@ -7,8 +7,7 @@ use attesta_transaction::Transport;
 
 use crate::config::next_hop::NextHop;
 use crate::env::Env;
-use crate::hunt::plan::RouteTarget;
-use crate::hunt::progress::Progress;
+use crate::hunt::progress::{Attempt, Progress};
 use crate::hunt::{Hunt, HuntStep};
 use crate::intake::origin::Origin;
 use crate::io::Unreachable;
@@ -18,22 +17,21 @@ impl Hunt {
     /// The way by TCP that this INVITE has to take, if it is too large for UDP and the target takes connections.
     pub(super) fn stream_for(
         &self,
-        target: &RouteTarget,
-        hop: &NextHop,
+        attempt: &Attempt,
         outgoing: &Request,
         origin: &Origin,
         env: &Env<'_>,
     ) -> Option<NextHop> {
-        let trunk = &target.egress.trunk;
-        let may_change = match (trunk.oversize, target.target.transport) {
+        let trunk = attempt.trunk();
+        let may_change = match (trunk.oversize, attempt.target.target.transport) {
             (Oversize::Datagram, _) | (Oversize::Tcp, Some(_)) => false,
-            (Oversize::Tcp, None) => hop.flow.transport == Transport::Udp,
+            (Oversize::Tcp, None) => attempt.hop.flow.transport == Transport::Udp,
         };
         let is_invite = *outgoing.method() == Method::Invite;
-        if !may_change || !is_invite || length(outgoing, hop) <= LARGEST_DATAGRAM {
+        if !may_change || !is_invite || length(outgoing, &attempt.hop) <= LARGEST_DATAGRAM {
             return None;
         }
-        let address = hop.flow.remote;
+        let address = attempt.hop.flow.remote;
         let listener = origin.config.listener_towards(&trunk.listeners, Transport::Tcp, address)?.clone();
         let flow = listener.flow_to(address, None);
         env.targets.takes_connections(env.now.mono, &flow).then_some(NextHop { listener, flow })
@@ -42,8 +40,7 @@ impl Hunt {
     /// Has the shell open a connection for this INVITE.
     pub(super) fn connect(
         &mut self,
-        target: RouteTarget,
-        hop: NextHop,
+        attempt: Attempt,
         stream: NextHop,
         outgoing: Request,
         origin: &Origin,
@@ -55,7 +52,7 @@ impl Hunt {
         self.forget_question(env);
         self.asked = Some(env.reach(origin.owner, stream.flow.clone()));
         let (until, outgoing) = (now + CONNECT_BUDGET, Box::new(outgoing));
-        self.progress = Progress::Connecting { target, hop, stream, outgoing, until };
+        self.progress = Progress::Connecting { attempt, stream, outgoing, until };
         HuntStep::Goes
     }
 
@@ -66,8 +63,8 @@ impl Hunt {
         origin: &Origin,
         env: &mut Env<'_>,
     ) -> HuntStep {
-        let (target, hop, stream, mut outgoing) = match self.take_progress() {
-            Progress::Connecting { target, hop, stream, outgoing, .. } => (target, hop, stream, outgoing),
+        let (mut attempt, stream, mut outgoing) = match self.take_progress() {
+            Progress::Connecting { attempt, stream, outgoing, .. } => (attempt, stream, outgoing),
             other @ (Progress::Idle
             | Progress::Resolving { .. }
             | Progress::Attesting { .. }
@@ -77,20 +74,19 @@ impl Hunt {
         };
         self.forget_question(env);
         let (now, cap) = (env.now.mono, origin.config.caps.set_aside);
-        let hop = match result {
+        match result {
             Ok(()) => {
                 env.targets.connected(now, &stream.flow, cap);
                 outgoing.headers_mut().set(Name::Contact, stream.listener.contact());
-                stream
+                attempt.hop = stream;
             }
-            Err(Unreachable::NoRoom) => hop,
+            Err(Unreachable::NoRoom) => {}
             Err(Unreachable::Refused) => {
                 env.counters.connections_refused += 1;
                 env.targets.refused_connection(now, &stream.flow, REFUSAL, cap);
-                hop
             }
-        };
-        self.dispatch(target, hop, *outgoing, origin, env)
+        }
+        self.dispatch(attempt, *outgoing, origin, env)
     }
 }
 

@@ -8,6 +8,7 @@ use attesta_transaction::ClientId;
 
 use crate::config::next_hop::NextHop;
 use crate::hunt::plan::RouteTarget;
+use crate::trunk::Trunk;
 
 /// How far an attempt has come.
 #[derive(Debug)]
@@ -20,24 +21,21 @@ pub(crate) enum Progress {
     },
     /// Policy says later with which attestation the call is signed.
     Attesting {
-        target: RouteTarget,
-        hop: NextHop,
+        attempt: Attempt,
         planned: Option<Attestation>,
         until: Instant,
     },
     /// An outside signer is asked.
     Signing {
-        target: RouteTarget,
-        hop: NextHop,
+        attempt: Attempt,
         outgoing: Box<Request>,
         attested: Attested,
         until: Instant,
     },
     /// The shell opens a connection for an INVITE that is too large for a datagram.
     Connecting {
-        target: RouteTarget,
-        /// The way of the datagram, if there is no connection.
-        hop: NextHop,
+        /// The hop of it is the way of the datagram, if there is no connection.
+        attempt: Attempt,
         /// The way of the connection.
         stream: NextHop,
         outgoing: Box<Request>,
@@ -45,16 +43,14 @@ pub(crate) enum Progress {
     },
     /// The request is sent, and nothing has come back. A MESSAGE ends with its transaction, not at `until`.
     Trying {
-        target: RouteTarget,
-        hop: NextHop,
+        attempt: Attempt,
         client: ClientId,
         sent: Instant,
         until: Option<Instant>,
     },
     /// A provisional response has come.
     Ringing {
-        target: RouteTarget,
-        hop: NextHop,
+        attempt: Attempt,
         client: ClientId,
         sent: Instant,
         until: Option<Instant>,
@@ -66,4 +62,19 @@ pub(crate) enum Progress {
 pub(crate) struct Attested {
     pub(crate) attestation: Attestation,
     pub(crate) origid: OrigId,
+}
+
+/// One address of a target that is tried.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempt {
+    pub(crate) target: RouteTarget,
+    /// Where the request leaves from, and where it goes.
+    pub(crate) hop: NextHop,
+}
+
+impl Attempt {
+    /// The trunk of the target, whose outbound rules hold.
+    pub(crate) fn trunk(&self) -> &Trunk {
+        &self.target.egress.trunk
+    }
 }

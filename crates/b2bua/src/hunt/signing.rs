@@ -6,12 +6,10 @@ use attesta_sip::{Method, Request, Status};
 use attesta_stir::{Attestation, OrigId};
 use bytes::Bytes;
 
-use crate::config::next_hop::NextHop;
 use crate::config::trust::SigningMeans;
 use crate::env::Env;
 use crate::event::CallEvent;
-use crate::hunt::plan::RouteTarget;
-use crate::hunt::progress::{Attested, Progress};
+use crate::hunt::progress::{Attempt, Attested, Progress};
 use crate::hunt::{Hunt, HuntStep, refused};
 use crate::identity::claims::{add_date, checked};
 use crate::intake::origin::Origin;
@@ -21,26 +19,20 @@ use crate::trunk::rules::{OnSignFailure, OutboundIdentity};
 
 impl Hunt {
     /// Decides whether and how the call is signed towards this target. A MESSAGE is not signed.
-    pub(super) fn attest(
-        &mut self,
-        target: RouteTarget,
-        hop: NextHop,
-        origin: &Origin,
-        env: &mut Env<'_>,
-    ) -> HuntStep {
-        let signs = target.egress.trunk.outbound_identity == OutboundIdentity::Sign
+    pub(super) fn attest(&mut self, attempt: Attempt, origin: &Origin, env: &mut Env<'_>) -> HuntStep {
+        let signs = attempt.trunk().outbound_identity == OutboundIdentity::Sign
             && *self.request().method() == Method::Invite;
         if !signs || self.request.is_covered() {
-            return self.send(target, hop, None, origin, env);
+            return self.send(attempt, None, origin, env);
         }
         let planned = self.request.attestation();
         let later = env.later();
-        match env.policy.attest(env.now, &origin.arrival, target.egress.trunk.name(), planned, later) {
-            Reply::Now(attestation) => self.sign(target, hop, attestation, origin, env),
+        match env.policy.attest(env.now, &origin.arrival, attempt.trunk().name(), planned, later) {
+            Reply::Now(attestation) => self.sign(attempt, attestation, origin, env),
             Reply::Pending(later) => {
-                let trunk = target.egress.trunk.name().clone();
+                let trunk = attempt.trunk().name().clone();
                 let until = env.now.mono + DECISION_BUDGET;
-                self.progress = Progress::Attesting { target, hop, planned, until };
+                self.progress = Progress::Attesting { attempt, planned, until };
                 self.forget_question(env);
                 let question = Question::Attest { arrival: origin.arrival.clone(), trunk, planned };
                 self.asked = Some(env.ask(origin.owner, &later, question));
@@ -57,9 +49,9 @@ impl Hunt {
         env: &mut Env<'_>,
     ) -> HuntStep {
         match self.take_progress() {
-            Progress::Attesting { target, hop, .. } => {
+            Progress::Attesting { attempt, .. } => {
                 self.forget_question(env);
-                self.sign(target, hop, attestation, origin, env)
+                self.sign(attempt, attestation, origin, env)
             }
             other @ (Progress::Idle
             | Progress::Resolving { .. }
@@ -88,32 +80,31 @@ impl Hunt {
     /// Signs, by the means of the signer, and sends.
     fn sign(
         &mut self,
-        target: RouteTarget,
-        hop: NextHop,
+        attempt: Attempt,
         attestation: Option<Attestation>,
         origin: &Origin,
         env: &mut Env<'_>,
     ) -> HuntStep {
-        let Some(attestation) = attestation else { return self.send(target, hop, None, origin, env) };
-        let signer = origin.ingress.signer_towards(&target.egress).cloned();
+        let Some(attestation) = attestation else { return self.send(attempt, None, origin, env) };
+        let signer = origin.ingress.signer_towards(&attempt.target.egress).cloned();
         let attested = Attested { attestation, origid: OrigId::from_random(env.ids.bytes16()) };
         let claims = self.request.claims(attestation, attested.origid, env.now.unix);
         let (Some(signer), Some(claims)) = (signer, claims) else {
-            return self.sign_failed(target, hop, None, origin, env);
+            return self.sign_failed(attempt, None, origin, env);
         };
-        let mut outgoing = self.build_request(&target, &hop, env);
+        let mut outgoing = self.build_request(&attempt, env);
         add_date(&mut outgoing, env.now.unix);
         match &signer.means {
             SigningMeans::Key(key) => match claims.sign(key) {
-                Ok(value) => self.send_signed(target, hop, outgoing, &value, attested, origin, env),
+                Ok(value) => self.send_signed(attempt, outgoing, &value, attested, origin, env),
                 Err(why) => {
                     tracing::warn!(signer = %signer.name, %why, "call not signed");
-                    self.sign_failed(target, hop, None, origin, env)
+                    self.sign_failed(attempt, None, origin, env)
                 }
             },
             SigningMeans::Outside => {
                 let (until, outgoing) = (env.now.mono + SIGN_BUDGET, Box::new(outgoing));
-                self.progress = Progress::Signing { target, hop, outgoing, attested, until };
+                self.progress = Progress::Signing { attempt, outgoing, attested, until };
                 self.forget_question(env);
                 let token = env.token(origin.owner);
                 self.asked = Some(token);
@@ -122,7 +113,7 @@ impl Hunt {
             }
             SigningMeans::SetAside => {
                 tracing::warn!(signer = %signer.name, "call not signed: the signer is out of service");
-                self.sign_failed(target, hop, None, origin, env)
+                self.sign_failed(attempt, None, origin, env)
             }
         }
     }
@@ -135,13 +126,13 @@ impl Hunt {
         env: &mut Env<'_>,
     ) -> HuntStep {
         match self.take_progress() {
-            Progress::Signing { target, hop, outgoing, attested, .. } => {
+            Progress::Signing { attempt, outgoing, attested, .. } => {
                 self.forget_question(env);
                 match result.and_then(|value| checked(value).ok_or(SignError::Invalid)) {
-                    Ok(value) => self.send_signed(target, hop, *outgoing, &value, attested, origin, env),
+                    Ok(value) => self.send_signed(attempt, *outgoing, &value, attested, origin, env),
                     Err(why) => {
                         tracing::warn!(%why, "call not signed");
-                        self.sign_failed(target, hop, Some(*outgoing), origin, env)
+                        self.sign_failed(attempt, Some(*outgoing), origin, env)
                     }
                 }
             }
@@ -154,11 +145,9 @@ impl Hunt {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the INVITE, where it goes, and what one step may touch")]
     fn send_signed(
         &mut self,
-        target: RouteTarget,
-        hop: NextHop,
+        attempt: Attempt,
         mut outgoing: Request,
         value: &[u8],
         attested: Attested,
@@ -170,24 +159,23 @@ impl Hunt {
         env.counters.identity_signed += 1;
         tracing::debug!(attestation = attestation.as_str(), %origid, "signed");
         env.tell(CallEvent::Signed { call: origin.arrival.call, at: env.now.unix, attestation, origid });
-        self.send(target, hop, Some(outgoing), origin, env)
+        self.send(attempt, Some(outgoing), origin, env)
     }
 
     /// The call cannot be signed. The trunk says what follows; an emergency call goes on.
     fn sign_failed(
         &mut self,
-        target: RouteTarget,
-        hop: NextHop,
+        attempt: Attempt,
         outgoing: Option<Request>,
         origin: &Origin,
         env: &mut Env<'_>,
     ) -> HuntStep {
         env.counters.identity_sign_failures += 1;
-        match target.egress.trunk.on_sign_failure {
+        match attempt.trunk().on_sign_failure {
             OnSignFailure::Reject if !origin.arrival.emergency => {
                 refused(origin.reply(self.request(), Status::SERVER_INTERNAL_ERROR))
             }
-            OnSignFailure::Reject | OnSignFailure::Continue => self.send(target, hop, outgoing, origin, env),
+            OnSignFailure::Reject | OnSignFailure::Continue => self.send(attempt, outgoing, origin, env),
         }
     }
 }
