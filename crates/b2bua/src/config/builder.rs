@@ -100,8 +100,9 @@ impl Builder {
         self
     }
 
-    /// The emergency numbers, as dialled. Calls to them, to `urn:service:sos` and to its sub-services are never refused
-    /// by limits, verification or screening, if they come from a trunk. Default: none.
+    /// The emergency numbers, as dialled. `urn:service:sos` and its sub-services are emergency destinations too. An
+    /// emergency call from a trunk is not refused because of the limit of calls, the outcome of verification, a failure
+    /// to sign, or a drain. Default: none.
     #[must_use]
     pub fn emergency(mut self, numbers: Vec<Prefix>) -> Self {
         self.emergency = numbers;

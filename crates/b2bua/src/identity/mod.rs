@@ -151,11 +151,11 @@ impl VettedRequest {
         }
         // 3GPP TS 24.229: the asserted identity carries the outcome, else From carries it. The outcome applies to one
         // caller only.
-        let verified = judged(self.request.headers(), self.trunk());
-        let is_verified = |value: &[u8]| caller(value, self.trunk()) == verified;
-        let asserted = headers.values(Name::PAssertedIdentity).any(is_verified);
+        let verified_caller = judged(self.request.headers(), self.trunk());
+        let is_verified_caller = |value: &[u8]| caller(value, self.trunk()) == verified_caller;
+        let asserted = headers.values(Name::PAssertedIdentity).any(is_verified_caller);
         let name = if asserted { Name::PAssertedIdentity } else { Name::From };
-        set_verstat(headers, name, |value| self.verstat.filter(|_| !asserted || is_verified(value)));
+        set_verstat(headers, name, |value| self.verstat.filter(|_| !asserted || is_verified_caller(value)));
     }
 
     /// Adds our Identity header field to the outgoing INVITE. Removes the `verstat` of the received INVITE: it is for

@@ -192,7 +192,7 @@ impl Trunk {
     }
 
     /// The longest time that a call from this trunk waits for a certificate. Default: the edge's
-    /// [`budget`](crate::config::Builder::budget).
+    /// [`budget`](crate::Builder::budget).
     #[must_use]
     pub fn budget(mut self, budget: Duration) -> Self {
         self.budget = Some(budget);
