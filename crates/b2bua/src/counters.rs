@@ -1,4 +1,4 @@
-//! What a switchboard counts.
+//! The counters of a switchboard.
 
 use std::collections::BTreeMap;
 
@@ -7,38 +7,39 @@ use attesta_transaction::Counters as TransactionCounters;
 
 use crate::event::Cause;
 
-/// Plain numbers about one switchboard, summed over workers by whoever reads them.
+/// The counters of one switchboard. The reader adds the counters of all workers.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Counters {
-    /// Calls that live now.
+    /// Calls at present.
     pub calls_live: u64,
-    /// Dialogs that live now, early ones and those being ended included.
+    /// Dialogs at present, including early dialogs and dialogs that are being ended.
     pub dialogs_live: u64,
-    /// Transactions that live now.
+    /// Transactions at present.
     pub transactions_live: u64,
-    /// Targets that were set aside and have not answered since.
+    /// Targets that are out of service: they failed and have not responded since.
     pub targets_aside: u64,
-    /// Switchboards that begin no calls any more, since they were told to stop.
+    /// Switchboards that were told to stop and begin no new calls.
     pub draining: u64,
     /// Calls begun since the start.
     pub calls: u64,
     /// Calls answered since the start.
     pub answered: u64,
-    /// MESSAGEs outside any dialog that were sent on since the start.
+    /// MESSAGEs outside any dialog that were sent to a target since the start.
     pub messages: u64,
-    /// Identity header fields that we made.
+    /// Identity header fields that this edge added.
     pub identity_signed: u64,
-    /// Connections for INVITEs too large for a datagram that targets did not take.
+    /// Connections that targets did not accept, for INVITEs too large for a datagram.
     pub connections_refused: u64,
-    /// INVITEs that should have been signed and could not be.
+    /// INVITEs that should have been signed and could not be signed.
     pub identity_sign_failures: u64,
-    /// Responses that said of an Identity header field of ours that it does not verify (RFC 9410 section 7).
+    /// Responses that report an Identity header field of ours as invalid (RFC 9410 section 7).
     pub identity_disputed: u64,
-    /// Messages of peers that departed from the offer/answer model (RFC 3264, RFC 6337). They were relayed all the same.
+    /// Messages of peers that violated the offer/answer model (RFC 3264, RFC 6337). They were relayed anyway.
     pub offer_answer_disagreements: u64,
-    /// Targets set aside since the start: silent, not to be reached, or by their own wish (503 with Retry-After).
+    /// Times that a target was taken out of service since the start: it was silent, unreachable, or sent a 503 with
+    /// Retry-After.
     pub targets_set_aside: u64,
-    /// What the transaction layer counts.
+    /// The counters of the transaction layer.
     pub transactions: TransactionCounters,
     ended: BTreeMap<&'static str, u64>,
     refused: BTreeMap<&'static str, u64>,
@@ -46,12 +47,12 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Calls ended since the start, by the word of their [`Cause`].
+    /// Calls ended since the start, by the label of their [`Cause`].
     pub fn ended(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.ended.iter().map(|(cause, count)| (*cause, *count))
     }
 
-    /// Messages refused since the start, by reason: those that the transaction layer refused among them.
+    /// Messages refused since the start, by reason. Includes the refusals of the transaction layer.
     pub fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let below = self.transactions.refused.iter().map(|(reason, count)| (reason.as_str(), count));
         let here = Refusal::ALL.into_iter().map(|refusal| {
@@ -61,14 +62,14 @@ impl Counters {
         below.chain(here)
     }
 
-    /// Verdicts given since the start, by verdict and reason; the reason of a pass is empty.
+    /// Verdicts since the start, by verdict and reason. The reason of a pass is empty.
     pub fn verdicts(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
         self.verdicts.iter().map(|((verdict, reason), count)| (*verdict, *reason, *count))
     }
 
-    /// Adds what another switchboard counted.
+    /// Adds the counters of another switchboard.
     pub fn add(&mut self, other: &Self) {
-        // Taken apart, so that no counter is forgotten.
+        // Without `..`, so that a new counter cannot be forgotten.
         let Self {
             calls_live,
             dialogs_live,
@@ -109,7 +110,7 @@ impl Counters {
         add(&mut self.verdicts, verdicts);
     }
 
-    /// The same with the gauges as they are now.
+    /// A copy with the present values of the gauges.
     pub(crate) fn read(&self, calls: usize, dialogs: usize, transactions: TransactionCounters) -> Self {
         Self {
             calls_live: calls as u64,
@@ -142,42 +143,44 @@ fn add<K: Copy + Ord>(counts: &mut BTreeMap<K, u64>, more: &BTreeMap<K, u64>) {
 /// Why the switchboard refused a message.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Refusal {
-    /// It came from an address that no trunk claims: 403.
+    /// The message came from an address that no trunk claims: 403.
     UnknownSource,
-    /// Its method is known and not allowed here, REGISTER among them: 405.
+    /// The method is known, and not allowed here: 405. An example is REGISTER.
     Method,
-    /// Its method is not known: 501.
+    /// The method is not known: 501.
     UnknownMethod,
-    /// Its Request-URI has a scheme that calls cannot be made to: 416.
+    /// The scheme of the Request-URI is not usable for calls: 416.
     Scheme,
-    /// It requires an extension that does not work across us: 420.
+    /// The message requires an extension that does not work across us: 420.
     Extension,
-    /// Its Max-Forwards is used up: 483.
+    /// Max-Forwards has reached 0: 483.
     MaxForwards,
-    /// Its Contact names no place to which a dialog could go: 400.
+    /// The Contact is not usable as a remote target of a dialog: 400.
     NoContact,
-    /// It belongs to a dialog that does not exist: 481.
+    /// The message belongs to a dialog that does not exist: 481.
     NoDialog,
-    /// Its CSeq number is lower than one before it in the dialog: 500.
+    /// The CSeq number is lower than an earlier CSeq number in the dialog: 500.
     OutOfOrder,
-    /// It met another request of the dialog: 491, or 500 with Retry-After.
+    /// The request conflicts with another request in the dialog: 491, or 500 with Retry-After.
     Glare,
-    /// As many requests are in flight in its dialog, or in all, as the configuration allows: 500 with Retry-After.
+    /// The limit of requests in progress is reached, in the dialog or in total: 500 with Retry-After.
     RequestCap,
-    /// As many calls live as the configuration allows, or as many MESSAGEs are on their way: 503.
+    /// The limit of calls, or of MESSAGEs in progress, is reached: 503.
     CallCap,
-    /// The edge is about to stop, and begins nothing new: 503.
+    /// The edge is about to stop, and begins no new calls: 503.
     Draining,
-    /// A 2xx to an INVITE that was answered in as many dialogs as the configuration allows: dropped.
+    /// The limit of dialogs for the 2xx responses to one INVITE is reached: the 2xx is dropped.
     AnswerCap,
-    /// A MESSAGE that policy or the routes send nowhere: 404, or what policy says.
+    /// Policy refuses a MESSAGE or is late, or there is no target: 404, 503, 405 for a number of the built-in callee, or
+    /// the status that policy sets.
     NotRouted,
-    /// A MESSAGE whose Identity, or the lack of one, the policy of its trunk refuses: the code of RFC 8224 section 6.2.2.
+    /// A MESSAGE is refused because of its Identity, or because it has none: the code of RFC 8224 section 6.2.2, or the
+    /// status of the [`Consequence`](crate::Consequence).
     NotVerified,
 }
 
 impl Refusal {
-    /// Every reason, in the order in which they are reported.
+    /// Every reason, in the order of reports.
     pub const ALL: [Self; 16] = [
         Self::UnknownSource,
         Self::Method,
@@ -197,7 +200,7 @@ impl Refusal {
         Self::NotVerified,
     ];
 
-    /// The word under which the reason is counted.
+    /// The label under which the reason is counted.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -221,7 +224,7 @@ impl Refusal {
     }
 }
 
-/// How a method that is not taken is refused: 501 where it is not known, 405 where it is (RFC 3261 section 8.2.1).
+/// The refusal of a method that we do not accept: 501 if the method is unknown, else 405 (RFC 3261 section 8.2.1).
 pub(crate) fn not_taken(method: &Method) -> (Status, Refusal) {
     if matches!(method, Method::Extension(_)) {
         (Status::NOT_IMPLEMENTED, Refusal::UnknownMethod)

@@ -1,4 +1,4 @@
-//! What happens in calls, as the embedder and the call record learn it.
+//! The events of calls, for the embedder and for call records.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use attesta_sip::Status;
 use attesta_stir::{Attestation, Identity, OrigId, UnixTime, Verification};
 use bytes::Bytes;
 
-/// The number of a call within one switchboard; not used twice.
+/// The number of a call within one switchboard. No number is used twice.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct CallNumber(pub(crate) u64);
 
@@ -26,62 +26,62 @@ impl fmt::Display for CallNumber {
     }
 }
 
-/// A call as it arrived: what policy is asked about and what records begin with.
+/// A call or MESSAGE as it arrived: the facts for policy and call records.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Arrival {
-    /// The call.
+    /// The number of the call.
     pub call: CallNumber,
-    /// The trunk it came from.
+    /// The trunk of origin.
     pub trunk: Arc<str>,
-    /// The address it came from.
+    /// The source address.
     pub source: SocketAddr,
-    /// The Call-ID that the caller gave it.
+    /// The Call-ID from the caller.
     pub call_id: Bytes,
-    /// Who calls: P-Asserted-Identity where it is trusted, else From. `None`: neither can be read.
+    /// The caller: P-Asserted-Identity if the trunk is trusted with it, else From. `None`: neither can be read.
     pub caller: Option<Identity>,
-    /// Who is called: the To header field.
+    /// The called party: the To header field.
     pub callee: Option<Identity>,
-    /// Where the call is to go: the Request-URI.
+    /// The destination: the Request-URI.
     pub destination: Option<Identity>,
-    /// Whether it is an emergency call.
+    /// True for an emergency call.
     pub emergency: bool,
 }
 
-/// Something that happened in a call. The first event of each call is `Started`, the last is `Ended`.
+/// An event of a call. The first event of each call is `Started`, the last is `Ended`.
 #[derive(Clone, Debug)]
 pub enum CallEvent {
-    /// A call was admitted to screening by a known trunk.
+    /// A call from a known trunk has passed screening.
     Started {
-        /// When.
+        /// The time.
         at: UnixTime,
-        /// The call.
+        /// The call as it arrived.
         arrival: Arc<Arrival>,
     },
-    /// Its Identity header fields were judged, or found missing.
+    /// The Identity header fields of the call were verified, or there are none.
     Verified {
         /// The call.
         call: CallNumber,
-        /// When.
+        /// The time.
         at: UnixTime,
-        /// The outcome, field by field and as a whole.
+        /// The outcome, for each header field and as a whole.
         verification: Arc<Verification>,
     },
-    /// The INVITE that left was given an Identity header field of ours.
+    /// The outgoing INVITE has an Identity header field of ours.
     Signed {
         /// The call.
         call: CallNumber,
-        /// When.
+        /// The time.
         at: UnixTime,
         /// How well we know the caller.
         attestation: Attestation,
-        /// What tells this origin from others.
+        /// Identifies the origin of the call.
         origid: OrigId,
     },
-    /// The callee's side sent a provisional response, which was relayed.
+    /// The callee's side sent a provisional response, and the response was relayed.
     Ringing {
         /// The call.
         call: CallNumber,
-        /// When.
+        /// The time.
         at: UnixTime,
         /// The response.
         status: Status,
@@ -90,16 +90,16 @@ pub enum CallEvent {
     Answered {
         /// The call.
         call: CallNumber,
-        /// When.
+        /// The time.
         at: UnixTime,
     },
-    /// The call is over.
+    /// The call has ended.
     Ended {
         /// The call.
         call: CallNumber,
-        /// When.
+        /// The time.
         at: UnixTime,
-        /// Why.
+        /// The reason.
         cause: Cause,
     },
 }
@@ -111,28 +111,28 @@ pub enum Cause {
     CallerHungUp,
     /// The callee hung up after the answer.
     CalleeHungUp,
-    /// The caller gave up before the answer.
+    /// The caller ended the call before the answer.
     Cancelled,
-    /// The callee's side refused with this status.
+    /// The callee's side refused the call with this status.
     Declined(Status),
-    /// This edge refused with this status, before the call was sent on.
+    /// This edge refused the call with this status, before the call was sent to a target.
     Refused(Status),
     /// No target answered, or none could be reached.
     Unreachable,
-    /// A target rang, and nobody answered within the trunk's limit.
+    /// A target rang, and the callee did not answer within the trunk's limit.
     NotAnswered,
-    /// The answer was not acknowledged by the caller.
+    /// The caller did not acknowledge the answer.
     NotAcknowledged,
-    /// The call lasted as long as a call towards that trunk may.
+    /// The call reached the time limit of the outbound trunk.
     TooLong,
-    /// One side no longer knew the call, or did not respond to a request within it.
+    /// One side no longer knew the call, or did not respond to a request within the call.
     Lost,
     /// This edge was told to stop ([`Input::HangUp`](crate::Input::HangUp)).
     ShutDown,
 }
 
 impl Cause {
-    /// The word under which calls that ended so are counted.
+    /// The label under which calls with this cause are counted.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

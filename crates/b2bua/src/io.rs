@@ -1,4 +1,4 @@
-//! What goes into the switchboard and what comes out of it.
+//! The inputs and outputs of the switchboard.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -19,137 +19,139 @@ use crate::policy::{Decision, Question};
 use crate::token::Token;
 use crate::trunk::target::Target;
 
-/// What the shell hands to the switchboard.
+/// An input from the shell to the switchboard.
 #[derive(Debug)]
 pub enum Input {
-    /// A datagram, or a message framed out of a stream.
+    /// A datagram, or one message from a stream.
     Datagram {
-        /// The path it took.
+        /// The flow that the message arrived on.
         flow: Flow,
-        /// All of it.
+        /// The whole message.
         data: Bytes,
     },
-    /// The time of the last [`Output::Timeout`] has come. Early ones do no harm.
+    /// The time of the last [`Output::Timeout`] has come. An early timeout is harmless.
     Timeout,
     /// The answer to [`Output::Resolve`].
     Resolved {
-        /// The question's token.
+        /// The token of the question.
         token: Token,
-        /// Where the target can be reached, best first.
+        /// The addresses of the target, best first.
         result: Result<Vec<Destination>, ResolveError>,
     },
-    /// The certificate cache has changed: this is what is known from now on.
+    /// The certificate cache has changed. The snapshot replaces the earlier snapshot.
     Certificates(Arc<Snapshot>),
     /// The answer to [`Output::Reach`].
     Reached {
-        /// The question's token.
+        /// The token of the question.
         token: Token,
-        /// Whether there is a connection.
+        /// `Ok` if there is a connection.
         result: Result<(), Unreachable>,
     },
     /// The answer to [`Output::Sign`].
     Signed {
-        /// The question's token.
+        /// The token of the question.
         token: Token,
         /// The value of an Identity header field.
         result: Result<Bytes, SignError>,
     },
     /// The answer to [`Output::Decide`].
     Decided {
-        /// The question's token.
+        /// The token of the question.
         token: Token,
-        /// The answer, which must be of the question's phase.
+        /// The answer. It must belong to the phase of the question.
         decision: Decision,
     },
-    /// What arrives on this stream cannot be cut into messages any further (RFC 3261 section 18.3): it is answered, if it is
-    /// a request that can be; the shell closes the connection then.
+    /// The data on this stream can no longer be split into messages (RFC 3261 section 18.3). The switchboard answers a
+    /// request if that is possible. After that, the shell closes the connection.
     Unreadable {
         /// The stream.
         flow: Flow,
-        /// What was wrong, with what arrived of the message.
+        /// What is wrong, with the received part of the message.
         error: StreamError,
     },
-    /// What was sent on this flow did not leave, or came back as unreachable.
+    /// A message on this flow could not be sent, or its destination was reported as unreachable.
     TransportFailed(Transmit),
-    /// The same where a limit of the shell's own is the reason: the next target is tried, and this one is not blamed.
+    /// A limit of the shell prevented sending this message. The next target is tried, and this target stays in service.
     NoRoom(Transmit),
-    /// New calls follow this configuration; those in progress keep theirs.
+    /// New calls use this configuration. Calls in progress keep theirs.
     Configure(Arc<Config>),
-    /// No call begins any more but emergency calls: other INVITEs, MESSAGEs and OPTIONS outside a dialog get a 503. Calls in
-    /// progress go on.
+    /// Emergency calls are the only new calls from now on. Other INVITEs, and MESSAGEs and OPTIONS outside a dialog,
+    /// get a 503. Calls in progress continue.
     Drain,
-    /// Calls in progress are hung up, or refused where they are not answered yet, emergency calls too; none begins any more.
+    /// Ends all calls, emergency calls included: answered calls get a BYE, other calls are refused. No call begins from
+    /// now on.
     HangUp,
 }
 
-/// What the switchboard asks of the shell.
+/// An output of the switchboard to the shell.
 #[derive(Debug)]
 pub enum Output {
-    /// Send this.
+    /// Send this message.
     Transmit(Transmit),
-    /// Find where a target can be reached, and answer with [`Input::Resolved`]; literal addresses are asked for too.
+    /// Find the addresses of a target, and answer with [`Input::Resolved`]. Literal IP addresses are asked for too.
     Resolve {
-        /// Stands in the answer.
+        /// Must be copied to the answer.
         token: Token,
-        /// What is looked for.
+        /// The target to resolve.
         target: Target,
-        /// What it may be reached by: records of other transports are of no use.
+        /// The transports that may be used. Records of other transports must be ignored.
         transports: Transports,
-        /// What the choice among servers of one priority is drawn from (RFC 2782).
+        /// The seed for the choice among servers of the same priority (RFC 2782).
         seed: Seed,
     },
-    /// Have a connection ready along this flow: find one or open it, send nothing, and answer with [`Input::Reached`]. An
-    /// answer that takes too long is not waited for.
+    /// Find or open a connection for this flow, send nothing, and answer with [`Input::Reached`]. The switchboard does
+    /// not wait for a late answer.
     Reach {
-        /// Stands in the answer.
+        /// Must be copied to the answer.
         token: Token,
-        /// From where and to where.
+        /// The local and remote address of the connection.
         flow: Flow,
     },
-    /// Have this certificate fetched into the cache, and publish the result with [`Input::Certificates`].
+    /// Fetch this certificate into the cache, and publish the result with [`Input::Certificates`].
     FetchCertificate(X5u),
-    /// Have an outside signer make an Identity header field, and answer with [`Input::Signed`].
+    /// Let an outside signer create an Identity header field, and answer with [`Input::Signed`].
     Sign {
-        /// Stands in the answer.
+        /// Must be copied to the answer.
         token: Token,
         /// The signer's name in the configuration.
         signer: Arc<str>,
-        /// What is to be signed.
+        /// The claims to sign.
         claims: Claims,
     },
-    /// The policy said that it answers later: its answer comes by [`Input::Decided`].
+    /// The policy answers later. Return its answer with [`Input::Decided`].
     Decide {
-        /// Stands in the answer.
+        /// Must be copied to the answer.
         token: Token,
-        /// What is asked.
+        /// The question.
         question: Question,
     },
-    /// Something happened in a call.
+    /// An event of a call.
     Event(CallEvent),
-    /// Nothing else is to be done until an input comes, [`Input::Timeout`] at this time at the latest.
+    /// There is no other output until the next input. Hand in [`Input::Timeout`] at this time, if no input comes
+    /// before.
     Timeout(Option<Instant>),
 }
 
-/// One place where a target can be reached (RFC 3263 section 4.2).
+/// One address at which a target can be reached (RFC 3263 section 4.2).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Destination {
     /// The transport to use.
     pub transport: Transport,
     /// The address to send to.
     pub address: SocketAddr,
-    /// The domain to which the certificate of a TLS peer has to answer: the host of the target, before it was resolved
-    /// (RFC 5922 section 4). `None` without TLS.
+    /// The domain that the certificate of a TLS peer must show: the host of the target before resolution (RFC 5922
+    /// section 4). `None` without TLS.
     pub server_name: Option<Arc<str>>,
 }
 
-/// Why a target led nowhere.
+/// Why a target could not be resolved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ResolveError {
     /// The name does not exist, or has no address.
     NotFound,
     /// The name servers did not answer in time.
     Timeout,
-    /// The target asks for a transport that this edge does not have.
+    /// The target requires a transport that this edge does not have.
     Unsupported,
 }
 
@@ -168,9 +170,9 @@ impl std::error::Error for ResolveError {}
 /// Why no connection could be opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unreachable {
-    /// The peer took none, or not in time.
+    /// The peer did not accept a connection, or not in time.
     Refused,
-    /// A limit of our own is reached, which says nothing of the peer.
+    /// A limit of our own is reached. The peer is not at fault.
     NoRoom,
 }
 
@@ -178,21 +180,21 @@ impl fmt::Display for Unreachable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Refused => "no connection could be opened",
-            Self::NoRoom => "as many connections are open as may be",
+            Self::NoRoom => "the limit of open connections is reached",
         })
     }
 }
 
 impl std::error::Error for Unreachable {}
 
-/// Why an outside signer gave no Identity.
+/// Why an outside signer returned no Identity.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SignError {
-    /// It could not be reached, or failed.
+    /// The signer could not be reached, or failed.
     Unavailable,
-    /// It declined to vouch for the call.
+    /// The signer declined to sign the call.
     Refused,
-    /// Its answer cannot stand in a header field.
+    /// The answer of the signer is not valid in a header field.
     Invalid,
 }
 
@@ -200,8 +202,8 @@ impl fmt::Display for SignError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Unavailable => "the signer could not be reached",
-            Self::Refused => "the signer declined",
-            Self::Invalid => "the signer's answer is not an Identity",
+            Self::Refused => "the signer declined to sign the call",
+            Self::Invalid => "the signer's answer is not a valid Identity",
         })
     }
 }

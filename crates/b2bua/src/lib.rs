@@ -1,12 +1,13 @@
 //! A SIP back-to-back user agent with inline STIR/SHAKEN, without I/O.
 //!
-//! A [`Switchboard`] takes calls from trunks, verifies their Identity header fields, finds out where they go, signs them and
-//! sends them on. Each side of a call is a dialog of its own, with its own Call-ID, tags, Via and Contact, so neither side
-//! sees past the edge; what a message carries beyond that crosses as it was received, bodies and unknown header fields
-//! included. Session descriptions pass unchanged: signalling topology is hidden, media addresses are not.
+//! A [`Switchboard`] receives calls from trunks, verifies their Identity header fields, finds their targets, signs the
+//! calls and sends them on. Each side of a call is its own dialog, with its own Call-ID, tags, Via and Contact, so no
+//! side sees the addresses of the other side. Everything else in a message is relayed as received, including bodies and
+//! unknown header fields. Session descriptions are relayed unchanged: the signalling topology is hidden, media
+//! addresses are not.
 //!
-//! It has no socket, clock, task, channel or lock. The caller hands in what happened, with the time at which it did, and
-//! drains what is to be done:
+//! The crate has no socket, clock, task, channel or lock. The caller hands in each input with its time, and then reads
+//! the outputs until [`Output::Timeout`]:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -38,7 +39,7 @@
 //! let deadline = loop {
 //!     match board.poll_output() {
 //!         Output::Transmit(transmit) => assert!(transmit.payload.starts_with(b"SIP/2.0 200 OK")),
-//!         // What the switchboard needs from outside is an output, and the answer is an input.
+//!         // The switchboard asks the shell with an output. The shell answers with an input.
 //!         Output::Resolve { .. } | Output::Reach { .. } | Output::FetchCertificate(_) => {}
 //!         Output::Sign { .. } | Output::Decide { .. } => {}
 //!         Output::Event(event) => println!("{event:?}"),
@@ -52,33 +53,36 @@
 //!
 //! # An INVITE
 //!
-//! It is treated in this order: limits and screening ([`Refusal`]), [`Policy::admit`], verification of the untouched message,
-//! [`Policy::judge`], [`Policy::route`]; then for each target until one answers: resolution, [`Policy::attest`], signing, and
-//! sending. Verification sees a type that only its outcome turns into one that can be bridged. A call that waits for a
-//! certificate, a name, a signature or a decision does so for a bounded time, and holds up no other. Emergency calls are
-//! refused by none of these.
+//! The steps are: limits and screening ([`Refusal`]), [`Policy::admit`], verification of the unchanged message,
+//! [`Policy::judge`], [`Policy::route`]. Then for each target, until one of them answers: resolution,
+//! [`Policy::attest`], signing and sending. [`Policy`] has a chart of these steps. The message under verification has a
+//! type of its own: only the outcome of verification turns it into the type that is sent on. Each wait for a
+//! certificate, a name, a signature or a decision has a time limit, and delays no other call. An emergency
+//! call is not refused because of the limit of calls, a failed verification, a missing signature or a late decision.
 //!
 //! # Targets
 //!
-//! A target that cannot be reached, is silent for [`no_response`](TrunkTimers::no_response), or answers 503 (or what
-//! [`Trunk::failover`] lists) sends the call to the next, with a new branch. One that is dead is set aside for
-//! [`Trunk::resume`], one that asks for it by Retry-After for that time; calls go to the others. Where none is left, those that
-//! failed are tried rather than that a call is refused untried, and an emergency call tries every one.
+//! The next target is tried, with a new branch, if a target cannot be reached, is silent for
+//! [`no_response`](TrunkTimers::no_response), or answers with 503 or a status of [`Trunk::failover`]. A target that
+//! cannot be reached or is silent is out of service for [`Trunk::resume`]. A target that sends a Retry-After with its
+//! 503 is out of service for that time. Meanwhile, calls go to the other targets. If no other target is left, a call
+//! tries targets that failed before. An emergency call tries every target.
 //!
 //! # Requests within a dialog
 //!
-//! They are relayed to the other side, whatever their method, and the responses back. A BYE, a lost dialog, a missing ACK or
-//! the trunk's longest call end both sides. Nothing lives without a timer that ends it.
+//! Requests of every method are relayed to the other side, and responses are relayed back. Both sides end with a BYE, a
+//! lost dialog, a missing ACK, or the longest duration of the trunk. Every state has a timer that ends it.
 //!
 //! # A MESSAGE outside any dialog
 //!
-//! It is screened, admitted and routed as an INVITE is, and relayed as a transaction of its own (RFC 3428). Its Identity
-//! passes, or is stripped where a trunk says so; it is neither verified nor signed. Where nobody answers in time it gets no
-//! answer (RFC 4320).
+//! A MESSAGE passes the same screening, admission, verification and routing as an INVITE, and may wait for a decision
+//! of the policy in the same way. It is relayed as its own transaction (RFC 3428). Its Identity header fields are
+//! verified, relayed unread or removed, as the trunk says; the type `msg` also covers the body (RFC 9475). A MESSAGE is
+//! not signed. If no target answers in time, the sender gets no response (RFC 4320).
 //!
 //! # Telephone numbers and URIs
 //!
-//! They are personal data: the types that hold them mask themselves in `Debug`, and so does everything that is logged.
+//! Telephone numbers and URIs are personal data: their types mask them in `Debug`, and logs use the masked form.
 
 mod alarm;
 mod arena;

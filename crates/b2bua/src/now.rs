@@ -1,14 +1,14 @@
-//! The time that an input carries.
+//! The time of an input.
 
 use std::time::Instant;
 
 use attesta_stir::UnixTime;
 
-/// The two readings of the clock that an input carries: they are taken together, once per batch of inputs.
+/// The two clock readings of an input. They are taken together, once per batch of inputs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Now {
-    /// For timers.
+    /// The monotonic clock, for timers.
     pub mono: Instant,
-    /// For Date, `iat` and the validity of certificates.
+    /// The wall clock, for Date, `iat` and the validity of certificates.
     pub unix: UnixTime,
 }

@@ -1,4 +1,4 @@
-//! What an embedder may decide about each call, and how the answer may come later.
+//! The decisions that an embedder may make about each call, at once or later.
 
 use std::sync::Arc;
 
@@ -10,23 +10,41 @@ use crate::now::Now;
 use crate::token::Token;
 use crate::trunk::rules::Consequence;
 
-/// The decisions that an embedder may take over. Each phase has a default, which follows the configuration.
+/// The decisions that an embedder may make. Each phase has a default, which follows the configuration.
 ///
-/// A phase must not block. It answers at once, or says that it answers later: then the switchboard emits
-/// [`Output::Decide`](crate::Output::Decide), the call waits, and the answer comes back as
-/// [`Input::Decided`](crate::Input::Decided). A call whose answer does not come within [`DECISION_BUDGET`] is refused with
-/// 503, except that an emergency call goes on as the configuration says.
+/// The phases are asked in this order. Each wait is bounded:
+///
+/// ```text
+/// for each INVITE and each MESSAGE outside a dialog
+///     screening
+///     admit           2 s   (DECISION_BUDGET)
+///     verification    the budget of the trunk, else of the configuration (300 ms), while certificates are fetched
+///     judge           2 s
+///     route           2 s
+/// for each target, until one answers
+///     resolution      4 s
+///     for each address, up to Caps::attempts
+///         attest      2 s   INVITE only
+///         signing     500 ms by an outside signer, INVITE only
+///         connecting  500 ms, for an INVITE too large for a datagram
+///         sending     TrunkTimers for an INVITE, the transaction timeout for a MESSAGE
+/// ```
+///
+/// A phase must not block. It answers at once, or it returns [`Reply::Pending`]. Then the switchboard emits
+/// [`Output::Decide`](crate::Output::Decide) and the request waits for [`Input::Decided`](crate::Input::Decided).
+/// Without an answer within [`DECISION_BUDGET`], the request is refused with 503. An emergency call continues as the
+/// configuration says instead.
 ///
 /// [`DECISION_BUDGET`]: crate::policy::DECISION_BUDGET
 pub trait Policy {
-    /// Whether the call may proceed. Asked after screening, before verification.
+    /// Whether the request may continue. Asked after screening, before verification.
     fn admit(&mut self, now: Now, arrival: &Arrival, later: Later) -> Reply<Admission> {
         let _ = (now, arrival, later);
         Reply::Now(Admission::Admit)
     }
 
-    /// What the outcome of verification does to the call; `planned` is what the trunk's table says. Not asked of emergency
-    /// calls, nor where nothing is verified.
+    /// What the outcome of verification does to the request. `planned` is the consequence in the table of the trunk.
+    /// Not asked for emergency calls and for requests that are not verified.
     fn judge(
         &mut self,
         now: Now,
@@ -39,14 +57,17 @@ pub trait Policy {
         Reply::Now(planned)
     }
 
-    /// Where the call goes. [`Routing::Configured`] follows the routes of the configuration.
+    /// Where the request is sent. [`Routing::Configured`] follows the routes of the configuration. Not asked for the
+    /// numbers of the built-in callee.
     fn route(&mut self, now: Now, arrival: &Arrival, later: Later) -> Reply<Routing> {
         let _ = (now, arrival, later);
         Reply::Now(Routing::Configured)
     }
 
-    /// With which attestation a call that is about to leave towards `trunk` is signed, or that it is not; `planned` is what
-    /// the trunk of origin says.
+    /// The attestation for an outgoing call to `trunk`. `None`: the call is not signed. `planned` is the attestation
+    /// that the trunk of origin sets. Only asked for INVITEs to a trunk with
+    /// [`OutboundIdentity::Sign`](crate::OutboundIdentity::Sign), and not if the INVITE keeps an Identity of type
+    /// `shaken`.
     fn attest(
         &mut self,
         now: Now,
@@ -71,56 +92,56 @@ impl Policy for DefaultPolicy {}
 pub enum Reply<D> {
     /// The decision.
     Now(D),
-    /// The decision comes by [`Input::Decided`](crate::Input::Decided).
+    /// The decision follows as [`Input::Decided`](crate::Input::Decided).
     Pending(Later),
 }
 
-/// The right to answer a phase later. Handed to each phase; given back inside [`Reply::Pending`].
+/// The right to answer a phase later. Each phase gets one, and returns it in [`Reply::Pending`].
 #[derive(Debug)]
 pub struct Later(pub(crate) Token);
 
 impl Later {
-    /// What ties the later answer to the question.
+    /// The token of the later answer.
     #[must_use]
     pub const fn token(&self) -> Token {
         self.0
     }
 }
 
-/// Whether a call may proceed.
+/// Whether a request may continue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Admission {
-    /// It may.
+    /// The request continues.
     Admit,
-    /// It is refused with this status.
+    /// The request is refused with this status.
     Refuse(Status),
 }
 
-/// Where a call goes.
+/// Where a request is sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Routing {
-    /// Where the routes of the configuration lead.
+    /// To the targets that the routes of the configuration select.
     Configured,
-    /// To the targets of these trunks, in order. A name that no trunk bears is passed over.
+    /// To the targets of these trunks, in order. A name without a trunk is skipped.
     Trunks(Vec<Arc<str>>),
-    /// Where the Request-URI points.
+    /// To the target of the Request-URI.
     RequestUri,
-    /// Nowhere: it is refused with this status.
+    /// To no target: the request is refused with this status.
     Refuse(Status),
 }
 
-/// What [`Output::Decide`](crate::Output::Decide) asks, complete in itself.
+/// The question of [`Output::Decide`](crate::Output::Decide). It contains all that is needed to answer.
 #[derive(Clone, Debug)]
 pub enum Question {
     /// [`Policy::admit`] answers later.
     Admit(Arc<Arrival>),
     /// [`Policy::judge`] answers later.
     Judge {
-        /// The call.
+        /// The call or MESSAGE.
         arrival: Arc<Arrival>,
         /// The outcome of verification.
         verification: Arc<Verification>,
-        /// What the trunk's table says.
+        /// The consequence in the table of the trunk.
         planned: Consequence,
     },
     /// [`Policy::route`] answers later.
@@ -129,14 +150,15 @@ pub enum Question {
     Attest {
         /// The call.
         arrival: Arc<Arrival>,
-        /// The trunk that it is about to leave by.
+        /// The trunk that the call is sent to.
         trunk: Arc<str>,
-        /// What the trunk of origin says.
+        /// The attestation that the trunk of origin sets.
         planned: Option<Attestation>,
     },
 }
 
-/// The answer to a [`Question`], of the same phase. An answer of another phase is dropped, and the call goes on waiting.
+/// The answer to a [`Question`] of the same phase. An answer of another phase is dropped, and the request continues to
+/// wait.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Decision {
     /// The answer to [`Question::Admit`].
@@ -149,5 +171,5 @@ pub enum Decision {
     Attest(Option<Attestation>),
 }
 
-/// How long a call waits for a later answer.
+/// The longest time that a request waits for a later answer.
 pub const DECISION_BUDGET: std::time::Duration = std::time::Duration::from_secs(2);

@@ -1,15 +1,15 @@
-//! What ties an answer to its question.
+//! Connects an answer to its question.
 
 use std::fmt;
 
 use attesta_transaction::WorkerId;
 
-/// Ties an answer to its question. Tokens are not used twice.
+/// Connects an answer to its question. No token is used twice.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Token(pub(crate) u64);
 
 impl Token {
-    /// The worker whose switchboard asked, and to which the answer belongs.
+    /// The worker whose switchboard asked, and which gets the answer.
     #[must_use]
     pub const fn worker(self) -> WorkerId {
         let [_, worker, ..] = self.0.to_be_bytes();

@@ -1,4 +1,4 @@
-//! The one line of the log that each call costs at the usual level.
+//! The log line of each call at the default level.
 
 use std::fmt::{self, Write};
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use attesta_transaction::CallId;
 
 use crate::event::{Arrival, Cause};
 
-/// What is kept of a call for its line.
+/// The facts of a call for its log line.
 #[derive(Debug)]
 pub(crate) struct Record {
     began: Instant,
     answered: Option<Instant>,
-    /// The final response that the caller got.
+    /// The final response to the caller.
     status: Option<Status>,
-    /// Where the last INVITE that left went, and its Call-ID.
+    /// The trunk that the last INVITE was sent to, and the Call-ID of that INVITE.
     sent: Option<(Arc<str>, CallId)>,
 }
 
@@ -25,7 +25,7 @@ impl Record {
         Self { began, answered: None, status: None, sent: None }
     }
 
-    /// The trunk to which the last INVITE left, and its Call-ID there.
+    /// Sets the trunk that the last INVITE was sent to, and the Call-ID of that INVITE.
     pub(crate) fn sent(&mut self, sent: Option<(Arc<str>, CallId)>) {
         self.sent = sent;
     }
@@ -36,8 +36,9 @@ impl Record {
         self.answered = status.is_success().then_some(now);
     }
 
-    /// Writes the line. It names the call itself, since the span is of a finer level, and holds no numbers. What a peer chose
-    /// is cut, and cannot break it; nothing is allocated where nobody reads it.
+    /// Writes the line. It names the call in a field, since the span has a more detailed level. It contains no
+    /// telephone numbers. Values from peers are truncated and escaped, so that they cannot break the line. Nothing is
+    /// allocated if the level is disabled.
     pub(crate) fn log(&self, now: Instant, arrival: &Arrival, cause: Cause) {
         let since = |then| u64::try_from(now.saturating_duration_since(then).as_millis()).unwrap_or(u64::MAX);
         tracing::info!(
@@ -55,24 +56,24 @@ impl Record {
     }
 }
 
-/// What a peer chose, as it may stand in a line: cut where it is long, and without blanks, quotes and control characters.
+/// A value from a peer, for a log line: truncated if long, with blanks, quotes and control characters escaped.
 struct Excerpt<'a>(&'a [u8]);
 
 impl fmt::Display for Excerpt<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for octet in self.0.iter().take(LONGEST_EXCERPT) {
+        for octet in self.0.iter().take(MAX_EXCERPT) {
             match octet {
                 b'"' | b'\\' => write!(f, "\\x{octet:02x}")?,
                 octet if octet.is_ascii_graphic() => f.write_char(char::from(*octet))?,
                 octet => write!(f, "\\x{octet:02x}")?,
             }
         }
-        if self.0.len() > LONGEST_EXCERPT { f.write_str("...") } else { Ok(()) }
+        if self.0.len() > MAX_EXCERPT { f.write_str("...") } else { Ok(()) }
     }
 }
 
-/// The octets of a caller's Call-ID that are logged.
-const LONGEST_EXCERPT: usize = 128;
+/// The longest part of a caller's Call-ID that is logged, in octets.
+const MAX_EXCERPT: usize = 128;
 
 #[cfg(test)]
 mod tests {
@@ -88,6 +89,6 @@ mod tests {
         ] {
             assert_eq!(Excerpt(text).to_string(), expected);
         }
-        assert_eq!(Excerpt(&[b'\n'; 65_535]).to_string().len(), 4 * LONGEST_EXCERPT + 3);
+        assert_eq!(Excerpt(&[b'\n'; 65_535]).to_string().len(), 4 * MAX_EXCERPT + 3);
     }
 }

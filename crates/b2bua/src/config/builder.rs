@@ -1,4 +1,4 @@
-//! A configuration in the making.
+//! Builds a configuration.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,14 +18,14 @@ use crate::trunk::Trunk;
 use crate::trunk::numbers::Prefix;
 
 impl Config {
-    /// An empty configuration to add to.
+    /// An empty configuration, to which settings are added.
     #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }
 }
 
-/// A [`Config`] in the making. What refers to something by name may be added before it.
+/// Builds a [`Config`]. A name may be used before the trunk, signer or domain of that name is added.
 #[derive(Debug)]
 pub struct Builder {
     listeners: Vec<Listener>,
@@ -58,7 +58,7 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// Adds an address that messages arrive at and leave from.
+    /// Adds an address that messages arrive at and are sent from.
     #[must_use]
     pub fn listener(mut self, listener: Listener) -> Self {
         self.listeners.push(listener);
@@ -72,7 +72,7 @@ impl Builder {
         self
     }
 
-    /// Adds a route. The first that matches a call wins.
+    /// Adds a route. A call follows the first route that matches.
     #[must_use]
     pub fn route(mut self, route: Route) -> Self {
         self.routes.push(route);
@@ -93,48 +93,50 @@ impl Builder {
         self
     }
 
-    /// The numbers that the built-in test callee answers, before any route is asked. Default: none.
+    /// The numbers that the built-in test callee answers. They come before all routes. Default: none.
     #[must_use]
     pub fn callee(mut self, prefixes: Vec<Prefix>) -> Self {
         self.callee = prefixes;
         self
     }
 
-    /// The emergency numbers, as dialled: calls to them, and to `urn:service:sos` and below, are never refused by limits,
-    /// verification or screening, once they come from a trunk. Default: none.
+    /// The emergency numbers, as dialled. `urn:service:sos` and its sub-services are emergency destinations too. An
+    /// emergency call from a trunk is not refused because of the limit of calls, the outcome of verification, a failure
+    /// to sign, or a drain. Default: none.
     #[must_use]
     pub fn emergency(mut self, numbers: Vec<Prefix>) -> Self {
         self.emergency = numbers;
         self
     }
 
-    /// The longest that a call waits for a certificate, where its trunk sets no other. Default: 300 ms.
+    /// The longest time that a call waits for a certificate, if its trunk sets no other time. Default: 300 ms.
     #[must_use]
     pub fn budget(mut self, budget: Duration) -> Self {
         self.budget = budget;
         self
     }
 
-    /// The caps on what one switchboard holds.
+    /// The limits on the state of one switchboard.
     #[must_use]
     pub fn caps(mut self, caps: Caps) -> Self {
         self.caps = caps;
         self
     }
 
-    /// The timers and caps of transactions (RFC 3261 section 17).
+    /// The timers and limits of transactions (RFC 3261 section 17).
     #[must_use]
     pub fn transactions(mut self, transactions: Transactions) -> Self {
         self.transactions = transactions;
         self
     }
 
-    /// Checks the whole and ties names to what they name.
+    /// Checks the configuration and resolves its names.
     ///
     /// # Errors
     ///
-    /// No listener, a name given twice, a name that nothing bears, two trust domains that cannot be told apart, a trunk that is to verify without a trust domain or a
-    /// route that leads to a trunk without targets.
+    /// Each variant of [`ConfigError`] is an error: for example no listener, a name that is used twice, an unknown
+    /// name, two trust domains with the same anchors, a trunk that verifies without a trust domain, or a route to a
+    /// trunk without targets.
     pub fn build(self) -> Result<Config, ConfigError> {
         if self.listeners.is_empty() {
             return Err(ConfigError::NoListener);
@@ -170,7 +172,7 @@ impl Builder {
     }
 }
 
-/// Each name is borne once; listeners of several transports may share one.
+/// Checks that each name is used once. Listeners of different transports may share a name.
 fn unique<'a, T: Ord>(names: impl Iterator<Item = (&'a Arc<str>, T)>) -> Result<(), ConfigError> {
     let mut seen = BTreeSet::new();
     for (name, kind) in names {
@@ -181,13 +183,13 @@ fn unique<'a, T: Ord>(names: impl Iterator<Item = (&'a Arc<str>, T)>) -> Result<
     Ok(())
 }
 
-/// Each domain has anchors of its own, by which what is cached and revoked is kept.
+/// Checks that each domain has its own anchors, since they identify the domain in the cache and in revocations.
 fn distinct(domains: &[TrustDomain]) -> Result<(), ConfigError> {
     let mut rest = domains;
-    while let Some((one, others)) = rest.split_first() {
-        let same = |other: &&TrustDomain| other.verifier.anchors() == one.verifier.anchors();
+    while let Some((first, others)) = rest.split_first() {
+        let same = |other: &&TrustDomain| other.verifier.anchors() == first.verifier.anchors();
         if let Some(other) = others.iter().find(same) {
-            return Err(ConfigError::SharedAnchors(one.name.clone(), other.name.clone()));
+            return Err(ConfigError::SharedAnchors(first.name.clone(), other.name.clone()));
         }
         rest = others;
     }

@@ -1,30 +1,31 @@
-//! The caps on what one switchboard holds.
+//! The limits on the state of one switchboard.
 
 use attesta_sip::Limits as ReadingLimits;
 
-/// The caps on what one switchboard holds. Each bounds memory or work that a stranger could otherwise grow.
+/// The limits on the state of one switchboard. Each bounds memory or work that an unknown sender could otherwise
+/// increase.
 #[derive(Clone, Debug)]
 pub struct Caps {
-    /// Calls that live at a time; one more gets a 503 with Retry-After. Default: 50,000.
+    /// Calls at a time. A further call gets a 503 with Retry-After. Default: 50,000.
     pub calls: usize,
-    /// Calls that wait for one certificate; one more is treated as if its budget were over. Default: 1,000.
+    /// Calls that wait for one certificate. A further call is treated as if its budget were used up. Default: 1,000.
     pub waiting_per_certificate: usize,
-    /// Early dialogs that one call may have at a time; provisional responses of further ones are not relayed. Default: 8.
+    /// Early dialogs of one call at a time. Provisional responses of further early dialogs are not relayed. Default: 8.
     pub forks: usize,
-    /// Answers in dialogs of their own that one INVITE is taken to have; a 2xx in one more is dropped. The first makes the call,
-    /// each other is acknowledged and ended. Default: 8.
+    /// Dialogs in which the 2xx responses to one INVITE may arrive. The first dialog becomes the call. Each other
+    /// dialog is acknowledged and ended. A 2xx in a dialog beyond the limit is dropped. Default: 8.
     pub answers: usize,
-    /// Requests in flight within one dialog; one more gets a 500 with Retry-After. Default: 8.
+    /// Requests in progress within one dialog. A further request gets a 500 with Retry-After. Default: 8.
     pub requests_per_dialog: usize,
-    /// Targets, over all destinations they resolve to, that one call tries. Default: 8.
+    /// Addresses that one call tries, of all its targets together. Default: 8.
     pub attempts: usize,
-    /// Targets that are remembered as set aside; at the cap those whose time ends first are tried again. As many are
-    /// remembered as heard of late. Default: 4,096.
+    /// Targets that are remembered as out of service. At the limit, the targets whose time ends first are tried again.
+    /// The same number of targets is remembered as having responded recently. Default: 4,096.
     pub set_aside: usize,
-    /// Octets of an INVITE that leaves, but for its start line and Via; a call whose INVITE grew beyond gets a 513.
-    /// Default: 65,000, which leaves room for both in a UDP datagram.
+    /// Octets of an outgoing INVITE without its start line and Via. A call whose INVITE has grown beyond the limit gets
+    /// a 513. Default: 65,000, so that the start line and Via still fit into a UDP datagram.
     pub message: usize,
-    /// The limits within which a message is read.
+    /// The limits for parsing a message.
     pub messages: ReadingLimits,
 }
 

@@ -1,4 +1,4 @@
-//! What can be wrong with a configuration.
+//! Errors in a configuration.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,9 +6,9 @@ use std::sync::Arc;
 /// Why a [`Config`](crate::Config) cannot be built.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ConfigError {
-    /// There is no listener, so no message could arrive or leave.
+    /// There is no listener, so no message could be received or sent.
     NoListener,
-    /// Two listeners, trunks, trust domains or signers bear this name.
+    /// Two listeners, trunks, trust domains or signers have this name.
     NameTwice(Arc<str>),
     /// A trunk names a listener that does not exist.
     UnknownListener(Arc<str>),
@@ -18,11 +18,11 @@ pub enum ConfigError {
     UnknownSigner(Arc<str>),
     /// A trunk or signer names a trust domain that does not exist.
     UnknownTrust(Arc<str>),
-    /// These two trust domains believe the same roots, and what is revoked in each could not be told apart.
+    /// These two trust domains have the same anchors, so their revocations could not be kept apart.
     SharedAnchors(Arc<str>, Arc<str>),
-    /// This trunk's calls are to be verified, and it belongs to no trust domain.
+    /// This trunk verifies calls, and has no trust domain.
     NoTrust(Arc<str>),
-    /// Calls towards this trunk are to be signed, and there is no signer.
+    /// Calls to this trunk must be signed, and there is no signer.
     NoSigner(Arc<str>),
     /// A route leads to this trunk, which has no targets.
     NoTargets(Arc<str>),
@@ -31,28 +31,33 @@ pub enum ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoListener => f.write_str("there is no listener: add one to receive calls on"),
-            Self::NameTwice(name) => write!(f, "the name \"{name}\" is given twice"),
+            Self::NoListener => f.write_str("there is no listener: add a listener to receive calls"),
+            Self::NameTwice(name) => write!(f, "the name \"{name}\" is used twice: use each name once"),
             Self::UnknownListener(name) => write!(f, "there is no listener named \"{name}\""),
             Self::UnknownTrunk(name) => write!(f, "there is no trunk named \"{name}\""),
             Self::UnknownSigner(name) => write!(f, "there is no signer named \"{name}\""),
             Self::UnknownTrust(name) => write!(f, "there is no trust domain named \"{name}\""),
-            Self::SharedAnchors(one, other) => {
+            Self::SharedAnchors(first, second) => {
                 write!(
                     f,
-                    "trust domains \"{one}\" and \"{other}\" have the same anchors: give each its own by TrustAnchors::of_domain"
+                    "trust domains \"{first}\" and \"{second}\" have the same anchors: give each domain its own anchors with TrustAnchors::of_domain"
                 )
             }
             Self::NoTrust(name) => {
                 write!(
                     f,
-                    "trunk \"{name}\" verifies, and has no trust domain: give anchors, or let Identity pass"
+                    "trunk \"{name}\" verifies calls and has no trust domain: add a trust domain, or set its inbound identity to Pass"
                 )
             }
             Self::NoSigner(name) => {
-                write!(f, "trunk \"{name}\" signs, and there is no signer: add one, or let Identity pass")
+                write!(
+                    f,
+                    "calls to trunk \"{name}\" must be signed and there is no signer: add a signer, or set its outbound identity to Pass"
+                )
             }
-            Self::NoTargets(name) => write!(f, "a route leads to trunk \"{name}\", which has no targets"),
+            Self::NoTargets(name) => {
+                write!(f, "a route leads to trunk \"{name}\", which has no targets: add a target")
+            }
         }
     }
 }

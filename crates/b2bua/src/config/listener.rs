@@ -1,11 +1,11 @@
-//! Listeners: where messages arrive and leave.
+//! Listeners: the addresses that messages arrive at and are sent from.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use attesta_transaction::{Flow, SentBy, Transport, WorkerId};
 
-/// An address that messages arrive at and leave from.
+/// An address that messages arrive at and are sent from.
 #[derive(Clone, Debug)]
 pub struct Listener {
     pub(crate) name: Arc<str>,
@@ -15,13 +15,13 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// A listener on `address`, which is the one really bound: its port is not 0.
+    /// A listener on `address`, which is the bound address: its port is not 0.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>, transport: Transport, address: SocketAddr) -> Self {
         Self { name: name.into(), transport, address, sent_by: SentBy::from(address) }
     }
 
-    /// What Via and Contact carry in place of the address: needed behind a translator, and where the address is
+    /// The host and port in Via and Contact instead of the address. Needed behind a NAT, and if the address is
     /// unspecified (`0.0.0.0`). Default: the address.
     #[must_use]
     pub fn advertise(mut self, sent_by: SentBy) -> Self {
@@ -29,25 +29,26 @@ impl Listener {
         self
     }
 
-    /// Its name.
+    /// The name of the listener.
     #[must_use]
     pub fn name(&self) -> &Arc<str> {
         &self.name
     }
 
-    /// The Contact of what leaves from it: no user, since the tags say whose dialog it is.
+    /// The Contact of messages that are sent from this listener. It has no user part, since the tags identify the
+    /// dialog.
     pub(crate) fn contact(&self) -> String {
         match self.transport {
             Transport::Udp => format!("<sip:{}>", self.sent_by),
             Transport::Tcp => format!("<sip:{};transport=tcp>", self.sent_by),
             Transport::Tls => format!("<sip:{};transport=tls>", self.sent_by),
-            // One word for both (RFC 7118 section 5.2).
+            // The transport parameter is the same for both (RFC 7118 section 5.2).
             Transport::Ws | Transport::Wss => format!("<sip:{};transport=ws>", self.sent_by),
         }
     }
 
-    /// The flow from this listener to `remote` by its own transport. On a stream, the shell finds or opens the connection.
-    /// `server_name`: the domain that the certificate of a TLS peer must show (RFC 5922 section 4).
+    /// The flow from this listener to `remote`, by the listener's transport. On a stream, the shell finds or opens the
+    /// connection. `server_name`: the domain that the certificate of a TLS peer must show (RFC 5922 section 4).
     pub(crate) fn flow_to(&self, remote: SocketAddr, server_name: Option<Arc<str>>) -> Flow {
         Flow {
             transport: self.transport,
@@ -60,13 +61,13 @@ impl Listener {
         }
     }
 
-    /// Its transport.
+    /// The transport of the listener.
     #[must_use]
     pub const fn transport(&self) -> Transport {
         self.transport
     }
 
-    /// The address that it is bound to.
+    /// The address that the listener is bound to.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address

@@ -25,9 +25,10 @@ use crate::config::transports::Transports;
 use crate::config::trunk_entry::TrunkEntry;
 use crate::trunk::numbers::Prefix;
 
-/// Everything that stays the same from one call to the next. Made by [`Config::builder`], shared as `Arc<Config>`.
+/// The settings that calls have in common. Built by [`Config::builder`], shared as `Arc<Config>`.
 ///
-/// A call keeps the configuration it began with; a new one comes by [`Input::Configure`](crate::Input::Configure).
+/// A call keeps the configuration that it began with. [`Input::Configure`](crate::Input::Configure) sets a new
+/// configuration for new calls.
 #[derive(Debug)]
 pub struct Config {
     pub(crate) listeners: Vec<Arc<Listener>>,
@@ -46,24 +47,25 @@ impl Config {
         self.listeners.iter().map(AsRef::as_ref)
     }
 
-    /// The name of the trunk that a message which came by `flow` belongs to, as screening finds it.
+    /// The name of the trunk that a message from `flow` belongs to, by the same rule as in screening.
     #[must_use]
     pub fn trunk_of(&self, flow: &Flow) -> Option<&Arc<str>> {
         self.screen(flow).map(|entry| entry.trunk.name())
     }
 
-    /// The trunk that fits best; the first of those that fit equally well.
+    /// The trunk that fits best. If several fit equally well, the first of them.
     pub(crate) fn screen(&self, flow: &Flow) -> Option<&Arc<TrunkEntry>> {
         let fits = self.trunks.iter().filter_map(|entry| Some((entry.trunk.fit(flow)?, entry)));
         fits.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, entry)| entry)
     }
 
-    /// Whether any trunk claims this flow, be it by less than a call needs to be taken.
+    /// True if any trunk claims this flow, even if the match is too weak to accept a call.
     pub(crate) fn claims(&self, flow: &Flow) -> bool {
         self.trunks.iter().any(|entry| entry.trunk.claims(flow))
     }
 
-    /// The listener on which a message arrived. If that is not one of ours, a listener with the local address of the flow.
+    /// The listener on which a message arrived. If no listener has that address, a listener with the local address of
+    /// the flow.
     pub(crate) fn listener_of(&self, flow: &Flow) -> Arc<Listener> {
         let own = self.listener_at(flow.transport, flow.local).cloned();
         own.unwrap_or_else(|| Arc::new(Listener::new("", flow.transport, flow.local)))
@@ -79,20 +81,21 @@ impl Config {
         self.listeners.iter().find(same)
     }
 
-    /// Whether what is sent there comes back to us.
+    /// True if a message to `remote` would come back to us.
     pub(crate) fn is_own(&self, transport: Transport, remote: SocketAddr) -> bool {
         let ours = |listener: &Arc<Listener>| {
-            let everywhere = listener.address.ip().is_unspecified()
+            let by_loopback = listener.address.ip().is_unspecified()
                 && remote.ip().is_loopback()
                 && listener.address.port() == remote.port();
             let advertised = listener.sent_by.as_str().parse() == Ok(remote);
-            listener.transport == transport && (listener.address == remote || everywhere || advertised)
+            listener.transport == transport && (listener.address == remote || by_loopback || advertised)
         };
         self.listeners.iter().any(ours)
     }
 
-    /// The listener from which a message leaves towards `remote`: one of those named, else any, of that transport and address
-    /// family. One that is on the loopback interface where `remote` is, or is not where it is not, comes first.
+    /// The listener from which a message to `remote` is sent. It has this transport and address family, and one of
+    /// these names; without names, any listener may be used. A listener on the loopback interface is preferred if
+    /// `remote` is there too, and avoided if not.
     pub(crate) fn listener_towards(
         &self,
         names: &[Arc<str>],
@@ -113,18 +116,18 @@ impl Config {
         fitting.find(near).or(first)
     }
 
-    /// What a message may leave by: the transports of the listeners named, of all where none is.
+    /// The transports of the listeners with these names. Without names, the transports of all listeners.
     pub(crate) fn transports(&self, names: &[Arc<str>]) -> Transports {
         let named = self.listeners.iter().filter(|each| names.is_empty() || names.contains(&each.name));
         named.fold(Transports::none(), |all, listener| all.with(listener.transport, listener.address.ip()))
     }
 
-    /// Whether the built-in callee answers this number.
+    /// True if the built-in callee answers this number.
     pub(crate) fn is_callee(&self, number: &TelephoneNumber) -> bool {
         self.callee.iter().any(|prefix| prefix.starts(number))
     }
 
-    /// Whether this number is an emergency number.
+    /// True if this number is an emergency number.
     pub(crate) fn is_emergency(&self, number: &TelephoneNumber) -> bool {
         self.emergency.iter().any(|prefix| prefix.equals(number))
     }

@@ -1,4 +1,4 @@
-//! Finding what a name in the configuration stands for.
+//! Finds the entry with a given name.
 
 use std::sync::Arc;
 

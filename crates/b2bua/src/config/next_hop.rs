@@ -6,11 +6,11 @@ use attesta_transaction::Flow;
 
 use crate::config::listener::Listener;
 
-/// Where a request leaves from, and where it goes.
+/// Where a request is sent from, and where it is sent to.
 #[derive(Clone, Debug)]
 pub(crate) struct NextHop {
-    /// Where the request leaves from.
+    /// The listener that sends the request.
     pub(crate) listener: Arc<Listener>,
-    /// The path that it takes.
+    /// The flow that the request takes.
     pub(crate) flow: Flow,
 }

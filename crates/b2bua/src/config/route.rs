@@ -1,4 +1,4 @@
-//! Routes: which calls go where.
+//! Routes: the trunk or URI that a call is sent to.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::config::named::named;
 use crate::config::trunk_entry::TrunkEntry;
 use crate::trunk::numbers::Prefix;
 
-/// Which calls go where.
+/// Selects calls and says where they are sent.
 #[derive(Clone, Debug)]
 pub struct Route {
     from: Option<Arc<str>>,
@@ -16,20 +16,20 @@ pub struct Route {
 }
 
 impl Route {
-    /// A route for every call that no earlier route takes.
+    /// A route for every call that no earlier route matches.
     #[must_use]
     pub const fn new(to: RouteTo) -> Self {
         Self { from: None, number: None, to }
     }
 
-    /// Only for calls from this trunk.
+    /// Restricts the route to calls from this trunk.
     #[must_use]
     pub fn from(mut self, trunk: impl Into<Arc<str>>) -> Self {
         self.from = Some(trunk.into());
         self
     }
 
-    /// Only for called numbers that start with these digits.
+    /// Restricts the route to called numbers that start with these digits.
     #[must_use]
     pub fn number(mut self, prefix: Prefix) -> Self {
         self.number = Some(prefix);
@@ -37,16 +37,16 @@ impl Route {
     }
 }
 
-/// Where a route leads.
+/// Where a route sends a call.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RouteTo {
     /// The targets of these trunks, in order.
     Trunks(Vec<Arc<str>>),
-    /// Where the Request-URI points. Such a call leaves under the outbound rules of the trunk it came from.
+    /// The target of the Request-URI. The outbound rules of the trunk of origin apply to such a call.
     RequestUri,
 }
 
-/// A route with the trunks that its names stand for.
+/// A route whose trunk names are resolved.
 #[derive(Debug)]
 pub(crate) struct RouteEntry {
     pub(crate) from: Option<Arc<str>>,
@@ -73,8 +73,8 @@ impl RouteEntry {
             RouteTo::RequestUri => RouteToEntry::RequestUri,
             RouteTo::Trunks(names) => {
                 let trunks = names.iter().map(trunk).collect::<Result<Vec<_>, _>>()?;
-                if let Some(deaf) = trunks.iter().find(|entry| entry.trunk.targets.is_empty()) {
-                    return Err(ConfigError::NoTargets(deaf.trunk.name.clone()));
+                if let Some(entry) = trunks.iter().find(|entry| entry.trunk.targets.is_empty()) {
+                    return Err(ConfigError::NoTargets(entry.trunk.name.clone()));
                 }
                 RouteToEntry::Trunks(trunks)
             }

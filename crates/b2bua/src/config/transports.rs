@@ -1,34 +1,34 @@
-//! The transports by which something can be sent.
+//! Sets of transports.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use attesta_transaction::Transport;
 
-/// A set of transports, each over IPv4, IPv6 or both: what the listeners have that a message may leave by.
+/// A set of transports, each over IPv4, IPv6 or both: the transports of the listeners that may send a message.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Transports(u16);
 
 impl Transports {
-    /// No transport at all.
+    /// The empty set.
     #[must_use]
     pub const fn none() -> Self {
         Self(0)
     }
 
-    /// The same and `transport`, from a local address such as `local`.
+    /// This set and `transport`, for the address family of the local address `local`.
     #[must_use]
     pub const fn with(self, transport: Transport, local: IpAddr) -> Self {
         Self(self.0 | bit(transport, local.is_ipv6()))
     }
 
-    /// Whether `transport` is among them, over either version of IP.
+    /// True if the set contains `transport`, over IPv4 or IPv6.
     #[must_use]
     pub const fn has(self, transport: Transport) -> bool {
         self.0 & (bit(transport, false) | bit(transport, true)) != 0
     }
 
-    /// Whether `transport` leads to `remote`.
+    /// True if `remote` can be reached by `transport`: the set contains it for the address family of `remote`.
     #[must_use]
     pub const fn reach(self, transport: Transport, remote: IpAddr) -> bool {
         self.0 & bit(transport, remote.is_ipv6()) != 0
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_transport_is_told_from_the_others_and_each_family_too() {
+    fn each_transport_and_each_address_family_is_distinct() {
         let (v4, v6) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST));
         let all = [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Ws, Transport::Wss];
         for transport in all {

@@ -1,4 +1,4 @@
-//! A trunk tied to the trust domain and the signers that it names.
+//! A trunk whose trust domain and signers are resolved.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::config::trust::{NamedSigner, TrustDomain};
 use crate::trunk::Trunk;
 use crate::trunk::rules::{InboundIdentity, OutboundIdentity};
 
-/// A trunk with what its names stand for.
+/// A trunk whose names are resolved.
 #[derive(Debug)]
 pub(crate) struct TrunkEntry {
     pub(crate) trunk: Trunk,
@@ -33,14 +33,14 @@ impl TrunkEntry {
             named(signers, name, |signer| &signer.name)
                 .ok_or_else(|| ConfigError::UnknownSigner(name.clone()))
         };
-        let vouching = trunk.signers.iter().map(signer).collect::<Result<Vec<_>, _>>()?;
+        let trunk_signers = trunk.signers.iter().map(signer).collect::<Result<Vec<_>, _>>()?;
         let fallback = trunk.signer.as_ref().map(signer).transpose()?;
         let domain = match &trunk.trust {
             Some(name) => Some(
                 named(domains, name, |domain| &domain.name)
                     .ok_or_else(|| ConfigError::UnknownTrust(name.clone()))?,
             ),
-            None => the_default(domains),
+            None => default_domain(domains),
         };
         if trunk.inbound_identity == InboundIdentity::Verify && domain.is_none() && trunk.has_origin() {
             return Err(ConfigError::NoTrust(trunk.name));
@@ -51,11 +51,11 @@ impl TrunkEntry {
         {
             return Err(ConfigError::NoSigner(trunk.name));
         }
-        Ok(Arc::new(Self { trunk, domain, signers: vouching, fallback }))
+        Ok(Arc::new(Self { trunk, domain, signers: trunk_signers, fallback }))
     }
 
-    /// The signer for a call that came by this trunk and leaves by `egress`: one that vouches for this trunk's callers
-    /// in the trust domain of `egress`, else the fallback of `egress`.
+    /// The signer for a call from this trunk to `egress`: a signer of this trunk that may be used in the trust domain
+    /// of `egress`, else the fallback of `egress`.
     pub(crate) fn signer_towards<'a>(&'a self, egress: &'a Self) -> Option<&'a Arc<NamedSigner>> {
         let domain = egress.domain.as_ref().map(|domain| &domain.name);
         let serves = |signer: &&Arc<NamedSigner>| signer.trust.is_none() || signer.trust.as_ref() == domain;
@@ -63,13 +63,13 @@ impl TrunkEntry {
     }
 }
 
-/// The domain that holds where a trunk names none: the one called `default`, else the only one.
-fn the_default(domains: &[Arc<TrustDomain>]) -> Option<Arc<TrustDomain>> {
+/// The trust domain of a trunk that names none: the domain named `default`, else the only domain.
+fn default_domain(domains: &[Arc<TrustDomain>]) -> Option<Arc<TrustDomain>> {
     match domains {
         [only] => Some(only.clone()),
         several => several.iter().find(|domain| &*domain.name == DEFAULT_DOMAIN).cloned(),
     }
 }
 
-/// The trust domain that a bare `[verify] anchors` makes.
+/// The name of the trust domain of a bare `[verify] anchors` setting.
 const DEFAULT_DOMAIN: &str = "default";

@@ -1,10 +1,10 @@
-//! Whose word counts: trust domains, and the signers that vouch within them.
+//! Trust domains, and the signers that sign calls within them.
 
 use std::sync::Arc;
 
 use attesta_stir::{Signer, Verifier};
 
-/// Whose certificates are believed: one national regime, in practice.
+/// The certificates that are accepted: in practice, one national regime.
 #[derive(Debug)]
 pub struct TrustDomain {
     pub(crate) name: Arc<str>,
@@ -12,14 +12,14 @@ pub struct TrustDomain {
 }
 
 impl TrustDomain {
-    /// A domain that believes what `verifier` believes.
+    /// A domain that accepts the certificates that `verifier` accepts.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>, verifier: Verifier) -> Self {
         Self { name: name.into(), verifier }
     }
 }
 
-/// A signer under its name, and the trust domain in which it may be used.
+/// A signer with its name, and the trust domain in which it may be used.
 #[derive(Debug)]
 pub struct NamedSigner {
     pub(crate) name: Arc<str>,
@@ -34,7 +34,7 @@ impl NamedSigner {
         Self { name: name.into(), trust: None, means }
     }
 
-    /// Only for calls that leave by a trunk of this trust domain.
+    /// Restricts the signer to calls to a trunk of this trust domain.
     #[must_use]
     pub fn trust(mut self, domain: impl Into<Arc<str>>) -> Self {
         self.trust = Some(domain.into());
@@ -45,10 +45,11 @@ impl NamedSigner {
 /// How a signer signs.
 #[derive(Debug)]
 pub enum SigningMeans {
-    /// With a key that it holds.
+    /// With the key in this [`Signer`].
     Key(Arc<Signer>),
-    /// By asking the shell: [`Output::Sign`](crate::Output::Sign).
+    /// The shell signs: [`Output::Sign`](crate::Output::Sign).
     Outside,
-    /// Not at all: its key or certificate was found unfit. Each call that needs it counts as a failure to sign.
+    /// Not at all: the key or certificate was found unusable. Each call that needs this signer counts as a failure to
+    /// sign.
     SetAside,
 }

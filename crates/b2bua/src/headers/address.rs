@@ -1,4 +1,4 @@
-//! What is read out of addresses, Contact and CSeq, and how addresses are written anew.
+//! Reads addresses, Contact and CSeq, and writes addresses with another tag.
 
 use std::net::SocketAddr;
 
@@ -11,18 +11,18 @@ pub(crate) fn sequence(request: &Request) -> Option<u32> {
     request.headers().get(Name::CSeq).and_then(|value| CSeq::parse(value).ok()).map(|cseq| cseq.number())
 }
 
-/// The URI of the first Contact, copied out.
+/// The URI of the first Contact, as a copy.
 pub(crate) fn contact(headers: &Headers) -> Option<Bytes> {
     let address = NameAddr::parse(headers.values(Name::Contact).next()?).ok()?;
     Some(owned(address.uri().as_bytes()))
 }
 
-/// The tag of a From or To value, copied out.
+/// The tag of a From or To value, as a copy.
 pub(crate) fn tag(address: &[u8]) -> Option<Bytes> {
     NameAddr::parse(address).ok()?.tag().map(owned)
 }
 
-/// A From or To value with our tag in place of whatever tag it had; display name, URI and other parameters stand as
+/// A From or To value with our tag instead of any tag that it had. Display name, URI and other parameters stay as
 /// received.
 pub(crate) fn tagged(address: &[u8], tag: &Tag) -> Bytes {
     let mut text = untagged(address);
@@ -31,8 +31,8 @@ pub(crate) fn tagged(address: &[u8], tag: &Tag) -> Bytes {
     text.into()
 }
 
-/// A From or To value without its tag. An address that stands without angle brackets gets them, since its parameters are the
-/// header field's (RFC 3261 section 20.10).
+/// A From or To value without its tag. An address without angle brackets gets them, since its parameters belong to the
+/// header field (RFC 3261 section 20.10).
 pub(crate) fn untagged(address: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(address.len() + 32);
     let Ok(parsed) = NameAddr::parse(address) else {
@@ -50,7 +50,7 @@ pub(crate) fn untagged(address: &[u8]) -> Vec<u8> {
     text
 }
 
-/// Parameters as they were written, quotes included, without the semicolons between them.
+/// Parameters as they were written, with quotes, and without the semicolons between them.
 pub(crate) fn pieces(params: &[u8]) -> impl Iterator<Item = &[u8]> {
     let (mut quoted, mut escaped) = (false, false);
     let outside_quotes = move |octet: &u8| {
@@ -65,18 +65,18 @@ pub(crate) fn pieces(params: &[u8]) -> impl Iterator<Item = &[u8]> {
     params.split(outside_quotes).filter(|piece| !piece.trim_ascii().is_empty())
 }
 
-/// The URI of where a message came from: the remote target of a peer that names none, as one of RFC 2543 may not. It is taken
-/// rather than the URI in From, which need not lead back to the peer.
+/// The URI of the address that a message came from. It is the remote target of a peer that sends no Contact, which RFC
+/// 2543 allows. The URI in From is not used, since it may not lead back to the peer.
 pub(crate) fn source(transport: Transport, remote: SocketAddr) -> Bytes {
     Bytes::from(format!("sip:{remote};transport={}", transport.as_str().to_ascii_lowercase()))
 }
 
-/// The URI of an address, copied out.
+/// The URI of an address, as a copy.
 pub(crate) fn address_uri(address: &[u8]) -> Option<Bytes> {
     NameAddr::parse(address).ok().map(|address| owned(address.uri().as_bytes()))
 }
 
-/// The octets in memory of their own, so that they pin no datagram.
+/// A copy of the octets in their own memory, so that the datagram can be freed.
 pub(crate) fn owned(octets: &[u8]) -> Bytes {
     Bytes::copy_from_slice(octets)
 }

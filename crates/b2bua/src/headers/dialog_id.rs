@@ -1,11 +1,11 @@
-//! What tells dialogs apart.
+//! What identifies a dialog.
 
 use attesta_sip::{Name, Request, Response};
 use bytes::Bytes;
 
 use crate::headers::address::tag;
 
-/// What tells dialogs apart: our tag and the peer's. Our tags are ours alone, so the Call-ID adds nothing.
+/// What identifies a dialog: our tag and the peer's. No other dialog has our tag, so the Call-ID is not needed.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) struct DialogId {
     pub(crate) local: Bytes,
@@ -13,13 +13,14 @@ pub(crate) struct DialogId {
 }
 
 impl DialogId {
-    /// The dialog that a request belongs to: its To tag is ours, its From tag the peer's. `None` outside a dialog.
+    /// The dialog that a request belongs to: its To tag is ours, its From tag is the peer's. `None`: the request is
+    /// outside any dialog.
     pub(crate) fn of_request(request: &Request) -> Option<Self> {
         let local = tag(request.headers().get(Name::To)?)?;
         Some(Self { local, remote: tag(request.headers().get(Name::From)?).unwrap_or_default() })
     }
 
-    /// The dialog that a response to a request of ours belongs to: its From tag is ours, its To tag the peer's. A peer of
+    /// The dialog that a response to our request belongs to: its From tag is ours, its To tag is the peer's. A peer of
     /// RFC 2543 has no tag (RFC 3261 section 12.1.2).
     pub(crate) fn of_response(response: &Response) -> Option<Self> {
         let local = tag(response.headers().get(Name::From)?)?;

@@ -1,4 +1,4 @@
-//! What is read out of header fields, and what crosses from leg to leg.
+//! Reading header fields, and relaying them from one leg to the other.
 
 pub(crate) mod address;
 pub(crate) mod dialog_id;

@@ -1,57 +1,59 @@
-//! What crosses from leg to leg: one table, header by header.
+//! What is relayed from one leg to the other: one table, header field by header field.
 //!
-//! Each leg is a dialog of its own, so what identifies or routes a message is made anew on the other side, which hides the
-//! topology. Everything else crosses as it was received, what we do not know included, and so does the body.
+//! Each leg is its own dialog. So header fields that identify or route a message are written new on the other leg,
+//! which hides the topology. Every other header field is relayed as received, also unknown ones. The body is relayed as
+//! well.
 
 use attesta_sip::{Headers, MaxForwards, Method, Name, Request, Response, Status};
 use bytes::Bytes;
 
-/// What becomes of a header field on its way to the other leg.
+/// How a header field is relayed to the other leg.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Crossing {
-    /// It crosses octet for octet.
+enum HeaderRule {
+    /// Relay the header field octet for octet.
     Relay,
-    /// It belongs to the leg that it arrived on: the other leg has its own, or none.
-    Stay,
-    /// Of its values only these cross: what the other side is promised must work across us.
+    /// Do not relay. The header field belongs to one leg: the other leg has its own, or none.
+    PerLeg,
+    /// Relay only these values. A value promises a feature to the other side, and the feature must work across us.
     Only(&'static [&'static str]),
-    /// Of its values these do not cross.
-    Without(&'static [&'static str]),
+    /// Relay all values except these.
+    Except(&'static [&'static str]),
 }
 
-/// The exceptions from [`Crossing::Relay`], with the place that asks for each.
-const CROSSINGS: &[(Name, Crossing)] = &[
+/// The exceptions from [`HeaderRule::Relay`], with the source of each.
+const HEADER_RULES: &[(Name, HeaderRule)] = &[
     // The transaction and the dialog: RFC 3261 sections 8.1.1 and 12.
-    (Name::Via, Crossing::Stay),
-    (Name::From, Crossing::Stay),
-    (Name::To, Crossing::Stay),
-    (Name::CallId, Crossing::Stay),
-    (Name::CSeq, Crossing::Stay),
-    (Name::Contact, Crossing::Stay),
-    (Name::Route, Crossing::Stay),
-    (Name::RecordRoute, Crossing::Stay),
-    // Counted down on each hop: RFC 7332 section 5.
-    (Name::MaxForwards, Crossing::Stay),
-    // Numbers an INVITE of one leg: RFC 3262 section 7.2.
-    (Name::RAck, Crossing::Stay),
-    // Printed from the body.
-    (Name::ContentLength, Crossing::Stay),
+    (Name::Via, HeaderRule::PerLeg),
+    (Name::From, HeaderRule::PerLeg),
+    (Name::To, HeaderRule::PerLeg),
+    (Name::CallId, HeaderRule::PerLeg),
+    (Name::CSeq, HeaderRule::PerLeg),
+    (Name::Contact, HeaderRule::PerLeg),
+    (Name::Route, HeaderRule::PerLeg),
+    (Name::RecordRoute, HeaderRule::PerLeg),
+    // Decremented on each hop: RFC 7332 section 5.
+    (Name::MaxForwards, HeaderRule::PerLeg),
+    // Identifies a response to the INVITE of one leg: RFC 3262 section 7.2.
+    (Name::RAck, HeaderRule::PerLeg),
+    // Written from the length of the body.
+    (Name::ContentLength, HeaderRule::PerLeg),
     // Paths and bindings of a registrar: RFC 3327, RFC 3608.
-    (Name::Path, Crossing::Stay),
-    (Name::ServiceRoute, Crossing::Stay),
-    // What is at the other end: RFC 3261 sections 20.35 and 20.41.
-    (Name::Server, Crossing::Stay),
-    (Name::UserAgent, Crossing::Stay),
+    (Name::Path, HeaderRule::PerLeg),
+    (Name::ServiceRoute, HeaderRule::PerLeg),
+    // The software at the other end: RFC 3261 sections 20.35 and 20.41.
+    (Name::Server, HeaderRule::PerLeg),
+    (Name::UserAgent, HeaderRule::PerLeg),
     // Measures one hop: RFC 3261 section 8.2.6.1.
-    (Name::Timestamp, Crossing::Stay),
+    (Name::Timestamp, HeaderRule::PerLeg),
     // RFC 3261 section 20.37.
-    (Name::Supported, Crossing::Only(OPTIONS)),
-    // RFC 3261 section 20.5; these are for a registrar or an event server, and are not relayed.
-    (Name::Allow, Crossing::Without(&["REGISTER", "PUBLISH"])),
+    (Name::Supported, HeaderRule::Only(OPTIONS)),
+    // RFC 3261 section 20.5. These methods are for a registrar or an event server, and are not relayed.
+    (Name::Allow, HeaderRule::Except(&["REGISTER", "PUBLISH"])),
 ];
 
-/// The option tags that work across us, since what they stand for is relayed end to end. Those that name another dialog
-/// (`replaces`, `join`, `tdialog`) or the path (`outbound`, `path`, `gruu`) do not.
+/// The option tags that work across us, since the messages of these extensions are relayed end to end. Not included are
+/// tags of extensions that name another dialog (`replaces`, `join`, `tdialog`) or the path (`outbound`, `path`,
+/// `gruu`).
 pub(crate) const OPTIONS: &[&str] = &[
     "100rel",
     "199",
@@ -67,95 +69,97 @@ pub(crate) const OPTIONS: &[&str] = &[
     "uui",
 ];
 
-/// The methods that we take within a dialog and relay; what Allow says.
+/// The methods that we accept and relay within a dialog: the values of Allow.
 pub(crate) const METHODS: &[&str] =
     &["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "PRACK", "UPDATE", "INFO", "REFER", "NOTIFY", "MESSAGE"];
 
-/// The methods that we take, as the value of an Allow header field.
+/// The methods that we accept, as the value of an Allow header field.
 pub(crate) fn allow() -> String {
     METHODS.join(", ")
 }
 
-/// The first Max-Forwards of a request that comes without (RFC 3261 section 8.1.1.6).
+/// The first Max-Forwards of a request that has none (RFC 3261 section 8.1.1.6).
 pub(crate) const MAX_FORWARDS: MaxForwards = MaxForwards(70);
 
 /// No hop is left (RFC 7332 section 5).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct TooManyHops;
 
-/// What Max-Forwards says after this hop.
+/// The value of Max-Forwards after this hop.
 pub(crate) fn forwards(headers: &Headers) -> Result<MaxForwards, TooManyHops> {
     let received = headers.get(Name::MaxForwards).and_then(|value| MaxForwards::parse(value).ok());
     received.map_or(Ok(MAX_FORWARDS), |hops| hops.decremented().ok_or(TooManyHops))
 }
 
-/// Carries header fields and body of a request over to the request that the other leg's dialog made.
+/// Copies the header fields and the body of a request to the request of the other leg's dialog.
 pub(crate) fn request(from: &Request, to: &mut Request, forwards: MaxForwards, contact: &str) {
     let headers = to.headers_mut();
     headers.push(Name::MaxForwards, forwards.to_string());
-    // A MESSAGE has none (RFC 3428 section 4).
+    // A MESSAGE has no Contact (RFC 3428 section 4).
     let named = from.headers().contains(Name::Contact) && *from.method() != Method::Message;
     if named || *from.method() == Method::Invite {
         headers.push(Name::Contact, contact);
     }
-    carry(from.headers(), headers);
+    copy_headers(from.headers(), headers);
     to.set_body(from.body_bytes());
 }
 
-/// Carries header fields and body of a response over to the response that the other leg's transaction gets.
+/// Copies the header fields and the body of a response to the response on the other leg.
 pub(crate) fn response(from: &Response, to: &mut Response, contact: &str) {
     let headers = to.headers_mut();
-    if points_elsewhere(from.status()) {
+    if has_other_targets(from.status()) {
         for line in from.headers().all(Name::Contact) {
             headers.push(Name::Contact, line);
         }
     } else if from.headers().contains(Name::Contact) {
         headers.push(Name::Contact, contact);
     }
-    carry(from.headers(), headers);
+    copy_headers(from.headers(), headers);
     to.set_status(from.status(), Bytes::copy_from_slice(from.reason()));
     to.set_body(from.body_bytes());
 }
 
-/// Copies the path that a request recorded into a response that makes a dialog (RFC 3261 section 12.1.1).
+/// Copies Record-Route from a request to a response that creates a dialog (RFC 3261 section 12.1.1).
 pub(crate) fn record_route(request: &Request, response: &mut Response) {
     for line in request.headers().all(Name::RecordRoute) {
         response.headers_mut().push(Name::RecordRoute, line);
     }
 }
 
-/// Whether the Contact of such a response names other places to try, and not the peer (RFC 3261 section 20.10).
-fn points_elsewhere(status: Status) -> bool {
+/// True if the Contact of such a response names other places to try, instead of the peer (RFC 3261 section 20.10).
+fn has_other_targets(status: Status) -> bool {
     status.class() == 3 || status == Status::AMBIGUOUS
 }
 
-fn carry(from: &Headers, to: &mut Headers) {
+fn copy_headers(from: &Headers, to: &mut Headers) {
     for field in from.iter() {
-        match crossing(field.name()) {
-            Crossing::Relay => to.push_field(field),
-            Crossing::Stay => {}
-            Crossing::Only(known) => select(from, to, field.name(), |value| is_one_of(value, known)),
-            Crossing::Without(known) => select(from, to, field.name(), |value| !is_one_of(value, known)),
+        match rule_of(field.name()) {
+            HeaderRule::Relay => to.push_field(field),
+            HeaderRule::PerLeg => {}
+            HeaderRule::Only(known) => copy_values(from, to, field.name(), |value| is_one_of(value, known)),
+            HeaderRule::Except(known) => {
+                copy_values(from, to, field.name(), |value| !is_one_of(value, known))
+            }
         }
     }
 }
 
-/// Carries some values of a header over, as one line where the first of its lines stands.
-fn select(from: &Headers, to: &mut Headers, name: Option<Name>, crosses: impl Fn(&[u8]) -> bool) {
+/// Copies some values of a header field, as one line at the place of its first line.
+fn copy_values(from: &Headers, to: &mut Headers, name: Option<Name>, is_relayed: impl Fn(&[u8]) -> bool) {
     let Some(name) = name.filter(|name| !to.contains(*name)) else { return };
     let values: Vec<_> =
-        from.values(name).filter(|value| crosses(value)).map(String::from_utf8_lossy).collect();
+        from.values(name).filter(|value| is_relayed(value)).map(String::from_utf8_lossy).collect();
     if !values.is_empty() {
         to.push(name, values.join(", "));
     }
 }
 
-fn crossing(name: Option<Name>) -> Crossing {
-    let exception = CROSSINGS.iter().find(|(exception, _)| Some(*exception) == name);
-    exception.map_or(Crossing::Relay, |(_, crossing)| *crossing)
+fn rule_of(name: Option<Name>) -> HeaderRule {
+    let exception = HEADER_RULES.iter().find(|(exception, _)| Some(*exception) == name);
+    exception.map_or(HeaderRule::Relay, |(_, rule)| *rule)
 }
 
-/// The option tags of Require that we do not know (RFC 3261 section 8.2.2.3), as the value of Unsupported.
+/// The option tags in Require that we do not know (RFC 3261 section 8.2.2.3), as the value of Unsupported.
 pub(crate) fn unsupported(request: &Request) -> Option<String> {
     let unknown = request.headers().values(Name::Require).filter(|tag| !is_one_of(tag, OPTIONS));
     let unknown: Vec<_> = unknown.map(String::from_utf8_lossy).collect();
@@ -166,7 +170,7 @@ fn is_one_of(value: &[u8], known: &[&str]) -> bool {
     known.iter().any(|each| value.eq_ignore_ascii_case(each.as_bytes()))
 }
 
-/// The octets that a request takes, but for its start line.
+/// The number of octets of a request without its start line.
 pub(crate) fn octets(request: &Request) -> usize {
     request.headers().iter().map(|field| field.as_bytes().len()).sum::<usize>() + request.body().len()
 }

@@ -1,11 +1,11 @@
-//! Responses of our own.
+//! Our own responses.
 
 use attesta_sip::{Name, Request, Response, Status};
 use attesta_transaction::Tag;
 
 use crate::headers::address::{tag, tagged};
 
-/// A response to a request, with this To tag where the request has none.
+/// A response to a request. If the request has no To tag, the response gets this tag.
 pub(crate) fn reply_tagged(request: &Request, status: Status, own: &Tag) -> Response {
     let mut response = Response::to_request(request, status);
     let to = request.headers().get(Name::To).unwrap_or_default();

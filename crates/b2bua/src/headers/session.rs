@@ -5,7 +5,7 @@ use attesta_sip::{Headers, Name};
 /// The media type of a session description (RFC 8866 section 8.1).
 pub(crate) const SDP: &str = "application/sdp";
 
-/// True if a body is a session description, or has parts of which one is (RFC 5621 section 3.1).
+/// True if the body is a session description, or has a part that is a session description (RFC 5621 section 3.1).
 pub(crate) fn has_session(headers: &Headers, body: &[u8]) -> bool {
     let kind = headers.get(Name::ContentType).unwrap_or_default();
     let starts =

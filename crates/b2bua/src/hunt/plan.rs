@@ -1,4 +1,4 @@
-//! Where a call goes: the routes of the configuration, and the Request-URI towards each target.
+//! The targets of a call by the routes, and the Request-URI for each target.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,21 +14,21 @@ use crate::event::Arrival;
 use crate::policy::Routing;
 use crate::trunk::target::Target;
 
-/// One target that a call is to try.
+/// One target to try.
 #[derive(Clone, Debug)]
 pub(crate) struct RouteTarget {
-    /// Whose outbound rules hold.
+    /// The trunk whose outbound rules apply.
     pub(crate) egress: Arc<TrunkEntry>,
     pub(crate) target: Target,
-    /// The Request-URI of the INVITE towards it.
+    /// The Request-URI of the request to this target.
     pub(crate) uri: Bytes,
 }
 
-/// The targets of a call, in order.
+/// The targets of a call or MESSAGE, in order.
 ///
 /// # Errors
 ///
-/// The status that refuses the call: 404 where no route takes it, or where its Request-URI leads nowhere that SIP can.
+/// The status that refuses the request: 404 if no route matches, or if the Request-URI is not a SIP target.
 pub(crate) fn plan(
     config: &Config,
     ingress: &Arc<TrunkEntry>,
@@ -38,23 +38,23 @@ pub(crate) fn plan(
 ) -> Result<VecDeque<RouteTarget>, Status> {
     let targets = match routing {
         Routing::Refuse(status) => return Err(*status),
-        Routing::RequestUri => along_request_uri(ingress, uri),
+        Routing::RequestUri => target_of_uri(ingress, uri),
         Routing::Trunks(names) => {
             let has_name = |entry: &&Arc<TrunkEntry>, name| entry.trunk.name() == name;
             let named =
                 names.iter().filter_map(|name| config.trunks.iter().find(|entry| has_name(entry, name)));
-            along_trunks(named, uri)
+            targets_of_trunks(named, uri)
         }
         Routing::Configured => match configured(config, ingress, arrival) {
-            Some(RouteToEntry::Trunks(trunks)) => along_trunks(trunks.iter(), uri),
-            Some(RouteToEntry::RequestUri) => along_request_uri(ingress, uri),
+            Some(RouteToEntry::Trunks(trunks)) => targets_of_trunks(trunks.iter(), uri),
+            Some(RouteToEntry::RequestUri) => target_of_uri(ingress, uri),
             None => VecDeque::new(),
         },
     };
     if targets.is_empty() { Err(Status::NOT_FOUND) } else { Ok(targets) }
 }
 
-/// The first route that matches.
+/// The destination of the first route that matches.
 fn configured<'a>(config: &'a Config, ingress: &TrunkEntry, arrival: &Arrival) -> Option<&'a RouteToEntry> {
     let called = arrival.destination.as_ref().and_then(Identity::tn);
     let route = config.routes.iter().find(|route| {
@@ -64,18 +64,21 @@ fn configured<'a>(config: &'a Config, ingress: &TrunkEntry, arrival: &Arrival) -
     route.map(|route| &route.to)
 }
 
-fn along_trunks<'a>(trunks: impl Iterator<Item = &'a Arc<TrunkEntry>>, uri: &[u8]) -> VecDeque<RouteTarget> {
+fn targets_of_trunks<'a>(
+    trunks: impl Iterator<Item = &'a Arc<TrunkEntry>>,
+    uri: &[u8],
+) -> VecDeque<RouteTarget> {
     let targets = trunks.flat_map(|egress| {
         egress.trunk.targets.iter().map(|target| RouteTarget {
             egress: egress.clone(),
             target: target.clone(),
-            uri: readdressed(uri, target),
+            uri: uri_at_target(uri, target),
         })
     });
     targets.collect()
 }
 
-fn along_request_uri(ingress: &Arc<TrunkEntry>, uri: &[u8]) -> VecDeque<RouteTarget> {
+fn target_of_uri(ingress: &Arc<TrunkEntry>, uri: &[u8]) -> VecDeque<RouteTarget> {
     let target = Target::of(uri).map(|target| RouteTarget {
         egress: ingress.clone(),
         target,
@@ -84,10 +87,10 @@ fn along_request_uri(ingress: &Arc<TrunkEntry>, uri: &[u8]) -> VecDeque<RouteTar
     target.into_iter().collect()
 }
 
-/// The Request-URI towards a target: the called user at the target's host. What the URI says about the way to its old
-/// host (transport, maddr, ttl, lr) goes; what it says about the user stays. A `tel` URI becomes the SIP URI of RFC 3261
-/// section 19.1.6; a URI of another scheme names a service and stays as it is.
-fn readdressed(uri: &[u8], target: &Target) -> Bytes {
+/// The Request-URI for a target: the called user at the host of the target. The parameters for reaching the old host
+/// (transport, maddr, ttl, lr) are removed, the parameters of the user stay. A `tel` URI becomes the SIP URI of RFC
+/// 3261 section 19.1.6. A URI of another scheme names a service and stays unchanged.
+fn uri_at_target(uri: &[u8], target: &Target) -> Bytes {
     let Ok(parsed) = Uri::parse(uri) else { return Bytes::copy_from_slice(uri) };
     let mut text = Vec::with_capacity(uri.len() + target.host.len());
     text.extend_from_slice(if target.secure { b"sips:" } else { b"sip:" });
@@ -108,7 +111,7 @@ fn readdressed(uri: &[u8], target: &Target) -> Bytes {
     match &parsed {
         Uri::Sip(sip) => {
             for (name, value) in sip.params() {
-                if OF_THE_WAY.iter().any(|each| name.eq_ignore_ascii_case(each.as_bytes())) {
+                if HOST_PARAMS.iter().any(|each| name.eq_ignore_ascii_case(each.as_bytes())) {
                     continue;
                 }
                 text.push(b';');
@@ -125,9 +128,9 @@ fn readdressed(uri: &[u8], target: &Target) -> Bytes {
     text.into()
 }
 
-/// The parameters of a SIP URI that say how its host is reached (RFC 3261 section 19.1.1), or that may not stand in a
-/// Request-URI.
-const OF_THE_WAY: [&str; 5] = ["transport", "maddr", "ttl", "lr", "method"];
+/// The parameters of a SIP URI that say how to reach its host (RFC 3261 section 19.1.1), and `method`, which a
+/// Request-URI must not contain.
+const HOST_PARAMS: [&str; 5] = ["transport", "maddr", "ttl", "lr", "method"];
 
 const TEL: &str = "tel:";
 
@@ -136,7 +139,7 @@ mod tests {
     use super::*;
 
     fn towards(uri: &str, target: &str) -> String {
-        let uri = readdressed(uri.as_bytes(), &target.parse().unwrap());
+        let uri = uri_at_target(uri.as_bytes(), &target.parse().unwrap());
         String::from_utf8_lossy(&uri).into_owned()
     }
 

@@ -1,4 +1,4 @@
-//! What is believed of a message, and what is taken out of it.
+//! Removes from a message the claims that its sender is not trusted with.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,8 @@ use crate::identity::facts::field;
 use crate::identity::verstat;
 use crate::trunk::rules::Trusts;
 
-/// Takes out of a message what its sender is not believed to know of who is at the other end. From is the dialog's.
+/// Removes the header fields about the party at the other end that the sender is not trusted with. From stays: it
+/// belongs to the dialog.
 pub(crate) fn strip_untrusted(headers: &mut Headers, trusts: Trusts) {
     headers.retain(|field| match field.name() {
         Some(Name::PAssertedIdentity | Name::PPreferredIdentity) => trusts.asserted_identity,
@@ -27,10 +28,10 @@ pub(crate) fn strip_untrusted(headers: &mut Headers, trusts: Trusts) {
     }
 }
 
-/// Takes out of a response what it says of PASSporTs that the caller did not send: they are ours, and the caller is not to
-/// hear of them (RFC 9410 section 7). Whether there was any.
+/// Removes from a response the Reason values about PASSporTs that the caller did not send. Those PASSporTs are ours,
+/// and the caller must not be told about them (RFC 9410 section 7). Returns true if there was such a value.
 pub(crate) fn keep_own_reasons(headers: &mut Headers, invite: &Request) -> bool {
-    // Both sides choose how many values there are, so each is looked at once.
+    // Both peers choose how many values there are, so each value is read once only.
     let own: BTreeSet<&[u8]> =
         invite.headers().values(Name::Identity).map(|value| signature_of(field(value).token)).collect();
     let is_foreign = |value: &&[u8]| {
@@ -42,9 +43,9 @@ pub(crate) fn keep_own_reasons(headers: &mut Headers, invite: &Request) -> bool 
                 }
         })
     };
-    let told = headers.values(Name::Reason).count();
+    let received = headers.values(Name::Reason).count();
     let kept: Vec<_> = headers.values(Name::Reason).filter(|value| !is_foreign(value)).collect();
-    if kept.len() == told {
+    if kept.len() == received {
         return false;
     }
     let kept = kept.join(&b", "[..]);
@@ -55,15 +56,15 @@ pub(crate) fn keep_own_reasons(headers: &mut Headers, invite: &Request) -> bool 
     true
 }
 
-/// The last part of a PASSporT in full or compact form, with or without quotes around it.
+/// The last part of a PASSporT in full or compact form. Quotes around the PASSporT are dropped.
 pub(crate) fn signature_of(passport: &[u8]) -> &[u8] {
     let bare = passport.strip_prefix(b"\"").unwrap_or(passport);
     let bare = bare.strip_suffix(b"\"").unwrap_or(bare);
     bare.rsplit(|octet| *octet == b'.').next().unwrap_or_default()
 }
 
-/// Takes every `verstat` out of the addresses of a header, and puts in what is said of each now. What is no address goes:
-/// somebody else may read in it what we cannot.
+/// Removes every `verstat` from the addresses of a header field, and adds what `verstat` returns for each address. A
+/// value that is not an address is removed: another reader may find a `verstat` in it.
 pub(crate) fn set_verstat(headers: &mut Headers, name: Name, verstat: impl Fn(&[u8]) -> Option<Verstat>) {
     let values: Vec<Vec<u8>> =
         headers.values(name).filter_map(|value| verstat::mark(value, verstat(value))).collect();
@@ -77,7 +78,7 @@ pub(crate) fn set_verstat(headers: &mut Headers, name: Name, verstat: impl Fn(&[
     }
 }
 
-/// Header fields in which a network tells its own nodes what it attests (3GPP TS 24.229, ATIS-1000082).
+/// Header fields with which a network tells its own nodes about its attestation (3GPP TS 24.229, ATIS-1000082).
 const ATTEST_HEADERS: [&str; 5] = [
     "P-Attestation-Indicator",
     "P-Origination-ID",
@@ -86,8 +87,8 @@ const ATTEST_HEADERS: [&str; 5] = [
     "Origination-Id",
 ];
 
-/// What verification found of a call's priority (3GPP TS 24.229).
+/// The outcome of verifying the priority of a call (3GPP TS 24.229).
 const PRIORITY_VERSTAT: &str = "Priority-Verstat";
 
-/// What P-Asserted-Identity was before it had that name, and what many still read.
+/// The predecessor of P-Asserted-Identity, which many systems still read.
 const REMOTE_PARTY: &str = "Remote-Party-ID";

@@ -1,4 +1,4 @@
-//! What a signature says of a call that leaves.
+//! The claims that are signed for an outgoing call.
 
 use attesta_sip::{Date, Identity as IdentityHeader, Name, Request};
 use attesta_stir::{Attestation, Identity, OrigId, Shaken, SignError as KeyError, Signer, UnixTime};
@@ -6,18 +6,18 @@ use bytes::Bytes;
 
 use crate::identity::facts::date_of;
 
-/// What the Identity header field of a call that leaves is to say (RFC 8588).
+/// The claims of the Identity header field of an outgoing call (RFC 8588).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Claims {
     /// How well the caller is known.
     pub attestation: Attestation,
-    /// Who calls.
+    /// The caller.
     pub orig: Identity,
-    /// Who is called.
+    /// The called parties.
     pub dest: Vec<Identity>,
-    /// When, in whole seconds.
+    /// The time of the call, in whole seconds.
     pub issued_at: UnixTime,
-    /// What tells this origin from others.
+    /// Identifies the origin of the call.
     pub origid: OrigId,
 }
 
@@ -31,7 +31,7 @@ impl Claims {
     }
 }
 
-/// Sets Date where a request comes without one that can be read and is fresh (RFC 8224 section 6.1, step 3).
+/// Sets Date if the request has no Date that is readable and fresh (RFC 8224 section 6.1, step 3).
 pub(crate) fn add_date(outgoing: &mut Request, now: UnixTime) {
     if !date_of(outgoing.headers()).is_some_and(|date| is_fresh(date, now))
         && let Some(date) = Date::from_unix(now.as_secs())
@@ -44,14 +44,14 @@ pub(crate) fn is_fresh(date: UnixTime, now: UnixTime) -> bool {
     date.as_secs().abs_diff(now.as_secs()) <= FRESHNESS
 }
 
-/// What an outside signer gave, if it can stand in an Identity header field.
+/// The answer of an outside signer, if it is valid as an Identity header field value.
 pub(crate) fn checked(value: Bytes) -> Option<Bytes> {
     let printable = value.iter().all(|octet| (0x20..0x7f).contains(octet));
     (printable && IdentityHeader::parse(&value).is_ok()).then_some(value)
 }
 
-/// How far the Date may be from the clock for `iat` to follow it, in seconds (RFC 8224 section 4.1).
+/// The largest difference between Date and the clock with which `iat` follows Date, in seconds (RFC 8224 section 4.1).
 const FRESHNESS: u64 = 60;
 
-/// Room for an Identity value.
+/// The initial capacity for an Identity value, in octets.
 const IDENTITY_ROOM: usize = 768;

@@ -9,9 +9,9 @@ use attesta_stir::{
 
 use crate::trunk::Trunk;
 
-/// Verifies the Identity header fields of `request`, as those of a call from `trunk` are (RFC 8224 section 6.2).
+/// Verifies the Identity header fields of `request`, which came from `trunk` (RFC 8224 section 6.2).
 ///
-/// The request must be as it was received: what is rewritten first no longer verifies.
+/// The request must be unchanged since it was received: after a rewrite, the signature no longer matches.
 #[must_use]
 pub fn verify(
     request: &Request,
@@ -23,20 +23,21 @@ pub fn verify(
     with_facts(request, trunk, |facts| verifier.verify(facts, snapshot, now))
 }
 
-/// Looks at the Identity header fields of `request` without asking who signed them, for those who explain rather than
-/// judge: what comes of the checks that need no certificate.
+/// Runs the checks on the Identity header fields of `request` that need no certificate, and returns their results. For
+/// tools that explain a request and do not verify it.
 #[must_use]
 pub fn examine(request: &Request, trunk: &Trunk, policy: &VerifyPolicy, now: UnixTime) -> Vec<StirFinding> {
     with_facts(request, trunk, |facts| attesta_stir::examine(facts, policy, now))
 }
 
-/// Gives `look` the facts of `request`, as those of a call from `trunk` are.
+/// Calls `look` with the facts of `request`, which came from `trunk`.
 fn with_facts<T>(request: &Request, trunk: &Trunk, look: impl FnOnce(&Facts<'_>) -> T) -> T {
     let headers = request.headers();
     let fields: Vec<_> = headers.values(Name::Identity).map(field).collect();
-    // One caller: of several asserted numbers, each would stand for all that the other is vouched for.
+    // Only one caller is compared. With several asserted numbers, a signature for one number would cover the other
+    // numbers too.
     let orig = judged(headers, trunk);
-    // A retarget without a div PASSporT is common: the Request-URI may be named in place of To.
+    // A call is often retargeted without a div PASSporT, so the PASSporT may name the Request-URI instead of To.
     let target = Identity::callee(request.uri(), &trunk.dial_plan).ok();
     let dest: Vec<_> = callee(headers, trunk).into_iter().chain(target.clone()).collect();
     let mut facts = Facts::new(&fields).orig(orig.as_slice()).dest(&dest);
@@ -57,8 +58,8 @@ fn with_facts<T>(request: &Request, trunk: &Trunk, look: impl FnOnce(&Facts<'_>)
     look(&facts)
 }
 
-/// Who calls: the asserted identity where the trunk is trusted with it, a number before other URIs; else From
-/// (RFC 8224 section 8).
+/// The caller to verify: the asserted identity if the trunk is trusted with it, with a number before other URIs; else
+/// From (RFC 8224 section 8).
 pub(crate) fn judged(headers: &Headers, trunk: &Trunk) -> Option<Identity> {
     let mut asserted = Vec::new();
     if trunk.trusts.asserted_identity {
@@ -76,26 +77,27 @@ pub(crate) fn caller(address: &[u8], trunk: &Trunk) -> Option<Identity> {
     Identity::caller(NameAddr::parse(address).ok()?.uri().as_bytes(), &trunk.dial_plan).ok()
 }
 
-/// Who is called: To (RFC 8224 section 4.1).
+/// The called party: To (RFC 8224 section 4.1).
 pub(crate) fn callee(headers: &Headers, trunk: &Trunk) -> Option<Identity> {
     let to = NameAddr::parse(headers.get(Name::To)?).ok()?;
     Identity::callee(to.uri().as_bytes(), &trunk.dial_plan).ok()
 }
 
-/// The `a=fingerprint` lines of a body, in whatever part of it they stand (RFC 8122 section 5).
+/// The `a=fingerprint` lines of a body, in any part of it (RFC 8122 section 5).
 fn fingerprints(body: &[u8]) -> Vec<Fingerprint<'_>> {
     let lines = body.split(|octet| *octet == b'\n').filter_map(|line| line.strip_prefix(FINGERPRINT));
     lines.map(fingerprint).collect()
 }
 
-/// What cannot be read is a fingerprint that no PASSporT lists.
+/// An unreadable line becomes a fingerprint that no PASSporT lists.
 fn fingerprint(line: &[u8]) -> Fingerprint<'_> {
     let words = str::from_utf8(line).ok().and_then(|line| line.trim().split_once(' '));
     let (alg, digest) = words.unwrap_or_default();
     Fingerprint { alg, digest: digest.trim_start() }
 }
 
-/// The values of Resource-Priority (RFC 4412 section 3.1). One that is not text is in no PASSporT.
+/// The values of Resource-Priority (RFC 4412 section 3.1). A value that is not text becomes empty, which no PASSporT
+/// contains.
 fn priorities(headers: &Headers) -> Vec<&str> {
     headers.values(Name::ResourcePriority).map(|value| str::from_utf8(value).unwrap_or_default()).collect()
 }
@@ -105,7 +107,8 @@ pub(crate) fn date_of(headers: &Headers) -> Option<UnixTime> {
     Some(UnixTime::since_unix_epoch(std::time::Duration::from_secs(date.unix())))
 }
 
-/// An Identity value cut into its parameters. One that cannot be cut is all token, which is then found to be malformed.
+/// The parameters of an Identity value. If the value cannot be parsed, all of it becomes the token, which then counts
+/// as malformed.
 pub(crate) fn field(value: &[u8]) -> IdentityField<'_> {
     match IdentityHeader::parse(value) {
         Ok(parsed) => {

@@ -1,7 +1,8 @@
-//! When a call is verified, what the outcome does to it, and what is signed.
+//! Verification of a request, its effect on the request, and the claims that are signed.
 //!
-//! **Verify before rewrite** holds by type. Nothing can change a [`Received`] request. Only the outcome of verification, or
-//! the rule of the trunk that there is none, turns it into a [`VettedRequest`]. The INVITE that leaves is built from that.
+//! The types ensure **verify before rewrite**. A [`Received`] request cannot be changed. It becomes a [`VettedRequest`]
+//! with the outcome of verification, or because its trunk does not verify. The outgoing INVITE is built from the
+//! [`VettedRequest`].
 
 pub(crate) mod belief;
 pub(crate) mod claims;
@@ -23,7 +24,7 @@ use crate::identity::facts::{callee, caller, date_of, field, from, judged, verif
 use crate::trunk::Trunk;
 use crate::trunk::rules::{Consequence, InboundIdentity, Outcomes, Trusts};
 
-/// A request as it was received. Nothing in it has been changed, and nothing can be.
+/// A request as it was received. It cannot be changed.
 #[derive(Debug)]
 pub(crate) struct Received(Box<Request>);
 
@@ -47,7 +48,7 @@ impl Received {
         verify(&self.0, trunk, verifier, snapshot, now)
     }
 
-    /// The outcome of verification, with the Reason values that the caller's side gets.
+    /// The outcome of verification, with the Reason values for the caller's side.
     pub(crate) fn outcome(&self, verification: Verification) -> VerificationOutcome {
         let several = verification.findings().len() > 1;
         let tokens = self.0.headers().values(Name::Identity).map(|value| field(value).token);
@@ -62,7 +63,7 @@ impl Received {
         VerificationOutcome { verification: Arc::new(verification), reasons }
     }
 
-    /// The request goes on with this outcome.
+    /// The request continues with this outcome.
     pub(crate) fn judged(self, outcome: &VerificationOutcome, ingress: &Arc<TrunkEntry>) -> VettedRequest {
         let is_shaken = |finding: &attesta_stir::Finding| finding.ppt() == Some(Ppt::Shaken);
         let covered = outcome.verification.findings().iter().any(is_shaken);
@@ -70,7 +71,7 @@ impl Received {
         VettedRequest { request: self.0, ingress: ingress.clone(), verstat, covered }
     }
 
-    /// The request goes on unverified, by the rule of its trunk.
+    /// The request continues unverified, because its trunk does not verify.
     pub(crate) fn unjudged(self, ingress: &Arc<TrunkEntry>) -> VettedRequest {
         let strips = ingress.trunk.inbound_identity == InboundIdentity::Strip;
         let is_shaken = |ppt| Ppt::from_name(ppt) == Some(Ppt::Shaken);
@@ -84,17 +85,17 @@ impl Received {
 #[derive(Clone, Debug)]
 pub(crate) struct VerificationOutcome {
     pub(crate) verification: Arc<Verification>,
-    /// What the caller's side is told if the request goes on: a Reason value for each Identity header field that failed
+    /// The Reason values for the caller's side if the request continues: one for each Identity header field that failed
     /// (RFC 9410 sections 3 and 5).
     pub(crate) reasons: Vec<String>,
 }
 
 impl VerificationOutcome {
-    /// What the trunk's table says to this outcome.
+    /// The consequence of this outcome in the table of the trunk.
     pub(crate) fn consequence(&self, outcomes: &Outcomes) -> Consequence {
         match self.verification.reason() {
             None if self.verification.vouches() => Consequence::Continue,
-            // The valid PASSporTs say nothing of the caller: the request counts as unsigned (ADR 6).
+            // The valid PASSporTs do not vouch for the caller: the request counts as unsigned (ADR 6).
             None | Some(Reason::NoIdentity | Reason::UnsupportedPpt) => outcomes.missing,
             Some(Reason::CertificateUnavailable | Reason::CertificateUnparsable) => outcomes.unavailable,
             Some(Reason::NoNumber) => outcomes.no_number,
@@ -102,7 +103,8 @@ impl VerificationOutcome {
         }
     }
 
-    /// The status and phrase of RFC 8224 section 6.2.2; 403 if policy refuses a request that verified.
+    /// The status and phrase of RFC 8224 section 6.2.2. The status is 403 if policy refuses a request that passed
+    /// verification.
     pub(crate) fn rejection(&self) -> (Status, Option<&'static str>) {
         let reason = match self.verification.reason() {
             None if !self.verification.vouches() => Some(Reason::UnsupportedPpt),
@@ -113,11 +115,11 @@ impl VerificationOutcome {
     }
 }
 
-/// A request that may go on: the INVITE or MESSAGE as it was received, and the outcome of its verification.
+/// A request that may continue: the INVITE or MESSAGE as it was received, and the outcome of its verification.
 #[derive(Debug)]
 pub(crate) struct VettedRequest {
     request: Box<Request>,
-    /// The trunk of origin, whose rules say what is believed of the request.
+    /// The trunk of origin, whose rules say which header fields are believed.
     ingress: Arc<TrunkEntry>,
     verstat: Option<Verstat>,
     covered: bool,
@@ -132,8 +134,8 @@ impl VettedRequest {
         &self.request
     }
 
-    /// Removes from the outgoing request what is not believed of the sender, and adds the outcome of verification.
-    /// `strips`: the trunk towards the target takes no Identity.
+    /// Removes from the outgoing request the claims that the sender is not trusted with, and adds the outcome of
+    /// verification. `strips`: the target's trunk does not accept Identity.
     pub(crate) fn apply_trust(&self, headers: &mut Headers, strips: bool) {
         let trusts = self.trunk().trusts;
         if strips || self.trunk().inbound_identity == InboundIdentity::Strip {
@@ -147,17 +149,17 @@ impl VettedRequest {
         if self.verstat.is_none() {
             return;
         }
-        // 3GPP TS 24.229: the asserted identity carries the outcome, or From if there is none. The outcome is that of one
-        // caller.
-        let judged = judged(self.request.headers(), self.trunk());
-        let is_judged = |value: &[u8]| caller(value, self.trunk()) == judged;
-        let asserted = headers.values(Name::PAssertedIdentity).any(is_judged);
+        // 3GPP TS 24.229: the asserted identity carries the outcome, else From carries it. The outcome applies to one
+        // caller only.
+        let verified_caller = judged(self.request.headers(), self.trunk());
+        let is_verified_caller = |value: &[u8]| caller(value, self.trunk()) == verified_caller;
+        let asserted = headers.values(Name::PAssertedIdentity).any(is_verified_caller);
         let name = if asserted { Name::PAssertedIdentity } else { Name::From };
-        set_verstat(headers, name, |value| self.verstat.filter(|_| !asserted || is_judged(value)));
+        set_verstat(headers, name, |value| self.verstat.filter(|_| !asserted || is_verified_caller(value)));
     }
 
-    /// Adds our Identity header field to the INVITE that leaves. The `verstat` of the received INVITE goes: it is for
-    /// consumers on our side, and the receiver of a signed call judges the new signature.
+    /// Adds our Identity header field to the outgoing INVITE. Removes the `verstat` of the received INVITE: it is for
+    /// consumers on our side, and the receiver of a signed call verifies the new signature.
     pub(crate) fn add_identity(&self, headers: &mut Headers, identity: &[u8]) {
         if self.verstat.is_some() {
             set_verstat(headers, Name::From, |_| None);
@@ -166,14 +168,14 @@ impl VettedRequest {
         headers.push(Name::Identity, identity);
     }
 
-    /// True if the call carries a shaken Identity that stays in it (RFC 8224 section 6.1). One that failed counts too: a
-    /// second signature would hide the failure.
+    /// True if the call keeps an Identity of type `shaken` (RFC 8224 section 6.1). An Identity that failed counts too:
+    /// a second signature would hide the failure.
     pub(crate) const fn is_covered(&self) -> bool {
         self.covered
     }
 
-    /// How well the trunk of origin knows the caller. `None`: the call is not signed; so for each caller without a number.
-    /// Full attestation requires that the asserted and the displayed number are the trunk's.
+    /// How well the trunk of origin knows the caller. `None`: the call is not signed, as for each caller without a
+    /// number. Full attestation requires that the trunk owns both the asserted and the displayed number.
     pub(crate) fn attestation(&self) -> Option<Attestation> {
         let headers = self.request.headers();
         let number = *judged(headers, self.trunk())?.tn()?;
@@ -183,7 +185,7 @@ impl VettedRequest {
         if own(&number) && own(&displayed) { self.trunk().attest } else { self.trunk().unknown_attest }
     }
 
-    /// What a signature is to say. `iat` is the Date if that is fresh, else the clock (RFC 8224 section 4.1).
+    /// The claims to sign. `iat` is the Date if the Date is fresh, else the clock (RFC 8224 section 4.1).
     pub(crate) fn claims(&self, attestation: Attestation, origid: OrigId, now: UnixTime) -> Option<Claims> {
         let headers = self.request.headers();
         Some(Claims {
@@ -196,7 +198,7 @@ impl VettedRequest {
     }
 }
 
-/// A Reason value (RFC 9410 section 3). If there are several Identity header fields, each is named by its PASSporT in
+/// A Reason value (RFC 9410 section 3). If there are several Identity header fields, the value names the PASSporT in
 /// compact form (RFC 9410 section 5).
 fn reason_value(reason: Reason, token: Option<&[u8]>) -> String {
     let mut value = format!("STIR;cause={};text=\"{}\"", reason.code(), reason.phrase());

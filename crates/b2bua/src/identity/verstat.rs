@@ -5,9 +5,9 @@ use attesta_stir::Verstat;
 
 use crate::headers::address::pieces;
 
-/// A header field value of the form of an address, without any `verstat` it had, and with this one if its URI has a
-/// telephone number: within a SIP URI it stands in the user part, before the `@`, since it belongs to the number there
-/// (RFC 3261 section 19.1.6). `None` where the value is no address, so that nobody can say what it claims.
+/// Returns an address value without any `verstat`, and with this `verstat` if its URI has a telephone number. In a SIP
+/// URI, `verstat` is part of the user part, before the `@`, since it belongs to the number (RFC 3261 section 19.1.6).
+/// `None`: the value is not an address, so its claims are unknown.
 pub(crate) fn mark(address: &[u8], verstat: Option<Verstat>) -> Option<Vec<u8>> {
     let parsed = NameAddr::parse(address).ok()?;
     let uri = parsed.uri();
@@ -29,13 +29,13 @@ pub(crate) fn mark(address: &[u8], verstat: Option<Verstat>) -> Option<Vec<u8>> 
         Uri::Absolute(_) => without(uri.as_bytes()),
     };
     let params = parsed.params();
-    let claims = pieces(params.as_bytes()).any(is_verstat);
-    if marked == uri.as_bytes() && !claims {
+    let has_verstat = pieces(params.as_bytes()).any(is_verstat);
+    if marked == uri.as_bytes() && !has_verstat {
         return Some(address.to_vec());
     }
-    let mut text = headed(address, &parsed, &marked);
-    if claims {
-        // Some peers write it as a parameter of the header field.
+    let mut text = with_uri(address, &parsed, &marked);
+    if has_verstat {
+        // Some peers write `verstat` as a parameter of the header field.
         for param in pieces(params.as_bytes()).filter(|param| !is_verstat(param)) {
             text.push(b';');
             text.extend_from_slice(param.trim_ascii());
@@ -46,13 +46,13 @@ pub(crate) fn mark(address: &[u8], verstat: Option<Verstat>) -> Option<Vec<u8>> 
     Some(text)
 }
 
-/// Whether a value of any form has the word in it, escaped or not.
+/// True if a value contains the word, escaped or not. The value may have any form.
 pub(crate) fn is_mentioned(value: &[u8]) -> bool {
     let plain: Vec<u8> = unescaped(value).collect();
     plain.windows(NAME.len()).any(|window| window.eq_ignore_ascii_case(NAME))
 }
 
-/// The subscriber of a URI with its parameters, marked if it is a number.
+/// The subscriber of a URI with its parameters. Adds `verstat` if the subscriber is a number.
 fn marked_number(subscriber: &[u8], verstat: Option<Verstat>) -> Vec<u8> {
     let mut text = without(subscriber);
     let is_number = text.first().is_some_and(|first| *first == b'+' || first.is_ascii_digit());
@@ -63,8 +63,8 @@ fn marked_number(subscriber: &[u8], verstat: Option<Verstat>) -> Vec<u8> {
     text
 }
 
-/// A part of a URI without its `verstat` parameters. An escaped semicolon separates too: whoever undoes the escapes first
-/// takes it for one.
+/// A part of a URI without its `verstat` parameters. An escaped semicolon separates parameters too: a reader that
+/// decodes the escapes first sees a semicolon.
 fn without(part: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(part.len() + 32);
     let (mut separator, mut rest) = (&b""[..], part);
@@ -75,7 +75,7 @@ fn without(part: &[u8]) -> Vec<u8> {
             text.extend_from_slice(separator);
             text.extend_from_slice(piece);
         } else {
-            // What ends the parameters of a part may cling to the last of them: headers after a `?`, or a host.
+            // The end of the part may follow its last parameter directly: headers after a `?`, or a host.
             text.extend(piece.iter().skip_while(|octet| !matches!(octet, b'?' | b'@')));
         }
         if tail.is_empty() {
@@ -86,7 +86,7 @@ fn without(part: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The semicolon that stands at a place, escaped or not; empty where there is none.
+/// The semicolon at this place, escaped or not. Empty if there is none.
 fn separator_at(text: &[u8], place: usize) -> &[u8] {
     let rest = text.get(place..).unwrap_or_default();
     let length = match rest {
@@ -97,14 +97,15 @@ fn separator_at(text: &[u8], place: usize) -> &[u8] {
     rest.get(..length).unwrap_or_default()
 }
 
-/// Whether a parameter is named so: an escaped character stands for itself (RFC 3261 section 19.1.4).
+/// True if the parameter is named `verstat`. An escaped character equals the character itself (RFC 3261 section
+/// 19.1.4).
 fn is_verstat(piece: &[u8]) -> bool {
     let name = piece.split(|octet| matches!(octet, b'=' | b'?' | b'@')).next().unwrap_or_default();
     let name: Vec<u8> = unescaped(name.trim_ascii()).collect();
     name.eq_ignore_ascii_case(NAME)
 }
 
-/// The octets with each escape undone, once.
+/// The octets with each escape decoded once.
 fn unescaped(mut rest: &[u8]) -> impl Iterator<Item = u8> {
     std::iter::from_fn(move || {
         let (octet, tail) = rest.split_first()?;
@@ -121,9 +122,9 @@ fn unescaped(mut rest: &[u8]) -> impl Iterator<Item = u8> {
     })
 }
 
-/// The address with another URI in place of its own, but for its parameters; an address without angle brackets gets them,
-/// since the parameters in its URI would be taken for the header field's (RFC 3261 section 20.10).
-fn headed(address: &[u8], parsed: &NameAddr<'_>, uri: &[u8]) -> Vec<u8> {
+/// The address with another URI and without its parameters. An address without angle brackets gets them; otherwise the
+/// parameters of its URI would count as header field parameters (RFC 3261 section 20.10).
+fn with_uri(address: &[u8], parsed: &NameAddr<'_>, uri: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(address.len() + 40);
     let mut display = Vec::new();
     parsed.with_params(attesta_sip::Params::default()).write_to(&mut display);
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_caller_says_of_itself_is_taken_out_wherever_it_stands() {
+    fn the_verstat_of_the_caller_is_removed_in_any_place() {
         for (address, expected) in [
             ("<sip:+1215;VERSTAT=TN-Validation-Passed;npdi@h;user=phone>", "<sip:+1215;npdi@h;user=phone>"),
             ("<sip:+1215@h;verstat=TN-Validation-Passed;user=phone>", "<sip:+1215@h;user=phone>"),

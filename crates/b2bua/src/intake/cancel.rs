@@ -1,4 +1,4 @@
-//! Who may cancel a call beside the address that it came from.
+//! The addresses that may cancel a call, beside the source address of its INVITE.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use attesta_transaction::Flow;
 use crate::config::Config;
 use crate::config::trunk_entry::TrunkEntry;
 
-/// The trunk that a call came from, by the configuration that let it in: each of its addresses may cancel the call, as those
-/// of a cluster do for one another (ADR 8).
+/// The trunk of origin of a call, in the configuration that accepted the call. Each address of the trunk may cancel the
+/// call, since the nodes of a cluster cancel for one another (ADR 8).
 #[derive(Debug)]
 pub(crate) struct CancelScope {
     pub(crate) config: Arc<Config>,

@@ -1,6 +1,6 @@
-//! What is answered at once to a request outside any dialog, whoever sends it: RFC 3261 section 8.2.
+//! The immediate responses to a request outside any dialog, from any sender: RFC 3261 section 8.2.
 //!
-//! This is the one list of it: `attesta parse` answers by it too.
+//! `attesta parse` uses the same rules.
 
 use attesta_sip::{Method, Name, Request, Status, Uri};
 use attesta_transaction::WorkerPlace;
@@ -9,7 +9,7 @@ use crate::counters::{Refusal, not_taken};
 use crate::headers::address::{contact, tag};
 use crate::headers::relay;
 
-/// What a request outside any dialog is for.
+/// The purpose of a request outside any dialog.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Purpose {
     /// An INVITE: it begins a call.
@@ -20,8 +20,9 @@ pub(crate) enum Purpose {
     Query,
 }
 
-/// The final response that a switchboard without calls gives at once to a request from one of its trunks, be it well formed;
-/// `None` where it gives none: to an ACK, to an INVITE that begins a call, and to a MESSAGE that is relayed.
+/// The final response that a switchboard without calls sends at once to a request from one of its trunks. The request
+/// must be well formed. `None`: there is no immediate response to an ACK, to an INVITE that begins a call, or to a
+/// MESSAGE that is relayed.
 ///
 /// ```
 /// use attesta_b2bua::answer_alone;
@@ -49,8 +50,8 @@ pub fn answer_alone(request: &Request) -> Option<Status> {
     }
 }
 
-/// Whether a request stands outside any dialog. A To tag names a dialog; one that no edge of ours made names none of ours, and
-/// does not keep an INVITE, a MESSAGE or an OPTIONS from being taken for the first of its kind (RFC 3261 section 12.2.2).
+/// True if a request is outside any dialog. A To tag names a dialog. A tag that no edge of ours created is not a dialog
+/// of ours: an INVITE, MESSAGE or OPTIONS with such a tag counts as outside any dialog (RFC 3261 section 12.2.2).
 pub(crate) fn is_outside(request: &Request) -> bool {
     let to = request.headers().get(Name::To).unwrap_or_default();
     let Some(tag) = tag(to) else { return true };
@@ -58,26 +59,26 @@ pub(crate) fn is_outside(request: &Request) -> bool {
     begins && WorkerPlace::of(&tag).is_none()
 }
 
-/// What the request is for, or what stands against it: its method, its Request-URI, the extensions that it requires, the hops
-/// that it has left, in this order, which is that of RFC 3261 section 8.2.
+/// The purpose of a request, or why it is refused. The checks follow the order of RFC 3261 section 8.2: method,
+/// Request-URI, required extensions, Max-Forwards. The last check is that an INVITE has a usable Contact.
 pub(crate) fn screen(request: &Request) -> Result<Purpose, (Status, Refusal)> {
     let purpose = purpose(request.method())?;
-    let served = match request.parsed_uri() {
+    let is_served = match request.parsed_uri() {
         Ok(Uri::Sip(_) | Uri::Tel(_)) => true,
         Ok(Uri::Absolute(uri)) => uri.is_emergency(),
         Err(_) => false,
     };
-    if !served {
+    if !is_served {
         return Err((Status::UNSUPPORTED_URI_SCHEME, Refusal::Scheme));
     }
     if relay::unsupported(request).is_some() {
         return Err((Status::BAD_EXTENSION, Refusal::Extension));
     }
-    // An OPTIONS whose hops are used up has come to us, and we answer it (RFC 3261 section 11).
+    // We answer an OPTIONS whose Max-Forwards is 0 (RFC 3261 section 11).
     if purpose != Purpose::Query && relay::forwards(request.headers()).is_err() {
         return Err((Status::TOO_MANY_HOPS, Refusal::MaxForwards));
     }
-    if purpose == Purpose::Call && !can_be_answered(request) {
+    if purpose == Purpose::Call && !has_usable_contact(request) {
         return Err((Status::BAD_REQUEST, Refusal::NoContact));
     }
     Ok(purpose)
@@ -87,20 +88,21 @@ fn purpose(method: &Method) -> Result<Purpose, (Status, Refusal)> {
     if matches!(method, Method::Bye | Method::Prack | Method::Update | Method::Info | Method::Notify) {
         return Err((Status::CALL_DOES_NOT_EXIST, Refusal::NoDialog));
     }
-    let taken = [
+    let accepted = [
         (Method::Invite, Purpose::Call),
         (Method::Message, Purpose::Message),
         (Method::Options, Purpose::Query),
     ];
-    taken
+    accepted
         .into_iter()
-        .find(|(taken, _)| taken == method)
+        .find(|(known, _)| known == method)
         .map(|(_, purpose)| purpose)
         .ok_or_else(|| not_taken(method))
 }
 
-/// Whether the Contact of an INVITE names a place. Without one it is of RFC 2543, and the dialog goes to where it came from.
-fn can_be_answered(request: &Request) -> bool {
+/// True if the Contact of an INVITE is usable, or there is none. An INVITE of RFC 2543 may have none: then requests in
+/// the dialog go to its source address.
+fn has_usable_contact(request: &Request) -> bool {
     let headers = request.headers();
     !headers.contains(Name::Contact) || contact(headers).is_some()
 }

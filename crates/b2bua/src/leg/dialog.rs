@@ -8,10 +8,10 @@ use crate::headers::address::{address_uri, contact, owned, sequence, tag, tagged
 use crate::headers::dialog_id::DialogId;
 use crate::trunk::target::Target;
 
-/// The state of one dialog, from our side of it (RFC 3261 section 12): what identifies it, where requests in it go, and
-/// the sequence numbers of both directions.
+/// Our state of one dialog (RFC 3261 section 12): its identifiers, its remote target and route set, and the sequence
+/// numbers of both directions.
 ///
-/// Everything is copied out of the messages that made it, so that a call that lasts pins no datagram.
+/// The values are copies, so that a long call does not keep received datagrams in memory.
 #[derive(Debug)]
 pub(crate) struct Dialog {
     call_id: Bytes,
@@ -23,24 +23,24 @@ pub(crate) struct Dialog {
     route_set: Vec<Bytes>,
 }
 
-/// One end of a dialog: what its From or To header field carries in every request, tag included, and the tag.
+/// One party of a dialog: its From or To value with the tag, and the tag alone.
 #[derive(Debug)]
 struct Party {
     address: Bytes,
     tag: Bytes,
 }
 
-/// The message lacks what a dialog is made of.
+/// The message lacks a header field that a dialog needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct NoDialog;
 
-/// A request of the peer's whose CSeq is lower than one before it (RFC 3261 section 12.2.2).
+/// The CSeq of a request from the peer is lower than an earlier CSeq (RFC 3261 section 12.2.2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct OutOfOrder;
 
 impl Dialog {
-    /// The dialog that our response with `local_tag` to `request` makes (RFC 3261 section 12.1.1). A tag that To has already
-    /// stays (RFC 3261 section 8.2.6.2). Where the peer gives no Contact, `fallback` is the target.
+    /// The dialog that our response with `local_tag` to `request` creates (RFC 3261 section 12.1.1). If To already has
+    /// a tag, that tag stays (RFC 3261 section 8.2.6.2). If the peer sends no Contact, `fallback` is the remote target.
     pub(crate) fn answering(
         request: &Request,
         local_tag: &Tag,
@@ -65,8 +65,8 @@ impl Dialog {
         })
     }
 
-    /// The dialog that `response` to a request of ours makes (RFC 3261 section 12.1.2). It is read out of the response
-    /// alone, since that echoes what we sent. Where the peer gives no Contact, `fallback` is the target.
+    /// The dialog that `response` to our request creates (RFC 3261 section 12.1.2). Only the response is needed, since
+    /// it repeats our From, Call-ID and CSeq. If the peer sends no Contact, `fallback` is the remote target.
     pub(crate) fn calling(response: &Response, fallback: impl FnOnce() -> Bytes) -> Result<Self, NoDialog> {
         let headers = response.headers();
         let from = headers.get(Name::From).ok_or(NoDialog)?;
@@ -89,18 +89,18 @@ impl Dialog {
         DialogId { local: self.local.tag.clone(), remote: self.remote.tag.clone() }
     }
 
-    /// True if this is the dialog that `id` names.
+    /// True if `id` identifies this dialog.
     pub(crate) fn has_id(&self, id: &DialogId) -> bool {
         self.local.tag == id.local && self.remote.tag == id.remote
     }
 
-    /// Our From or To value, tag included.
+    /// Our From or To value, with the tag.
     pub(crate) fn local_address(&self) -> &Bytes {
         &self.local.address
     }
 
-    /// A new request in the dialog, with everything that the dialog decides (RFC 3261 section 12.2.1.1): Request-URI,
-    /// Route, From, To, Call-ID and CSeq.
+    /// A new request in the dialog, with the header fields that the dialog determines (RFC 3261 section 12.2.1.1):
+    /// Request-URI, Route, From, To, Call-ID and CSeq.
     pub(crate) fn request(&mut self, method: Method) -> (Request, u32) {
         self.local_seq += 1;
         (self.compose(method, self.local_seq), self.local_seq)
@@ -112,7 +112,7 @@ impl Dialog {
     }
 
     fn compose(&self, method: Method, seq: u32) -> Request {
-        let (uri, routes) = self.way();
+        let (uri, routes) = self.uri_and_routes();
         let cseq = format!("{seq} {method}");
         let mut request = Request::new(method, uri);
         let headers = request.headers_mut();
@@ -127,8 +127,8 @@ impl Dialog {
     }
 
     /// The Request-URI and the Route header fields (RFC 3261 section 12.2.1.1). A first route without `lr` is a strict
-    /// router: it becomes the Request-URI, and the remote target goes to the end.
-    fn way(&self) -> (Bytes, Vec<Bytes>) {
+    /// router: its URI becomes the Request-URI, and the remote target becomes the last Route.
+    fn uri_and_routes(&self) -> (Bytes, Vec<Bytes>) {
         match self.route_set.split_first() {
             Some((first, rest)) if !is_loose(first) => {
                 let uri = address_uri(first).unwrap_or_else(|| self.target.clone());
@@ -139,7 +139,7 @@ impl Dialog {
         }
     }
 
-    /// Where the next request goes: the first route, else the remote target.
+    /// The target of the next request: the first route, else the remote target.
     pub(crate) fn next_hop(&self) -> Option<Target> {
         match self.route_set.first() {
             Some(route) => Target::of(&address_uri(route)?),
@@ -147,7 +147,7 @@ impl Dialog {
         }
     }
 
-    /// Takes note of the peer's request (RFC 3261 section 12.2.2). Gaps are allowed.
+    /// Records the CSeq of a request from the peer (RFC 3261 section 12.2.2). Gaps are allowed.
     pub(crate) fn receive(&mut self, request: &Request) -> Result<(), OutOfOrder> {
         let seq = sequence(request).ok_or(OutOfOrder)?;
         if self.remote_seq.is_some_and(|last| seq < last) {
@@ -157,7 +157,8 @@ impl Dialog {
         Ok(())
     }
 
-    /// Takes a new remote target from a target refresh (RFC 3261 section 12.2.1.2). Returns whether it has changed.
+    /// Sets the remote target from a target refresh request (RFC 3261 section 12.2.1.2). Returns true if it has
+    /// changed.
     pub(crate) fn refresh(&mut self, contact: Bytes) -> bool {
         let changed = self.target != contact;
         self.target = contact;
@@ -170,5 +171,5 @@ fn is_loose(route: &[u8]) -> bool {
     route.uri().as_sip().is_none_or(|uri| uri.is_loose_router())
 }
 
-/// The CSeq number of the first request that we send in a dialog (RFC 3261 section 8.1.1.5 leaves it to us).
+/// The CSeq number of our first request in a dialog. RFC 3261 section 8.1.1.5 leaves the choice to us.
 pub(crate) const FIRST_SEQ: u32 = 1;

@@ -1,4 +1,4 @@
-//! Where the requests of a leg are sent: the address of the peer is found first, then they leave.
+//! The next hop of a leg: its address is resolved first, then the requests are sent.
 
 use std::time::{Duration, Instant};
 
@@ -7,18 +7,18 @@ use attesta_transaction::{Flow, ServerId};
 
 use crate::token::Token;
 
-/// Where the requests of a leg are sent.
+/// The next hop of the requests of a leg.
 #[derive(Debug)]
 pub(crate) enum NextHopState {
     /// The address was not asked for yet, or the remote target has changed.
     Unknown,
-    /// The address was asked for. What is to be sent waits.
+    /// The address was asked for. Requests wait in a queue.
     Asked {
-        /// The question.
+        /// The token of the question.
         token: Token,
-        /// When the answer is given up.
+        /// When we stop waiting for the answer.
         until: Instant,
-        /// What waits, in order.
+        /// The waiting requests, in order.
         queue: Vec<QueuedRequest>,
     },
     /// The flow to the peer.
@@ -26,7 +26,7 @@ pub(crate) enum NextHopState {
 }
 
 impl NextHopState {
-    /// When the answer is given up.
+    /// When we stop waiting for the answer.
     pub(crate) const fn deadline(&self) -> Option<Instant> {
         match self {
             Self::Asked { until, .. } => Some(*until),
@@ -34,7 +34,7 @@ impl NextHopState {
         }
     }
 
-    /// The question that waits for an answer.
+    /// The token of the question that has no answer yet.
     pub(crate) const fn asked(&self) -> Option<Token> {
         match self {
             Self::Asked { token, .. } => Some(*token),
@@ -42,7 +42,7 @@ impl NextHopState {
         }
     }
 
-    /// Drops a relayed request that still waits, since its sender has got an answer.
+    /// Drops a queued request of this transaction, since its sender has got a response.
     pub(crate) fn unqueue(&mut self, server: ServerId) {
         match self {
             Self::Asked { queue, .. } => queue.retain(|each| each.kind != RequestKind::Relay(server)),
@@ -59,23 +59,23 @@ impl NextHopState {
     }
 }
 
-/// A request that is complete but for its Via.
+/// A request that is complete except for its Via.
 #[derive(Debug)]
 pub(crate) struct QueuedRequest {
     pub(crate) request: Request,
     pub(crate) kind: RequestKind,
 }
 
-/// What a request in a dialog is for.
+/// The purpose of a request in a dialog.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum RequestKind {
     /// The ACK of a 2xx.
     Ack,
     /// The BYE that ends the leg.
     Bye,
-    /// A request of the other leg's peer, received in this transaction.
+    /// A request that the other leg's peer sent in this transaction.
     Relay(ServerId),
 }
 
-/// How long the address of a peer, or of a target, is waited for.
+/// The longest time that we wait for the address of a peer or a target.
 pub(crate) const RESOLVE_BUDGET: Duration = Duration::from_secs(4);

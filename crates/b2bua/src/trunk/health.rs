@@ -1,4 +1,4 @@
-//! Which targets are set aside, and until when: RFC 3263 section 4.3, RFC 3261 section 21.5.4.
+//! Which targets are out of service, and until when: RFC 3263 section 4.3, RFC 3261 section 21.5.4.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use attesta_transaction::{Flow, Transport};
 
-/// A place that calls are sent to, however its name was found.
+/// A transport address that requests are sent to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Peer {
     transport: Transport,
@@ -23,118 +23,124 @@ impl Peer {
     }
 }
 
-/// What is known of a peer.
+/// Whether requests may be sent to a peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum TargetStatus {
-    /// Nothing bad, or its time aside is over.
+    /// No failure is known, or the peer's time out of service has ended.
     InService,
-    /// It could not be reached, or was silent: set aside.
+    /// The peer could not be reached or did not respond. It is out of service.
     Failed,
-    /// It asked to be left alone until then, by a Retry-After.
+    /// The peer sent a Retry-After, which ends at this time.
     AskedToWait(Instant),
 }
 
-/// The peers that are set aside, and those that have answered of late. A peer of which nothing is known is well.
+/// The peers that are out of service, and the peers that have responded recently. A peer without an entry is in
+/// service.
 ///
-/// It knows of outcomes and answers for standings, and nothing of calls or trunks.
+/// This type knows only failures, responses and times. It knows no calls and no trunks.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
-    aside: BTreeMap<Peer, Aside>,
+    out_of_service: BTreeMap<Peer, Outage>,
     ends: BTreeSet<(Instant, Peer)>,
-    /// When each peer was last heard.
-    heard: BTreeMap<Peer, Instant>,
+    /// When each peer last sent a response.
+    responded: BTreeMap<Peer, Instant>,
 }
 
+/// How long a peer is out of service, and whether its Retry-After is the reason.
 #[derive(Clone, Copy, Debug)]
-struct Aside {
+struct Outage {
     until: Instant,
-    rests: bool,
+    by_retry_after: bool,
 }
 
 impl Health {
     pub(crate) fn status(&self, now: Instant, peer: Peer) -> TargetStatus {
-        match self.aside.get(&peer) {
-            Some(aside) if aside.until <= now => TargetStatus::InService,
-            Some(Aside { until, rests: true }) => TargetStatus::AskedToWait(*until),
-            Some(Aside { rests: false, .. }) => TargetStatus::Failed,
+        match self.out_of_service.get(&peer) {
+            Some(outage) if outage.until <= now => TargetStatus::InService,
+            Some(Outage { until, by_retry_after: true }) => TargetStatus::AskedToWait(*until),
+            Some(Outage { by_retry_after: false, .. }) => TargetStatus::Failed,
             None => TargetStatus::InService,
         }
     }
 
-    /// A call goes to this peer, and will know within `wait` whether it is there. Where its time aside is over, this call is
-    /// the one that finds out: others pass it by for as long, and do not all wait for one that is still dead.
+    /// A request is sent to this peer, and within `wait` we know whether the peer responds. If the peer's time out of
+    /// service has ended, this request tests the peer. Other requests avoid the peer for `wait`, so that they do not
+    /// all wait for a dead peer.
     pub(crate) fn tried(&mut self, now: Instant, peer: Peer, wait: Duration) {
-        if self.aside.get(&peer).is_some_and(|aside| !aside.rests && aside.until <= now) {
-            self.set(peer, Aside { until: now + wait, rests: false });
+        if self.out_of_service.get(&peer).is_some_and(|outage| !outage.by_retry_after && outage.until <= now)
+        {
+            self.set(peer, Outage { until: now + wait, by_retry_after: false });
         }
     }
 
-    /// It could not be reached, or was silent: it is set aside for `resume`. Gives whether that is news.
+    /// The peer could not be reached or did not respond. Takes the peer out of service for `resume`. Returns true if
+    /// the peer was not already listed.
     pub(crate) fn failed(&mut self, now: Instant, peer: Peer, resume: Duration, cap: usize) -> bool {
-        let news = !self.aside.contains_key(&peer);
-        self.set(peer, Aside { until: now + resume, rests: false });
+        let is_new = !self.out_of_service.contains_key(&peer);
+        self.set(peer, Outage { until: now + resume, by_retry_after: false });
         self.shrink(now, cap);
-        news
+        is_new
     }
 
-    /// It asked to be left alone for so long.
+    /// The peer sent a Retry-After. Takes the peer out of service for `span`.
     pub(crate) fn rests(&mut self, now: Instant, peer: Peer, span: Duration, cap: usize) {
-        self.set(peer, Aside { until: now + span, rests: true });
+        self.set(peer, Outage { until: now + span, by_retry_after: true });
         self.shrink(now, cap);
     }
 
-    /// It answered. Gives whether it was aside, and is no more. One that asked to be left alone still wants that, though it
-    /// answers what it had taken before.
+    /// Records a response. Returns true if this puts a failed peer back in service. A peer whose Retry-After has not
+    /// ended stays out of service: it only responds to requests that it received earlier.
     pub(crate) fn answered(&mut self, now: Instant, peer: Peer, cap: usize) -> bool {
-        if self.heard.len() >= cap && !self.heard.contains_key(&peer) {
-            self.heard.retain(|_, at| now < *at + OF_LATE);
+        if self.responded.len() >= cap && !self.responded.contains_key(&peer) {
+            self.responded.retain(|_, at| now < *at + RECENT);
         }
-        if self.heard.len() < cap || self.heard.contains_key(&peer) {
-            self.heard.insert(peer, now);
+        if self.responded.len() < cap || self.responded.contains_key(&peer) {
+            self.responded.insert(peer, now);
         }
-        let rests = self.aside.get(&peer).is_some_and(|aside| aside.rests && now < aside.until);
-        !rests && self.forget(peer)
+        let waits =
+            self.out_of_service.get(&peer).is_some_and(|outage| outage.by_retry_after && now < outage.until);
+        !waits && self.remove(peer)
     }
 
-    /// Whether it has answered anything since then: that it is silent to one call does not mean that it is gone. A caller
-    /// could else have a target set aside by a call that it does not understand.
+    /// True if the peer has sent any response after `then`. Such a peer is alive, although it is silent to one call.
+    /// Without this check, a caller could take a target out of service with a call that the target does not understand.
     pub(crate) fn heard_since(&self, then: Instant, peer: Peer) -> bool {
-        self.heard.get(&peer).is_some_and(|at| *at > then)
+        self.responded.get(&peer).is_some_and(|at| *at > then)
     }
 
-    /// How many peers have been set aside and have not answered since.
+    /// How many peers went out of service and have not responded since.
     pub(crate) fn len(&self) -> usize {
-        self.aside.len()
+        self.out_of_service.len()
     }
 
-    fn set(&mut self, peer: Peer, aside: Aside) {
-        self.forget(peer);
-        self.ends.insert((aside.until, peer));
-        self.aside.insert(peer, aside);
+    fn set(&mut self, peer: Peer, outage: Outage) {
+        self.remove(peer);
+        self.ends.insert((outage.until, peer));
+        self.out_of_service.insert(peer, outage);
     }
 
-    fn forget(&mut self, peer: Peer) -> bool {
-        let Some(aside) = self.aside.remove(&peer) else { return false };
-        self.ends.remove(&(aside.until, peer));
+    fn remove(&mut self, peer: Peer) -> bool {
+        let Some(outage) = self.out_of_service.remove(&peer) else { return false };
+        self.ends.remove(&(outage.until, peer));
         true
     }
 
-    /// Forgets peers that nobody has tried for long after their time was over, and keeps to the cap: the peers whose time
-    /// ends first are well again.
+    /// Removes peers that no request has tried for [`KEPT_AFTER_END`] after their time ended. Keeps to the cap: the
+    /// peers whose time ends first are in service again.
     fn shrink(&mut self, now: Instant, cap: usize) {
         while let Some((until, first)) = self.ends.first().copied() {
-            if self.aside.len() <= cap && now < until + FORGOTTEN {
+            if self.out_of_service.len() <= cap && now < until + KEPT_AFTER_END {
                 return;
             }
-            self.forget(first);
+            self.remove(first);
         }
     }
 }
 
-const FORGOTTEN: Duration = Duration::from_secs(3600);
+const KEPT_AFTER_END: Duration = Duration::from_secs(3600);
 
-/// No call waits longer than this to hear from a target.
-const OF_LATE: Duration = Duration::from_secs(32);
+/// No call waits longer than this for a response of a target.
+const RECENT: Duration = Duration::from_secs(32);
 
 #[cfg(test)]
 mod tests {
@@ -153,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_fails_is_aside_for_its_time_and_one_call_finds_out_whether_it_is_back() {
+    fn a_failed_peer_is_out_of_service_for_its_time_then_one_call_tests_it() {
         let (mut health, start) = (Health::default(), start());
         assert!(health.failed(start, peer(1), RESUME, 8));
         assert_eq!(health.status(start, peer(1)), TargetStatus::Failed);
@@ -161,41 +167,45 @@ mod tests {
         let later = start + RESUME;
         assert_eq!(health.status(later, peer(1)), TargetStatus::InService);
         health.tried(later, peer(1), WAIT);
-        assert_eq!(health.status(later, peer(1)), TargetStatus::Failed, "others pass it by meanwhile");
-        assert_eq!(health.status(later + WAIT, peer(1)), TargetStatus::InService, "the call came to nothing");
-        assert!(!health.failed(later, peer(1), RESUME, 8), "no news");
+        assert_eq!(
+            health.status(later, peer(1)),
+            TargetStatus::Failed,
+            "meanwhile other calls avoid the peer"
+        );
+        assert_eq!(health.status(later + WAIT, peer(1)), TargetStatus::InService, "the call got no response");
+        assert!(!health.failed(later, peer(1), RESUME, 8), "the peer was already listed");
         assert!(health.answered(later, peer(1), 8) && !health.answered(later, peer(1), 8));
         assert_eq!((health.status(later, peer(1)), health.len()), (TargetStatus::InService, 0));
     }
 
     #[test]
-    fn a_peer_that_asks_for_rest_gets_it() {
+    fn a_peer_is_out_of_service_until_its_retry_after_ends() {
         let (mut health, start) = (Health::default(), start());
         health.rests(start, peer(1), RESUME, 8);
         let until = start + RESUME;
         assert_eq!(health.status(start, peer(1)), TargetStatus::AskedToWait(until));
         health.tried(start, peer(1), WAIT);
-        assert!(!health.answered(start, peer(1), 8), "what it had taken before, it answers");
+        assert!(!health.answered(start, peer(1), 8), "it responds to an earlier request");
         assert_eq!(health.status(start, peer(1)), TargetStatus::AskedToWait(until));
         assert_eq!(health.status(until, peer(1)), TargetStatus::InService);
         assert!(health.answered(until, peer(1), 8));
     }
 
     #[test]
-    fn what_was_heard_of_late_is_remembered_of_so_many() {
+    fn recent_responses_are_kept_up_to_the_cap() {
         let (mut health, start) = (Health::default(), start());
         for port in 0..100 {
             health.answered(start, peer(port), 10);
         }
-        assert_eq!(health.heard.len(), 10);
-        let later = start + OF_LATE;
+        assert_eq!(health.responded.len(), 10);
+        let later = start + RECENT;
         health.answered(later, peer(99), 10);
         assert!(health.heard_since(start, peer(99)) && !health.heard_since(later, peer(99)));
-        assert_eq!(health.heard.len(), 1, "what is too long ago made room");
+        assert_eq!(health.responded.len(), 1, "old entries are removed");
     }
 
     #[test]
-    fn so_many_are_remembered_and_no_longer_than_of_use() {
+    fn peers_out_of_service_are_kept_up_to_the_cap_and_for_a_limited_time() {
         let (mut health, start) = (Health::default(), start());
         for port in 0..100 {
             health.failed(start + Duration::from_millis(port.into()), peer(port), RESUME, 10);
@@ -203,7 +213,7 @@ mod tests {
         assert_eq!((health.len(), health.ends.len()), (10, 10));
         assert_eq!(health.status(start, peer(99)), TargetStatus::Failed);
         assert_eq!(health.status(start, peer(0)), TargetStatus::InService);
-        health.failed(start + RESUME + 2 * FORGOTTEN, peer(200), RESUME, 10);
+        health.failed(start + RESUME + 2 * KEPT_AFTER_END, peer(200), RESUME, 10);
         assert_eq!((health.len(), health.ends.len()), (1, 1));
     }
 }

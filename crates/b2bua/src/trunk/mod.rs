@@ -1,4 +1,4 @@
-//! Trunks: whom calls come from and whom they go to, and what holds for their calls.
+//! Trunks: the peers that calls come from and go to, and the rules for their calls.
 
 pub(crate) mod health;
 pub(crate) mod numbers;
@@ -20,9 +20,11 @@ use crate::trunk::rules::{
 use crate::trunk::source::Source;
 use crate::trunk::target::Target;
 
-/// A peer: the addresses its calls come from or the domains it proves, the targets that calls to it go to, and the rules for both directions.
+/// A peer: the source addresses or proved domains of its calls, the targets of calls to it, and the rules for both
+/// directions.
 ///
-/// Every setting has a default; a trunk with no sources and no TLS names only sends, one with no targets only receives.
+/// Every setting has a default. Without sources and TLS names, no call comes from the trunk. Without targets, no call
+/// goes to the trunk.
 #[derive(Clone, Debug)]
 pub struct Trunk {
     pub(crate) name: Arc<str>,
@@ -50,7 +52,7 @@ pub struct Trunk {
 }
 
 impl Trunk {
-    /// A trunk of this name: no sources, no targets, no signers, `verify` inbound, `sign` outbound.
+    /// A trunk with this name: no sources, no targets, no signers, `verify` inbound, `sign` outbound.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self {
@@ -79,174 +81,176 @@ impl Trunk {
         }
     }
 
-    /// Adds an address whose calls are this trunk's. Of overlapping sources the most specific wins.
+    /// Adds a source address: calls from there belong to this trunk. Of overlapping sources, the most specific wins.
     #[must_use]
     pub fn source(mut self, source: Source) -> Self {
         self.sources.push(source);
         self
     }
 
-    /// Adds a domain that its connections prove by their certificate (RFC 5922 section 7.4): one of several is enough. With
-    /// any, calls are this trunk's only if they come over a connection that has proved one, and from one of its sources if
-    /// it has any. A name beats every source without one.
+    /// Adds a domain that the peer's connections prove by their certificate (RFC 5922 section 7.4). If there are
+    /// several, one of them is enough. With a TLS name, a call belongs to this trunk only if its connection has proved
+    /// such a name. If the trunk also has sources, the call must come from one of them too. A trunk that fits by name
+    /// wins over a trunk that fits by source only.
     #[must_use]
     pub fn tls_name(mut self, domain: &str) -> Self {
         self.tls_names.push(domain.trim_end_matches('.').to_ascii_lowercase().into());
         self
     }
 
-    /// Adds a target; targets are tried in the order in which they are added.
+    /// Adds a target. Targets are tried in the order in which they are added.
     #[must_use]
     pub fn target(mut self, target: Target) -> Self {
         self.targets.push(target);
         self
     }
 
-    /// Adds a listener from which calls towards this trunk leave. Default: the first listener that fits the target.
+    /// Adds a listener from which calls to this trunk are sent. Default: the first listener that fits the target.
     #[must_use]
     pub fn listener(mut self, name: impl Into<Arc<str>>) -> Self {
         self.listeners.push(name.into());
         self
     }
 
-    /// How numbers are dialled by its callers. Default: every number stands as it was written.
+    /// How the trunk's callers dial numbers. Default: every number is taken as it is written.
     #[must_use]
     pub fn dial_plan(mut self, plan: DialPlan) -> Self {
         self.dial_plan = plan;
         self
     }
 
-    /// The numbers that its callers own. Default: none, and then attestation A is never given.
+    /// The numbers that the trunk's callers own. Default: none, so that attestation A is never given.
     #[must_use]
     pub fn numbers(mut self, numbers: Numbers) -> Self {
         self.numbers = numbers;
         self
     }
 
-    /// The attestation of a caller number within [`numbers`](Self::numbers). Default: A; `None`: do not sign.
+    /// The attestation for a caller number within [`numbers`](Self::numbers). Default: A. `None`: do not sign.
     #[must_use]
     pub fn attest(mut self, attestation: Option<Attestation>) -> Self {
         self.attest = attestation;
         self
     }
 
-    /// The attestation of any other caller number. Default: B; `None`: do not sign.
+    /// The attestation for any other caller number. Default: B. `None`: do not sign.
     #[must_use]
     pub fn unknown_attest(mut self, attestation: Option<Attestation>) -> Self {
         self.unknown_attest = attestation;
         self
     }
 
-    /// Adds a signer that vouches for calls from this trunk. The trust domain of the trunk by which a call leaves chooses
-    /// among several.
+    /// Adds a signer for calls from this trunk. If there are several, the trust domain of the outbound trunk selects
+    /// the signer.
     #[must_use]
     pub fn vouched_by(mut self, signer: impl Into<Arc<str>>) -> Self {
         self.signers.push(signer.into());
         self
     }
 
-    /// The signer for calls that leave by this trunk where the trunk of origin names none.
+    /// The signer for calls to this trunk, if the trunk of origin names no signer.
     #[must_use]
     pub fn signer(mut self, signer: impl Into<Arc<str>>) -> Self {
         self.signer = Some(signer.into());
         self
     }
 
-    /// The trust domain in which its calls are verified and in which calls towards it are signed. Default: the domain
-    /// named `default`, where there is one, else the only one.
+    /// The trust domain for both directions: calls from this trunk are verified in it, and calls to this trunk are
+    /// signed in it. Default: the domain named `default` if there is one, else the only domain.
     #[must_use]
     pub fn trust(mut self, domain: impl Into<Arc<str>>) -> Self {
         self.trust = Some(domain.into());
         self
     }
 
-    /// What is done with Identity header fields on calls from it. Default: [`InboundIdentity::Verify`].
+    /// What happens to Identity header fields of calls from this trunk. Default: [`InboundIdentity::Verify`].
     #[must_use]
     pub fn inbound_identity(mut self, treatment: InboundIdentity) -> Self {
         self.inbound_identity = treatment;
         self
     }
 
-    /// What is done with Identity header fields on calls towards it. Default: [`OutboundIdentity::Sign`].
+    /// What happens to Identity header fields of calls to this trunk. Default: [`OutboundIdentity::Sign`].
     #[must_use]
     pub fn outbound_identity(mut self, treatment: OutboundIdentity) -> Self {
         self.outbound_identity = treatment;
         self
     }
 
-    /// What becomes of a call towards it that cannot be signed. Default: [`OnSignFailure::Continue`].
+    /// What happens to a call to this trunk that cannot be signed. Default: [`OnSignFailure::Continue`].
     #[must_use]
     pub fn on_sign_failure(mut self, consequence: OnSignFailure) -> Self {
         self.on_sign_failure = consequence;
         self
     }
 
-    /// What the outcome of verification does to calls from it. Default: every call continues.
+    /// What the outcome of verification does to calls from this trunk. Default: every call continues.
     #[must_use]
     pub fn outcomes(mut self, outcomes: Outcomes) -> Self {
         self.outcomes = outcomes;
         self
     }
 
-    /// The longest that a call from it waits for a certificate. Default: the edge's
-    /// [`budget`](crate::config::Builder::budget).
+    /// The longest time that a call from this trunk waits for a certificate. Default: the edge's
+    /// [`budget`](crate::Builder::budget).
     #[must_use]
     pub fn budget(mut self, budget: Duration) -> Self {
         self.budget = Some(budget);
         self
     }
 
-    /// What is believed when this trunk says it. Default: [`Trusts::default`].
+    /// Which header fields of this trunk are believed. Default: [`Trusts::default`].
     #[must_use]
     pub fn trusts(mut self, trusts: Trusts) -> Self {
         self.trusts = trusts;
         self
     }
 
-    /// How long calls towards it may take. Default: [`TrunkTimers::default`].
+    /// How long calls to this trunk may take. Default: [`TrunkTimers::default`].
     #[must_use]
     pub fn timers(mut self, timers: TrunkTimers) -> Self {
         self.timers = timers;
         self
     }
 
-    /// The final responses of a target after which the next is tried, beside 503, which always is one (RFC 3263 section 4.3).
-    /// Those for which [`may_fail_over`](Self::may_fail_over) says no are not. Default: none.
+    /// The final responses of a target after which the next target is tried. A 503 always has this effect (RFC 3263
+    /// section 4.3). Statuses that [`may_fail_over`](Self::may_fail_over) excludes have no effect. Default: none.
     #[must_use]
     pub fn failover(mut self, codes: Vec<Status>) -> Self {
         self.failover = codes;
         self
     }
 
-    /// How long a target is set aside that cannot be reached, or does not respond in
-    /// [`no_response`](TrunkTimers::no_response): calls go to the others, and to it only where no other is left. Then one call
-    /// finds out whether it is back. One that answers 503 with Retry-After is left alone for that time, at most five times as
-    /// long, by all but emergency calls. Default: 60 s.
+    /// How long a target is out of service after it could not be reached, or did not respond within
+    /// [`no_response`](TrunkTimers::no_response). Meanwhile, calls go to the other targets, and to this target only if
+    /// no other is left. After that time, one call tests whether the target is back. A target that answers 503 with
+    /// Retry-After is out of service for that time, but at most for five times `resume`; only emergency calls still try
+    /// it. Default: 60 s.
     #[must_use]
     pub fn resume(mut self, resume: Duration) -> Self {
         self.resume = resume;
         self
     }
 
-    /// Whether a call that was answered so may be tried elsewhere: a callee who is busy or declines is not dialled around,
-    /// nor is a challenge.
+    /// Whether a call may be tried at another target after this response. A callee that is busy or declines is not
+    /// called at another target. A challenge is returned to the caller.
     #[must_use]
     pub fn may_fail_over(status: Status) -> bool {
-        (400..600).contains(&status.code()) && !NEVER_AROUND.contains(&status.code())
+        (400..600).contains(&status.code()) && !NO_FAILOVER.contains(&status.code())
     }
 
-    /// Whether this response of a target sends the call to the next.
+    /// Whether the next target is tried after this response.
     pub(crate) fn fails_over(&self, status: Status) -> bool {
         status == Status::SERVICE_UNAVAILABLE
             || (Self::may_fail_over(status) && self.failover.contains(&status))
     }
 
-    /// Whether calls may come from it at all.
+    /// Whether calls may come from this trunk.
     pub(crate) fn has_origin(&self) -> bool {
         !self.sources.is_empty() || !self.tls_names.is_empty()
     }
 
-    /// How closely it fits a message that came by `flow`, or `None` where it does not.
+    /// How closely this trunk fits a message that came by `flow`. `None`: the trunk does not fit.
     pub(crate) fn fit(&self, flow: &Flow) -> Option<u16> {
         let source = self.sources.iter().filter_map(|source| source.fit(flow.transport, flow.remote)).max();
         if self.tls_names.is_empty() {
@@ -257,31 +261,31 @@ impl Trunk {
         }
         let mut proved = flow.tls_names.iter().flat_map(|names| names.iter());
         let named = proved.any(|name| self.tls_names.iter().any(|own| own.eq_ignore_ascii_case(name)));
-        named.then(|| BY_NAME.saturating_add(source.unwrap_or_default()))
+        named.then(|| NAME_FIT.saturating_add(source.unwrap_or_default()))
     }
 
-    /// Whether the address that `flow` comes from is one of its own, or a name that its certificate proves.
+    /// Whether `flow` comes from one of the trunk's addresses, or its certificate proves one of the trunk's names.
     pub(crate) fn claims(&self, flow: &Flow) -> bool {
         self.sources.iter().any(|source| source.fit(flow.transport, flow.remote).is_some())
             || self.fit(flow).is_some()
     }
 
-    /// What is done with INVITEs towards it that are too large for a datagram. Default: [`Oversize::Tcp`].
+    /// What happens to INVITEs to this trunk that are too large for a datagram. Default: [`Oversize::Tcp`].
     #[must_use]
     pub fn oversize(mut self, treatment: Oversize) -> Self {
         self.oversize = treatment;
         self
     }
 
-    /// The name, as configuration and records write it.
+    /// The name, as written in the configuration and in records.
     #[must_use]
     pub fn name(&self) -> &Arc<str> {
         &self.name
     }
 }
 
-/// The fit of a proved name: more than the longest prefix has bits.
-const BY_NAME: u16 = 1_000;
+/// The fit of a proved name: more than the number of bits of the longest prefix.
+const NAME_FIT: u16 = 1_000;
 
 /// Unauthorized, Proxy Authentication Required, Busy Here, Request Terminated.
-const NEVER_AROUND: [u16; 4] = [401, 407, 486, 487];
+const NO_FAILOVER: [u16; 4] = [401, 407, 486, 487];

@@ -1,11 +1,11 @@
-//! Sets of telephone numbers: what a trunk's callers own, and what a route or the configuration names.
+//! Sets of telephone numbers: the numbers of a trunk's callers, of a route, or of the configuration.
 
 use std::fmt;
 use std::str::FromStr;
 
 use attesta_stir::TelephoneNumber;
 
-/// A set of telephone numbers: all of them, or those that start with one of some prefixes.
+/// A set of telephone numbers: all numbers, or the numbers that start with one of several prefixes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Numbers(NumberSet);
 
@@ -34,7 +34,7 @@ impl Numbers {
         Self(NumberSet::Prefixes(prefixes))
     }
 
-    /// Whether `number` belongs to the set.
+    /// True if the set contains `number`.
     #[must_use]
     pub fn contains(&self, number: &TelephoneNumber) -> bool {
         match &self.0 {
@@ -44,19 +44,19 @@ impl Numbers {
     }
 }
 
-/// The leading digits of telephone numbers, in the canonical form of RFC 8224 section 8.3: a `+` in front is read and
-/// dropped.
+/// The leading digits of telephone numbers, in the canonical form of RFC 8224 section 8.3. A leading `+` is accepted
+/// and dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Prefix(Box<str>);
 
 impl Prefix {
-    /// Whether `number` starts with these digits.
+    /// True if `number` starts with these digits.
     #[must_use]
     pub fn starts(&self, number: &TelephoneNumber) -> bool {
         number.as_str().starts_with(&*self.0)
     }
 
-    /// Whether these are all the digits of `number`.
+    /// True if these are all the digits of `number`.
     #[must_use]
     pub fn equals(&self, number: &TelephoneNumber) -> bool {
         number.as_str() == &*self.0
@@ -82,14 +82,14 @@ impl fmt::Display for Prefix {
 }
 
 impl fmt::Debug for Prefix {
-    /// Shows at most four digits: a prefix may be a whole number, which is personal data.
+    /// Shows at most four digits, since a prefix may be a whole number, and numbers are personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown: String = self.0.chars().take(4).collect();
         write!(f, "{shown}*")
     }
 }
 
-/// A prefix that is empty, too long, or not made of digits, `*` and `#`.
+/// A prefix that is empty, too long, or contains other characters than digits, `*` and `#`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct InvalidPrefix;
 
@@ -101,5 +101,5 @@ impl fmt::Display for InvalidPrefix {
 
 impl std::error::Error for InvalidPrefix {}
 
-/// E.164 allows fifteen digits; national extensions and dial strings take a few more.
+/// E.164 allows 15 digits. National extensions and dial strings need a few more.
 const MAX_PREFIX: usize = 32;

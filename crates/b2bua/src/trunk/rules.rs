@@ -1,52 +1,54 @@
-//! What a trunk's calls are held to: the treatment of Identity, what is believed, and how long things may take.
+//! The rules for the calls of a trunk: what happens to Identity, which header fields are believed, and how long things
+//! may take.
 
 use std::time::Duration;
 
 use attesta_sip::Status;
 
-/// What is done with the Identity header fields of a call that arrives.
+/// What happens to the Identity header fields of a call from the trunk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum InboundIdentity {
-    /// They are verified (RFC 8224 section 6.2) and relayed.
+    /// Verify them (RFC 8224 section 6.2) and relay them.
     #[default]
     Verify,
-    /// They are relayed unread.
+    /// Relay them without reading them.
     Pass,
-    /// They are removed unread.
+    /// Remove them without reading them.
     Strip,
 }
 
-/// What is done with the Identity header fields of a call that leaves.
+/// What happens to the Identity header fields of a call to the trunk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum OutboundIdentity {
-    /// The call is signed (RFC 8224 section 6.1), unless a shaken Identity already covers it; what it carries is relayed.
+    /// Sign the call (RFC 8224 section 6.1), unless it has an Identity of type `shaken`. Relay the Identity header
+    /// fields of the caller's side.
     #[default]
     Sign,
-    /// They are relayed, and none is added.
+    /// Relay them, and add none.
     Pass,
-    /// They are removed, and none is added.
+    /// Remove them, and add none.
     Strip,
 }
 
-/// What becomes of a call that should be signed and cannot be.
+/// What happens to a call that should be signed and cannot be signed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum OnSignFailure {
-    /// It goes on unsigned.
+    /// The call continues unsigned.
     #[default]
     Continue,
-    /// It is refused with 500.
+    /// The call is refused with 500.
     Reject,
 }
 
 /// What each outcome of verification does to a call. Emergency calls always continue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Outcomes {
-    /// An Identity was judged and found wanting.
+    /// An Identity failed verification.
     pub failed: Consequence,
-    /// The call carries no Identity of a supported type, or none that vouches for the caller: one that is valid and says
-    /// something else (`rcd`, `rph`, `msg`) does not.
+    /// The call has no Identity of a supported type that vouches for the caller. A valid Identity of type `rcd`, `rph`
+    /// or `msg` does not vouch for the caller.
     pub missing: Consequence,
-    /// The certificate could not be had within the budget.
+    /// The certificate was not available within the budget.
     pub unavailable: Consequence,
     /// The caller has no telephone number to compare with.
     pub no_number: Consequence,
@@ -55,7 +57,8 @@ pub struct Outcomes {
 /// What an outcome of verification does to a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Consequence {
-    /// The call goes on, marked with its `verstat`; a failure is told upstream in a Reason header field (RFC 9410).
+    /// The call continues, with its `verstat` parameter. The caller's side is told about a failure in a Reason header
+    /// field (RFC 9410).
     #[default]
     Continue,
     /// The call is refused with the status and phrase of RFC 8224 section 6.2.2.
@@ -64,16 +67,17 @@ pub enum Consequence {
     RejectWith(Status),
 }
 
-/// What is believed when a trunk says it; what is not believed is removed from its calls.
+/// Which header fields of a trunk are believed. The other ones are removed from the trunk's messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Trusts {
-    /// P-Asserted-Identity names the caller (RFC 3325). Believed by default: a configured peer is a node of the domain.
+    /// P-Asserted-Identity, which names the caller (RFC 3325). Default: believed, since a configured peer belongs to
+    /// the same trust domain.
     pub asserted_identity: bool,
-    /// A `verstat` parameter on the caller's number. Not believed by default.
+    /// The `verstat` parameter of the caller's number. Default: not believed.
     pub verstat: bool,
-    /// P-Attestation-Indicator and P-Origination-ID. Not believed by default.
+    /// P-Attestation-Indicator and P-Origination-ID. Default: not believed.
     pub attest_headers: bool,
-    /// Diversion and History-Info: by whom the call was diverted (RFC 5806, RFC 7044). Not believed by default.
+    /// Diversion and History-Info, which name the diverting party (RFC 5806, RFC 7044). Default: not believed.
     pub diversion: bool,
 }
 
@@ -83,14 +87,14 @@ impl Default for Trusts {
     }
 }
 
-/// How long a call towards a trunk may take.
+/// How long a call to a trunk may take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TrunkTimers {
-    /// From sending the INVITE to the first response, after which the next target is tried. Default: 4 s.
+    /// From sending the INVITE to the first response. After that, the next target is tried. Default: 4 s.
     pub no_response: Duration,
     /// From the first response to the answer. Default: 120 s.
     pub ring: Duration,
-    /// From the answer to the end that we make. Default: 4 h.
+    /// From the answer until we end the call. Default: 4 h.
     pub max_call: Duration,
 }
 
@@ -104,13 +108,13 @@ impl Default for TrunkTimers {
     }
 }
 
-/// What is done with an INVITE of more than 1,300 octets towards a target that is reached by UDP.
+/// What happens to an INVITE of more than 1,300 octets to a target that is reached by UDP.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Oversize {
-    /// It goes by TCP where the target takes a connection, and by UDP where it does not. A target whose URI says
-    /// `transport=udp` is not asked: a transport that is named is the one that is used (RFC 3263 section 4.1).
+    /// Send the INVITE by TCP if the target accepts a connection, else by UDP. If the target's URI has `transport=udp`,
+    /// always use UDP: a named transport is used as it is (RFC 3263 section 4.1).
     #[default]
     Tcp,
-    /// It goes by UDP, in fragments where the path needs them.
+    /// Send the INVITE by UDP. IP fragments it where necessary.
     Datagram,
 }

@@ -1,4 +1,4 @@
-//! The addresses that identify a trunk.
+//! The source addresses that identify a trunk.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -7,18 +7,18 @@ use std::str::FromStr;
 use attesta_transaction::Transport;
 use ipnet::IpNet;
 
-/// An address that identifies a trunk.
+/// A source address that identifies a trunk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Source {
-    /// A host and port: datagrams from exactly there.
+    /// A host and port. Matches datagrams from exactly this socket address.
     Socket(SocketAddr),
-    /// A network, or one host as a network of one.
+    /// A network, or one host as a network of one address.
     Net(IpNet),
 }
 
 impl Source {
-    /// How closely this source fits a message, or `None` where it does not: an `address:port` beats every network, a
-    /// longer prefix beats a shorter one.
+    /// How closely this source fits a message. `None`: the source does not fit. An `address:port` wins over every
+    /// network, and a longer prefix wins over a shorter prefix.
     pub(crate) fn fit(&self, transport: Transport, remote: SocketAddr) -> Option<u16> {
         match self {
             Self::Socket(socket) => {

@@ -6,21 +6,22 @@ use std::str::FromStr;
 use attesta_sip::{Host, Uri};
 use attesta_transaction::Transport;
 
-/// What is resolved to find the next hop of a request (RFC 3263 section 4): host, port and transport of a SIP URI.
+/// The part of a SIP URI that is resolved to find the next hop of a request (RFC 3263 section 4): host, port and
+/// transport.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Target {
-    /// Whether the scheme is `sips`: only TLS will do.
+    /// Whether the scheme is `sips`, which requires TLS.
     pub secure: bool,
     /// A domain name in lower case, an IPv4 address, or an IPv6 address in brackets.
     pub host: Box<str>,
-    /// The port, where the URI names one.
+    /// The port, if the URI names one.
     pub port: Option<u16>,
-    /// The transport, where the URI names one.
+    /// The transport, if the URI names one.
     pub transport: Option<Transport>,
 }
 
 impl Target {
-    /// The target of a SIP or SIPS URI; `None` where the text is neither, or names a transport that we do not know.
+    /// The target of a SIP or SIPS URI. `None`: the text is not such a URI, or names a transport that we do not know.
     #[must_use]
     pub fn of(uri: &[u8]) -> Option<Self> {
         let uri = Uri::parse(uri).ok()?;
@@ -35,7 +36,7 @@ impl Target {
         Some(Self { secure: uri.secure(), host, port: uri.port(), transport })
     }
 
-    /// The host and, where there is one, the port, as they stand in a URI.
+    /// The host and, if there is one, the port, as written in a URI.
     pub(crate) fn host_port(&self) -> impl fmt::Display {
         struct HostPort<'a>(&'a Target);
         impl fmt::Display for HostPort<'_> {
@@ -72,7 +73,7 @@ impl fmt::Debug for Target {
     }
 }
 
-/// A text that is no SIP or SIPS URI, or names an unknown transport.
+/// A text that is not a SIP or SIPS URI, or names an unknown transport.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct InvalidTarget;
 
