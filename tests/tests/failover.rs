@@ -48,7 +48,7 @@ impl Stage {
     }
 
     fn aside(&self) -> u64 {
-        self.edge.counters().targets_aside
+        self.edge.counters().targets_out_of_service
     }
 
     fn is_over(&self) {

@@ -86,7 +86,7 @@ fn targets_are_chosen_by_order_priority_and_weight_and_looked_up_once() {
     let asked = metrics.sum("attesta_dns_lookups_total", &[]);
     assert!(asked <= 6.0, "{asked} lookups: NAPTR, two of SRV, three of addresses, for {CALLS} calls");
     assert_eq!(metrics.sum("attesta_resolutions_total", &[]), f64::from(CALLS));
-    assert_eq!(metrics.sum("attesta_targets_set_aside_total", &[]), 0.0);
+    assert_eq!(metrics.sum("attesta_targets_taken_out_of_service_total", &[]), 0.0);
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_server_that_refuses_costs_one_call_no_time_and_the_others_nothing() {
     let report = caller.finish(Duration::from_secs(15));
     report.assert_successful();
     assert_eq!(invites(&callee), 20);
-    assert!(edge.metrics().sum("attesta_targets_set_aside_total", &[]) >= 1.0);
+    assert!(edge.metrics().sum("attesta_targets_taken_out_of_service_total", &[]) >= 1.0);
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn a_connection_that_is_reset_leads_to_the_next_server_at_once() {
     let invite = callee.join().expect("the callee has its call");
     let via = invite.headers().get(Name::Via).unwrap_or_default();
     assert!(via.starts_with(b"SIP/2.0/TCP"), "NAPTR prefers TCP");
-    assert!(edge.metrics().sum("attesta_targets_set_aside_total", &[]) >= 1.0);
+    assert!(edge.metrics().sum("attesta_targets_taken_out_of_service_total", &[]) >= 1.0);
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn a_silent_server_is_passed_by_after_no_response_and_found_again_when_it_is_bac
         || calls(&ring, &edge, "caller_hangs_up", "+12025550143", 1, 1).finish(LIMIT).assert_successful();
     until(LIMIT, "the first target is found again", || {
         one_call();
-        (edge.metrics().sum("attesta_targets_aside", &[]) == 0.0).then_some(())
+        (edge.metrics().sum("attesta_targets_out_of_service", &[]) == 0.0).then_some(())
     });
     let before = invites(&callee);
     one_call();

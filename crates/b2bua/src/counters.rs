@@ -17,7 +17,7 @@ pub struct Counters {
     /// Transactions at present.
     pub transactions_live: u64,
     /// Targets that are out of service: they failed and have not responded since.
-    pub targets_aside: u64,
+    pub targets_out_of_service: u64,
     /// Switchboards that were told to stop and begin no new calls.
     pub draining: u64,
     /// Calls begun since the start.
@@ -38,7 +38,7 @@ pub struct Counters {
     pub offer_answer_disagreements: u64,
     /// Times that a target was taken out of service since the start: it was silent, unreachable, or sent a 503 with
     /// Retry-After.
-    pub targets_set_aside: u64,
+    pub targets_taken_out_of_service: u64,
     /// The counters of the transaction layer.
     pub transactions: TransactionCounters,
     ended: BTreeMap<&'static str, u64>,
@@ -74,7 +74,7 @@ impl Counters {
             calls_live,
             dialogs_live,
             transactions_live,
-            targets_aside,
+            targets_out_of_service,
             draining,
             calls,
             messages,
@@ -84,7 +84,7 @@ impl Counters {
             identity_sign_failures,
             identity_disputed,
             offer_answer_disagreements,
-            targets_set_aside,
+            targets_taken_out_of_service,
             transactions,
             ended,
             refused,
@@ -93,7 +93,7 @@ impl Counters {
         self.calls_live += calls_live;
         self.dialogs_live += dialogs_live;
         self.transactions_live += transactions_live;
-        self.targets_aside += targets_aside;
+        self.targets_out_of_service += targets_out_of_service;
         self.draining += draining;
         self.calls += calls;
         self.messages += messages;
@@ -103,7 +103,7 @@ impl Counters {
         self.identity_sign_failures += identity_sign_failures;
         self.identity_disputed += identity_disputed;
         self.offer_answer_disagreements += offer_answer_disagreements;
-        self.targets_set_aside += targets_set_aside;
+        self.targets_taken_out_of_service += targets_taken_out_of_service;
         self.transactions.add(transactions);
         add(&mut self.ended, ended);
         add(&mut self.refused, refused);

@@ -65,7 +65,7 @@ impl Targets {
             Failure::NoRoom => false,
         };
         if is_its_fault && self.requests.failed(now, Peer::of(flow), trunk.resume, cap) {
-            counters.targets_set_aside += 1;
+            counters.targets_taken_out_of_service += 1;
             tracing::warn!(trunk = %trunk.name, ?flow, %why, resume = ?trunk.resume, "target out of service");
         }
     }
@@ -85,7 +85,7 @@ impl Targets {
             let longest = trunk.resume.saturating_mul(LONGEST_RETRY_AFTER);
             let span = Duration::from_secs(retry_after.seconds().into()).min(longest);
             if !span.is_zero() {
-                counters.targets_set_aside += 1;
+                counters.targets_taken_out_of_service += 1;
                 tracing::warn!(trunk = %trunk.name, ?flow, ?span, "target out of service by its Retry-After");
                 self.requests.rests(now, Peer::of(flow), span, cap);
             }

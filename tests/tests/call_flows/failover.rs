@@ -46,7 +46,7 @@ fn an_icmp_error_leads_to_the_next_target() {
     stage.net.refuses(stage.bob.address());
     stage.alice.sends(INVITE);
     stage.is_taken_by(&stage.carol);
-    assert_eq!(stage.edge.counters().targets_aside, 1);
+    assert_eq!(stage.edge.counters().targets_out_of_service, 1);
     assert_snapshot!(stage.net.ladder());
     stage.alice_hangs_up_on(&stage.carol);
     stage.is_over();

@@ -122,12 +122,14 @@ const METRICS: &[Metric] = &[
     gauge("calls_live", "Calls in progress now", |r| r.calls.calls_live),
     gauge("dialogs_live", "Dialogs in progress now", |r| r.calls.dialogs_live),
     gauge("transactions_live", "Transactions in progress now", |r| r.calls.transactions_live),
-    gauge("targets_aside", "Targets that are out of service: they failed and have not answered since", |r| {
-        r.calls.targets_aside
-    }),
+    gauge(
+        "targets_out_of_service",
+        "Targets that are out of service: they failed and have not answered since",
+        |r| r.calls.targets_out_of_service,
+    ),
     gauge("draining", "Workers that accept no new calls because the edge is to stop", |r| r.calls.draining),
-    counter("targets_set_aside", "Times that a target was taken out of service", |r| {
-        r.calls.targets_set_aside
+    counter("targets_taken_out_of_service", "Times that a target was taken out of service", |r| {
+        r.calls.targets_taken_out_of_service
     }),
     gauge("transactions_absorbing", "Live transactions that already have their final response", |r| {
         r.calls.transactions.absorbing

@@ -116,7 +116,7 @@ impl Reader<'_> {
                     not_after: leaf.not_after(),
                     signer: None,
                 };
-                Some((SigningMeans::SetAside, state))
+                Some((SigningMeans::OutOfService, state))
             }
             Err(error) => {
                 let culprit = if error == SignerError::KeyMismatch { key } else { certificate };

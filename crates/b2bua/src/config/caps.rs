@@ -21,7 +21,7 @@ pub struct Caps {
     pub attempts: usize,
     /// Targets that are remembered as out of service. At the limit, the targets whose time ends first are tried again.
     /// The same number of targets is remembered as having responded recently. Default: 4,096.
-    pub set_aside: usize,
+    pub remembered_targets: usize,
     /// Octets of an outgoing INVITE without its start line and Via. A call whose INVITE has grown beyond the limit gets
     /// a 513. Default: 65,000, so that the start line and Via still fit into a UDP datagram.
     pub message: usize,
@@ -38,7 +38,7 @@ impl Default for Caps {
             answers: 8,
             requests_per_dialog: 8,
             attempts: 8,
-            set_aside: 4_096,
+            remembered_targets: 4_096,
             message: 65_000,
             messages: ReadingLimits::default(),
         }

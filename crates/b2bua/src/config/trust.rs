@@ -51,5 +51,5 @@ pub enum SigningMeans {
     Outside,
     /// Not at all: the key or certificate was found unusable. Each call that needs this signer counts as a failure to
     /// sign.
-    SetAside,
+    OutOfService,
 }

@@ -106,7 +106,7 @@ impl Hunt {
             | Progress::Connecting { .. }) => return self.put_back(other),
         };
         let status = response.status();
-        env.targets.answered(env.now.mono, &attempt.hop.flow, origin.config.caps.set_aside);
+        env.targets.answered(env.now.mono, &attempt.hop.flow, origin.config.caps.remembered_targets);
         if status.is_provisional() {
             let listener = attempt.hop.listener.clone();
             self.progress = Progress::Ringing { attempt, client, sent, until };

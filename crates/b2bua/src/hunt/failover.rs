@@ -57,7 +57,7 @@ impl Hunt {
         origin: &Origin,
         env: &mut Env<'_>,
     ) {
-        let (trunk, cap) = (attempt.trunk(), origin.config.caps.set_aside);
+        let (trunk, cap) = (attempt.trunk(), origin.config.caps.remembered_targets);
         env.targets.failed(env.now.mono, (trunk, &attempt.hop.flow), why, sent, cap, env.counters);
         let status = match why {
             Failure::Timeout => Status::REQUEST_TIMEOUT,
@@ -79,7 +79,7 @@ impl Hunt {
     ) {
         let status = response.status();
         self.failure = if status == Status::SERVICE_UNAVAILABLE {
-            let (trunk, cap) = (attempt.trunk(), origin.config.caps.set_aside);
+            let (trunk, cap) = (attempt.trunk(), origin.config.caps.remembered_targets);
             env.targets.unavailable(env.now.mono, (trunk, &attempt.hop.flow), response, cap, env.counters);
             // RFC 3261 section 16.7: the sender must not take the 503 for one of ours.
             LastFailure::With(Status::SERVER_INTERNAL_ERROR, Cause::Declined(status))

@@ -73,7 +73,7 @@ impl Hunt {
             | Progress::Ringing { .. }) => return self.put_back(other),
         };
         self.forget_question(env);
-        let (now, cap) = (env.now.mono, origin.config.caps.set_aside);
+        let (now, cap) = (env.now.mono, origin.config.caps.remembered_targets);
         match result {
             Ok(()) => {
                 env.targets.connected(now, &stream.flow, cap);

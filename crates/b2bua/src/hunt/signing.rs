@@ -111,7 +111,7 @@ impl Hunt {
                 env.out.push_back(Output::Sign { token, signer: signer.name.clone(), claims });
                 HuntStep::Goes
             }
-            SigningMeans::SetAside => {
+            SigningMeans::OutOfService => {
                 tracing::warn!(signer = %signer.name, "call not signed: the signer is out of service");
                 self.sign_failed(attempt, None, origin, env)
             }

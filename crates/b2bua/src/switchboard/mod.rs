@@ -117,7 +117,7 @@ impl<P: Policy> Switchboard<P> {
     pub fn counters(&self) -> Counters {
         let (shared, calls) = (&self.shared, self.calls.len());
         let mut counters = shared.counters.read(calls, shared.owners.dialogs(), shared.endpoint.counters());
-        counters.targets_aside = shared.targets.out_of_service() as u64;
+        counters.targets_out_of_service = shared.targets.out_of_service() as u64;
         counters.draining = u64::from(self.service != ServiceState::Open);
         counters
     }

@@ -38,7 +38,7 @@ fn declines(rig: &mut Rig, at: &str, invite: &Request, status: u16, rest: &str) 
 
 fn aside(rig: &Rig) -> (u64, u64) {
     let counters = rig.counters();
-    (counters.targets_aside, counters.targets_set_aside)
+    (counters.targets_out_of_service, counters.targets_taken_out_of_service)
 }
 
 /// Bob is set aside since nothing reaches him, and Carol takes the first call.

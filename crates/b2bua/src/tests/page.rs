@@ -240,7 +240,7 @@ fn messages_and_calls_know_the_same_of_their_targets() {
     rig.invite("");
     rig.fails_to_reach(CAROL);
     rig.gets_response(ALICE, 500);
-    assert_eq!(rig.counters().targets_aside, 2);
+    assert_eq!(rig.counters().targets_out_of_service, 2);
     // Of these only Carol is tried all the same.
     send(&mut rig, "m2");
     assert!(rig.gets_if_any(BOB).is_none());

@@ -224,7 +224,7 @@ fn a_call_that_is_not_signed_in_the_end_says_what_we_found() {
     rig.invite("");
     says(&mut rig, nobody);
     // Nobody is there to sign, or the caller is none whom we vouch for.
-    let mut rig = judging(&pki, SigningMeans::SetAside, |alice, bob| (alice, bob));
+    let mut rig = judging(&pki, SigningMeans::OutOfService, |alice, bob| (alice, bob));
     rig.invite("");
     says(&mut rig, nobody);
     let mut rig = judging(&pki, SigningMeans::Outside, |alice, bob| (alice, bob));
@@ -263,18 +263,18 @@ fn each_attempt_is_signed_anew() {
 
 #[test]
 fn a_signer_that_is_set_aside_lets_calls_through_unless_told_otherwise() {
-    let mut rig = Rig::new(config(SigningMeans::SetAside, |alice, bob| (alice, bob)));
+    let mut rig = Rig::new(config(SigningMeans::OutOfService, |alice, bob| (alice, bob)));
     rig.invite("");
     assert_eq!(rig.gets_request(BOB, "INVITE").headers().count(Name::Identity), 0);
     assert_eq!((rig.counters().identity_signed, rig.counters().identity_sign_failures), (0, 1));
 
     let reject = |alice, bob: Trunk| (alice, bob.on_sign_failure(OnSignFailure::Reject));
-    let mut rig = Rig::new(config(SigningMeans::SetAside, reject));
+    let mut rig = Rig::new(config(SigningMeans::OutOfService, reject));
     rig.invite("");
     let response = rig.gets_response(ALICE, 500);
     rig.ends_clean(Cause::Refused(response.status()));
     // An emergency call goes on all the same.
-    let mut rig = Rig::new(config(SigningMeans::SetAside, reject));
+    let mut rig = Rig::new(config(SigningMeans::OutOfService, reject));
     rig.request(ALICE, "INVITE", &uri("911"), &dialog_forming(""), OFFER);
     rig.gets_request(BOB, "INVITE");
 }
