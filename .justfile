@@ -33,6 +33,10 @@ ring:
 storm seeds="1000" transactions="1000":
     cargo run --locked --release -p attesta-tests --example storm -- {{seeds}} {{transactions}}
 
+# Histories of a switchboard and its peers by chance, COUNT of them, and how they went.
+histories count="1000000":
+    cargo run --locked --release -p attesta-tests --example histories -- {{count}}
+
 # What a call costs on one core: CALLS in all, RATE per second, and a signing or a verifying edge.
 load calls="20000" rate="500" edge="sign":
     cargo run --locked --release -p attesta-tests --example load -- {{calls}} {{rate}} {{edge}}

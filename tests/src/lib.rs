@@ -1,5 +1,6 @@
-//! Tests across crates: the simulated network, the storms on it, and the SIPp ring.
+//! Tests across crates: the simulated network, the storms on it, the model of a switchboard's peers, and the SIPp ring.
 
 pub mod ring;
 pub mod sim;
 pub mod storm;
+pub mod switchboard_model;

@@ -1,0 +1,38 @@
+//! Random histories of a switchboard and its peers: see `attesta_tests::switchboard_model`. `just histories` runs many more.
+
+use std::env;
+
+use attesta_tests::sim::seeds;
+use attesta_tests::switchboard_model::{Outcome, replayable};
+
+/// As many as a debug build runs in half a minute on one core.
+const COUNT: u64 = 10_000;
+
+/// The tests share the seeds, so that they run beside each other.
+fn quarter(place: u64) {
+    let mut total = Outcome::default();
+    seeds(COUNT).filter(|seed| seed % 4 == place).for_each(|seed| total.add(&replayable(seed)));
+    // The histories are worth something: a call in four is answered, and few are left out of the comparison.
+    let replay = env::var_os("ATTESTA_SEED").is_some();
+    assert!(replay || (4 * total.answered > total.calls && 20 * total.uncertain < total.calls), "{total}");
+}
+
+#[test]
+fn random_histories_keep_the_model_first_quarter() {
+    quarter(0);
+}
+
+#[test]
+fn random_histories_keep_the_model_second_quarter() {
+    quarter(1);
+}
+
+#[test]
+fn random_histories_keep_the_model_third_quarter() {
+    quarter(2);
+}
+
+#[test]
+fn random_histories_keep_the_model_last_quarter() {
+    quarter(3);
+}
