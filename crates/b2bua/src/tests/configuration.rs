@@ -22,7 +22,7 @@ fn plain(name: &'static str) -> Trunk {
 }
 
 #[test]
-fn what_does_not_hold_together_is_named() {
+fn each_inconsistency_of_a_configuration_has_its_own_error() {
     let config = || Config::builder().listener(listener());
     let to = |name: &str| Route::new(RouteTo::Trunks(vec![name.into()]));
     let signer = || NamedSigner::new("s", SigningMeans::Outside);
@@ -66,7 +66,7 @@ fn sources_and_prefixes_are_read_as_operators_write_them() {
 }
 
 #[test]
-fn new_calls_follow_a_new_configuration_and_old_ones_keep_theirs() {
+fn new_calls_use_the_new_configuration_old_calls_keep_theirs() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
     let (alice, _) = trunks();

@@ -4,7 +4,7 @@ use super::rig::*;
 use crate::{Cause, Input};
 
 #[test]
-fn an_edge_that_drains_begins_nothing_and_goes_on_with_what_it_has() {
+fn a_draining_edge_refuses_new_calls_and_keeps_current_ones() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
     rig.input(Input::Drain);
@@ -37,7 +37,7 @@ fn an_edge_that_drains_begins_nothing_and_goes_on_with_what_it_has() {
 }
 
 #[test]
-fn an_edge_that_drains_takes_emergency_calls() {
+fn a_draining_edge_accepts_emergency_calls_and_messages() {
     let mut rig = Rig::plain();
     rig.input(Input::Drain);
     assert!(rig.board.is_empty() && rig.board.is_settled());
@@ -51,7 +51,7 @@ fn an_edge_that_drains_takes_emergency_calls() {
 }
 
 #[test]
-fn answered_calls_are_hung_up_on_both_sides() {
+fn hang_up_ends_answered_calls_on_both_sides() {
     let mut rig = Rig::plain();
     rig.talk();
     rig.input(Input::Drain);
@@ -67,7 +67,7 @@ fn answered_calls_are_hung_up_on_both_sides() {
 }
 
 #[test]
-fn calls_that_ring_are_cancelled_and_refused() {
+fn hang_up_cancels_ringing_calls_and_refuses_the_caller() {
     let mut rig = Rig::plain();
     rig.invite("");
     let invite = rig.gets_request(BOB, "INVITE");
@@ -92,7 +92,7 @@ fn calls_that_ring_are_cancelled_and_refused() {
 }
 
 #[test]
-fn calls_that_look_for_their_way_are_refused() {
+fn hang_up_refuses_calls_whose_target_is_being_resolved() {
     let mut rig = Rig::plain();
     rig.holds_names = true;
     rig.invite("");
@@ -104,7 +104,7 @@ fn calls_that_look_for_their_way_are_refused() {
 }
 
 #[test]
-fn an_answer_that_is_not_acknowledged_is_waited_for() {
+fn hang_up_sends_no_bye_before_the_ack_of_our_2xx() {
     let mut rig = Rig::plain();
     rig.invite("");
     let invite = rig.gets_request(BOB, "INVITE");
@@ -122,7 +122,7 @@ fn an_answer_that_is_not_acknowledged_is_waited_for() {
 }
 
 #[test]
-fn an_edge_that_has_hung_up_takes_nothing_at_all() {
+fn after_hang_up_even_emergency_calls_get_503() {
     let mut rig = Rig::plain();
     rig.input(Input::HangUp);
     rig.input(Input::Drain);

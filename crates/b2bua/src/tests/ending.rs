@@ -48,7 +48,7 @@ fn both_hang_up_at_once() {
 }
 
 #[test]
-fn a_callee_that_does_not_answer_the_bye_is_forgotten() {
+fn a_call_ends_even_if_the_callee_ignores_the_bye() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
     rig.request(ALICE, "BYE", &edge(), &talk.alice("BYE", 2), "");
@@ -57,7 +57,7 @@ fn a_callee_that_does_not_answer_the_bye_is_forgotten() {
 }
 
 #[test]
-fn a_callee_that_hangs_up_before_the_ack_has_the_caller_told_after_it() {
+fn a_bye_before_the_callers_ack_reaches_the_caller_after_it() {
     let mut rig = Rig::plain();
     rig.invite("");
     let invite = rig.gets_request(BOB, "INVITE");
@@ -75,7 +75,7 @@ fn a_callee_that_hangs_up_before_the_ack_has_the_caller_told_after_it() {
 }
 
 #[test]
-fn the_caller_cancels_while_it_rings() {
+fn the_caller_cancels_while_the_callee_rings() {
     let mut rig = Rig::plain();
     rig.invite("");
     let invite = rig.gets_request(BOB, "INVITE");
@@ -102,7 +102,7 @@ fn neighbours() -> Config {
 }
 
 #[test]
-fn a_cancel_from_any_address_of_the_caller_s_trunk_counts() {
+fn a_cancel_from_any_address_of_the_callers_trunk_is_accepted() {
     let mut rig = Rig::new(neighbours());
     rig.invite("");
     let invite = rig.gets_request(BOB, "INVITE");
@@ -120,7 +120,7 @@ fn a_cancel_from_any_address_of_the_caller_s_trunk_counts() {
 }
 
 #[test]
-fn a_cancel_from_elsewhere_gets_481_and_the_phone_rings_on() {
+fn a_cancel_from_another_trunk_or_source_gets_481() {
     let mut rig = Rig::new(neighbours());
     rig.invite("");
     let invite = rig.gets_request(BOB, "INVITE");
@@ -151,7 +151,7 @@ fn a_cancel_before_the_first_provisional_response_waits_for_it() {
 }
 
 #[test]
-fn an_answer_that_crosses_the_cancel_is_acknowledged_and_ended() {
+fn a_2xx_that_crosses_the_cancel_gets_an_ack_and_a_bye() {
     let mut rig = Rig::plain();
     rig.invite("");
     let invite = rig.gets_request(BOB, "INVITE");
@@ -178,7 +178,7 @@ fn a_cancel_while_a_name_is_resolved_ends_the_call() {
 }
 
 #[test]
-fn the_caller_may_end_its_early_dialog_by_a_bye() {
+fn a_bye_from_the_caller_ends_an_early_dialog() {
     let mut rig = Rig::plain();
     rig.invite("");
     let invite = rig.gets_request(BOB, "INVITE");
@@ -194,7 +194,7 @@ fn the_caller_may_end_its_early_dialog_by_a_bye() {
 }
 
 #[test]
-fn a_callee_may_not_end_an_early_dialog() {
+fn a_bye_from_the_callee_in_an_early_dialog_gets_481() {
     let mut rig = Rig::plain();
     rig.invite("");
     let invite = rig.gets_request(BOB, "INVITE");
@@ -207,7 +207,7 @@ fn a_callee_may_not_end_an_early_dialog() {
 }
 
 #[test]
-fn a_call_does_not_last_forever() {
+fn a_call_longer_than_max_call_is_hung_up_on_both_sides() {
     let (alice, bob) = trunks();
     let timers = TrunkTimers { max_call: Duration::from_secs(600), ..TrunkTimers::default() };
     let mut rig = Rig::new(builder().trunk(alice).trunk(bob.timers(timers)).build().unwrap());
@@ -221,7 +221,7 @@ fn a_call_does_not_last_forever() {
 }
 
 #[test]
-fn a_peer_that_cannot_be_found_gets_no_bye_and_leaves_nothing() {
+fn a_call_ends_even_if_the_callees_contact_does_not_resolve() {
     let mut rig = Rig::plain();
     rig.invite("");
     let invite = rig.gets_request(BOB, "INVITE");

@@ -53,7 +53,7 @@ fn without_bob() -> Rig {
 }
 
 #[test]
-fn a_target_that_cannot_be_reached_is_passed_by() {
+fn calls_skip_a_target_that_cannot_be_reached() {
     let mut rig = without_bob();
     for number in 2..5 {
         call(&mut rig, number);
@@ -64,7 +64,7 @@ fn a_target_that_cannot_be_reached_is_passed_by() {
 }
 
 #[test]
-fn a_limit_of_our_own_sets_no_target_aside() {
+fn a_local_limit_takes_no_target_out_of_service() {
     let mut rig = rig(trunk());
     for number in 1..3 {
         call(&mut rig, number);
@@ -76,7 +76,7 @@ fn a_limit_of_our_own_sets_no_target_aside() {
 }
 
 #[test]
-fn a_silent_target_is_passed_by_after_no_response() {
+fn calls_skip_a_target_that_was_silent_for_no_response() {
     let mut rig = rig(trunk());
     call(&mut rig, 1);
     rig.gets_request(BOB, "INVITE");
@@ -91,7 +91,7 @@ fn a_silent_target_is_passed_by_after_no_response() {
 }
 
 #[test]
-fn a_target_that_answers_others_is_not_set_aside_for_one_call_that_it_passes_over() {
+fn one_unanswered_call_leaves_a_responsive_target_in_service() {
     let mut rig = rig(trunk());
     call(&mut rig, 1);
     rig.gets_request(BOB, "INVITE");
@@ -107,7 +107,7 @@ fn a_target_that_answers_others_is_not_set_aside_for_one_call_that_it_passes_ove
 }
 
 #[test]
-fn a_target_that_rings_is_there_however_long_it_rings() {
+fn a_target_that_sent_100_stays_in_service_without_an_answer() {
     let mut rig = rig(trunk());
     call(&mut rig, 1);
     let invite = rig.gets_request(BOB, "INVITE");
@@ -119,7 +119,7 @@ fn a_target_that_rings_is_there_however_long_it_rings() {
 }
 
 #[test]
-fn one_call_finds_out_whether_a_target_is_back_and_the_others_do_not_wait() {
+fn one_call_tests_a_failed_target_while_others_go_elsewhere() {
     let mut rig = without_bob();
     rig.run_for(Duration::from_secs(60));
     call(&mut rig, 2);
@@ -135,7 +135,7 @@ fn one_call_finds_out_whether_a_target_is_back_and_the_others_do_not_wait() {
 }
 
 #[test]
-fn a_target_that_is_still_dead_is_set_aside_again() {
+fn a_target_that_fails_again_stays_out_of_service() {
     let mut rig = without_bob();
     rig.run_for(Duration::from_secs(60));
     call(&mut rig, 2);
@@ -149,7 +149,7 @@ fn a_target_that_is_still_dead_is_set_aside_again() {
 }
 
 #[test]
-fn where_all_are_set_aside_they_are_tried_rather_than_that_the_call_is_refused() {
+fn if_all_targets_are_out_of_service_they_are_still_tried() {
     let mut rig = without_bob();
     call(&mut rig, 2);
     rig.fails_to_reach(CAROL);
@@ -166,7 +166,7 @@ fn where_all_are_set_aside_they_are_tried_rather_than_that_the_call_is_refused()
 }
 
 #[test]
-fn a_call_is_not_failed_while_a_target_that_is_set_aside_is_untried() {
+fn a_call_tries_targets_out_of_service_before_it_fails() {
     let mut rig = without_bob();
     call(&mut rig, 2);
     let invite = rig.gets_request(CAROL, "INVITE");
@@ -178,7 +178,7 @@ fn a_call_is_not_failed_while_a_target_that_is_set_aside_is_untried() {
 }
 
 #[test]
-fn what_the_living_said_stands_where_the_dead_say_nothing() {
+fn the_caller_gets_the_response_of_the_target_that_responded() {
     let mut rig = rig(trunk().failover(vec![Status::SERVER_INTERNAL_ERROR]));
     call(&mut rig, 1);
     rig.fails_to_reach(BOB);
@@ -212,7 +212,7 @@ fn an_emergency_call_tries_every_target() {
 }
 
 #[test]
-fn a_target_that_asks_to_be_left_alone_is_for_that_time() {
+fn calls_skip_a_target_for_the_time_of_its_retry_after() {
     let mut rig = rig(trunk());
     call(&mut rig, 1);
     let invite = rig.gets_request(BOB, "INVITE");
@@ -228,7 +228,7 @@ fn a_target_that_asks_to_be_left_alone_is_for_that_time() {
 }
 
 #[test]
-fn where_all_ask_to_be_left_alone_none_is_tried_and_the_caller_learns_for_how_long() {
+fn if_all_targets_sent_retry_after_the_caller_gets_retry_after() {
     let mut rig = rig(trunk());
     call(&mut rig, 1);
     let invite = rig.gets_request(BOB, "INVITE");
@@ -243,7 +243,7 @@ fn where_all_ask_to_be_left_alone_none_is_tried_and_the_caller_learns_for_how_lo
 }
 
 #[test]
-fn a_call_that_was_taken_before_does_not_end_the_time_that_a_target_asks_for() {
+fn a_response_to_an_earlier_call_does_not_end_a_retry_after() {
     let (_, bob) = trunks();
     let mut rig = rig(bob);
     call(&mut rig, 1);
@@ -258,7 +258,7 @@ fn a_call_that_was_taken_before_does_not_end_the_time_that_a_target_asks_for() {
 }
 
 #[test]
-fn one_call_does_not_silence_a_trunk_of_one_target_for_long() {
+fn a_retry_after_counts_for_at_most_five_times_resume() {
     let (_, bob) = trunks();
     let mut rig = rig(bob.resume(Duration::from_secs(10)));
     call(&mut rig, 1);
@@ -276,7 +276,7 @@ fn one_call_does_not_silence_a_trunk_of_one_target_for_long() {
 }
 
 #[test]
-fn a_503_without_retry_after_says_nothing_of_the_next_call() {
+fn a_503_without_retry_after_leaves_the_target_in_service() {
     let mut rig = rig(trunk());
     for number in 1..3 {
         call(&mut rig, number);
@@ -289,7 +289,7 @@ fn a_503_without_retry_after_says_nothing_of_the_next_call() {
 }
 
 #[test]
-fn the_codes_of_a_trunk_lead_to_the_next_target_and_the_last_response_is_relayed() {
+fn a_status_of_the_failover_list_leads_to_the_next_target() {
     let codes = [500, 504, 486].map(|code| Status::new(code).unwrap());
     let mut rig = rig(trunk().failover(codes.into()));
     call(&mut rig, 1);
@@ -307,7 +307,7 @@ fn the_codes_of_a_trunk_lead_to_the_next_target_and_the_last_response_is_relayed
 }
 
 #[test]
-fn requests_in_a_dialog_go_to_an_address_of_their_peer_that_is_not_set_aside() {
+fn requests_in_a_dialog_avoid_addresses_out_of_service() {
     let mut rig = without_bob();
     call(&mut rig, 2);
     let invite = rig.gets_request(CAROL, "INVITE");

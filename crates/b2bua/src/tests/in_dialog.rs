@@ -8,7 +8,7 @@ use super::rig::*;
 use crate::Cause;
 
 #[test]
-fn a_re_invite_is_relayed_in_both_directions() {
+fn a_re_invite_of_the_callee_and_its_answer_are_relayed() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
     let headers =
@@ -33,7 +33,7 @@ fn a_re_invite_is_relayed_in_both_directions() {
 }
 
 #[test]
-fn a_re_invite_that_fails_leaves_the_call_as_it_was() {
+fn a_refused_re_invite_leaves_the_call_up() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
     rig.request(ALICE, "INVITE", &edge(), &alice_again(&talk, 2), OFFER);
@@ -45,7 +45,7 @@ fn a_re_invite_that_fails_leaves_the_call_as_it_was() {
 }
 
 #[test]
-fn a_re_invite_is_cancelled_end_to_end() {
+fn a_cancel_of_a_re_invite_is_relayed_and_the_call_goes_on() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
     let again = alice_again(&talk, 2);
@@ -63,7 +63,7 @@ fn a_re_invite_is_cancelled_end_to_end() {
 }
 
 #[test]
-fn re_invites_that_meet_are_both_refused() {
+fn re_invites_during_an_open_re_invite_get_491_or_500() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
     rig.request(ALICE, "INVITE", &edge(), &alice_again(&talk, 2), OFFER);
@@ -79,7 +79,7 @@ fn re_invites_that_meet_are_both_refused() {
 }
 
 #[test]
-fn a_second_invite_before_the_first_is_answered_has_to_wait() {
+fn invites_in_an_early_dialog_get_500_or_491() {
     let mut rig = Rig::plain();
     rig.invite("");
     let invite = rig.gets_request(BOB, "INVITE");
@@ -94,7 +94,7 @@ fn a_second_invite_before_the_first_is_answered_has_to_wait() {
 }
 
 #[test]
-fn other_requests_are_relayed_whatever_they_are() {
+fn requests_of_any_method_and_their_responses_are_relayed() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
     for (seq, method) in (2..).zip(["UPDATE", "INFO", "OPTIONS", "MESSAGE", "REFER", "NOTIFY", "FROB"]) {
@@ -112,7 +112,7 @@ fn other_requests_are_relayed_whatever_they_are() {
 }
 
 #[test]
-fn reliable_provisional_responses_work_end_to_end() {
+fn a_reliable_183_its_prack_and_an_early_update_are_relayed() {
     let mut rig = Rig::plain();
     let headers = dialog_forming(
         "Supported: 100rel, replaces\r\nRequire: 100rel\r\nAllow: INVITE, REGISTER\r\nAllow: FROB\r\n",
@@ -139,7 +139,7 @@ fn reliable_provisional_responses_work_end_to_end() {
 }
 
 #[test]
-fn requests_out_of_order_and_of_no_dialog_are_refused() {
+fn requests_out_of_order_or_outside_a_dialog_are_refused() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
     rig.request(ALICE, "INFO", &edge(), &talk.alice("INFO", 9), "");
@@ -157,7 +157,7 @@ fn requests_out_of_order_and_of_no_dialog_are_refused() {
 }
 
 #[test]
-fn hops_are_counted_and_extensions_checked_within_dialogs_too() {
+fn max_forwards_and_require_are_checked_within_dialogs() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
     rig.request(ALICE, "INFO", &edge(), &(talk.alice("INFO", 2) + "Max-Forwards: 0\r\n"), "");
@@ -167,7 +167,7 @@ fn hops_are_counted_and_extensions_checked_within_dialogs_too() {
 }
 
 #[test]
-fn requests_in_flight_are_limited() {
+fn a_ninth_request_in_flight_gets_500_with_retry_after() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
     for seq in 2..10 {
@@ -180,7 +180,7 @@ fn requests_in_flight_are_limited() {
 }
 
 #[test]
-fn a_peer_that_lost_the_dialog_ends_the_call() {
+fn a_481_to_an_info_ends_the_call() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
     rig.request(ALICE, "INFO", &edge(), &talk.alice("INFO", 2), "");
@@ -193,7 +193,7 @@ fn a_peer_that_lost_the_dialog_ends_the_call() {
 }
 
 #[test]
-fn a_peer_that_does_not_respond_ends_the_call() {
+fn a_re_invite_without_a_response_ends_the_call() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
     rig.request(ALICE, "INVITE", &edge(), &alice_again(&talk, 2), OFFER);
@@ -207,7 +207,7 @@ fn a_peer_that_does_not_respond_ends_the_call() {
 }
 
 #[test]
-fn what_is_in_flight_when_the_call_ends_is_answered() {
+fn an_open_re_invite_gets_487_when_the_call_ends() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
     rig.request(ALICE, "INVITE", &edge(), &alice_again(&talk, 2), OFFER);
@@ -223,7 +223,7 @@ fn what_is_in_flight_when_the_call_ends_is_answered() {
 }
 
 #[test]
-fn a_re_invite_does_not_ring_forever() {
+fn a_re_invite_that_rings_too_long_is_cancelled() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
     rig.request(ALICE, "INVITE", &edge(), &alice_again(&talk, 2), OFFER);
@@ -243,7 +243,7 @@ fn a_re_invite_does_not_ring_forever() {
 }
 
 #[test]
-fn an_early_dialog_that_is_lost_does_not_end_the_call() {
+fn a_481_in_an_early_dialog_does_not_end_the_call() {
     let mut rig = Rig::plain();
     rig.invite("");
     let invite = rig.gets_request(BOB, "INVITE");

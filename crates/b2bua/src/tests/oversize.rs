@@ -39,7 +39,7 @@ fn leaves(rig: &mut Rig) -> (Flow, usize) {
 }
 
 #[test]
-fn beyond_1300_octets_it_goes_by_tcp() {
+fn an_invite_of_more_than_1300_octets_leaves_over_tcp() {
     let mut rig = rig(|bob| bob);
     calls(&mut rig, 0, 1);
     let (_, bare) = leaves(&mut rig);
@@ -56,7 +56,7 @@ fn beyond_1300_octets_it_goes_by_tcp() {
 }
 
 #[test]
-fn a_target_without_tcp_gets_a_datagram_and_is_not_asked_again_for_a_while() {
+fn after_a_refused_connection_invites_use_udp_for_300_s() {
     let mut rig = rig(|bob| bob);
     calls(&mut rig, 1300, 1);
     let (token, _) = rig.reaches.pop_front().unwrap();
@@ -75,7 +75,7 @@ fn a_target_without_tcp_gets_a_datagram_and_is_not_asked_again_for_a_while() {
 }
 
 #[test]
-fn a_limit_of_our_own_is_not_taken_for_a_refusal() {
+fn a_local_limit_does_not_count_as_a_refused_connection() {
     let mut rig = rig(|bob| bob);
     for number in 1..3 {
         calls(&mut rig, 1300, number);
@@ -88,7 +88,7 @@ fn a_limit_of_our_own_is_not_taken_for_a_refusal() {
 }
 
 #[test]
-fn a_firewall_that_drops_costs_one_call_half_a_second() {
+fn a_silent_connection_attempt_falls_back_to_udp_after_500_ms() {
     let mut rig = rig(|bob| bob);
     calls(&mut rig, 1300, 1);
     let (token, _) = rig.reaches.pop_front().unwrap();
@@ -107,7 +107,7 @@ fn a_firewall_that_drops_costs_one_call_half_a_second() {
 }
 
 #[test]
-fn a_target_that_is_silent_on_its_connection_costs_one_call() {
+fn after_silence_over_tcp_the_next_invite_uses_udp() {
     let mut rig = rig(|bob| bob);
     calls(&mut rig, 1300, 1);
     let (token, _) = rig.reaches.pop_front().unwrap();
@@ -121,7 +121,7 @@ fn a_target_that_is_silent_on_its_connection_costs_one_call() {
 }
 
 #[test]
-fn a_caller_who_gives_up_meanwhile_sends_nothing() {
+fn a_cancel_during_the_connection_attempt_sends_no_invite() {
     let mut rig = rig(|bob| bob);
     calls(&mut rig, 1300, 1);
     let (token, _) = rig.reaches.pop_front().unwrap();
@@ -133,7 +133,7 @@ fn a_caller_who_gives_up_meanwhile_sends_nothing() {
 }
 
 #[test]
-fn nobody_is_asked_where_the_configuration_or_the_target_says_so() {
+fn large_invites_stay_on_udp_where_tcp_is_not_allowed() {
     let udp = |bob: Trunk| {
         let (_, other) = trunks();
         let _ = bob;

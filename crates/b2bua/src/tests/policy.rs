@@ -71,7 +71,7 @@ fn rig(embedder: Embedder) -> Rig<Embedder> {
 }
 
 #[test]
-fn a_refusal_at_the_door_is_final() {
+fn a_refusal_by_admit_ends_the_call() {
     let mut rig = rig(Embedder::Refuses);
     rig.invite("");
     let response = rig.gets_response(ALICE, 603);
@@ -79,7 +79,7 @@ fn a_refusal_at_the_door_is_final() {
 }
 
 #[test]
-fn each_phase_is_answered_later_and_in_its_turn() {
+fn each_phase_waits_for_its_own_decision() {
     let mut rig = rig(Embedder::Later);
     rig.invite("");
     let (token, question) = rig.questions.pop_front().unwrap();
@@ -107,7 +107,7 @@ fn each_phase_is_answered_later_and_in_its_turn() {
 }
 
 #[test]
-fn policy_may_route_by_itself() {
+fn the_policy_chooses_the_trunks_or_refuses_the_call() {
     for (routing, status) in [
         (Routing::Refuse(Status::GONE), Some(410)),
         (Routing::Trunks(vec![Arc::from("nobody")]), Some(404)),
@@ -132,7 +132,7 @@ fn policy_may_route_by_itself() {
 }
 
 #[test]
-fn a_decision_that_does_not_come_refuses_the_call() {
+fn a_decision_that_never_comes_refuses_the_call_with_503() {
     for phases in 0..4 {
         let mut rig = rig(Embedder::Later);
         rig.invite("");
@@ -158,7 +158,7 @@ fn a_decision_that_does_not_come_refuses_the_call() {
 }
 
 #[test]
-fn an_emergency_call_does_not_depend_on_policy() {
+fn an_emergency_call_goes_on_without_a_policy_decision() {
     let mut rig = rig(Embedder::Later);
     rig.request(ALICE, "INVITE", &uri("911"), &dialog_forming(""), OFFER);
     rig.run_for(3 * DECISION_BUDGET);

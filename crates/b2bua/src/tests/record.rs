@@ -74,7 +74,7 @@ fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
 }
 
 #[test]
-fn the_line_of_a_call_names_both_call_ids_and_trunks_its_outcome_and_its_length() {
+fn the_log_line_names_call_ids_trunks_outcome_and_duration() {
     let mut ours = String::new();
     let lines = logged(|| {
         let mut rig = Rig::plain();
@@ -109,7 +109,7 @@ fn the_line_of_a_call_names_both_call_ids_and_trunks_its_outcome_and_its_length(
 }
 
 #[test]
-fn the_line_of_a_call_that_is_not_answered_says_what_the_caller_got() {
+fn the_log_line_of_an_unanswered_call_has_the_final_status() {
     let declined = logged(|| {
         let mut rig = Rig::plain();
         rig.invite("");
@@ -142,7 +142,7 @@ fn the_line_of_a_call_that_is_not_answered_says_what_the_caller_got() {
 }
 
 #[test]
-fn what_a_peer_chose_cannot_break_the_line() {
+fn a_hostile_call_id_cannot_break_the_log_line() {
     for (sent, expected) in [
         ("\"a\\b", "\\x22a\\x5cb".to_owned()),
         ("x".repeat(128).as_str(), "x".repeat(128)),

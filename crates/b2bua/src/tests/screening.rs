@@ -9,7 +9,7 @@ use super::rig::*;
 use crate::{CallEvent, Caps, Cause, Trunk};
 
 #[test]
-fn strangers_are_refused_and_counted() {
+fn unknown_sources_are_refused_and_counted() {
     let mut rig = Rig::plain();
     rig.request(MALLORY, "INVITE", &uri(CALLEE), &dialog_forming(""), OFFER);
     rig.gets_response(MALLORY, 403);
@@ -29,7 +29,7 @@ fn strangers_are_refused_and_counted() {
 }
 
 #[test]
-fn the_most_specific_source_names_the_trunk() {
+fn the_most_specific_source_decides_the_trunk() {
     let trunk = |name: &str, source: &str| {
         Trunk::new(name).source(source.parse().unwrap()).inbound_identity(crate::InboundIdentity::Pass)
     };
@@ -62,7 +62,7 @@ fn the_most_specific_source_names_the_trunk() {
 }
 
 #[test]
-fn a_trunk_with_tls_names_is_whoever_proves_one() {
+fn a_trunk_with_tls_names_is_found_by_a_proven_name() {
     let pass = |name: &str| Trunk::new(name).inbound_identity(crate::InboundIdentity::Pass);
     let (_, bob) = trunks();
     let config = builder()
@@ -91,7 +91,7 @@ fn a_trunk_with_tls_names_is_whoever_proves_one() {
 }
 
 #[test]
-fn a_trunk_claims_its_addresses_before_anything_is_proved_there() {
+fn a_tls_trunk_claims_its_addresses_before_a_name_is_proven() {
     let trunk = Trunk::new("both")
         .inbound_identity(crate::InboundIdentity::Pass)
         .tls_name("sip.acme.example")
@@ -110,7 +110,7 @@ fn a_trunk_claims_its_addresses_before_anything_is_proved_there() {
 }
 
 #[test]
-fn methods_that_begin_nothing_here_are_refused_each_in_its_way() {
+fn methods_that_start_no_call_get_405_501_or_481() {
     let mut rig = Rig::plain();
     for (method, status) in
         [("REGISTER", 405), ("SUBSCRIBE", 405), ("FROB", 501), ("BYE", 481), ("UPDATE", 481)]
@@ -125,7 +125,7 @@ fn methods_that_begin_nothing_here_are_refused_each_in_its_way() {
 }
 
 #[test]
-fn options_are_answered() {
+fn an_options_to_the_edge_gets_200() {
     let mut rig = Rig::plain();
     let headers = dialog_forming("Max-Forwards: 0\r\n").replace("INVITE", "OPTIONS");
     rig.request(ALICE, "OPTIONS", &edge(), &headers, "");
@@ -135,7 +135,7 @@ fn options_are_answered() {
 }
 
 #[test]
-fn extensions_schemes_and_hops_are_checked() {
+fn require_scheme_hops_and_contact_of_an_invite_are_checked() {
     let mut rig = Rig::plain();
     rig.invite("Require: 100rel, frob, x\r\n");
     assert_eq!(header(&rig.gets_response(ALICE, 420), Name::Unsupported), "frob, x");
@@ -160,7 +160,7 @@ fn extensions_schemes_and_hops_are_checked() {
 }
 
 #[test]
-fn an_invite_without_max_forwards_gets_seventy() {
+fn an_invite_without_max_forwards_leaves_with_70() {
     let mut rig = Rig::plain();
     let message = request(ALICE, "INVITE", &uri(CALLEE), "z9hG4bKx", &dialog_forming(""), OFFER);
     rig.receives(ALICE, message.replace("Max-Forwards: 70\r\n", ""));
@@ -168,7 +168,7 @@ fn an_invite_without_max_forwards_gets_seventy() {
 }
 
 #[test]
-fn one_call_too_many_is_refused() {
+fn a_call_beyond_the_cap_gets_503_unless_it_is_an_emergency() {
     let (alice, bob) = trunks();
     let config = builder().trunk(alice).trunk(bob).caps(Caps { calls: 1, ..Caps::default() }).build();
     let mut rig = Rig::new(config.unwrap());
@@ -182,7 +182,7 @@ fn one_call_too_many_is_refused() {
 }
 
 #[test]
-fn an_emergency_call_passes_the_cap_on_transactions() {
+fn emergency_calls_are_exempt_from_the_cap_on_transactions() {
     let (alice, bob) = trunks();
     let transactions = attesta_transaction::Config::default().max_transactions(4);
     let mut rig = Rig::new(builder().trunk(alice).trunk(bob).transactions(transactions).build().unwrap());
@@ -200,7 +200,7 @@ fn an_emergency_call_passes_the_cap_on_transactions() {
 }
 
 #[test]
-fn emergency_calls_of_a_trunk_are_told_apart_and_those_of_strangers_refused() {
+fn emergency_calls_are_marked_and_need_a_known_source() {
     let mut rig = Rig::plain();
     for (uri, id) in [("urn:service:sos.police", "e1"), ("sip:911@edge.example", "e2")] {
         rig.request(ALICE, "INVITE", uri, &dialog_forming("").replace("call-1", id), OFFER);
@@ -220,7 +220,7 @@ fn emergency_calls_of_a_trunk_are_told_apart_and_those_of_strangers_refused() {
 }
 
 #[test]
-fn to_alone_makes_no_emergency_call_of_one_to_a_number() {
+fn an_sos_in_to_counts_only_if_the_request_uri_has_no_number() {
     let mut rig = Rig::plain();
     for (uri, id) in [(uri(CALLEE), "t1"), ("sip:psap@192.0.2.9".to_owned(), "t2")] {
         let headers = dialog_forming("To: <urn:service:sos>\r\n").replace("call-1", id);
@@ -237,7 +237,7 @@ fn to_alone_makes_no_emergency_call_of_one_to_a_number() {
 }
 
 #[test]
-fn a_number_that_no_route_takes_is_not_found() {
+fn a_number_without_a_route_gets_404() {
     let (alice, bob) = trunks();
     let config = crate::Config::builder()
         .listener(crate::Listener::new("edge", Transport::Udp, address(EDGE)))
@@ -253,7 +253,7 @@ fn a_number_that_no_route_takes_is_not_found() {
 }
 
 #[test]
-fn what_cannot_be_read_harms_no_call() {
+fn unreadable_datagrams_get_no_reply_and_harm_no_call() {
     let mut rig = Rig::plain();
     rig.talk();
     for noise in [&b"\0\xff\xfe"[..], b"INVITE", b"SIP/2.0 200 OK\r\n\r\n", &[b'x'; 65_507]] {

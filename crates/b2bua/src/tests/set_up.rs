@@ -65,7 +65,7 @@ fn a_call_is_set_up_and_each_leg_has_its_own_dialog() {
 }
 
 #[test]
-fn the_routes_of_each_leg_are_its_own() {
+fn each_leg_has_its_own_route_set() {
     let mut rig = Rig::plain();
     let record = "Record-Route: <sip:192.0.2.31;lr>\r\nRecord-Route: <sip:192.0.2.32;lr>\r\n";
     rig.invite(record);
@@ -88,7 +88,7 @@ fn the_routes_of_each_leg_are_its_own() {
 }
 
 #[test]
-fn a_strict_router_gets_the_request_uri() {
+fn a_strict_router_gets_its_own_uri_as_the_request_uri() {
     let mut rig = Rig::plain();
     rig.invite("Record-Route: <sip:192.0.2.31>\r\n");
     let invite = rig.gets_request(BOB, "INVITE");
@@ -103,7 +103,7 @@ fn a_strict_router_gets_the_request_uri() {
 }
 
 #[test]
-fn the_2xx_is_repeated_until_its_ack_and_then_not() {
+fn the_2xx_is_repeated_until_its_ack() {
     let mut rig = Rig::plain();
     rig.invite("");
     let invite = rig.gets_request(BOB, "INVITE");
@@ -123,7 +123,7 @@ fn the_2xx_is_repeated_until_its_ack_and_then_not() {
 }
 
 #[test]
-fn a_2xx_that_nobody_acknowledges_ends_both_legs() {
+fn a_2xx_without_an_ack_ends_both_legs() {
     let mut rig = Rig::plain();
     rig.invite("");
     let invite = rig.gets_request(BOB, "INVITE");
@@ -138,7 +138,7 @@ fn a_2xx_that_nobody_acknowledges_ends_both_legs() {
 }
 
 #[test]
-fn a_2xx_that_comes_again_gets_the_same_ack() {
+fn a_repeated_2xx_gets_the_same_ack() {
     let mut rig = Rig::plain();
     rig.invite("");
     let invite = rig.gets_request(BOB, "INVITE");
@@ -155,7 +155,7 @@ fn a_2xx_that_comes_again_gets_the_same_ack() {
 }
 
 #[test]
-fn an_ack_that_waits_for_a_name_is_sent_once() {
+fn an_ack_that_waits_for_dns_is_sent_once_before_the_bye() {
     let mut rig = Rig::plain();
     rig.invite("");
     let invite = rig.gets_request(BOB, "INVITE");
@@ -179,7 +179,7 @@ fn an_ack_that_waits_for_a_name_is_sent_once() {
 }
 
 #[test]
-fn a_late_offer_is_answered_in_the_ack() {
+fn an_offer_in_the_2xx_is_answered_in_the_ack() {
     let mut rig = Rig::plain();
     rig.request(ALICE, "INVITE", &uri(CALLEE), &dialog_forming(""), "");
     let invite = rig.gets_request(BOB, "INVITE");
@@ -193,7 +193,7 @@ fn a_late_offer_is_answered_in_the_ack() {
 }
 
 #[test]
-fn forks_ring_in_dialogs_of_their_own_and_the_first_answer_wins() {
+fn each_fork_has_its_own_dialog_and_the_first_answer_wins() {
     let mut rig = Rig::plain();
     rig.invite("");
     let invite = rig.gets_request(BOB, "INVITE");
@@ -216,7 +216,7 @@ fn forks_ring_in_dialogs_of_their_own_and_the_first_answer_wins() {
 }
 
 #[test]
-fn forks_are_limited() {
+fn at_most_eight_forks_reach_the_caller() {
     let mut rig = Rig::plain();
     rig.invite("");
     let invite = rig.gets_request(BOB, "INVITE");
@@ -231,7 +231,7 @@ fn forks_are_limited() {
 
 /// RFC 3261 section 13.2.2.4, within bounds.
 #[test]
-fn answers_are_limited() {
+fn at_most_eight_answers_to_one_invite_are_handled() {
     let mut rig = Rig::plain();
     rig.invite("");
     let invite = rig.gets_request(BOB, "INVITE");
@@ -245,7 +245,7 @@ fn answers_are_limited() {
 }
 
 #[test]
-fn a_failure_is_relayed_with_what_it_carries() {
+fn a_failure_is_relayed_with_its_header_fields() {
     for status in [404, 486, 488, 600, 603] {
         let mut rig = Rig::plain();
         rig.invite("");
@@ -261,7 +261,7 @@ fn a_failure_is_relayed_with_what_it_carries() {
 }
 
 #[test]
-fn a_redirection_keeps_its_contacts() {
+fn a_302_is_relayed_with_its_contact() {
     let mut rig = Rig::plain();
     rig.invite("");
     let invite = rig.gets_request(BOB, "INVITE");
@@ -271,7 +271,7 @@ fn a_redirection_keeps_its_contacts() {
 }
 
 #[test]
-fn a_response_without_contact_is_answered_where_it_came_from() {
+fn the_ack_of_a_2xx_without_contact_goes_to_its_source() {
     let mut rig = Rig::plain();
     rig.invite("");
     let invite = rig.gets_request(BOB, "INVITE");
@@ -283,7 +283,7 @@ fn a_response_without_contact_is_answered_where_it_came_from() {
 }
 
 #[test]
-fn the_built_in_callee_rings_answers_and_takes_part() {
+fn the_built_in_callee_answers_invites_re_invites_and_byes() {
     let (alice, bob) = trunks();
     let config = builder().trunk(alice).trunk(bob).callee(vec!["+120255501".parse().unwrap()]).build();
     let mut rig = Rig::new(config.unwrap());
@@ -319,7 +319,7 @@ fn the_built_in_callee_rings_answers_and_takes_part() {
 }
 
 #[test]
-fn a_message_that_grew_too_large_is_not_sent() {
+fn an_invite_beyond_the_cap_on_message_size_gets_513() {
     let (alice, bob) = trunks();
     let caps = crate::Caps { message: 700, ..crate::Caps::default() };
     let mut rig = Rig::new(builder().trunk(alice).trunk(bob).caps(caps).build().unwrap());
@@ -328,7 +328,7 @@ fn a_message_that_grew_too_large_is_not_sent() {
 }
 
 #[test]
-fn the_callee_says_which_bodies_it_understands() {
+fn the_built_in_callee_checks_content_type_and_accept() {
     let (alice, bob) = trunks();
     let config = builder().trunk(alice).trunk(bob).callee(vec!["+120255501".parse().unwrap()]).build();
     let mut rig = Rig::new(config.unwrap());
@@ -348,7 +348,7 @@ fn the_callee_says_which_bodies_it_understands() {
 }
 
 #[test]
-fn a_caller_of_rfc_2543_is_answered_where_it_called_from() {
+fn a_caller_of_rfc_2543_without_contact_gets_bye_at_its_source() {
     let mut rig = Rig::plain();
     let headers = dialog_forming("From: <sip:a@ift.example>\r\n");
     let headers = headers.replace(&format!("Contact: <sip:{ALICE}>\r\n"), "");
@@ -370,7 +370,7 @@ fn a_caller_of_rfc_2543_is_answered_where_it_called_from() {
 }
 
 #[test]
-fn a_to_tag_that_no_edge_made_stays_through_the_call() {
+fn a_to_tag_in_the_initial_invite_is_kept_through_the_call() {
     let mut rig = Rig::plain();
     rig.invite(&format!("To: <{}>;tag=1918181833n\r\n", uri(CALLEE)));
     let invite = rig.gets_request(BOB, "INVITE");

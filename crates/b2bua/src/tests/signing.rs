@@ -40,7 +40,7 @@ fn verdict(pki: &Pki, invite: &attesta_sip::Request) -> (Verdict, Option<Attesta
 }
 
 #[test]
-fn a_call_from_an_own_number_is_fully_attested_and_dated() {
+fn a_call_from_an_own_number_gets_attestation_a_and_a_date() {
     let pki = Pki::new();
     let mut rig = signing(&pki, |alice, bob| (alice, bob));
     rig.invite("");
@@ -58,7 +58,7 @@ fn a_call_from_an_own_number_is_fully_attested_and_dated() {
 }
 
 #[test]
-fn a_fresh_date_is_kept_and_a_stale_one_replaced() {
+fn a_fresh_date_is_kept_and_a_stale_date_is_replaced() {
     let pki = Pki::new();
     for age in [30, 3600] {
         let mut rig = signing(&pki, |alice, bob| (alice, bob));
@@ -72,7 +72,7 @@ fn a_fresh_date_is_kept_and_a_stale_one_replaced() {
 }
 
 #[test]
-fn other_numbers_get_the_attestation_of_the_unknown_or_none() {
+fn other_numbers_get_the_unknown_attestation_or_no_identity() {
     let pki = Pki::new();
     let stranger = "From: <sip:+442079460000@h>;tag=a\r\n";
     let mut rig = signing(&pki, |alice, bob| (alice, bob));
@@ -102,7 +102,7 @@ fn other_numbers_get_the_attestation_of_the_unknown_or_none() {
 }
 
 #[test]
-fn the_caller_does_not_hear_that_our_signature_failed() {
+fn a_stir_reason_about_our_signature_is_not_relayed() {
     let pki = Pki::new();
     for (reasons, told, disputed) in [
         ("Reason: STIR;cause=438;text=\"x\"\r\n", None, 1),
@@ -134,7 +134,7 @@ fn the_caller_does_not_hear_that_our_signature_failed() {
 }
 
 #[test]
-fn a_call_that_is_covered_is_not_signed_again() {
+fn a_call_with_a_shaken_passport_is_not_signed_again() {
     let pki = Pki::new();
     let mut rig = signing(&pki, |alice, bob| (alice, bob));
     rig.invite("Identity: a.b.c;info=<https://h/x>;ppt=\"shaken\"\r\n");
@@ -181,7 +181,7 @@ const CLAIMING: &str = "From: <sip:+12155551212;verstat=TN-Validation-Passed@edg
     P-Asserted-Identity: <tel:+12155551212;verstat=TN-Validation-Passed>\r\n";
 
 #[test]
-fn a_call_that_we_sign_says_nothing_of_what_we_found() {
+fn a_call_that_we_sign_carries_no_verstat() {
     let pki = Pki::new();
     let asserted = format!("P-Asserted-Identity: <tel:{CALLER}>\r\n");
     // An rcd that cannot be judged covers nothing either: what was found of it is not what the next one is told of us.
@@ -211,7 +211,7 @@ fn a_call_that_we_sign_says_nothing_of_what_we_found() {
 }
 
 #[test]
-fn a_call_that_is_not_signed_in_the_end_says_what_we_found() {
+fn a_verified_call_that_is_not_signed_carries_verstat() {
     let pki = Pki::new();
     let nobody = "No-TN-Validation";
     let says = |rig: &mut Rig, found: &str| {
@@ -247,7 +247,7 @@ fn a_call_that_is_not_signed_in_the_end_says_what_we_found() {
 }
 
 #[test]
-fn each_attempt_is_signed_anew() {
+fn each_attempt_gets_a_signature_of_its_own() {
     let pki = Pki::new();
     let mut rig = signing(&pki, |alice, bob| (alice, bob.target("sip:192.0.2.3".parse().unwrap())));
     rig.invite("");
@@ -262,7 +262,7 @@ fn each_attempt_is_signed_anew() {
 }
 
 #[test]
-fn a_signer_that_is_set_aside_lets_calls_through_unless_told_otherwise() {
+fn without_a_usable_key_calls_leave_unsigned_or_get_500() {
     let mut rig = Rig::new(config(SigningMeans::SetAside, |alice, bob| (alice, bob)));
     rig.invite("");
     assert_eq!(rig.gets_request(BOB, "INVITE").headers().count(Name::Identity), 0);
@@ -280,7 +280,7 @@ fn a_signer_that_is_set_aside_lets_calls_through_unless_told_otherwise() {
 }
 
 #[test]
-fn a_certificate_that_has_expired_signs_nothing() {
+fn an_expired_certificate_signs_no_call() {
     let pki = Pki::new();
     let mut rig = signing(&pki, |alice, bob| (alice, bob));
     rig.run_for(Duration::from_secs(2 * 86_400));
@@ -290,7 +290,7 @@ fn a_certificate_that_has_expired_signs_nothing() {
 }
 
 #[test]
-fn an_outside_signer_is_asked_and_its_answer_is_sent() {
+fn the_identity_of_an_outside_signer_is_sent() {
     let mut rig = Rig::new(config(SigningMeans::Outside, |alice, bob| (alice, bob)));
     rig.invite("");
     rig.is_silent();
@@ -309,7 +309,7 @@ fn an_outside_signer_is_asked_and_its_answer_is_sent() {
 }
 
 #[test]
-fn an_outside_signer_that_fails_is_silent_or_lies_is_a_failure_to_sign() {
+fn a_failed_silent_or_invalid_outside_signature_is_counted() {
     let bad = "a.b.c;info=<https://h/x>\r\nX-Injected: yes";
     for answer in [Some(Err(SignError::Refused)), Some(Ok(bad.into())), None] {
         let mut rig = Rig::new(config(SigningMeans::Outside, |alice, bob| (alice, bob)));
@@ -327,7 +327,7 @@ fn an_outside_signer_that_fails_is_silent_or_lies_is_a_failure_to_sign() {
 }
 
 #[test]
-fn the_trust_domain_of_the_way_out_chooses_the_signer() {
+fn the_trust_domain_of_the_egress_trunk_chooses_the_signer() {
     let (us, ca) = (Pki::new(), Pki::new());
     let (alice, bob) = trunks();
     let alice = alice.vouched_by("us").vouched_by("ca").trust("us");
@@ -350,7 +350,7 @@ fn the_trust_domain_of_the_way_out_chooses_the_signer() {
 }
 
 #[test]
-fn the_way_out_signs_where_the_origin_names_nobody() {
+fn the_egress_signer_signs_if_the_origin_trunk_has_no_signer() {
     let pki = Pki::new();
     let (alice, bob) = trunks();
     let bob = bob.outbound_identity(OutboundIdentity::Sign).signer("acme");

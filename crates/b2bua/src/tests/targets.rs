@@ -31,7 +31,7 @@ fn the_next_target_is_tried_after_a_503_with_a_new_branch() {
 }
 
 #[test]
-fn the_next_target_is_tried_where_the_first_cannot_be_reached() {
+fn the_next_target_is_tried_if_the_first_cannot_be_reached() {
     let mut rig = two_targets();
     rig.invite("");
     rig.fails_to_reach(BOB);
@@ -41,7 +41,7 @@ fn the_next_target_is_tried_where_the_first_cannot_be_reached() {
 }
 
 #[test]
-fn the_next_target_is_tried_where_the_first_is_silent() {
+fn the_next_target_is_tried_if_the_first_is_silent() {
     let mut rig = two_targets();
     rig.invite("");
     let first = rig.gets_request(BOB, "INVITE");
@@ -58,7 +58,7 @@ fn the_next_target_is_tried_where_the_first_is_silent() {
 }
 
 #[test]
-fn a_target_that_declines_is_not_dialled_around() {
+fn a_486_or_603_does_not_lead_to_the_next_target() {
     for status in [486, 603] {
         let mut rig = two_targets();
         rig.invite("");
@@ -71,7 +71,7 @@ fn a_target_that_declines_is_not_dialled_around() {
 }
 
 #[test]
-fn a_callee_that_says_nothing_is_given_up() {
+fn a_silent_callee_gives_the_caller_408() {
     let mut rig = Rig::plain();
     rig.invite("");
     rig.run_for(Duration::from_secs(4));
@@ -81,7 +81,7 @@ fn a_callee_that_says_nothing_is_given_up() {
 }
 
 #[test]
-fn a_callee_that_only_rings_is_given_up() {
+fn a_callee_that_rings_for_120_s_is_cancelled() {
     let mut rig = Rig::plain();
     rig.invite("");
     let invite = rig.gets_request(BOB, "INVITE");
@@ -99,7 +99,7 @@ fn a_callee_that_only_rings_is_given_up() {
 }
 
 #[test]
-fn a_name_that_leads_nowhere_is_a_failed_target() {
+fn a_target_that_does_not_resolve_leads_to_the_next() {
     let (alice, _) = trunks();
     let bob = Trunk::new("bob")
         .inbound_identity(crate::InboundIdentity::Pass)
@@ -113,7 +113,7 @@ fn a_name_that_leads_nowhere_is_a_failed_target() {
 }
 
 #[test]
-fn a_name_that_is_never_resolved_is_given_up() {
+fn a_name_lookup_without_a_result_gives_the_caller_504() {
     let mut rig = Rig::plain();
     rig.holds_names = true;
     rig.invite("");
@@ -127,7 +127,7 @@ fn a_name_that_is_never_resolved_is_given_up() {
 }
 
 #[test]
-fn a_call_that_would_come_back_to_us_finds_nobody() {
+fn a_call_to_the_address_of_the_edge_itself_gets_404() {
     let (alice, _) = trunks();
     let config = crate::Config::builder()
         .listener(crate::Listener::new("edge", attesta_transaction::Transport::Udp, address(EDGE)))

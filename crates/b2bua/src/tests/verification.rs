@@ -55,7 +55,7 @@ fn line(value: &str) -> String {
 }
 
 #[test]
-fn a_valid_identity_passes_and_says_so_in_from() {
+fn a_valid_identity_passes_and_sets_verstat_in_from() {
     let pki = Pki::new();
     let mut rig = knowing(&pki, |alice| alice);
     let value_sent = signed(&pki, CALLEE);
@@ -72,7 +72,7 @@ fn a_valid_identity_passes_and_says_so_in_from() {
 }
 
 #[test]
-fn the_asserted_identity_carries_the_outcome_where_there_is_one() {
+fn verstat_is_set_in_p_asserted_identity_instead_of_from() {
     let pki = Pki::new();
     let mut rig = knowing(&pki, |alice| alice);
     let pai =
@@ -92,7 +92,7 @@ fn the_asserted_identity_carries_the_outcome_where_there_is_one() {
 }
 
 #[test]
-fn a_failure_is_told_to_both_sides_and_the_call_goes_on() {
+fn a_failed_identity_is_reported_to_both_sides_of_the_call() {
     let pki = Pki::new();
     let mut rig = knowing(&pki, |alice| alice);
     rig.invite(&line(&tampered(&signed(&pki, CALLEE))));
@@ -108,7 +108,7 @@ fn a_failure_is_told_to_both_sides_and_the_call_goes_on() {
 }
 
 #[test]
-fn the_reason_stands_in_the_final_response_where_nothing_comes_before() {
+fn the_reason_is_in_the_final_response_if_it_is_the_first() {
     let pki = Pki::new();
     let mut rig = knowing(&pki, |alice| alice);
     rig.invite(&line(&tampered(&signed(&pki, CALLEE))));
@@ -120,7 +120,7 @@ fn the_reason_stands_in_the_final_response_where_nothing_comes_before() {
 }
 
 #[test]
-fn of_several_identities_each_that_failed_is_named() {
+fn each_failed_identity_has_its_reason_in_the_180() {
     let pki = Pki::new();
     let mut rig = knowing(&pki, |alice| alice);
     let (bad, elsewhere) = (tampered(&signed(&pki, CALLEE)), signed(&pki, "+12155550000"));
@@ -140,7 +140,7 @@ fn of_several_identities_each_that_failed_is_named() {
 }
 
 #[test]
-fn a_rejecting_policy_gives_the_status_and_phrase_of_rfc_8224() {
+fn rejected_calls_get_the_status_and_phrase_of_rfc_8224() {
     let pki = Pki::new();
     let all = Outcomes {
         failed: Consequence::Reject,
@@ -175,7 +175,7 @@ fn a_rejecting_policy_gives_the_status_and_phrase_of_rfc_8224() {
 
 /// ADR 6: what rides along does not vouch, nor does it where it rides alone.
 #[test]
-fn what_does_not_say_who_calls_is_no_identity_to_a_policy_that_wants_one() {
+fn rcd_rph_and_msg_passports_do_not_count_as_an_identity() {
     let pki = Pki::new();
     let missing = |consequence| Outcomes { missing: consequence, ..Outcomes::default() };
     for (ppt, claims) in [
@@ -212,7 +212,7 @@ fn an_emergency_call_is_never_refused_by_verification() {
 }
 
 #[test]
-fn a_call_waits_for_the_certificate_and_no_longer_than_its_budget() {
+fn a_call_waits_for_a_certificate_within_its_budget() {
     let pki = Pki::new();
     let mut rig = verifying(&pki, |alice| alice);
     rig.invite(&line(&signed(&pki, CALLEE)));
@@ -240,7 +240,7 @@ fn a_call_waits_for_the_certificate_and_no_longer_than_its_budget() {
 }
 
 #[test]
-fn a_failure_that_is_remembered_is_not_waited_for() {
+fn a_cached_fetch_failure_is_used_without_waiting() {
     let pki = Pki::new();
     let mut rig = verifying(&pki, |alice| alice);
     rig.input(Input::Certificates(pki.unreachable()));
@@ -256,7 +256,7 @@ fn a_failure_that_is_remembered_is_not_waited_for() {
 }
 
 #[test]
-fn few_calls_wait_for_one_certificate_and_one_fetch_serves_them() {
+fn calls_share_one_fetch_and_a_limited_number_waits() {
     let pki = Pki::new();
     let mut rig = verifying(&pki, |alice| alice);
     for call in 0..3 {
@@ -273,7 +273,7 @@ fn few_calls_wait_for_one_certificate_and_one_fetch_serves_them() {
 }
 
 #[test]
-fn a_cancel_ends_the_wait() {
+fn a_cancel_ends_the_wait_for_a_certificate() {
     let pki = Pki::new();
     let mut rig = verifying(&pki, |alice| alice);
     rig.invite(&line(&signed(&pki, CALLEE)));
@@ -288,7 +288,7 @@ fn a_cancel_ends_the_wait() {
 }
 
 #[test]
-fn what_an_untrusted_peer_says_of_itself_is_taken_out() {
+fn verification_claims_of_an_untrusted_peer_are_removed() {
     let mut rig = Rig::plain();
     let from = format!("From: <sip:{CALLER};verstat=TN-Validation-Passed@edge.example>;tag=a\r\n");
     rig.invite(&(from.clone() + "P-Attestation-Indicator: A\r\nP-Origination-ID: 1\r\n"));
@@ -309,7 +309,7 @@ fn what_an_untrusted_peer_says_of_itself_is_taken_out() {
 }
 
 #[test]
-fn who_diverted_a_call_is_the_word_of_trusted_peers_only() {
+fn diversion_headers_are_relayed_from_trusted_peers_only() {
     let diverted = "Diversion: <tel:+12155550000>;reason=no-answer\r\nHistory-Info: <sip:h>;index=1\r\n";
     for diversion in [false, true] {
         let (alice, bob) = trunks();
@@ -324,7 +324,7 @@ fn who_diverted_a_call_is_the_word_of_trusted_peers_only() {
 }
 
 #[test]
-fn an_ack_and_a_bye_say_no_more_than_their_sender_is_believed() {
+fn acks_and_byes_are_relayed_without_claimed_outcomes() {
     let mut rig = Rig::plain();
     rig.invite("");
     let invite = rig.gets_request(BOB, "INVITE");
@@ -339,7 +339,7 @@ fn an_ack_and_a_bye_say_no_more_than_their_sender_is_believed() {
 }
 
 #[test]
-fn identities_are_relayed_unread_or_removed_where_the_trunk_says_so() {
+fn the_trunk_decides_if_identities_are_relayed_or_removed() {
     for (inbound, outbound, count) in [
         (InboundIdentity::Pass, OutboundIdentity::Pass, 2),
         (InboundIdentity::Strip, OutboundIdentity::Pass, 0),
@@ -354,7 +354,7 @@ fn identities_are_relayed_unread_or_removed_where_the_trunk_says_so() {
 }
 
 #[test]
-fn one_asserted_number_is_not_vouched_for_by_the_identity_of_another() {
+fn an_identity_marks_only_its_own_asserted_number() {
     let pki = Pki::new();
     let value_sent = line(&signed(&pki, CALLEE));
     // The number that the Identity vouches for comes second: it is another's that would be shown as verified.
@@ -393,7 +393,7 @@ fn assert_claims_nothing(message: &[u8]) {
 }
 
 #[test]
-fn no_form_of_a_claimed_outcome_reaches_the_callee() {
+fn an_invite_is_relayed_without_claimed_outcomes() {
     let mut rig = Rig::plain();
     let from = "From: <sip:+12155551212@edge.example>;verstat=TN-Validation-Passed;tag=a\r\n";
     rig.invite(&format!("{from}{CLAIMS}"));
@@ -401,7 +401,7 @@ fn no_form_of_a_claimed_outcome_reaches_the_callee() {
 }
 
 #[test]
-fn nor_does_it_in_what_follows_within_the_dialog() {
+fn requests_in_a_dialog_are_relayed_without_claimed_outcomes() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
     for (seq, method) in [(2, "UPDATE"), (3, "INFO"), (4, "INVITE")] {
@@ -415,7 +415,7 @@ fn nor_does_it_in_what_follows_within_the_dialog() {
 }
 
 #[test]
-fn nor_does_it_in_the_answer_of_the_callee() {
+fn responses_are_relayed_without_claimed_outcomes() {
     let mut rig = Rig::plain();
     rig.invite("");
     let invite = rig.gets_request(BOB, "INVITE");

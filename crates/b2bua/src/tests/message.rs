@@ -20,7 +20,7 @@ fn message(id: &str, headers: &str) -> String {
 }
 
 #[test]
-fn a_message_is_relayed_and_its_response_comes_back() {
+fn a_message_and_its_response_are_relayed() {
     let mut rig = Rig::plain();
     rig.request(ALICE, "MESSAGE", &uri(CALLEE), &message("m", "Identity: x\r\nX-Odd: \u{fffd}\r\n"), TEXT);
     let sent = rig.gets_request(BOB, "MESSAGE");
@@ -49,7 +49,7 @@ fn a_message_is_relayed_and_its_response_comes_back() {
 }
 
 #[test]
-fn a_message_is_screened_as_an_invite_is() {
+fn a_message_is_screened_like_an_invite() {
     let mut rig = Rig::plain();
     rig.request(MALLORY, "MESSAGE", &uri(CALLEE), &message("m0", ""), TEXT);
     rig.gets_response(MALLORY, 403);
@@ -65,7 +65,7 @@ fn a_message_is_screened_as_an_invite_is() {
 }
 
 #[test]
-fn where_a_message_cannot_go_is_said_or_not_at_all() {
+fn a_message_that_no_target_answers_gets_no_408() {
     let (alice, bob) = trunks();
     let bob = bob.target("sip:192.0.2.3:5060".parse().unwrap());
     let mut rig = Rig::new(builder().trunk(alice).trunk(bob).build().unwrap());
@@ -86,7 +86,7 @@ fn where_a_message_cannot_go_is_said_or_not_at_all() {
 }
 
 #[test]
-fn a_408_from_beyond_is_not_passed_on() {
+fn a_408_to_a_message_is_not_relayed() {
     let mut rig = Rig::plain();
     rig.request(ALICE, "MESSAGE", &uri(CALLEE), &message("m", ""), TEXT);
     let sent = rig.gets_request(BOB, "MESSAGE");
@@ -95,7 +95,7 @@ fn a_408_from_beyond_is_not_passed_on() {
 }
 
 #[test]
-fn a_name_that_is_not_found_in_time_is_a_504() {
+fn a_message_gets_504_if_its_target_is_not_resolved_in_time() {
     let mut rig = Rig::plain();
     rig.holds_names = true;
     rig.request(ALICE, "MESSAGE", &uri(CALLEE), &message("m", ""), TEXT);
@@ -108,7 +108,7 @@ fn a_name_that_is_not_found_in_time_is_a_504() {
 }
 
 #[test]
-fn trunks_strip_the_identity_and_caps_hold() {
+fn trunks_strip_the_identity_of_messages_and_the_cap_holds() {
     let (alice, bob) = trunks();
     let config = |alice, bob| {
         builder().trunk(alice).trunk(bob).caps(Caps { calls: 1, ..Caps::default() }).build().unwrap()
@@ -148,7 +148,7 @@ fn rejecting(alice: Trunk) -> Trunk {
 }
 
 #[test]
-fn the_identity_of_a_message_is_judged_as_that_of_a_call() {
+fn the_identity_of_a_message_is_verified_like_that_of_a_call() {
     let pki = Pki::new();
     let identity = |claims: &str| format!("Identity: {}\r\n", pki.typed("msg", CALLER, CALLEE, claims));
     let (good, other) = (identity(MSGI), identity(&MSGI.replace("sha256-", "sha256-A")));
@@ -186,7 +186,7 @@ fn the_identity_of_a_message_is_judged_as_that_of_a_call() {
 }
 
 #[test]
-fn a_message_waits_for_a_certificate_no_longer_than_a_call() {
+fn a_message_waits_at_most_300_ms_for_a_certificate() {
     let pki = Pki::new();
     let headers = format!("Identity: {}\r\n", pki.typed("msg", CALLER, CALLEE, MSGI));
     let mut rig = verifying(&pki, |alice| alice);
@@ -208,7 +208,7 @@ fn a_message_waits_for_a_certificate_no_longer_than_a_call() {
 }
 
 #[test]
-fn a_message_that_waits_for_a_certificate_is_refused_when_the_edge_stops() {
+fn hang_up_refuses_a_message_that_waits_for_a_certificate() {
     let pki = Pki::new();
     let headers = format!("Identity: {}\r\n", pki.typed("msg", CALLER, CALLEE, MSGI));
     let mut rig = verifying(&pki, |alice| alice);
@@ -222,7 +222,7 @@ fn a_message_that_waits_for_a_certificate_is_refused_when_the_edge_stops() {
 }
 
 #[test]
-fn messages_and_calls_know_the_same_of_their_targets() {
+fn messages_and_calls_share_the_status_of_targets() {
     let (alice, bob) = trunks();
     let bob = bob.target("sip:192.0.2.3:5060".parse().unwrap());
     let mut rig = Rig::new(builder().trunk(alice).trunk(bob).build().unwrap());
