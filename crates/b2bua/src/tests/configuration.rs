@@ -1,4 +1,4 @@
-//! Configurations that hold together, and those that do not.
+//! Configurations that are consistent, and configurations that are not.
 
 use std::sync::Arc;
 
@@ -78,11 +78,11 @@ fn new_calls_use_the_new_configuration_old_calls_keep_theirs() {
         .trunk(carol)
         .route(Route::new(RouteTo::Trunks(vec!["carol".into()])));
     rig.input(Input::Configure(Arc::new(config.build().unwrap())));
-    rig.request(ALICE, "INVITE", &uri(CALLEE), &dialog_forming("").replace("call-1", "call-2"), OFFER);
-    let invite = rig.gets_request(CAROL, "INVITE");
+    rig.invites(ALICE, &uri(CALLEE), "call-2");
+    let invite = rig.gets_request(CAROL, INVITE);
     assert_eq!(value(&invite, Name::Contact), "<sip:edge.example.com:5070>");
     assert!(value(&invite, Name::Via).starts_with("SIP/2.0/UDP edge.example.com:5070;"));
-    rig.request(ALICE, "INFO", &edge(), &talk.alice("INFO", 2), "");
-    let info = rig.gets_request(BOB, "INFO");
+    rig.alice_sends(&talk, INFO, 2);
+    let info = rig.gets_request(BOB, INFO);
     assert!(value(&info, Name::Via).starts_with(&format!("SIP/2.0/UDP {EDGE};")));
 }

@@ -6,6 +6,7 @@ mod ending;
 mod failover;
 mod histories;
 mod in_dialog;
+mod ladder;
 mod message;
 mod oversize;
 mod pki;

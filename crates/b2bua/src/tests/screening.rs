@@ -1,4 +1,4 @@
-//! What stands against a request before it may become a call: RFC 3261 section 8.2 and the trunks.
+//! The checks of a request before it becomes a call: RFC 3261 section 8.2, the sources of the trunks, the caps.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use crate::{CallEvent, Caps, Cause, Trunk};
 #[test]
 fn unknown_sources_are_refused_and_counted() {
     let mut rig = Rig::plain();
-    rig.request(MALLORY, "INVITE", &uri(CALLEE), &dialog_forming(""), OFFER);
+    rig.invites(MALLORY, &uri(CALLEE), "call-1");
     rig.gets_response(MALLORY, 403);
     rig.is_silent();
     assert_eq!((rig.refused("unknown-source"), rig.counters().calls), (1, 0));
     assert_eq!(rig.counters().transactions_live, 0, "a forged source fills no memory");
     rig.request(
         MALLORY,
-        "BYE",
+        BYE,
         &edge(),
         "From: <sip:m@m>;tag=1\r\nTo: <sip:e@e>;tag=2\r\nCall-ID: m\r\nCSeq: 1 BYE\r\n",
         "",
@@ -51,7 +51,7 @@ fn the_most_specific_source_decides_the_trunk() {
     assert_eq!(
         of(Transport::Tcp, "10.1.2.3:5070").as_deref(),
         Some("host"),
-        "a port says nothing of a stream"
+        "the source port of a stream is not compared"
     );
     assert_eq!(of(Transport::Udp, "10.1.2.3:5071").as_deref(), Some("host"));
     assert_eq!(of(Transport::Udp, "10.1.9.9:5060").as_deref(), Some("near"));
@@ -104,7 +104,7 @@ fn a_tls_trunk_claims_its_addresses_before_a_name_is_proven() {
         let flow = Flow::udp(address(ALICE), address(remote));
         config.claims(&Flow { transport: Transport::Tls, tls_names: names, ..flow })
     };
-    assert!(claims("10.1.2.3:5061", None), "of the trunk, whatever it will prove");
+    assert!(claims("10.1.2.3:5061", None), "an address of the trunk, before it proves a name");
     assert!(!claims("192.0.2.9:5061", None) && !claims("192.0.2.9:5061", Some("sip.acme.example")));
     assert!(claims("192.0.2.9:5061", Some("b.example")));
 }
@@ -112,11 +112,9 @@ fn a_tls_trunk_claims_its_addresses_before_a_name_is_proven() {
 #[test]
 fn methods_that_start_no_call_get_405_501_or_481() {
     let mut rig = Rig::plain();
-    for (method, status) in
-        [("REGISTER", 405), ("SUBSCRIBE", 405), ("FROB", 501), ("BYE", 481), ("UPDATE", 481)]
+    for (method, status) in [("REGISTER", 405), ("SUBSCRIBE", 405), ("FROB", 501), (BYE, 481), (UPDATE, 481)]
     {
-        let headers = dialog_forming("").replace("INVITE", method).replace("call-1", method);
-        rig.request(ALICE, method, &uri(CALLEE), &headers, "");
+        rig.request(ALICE, method, &uri(CALLEE), &outside_dialog(method, method, ""), "");
         let response = rig.gets_response(ALICE, status);
         assert_eq!(response.headers().contains(Name::Allow), status != 481, "{method}");
         assert!(header(&response, Name::To).contains(";tag="));
@@ -127,8 +125,7 @@ fn methods_that_start_no_call_get_405_501_or_481() {
 #[test]
 fn an_options_to_the_edge_gets_200() {
     let mut rig = Rig::plain();
-    let headers = dialog_forming("Max-Forwards: 0\r\n").replace("INVITE", "OPTIONS");
-    rig.request(ALICE, "OPTIONS", &edge(), &headers, "");
+    rig.request(ALICE, OPTIONS, &edge(), &outside_dialog(OPTIONS, "call-1", "Max-Forwards: 0\r\n"), "");
     let response = rig.gets_response(ALICE, 200);
     assert!(header(&response, Name::Allow).starts_with("INVITE, ACK"));
     assert!(header(&response, Name::Supported).contains("100rel"));
@@ -140,20 +137,13 @@ fn require_scheme_hops_and_contact_of_an_invite_are_checked() {
     rig.invite("Require: 100rel, frob, x\r\n");
     assert_eq!(header(&rig.gets_response(ALICE, 420), Name::Unsupported), "frob, x");
     for (uri, id) in [("nobodyKnowsThisScheme:total", "s1"), ("urn:service:food", "s2")] {
-        rig.request(ALICE, "INVITE", uri, &dialog_forming("").replace("call-1", id), OFFER);
+        rig.invites(ALICE, uri, id);
         rig.gets_response(ALICE, 416);
     }
-    rig.request(
-        ALICE,
-        "INVITE",
-        &uri(CALLEE),
-        &dialog_forming("Max-Forwards: 0\r\n").replace("call-1", "m"),
-        OFFER,
-    );
-    rig.gets_response(ALICE, 483);
-    let everywhere = dialog_forming("Contact: *\r\n").replace("call-1", "c");
-    rig.request(ALICE, "INVITE", &uri(CALLEE), &everywhere, OFFER);
-    rig.gets_response(ALICE, 400);
+    for (call_id, headers, status) in [("m", "Max-Forwards: 0\r\n", 483), ("c", "Contact: *\r\n", 400)] {
+        rig.request(ALICE, INVITE, &uri(CALLEE), &outside_dialog(INVITE, call_id, headers), OFFER);
+        rig.gets_response(ALICE, status);
+    }
     rig.is_silent();
     let counts = ["extension", "scheme", "max-forwards", "no-contact"].map(|reason| rig.refused(reason));
     assert_eq!(counts, [1, 2, 1, 1]);
@@ -162,9 +152,9 @@ fn require_scheme_hops_and_contact_of_an_invite_are_checked() {
 #[test]
 fn an_invite_without_max_forwards_leaves_with_70() {
     let mut rig = Rig::plain();
-    let message = request(ALICE, "INVITE", &uri(CALLEE), "z9hG4bKx", &dialog_forming(""), OFFER);
+    let message = request(ALICE, INVITE, &uri(CALLEE), "z9hG4bKx", &dialog_forming(""), OFFER);
     rig.receives(ALICE, message.replace("Max-Forwards: 70\r\n", ""));
-    assert_eq!(value(&rig.gets_request(BOB, "INVITE"), Name::MaxForwards), "70");
+    assert_eq!(value(&rig.gets_request(BOB, INVITE), Name::MaxForwards), "70");
 }
 
 #[test]
@@ -173,12 +163,12 @@ fn a_call_beyond_the_cap_gets_503_unless_it_is_an_emergency() {
     let config = builder().trunk(alice).trunk(bob).caps(Caps { calls: 1, ..Caps::default() }).build();
     let mut rig = Rig::new(config.unwrap());
     rig.talk();
-    rig.request(ALICE, "INVITE", &uri(CALLEE), &dialog_forming("").replace("call-1", "call-2"), OFFER);
+    rig.invites(ALICE, &uri(CALLEE), "call-2");
     assert_eq!(header(&rig.gets_response(ALICE, 503), Name::RetryAfter), "5");
     assert_eq!(rig.refused("call-cap"), 1);
-    // An emergency call is not.
-    rig.request(ALICE, "INVITE", &uri("911"), &dialog_forming("").replace("call-1", "call-3"), OFFER);
-    rig.gets_request(BOB, "INVITE");
+    // An emergency call is accepted.
+    rig.invites(ALICE, &uri("911"), "call-3");
+    rig.gets_request(BOB, INVITE);
 }
 
 #[test]
@@ -187,15 +177,15 @@ fn emergency_calls_are_exempt_from_the_cap_on_transactions() {
     let transactions = attesta_transaction::Config::default().max_transactions(4);
     let mut rig = Rig::new(builder().trunk(alice).trunk(bob).transactions(transactions).build().unwrap());
     for id in ["call-1", "call-2"] {
-        rig.request(ALICE, "INVITE", &uri(CALLEE), &dialog_forming("").replace("call-1", id), OFFER);
-        rig.gets_request(BOB, "INVITE");
+        rig.invites(ALICE, &uri(CALLEE), id);
+        rig.gets_request(BOB, INVITE);
     }
-    rig.request(ALICE, "INVITE", &uri(CALLEE), &dialog_forming("").replace("call-1", "call-3"), OFFER);
+    rig.invites(ALICE, &uri(CALLEE), "call-3");
     assert_eq!(header(&rig.gets_response(ALICE, 503), Name::RetryAfter), "5");
-    rig.request(MALLORY, "INVITE", &uri("911"), &dialog_forming("").replace("call-1", "call-4"), OFFER);
+    rig.invites(MALLORY, &uri("911"), "call-4");
     rig.gets_response(MALLORY, 403);
-    rig.request(ALICE, "INVITE", &uri("911"), &dialog_forming("").replace("call-1", "call-5"), OFFER);
-    rig.gets_request(BOB, "INVITE");
+    rig.invites(ALICE, &uri("911"), "call-5");
+    rig.gets_request(BOB, INVITE);
     assert_eq!((rig.refused("overloaded"), rig.counters().calls_live), (1, 3));
 }
 
@@ -203,16 +193,10 @@ fn emergency_calls_are_exempt_from_the_cap_on_transactions() {
 fn emergency_calls_are_marked_and_need_a_known_source() {
     let mut rig = Rig::plain();
     for (uri, id) in [("urn:service:sos.police", "e1"), ("sip:911@edge.example", "e2")] {
-        rig.request(ALICE, "INVITE", uri, &dialog_forming("").replace("call-1", id), OFFER);
-        rig.gets_request(BOB, "INVITE");
+        rig.invites(ALICE, uri, id);
+        rig.gets_request(BOB, INVITE);
     }
-    rig.request(
-        MALLORY,
-        "INVITE",
-        "sip:911@edge.example",
-        &dialog_forming("").replace("call-1", "e3"),
-        OFFER,
-    );
+    rig.invites(MALLORY, "sip:911@edge.example", "e3");
     rig.gets_response(MALLORY, 403);
     let started =
         |event: &&CallEvent| matches!(event, CallEvent::Started { arrival, .. } if arrival.emergency);
@@ -223,9 +207,9 @@ fn emergency_calls_are_marked_and_need_a_known_source() {
 fn an_sos_in_to_counts_only_if_the_request_uri_has_no_number() {
     let mut rig = Rig::plain();
     for (uri, id) in [(uri(CALLEE), "t1"), ("sip:psap@192.0.2.9".to_owned(), "t2")] {
-        let headers = dialog_forming("To: <urn:service:sos>\r\n").replace("call-1", id);
-        rig.request(ALICE, "INVITE", &uri, &headers, OFFER);
-        rig.gets_request(BOB, "INVITE");
+        let headers = outside_dialog(INVITE, id, "To: <urn:service:sos>\r\n");
+        rig.request(ALICE, INVITE, &uri, &headers, OFFER);
+        rig.gets_request(BOB, INVITE);
     }
     let mut emergencies = Vec::new();
     for event in &rig.events {

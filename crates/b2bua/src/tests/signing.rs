@@ -1,4 +1,4 @@
-//! What is signed, by whom and how: RFC 8224 section 6.1, RFC 8588.
+//! Which calls are signed, by which signer and with which attestation: RFC 8224 section 6.1, RFC 8588.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
     SignError, SigningMeans, Trunk, Trusts,
 };
 
-/// An edge that signs Alice's calls to Bob.
+/// The configuration of an edge that signs the calls of Alice to Bob.
 fn config(means: SigningMeans, adjust: impl FnOnce(Trunk, Trunk) -> (Trunk, Trunk)) -> Config {
     let (alice, bob) = trunks();
     let alice = alice.vouched_by("acme").numbers(Numbers::starting(vec!["+1215".parse().unwrap()]));
@@ -24,7 +24,7 @@ fn signing(pki: &Pki, adjust: impl FnOnce(Trunk, Trunk) -> (Trunk, Trunk)) -> Ri
     Rig::new(config(SigningMeans::Key(pki.signer.clone()), adjust))
 }
 
-/// An edge beyond the signing one: what verification says of an INVITE that left.
+/// The verdict of the next edge on an INVITE that the signing edge sent.
 fn verdict(pki: &Pki, invite: &attesta_sip::Request) -> (Verdict, Option<Attestation>) {
     let carrier = Trunk::new("carrier").source("192.0.2.100".parse().unwrap());
     let (_, bob) = trunks();
@@ -43,8 +43,7 @@ fn verdict(pki: &Pki, invite: &attesta_sip::Request) -> (Verdict, Option<Attesta
 fn a_call_from_an_own_number_gets_attestation_a_and_a_date() {
     let pki = Pki::new();
     let mut rig = signing(&pki, |alice, bob| (alice, bob));
-    rig.invite("");
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite = rig.alice_calls("");
     assert_eq!(invite.headers().count(Name::Identity), 1);
     assert!(
         value(&invite, Name::Identity)
@@ -63,8 +62,7 @@ fn a_fresh_date_is_kept_and_a_stale_date_is_replaced() {
     for age in [30, 3600] {
         let mut rig = signing(&pki, |alice, bob| (alice, bob));
         let date = Date::from_unix(EPOCH - age).unwrap().to_string();
-        rig.invite(&format!("Date: {date}\r\n"));
-        let invite = rig.gets_request(BOB, "INVITE");
+        let invite = rig.alice_calls(&format!("Date: {date}\r\n"));
         let shown = Date::from_unix(if age == 30 { EPOCH - age } else { EPOCH }).unwrap();
         assert_eq!(value(&invite, Name::Date), shown.to_string());
         assert_eq!(verdict(&pki, &invite).0, Verdict::Pass);
@@ -74,30 +72,28 @@ fn a_fresh_date_is_kept_and_a_stale_date_is_replaced() {
 #[test]
 fn other_numbers_get_the_unknown_attestation_or_no_identity() {
     let pki = Pki::new();
-    let stranger = "From: <sip:+442079460000@h>;tag=a\r\n";
+    let other = "From: <sip:+442079460000@h>;tag=a\r\n";
     let mut rig = signing(&pki, |alice, bob| (alice, bob));
-    rig.invite(stranger);
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite = rig.alice_calls(other);
     assert_eq!(verdict(&pki, &invite), (Verdict::Pass, Some(Attestation::B)));
 
     let mut rig = signing(&pki, |alice, bob| (alice.unknown_attest(Some(Attestation::C)), bob));
-    rig.invite(stranger);
-    assert_eq!(verdict(&pki, &rig.gets_request(BOB, "INVITE")).1, Some(Attestation::C));
+    rig.invite(other);
+    assert_eq!(verdict(&pki, &rig.gets_request(BOB, INVITE)).1, Some(Attestation::C));
 
     let mut rig = signing(&pki, |alice, bob| (alice.unknown_attest(None), bob));
-    rig.invite(stranger);
-    assert_eq!(rig.gets_request(BOB, "INVITE").headers().count(Name::Identity), 0);
+    rig.invite(other);
+    assert_eq!(rig.gets_request(BOB, INVITE).headers().count(Name::Identity), 0);
 
-    // A displayed number of someone else's is not covered by an asserted number of one's own.
+    // Our own number in P-Asserted-Identity does not cover another number in From.
     let mut rig = signing(&pki, |alice, bob| (alice, bob));
-    rig.invite(&format!("{stranger}P-Asserted-Identity: <tel:{CALLER}>\r\n"));
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite = rig.alice_calls(&format!("{other}P-Asserted-Identity: <tel:{CALLER}>\r\n"));
     assert_eq!(verdict(&pki, &invite), (Verdict::Pass, Some(Attestation::B)));
 
-    // Who has no number is not signed for.
+    // A caller without a number is not signed for.
     let mut rig = signing(&pki, |alice, bob| (alice, bob));
     rig.invite("From: <sip:anonymous@anonymous.invalid>;tag=a\r\n");
-    assert_eq!(rig.gets_request(BOB, "INVITE").headers().count(Name::Identity), 0);
+    assert_eq!(rig.gets_request(BOB, INVITE).headers().count(Name::Identity), 0);
     assert_eq!(rig.counters().identity_sign_failures, 0);
 }
 
@@ -114,20 +110,18 @@ fn a_stir_reason_about_our_signature_is_not_relayed() {
         ("Reason: Q.850;cause=16\r\n", Some("Q.850;cause=16"), 0),
     ] {
         let mut rig = signing(&pki, |alice, bob| (alice, bob));
-        rig.invite("");
-        let invite = rig.gets_request(BOB, "INVITE");
+        let invite = rig.alice_calls("");
         rig.reply(BOB, &invite, 180, "b", &(contact(BOB) + reasons));
         let ringing = rig.gets_response(ALICE, 180);
         let reason = ringing.headers().get(Name::Reason).map(String::from_utf8_lossy);
         assert_eq!(reason.as_deref(), told, "{reasons}");
         assert_eq!(rig.counters().identity_disputed, disputed);
     }
-    // Of the caller's own PASSporT it hears.
+    // A Reason about a PASSporT of the caller is relayed.
     let mut rig = signing(&pki, |alice, bob| (alice, bob));
-    rig.invite("Identity: a.b.c;info=<https://h/x>;ppt=shaken\r\n");
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite = rig.alice_calls("Identity: a.b.c;info=<https://h/x>;ppt=shaken\r\n");
     rig.reply(BOB, &invite, 486, "b", "Reason: STIR;cause=438;ppi=\"..c\"\r\nReason: STIR;cause=436\r\n");
-    rig.gets_request(BOB, "ACK");
+    rig.gets_request(BOB, ACK);
     let busy = rig.gets_response(ALICE, 486);
     assert_eq!(busy.headers().values(Name::Reason).count(), 2);
     assert_eq!(rig.counters().identity_disputed, 0);
@@ -137,10 +131,9 @@ fn a_stir_reason_about_our_signature_is_not_relayed() {
 fn a_call_with_a_shaken_passport_is_not_signed_again() {
     let pki = Pki::new();
     let mut rig = signing(&pki, |alice, bob| (alice, bob));
-    rig.invite("Identity: a.b.c;info=<https://h/x>;ppt=\"shaken\"\r\n");
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite = rig.alice_calls("Identity: a.b.c;info=<https://h/x>;ppt=\"shaken\"\r\n");
     assert_eq!(invite.headers().count(Name::Identity), 1);
-    // So is one that tells its type in the token alone, once that is read.
+    // The PASSporT counts as shaken even if only its token names the type. The edge must verify to read the token.
     let (alice, bob) = trunks();
     let alice = alice.inbound_identity(InboundIdentity::Verify).vouched_by("acme");
     let bob = bob.outbound_identity(OutboundIdentity::Sign);
@@ -149,19 +142,18 @@ fn a_call_with_a_shaken_passport_is_not_signed_again() {
     let mut rig = Rig::new(config.unwrap());
     let token = format!("eyJhbGciOiJFUzI1NiIsInBwdCI6InNoYWtlbiJ9.e30.{}", "A".repeat(86));
     rig.invite(&format!("Identity: {token};info=<https://h/x>\r\n"));
-    assert_eq!(rig.gets_request(BOB, "INVITE").headers().count(Name::Identity), 1);
-    // Another type does not cover it, and one that was removed covers nothing.
+    assert_eq!(rig.gets_request(BOB, INVITE).headers().count(Name::Identity), 1);
+    // A PASSporT of another type does not count, and a PASSporT that the edge removed does not count.
     let mut rig = signing(&pki, |alice, bob| (alice, bob));
     rig.invite("Identity: a.b.c;info=<https://h/x>;ppt=rcd\r\n");
-    assert_eq!(rig.gets_request(BOB, "INVITE").headers().count(Name::Identity), 2);
+    assert_eq!(rig.gets_request(BOB, INVITE).headers().count(Name::Identity), 2);
     let mut rig = signing(&pki, |alice, bob| (alice.inbound_identity(InboundIdentity::Strip), bob));
-    rig.invite("Identity: a.b.c;info=<https://h/x>;ppt=shaken\r\n");
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite = rig.alice_calls("Identity: a.b.c;info=<https://h/x>;ppt=shaken\r\n");
     assert_eq!(invite.headers().count(Name::Identity), 1);
     assert_eq!(verdict(&pki, &invite).0, Verdict::Pass);
 }
 
-/// An edge that judges Alice's calls, then signs them towards Bob.
+/// An edge that verifies the calls of Alice, then signs them for Bob.
 fn judging(pki: &Pki, means: SigningMeans, adjust: impl FnOnce(Trunk, Trunk) -> (Trunk, Trunk)) -> Rig {
     let (alice, bob) = trunks();
     let alice = alice
@@ -176,7 +168,7 @@ fn judging(pki: &Pki, means: SigningMeans, adjust: impl FnOnce(Trunk, Trunk) -> 
     rig
 }
 
-/// A caller as it might claim an outcome of its own.
+/// The header fields of a caller that claims an outcome of verification.
 const CLAIMING: &str = "From: <sip:+12155551212;verstat=TN-Validation-Passed@edge.example>;tag=a\r\n\
     P-Asserted-Identity: <tel:+12155551212;verstat=TN-Validation-Passed>\r\n";
 
@@ -184,28 +176,27 @@ const CLAIMING: &str = "From: <sip:+12155551212;verstat=TN-Validation-Passed@edg
 fn a_call_that_we_sign_carries_no_verstat() {
     let pki = Pki::new();
     let asserted = format!("P-Asserted-Identity: <tel:{CALLER}>\r\n");
-    // An rcd that cannot be judged covers nothing either: what was found of it is not what the next one is told of us.
+    // An rcd that cannot be verified does not count either: the call is signed, and its verdict is not sent on.
     let rcd = "Identity: a.b.c;info=<https://h/x>;ppt=rcd\r\n";
     for (headers, identities) in [("", 1), (asserted.as_str(), 1), (rcd, 2), (CLAIMING, 1)] {
         for trusted in [false, true] {
             let trusts = Trusts { verstat: trusted, ..Trusts::default() };
             let key = SigningMeans::Key(pki.signer.clone());
             let mut rig = judging(&pki, key, |alice, bob| (alice.trusts(trusts), bob));
-            rig.invite(headers);
-            let invite = rig.gets_request(BOB, "INVITE");
+            let invite = rig.alice_calls(headers);
             assert_eq!(invite.headers().count(Name::Identity), identities, "{headers}");
             assert!(!String::from_utf8_lossy(&invite.to_bytes()).contains("verstat"), "{headers}");
             assert_eq!(verdict(&pki, &invite), (Verdict::Pass, Some(Attestation::A)), "{headers}");
-            assert_eq!(rig.counters().verdicts().count(), 1, "it was judged all the same");
+            assert_eq!(rig.counters().verdicts().count(), 1, "the call was still verified");
         }
     }
-    // An outside signer's word is ours as well.
+    // The same holds for the signature of an outside signer.
     let mut rig = judging(&pki, SigningMeans::Outside, |alice, bob| (alice, bob));
     rig.invite("");
     let (token, ..) = rig.to_sign.pop_front().unwrap();
     let given = "a.b.c;info=<https://h/x>;alg=ES256;ppt=shaken";
     rig.input(Input::Signed { token, result: Ok(given.into()) });
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite = rig.gets_request(BOB, INVITE);
     assert_eq!(value(&invite, Name::Identity), given);
     assert!(!String::from_utf8_lossy(&invite.to_bytes()).contains("verstat"));
 }
@@ -213,32 +204,32 @@ fn a_call_that_we_sign_carries_no_verstat() {
 #[test]
 fn a_verified_call_that_is_not_signed_carries_verstat() {
     let pki = Pki::new();
-    let nobody = "No-TN-Validation";
+    let unverified = "No-TN-Validation";
     let says = |rig: &mut Rig, found: &str| {
-        let invite = rig.gets_request(BOB, "INVITE");
+        let invite = rig.gets_request(BOB, INVITE);
         assert!(value(&invite, Name::From).contains(&format!(";verstat={found}@")), "{found}");
         invite
     };
     let key = || SigningMeans::Key(pki.signer.clone());
     let mut rig = judging(&pki, key(), |alice, bob| (alice, bob.outbound_identity(OutboundIdentity::Pass)));
     rig.invite("");
-    says(&mut rig, nobody);
-    // Nobody is there to sign, or the caller is none whom we vouch for.
+    says(&mut rig, unverified);
+    // No key is usable, the outside signer refuses, or the number of the caller gets no attestation.
     let mut rig = judging(&pki, SigningMeans::SetAside, |alice, bob| (alice, bob));
     rig.invite("");
-    says(&mut rig, nobody);
+    says(&mut rig, unverified);
     let mut rig = judging(&pki, SigningMeans::Outside, |alice, bob| (alice, bob));
     rig.invite("");
     let (token, ..) = rig.to_sign.pop_front().unwrap();
     rig.input(Input::Signed { token, result: Err(SignError::Refused) });
-    says(&mut rig, nobody);
+    says(&mut rig, unverified);
     let mut rig = judging(&pki, key(), |alice, bob| (alice.unknown_attest(None), bob));
     rig.invite(&format!("From: <{}>;tag=a\r\n", uri("+442079460000")));
-    says(&mut rig, nobody);
-    // A signature that came is passed on, with what we found of it.
+    says(&mut rig, unverified);
+    // An Identity that the caller sent is relayed, with the verdict on it.
     let mut upstream = signing(&pki, |alice, bob| (alice, bob));
     upstream.invite("");
-    let came = value(&upstream.gets_request(BOB, "INVITE"), Name::Identity);
+    let came = value(&upstream.gets_request(BOB, INVITE), Name::Identity);
     let mut rig = judging(&pki, key(), |alice, bob| (alice, bob));
     rig.invite(&format!("Identity: {came}\r\n"));
     let invite = says(&mut rig, "TN-Validation-Passed");
@@ -250,13 +241,12 @@ fn a_verified_call_that_is_not_signed_carries_verstat() {
 fn each_attempt_gets_a_signature_of_its_own() {
     let pki = Pki::new();
     let mut rig = signing(&pki, |alice, bob| (alice, bob.target("sip:192.0.2.3".parse().unwrap())));
-    rig.invite("");
-    let first = rig.gets_request(BOB, "INVITE");
-    rig.reply(BOB, &first, 503, "b", "");
-    let second = rig.gets_request(CAROL, "INVITE");
+    let first = rig.alice_calls("");
+    rig.responds(BOB, &first, 503);
+    let second = rig.gets_request(CAROL, INVITE);
     assert_ne!(value(&first, Name::Identity), value(&second, Name::Identity));
     assert_eq!(verdict(&pki, &second).0, Verdict::Pass);
-    // And what is sent within a dialog is not signed.
+    // A response to the INVITE adds no signature.
     rig.reply_with(CAROL, &second, 200, "c", &contact(CAROL), ANSWER);
     assert_eq!(rig.counters().identity_signed, 2);
 }
@@ -265,7 +255,7 @@ fn each_attempt_gets_a_signature_of_its_own() {
 fn without_a_usable_key_calls_leave_unsigned_or_get_500() {
     let mut rig = Rig::new(config(SigningMeans::SetAside, |alice, bob| (alice, bob)));
     rig.invite("");
-    assert_eq!(rig.gets_request(BOB, "INVITE").headers().count(Name::Identity), 0);
+    assert_eq!(rig.gets_request(BOB, INVITE).headers().count(Name::Identity), 0);
     assert_eq!((rig.counters().identity_signed, rig.counters().identity_sign_failures), (0, 1));
 
     let reject = |alice, bob: Trunk| (alice, bob.on_sign_failure(OnSignFailure::Reject));
@@ -273,10 +263,10 @@ fn without_a_usable_key_calls_leave_unsigned_or_get_500() {
     rig.invite("");
     let response = rig.gets_response(ALICE, 500);
     rig.ends_clean(Cause::Refused(response.status()));
-    // An emergency call goes on all the same.
+    // An emergency call still goes on.
     let mut rig = Rig::new(config(SigningMeans::SetAside, reject));
-    rig.request(ALICE, "INVITE", &uri("911"), &dialog_forming(""), OFFER);
-    rig.gets_request(BOB, "INVITE");
+    rig.invites(ALICE, &uri("911"), "call-1");
+    rig.gets_request(BOB, INVITE);
 }
 
 #[test]
@@ -285,7 +275,7 @@ fn an_expired_certificate_signs_no_call() {
     let mut rig = signing(&pki, |alice, bob| (alice, bob));
     rig.run_for(Duration::from_secs(2 * 86_400));
     rig.invite("");
-    assert_eq!(rig.gets_request(BOB, "INVITE").headers().count(Name::Identity), 0);
+    assert_eq!(rig.gets_request(BOB, INVITE).headers().count(Name::Identity), 0);
     assert_eq!(rig.counters().identity_sign_failures, 1);
 }
 
@@ -303,7 +293,7 @@ fn the_identity_of_an_outside_signer_is_sent() {
     assert_eq!(claims.issued_at, unix(EPOCH));
     let value_given = "a.b.c;info=<https://h/x>;alg=ES256;ppt=shaken";
     rig.input(Input::Signed { token, result: Ok(value_given.into()) });
-    assert_eq!(value(&rig.gets_request(BOB, "INVITE"), Name::Identity), value_given);
+    assert_eq!(value(&rig.gets_request(BOB, INVITE), Name::Identity), value_given);
     rig.input(Input::Signed { token, result: Ok("again".into()) });
     rig.is_silent();
 }
@@ -319,7 +309,7 @@ fn a_failed_silent_or_invalid_outside_signature_is_counted() {
             Some(result) => rig.input(Input::Signed { token, result }),
             None => rig.run_for(Duration::from_millis(500)),
         }
-        let invite = rig.gets_request(BOB, "INVITE");
+        let invite = rig.gets_request(BOB, INVITE);
         assert_eq!(invite.headers().count(Name::Identity), 0);
         assert_eq!(invite.headers().named("X-Injected"), None);
         assert_eq!(rig.counters().identity_sign_failures, 1);
@@ -343,8 +333,7 @@ fn the_trust_domain_of_the_egress_trunk_chooses_the_signer() {
         .signer(signer("us", &us))
         .signer(signer("ca", &ca));
     let mut rig = Rig::new(config.build().unwrap());
-    rig.invite("");
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite = rig.alice_calls("");
     assert_eq!(verdict(&ca, &invite).0, Verdict::Pass);
     assert_eq!(verdict(&us, &invite).0, Verdict::Fail);
 }
@@ -357,5 +346,5 @@ fn the_egress_signer_signs_if_the_origin_trunk_has_no_signer() {
     let acme = NamedSigner::new("acme", SigningMeans::Key(pki.signer.clone()));
     let mut rig = Rig::new(builder().trunk(alice).trunk(bob).signer(acme).build().unwrap());
     rig.invite("");
-    assert_eq!(verdict(&pki, &rig.gets_request(BOB, "INVITE")), (Verdict::Pass, Some(Attestation::B)));
+    assert_eq!(verdict(&pki, &rig.gets_request(BOB, INVITE)), (Verdict::Pass, Some(Attestation::B)));
 }
