@@ -1,4 +1,4 @@
-//! Configurations that hold together, and those that do not.
+//! Configurations that are consistent, and configurations that are not.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ fn plain(name: &'static str) -> Trunk {
 }
 
 #[test]
-fn what_does_not_hold_together_is_named() {
+fn each_inconsistency_of_a_configuration_has_its_own_error() {
     let config = || Config::builder().listener(listener());
     let to = |name: &str| Route::new(RouteTo::Trunks(vec![name.into()]));
     let signer = || NamedSigner::new("s", SigningMeans::Outside);
@@ -66,7 +66,7 @@ fn sources_and_prefixes_are_read_as_operators_write_them() {
 }
 
 #[test]
-fn new_calls_follow_a_new_configuration_and_old_ones_keep_theirs() {
+fn new_calls_use_the_new_configuration_old_calls_keep_theirs() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
     let (alice, _) = trunks();
@@ -78,11 +78,11 @@ fn new_calls_follow_a_new_configuration_and_old_ones_keep_theirs() {
         .trunk(carol)
         .route(Route::new(RouteTo::Trunks(vec!["carol".into()])));
     rig.input(Input::Configure(Arc::new(config.build().unwrap())));
-    rig.request(ALICE, "INVITE", &uri(CALLEE), &dialog_forming("").replace("call-1", "call-2"), OFFER);
-    let invite = rig.gets_request(CAROL, "INVITE");
+    rig.invites(ALICE, &uri(CALLEE), "call-2");
+    let invite = rig.gets_request(CAROL, INVITE);
     assert_eq!(value(&invite, Name::Contact), "<sip:edge.example.com:5070>");
     assert!(value(&invite, Name::Via).starts_with("SIP/2.0/UDP edge.example.com:5070;"));
-    rig.request(ALICE, "INFO", &edge(), &talk.alice("INFO", 2), "");
-    let info = rig.gets_request(BOB, "INFO");
+    rig.alice_sends(&talk, INFO, 2);
+    let info = rig.gets_request(BOB, INFO);
     assert!(value(&info, Name::Via).starts_with(&format!("SIP/2.0/UDP {EDGE};")));
 }

@@ -1,35 +1,33 @@
-//! How an edge ends its work: it drains, then hangs up.
+//! How an edge ends its work: first it drains, then it hangs up.
 
 use super::rig::*;
 use crate::{Cause, Input};
 
 #[test]
-fn an_edge_that_drains_begins_nothing_and_goes_on_with_what_it_has() {
+fn a_draining_edge_refuses_new_calls_and_keeps_current_ones() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
     rig.input(Input::Drain);
     assert_eq!(rig.counters().draining, 1);
     rig.is_silent();
-    for method in ["INVITE", "MESSAGE", "OPTIONS"] {
-        let headers =
-            dialog_forming("").replace("call-1", method).replace("1 INVITE", &format!("1 {method}"));
-        rig.request(ALICE, method, &uri(CALLEE), &headers, "");
+    for method in [INVITE, MESSAGE, OPTIONS] {
+        rig.request(ALICE, method, &uri(CALLEE), &outside_dialog(method, method, ""), "");
         let refusal = rig.gets_response(ALICE, 503);
         assert_eq!(header(&refusal, attesta_sip::Name::RetryAfter), "30", "{method}");
     }
     assert_eq!(rig.refused("draining"), 3);
-    rig.request(MALLORY, "OPTIONS", &uri(CALLEE), &dialog_forming("").replace("1 INVITE", "1 OPTIONS"), "");
+    rig.request(MALLORY, OPTIONS, &uri(CALLEE), &outside_dialog(OPTIONS, "call-1", ""), "");
     rig.gets_response(MALLORY, 403);
 
-    // What is within the dialog crosses, an OPTIONS among it.
-    rig.request(ALICE, "INFO", &edge(), &talk.alice("INFO", 2), "");
-    let info = rig.gets_request(BOB, "INFO");
-    rig.reply(BOB, &info, 200, "", "");
+    // Requests within the dialog are relayed, even OPTIONS.
+    rig.alice_sends(&talk, INFO, 2);
+    let info = rig.gets_request(BOB, INFO);
+    rig.responds(BOB, &info, 200);
     rig.gets_response(ALICE, 200);
-    rig.request(ALICE, "OPTIONS", &edge(), &talk.alice("OPTIONS", 3), "");
+    rig.alice_sends(&talk, OPTIONS, 3);
     assert!(!rig.board.is_empty());
     rig.clear();
-    rig.request(BOB, "BYE", &edge(), &talk.bob("BYE", 9), "");
+    rig.bob_sends(&talk, BYE, 9);
     rig.gets_response(BOB, 200);
     assert!(rig.board.is_empty() && !rig.board.is_settled(), "Alice owes a response to the BYE");
     rig.ends_clean(Cause::CalleeHungUp);
@@ -37,29 +35,28 @@ fn an_edge_that_drains_begins_nothing_and_goes_on_with_what_it_has() {
 }
 
 #[test]
-fn an_edge_that_drains_takes_emergency_calls() {
+fn a_draining_edge_accepts_emergency_calls_and_messages() {
     let mut rig = Rig::plain();
     rig.input(Input::Drain);
     assert!(rig.board.is_empty() && rig.board.is_settled());
-    rig.request(ALICE, "INVITE", &uri("911"), &dialog_forming(""), OFFER);
-    rig.gets_request(BOB, "INVITE");
-    let page = dialog_forming("").replace("call-1", "page").replace("1 INVITE", "1 MESSAGE");
-    rig.request(ALICE, "MESSAGE", &uri("911"), &page, "");
-    rig.gets_request(BOB, "MESSAGE");
+    rig.invites(ALICE, &uri("911"), "call-1");
+    rig.gets_request(BOB, INVITE);
+    rig.request(ALICE, MESSAGE, &uri("911"), &outside_dialog(MESSAGE, "message", ""), "");
+    rig.gets_request(BOB, MESSAGE);
     assert_eq!((rig.counters().calls_live, rig.refused("draining")), (1, 0));
     assert!(!rig.board.is_empty());
 }
 
 #[test]
-fn answered_calls_are_hung_up_on_both_sides() {
+fn hang_up_ends_answered_calls_on_both_sides() {
     let mut rig = Rig::plain();
     rig.talk();
     rig.input(Input::Drain);
     rig.input(Input::HangUp);
     for peer in [ALICE, BOB] {
-        let bye = rig.gets_request(peer, "BYE");
+        let bye = rig.gets_request(peer, BYE);
         assert!(!rig.board.is_settled());
-        rig.reply(peer, &bye, 200, "", "");
+        rig.responds(peer, &bye, 200);
     }
     rig.is_silent();
     assert!(rig.board.is_settled());
@@ -67,32 +64,28 @@ fn answered_calls_are_hung_up_on_both_sides() {
 }
 
 #[test]
-fn calls_that_ring_are_cancelled_and_refused() {
+fn hang_up_cancels_ringing_calls_and_refuses_the_caller() {
     let mut rig = Rig::plain();
-    rig.invite("");
-    let invite = rig.gets_request(BOB, "INVITE");
-    rig.reply(BOB, &invite, 180, "b", &contact(BOB));
-    rig.gets_response(ALICE, 180);
+    let invite = rig.rings().invite;
     rig.input(Input::HangUp);
     let refusal = rig.gets_response(ALICE, 503);
     assert_eq!(header(&refusal, attesta_sip::Name::RetryAfter), "30");
-    let cancel = rig.gets_request(BOB, "CANCEL");
+    let cancel = rig.gets_request(BOB, CANCEL);
     rig.is_silent();
     assert!(rig.board.is_empty() && !rig.board.is_settled());
-    rig.reply(BOB, &cancel, 200, "b", "");
-    rig.reply(BOB, &invite, 487, "b", "");
-    rig.gets_request(BOB, "ACK");
-    let ack = dialog_forming("").replace("1 INVITE", "1 ACK");
-    let tag = header(&refusal, attesta_sip::Name::To);
-    let ack = ack.replace(&format!("To: <{}>", uri(CALLEE)), &format!("To: {tag}"));
-    rig.receives(ALICE, request(ALICE, "ACK", &uri(CALLEE), "z9hG4bK1", &ack, ""));
+    rig.responds(BOB, &cancel, 200);
+    rig.responds(BOB, &invite, 487);
+    rig.gets_request(BOB, ACK);
+    let to = format!("To: {}\r\n", header(&refusal, attesta_sip::Name::To));
+    let ack = outside_dialog(ACK, "call-1", &to);
+    rig.receives(ALICE, request(ALICE, ACK, &uri(CALLEE), "z9hG4bK1", &ack, ""));
     rig.is_silent();
     assert!(rig.board.is_settled());
     rig.ends_clean(Cause::ShutDown);
 }
 
 #[test]
-fn calls_that_look_for_their_way_are_refused() {
+fn hang_up_refuses_calls_whose_target_is_being_resolved() {
     let mut rig = Rig::plain();
     rig.holds_names = true;
     rig.invite("");
@@ -104,29 +97,25 @@ fn calls_that_look_for_their_way_are_refused() {
 }
 
 #[test]
-fn an_answer_that_is_not_acknowledged_is_waited_for() {
+fn hang_up_sends_no_bye_before_the_ack_of_our_2xx() {
     let mut rig = Rig::plain();
-    rig.invite("");
-    let invite = rig.gets_request(BOB, "INVITE");
-    rig.reply_with(BOB, &invite, 200, "b", &contact(BOB), ANSWER);
-    let ok = rig.gets_response(ALICE, 200);
+    let talk = rig.answered();
     rig.input(Input::HangUp);
-    rig.gets_request(BOB, "ACK");
-    rig.gets_request(BOB, "BYE");
+    rig.gets_request(BOB, ACK);
+    rig.gets_request(BOB, BYE);
     // RFC 3261 section 15.1.1: no BYE before the ACK of our own 2xx.
     rig.is_silent();
-    let talk = Talk { invite, ok };
-    rig.request(ALICE, "ACK", &edge(), &talk.alice("ACK", 1), "");
-    rig.gets_request(ALICE, "BYE");
+    rig.alice_sends(&talk, ACK, 1);
+    rig.gets_request(ALICE, BYE);
     rig.ends_clean(Cause::ShutDown);
 }
 
 #[test]
-fn an_edge_that_has_hung_up_takes_nothing_at_all() {
+fn after_hang_up_even_emergency_calls_get_503() {
     let mut rig = Rig::plain();
     rig.input(Input::HangUp);
     rig.input(Input::Drain);
-    rig.request(ALICE, "INVITE", &uri("911"), &dialog_forming(""), OFFER);
+    rig.invites(ALICE, &uri("911"), "call-1");
     rig.gets_response(ALICE, 503);
     rig.is_silent();
     assert_eq!((rig.counters().calls, rig.counters().draining), (0, 1));

@@ -1,9 +1,10 @@
-//! How calls end: BYE and CANCEL (RFC 3261 sections 15 and 9), and what is left behind.
+//! How calls end: BYE and CANCEL (RFC 3261 sections 15 and 9), and that nothing is left of them.
 
 use std::time::Duration;
 
 use attesta_sip::Name;
 
+use super::ladder::{Talk, alice_cancel};
 use super::rig::*;
 use crate::{Cause, Config, InboundIdentity, Trunk, TrunkTimers};
 
@@ -11,12 +12,12 @@ use crate::{Cause, Config, InboundIdentity, Trunk, TrunkTimers};
 fn the_caller_hangs_up() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
-    rig.request(ALICE, "BYE", &edge(), &(talk.alice("BYE", 2) + "Reason: Q.850;cause=16\r\n"), "");
+    rig.alice_sends_with(&talk, BYE, 2, "Reason: Q.850;cause=16\r\n", "");
     rig.gets_response(ALICE, 200);
-    let bye = rig.gets_request(BOB, "BYE");
+    let bye = rig.gets_request(BOB, BYE);
     assert_eq!(value(&bye, Name::CSeq), "2 BYE");
     assert_eq!(value(&bye, Name::Reason), "Q.850;cause=16");
-    rig.reply(BOB, &bye, 200, "", "");
+    rig.responds(BOB, &bye, 200);
     rig.is_silent();
     rig.ends_clean(Cause::CallerHungUp);
 }
@@ -25,12 +26,12 @@ fn the_caller_hangs_up() {
 fn the_callee_hangs_up() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
-    rig.request(BOB, "BYE", &edge(), &talk.bob("BYE", 77), "");
+    rig.bob_sends(&talk, BYE, 77);
     rig.gets_response(BOB, 200);
-    let bye = rig.gets_request(ALICE, "BYE");
+    let bye = rig.gets_request(ALICE, BYE);
     assert_eq!(value(&bye, Name::CallId), "call-1");
     assert_eq!(value(&bye, Name::CSeq), "1 BYE");
-    rig.reply(ALICE, &bye, 200, "", "");
+    rig.responds(ALICE, &bye, 200);
     rig.ends_clean(Cause::CalleeHungUp);
 }
 
@@ -38,61 +39,54 @@ fn the_callee_hangs_up() {
 fn both_hang_up_at_once() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
-    rig.request(ALICE, "BYE", &edge(), &talk.alice("BYE", 2), "");
-    rig.request(BOB, "BYE", &edge(), &talk.bob("BYE", 1), "");
+    rig.alice_sends(&talk, BYE, 2);
+    rig.bob_sends(&talk, BYE, 1);
     rig.gets_response(ALICE, 200);
-    rig.gets_request(BOB, "BYE");
+    rig.gets_request(BOB, BYE);
     rig.gets_response(BOB, 200);
     rig.is_silent();
     rig.ends_clean(Cause::CallerHungUp);
 }
 
 #[test]
-fn a_callee_that_does_not_answer_the_bye_is_forgotten() {
+fn a_call_ends_even_if_the_callee_ignores_the_bye() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
-    rig.request(ALICE, "BYE", &edge(), &talk.alice("BYE", 2), "");
+    rig.alice_sends(&talk, BYE, 2);
     assert_eq!((rig.counters().calls_live, rig.counters().dialogs_live), (0, 1));
     rig.ends_clean(Cause::CallerHungUp);
 }
 
 #[test]
-fn a_callee_that_hangs_up_before_the_ack_has_the_caller_told_after_it() {
+fn a_bye_before_the_callers_ack_reaches_the_caller_after_it() {
     let mut rig = Rig::plain();
-    rig.invite("");
-    let invite = rig.gets_request(BOB, "INVITE");
-    rig.reply_with(BOB, &invite, 200, "b", &contact(BOB), ANSWER);
-    let ok = rig.gets_response(ALICE, 200);
-    let talk = Talk { invite, ok };
-    rig.request(BOB, "BYE", &edge(), &talk.bob("BYE", 1), "");
+    let talk = rig.answered();
+    rig.bob_sends(&talk, BYE, 1);
     rig.gets_response(BOB, 200);
     rig.is_silent();
     // RFC 3261 section 15.1.1: no BYE before the ACK of our own 2xx.
-    rig.request(ALICE, "ACK", &edge(), &talk.alice("ACK", 1), "");
-    rig.gets_request(ALICE, "BYE");
+    rig.alice_sends(&talk, ACK, 1);
+    rig.gets_request(ALICE, BYE);
     rig.is_silent();
     rig.ends_clean(Cause::CalleeHungUp);
 }
 
 #[test]
-fn the_caller_cancels_while_it_rings() {
+fn the_caller_cancels_while_the_callee_rings() {
     let mut rig = Rig::plain();
-    rig.invite("");
-    let invite = rig.gets_request(BOB, "INVITE");
-    rig.reply(BOB, &invite, 180, "b", &contact(BOB));
-    rig.gets_response(ALICE, 180);
-    cancel(&mut rig);
-    let cancel = rig.gets_request(BOB, "CANCEL");
+    let invite = rig.rings().invite;
+    rig.alice_cancels();
+    let cancel = rig.gets_request(BOB, CANCEL);
     assert_eq!(value(&cancel, Name::Reason), "SIP;cause=200;text=\"elsewhere\"");
     assert_eq!(value(&cancel, Name::Via), value(&invite, Name::Via));
-    rig.reply(BOB, &cancel, 200, "b", "");
-    rig.reply(BOB, &invite, 487, "b", "");
-    rig.gets_request(BOB, "ACK");
+    rig.responds(BOB, &cancel, 200);
+    rig.responds(BOB, &invite, 487);
+    rig.gets_request(BOB, ACK);
     rig.is_silent();
     rig.ends_clean(Cause::Cancelled);
 }
 
-/// An edge whose trunk `alice` is a net, in which one address is Mallory's trunk.
+/// An edge whose trunk `alice` is a subnet. One address of this subnet is another trunk, `mallory`.
 fn neighbours() -> Config {
     let (alice, bob) = trunks();
     let alice = alice.source("198.51.100.0/24".parse().unwrap());
@@ -102,67 +96,56 @@ fn neighbours() -> Config {
 }
 
 #[test]
-fn a_cancel_from_any_address_of_the_caller_s_trunk_counts() {
+fn a_cancel_from_any_address_of_the_callers_trunk_is_accepted() {
     let mut rig = Rig::new(neighbours());
-    rig.invite("");
-    let invite = rig.gets_request(BOB, "INVITE");
-    rig.reply(BOB, &invite, 180, "b", &contact(BOB));
-    rig.gets_response(ALICE, 180);
-    rig.receives("198.51.100.7:5070", cancel_by_alice());
+    let invite = rig.rings().invite;
+    rig.receives("198.51.100.7:5070", alice_cancel());
     rig.gets_response("198.51.100.7:5070", 200);
     rig.gets_response(ALICE, 487);
-    let cancel = rig.gets_request(BOB, "CANCEL");
-    rig.reply(BOB, &cancel, 200, "b", "");
-    rig.reply(BOB, &invite, 487, "b", "");
-    rig.gets_request(BOB, "ACK");
+    let cancel = rig.gets_request(BOB, CANCEL);
+    rig.responds(BOB, &cancel, 200);
+    rig.responds(BOB, &invite, 487);
+    rig.gets_request(BOB, ACK);
     rig.is_silent();
     rig.ends_clean(Cause::Cancelled);
 }
 
 #[test]
-fn a_cancel_from_elsewhere_gets_481_and_the_phone_rings_on() {
+fn a_cancel_from_another_trunk_or_source_gets_481() {
     let mut rig = Rig::new(neighbours());
-    rig.invite("");
-    let invite = rig.gets_request(BOB, "INVITE");
-    rig.reply(BOB, &invite, 180, "b", &contact(BOB));
-    rig.gets_response(ALICE, 180);
-    // A stranger, the callee, and another trunk within the net of the caller's.
+    let invite = rig.rings().invite;
+    // An unknown source, the callee, and another trunk within the subnet of the caller.
     for from in [MALLORY, BOB, "198.51.100.66:5060"] {
-        rig.receives(from, cancel_by_alice());
+        rig.receives(from, alice_cancel());
         rig.gets_response(from, 481);
         rig.is_silent();
     }
-    rig.reply_with(BOB, &invite, 200, "b", &contact(BOB), ANSWER);
-    rig.gets_response(ALICE, 200);
+    rig.bob_answers(&invite);
 }
 
 #[test]
 fn a_cancel_before_the_first_provisional_response_waits_for_it() {
     let mut rig = Rig::plain();
-    rig.invite("");
-    let invite = rig.gets_request(BOB, "INVITE");
-    cancel(&mut rig);
+    let invite = rig.alice_calls("");
+    rig.alice_cancels();
     rig.is_silent();
-    rig.reply(BOB, &invite, 100, "", "");
-    rig.gets_request(BOB, "CANCEL");
-    rig.reply(BOB, &invite, 487, "b", "");
-    rig.gets_request(BOB, "ACK");
+    rig.responds(BOB, &invite, 100);
+    rig.gets_request(BOB, CANCEL);
+    rig.responds(BOB, &invite, 487);
+    rig.gets_request(BOB, ACK);
     rig.ends_clean(Cause::Cancelled);
 }
 
 #[test]
-fn an_answer_that_crosses_the_cancel_is_acknowledged_and_ended() {
+fn a_2xx_that_crosses_the_cancel_gets_an_ack_and_a_bye() {
     let mut rig = Rig::plain();
-    rig.invite("");
-    let invite = rig.gets_request(BOB, "INVITE");
-    rig.reply(BOB, &invite, 180, "b", &contact(BOB));
-    rig.gets_response(ALICE, 180);
-    cancel(&mut rig);
-    rig.gets_request(BOB, "CANCEL");
+    let invite = rig.rings().invite;
+    rig.alice_cancels();
+    rig.gets_request(BOB, CANCEL);
     rig.reply_with(BOB, &invite, 200, "b", &contact(BOB), ANSWER);
-    rig.gets_request(BOB, "ACK");
-    let bye = rig.gets_request(BOB, "BYE");
-    rig.reply(BOB, &bye, 200, "", "");
+    rig.gets_request(BOB, ACK);
+    let bye = rig.gets_request(BOB, BYE);
+    rig.responds(BOB, &bye, 200);
     rig.is_silent();
     rig.ends_clean(Cause::Cancelled);
 }
@@ -172,42 +155,34 @@ fn a_cancel_while_a_name_is_resolved_ends_the_call() {
     let mut rig = Rig::plain();
     rig.holds_names = true;
     rig.invite("");
-    cancel(&mut rig);
+    rig.alice_cancels();
     rig.is_silent();
     rig.ends_clean(Cause::Cancelled);
 }
 
 #[test]
-fn the_caller_may_end_its_early_dialog_by_a_bye() {
+fn a_bye_from_the_caller_ends_an_early_dialog() {
     let mut rig = Rig::plain();
-    rig.invite("");
-    let invite = rig.gets_request(BOB, "INVITE");
-    rig.reply(BOB, &invite, 180, "b", &contact(BOB));
-    let ok = rig.gets_response(ALICE, 180);
-    let talk = Talk { invite, ok };
-    rig.request(ALICE, "BYE", &edge(), &talk.alice("BYE", 2), "");
+    let talk = rig.rings();
+    rig.alice_sends(&talk, BYE, 2);
     rig.gets_response(ALICE, 200);
     rig.gets_response(ALICE, 487);
-    rig.gets_request(BOB, "CANCEL");
+    rig.gets_request(BOB, CANCEL);
     rig.is_silent();
     rig.ends_clean(Cause::Cancelled);
 }
 
 #[test]
-fn a_callee_may_not_end_an_early_dialog() {
+fn a_bye_from_the_callee_in_an_early_dialog_gets_481() {
     let mut rig = Rig::plain();
-    rig.invite("");
-    let invite = rig.gets_request(BOB, "INVITE");
-    rig.reply(BOB, &invite, 180, "b", &contact(BOB));
-    let ok = rig.gets_response(ALICE, 180);
-    let talk = Talk { invite, ok };
-    rig.request(BOB, "BYE", &edge(), &talk.bob("BYE", 1), "");
+    let talk = rig.rings();
+    rig.bob_sends(&talk, BYE, 1);
     rig.gets_response(BOB, 481);
     assert_eq!(rig.counters().calls_live, 1);
 }
 
 #[test]
-fn a_call_does_not_last_forever() {
+fn a_call_longer_than_max_call_is_hung_up_on_both_sides() {
     let (alice, bob) = trunks();
     let timers = TrunkTimers { max_call: Duration::from_secs(600), ..TrunkTimers::default() };
     let mut rig = Rig::new(builder().trunk(alice).trunk(bob.timers(timers)).build().unwrap());
@@ -215,36 +190,20 @@ fn a_call_does_not_last_forever() {
     rig.run_for(Duration::from_secs(599));
     rig.is_silent();
     rig.run_for(Duration::from_secs(1));
-    rig.gets_request(ALICE, "BYE");
-    rig.gets_request(BOB, "BYE");
+    rig.gets_request(ALICE, BYE);
+    rig.gets_request(BOB, BYE);
     rig.ends_clean(Cause::TooLong);
 }
 
 #[test]
-fn a_peer_that_cannot_be_found_gets_no_bye_and_leaves_nothing() {
+fn a_call_ends_even_if_the_callees_contact_does_not_resolve() {
     let mut rig = Rig::plain();
-    rig.invite("");
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite = rig.alice_calls("");
     rig.reply_with(BOB, &invite, 200, "b", "Contact: <sip:bob@nowhere.example>\n", ANSWER);
     let ok = rig.gets_response(ALICE, 200);
     let talk = Talk { invite, ok };
-    rig.request(ALICE, "ACK", &edge(), &talk.alice("ACK", 1), "");
-    rig.request(ALICE, "BYE", &edge(), &talk.alice("BYE", 2), "");
+    rig.alice_sends(&talk, ACK, 1);
+    rig.alice_sends(&talk, BYE, 2);
     rig.gets_response(ALICE, 200);
     rig.ends_clean(Cause::CallerHungUp);
-}
-
-/// Alice's CANCEL, with what she gets for it.
-/// Alice gives up, and is told so.
-pub(super) fn cancel(rig: &mut Rig) {
-    rig.receives(ALICE, cancel_by_alice());
-    rig.gets_response(ALICE, 200);
-    rig.gets_response(ALICE, 487);
-}
-
-/// The CANCEL of what Alice sent first, as she writes it.
-fn cancel_by_alice() -> String {
-    let headers = "Call-ID: call-1\r\nCSeq: 1 CANCEL\r\nReason: SIP;cause=200;text=\"elsewhere\"\r\n";
-    let headers = format!("{headers}From: \"Alice\" <{}>;tag=a\r\nTo: <{}>\r\n", uri(CALLER), uri(CALLEE));
-    request(ALICE, "CANCEL", &uri(CALLEE), "z9hG4bK1", &headers, "")
 }

@@ -1,4 +1,4 @@
-//! Targets that fail, are set aside, and come back: RFC 3263 section 4.3, RFC 3261 section 21.5.4.
+//! Targets that fail, go out of service and return to service: RFC 3263 section 4.3, RFC 3261 section 21.5.4.
 
 use std::time::Duration;
 
@@ -20,177 +20,174 @@ fn rig(bob: Trunk) -> Rig {
     Rig::new(builder().trunk(alice).trunk(bob).build().unwrap())
 }
 
-/// Alice's next call.
+/// Alice sends the INVITE of her next call.
 fn call(rig: &mut Rig, number: u32) {
     call_to(rig, number, CALLEE);
 }
 
 fn call_to(rig: &mut Rig, number: u32, callee: &str) {
     rig.clear();
-    let headers = dialog_forming("").replace("call-1", &format!("call-{number}"));
-    rig.request(ALICE, "INVITE", &uri(callee), &headers, OFFER);
+    rig.invites(ALICE, &uri(callee), &format!("call-{number}"));
 }
 
-fn declines(rig: &mut Rig, at: &str, invite: &Request, status: u16, rest: &str) {
+/// The target `at` refuses the call of `invite`.
+fn refuses(rig: &mut Rig, at: &str, invite: &Request, status: u16, rest: &str) {
     rig.reply(at, invite, status, "x", rest);
-    rig.gets_request(at, "ACK");
+    rig.gets_request(at, ACK);
 }
 
-fn aside(rig: &Rig) -> (u64, u64) {
+/// The target `at` gets an INVITE and refuses the call.
+fn gets_call_and_refuses(rig: &mut Rig, at: &str, status: u16, rest: &str) {
+    let invite = rig.gets_request(at, INVITE);
+    refuses(rig, at, &invite, status, rest);
+}
+
+/// How many targets are out of service, and how often a target went out of service.
+fn out_of_service(rig: &Rig) -> (u64, u64) {
     let counters = rig.counters();
     (counters.targets_out_of_service, counters.targets_taken_out_of_service)
 }
 
-/// Bob is set aside since nothing reaches him, and Carol takes the first call.
+/// Bob is out of service because nothing reaches him. Carol gets the first call.
 fn without_bob() -> Rig {
     let mut rig = rig(trunk());
     call(&mut rig, 1);
     rig.fails_to_reach(BOB);
-    let invite = rig.gets_request(CAROL, "INVITE");
-    declines(&mut rig, CAROL, &invite, 486, "");
-    assert_eq!(aside(&rig), (1, 1));
+    gets_call_and_refuses(&mut rig, CAROL, 486, "");
+    assert_eq!(out_of_service(&rig), (1, 1));
     rig
 }
 
 #[test]
-fn a_target_that_cannot_be_reached_is_passed_by() {
+fn calls_skip_a_target_that_cannot_be_reached() {
     let mut rig = without_bob();
     for number in 2..5 {
         call(&mut rig, number);
-        let invite = rig.gets_request(CAROL, "INVITE");
-        declines(&mut rig, CAROL, &invite, 486, "");
+        gets_call_and_refuses(&mut rig, CAROL, 486, "");
         assert!(rig.gets_if_any(BOB).is_none());
     }
 }
 
 #[test]
-fn a_limit_of_our_own_sets_no_target_aside() {
+fn a_local_limit_takes_no_target_out_of_service() {
     let mut rig = rig(trunk());
     for number in 1..3 {
         call(&mut rig, number);
         rig.finds_no_room_towards(BOB);
-        let invite = rig.gets_request(CAROL, "INVITE");
-        declines(&mut rig, CAROL, &invite, 486, "");
-        assert_eq!(aside(&rig), (0, 0));
+        gets_call_and_refuses(&mut rig, CAROL, 486, "");
+        assert_eq!(out_of_service(&rig), (0, 0));
     }
 }
 
 #[test]
-fn a_silent_target_is_passed_by_after_no_response() {
+fn calls_skip_a_target_that_was_silent_for_no_response() {
     let mut rig = rig(trunk());
     call(&mut rig, 1);
-    rig.gets_request(BOB, "INVITE");
+    rig.gets_request(BOB, INVITE);
     rig.run_for(Duration::from_millis(1_999));
     assert!(rig.gets_if_any(CAROL).is_none());
     rig.run_for(Duration::from_millis(1));
-    let invite = rig.gets_request(CAROL, "INVITE");
-    declines(&mut rig, CAROL, &invite, 486, "");
+    gets_call_and_refuses(&mut rig, CAROL, 486, "");
     call(&mut rig, 2);
-    rig.gets_request(CAROL, "INVITE");
+    rig.gets_request(CAROL, INVITE);
     assert!(rig.gets_if_any(BOB).is_none());
 }
 
 #[test]
-fn a_target_that_answers_others_is_not_set_aside_for_one_call_that_it_passes_over() {
+fn one_unanswered_call_leaves_a_responsive_target_in_service() {
     let mut rig = rig(trunk());
     call(&mut rig, 1);
-    rig.gets_request(BOB, "INVITE");
+    rig.gets_request(BOB, INVITE);
     rig.run_for(Duration::from_secs(1));
     call(&mut rig, 2);
-    let other = rig.gets_request(BOB, "INVITE");
-    declines(&mut rig, BOB, &other, 486, "");
+    let other = rig.gets_request(BOB, INVITE);
+    refuses(&mut rig, BOB, &other, 486, "");
     rig.run_for(Duration::from_secs(1));
-    rig.gets_request(CAROL, "INVITE");
-    assert_eq!(aside(&rig), (0, 0));
+    rig.gets_request(CAROL, INVITE);
+    assert_eq!(out_of_service(&rig), (0, 0));
     call(&mut rig, 3);
-    rig.gets_request(BOB, "INVITE");
+    rig.gets_request(BOB, INVITE);
 }
 
 #[test]
-fn a_target_that_rings_is_there_however_long_it_rings() {
+fn a_target_that_sent_100_stays_in_service_without_an_answer() {
     let mut rig = rig(trunk());
     call(&mut rig, 1);
-    let invite = rig.gets_request(BOB, "INVITE");
-    rig.reply(BOB, &invite, 100, "", "");
+    let invite = rig.gets_request(BOB, INVITE);
+    rig.responds(BOB, &invite, 100);
     rig.run_for(Duration::from_secs(120));
     rig.gets_response(ALICE, 100);
     rig.gets_response(ALICE, 480);
-    assert_eq!(aside(&rig), (0, 0));
+    assert_eq!(out_of_service(&rig), (0, 0));
 }
 
 #[test]
-fn one_call_finds_out_whether_a_target_is_back_and_the_others_do_not_wait() {
+fn one_call_tests_a_failed_target_while_others_go_elsewhere() {
     let mut rig = without_bob();
     rig.run_for(Duration::from_secs(60));
     call(&mut rig, 2);
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite = rig.gets_request(BOB, INVITE);
     call(&mut rig, 3);
-    let other = rig.gets_request(CAROL, "INVITE");
+    let other = rig.gets_request(CAROL, INVITE);
     assert!(rig.gets_if_any(BOB).is_none());
-    declines(&mut rig, CAROL, &other, 486, "");
-    declines(&mut rig, BOB, &invite, 486, "");
-    assert_eq!(aside(&rig), (0, 1), "he answered");
+    refuses(&mut rig, CAROL, &other, 486, "");
+    refuses(&mut rig, BOB, &invite, 486, "");
+    assert_eq!(out_of_service(&rig), (0, 1), "Bob responded");
     call(&mut rig, 4);
-    rig.gets_request(BOB, "INVITE");
+    rig.gets_request(BOB, INVITE);
 }
 
 #[test]
-fn a_target_that_is_still_dead_is_set_aside_again() {
+fn a_target_that_fails_again_stays_out_of_service() {
     let mut rig = without_bob();
     rig.run_for(Duration::from_secs(60));
     call(&mut rig, 2);
     rig.fails_to_reach(BOB);
-    let invite = rig.gets_request(CAROL, "INVITE");
-    declines(&mut rig, CAROL, &invite, 486, "");
+    gets_call_and_refuses(&mut rig, CAROL, 486, "");
     rig.run_for(Duration::from_secs(59));
     call(&mut rig, 3);
-    rig.gets_request(CAROL, "INVITE");
-    assert_eq!(aside(&rig), (1, 1), "no news");
+    rig.gets_request(CAROL, INVITE);
+    assert_eq!(out_of_service(&rig), (1, 1), "a second failure is not counted");
 }
 
 #[test]
-fn where_all_are_set_aside_they_are_tried_rather_than_that_the_call_is_refused() {
+fn if_all_targets_are_out_of_service_they_are_still_tried() {
     let mut rig = without_bob();
     call(&mut rig, 2);
     rig.fails_to_reach(CAROL);
     rig.fails_to_reach(BOB);
     rig.gets_response(ALICE, 500);
-    assert_eq!(aside(&rig), (2, 2));
+    assert_eq!(out_of_service(&rig), (2, 2));
     call(&mut rig, 3);
-    let invite = rig.gets_request(BOB, "INVITE");
-    declines(&mut rig, BOB, &invite, 486, "");
+    gets_call_and_refuses(&mut rig, BOB, 486, "");
     assert_eq!(rig.cause(), Some(Cause::Declined(Status::BUSY_HERE)));
-    assert_eq!(aside(&rig), (1, 2), "Bob is back");
+    assert_eq!(out_of_service(&rig), (1, 2), "Bob is back");
     call(&mut rig, 4);
-    rig.gets_request(BOB, "INVITE");
+    rig.gets_request(BOB, INVITE);
 }
 
 #[test]
-fn a_call_is_not_failed_while_a_target_that_is_set_aside_is_untried() {
+fn a_call_tries_targets_out_of_service_before_it_fails() {
     let mut rig = without_bob();
     call(&mut rig, 2);
-    let invite = rig.gets_request(CAROL, "INVITE");
-    declines(&mut rig, CAROL, &invite, 503, "");
-    let invite = rig.gets_request(BOB, "INVITE");
-    declines(&mut rig, BOB, &invite, 486, "");
+    gets_call_and_refuses(&mut rig, CAROL, 503, "");
+    gets_call_and_refuses(&mut rig, BOB, 486, "");
     rig.gets_response(ALICE, 486);
-    assert_eq!(aside(&rig), (0, 1), "Bob is back");
+    assert_eq!(out_of_service(&rig), (0, 1), "Bob is back");
 }
 
 #[test]
-fn what_the_living_said_stands_where_the_dead_say_nothing() {
+fn the_caller_gets_the_response_of_the_target_that_responded() {
     let mut rig = rig(trunk().failover(vec![Status::SERVER_INTERNAL_ERROR]));
     call(&mut rig, 1);
     rig.fails_to_reach(BOB);
-    let invite = rig.gets_request(CAROL, "INVITE");
-    declines(&mut rig, CAROL, &invite, 486, "");
+    gets_call_and_refuses(&mut rig, CAROL, 486, "");
     call(&mut rig, 2);
-    let invite = rig.gets_request(CAROL, "INVITE");
-    declines(&mut rig, CAROL, &invite, 500, "Reason: Q.850;cause=34\n");
-    rig.gets_request(BOB, "INVITE");
+    gets_call_and_refuses(&mut rig, CAROL, 500, "Reason: Q.850;cause=34\n");
+    rig.gets_request(BOB, INVITE);
     rig.run_for(Duration::from_secs(2));
     let told = std::iter::from_fn(|| rig.gets_if_any(ALICE)).last();
-    let Some(Message::Response(response)) = told else { panic!("a response") };
+    let Some(Message::Response(response)) = told else { panic!("no response") };
     assert_eq!(
         (response.status(), header(&response, Name::Reason).as_str()),
         (Status::SERVER_INTERNAL_ERROR, "Q.850;cause=34")
@@ -201,40 +198,32 @@ fn what_the_living_said_stands_where_the_dead_say_nothing() {
 fn an_emergency_call_tries_every_target() {
     let mut rig = without_bob();
     call_to(&mut rig, 2, "911");
-    let invite = rig.gets_request(CAROL, "INVITE");
-    declines(&mut rig, CAROL, &invite, 503, "Retry-After: 600\n");
-    let invite = rig.gets_request(BOB, "INVITE");
-    declines(&mut rig, BOB, &invite, 503, "Retry-After: 600\n");
+    gets_call_and_refuses(&mut rig, CAROL, 503, "Retry-After: 600\n");
+    gets_call_and_refuses(&mut rig, BOB, 503, "Retry-After: 600\n");
     call_to(&mut rig, 3, "911");
-    let invite = rig.gets_request(BOB, "INVITE");
-    declines(&mut rig, BOB, &invite, 503, "");
-    rig.gets_request(CAROL, "INVITE");
+    gets_call_and_refuses(&mut rig, BOB, 503, "");
+    rig.gets_request(CAROL, INVITE);
 }
 
 #[test]
-fn a_target_that_asks_to_be_left_alone_is_for_that_time() {
+fn calls_skip_a_target_for_the_time_of_its_retry_after() {
     let mut rig = rig(trunk());
     call(&mut rig, 1);
-    let invite = rig.gets_request(BOB, "INVITE");
-    declines(&mut rig, BOB, &invite, 503, "Retry-After: 120 (in maintenance)\n");
-    let invite = rig.gets_request(CAROL, "INVITE");
-    declines(&mut rig, CAROL, &invite, 486, "");
+    gets_call_and_refuses(&mut rig, BOB, 503, "Retry-After: 120 (in maintenance)\n");
+    gets_call_and_refuses(&mut rig, CAROL, 486, "");
     for (wait, at) in [(0, CAROL), (118, CAROL), (2, BOB)] {
         rig.run_for(Duration::from_secs(wait));
         call(&mut rig, wait as u32 + 10);
-        let invite = rig.gets_request(at, "INVITE");
-        declines(&mut rig, at, &invite, 486, "");
+        gets_call_and_refuses(&mut rig, at, 486, "");
     }
 }
 
 #[test]
-fn where_all_ask_to_be_left_alone_none_is_tried_and_the_caller_learns_for_how_long() {
+fn if_all_targets_sent_retry_after_the_caller_gets_retry_after() {
     let mut rig = rig(trunk());
     call(&mut rig, 1);
-    let invite = rig.gets_request(BOB, "INVITE");
-    declines(&mut rig, BOB, &invite, 503, "Retry-After: 120\n");
-    let invite = rig.gets_request(CAROL, "INVITE");
-    declines(&mut rig, CAROL, &invite, 503, "Retry-After: 90\n");
+    gets_call_and_refuses(&mut rig, BOB, 503, "Retry-After: 120\n");
+    gets_call_and_refuses(&mut rig, CAROL, 503, "Retry-After: 90\n");
     rig.run_for(Duration::from_secs(30));
     call(&mut rig, 2);
     let response = rig.gets_response(ALICE, 500);
@@ -243,74 +232,66 @@ fn where_all_ask_to_be_left_alone_none_is_tried_and_the_caller_learns_for_how_lo
 }
 
 #[test]
-fn a_call_that_was_taken_before_does_not_end_the_time_that_a_target_asks_for() {
+fn a_response_to_an_earlier_call_does_not_end_a_retry_after() {
     let (_, bob) = trunks();
     let mut rig = rig(bob);
     call(&mut rig, 1);
-    let taken = rig.gets_request(BOB, "INVITE");
+    let taken = rig.gets_request(BOB, INVITE);
     call(&mut rig, 2);
-    let invite = rig.gets_request(BOB, "INVITE");
-    declines(&mut rig, BOB, &invite, 503, "Retry-After: 60\n");
-    rig.reply(BOB, &taken, 180, "b", "");
+    gets_call_and_refuses(&mut rig, BOB, 503, "Retry-After: 60\n");
+    rig.responds(BOB, &taken, 180);
     rig.clear();
     call(&mut rig, 3);
     assert_eq!(header(&rig.gets_response(ALICE, 500), Name::RetryAfter), "60");
 }
 
 #[test]
-fn one_call_does_not_silence_a_trunk_of_one_target_for_long() {
+fn a_retry_after_counts_for_at_most_five_times_resume() {
     let (_, bob) = trunks();
     let mut rig = rig(bob.resume(Duration::from_secs(10)));
     call(&mut rig, 1);
-    let invite = rig.gets_request(BOB, "INVITE");
-    declines(&mut rig, BOB, &invite, 503, "Retry-After: 3600\n");
+    gets_call_and_refuses(&mut rig, BOB, 503, "Retry-After: 3600\n");
     rig.gets_response(ALICE, 500);
     call(&mut rig, 2);
     assert_eq!(header(&rig.gets_response(ALICE, 500), Name::RetryAfter), "50");
     rig.clear();
     rig.run_for(Duration::from_secs(50));
     call(&mut rig, 3);
-    let invite = rig.gets_request(BOB, "INVITE");
-    declines(&mut rig, BOB, &invite, 486, "");
-    assert_eq!(aside(&rig).0, 0);
+    gets_call_and_refuses(&mut rig, BOB, 486, "");
+    assert_eq!(out_of_service(&rig).0, 0);
 }
 
 #[test]
-fn a_503_without_retry_after_says_nothing_of_the_next_call() {
+fn a_503_without_retry_after_leaves_the_target_in_service() {
     let mut rig = rig(trunk());
     for number in 1..3 {
         call(&mut rig, number);
-        let invite = rig.gets_request(BOB, "INVITE");
-        declines(&mut rig, BOB, &invite, 503, "");
-        let invite = rig.gets_request(CAROL, "INVITE");
-        declines(&mut rig, CAROL, &invite, 486, "");
+        gets_call_and_refuses(&mut rig, BOB, 503, "");
+        gets_call_and_refuses(&mut rig, CAROL, 486, "");
     }
-    assert_eq!(aside(&rig), (0, 0));
+    assert_eq!(out_of_service(&rig), (0, 0));
 }
 
 #[test]
-fn the_codes_of_a_trunk_lead_to_the_next_target_and_the_last_response_is_relayed() {
+fn a_status_of_the_failover_list_leads_to_the_next_target() {
     let codes = [500, 504, 486].map(|code| Status::new(code).unwrap());
     let mut rig = rig(trunk().failover(codes.into()));
     call(&mut rig, 1);
-    let invite = rig.gets_request(BOB, "INVITE");
-    declines(&mut rig, BOB, &invite, 500, "");
-    let invite = rig.gets_request(CAROL, "INVITE");
-    declines(&mut rig, CAROL, &invite, 504, "Reason: Q.850;cause=34\n");
+    gets_call_and_refuses(&mut rig, BOB, 500, "");
+    gets_call_and_refuses(&mut rig, CAROL, 504, "Reason: Q.850;cause=34\n");
     let response = rig.gets_response(ALICE, 504);
     assert_eq!(header(&response, Name::Reason), "Q.850;cause=34");
     call(&mut rig, 2);
-    let invite = rig.gets_request(BOB, "INVITE");
-    declines(&mut rig, BOB, &invite, 486, "");
-    assert!(rig.gets_if_any(CAROL).is_none(), "a busy callee is not dialled around, whatever is listed");
+    gets_call_and_refuses(&mut rig, BOB, 486, "");
+    assert!(rig.gets_if_any(CAROL).is_none(), "a 486 leads to no other target, even if the list names it");
     rig.ends_clean(Cause::Declined(Status::BUSY_HERE));
 }
 
 #[test]
-fn requests_in_a_dialog_go_to_an_address_of_their_peer_that_is_not_set_aside() {
+fn requests_in_a_dialog_avoid_addresses_out_of_service() {
     let mut rig = without_bob();
     call(&mut rig, 2);
-    let invite = rig.gets_request(CAROL, "INVITE");
+    let invite = rig.gets_request(CAROL, INVITE);
     rig.holds_names = true;
     rig.reply_with(CAROL, &invite, 200, "c", "Contact: <sip:pool.example>\n", ANSWER);
     rig.gets_response(ALICE, 200);
@@ -318,6 +299,6 @@ fn requests_in_a_dialog_go_to_an_address_of_their_peer_that_is_not_set_aside() {
     let (token, _) = rig.names.iter().find(|(_, target)| &*target.host == "pool.example").cloned().unwrap();
     let at = |text| Destination { transport: Transport::Udp, address: address(text), server_name: None };
     rig.input(Input::Resolved { token, result: Ok(vec![at(BOB), at(CAROL)]) });
-    rig.gets_request(CAROL, "ACK");
+    rig.gets_request(CAROL, ACK);
     assert!(rig.gets_if_any(BOB).is_none());
 }

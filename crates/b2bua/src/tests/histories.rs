@@ -1,4 +1,4 @@
-//! Random histories: whatever happens and in whatever order, nothing panics, every call ends, and nothing is left.
+//! Random histories: for any events in any order, nothing panics, every call ends, and nothing is left of it.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ enum Happening {
     Answers { which: usize, status: u16, fork: u8 },
     /// Alice answers one of the requests that she got.
     Replies { which: usize, status: u16 },
-    /// One of them sends a request within a dialog; `known` says how well the sequence number fits.
+    /// One of them sends a request within a dialog. `known` is true if its CSeq number is the next one.
     Requests { from_alice: bool, method: usize, known: bool },
     /// The last message comes again.
     Repeats,
@@ -48,7 +48,7 @@ fn happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
-/// What the two of them have seen.
+/// What Alice and Bob have seen.
 struct History {
     rig: Rig,
     calls: u32,
@@ -65,21 +65,9 @@ impl History {
         match happening {
             Happening::Invites => {
                 self.calls += 1;
-                let headers = dialog_forming("").replace("call-1", &format!("call-{}", self.calls));
-                self.sends(
-                    ALICE,
-                    "INVITE",
-                    &uri(CALLEE),
-                    &format!("z9hG4bKi{}", self.calls),
-                    &headers,
-                    OFFER,
-                );
+                self.sends_for_call(INVITE, OFFER);
             }
-            Happening::Cancels => {
-                let headers = dialog_forming("").replace("call-1", &format!("call-{}", self.calls));
-                let headers = headers.replace("1 INVITE", "1 CANCEL");
-                self.sends(ALICE, "CANCEL", &uri(CALLEE), &format!("z9hG4bKi{}", self.calls), &headers, "");
-            }
+            Happening::Cancels => self.sends_for_call(CANCEL, ""),
             Happening::Answers { which, status, fork } => {
                 if let Some(request) = pick(&self.to_bob, *which) {
                     self.rig.reply_with(BOB, &request, *status, &format!("b{fork}"), &contact(BOB), ANSWER);
@@ -102,6 +90,12 @@ impl History {
             Happening::Passes(milliseconds) => self.rig.run_for(Duration::from_millis(*milliseconds)),
         }
         self.collect();
+    }
+
+    /// Alice sends the INVITE of her last call, or its CANCEL.
+    fn sends_for_call(&mut self, method: &str, body: &str) {
+        let headers = outside_dialog(method, &format!("call-{}", self.calls), "");
+        self.sends(ALICE, method, &uri(CALLEE), &format!("z9hG4bKi{}", self.calls), &headers, body);
     }
 
     fn requests(&mut self, from_alice: bool, method: &str, known: bool) {

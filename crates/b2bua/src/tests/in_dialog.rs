@@ -4,102 +4,95 @@ use std::time::Duration;
 
 use attesta_sip::Name;
 
+use super::ladder::{Talk, session_of};
 use super::rig::*;
 use crate::Cause;
 
 #[test]
-fn a_re_invite_is_relayed_in_both_directions() {
+fn a_re_invite_of_the_callee_and_its_answer_are_relayed() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
-    let headers =
-        talk.bob("INVITE", 5) + &format!("Contact: <sip:{BOB};new>\r\nContent-Type: application/sdp\r\n");
-    rig.request(BOB, "INVITE", &edge(), &headers, OFFER);
-    let relayed = rig.gets_request(ALICE, "INVITE");
+    rig.bob_sends_with(&talk, INVITE, 5, &session_of(&format!("{BOB};new")), OFFER);
+    let relayed = rig.gets_request(ALICE, INVITE);
     assert_eq!(value(&relayed, Name::CSeq), "1 INVITE");
     assert_eq!(value(&relayed, Name::Contact), format!("<sip:{EDGE}>"));
     assert_eq!(relayed.body(), OFFER.as_bytes());
-    rig.reply(ALICE, &relayed, 100, "", "");
+    rig.responds(ALICE, &relayed, 100);
     rig.reply_with(ALICE, &relayed, 200, "", &contact(ALICE), ANSWER);
     let ok = rig.gets_response(BOB, 200);
     assert_eq!(header(&ok, Name::CSeq), "5 INVITE");
     assert_eq!(ok.body(), ANSWER.as_bytes());
-    rig.request(BOB, "ACK", &edge(), &talk.bob("ACK", 5), "");
-    assert_eq!(value(&rig.gets_request(ALICE, "ACK"), Name::CSeq), "1 ACK");
+    rig.bob_sends(&talk, ACK, 5);
+    assert_eq!(value(&rig.gets_request(ALICE, ACK), Name::CSeq), "1 ACK");
     rig.is_silent();
-    // The target refresh took hold.
-    rig.request(ALICE, "BYE", &edge(), &talk.alice("BYE", 2), "");
+    // The re-INVITE was a target refresh: later requests go to the new Contact.
+    rig.alice_sends(&talk, BYE, 2);
     rig.gets_response(ALICE, 200);
-    assert_eq!(rig.gets_request(BOB, "BYE").uri(), format!("sip:{BOB};new").as_bytes());
+    assert_eq!(rig.gets_request(BOB, BYE).uri(), format!("sip:{BOB};new").as_bytes());
 }
 
 #[test]
-fn a_re_invite_that_fails_leaves_the_call_as_it_was() {
+fn a_refused_re_invite_leaves_the_call_up() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
-    rig.request(ALICE, "INVITE", &edge(), &alice_again(&talk, 2), OFFER);
-    let relayed = rig.gets_request(BOB, "INVITE");
-    rig.reply(BOB, &relayed, 488, "", "");
-    rig.gets_request(BOB, "ACK");
+    rig.alice_re_invites(&talk, 2);
+    let relayed = rig.gets_request(BOB, INVITE);
+    rig.responds(BOB, &relayed, 488);
+    rig.gets_request(BOB, ACK);
     rig.gets_response(ALICE, 488);
     assert_eq!(rig.counters().calls_live, 1);
 }
 
 #[test]
-fn a_re_invite_is_cancelled_end_to_end() {
+fn a_cancel_of_a_re_invite_is_relayed_and_the_call_goes_on() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
-    let again = alice_again(&talk, 2);
-    rig.receives(ALICE, request(ALICE, "INVITE", &edge(), "z9hG4bKre", &again, OFFER));
-    let relayed = rig.gets_request(BOB, "INVITE");
-    rig.reply(BOB, &relayed, 180, "", "");
+    let again = talk.alice(INVITE, 2) + &session_of(ALICE);
+    rig.receives(ALICE, request(ALICE, INVITE, &edge(), "z9hG4bKre", &again, OFFER));
+    let relayed = rig.gets_request(BOB, INVITE);
+    rig.responds(BOB, &relayed, 180);
     rig.gets_response(ALICE, 180);
-    let cancel = talk.alice("CANCEL", 2);
-    rig.receives(ALICE, request(ALICE, "CANCEL", &edge(), "z9hG4bKre", &cancel, ""));
+    let cancel = talk.alice(CANCEL, 2);
+    rig.receives(ALICE, request(ALICE, CANCEL, &edge(), "z9hG4bKre", &cancel, ""));
     rig.gets_response(ALICE, 200);
-    rig.gets_request(BOB, "CANCEL");
-    rig.reply(BOB, &relayed, 487, "", "");
+    rig.gets_request(BOB, CANCEL);
+    rig.responds(BOB, &relayed, 487);
     rig.gets_response(ALICE, 487);
     assert_eq!(rig.counters().calls_live, 1);
 }
 
 #[test]
-fn re_invites_that_meet_are_both_refused() {
+fn re_invites_during_an_open_re_invite_get_491_or_500() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
-    rig.request(ALICE, "INVITE", &edge(), &alice_again(&talk, 2), OFFER);
-    rig.gets_request(BOB, "INVITE");
-    let headers = talk.bob("INVITE", 1) + &format!("Contact: <sip:{BOB}>\r\n");
-    rig.request(BOB, "INVITE", &edge(), &headers, OFFER);
+    rig.alice_re_invites(&talk, 2);
+    rig.gets_request(BOB, INVITE);
+    rig.bob_sends_with(&talk, INVITE, 1, &format!("Contact: <sip:{BOB}>\r\n"), OFFER);
     rig.gets_response(BOB, 491);
-    // One more from the same side: RFC 3261 section 14.2.
-    rig.request(ALICE, "INVITE", &edge(), &alice_again(&talk, 3), OFFER);
+    // A second re-INVITE of the same side: RFC 3261 section 14.2.
+    rig.alice_re_invites(&talk, 3);
     let response = rig.gets_response(ALICE, 500);
     assert!(header(&response, Name::RetryAfter).parse::<u8>().unwrap() <= 10);
     assert_eq!(rig.refused("glare"), 2);
 }
 
 #[test]
-fn a_second_invite_before_the_first_is_answered_has_to_wait() {
+fn invites_in_an_early_dialog_get_500_or_491() {
     let mut rig = Rig::plain();
-    rig.invite("");
-    let invite = rig.gets_request(BOB, "INVITE");
-    rig.reply(BOB, &invite, 180, "b", &contact(BOB));
-    let ok = rig.gets_response(ALICE, 180);
-    let talk = Talk { invite, ok };
-    rig.request(ALICE, "INVITE", &edge(), &alice_again(&talk, 2), OFFER);
+    let talk = rig.rings();
+    rig.alice_re_invites(&talk, 2);
     rig.gets_response(ALICE, 500);
-    let headers = talk.bob("INVITE", 1) + &format!("Contact: <sip:{BOB}>\r\n");
-    rig.request(BOB, "INVITE", &edge(), &headers, OFFER);
+    rig.bob_sends_with(&talk, INVITE, 1, &format!("Contact: <sip:{BOB}>\r\n"), OFFER);
     rig.gets_response(BOB, 491);
 }
 
 #[test]
-fn other_requests_are_relayed_whatever_they_are() {
+fn requests_of_any_method_and_their_responses_are_relayed() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
-    for (seq, method) in (2..).zip(["UPDATE", "INFO", "OPTIONS", "MESSAGE", "REFER", "NOTIFY", "FROB"]) {
-        let headers = talk.alice(method, seq) + "X-Kept: yes\r\nContent-Type: text/plain\r\n";
-        rig.request(ALICE, method, &edge(), &headers, "body");
+    for (seq, method) in (2..).zip([UPDATE, INFO, OPTIONS, MESSAGE, "REFER", "NOTIFY", "FROB"]) {
+        let headers = "X-Kept: yes\r\nContent-Type: text/plain\r\n";
+        rig.alice_sends_with(&talk, method, seq, headers, "body");
         let relayed = rig.gets_request(BOB, method);
         assert_eq!(value(&relayed, Name::CSeq), format!("{seq} {method}"));
         assert_eq!(relayed.headers().named("X-Kept"), Some(&b"yes"[..]));
@@ -112,153 +105,147 @@ fn other_requests_are_relayed_whatever_they_are() {
 }
 
 #[test]
-fn reliable_provisional_responses_work_end_to_end() {
+fn a_reliable_183_its_prack_and_an_early_update_are_relayed() {
     let mut rig = Rig::plain();
     let headers = dialog_forming(
         "Supported: 100rel, replaces\r\nRequire: 100rel\r\nAllow: INVITE, REGISTER\r\nAllow: FROB\r\n",
     )
     .replace("1 INVITE", "314 INVITE");
-    rig.request(ALICE, "INVITE", &uri(CALLEE), &headers, OFFER);
-    let invite = rig.gets_request(BOB, "INVITE");
+    rig.request(ALICE, INVITE, &uri(CALLEE), &headers, OFFER);
+    let invite = rig.gets_request(BOB, INVITE);
     assert_eq!(value(&invite, Name::Require), "100rel");
-    assert_eq!(value(&invite, Name::Supported), "100rel", "only what works across us");
+    assert_eq!(value(&invite, Name::Supported), "100rel", "only extensions that the edge can relay");
     assert_eq!(value(&invite, Name::Allow), "INVITE, FROB");
     rig.reply_with(BOB, &invite, 183, "b", &format!("{}Require: 100rel\nRSeq: 988\n", contact(BOB)), ANSWER);
     let ok = rig.gets_response(ALICE, 183);
     assert_eq!(header(&ok, Name::RSeq), "988");
     let talk = Talk { invite, ok };
-    rig.request(ALICE, "PRACK", &edge(), &(talk.alice("PRACK", 315) + "RAck: 988 314 INVITE\r\n"), "");
-    let prack = rig.gets_request(BOB, "PRACK");
+    rig.alice_sends_with(&talk, PRACK, 315, "RAck: 988 314 INVITE\r\n", "");
+    let prack = rig.gets_request(BOB, PRACK);
     assert_eq!(value(&prack, Name::RAck), "988 1 INVITE");
-    rig.reply(BOB, &prack, 200, "", "");
+    rig.responds(BOB, &prack, 200);
     rig.gets_response(ALICE, 200);
     // UPDATE within the early dialog (RFC 3311 section 5.1).
-    rig.request(ALICE, "UPDATE", &edge(), &talk.alice("UPDATE", 316), OFFER);
-    let update = rig.gets_request(BOB, "UPDATE");
+    rig.alice_sends_with(&talk, UPDATE, 316, "", OFFER);
+    let update = rig.gets_request(BOB, UPDATE);
     assert_eq!(value(&update, Name::CSeq), "3 UPDATE");
 }
 
 #[test]
-fn requests_out_of_order_and_of_no_dialog_are_refused() {
+fn requests_out_of_order_or_outside_a_dialog_are_refused() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
-    rig.request(ALICE, "INFO", &edge(), &talk.alice("INFO", 9), "");
-    rig.gets_request(BOB, "INFO");
-    rig.request(ALICE, "INFO", &edge(), &talk.alice("INFO", 8), "");
+    rig.alice_sends(&talk, INFO, 9);
+    rig.gets_request(BOB, INFO);
+    rig.alice_sends(&talk, INFO, 8);
     rig.gets_response(ALICE, 500);
     assert_eq!(rig.refused("out-of-order"), 1);
-    for method in ["INFO", "BYE", "INVITE", "FROB"] {
+    for method in [INFO, BYE, INVITE, "FROB"] {
         let headers = talk.alice(method, 20).replace("tag=a\r\n", "tag=z\r\n");
         rig.request(ALICE, method, &edge(), &headers, "");
         rig.gets_response(ALICE, 481);
     }
-    rig.request(ALICE, "ACK", &edge(), &talk.alice("ACK", 99), "");
+    rig.alice_sends(&talk, ACK, 99);
     rig.is_silent();
 }
 
 #[test]
-fn hops_are_counted_and_extensions_checked_within_dialogs_too() {
+fn max_forwards_and_require_are_checked_within_dialogs() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
-    rig.request(ALICE, "INFO", &edge(), &(talk.alice("INFO", 2) + "Max-Forwards: 0\r\n"), "");
+    rig.alice_sends_with(&talk, INFO, 2, "Max-Forwards: 0\r\n", "");
     rig.gets_response(ALICE, 483);
-    rig.request(ALICE, "INFO", &edge(), &(talk.alice("INFO", 3) + "Require: frob\r\n"), "");
+    rig.alice_sends_with(&talk, INFO, 3, "Require: frob\r\n", "");
     assert_eq!(header(&rig.gets_response(ALICE, 420), Name::Unsupported), "frob");
 }
 
 #[test]
-fn requests_in_flight_are_limited() {
+fn a_ninth_request_in_flight_gets_500_with_retry_after() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
     for seq in 2..10 {
-        rig.request(ALICE, "INFO", &edge(), &talk.alice("INFO", seq), "");
-        rig.gets_request(BOB, "INFO");
+        rig.alice_sends(&talk, INFO, seq);
+        rig.gets_request(BOB, INFO);
     }
-    rig.request(ALICE, "INFO", &edge(), &talk.alice("INFO", 10), "");
+    rig.alice_sends(&talk, INFO, 10);
     assert!(rig.gets_response(ALICE, 500).headers().contains(Name::RetryAfter));
     assert_eq!(rig.refused("request-cap"), 1);
 }
 
 #[test]
-fn a_peer_that_lost_the_dialog_ends_the_call() {
+fn a_481_to_an_info_ends_the_call() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
-    rig.request(ALICE, "INFO", &edge(), &talk.alice("INFO", 2), "");
-    let info = rig.gets_request(BOB, "INFO");
-    rig.reply(BOB, &info, 481, "", "");
+    rig.alice_sends(&talk, INFO, 2);
+    let info = rig.gets_request(BOB, INFO);
+    rig.responds(BOB, &info, 481);
     rig.gets_response(ALICE, 481);
-    rig.gets_request(ALICE, "BYE");
+    rig.gets_request(ALICE, BYE);
     rig.is_silent();
     rig.ends_clean(Cause::Lost);
 }
 
 #[test]
-fn a_peer_that_does_not_respond_ends_the_call() {
+fn a_re_invite_without_a_response_ends_the_call() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
-    rig.request(ALICE, "INVITE", &edge(), &alice_again(&talk, 2), OFFER);
+    rig.alice_re_invites(&talk, 2);
     rig.run_for(Duration::from_millis(31_900));
     rig.clear();
     rig.run_for(Duration::from_millis(100));
     rig.gets_response(ALICE, 408);
-    rig.gets_request(ALICE, "BYE");
-    rig.gets_request(BOB, "BYE");
+    rig.gets_request(ALICE, BYE);
+    rig.gets_request(BOB, BYE);
     rig.ends_clean(Cause::Lost);
 }
 
 #[test]
-fn what_is_in_flight_when_the_call_ends_is_answered() {
+fn an_open_re_invite_gets_487_when_the_call_ends() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
-    rig.request(ALICE, "INVITE", &edge(), &alice_again(&talk, 2), OFFER);
-    let relayed = rig.gets_request(BOB, "INVITE");
-    rig.reply(BOB, &relayed, 100, "", "");
-    rig.request(BOB, "BYE", &edge(), &talk.bob("BYE", 1), "");
+    rig.alice_re_invites(&talk, 2);
+    let relayed = rig.gets_request(BOB, INVITE);
+    rig.responds(BOB, &relayed, 100);
+    rig.bob_sends(&talk, BYE, 1);
     rig.gets_response(BOB, 200);
-    rig.gets_request(BOB, "CANCEL");
+    rig.gets_request(BOB, CANCEL);
     rig.gets_response(ALICE, 487);
-    rig.gets_request(ALICE, "BYE");
+    rig.gets_request(ALICE, BYE);
     rig.is_silent();
     rig.ends_clean(Cause::CalleeHungUp);
 }
 
 #[test]
-fn a_re_invite_does_not_ring_forever() {
+fn a_re_invite_that_rings_too_long_is_cancelled() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
-    rig.request(ALICE, "INVITE", &edge(), &alice_again(&talk, 2), OFFER);
-    let relayed = rig.gets_request(BOB, "INVITE");
-    rig.reply(BOB, &relayed, 180, "", "");
+    rig.alice_re_invites(&talk, 2);
+    let relayed = rig.gets_request(BOB, INVITE);
+    rig.responds(BOB, &relayed, 180);
     rig.gets_response(ALICE, 180);
     rig.run_for(Duration::from_secs(120));
-    rig.gets_request(BOB, "CANCEL");
+    rig.gets_request(BOB, CANCEL);
     rig.gets_response(ALICE, 408);
     assert_eq!(rig.counters().calls_live, 1);
-    // An answer that crosses the CANCEL is acknowledged all the same, and again when it comes again.
+    // A 200 that crosses the CANCEL still gets an ACK, and each repetition of it gets one too.
     for _ in 0..2 {
         rig.reply_with(BOB, &relayed, 200, "", &contact(BOB), ANSWER);
-        assert_eq!(value(&rig.gets_request(BOB, "ACK"), Name::CSeq), "2 ACK");
+        assert_eq!(value(&rig.gets_request(BOB, ACK), Name::CSeq), "2 ACK");
     }
     rig.is_silent();
 }
 
 #[test]
-fn an_early_dialog_that_is_lost_does_not_end_the_call() {
+fn a_481_in_an_early_dialog_does_not_end_the_call() {
     let mut rig = Rig::plain();
-    rig.invite("");
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite = rig.alice_calls("");
     rig.reply(BOB, &invite, 183, "b", &contact(BOB));
     let ok = rig.gets_response(ALICE, 183);
     let talk = Talk { invite, ok };
-    rig.request(ALICE, "UPDATE", &edge(), &talk.alice("UPDATE", 2), OFFER);
-    let update = rig.gets_request(BOB, "UPDATE");
-    rig.reply(BOB, &update, 481, "", "");
+    rig.alice_sends_with(&talk, UPDATE, 2, "", OFFER);
+    let update = rig.gets_request(BOB, UPDATE);
+    rig.responds(BOB, &update, 481);
     rig.gets_response(ALICE, 481);
     rig.is_silent();
     assert_eq!(rig.counters().calls_live, 1);
-}
-
-/// The header fields of Alice's re-INVITE.
-fn alice_again(talk: &Talk, seq: u32) -> String {
-    talk.alice("INVITE", seq) + &format!("Contact: <sip:{ALICE}>\r\nContent-Type: application/sdp\r\n")
 }

@@ -8,27 +8,27 @@ use crate::{Input, Listener, Oversize, Trunk, Unreachable};
 
 const TCP: &str = "192.0.2.100:5060";
 
-/// Alice's edge with a TCP listener beside its UDP one.
+/// An edge with a UDP listener and a TCP listener.
 fn rig(adjust: impl FnOnce(Trunk) -> Trunk) -> Rig {
     let (alice, bob) = trunks();
     let tcp = Listener::new("edge", Transport::Tcp, address(TCP));
     Rig::new(builder().listener(tcp).trunk(alice).trunk(adjust(bob)).build().unwrap())
 }
 
-/// Alice calls with so many octets more than an INVITE needs.
+/// Alice sends an INVITE with a Subject of `octets` octets.
 fn calls(rig: &mut Rig, octets: usize, call: u32) {
-    let headers = dialog_forming(&format!("Subject: {}\r\n", "x".repeat(octets)));
-    let headers = headers.replacen("call-1", &format!("call-{call}"), 1);
-    rig.request(ALICE, "INVITE", &uri(CALLEE), &headers, OFFER);
+    let subject = format!("Subject: {}\r\n", "x".repeat(octets));
+    let headers = outside_dialog(INVITE, &format!("call-{call}"), &subject);
+    rig.request(ALICE, INVITE, &uri(CALLEE), &headers, OFFER);
 }
 
-/// What the INVITE to Bob says of its transport, and how it left.
+/// Takes the INVITE to Bob. Its Via and Contact name its transport. Returns its flow and its size in octets.
 fn leaves(rig: &mut Rig) -> (Flow, usize) {
     let at = rig.wire.iter().position(|transmit| transmit.flow.remote == address(BOB)).unwrap();
     let transmit = rig.wire.remove(at).unwrap();
     let octets = transmit.payload.len();
     let Message::Request(invite) = Message::parse(transmit.payload, &Limits::default()).unwrap() else {
-        panic!("a request")
+        panic!("no request")
     };
     let over_tcp = transmit.flow.transport == Transport::Tcp;
     let (via, contact) = (value(&invite, Name::Via), value(&invite, Name::Contact));
@@ -39,7 +39,7 @@ fn leaves(rig: &mut Rig) -> (Flow, usize) {
 }
 
 #[test]
-fn beyond_1300_octets_it_goes_by_tcp() {
+fn an_invite_of_more_than_1300_octets_leaves_over_tcp() {
     let mut rig = rig(|bob| bob);
     calls(&mut rig, 0, 1);
     let (_, bare) = leaves(&mut rig);
@@ -48,7 +48,7 @@ fn beyond_1300_octets_it_goes_by_tcp() {
         calls(&mut rig, octets - bare, u32::try_from(octets).unwrap());
         if let Some((token, flow)) = rig.reaches.pop_front() {
             assert_eq!((flow.transport, flow.remote, flow.connection), (Transport::Tcp, address(BOB), None));
-            assert!(rig.gets_if_any(BOB).is_none(), "nothing leaves before it is known how");
+            assert!(rig.gets_if_any(BOB).is_none(), "the INVITE waits for the connection");
             rig.input(Input::Reached { token, result: Ok(()) });
         }
         assert_eq!(leaves(&mut rig).0.transport, expected, "{octets}");
@@ -56,7 +56,7 @@ fn beyond_1300_octets_it_goes_by_tcp() {
 }
 
 #[test]
-fn a_target_without_tcp_gets_a_datagram_and_is_not_asked_again_for_a_while() {
+fn after_a_refused_connection_invites_use_udp_for_300_s() {
     let mut rig = rig(|bob| bob);
     calls(&mut rig, 1300, 1);
     let (token, _) = rig.reaches.pop_front().unwrap();
@@ -75,7 +75,7 @@ fn a_target_without_tcp_gets_a_datagram_and_is_not_asked_again_for_a_while() {
 }
 
 #[test]
-fn a_limit_of_our_own_is_not_taken_for_a_refusal() {
+fn a_local_limit_does_not_count_as_a_refused_connection() {
     let mut rig = rig(|bob| bob);
     for number in 1..3 {
         calls(&mut rig, 1300, number);
@@ -88,7 +88,7 @@ fn a_limit_of_our_own_is_not_taken_for_a_refusal() {
 }
 
 #[test]
-fn a_firewall_that_drops_costs_one_call_half_a_second() {
+fn a_silent_connection_attempt_falls_back_to_udp_after_500_ms() {
     let mut rig = rig(|bob| bob);
     calls(&mut rig, 1300, 1);
     let (token, _) = rig.reaches.pop_front().unwrap();
@@ -98,16 +98,16 @@ fn a_firewall_that_drops_costs_one_call_half_a_second() {
     rig.run_for(std::time::Duration::from_millis(1));
     assert!(!first);
     assert_eq!(leaves(&mut rig).0.transport, Transport::Udp);
-    // What comes too late changes nothing.
+    // A late result changes nothing.
     rig.input(Input::Reached { token, result: Ok(()) });
     rig.clear();
     calls(&mut rig, 1300, 3);
-    assert!(rig.reaches.len() <= 1, "two calls came before it was known");
+    assert!(rig.reaches.len() <= 1, "two calls came before the first result");
     assert_eq!(leaves(&mut rig).0.transport, Transport::Udp);
 }
 
 #[test]
-fn a_target_that_is_silent_on_its_connection_costs_one_call() {
+fn after_silence_over_tcp_the_next_invite_uses_udp() {
     let mut rig = rig(|bob| bob);
     calls(&mut rig, 1300, 1);
     let (token, _) = rig.reaches.pop_front().unwrap();
@@ -121,25 +121,20 @@ fn a_target_that_is_silent_on_its_connection_costs_one_call() {
 }
 
 #[test]
-fn a_caller_who_gives_up_meanwhile_sends_nothing() {
+fn a_cancel_during_the_connection_attempt_sends_no_invite() {
     let mut rig = rig(|bob| bob);
     calls(&mut rig, 1300, 1);
     let (token, _) = rig.reaches.pop_front().unwrap();
-    let cancel = "Call-ID: call-1\r\nCSeq: 1 CANCEL\r\nFrom: <sip:a@h>;tag=a\r\nTo: <sip:b@h>\r\n";
-    let cancel = request(ALICE, "CANCEL", &uri(CALLEE), "z9hG4bK1", cancel, "");
-    rig.receives(ALICE, cancel);
+    rig.alice_cancels();
     rig.input(Input::Reached { token, result: Ok(()) });
     assert!(rig.gets_if_any(BOB).is_none());
 }
 
 #[test]
-fn nobody_is_asked_where_the_configuration_or_the_target_says_so() {
-    let udp = |bob: Trunk| {
-        let (_, other) = trunks();
-        let _ = bob;
-        let mut bare = other;
-        bare.targets = vec!["sip:192.0.2.2:5060;transport=udp".parse().unwrap()];
-        bare
+fn large_invites_stay_on_udp_where_tcp_is_not_allowed() {
+    let udp = |mut bob: Trunk| {
+        bob.targets = vec!["sip:192.0.2.2:5060;transport=udp".parse().unwrap()];
+        bob
     };
     for adjust in [udp as fn(Trunk) -> Trunk, |bob| bob.oversize(Oversize::Datagram)] {
         let mut rig = rig(adjust);

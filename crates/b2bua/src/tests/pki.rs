@@ -1,4 +1,4 @@
-//! A throw-away STI hierarchy for the tests.
+//! A certificate hierarchy of STI (a root and a leaf) that each test generates.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,7 +50,7 @@ impl Pki {
         Self { signer, anchors: TrustAnchors::from_pem(root_pem.as_bytes()).unwrap(), bundle, key }
     }
 
-    /// An Identity value of any type, for what `from` sends `to` at [`EPOCH`] with these claims beside.
+    /// An Identity value with a PASSporT of any type, from `from` to `to`, issued at [`EPOCH`], with further claims.
     pub(super) fn typed(&self, ppt: &str, from: &str, to: &str, claims: &str) -> String {
         let encode = |octets: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(octets);
         let header = format!(r#"{{"alg":"ES256","ppt":"{ppt}","typ":"passport","x5u":"{URL}"}}"#);
@@ -70,12 +70,12 @@ impl Pki {
         TrustDomain::new(name, Verifier::new(self.anchors.clone(), VerifyPolicy::default()))
     }
 
-    /// What the cache knows once it has fetched the leaf.
+    /// The cache after it has fetched the leaf.
     pub(super) fn fetched(&self) -> Arc<Snapshot> {
         self.cache(Ok(Fetched::new(self.bundle.as_bytes())))
     }
 
-    /// What the cache knows once the fetch has failed.
+    /// The cache after the fetch has failed.
     pub(super) fn unreachable(&self) -> Arc<Snapshot> {
         self.cache(Err(FetchFailure::Unreachable))
     }
@@ -101,7 +101,7 @@ fn params(name: &str) -> CertificateParams {
     params
 }
 
-/// The two numbers of an ECDSA signature side by side, as JWS has them (RFC 7518 section 3.4), from their DER.
+/// Converts an ECDSA signature from DER to the form of JWS: r and s of 32 octets each (RFC 7518 section 3.4).
 fn fixed(der: &[u8]) -> Vec<u8> {
     let integer = |at: usize| {
         let length = usize::from(der[at + 1]);

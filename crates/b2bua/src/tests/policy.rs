@@ -1,4 +1,4 @@
-//! Decisions of the embedder, at once and later.
+//! Decisions of the embedding program, immediate and later.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::{
     NamedSigner, Now, OutboundIdentity, Policy, Question, Reply, Routing, SigningMeans, Trunk,
 };
 
-/// Answers every phase later, or refuses at the door.
+/// A policy that decides every phase later, or refuses each call in `admit`.
 #[derive(Debug)]
 enum Embedder {
     Later,
@@ -71,7 +71,7 @@ fn rig(embedder: Embedder) -> Rig<Embedder> {
 }
 
 #[test]
-fn a_refusal_at_the_door_is_final() {
+fn a_refusal_by_admit_ends_the_call() {
     let mut rig = rig(Embedder::Refuses);
     rig.invite("");
     let response = rig.gets_response(ALICE, 603);
@@ -79,12 +79,12 @@ fn a_refusal_at_the_door_is_final() {
 }
 
 #[test]
-fn each_phase_is_answered_later_and_in_its_turn() {
+fn each_phase_waits_for_its_own_decision() {
     let mut rig = rig(Embedder::Later);
     rig.invite("");
     let (token, question) = rig.questions.pop_front().unwrap();
     assert!(matches!(question, Question::Admit(_)));
-    // An answer of another phase is dropped.
+    // A decision for another phase is dropped.
     rig.input(Input::Decided { token, decision: Decision::Route(Routing::Configured) });
     assert!(rig.questions.is_empty());
     rig.input(Input::Decided { token, decision: Decision::Admit(Admission::Admit) });
@@ -103,15 +103,15 @@ fn each_phase_is_answered_later_and_in_its_turn() {
     assert_eq!((&*trunk, planned), ("bob", Some(Attestation::B)));
     rig.is_silent();
     rig.input(Input::Decided { token, decision: Decision::Attest(Some(Attestation::C)) });
-    assert_eq!(rig.gets_request(BOB, "INVITE").headers().count(Name::Identity), 1);
+    assert_eq!(rig.gets_request(BOB, INVITE).headers().count(Name::Identity), 1);
 }
 
 #[test]
-fn policy_may_route_by_itself() {
+fn the_policy_chooses_the_trunks_or_refuses_the_call() {
     for (routing, status) in [
         (Routing::Refuse(Status::GONE), Some(410)),
-        (Routing::Trunks(vec![Arc::from("nobody")]), Some(404)),
-        (Routing::Trunks(vec![Arc::from("nobody"), Arc::from("carol")]), None),
+        (Routing::Trunks(vec![Arc::from("unknown")]), Some(404)),
+        (Routing::Trunks(vec![Arc::from("unknown"), Arc::from("carol")]), None),
     ] {
         let mut rig = rig(Embedder::Later);
         rig.invite("");
@@ -126,13 +126,13 @@ fn policy_may_route_by_itself() {
         }
         match status {
             Some(status) => drop(rig.gets_response(ALICE, status)),
-            None => drop(rig.gets_request(CAROL, "INVITE")),
+            None => drop(rig.gets_request(CAROL, INVITE)),
         }
     }
 }
 
 #[test]
-fn a_decision_that_does_not_come_refuses_the_call() {
+fn a_decision_that_never_comes_refuses_the_call_with_503() {
     for phases in 0..4 {
         let mut rig = rig(Embedder::Later);
         rig.invite("");
@@ -158,10 +158,10 @@ fn a_decision_that_does_not_come_refuses_the_call() {
 }
 
 #[test]
-fn an_emergency_call_does_not_depend_on_policy() {
+fn an_emergency_call_goes_on_without_a_policy_decision() {
     let mut rig = rig(Embedder::Later);
-    rig.request(ALICE, "INVITE", &uri("911"), &dialog_forming(""), OFFER);
+    rig.invites(ALICE, &uri("911"), "call-1");
     rig.run_for(3 * DECISION_BUDGET);
     rig.gets_response(ALICE, 100);
-    rig.gets_request(BOB, "INVITE");
+    rig.gets_request(BOB, INVITE);
 }

@@ -1,4 +1,4 @@
-//! The line that is logged of each call.
+//! The log line of each call.
 
 use std::cell::RefCell;
 use std::fmt::Debug;
@@ -12,15 +12,15 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::set_global_default;
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use super::ending::cancel;
+use super::ladder::Talk;
 use super::rig::*;
 use crate::{Config, Listener};
 
-/// Takes the lines of one level, as ` name=value` each.
+/// A subscriber that keeps the lines of level INFO. Each field becomes ` name=value`.
 struct Lines;
 
 thread_local! {
-    /// What is heard on this thread, while anybody wants it.
+    /// The lines of this thread, while a test collects them.
     static HEARD: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
@@ -54,14 +54,14 @@ impl Subscriber for Lines {
     fn exit(&self, _: &Id) {}
 }
 
-/// Listens for the whole process, which every rig sees to before anything is logged: whether a line is wanted is asked once,
-/// when it is first met, and of whoever listens then.
+/// Installs the subscriber for the whole process. Every rig calls this before its first log line: tracing asks the current
+/// subscriber only once, at the first use of a log line, whether it wants this line.
 pub(super) fn listen() {
     static LISTENING: OnceLock<bool> = OnceLock::new();
     LISTENING.get_or_init(|| set_global_default(Lines).is_ok());
 }
 
-/// The lines that a course of events leaves.
+/// The lines that `events` logs.
 fn logged(events: impl FnOnce()) -> Vec<String> {
     HEARD.set(Some(Vec::new()));
     events();
@@ -74,20 +74,18 @@ fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
 }
 
 #[test]
-fn the_line_of_a_call_names_both_call_ids_and_trunks_its_outcome_and_its_length() {
+fn the_log_line_names_call_ids_trunks_outcome_and_duration() {
     let mut ours = String::new();
     let lines = logged(|| {
         let mut rig = Rig::plain();
-        rig.invite("");
-        let invite = rig.gets_request(BOB, "INVITE");
+        let invite = rig.alice_calls("");
         ours = value(&invite, Name::CallId);
         rig.run_for(Duration::from_millis(150));
-        rig.reply_with(BOB, &invite, 200, "b", &contact(BOB), ANSWER);
-        let ok = rig.gets_response(ALICE, 200);
+        let ok = rig.bob_answers(&invite);
         let talk = Talk { invite, ok };
-        rig.request(ALICE, "ACK", &edge(), &talk.alice("ACK", 1), "");
+        rig.alice_sends(&talk, ACK, 1);
         rig.run_for(Duration::from_millis(1500));
-        rig.request(ALICE, "BYE", &edge(), &talk.alice("BYE", 2), "");
+        rig.alice_sends(&talk, BYE, 2);
     });
     assert_eq!(lines.len(), 1, "{lines:?}");
     let line = lines[0].as_str();
@@ -109,12 +107,11 @@ fn the_line_of_a_call_names_both_call_ids_and_trunks_its_outcome_and_its_length(
 }
 
 #[test]
-fn the_line_of_a_call_that_is_not_answered_says_what_the_caller_got() {
+fn the_log_line_of_an_unanswered_call_has_the_final_status() {
     let declined = logged(|| {
         let mut rig = Rig::plain();
-        rig.invite("");
-        let invite = rig.gets_request(BOB, "INVITE");
-        rig.reply(BOB, &invite, 486, "b", "");
+        let invite = rig.alice_calls("");
+        rig.responds(BOB, &invite, 486);
     });
     let says = |line: &str, name| field(line, name).map(str::to_owned);
     assert_eq!(says(&declined[0], "egress").as_deref(), Some("bob"));
@@ -123,13 +120,12 @@ fn the_line_of_a_call_that_is_not_answered_says_what_the_caller_got() {
     assert_eq!(says(&declined[0], "talk_ms"), None);
     let cancelled = logged(|| {
         let mut rig = Rig::plain();
-        rig.invite("");
-        rig.gets_request(BOB, "INVITE");
-        cancel(&mut rig);
+        rig.alice_calls("");
+        rig.alice_cancels();
     });
     assert_eq!(says(&cancelled[0], "cause").as_deref(), Some("cancelled"));
     assert_eq!(says(&cancelled[0], "status").as_deref(), Some("487"));
-    // A call without a route has no other side.
+    // A call without a route has no egress leg.
     let refused = logged(|| {
         let (alice, bob) = trunks();
         let edge = Listener::new("edge", Transport::Udp, address(EDGE));
@@ -142,7 +138,7 @@ fn the_line_of_a_call_that_is_not_answered_says_what_the_caller_got() {
 }
 
 #[test]
-fn what_a_peer_chose_cannot_break_the_line() {
+fn a_hostile_call_id_cannot_break_the_log_line() {
     for (sent, expected) in [
         ("\"a\\b", "\\x22a\\x5cb".to_owned()),
         ("x".repeat(128).as_str(), "x".repeat(128)),
@@ -150,10 +146,9 @@ fn what_a_peer_chose_cannot_break_the_line() {
     ] {
         let lines = logged(|| {
             let mut rig = Rig::plain();
-            let headers = dialog_forming("").replace("call-1", sent);
-            rig.request(ALICE, "INVITE", &uri(CALLEE), &headers, OFFER);
-            let invite = rig.gets_request(BOB, "INVITE");
-            rig.reply(BOB, &invite, 486, "b", "");
+            rig.invites(ALICE, &uri(CALLEE), sent);
+            let invite = rig.gets_request(BOB, INVITE);
+            rig.responds(BOB, &invite, 486);
         });
         assert_eq!(field(&lines[0], "call_id"), Some(expected.as_str()));
     }

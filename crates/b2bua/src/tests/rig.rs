@@ -1,4 +1,4 @@
-//! Alice, an edge, Bob: a switchboard whose peers are a few lines of text each.
+//! Alice, an edge and Bob: a switchboard under virtual time. The test writes the messages of its peers as text.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -26,6 +26,16 @@ pub(super) const CALLEE: &str = "+12155551213";
 /// The clock at the start of each test.
 pub(super) const EPOCH: u64 = 1_800_000_000;
 
+pub(super) const ACK: &str = "ACK";
+pub(super) const BYE: &str = "BYE";
+pub(super) const CANCEL: &str = "CANCEL";
+pub(super) const INFO: &str = "INFO";
+pub(super) const INVITE: &str = "INVITE";
+pub(super) const MESSAGE: &str = "MESSAGE";
+pub(super) const OPTIONS: &str = "OPTIONS";
+pub(super) const PRACK: &str = "PRACK";
+pub(super) const UPDATE: &str = "UPDATE";
+
 pub(super) const OFFER: &str =
     "v=0\r\no=a 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
 pub(super) const ANSWER: &str =
@@ -39,7 +49,7 @@ pub(super) fn unix(seconds: u64) -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(seconds))
 }
 
-/// Alice's trunk and Bob's, a route between them, and no Identity treatment.
+/// The trunks `alice` and `bob`. Both pass an Identity unchanged.
 pub(super) fn trunks() -> (Trunk, Trunk) {
     let alice = Trunk::new("alice").source("192.0.2.1".parse().unwrap());
     let bob =
@@ -50,7 +60,7 @@ pub(super) fn trunks() -> (Trunk, Trunk) {
     (quiet(alice), quiet(bob))
 }
 
-/// A configuration with the edge's listener and a route to `bob`.
+/// A configuration with the listener of the edge and a route to `bob`.
 pub(super) fn builder() -> Builder {
     Config::builder()
         .listener(Listener::new("edge", Transport::Udp, address(EDGE)))
@@ -70,12 +80,14 @@ pub(super) struct Rig<P = DefaultPolicy> {
     pub(super) fetches: Vec<X5u>,
     pub(super) questions: VecDeque<(Token, Question)>,
     pub(super) to_sign: VecDeque<(Token, Arc<str>, Claims)>,
-    /// Whether names are left unresolved, so that the test answers.
+    /// True if the test itself resolves the targets in `names`.
     pub(super) holds_names: bool,
     pub(super) names: VecDeque<(Token, Target)>,
-    /// The connections that are wanted; the test answers.
+    /// The connections that the switchboard asks for. The test reports the result.
     pub(super) reaches: VecDeque<(Token, Flow)>,
+    /// The messages that the edge sent and that no test step has taken yet.
     pub(super) wire: VecDeque<Transmit>,
+    /// The last message that the edge sent.
     last: Option<Transmit>,
     deadline: Option<Instant>,
     branches: u32,
@@ -149,7 +161,7 @@ impl<P: Policy> Rig<P> {
         self.board.counters()
     }
 
-    /// Lets time pass, timers firing as they come due.
+    /// Lets time pass. Each timer fires when it is due.
     pub(super) fn run_for(&mut self, span: Duration) {
         let end = self.now.mono + span;
         while let Some(deadline) = self.deadline.filter(|deadline| *deadline <= end) {
@@ -171,19 +183,24 @@ impl<P: Policy> Rig<P> {
         self.input(Input::Datagram { flow, data: message.into() });
     }
 
-    /// A request out of `from`, with a new branch.
+    /// `from` sends a request with a new branch.
     pub(super) fn request(&mut self, from: &str, method: &str, uri: &str, headers: &str, body: &str) {
         self.branches += 1;
         let message = request(from, method, uri, &format!("z9hG4bK{}", self.branches), headers, body);
         self.receives(from, message);
     }
 
-    /// Alice calls Bob. `headers` are added to those that an INVITE needs.
-    pub(super) fn invite(&mut self, headers: &str) {
-        self.request(ALICE, "INVITE", &uri(CALLEE), &dialog_forming(headers), OFFER);
+    /// `from` responds without further header fields. Every response but 100 has a To tag.
+    pub(super) fn responds(&mut self, from: &str, request: &Request, status: u16) {
+        let tag = match from {
+            _ if status == 100 => "",
+            CAROL => "c",
+            _ => "b",
+        };
+        self.reply(from, request, status, tag, "");
     }
 
-    /// The answer of `from` to what it got.
+    /// `from` responds. `tag` is for a To without a tag, `rest` is header lines.
     pub(super) fn reply(&mut self, from: &str, request: &Request, status: u16, tag: &str, rest: &str) {
         self.reply_with(from, request, status, tag, rest, "");
     }
@@ -213,7 +230,7 @@ impl<P: Policy> Rig<P> {
         self.receives(from, response.to_bytes());
     }
 
-    /// The next message to `at`.
+    /// Takes the next message to `at`.
     pub(super) fn gets(&mut self, at: &str) -> Message {
         self.gets_if_any(at).unwrap_or_else(|| panic!("nothing was sent to {at}"))
     }
@@ -230,7 +247,7 @@ impl<P: Policy> Rig<P> {
                 assert_eq!(request.method().as_str(), method);
                 request
             }
-            Message::Response(response) => panic!("{:?} in place of {method}", response.status()),
+            Message::Response(response) => panic!("{:?} instead of {method}", response.status()),
         }
     }
 
@@ -240,65 +257,48 @@ impl<P: Policy> Rig<P> {
                 assert_eq!(response.status().code(), status);
                 response
             }
-            Message::Request(request) => panic!("{} in place of {status}", request.method()),
+            Message::Request(request) => panic!("{} instead of {status}", request.method()),
         }
     }
 
-    /// Nothing is on the wire.
+    /// Asserts that the wire is empty.
     pub(super) fn is_silent(&self) {
         let lines: Vec<_> = self.wire.iter().map(|transmit| first_line(&transmit.payload)).collect();
         assert!(lines.is_empty(), "{lines:?}");
     }
 
-    /// Forgets what is on the wire.
+    /// Drops every message on the wire.
     pub(super) fn clear(&mut self) {
         self.wire.clear();
     }
 
-    /// What was sent last to `at`, for [`Input::TransportFailed`].
+    /// The next message to `at` cannot be delivered.
     pub(super) fn fails_to_reach(&mut self, at: &str) {
         let position = self.wire.iter().position(|transmit| transmit.flow.remote == address(at)).unwrap();
         let transmit = self.wire.remove(position).unwrap();
         self.input(Input::TransportFailed(transmit));
     }
 
-    /// What was sent to `at` found a limit of the shell's own.
+    /// The next message to `at` meets a limit of the shell.
     pub(super) fn finds_no_room_towards(&mut self, at: &str) {
         let position = self.wire.iter().position(|transmit| transmit.flow.remote == address(at)).unwrap();
         let transmit = self.wire.remove(position).unwrap();
         self.input(Input::NoRoom(transmit));
     }
 
-    /// What was sent last of all could not be delivered.
+    /// The last message that the edge sent cannot be delivered.
     pub(super) fn loses_the_last(&mut self) {
         if let Some(transmit) = self.last.take() {
             self.input(Input::TransportFailed(transmit));
         }
     }
 
-    /// No timer runs.
+    /// True if no timer runs.
     pub(super) fn is_asleep(&self) -> bool {
         self.deadline.is_none()
     }
 
-    /// Alice calls, Bob answers, Alice acknowledges.
-    pub(super) fn talk(&mut self) -> Talk {
-        self.talk_with("")
-    }
-
-    pub(super) fn talk_with(&mut self, headers: &str) -> Talk {
-        self.invite(headers);
-        let invite = self.gets_request(BOB, "INVITE");
-        self.reply_with(BOB, &invite, 200, "b", &contact(BOB), ANSWER);
-        let ok = self.gets_response(ALICE, 200);
-        let talk = Talk { invite, ok };
-        self.request(ALICE, "ACK", &edge(), &talk.alice("ACK", 1), "");
-        self.gets_request(BOB, "ACK");
-        self.is_silent();
-        talk
-    }
-
-    /// Nothing is left of any call once the longest timer has run.
+    /// Asserts that no call is left after the longest timer, and why the last call ended.
     pub(super) fn ends_clean(&mut self, cause: Cause) {
         self.clear();
         self.run_for(Duration::from_secs(70));
@@ -308,7 +308,7 @@ impl<P: Policy> Rig<P> {
         assert_eq!(self.cause(), Some(cause));
     }
 
-    /// Why the last call ended.
+    /// The cause of the last call that ended.
     pub(super) fn cause(&self) -> Option<Cause> {
         self.events.iter().rev().find_map(|event| {
             let CallEvent::Ended { cause, .. } = event else { return None };
@@ -316,46 +316,26 @@ impl<P: Policy> Rig<P> {
         })
     }
 
+    /// How many requests were refused for `reason`.
     pub(super) fn refused(&self, reason: &str) -> u64 {
         self.counters().refused().find(|(word, _)| *word == reason).map(|(_, count)| count).unwrap()
     }
 }
 
-/// A call that is answered: what Bob was sent, and what Alice was.
-pub(super) struct Talk {
-    pub(super) invite: Request,
-    pub(super) ok: Response,
-}
-
-impl Talk {
-    /// The header fields of a request of Alice's within the dialog.
-    pub(super) fn alice(&self, method: &str, seq: u32) -> String {
-        in_dialog(
-            &header(&self.ok, Name::From),
-            &header(&self.ok, Name::To),
-            &header(&self.ok, Name::CallId),
-            method,
-            seq,
-        )
-    }
-
-    /// The header fields of a request of Bob's within the dialog.
-    pub(super) fn bob(&self, method: &str, seq: u32) -> String {
-        let headers = self.invite.headers();
-        let value = |name| String::from_utf8_lossy(headers.get(name).unwrap()).into_owned();
-        let from = format!("{};tag=b", value(Name::To));
-        in_dialog(&from, &value(Name::From), &value(Name::CallId), method, seq)
-    }
-}
-
+/// The header fields that every request within a dialog has.
 pub(super) fn in_dialog(from: &str, to: &str, call_id: &str, method: &str, seq: u32) -> String {
     format!("From: {from}\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: {seq} {method}\r\n")
 }
 
-/// The header fields of Alice's INVITE, `headers` among them.
+/// The header fields of the INVITE of Alice. `headers` are added, or replace their defaults.
 pub(super) fn dialog_forming(headers: &str) -> String {
+    outside_dialog(INVITE, "call-1", headers)
+}
+
+/// The header fields of a request of Alice outside a dialog. `headers` are added, or replace their defaults.
+pub(super) fn outside_dialog(method: &str, call_id: &str, headers: &str) -> String {
     let named = |name: &str| headers.lines().any(|line| line.starts_with(name));
-    let mut text = String::from("Call-ID: call-1\r\nCSeq: 1 INVITE\r\n");
+    let mut text = format!("Call-ID: {call_id}\r\nCSeq: 1 {method}\r\n");
     for (name, value) in [
         ("From:", format!("\"Alice\" <{}>;tag=a", uri(CALLER))),
         ("To:", format!("<{}>", uri(CALLEE))),
@@ -369,6 +349,7 @@ pub(super) fn dialog_forming(headers: &str) -> String {
     text + headers
 }
 
+/// A request of `from` as text.
 pub(super) fn request(
     from: &str,
     method: &str,

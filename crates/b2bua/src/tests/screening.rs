@@ -1,4 +1,4 @@
-//! What stands against a request before it may become a call: RFC 3261 section 8.2 and the trunks.
+//! The checks of a request before it becomes a call: RFC 3261 section 8.2, the sources of the trunks, the caps.
 
 use std::sync::Arc;
 
@@ -9,16 +9,16 @@ use super::rig::*;
 use crate::{CallEvent, Caps, Cause, Trunk};
 
 #[test]
-fn strangers_are_refused_and_counted() {
+fn unknown_sources_are_refused_and_counted() {
     let mut rig = Rig::plain();
-    rig.request(MALLORY, "INVITE", &uri(CALLEE), &dialog_forming(""), OFFER);
+    rig.invites(MALLORY, &uri(CALLEE), "call-1");
     rig.gets_response(MALLORY, 403);
     rig.is_silent();
     assert_eq!((rig.refused("unknown-source"), rig.counters().calls), (1, 0));
     assert_eq!(rig.counters().transactions_live, 0, "a forged source fills no memory");
     rig.request(
         MALLORY,
-        "BYE",
+        BYE,
         &edge(),
         "From: <sip:m@m>;tag=1\r\nTo: <sip:e@e>;tag=2\r\nCall-ID: m\r\nCSeq: 1 BYE\r\n",
         "",
@@ -29,7 +29,7 @@ fn strangers_are_refused_and_counted() {
 }
 
 #[test]
-fn the_most_specific_source_names_the_trunk() {
+fn the_most_specific_source_decides_the_trunk() {
     let trunk = |name: &str, source: &str| {
         Trunk::new(name).source(source.parse().unwrap()).inbound_identity(crate::InboundIdentity::Pass)
     };
@@ -51,7 +51,7 @@ fn the_most_specific_source_names_the_trunk() {
     assert_eq!(
         of(Transport::Tcp, "10.1.2.3:5070").as_deref(),
         Some("host"),
-        "a port says nothing of a stream"
+        "the source port of a stream is not compared"
     );
     assert_eq!(of(Transport::Udp, "10.1.2.3:5071").as_deref(), Some("host"));
     assert_eq!(of(Transport::Udp, "10.1.9.9:5060").as_deref(), Some("near"));
@@ -62,7 +62,7 @@ fn the_most_specific_source_names_the_trunk() {
 }
 
 #[test]
-fn a_trunk_with_tls_names_is_whoever_proves_one() {
+fn a_trunk_with_tls_names_is_found_by_a_proven_name() {
     let pass = |name: &str| Trunk::new(name).inbound_identity(crate::InboundIdentity::Pass);
     let (_, bob) = trunks();
     let config = builder()
@@ -91,7 +91,7 @@ fn a_trunk_with_tls_names_is_whoever_proves_one() {
 }
 
 #[test]
-fn a_trunk_claims_its_addresses_before_anything_is_proved_there() {
+fn a_tls_trunk_claims_its_addresses_before_a_name_is_proven() {
     let trunk = Trunk::new("both")
         .inbound_identity(crate::InboundIdentity::Pass)
         .tls_name("sip.acme.example")
@@ -104,19 +104,17 @@ fn a_trunk_claims_its_addresses_before_anything_is_proved_there() {
         let flow = Flow::udp(address(ALICE), address(remote));
         config.claims(&Flow { transport: Transport::Tls, tls_names: names, ..flow })
     };
-    assert!(claims("10.1.2.3:5061", None), "of the trunk, whatever it will prove");
+    assert!(claims("10.1.2.3:5061", None), "an address of the trunk, before it proves a name");
     assert!(!claims("192.0.2.9:5061", None) && !claims("192.0.2.9:5061", Some("sip.acme.example")));
     assert!(claims("192.0.2.9:5061", Some("b.example")));
 }
 
 #[test]
-fn methods_that_begin_nothing_here_are_refused_each_in_its_way() {
+fn methods_that_start_no_call_get_405_501_or_481() {
     let mut rig = Rig::plain();
-    for (method, status) in
-        [("REGISTER", 405), ("SUBSCRIBE", 405), ("FROB", 501), ("BYE", 481), ("UPDATE", 481)]
+    for (method, status) in [("REGISTER", 405), ("SUBSCRIBE", 405), ("FROB", 501), (BYE, 481), (UPDATE, 481)]
     {
-        let headers = dialog_forming("").replace("INVITE", method).replace("call-1", method);
-        rig.request(ALICE, method, &uri(CALLEE), &headers, "");
+        rig.request(ALICE, method, &uri(CALLEE), &outside_dialog(method, method, ""), "");
         let response = rig.gets_response(ALICE, status);
         assert_eq!(response.headers().contains(Name::Allow), status != 481, "{method}");
         assert!(header(&response, Name::To).contains(";tag="));
@@ -125,94 +123,80 @@ fn methods_that_begin_nothing_here_are_refused_each_in_its_way() {
 }
 
 #[test]
-fn options_are_answered() {
+fn an_options_to_the_edge_gets_200() {
     let mut rig = Rig::plain();
-    let headers = dialog_forming("Max-Forwards: 0\r\n").replace("INVITE", "OPTIONS");
-    rig.request(ALICE, "OPTIONS", &edge(), &headers, "");
+    rig.request(ALICE, OPTIONS, &edge(), &outside_dialog(OPTIONS, "call-1", "Max-Forwards: 0\r\n"), "");
     let response = rig.gets_response(ALICE, 200);
     assert!(header(&response, Name::Allow).starts_with("INVITE, ACK"));
     assert!(header(&response, Name::Supported).contains("100rel"));
 }
 
 #[test]
-fn extensions_schemes_and_hops_are_checked() {
+fn require_scheme_hops_and_contact_of_an_invite_are_checked() {
     let mut rig = Rig::plain();
     rig.invite("Require: 100rel, frob, x\r\n");
     assert_eq!(header(&rig.gets_response(ALICE, 420), Name::Unsupported), "frob, x");
     for (uri, id) in [("nobodyKnowsThisScheme:total", "s1"), ("urn:service:food", "s2")] {
-        rig.request(ALICE, "INVITE", uri, &dialog_forming("").replace("call-1", id), OFFER);
+        rig.invites(ALICE, uri, id);
         rig.gets_response(ALICE, 416);
     }
-    rig.request(
-        ALICE,
-        "INVITE",
-        &uri(CALLEE),
-        &dialog_forming("Max-Forwards: 0\r\n").replace("call-1", "m"),
-        OFFER,
-    );
-    rig.gets_response(ALICE, 483);
-    let everywhere = dialog_forming("Contact: *\r\n").replace("call-1", "c");
-    rig.request(ALICE, "INVITE", &uri(CALLEE), &everywhere, OFFER);
-    rig.gets_response(ALICE, 400);
+    for (call_id, headers, status) in [("m", "Max-Forwards: 0\r\n", 483), ("c", "Contact: *\r\n", 400)] {
+        rig.request(ALICE, INVITE, &uri(CALLEE), &outside_dialog(INVITE, call_id, headers), OFFER);
+        rig.gets_response(ALICE, status);
+    }
     rig.is_silent();
     let counts = ["extension", "scheme", "max-forwards", "no-contact"].map(|reason| rig.refused(reason));
     assert_eq!(counts, [1, 2, 1, 1]);
 }
 
 #[test]
-fn an_invite_without_max_forwards_gets_seventy() {
+fn an_invite_without_max_forwards_leaves_with_70() {
     let mut rig = Rig::plain();
-    let message = request(ALICE, "INVITE", &uri(CALLEE), "z9hG4bKx", &dialog_forming(""), OFFER);
+    let message = request(ALICE, INVITE, &uri(CALLEE), "z9hG4bKx", &dialog_forming(""), OFFER);
     rig.receives(ALICE, message.replace("Max-Forwards: 70\r\n", ""));
-    assert_eq!(value(&rig.gets_request(BOB, "INVITE"), Name::MaxForwards), "70");
+    assert_eq!(value(&rig.gets_request(BOB, INVITE), Name::MaxForwards), "70");
 }
 
 #[test]
-fn one_call_too_many_is_refused() {
+fn a_call_beyond_the_cap_gets_503_unless_it_is_an_emergency() {
     let (alice, bob) = trunks();
     let config = builder().trunk(alice).trunk(bob).caps(Caps { calls: 1, ..Caps::default() }).build();
     let mut rig = Rig::new(config.unwrap());
     rig.talk();
-    rig.request(ALICE, "INVITE", &uri(CALLEE), &dialog_forming("").replace("call-1", "call-2"), OFFER);
+    rig.invites(ALICE, &uri(CALLEE), "call-2");
     assert_eq!(header(&rig.gets_response(ALICE, 503), Name::RetryAfter), "5");
     assert_eq!(rig.refused("call-cap"), 1);
-    // An emergency call is not.
-    rig.request(ALICE, "INVITE", &uri("911"), &dialog_forming("").replace("call-1", "call-3"), OFFER);
-    rig.gets_request(BOB, "INVITE");
+    // An emergency call is accepted.
+    rig.invites(ALICE, &uri("911"), "call-3");
+    rig.gets_request(BOB, INVITE);
 }
 
 #[test]
-fn an_emergency_call_passes_the_cap_on_transactions() {
+fn emergency_calls_are_exempt_from_the_cap_on_transactions() {
     let (alice, bob) = trunks();
     let transactions = attesta_transaction::Config::default().max_transactions(4);
     let mut rig = Rig::new(builder().trunk(alice).trunk(bob).transactions(transactions).build().unwrap());
     for id in ["call-1", "call-2"] {
-        rig.request(ALICE, "INVITE", &uri(CALLEE), &dialog_forming("").replace("call-1", id), OFFER);
-        rig.gets_request(BOB, "INVITE");
+        rig.invites(ALICE, &uri(CALLEE), id);
+        rig.gets_request(BOB, INVITE);
     }
-    rig.request(ALICE, "INVITE", &uri(CALLEE), &dialog_forming("").replace("call-1", "call-3"), OFFER);
+    rig.invites(ALICE, &uri(CALLEE), "call-3");
     assert_eq!(header(&rig.gets_response(ALICE, 503), Name::RetryAfter), "5");
-    rig.request(MALLORY, "INVITE", &uri("911"), &dialog_forming("").replace("call-1", "call-4"), OFFER);
+    rig.invites(MALLORY, &uri("911"), "call-4");
     rig.gets_response(MALLORY, 403);
-    rig.request(ALICE, "INVITE", &uri("911"), &dialog_forming("").replace("call-1", "call-5"), OFFER);
-    rig.gets_request(BOB, "INVITE");
+    rig.invites(ALICE, &uri("911"), "call-5");
+    rig.gets_request(BOB, INVITE);
     assert_eq!((rig.refused("overloaded"), rig.counters().calls_live), (1, 3));
 }
 
 #[test]
-fn emergency_calls_of_a_trunk_are_told_apart_and_those_of_strangers_refused() {
+fn emergency_calls_are_marked_and_need_a_known_source() {
     let mut rig = Rig::plain();
     for (uri, id) in [("urn:service:sos.police", "e1"), ("sip:911@edge.example", "e2")] {
-        rig.request(ALICE, "INVITE", uri, &dialog_forming("").replace("call-1", id), OFFER);
-        rig.gets_request(BOB, "INVITE");
+        rig.invites(ALICE, uri, id);
+        rig.gets_request(BOB, INVITE);
     }
-    rig.request(
-        MALLORY,
-        "INVITE",
-        "sip:911@edge.example",
-        &dialog_forming("").replace("call-1", "e3"),
-        OFFER,
-    );
+    rig.invites(MALLORY, "sip:911@edge.example", "e3");
     rig.gets_response(MALLORY, 403);
     let started =
         |event: &&CallEvent| matches!(event, CallEvent::Started { arrival, .. } if arrival.emergency);
@@ -220,12 +204,12 @@ fn emergency_calls_of_a_trunk_are_told_apart_and_those_of_strangers_refused() {
 }
 
 #[test]
-fn to_alone_makes_no_emergency_call_of_one_to_a_number() {
+fn an_sos_in_to_counts_only_if_the_request_uri_has_no_number() {
     let mut rig = Rig::plain();
     for (uri, id) in [(uri(CALLEE), "t1"), ("sip:psap@192.0.2.9".to_owned(), "t2")] {
-        let headers = dialog_forming("To: <urn:service:sos>\r\n").replace("call-1", id);
-        rig.request(ALICE, "INVITE", &uri, &headers, OFFER);
-        rig.gets_request(BOB, "INVITE");
+        let headers = outside_dialog(INVITE, id, "To: <urn:service:sos>\r\n");
+        rig.request(ALICE, INVITE, &uri, &headers, OFFER);
+        rig.gets_request(BOB, INVITE);
     }
     let mut emergencies = Vec::new();
     for event in &rig.events {
@@ -237,7 +221,7 @@ fn to_alone_makes_no_emergency_call_of_one_to_a_number() {
 }
 
 #[test]
-fn a_number_that_no_route_takes_is_not_found() {
+fn a_number_without_a_route_gets_404() {
     let (alice, bob) = trunks();
     let config = crate::Config::builder()
         .listener(crate::Listener::new("edge", Transport::Udp, address(EDGE)))
@@ -253,7 +237,7 @@ fn a_number_that_no_route_takes_is_not_found() {
 }
 
 #[test]
-fn what_cannot_be_read_harms_no_call() {
+fn unreadable_datagrams_get_no_reply_and_harm_no_call() {
     let mut rig = Rig::plain();
     rig.talk();
     for noise in [&b"\0\xff\xfe"[..], b"INVITE", b"SIP/2.0 200 OK\r\n\r\n", &[b'x'; 65_507]] {

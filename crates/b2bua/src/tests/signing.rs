@@ -1,4 +1,4 @@
-//! What is signed, by whom and how: RFC 8224 section 6.1, RFC 8588.
+//! Which calls are signed, by which signer and with which attestation: RFC 8224 section 6.1, RFC 8588.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
     SignError, SigningMeans, Trunk, Trusts,
 };
 
-/// An edge that signs Alice's calls to Bob.
+/// The configuration of an edge that signs the calls of Alice to Bob.
 fn config(means: SigningMeans, adjust: impl FnOnce(Trunk, Trunk) -> (Trunk, Trunk)) -> Config {
     let (alice, bob) = trunks();
     let alice = alice.vouched_by("acme").numbers(Numbers::starting(vec!["+1215".parse().unwrap()]));
@@ -24,7 +24,7 @@ fn signing(pki: &Pki, adjust: impl FnOnce(Trunk, Trunk) -> (Trunk, Trunk)) -> Ri
     Rig::new(config(SigningMeans::Key(pki.signer.clone()), adjust))
 }
 
-/// An edge beyond the signing one: what verification says of an INVITE that left.
+/// The verdict of the next edge on an INVITE that the signing edge sent.
 fn verdict(pki: &Pki, invite: &attesta_sip::Request) -> (Verdict, Option<Attestation>) {
     let carrier = Trunk::new("carrier").source("192.0.2.100".parse().unwrap());
     let (_, bob) = trunks();
@@ -40,11 +40,10 @@ fn verdict(pki: &Pki, invite: &attesta_sip::Request) -> (Verdict, Option<Attesta
 }
 
 #[test]
-fn a_call_from_an_own_number_is_fully_attested_and_dated() {
+fn a_call_from_an_own_number_gets_attestation_a_and_a_date() {
     let pki = Pki::new();
     let mut rig = signing(&pki, |alice, bob| (alice, bob));
-    rig.invite("");
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite = rig.alice_calls("");
     assert_eq!(invite.headers().count(Name::Identity), 1);
     assert!(
         value(&invite, Name::Identity)
@@ -58,13 +57,12 @@ fn a_call_from_an_own_number_is_fully_attested_and_dated() {
 }
 
 #[test]
-fn a_fresh_date_is_kept_and_a_stale_one_replaced() {
+fn a_fresh_date_is_kept_and_a_stale_date_is_replaced() {
     let pki = Pki::new();
     for age in [30, 3600] {
         let mut rig = signing(&pki, |alice, bob| (alice, bob));
         let date = Date::from_unix(EPOCH - age).unwrap().to_string();
-        rig.invite(&format!("Date: {date}\r\n"));
-        let invite = rig.gets_request(BOB, "INVITE");
+        let invite = rig.alice_calls(&format!("Date: {date}\r\n"));
         let shown = Date::from_unix(if age == 30 { EPOCH - age } else { EPOCH }).unwrap();
         assert_eq!(value(&invite, Name::Date), shown.to_string());
         assert_eq!(verdict(&pki, &invite).0, Verdict::Pass);
@@ -72,37 +70,35 @@ fn a_fresh_date_is_kept_and_a_stale_one_replaced() {
 }
 
 #[test]
-fn other_numbers_get_the_attestation_of_the_unknown_or_none() {
+fn other_numbers_get_the_unknown_attestation_or_no_identity() {
     let pki = Pki::new();
-    let stranger = "From: <sip:+442079460000@h>;tag=a\r\n";
+    let other = "From: <sip:+442079460000@h>;tag=a\r\n";
     let mut rig = signing(&pki, |alice, bob| (alice, bob));
-    rig.invite(stranger);
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite = rig.alice_calls(other);
     assert_eq!(verdict(&pki, &invite), (Verdict::Pass, Some(Attestation::B)));
 
     let mut rig = signing(&pki, |alice, bob| (alice.unknown_attest(Some(Attestation::C)), bob));
-    rig.invite(stranger);
-    assert_eq!(verdict(&pki, &rig.gets_request(BOB, "INVITE")).1, Some(Attestation::C));
+    rig.invite(other);
+    assert_eq!(verdict(&pki, &rig.gets_request(BOB, INVITE)).1, Some(Attestation::C));
 
     let mut rig = signing(&pki, |alice, bob| (alice.unknown_attest(None), bob));
-    rig.invite(stranger);
-    assert_eq!(rig.gets_request(BOB, "INVITE").headers().count(Name::Identity), 0);
+    rig.invite(other);
+    assert_eq!(rig.gets_request(BOB, INVITE).headers().count(Name::Identity), 0);
 
-    // A displayed number of someone else's is not covered by an asserted number of one's own.
+    // Our own number in P-Asserted-Identity does not cover another number in From.
     let mut rig = signing(&pki, |alice, bob| (alice, bob));
-    rig.invite(&format!("{stranger}P-Asserted-Identity: <tel:{CALLER}>\r\n"));
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite = rig.alice_calls(&format!("{other}P-Asserted-Identity: <tel:{CALLER}>\r\n"));
     assert_eq!(verdict(&pki, &invite), (Verdict::Pass, Some(Attestation::B)));
 
-    // Who has no number is not signed for.
+    // A caller without a number is not signed for.
     let mut rig = signing(&pki, |alice, bob| (alice, bob));
     rig.invite("From: <sip:anonymous@anonymous.invalid>;tag=a\r\n");
-    assert_eq!(rig.gets_request(BOB, "INVITE").headers().count(Name::Identity), 0);
+    assert_eq!(rig.gets_request(BOB, INVITE).headers().count(Name::Identity), 0);
     assert_eq!(rig.counters().identity_sign_failures, 0);
 }
 
 #[test]
-fn the_caller_does_not_hear_that_our_signature_failed() {
+fn a_stir_reason_about_our_signature_is_not_relayed() {
     let pki = Pki::new();
     for (reasons, told, disputed) in [
         ("Reason: STIR;cause=438;text=\"x\"\r\n", None, 1),
@@ -114,33 +110,30 @@ fn the_caller_does_not_hear_that_our_signature_failed() {
         ("Reason: Q.850;cause=16\r\n", Some("Q.850;cause=16"), 0),
     ] {
         let mut rig = signing(&pki, |alice, bob| (alice, bob));
-        rig.invite("");
-        let invite = rig.gets_request(BOB, "INVITE");
+        let invite = rig.alice_calls("");
         rig.reply(BOB, &invite, 180, "b", &(contact(BOB) + reasons));
         let ringing = rig.gets_response(ALICE, 180);
         let reason = ringing.headers().get(Name::Reason).map(String::from_utf8_lossy);
         assert_eq!(reason.as_deref(), told, "{reasons}");
         assert_eq!(rig.counters().identity_disputed, disputed);
     }
-    // Of the caller's own PASSporT it hears.
+    // A Reason about a PASSporT of the caller is relayed.
     let mut rig = signing(&pki, |alice, bob| (alice, bob));
-    rig.invite("Identity: a.b.c;info=<https://h/x>;ppt=shaken\r\n");
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite = rig.alice_calls("Identity: a.b.c;info=<https://h/x>;ppt=shaken\r\n");
     rig.reply(BOB, &invite, 486, "b", "Reason: STIR;cause=438;ppi=\"..c\"\r\nReason: STIR;cause=436\r\n");
-    rig.gets_request(BOB, "ACK");
+    rig.gets_request(BOB, ACK);
     let busy = rig.gets_response(ALICE, 486);
     assert_eq!(busy.headers().values(Name::Reason).count(), 2);
     assert_eq!(rig.counters().identity_disputed, 0);
 }
 
 #[test]
-fn a_call_that_is_covered_is_not_signed_again() {
+fn a_call_with_a_shaken_passport_is_not_signed_again() {
     let pki = Pki::new();
     let mut rig = signing(&pki, |alice, bob| (alice, bob));
-    rig.invite("Identity: a.b.c;info=<https://h/x>;ppt=\"shaken\"\r\n");
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite = rig.alice_calls("Identity: a.b.c;info=<https://h/x>;ppt=\"shaken\"\r\n");
     assert_eq!(invite.headers().count(Name::Identity), 1);
-    // So is one that tells its type in the token alone, once that is read.
+    // The PASSporT counts as shaken even if only its token names the type. The edge must verify to read the token.
     let (alice, bob) = trunks();
     let alice = alice.inbound_identity(InboundIdentity::Verify).vouched_by("acme");
     let bob = bob.outbound_identity(OutboundIdentity::Sign);
@@ -149,19 +142,18 @@ fn a_call_that_is_covered_is_not_signed_again() {
     let mut rig = Rig::new(config.unwrap());
     let token = format!("eyJhbGciOiJFUzI1NiIsInBwdCI6InNoYWtlbiJ9.e30.{}", "A".repeat(86));
     rig.invite(&format!("Identity: {token};info=<https://h/x>\r\n"));
-    assert_eq!(rig.gets_request(BOB, "INVITE").headers().count(Name::Identity), 1);
-    // Another type does not cover it, and one that was removed covers nothing.
+    assert_eq!(rig.gets_request(BOB, INVITE).headers().count(Name::Identity), 1);
+    // A PASSporT of another type does not count, and a PASSporT that the edge removed does not count.
     let mut rig = signing(&pki, |alice, bob| (alice, bob));
     rig.invite("Identity: a.b.c;info=<https://h/x>;ppt=rcd\r\n");
-    assert_eq!(rig.gets_request(BOB, "INVITE").headers().count(Name::Identity), 2);
+    assert_eq!(rig.gets_request(BOB, INVITE).headers().count(Name::Identity), 2);
     let mut rig = signing(&pki, |alice, bob| (alice.inbound_identity(InboundIdentity::Strip), bob));
-    rig.invite("Identity: a.b.c;info=<https://h/x>;ppt=shaken\r\n");
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite = rig.alice_calls("Identity: a.b.c;info=<https://h/x>;ppt=shaken\r\n");
     assert_eq!(invite.headers().count(Name::Identity), 1);
     assert_eq!(verdict(&pki, &invite).0, Verdict::Pass);
 }
 
-/// An edge that judges Alice's calls, then signs them towards Bob.
+/// An edge that verifies the calls of Alice, then signs them for Bob.
 fn judging(pki: &Pki, means: SigningMeans, adjust: impl FnOnce(Trunk, Trunk) -> (Trunk, Trunk)) -> Rig {
     let (alice, bob) = trunks();
     let alice = alice
@@ -176,69 +168,68 @@ fn judging(pki: &Pki, means: SigningMeans, adjust: impl FnOnce(Trunk, Trunk) -> 
     rig
 }
 
-/// A caller as it might claim an outcome of its own.
+/// The header fields of a caller that claims an outcome of verification.
 const CLAIMING: &str = "From: <sip:+12155551212;verstat=TN-Validation-Passed@edge.example>;tag=a\r\n\
     P-Asserted-Identity: <tel:+12155551212;verstat=TN-Validation-Passed>\r\n";
 
 #[test]
-fn a_call_that_we_sign_says_nothing_of_what_we_found() {
+fn a_call_that_we_sign_carries_no_verstat() {
     let pki = Pki::new();
     let asserted = format!("P-Asserted-Identity: <tel:{CALLER}>\r\n");
-    // An rcd that cannot be judged covers nothing either: what was found of it is not what the next one is told of us.
+    // An rcd that cannot be verified does not count either: the call is signed, and its verdict is not sent on.
     let rcd = "Identity: a.b.c;info=<https://h/x>;ppt=rcd\r\n";
     for (headers, identities) in [("", 1), (asserted.as_str(), 1), (rcd, 2), (CLAIMING, 1)] {
         for trusted in [false, true] {
             let trusts = Trusts { verstat: trusted, ..Trusts::default() };
             let key = SigningMeans::Key(pki.signer.clone());
             let mut rig = judging(&pki, key, |alice, bob| (alice.trusts(trusts), bob));
-            rig.invite(headers);
-            let invite = rig.gets_request(BOB, "INVITE");
+            let invite = rig.alice_calls(headers);
             assert_eq!(invite.headers().count(Name::Identity), identities, "{headers}");
             assert!(!String::from_utf8_lossy(&invite.to_bytes()).contains("verstat"), "{headers}");
             assert_eq!(verdict(&pki, &invite), (Verdict::Pass, Some(Attestation::A)), "{headers}");
-            assert_eq!(rig.counters().verdicts().count(), 1, "it was judged all the same");
+            assert_eq!(rig.counters().verdicts().count(), 1, "the call was still verified");
         }
     }
-    // An outside signer's word is ours as well.
+    // The same holds for the signature of an outside signer.
     let mut rig = judging(&pki, SigningMeans::Outside, |alice, bob| (alice, bob));
     rig.invite("");
     let (token, ..) = rig.to_sign.pop_front().unwrap();
     let given = "a.b.c;info=<https://h/x>;alg=ES256;ppt=shaken";
     rig.input(Input::Signed { token, result: Ok(given.into()) });
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite = rig.gets_request(BOB, INVITE);
     assert_eq!(value(&invite, Name::Identity), given);
     assert!(!String::from_utf8_lossy(&invite.to_bytes()).contains("verstat"));
 }
 
 #[test]
-fn a_call_that_is_not_signed_in_the_end_says_what_we_found() {
+fn a_verified_call_that_is_not_signed_carries_verstat() {
     let pki = Pki::new();
-    let nobody = "No-TN-Validation";
+    let unverified = "No-TN-Validation";
     let says = |rig: &mut Rig, found: &str| {
-        let invite = rig.gets_request(BOB, "INVITE");
+        let invite = rig.gets_request(BOB, INVITE);
         assert!(value(&invite, Name::From).contains(&format!(";verstat={found}@")), "{found}");
         invite
     };
     let key = || SigningMeans::Key(pki.signer.clone());
     let mut rig = judging(&pki, key(), |alice, bob| (alice, bob.outbound_identity(OutboundIdentity::Pass)));
     rig.invite("");
-    says(&mut rig, nobody);
-    // Nobody is there to sign, or the caller is none whom we vouch for.
+    says(&mut rig, unverified);
+    // No key is usable, the outside signer refuses, or the number of the caller gets no attestation.
     let mut rig = judging(&pki, SigningMeans::OutOfService, |alice, bob| (alice, bob));
     rig.invite("");
-    says(&mut rig, nobody);
+    says(&mut rig, unverified);
     let mut rig = judging(&pki, SigningMeans::Outside, |alice, bob| (alice, bob));
     rig.invite("");
     let (token, ..) = rig.to_sign.pop_front().unwrap();
     rig.input(Input::Signed { token, result: Err(SignError::Refused) });
-    says(&mut rig, nobody);
+    says(&mut rig, unverified);
     let mut rig = judging(&pki, key(), |alice, bob| (alice.unknown_attest(None), bob));
     rig.invite(&format!("From: <{}>;tag=a\r\n", uri("+442079460000")));
-    says(&mut rig, nobody);
-    // A signature that came is passed on, with what we found of it.
+    says(&mut rig, unverified);
+    // An Identity that the caller sent is relayed, with the verdict on it.
     let mut upstream = signing(&pki, |alice, bob| (alice, bob));
     upstream.invite("");
-    let came = value(&upstream.gets_request(BOB, "INVITE"), Name::Identity);
+    let came = value(&upstream.gets_request(BOB, INVITE), Name::Identity);
     let mut rig = judging(&pki, key(), |alice, bob| (alice, bob));
     rig.invite(&format!("Identity: {came}\r\n"));
     let invite = says(&mut rig, "TN-Validation-Passed");
@@ -247,25 +238,24 @@ fn a_call_that_is_not_signed_in_the_end_says_what_we_found() {
 }
 
 #[test]
-fn each_attempt_is_signed_anew() {
+fn each_attempt_gets_a_signature_of_its_own() {
     let pki = Pki::new();
     let mut rig = signing(&pki, |alice, bob| (alice, bob.target("sip:192.0.2.3".parse().unwrap())));
-    rig.invite("");
-    let first = rig.gets_request(BOB, "INVITE");
-    rig.reply(BOB, &first, 503, "b", "");
-    let second = rig.gets_request(CAROL, "INVITE");
+    let first = rig.alice_calls("");
+    rig.responds(BOB, &first, 503);
+    let second = rig.gets_request(CAROL, INVITE);
     assert_ne!(value(&first, Name::Identity), value(&second, Name::Identity));
     assert_eq!(verdict(&pki, &second).0, Verdict::Pass);
-    // And what is sent within a dialog is not signed.
+    // A response to the INVITE adds no signature.
     rig.reply_with(CAROL, &second, 200, "c", &contact(CAROL), ANSWER);
     assert_eq!(rig.counters().identity_signed, 2);
 }
 
 #[test]
-fn a_signer_that_is_set_aside_lets_calls_through_unless_told_otherwise() {
+fn without_a_usable_key_calls_leave_unsigned_or_get_500() {
     let mut rig = Rig::new(config(SigningMeans::OutOfService, |alice, bob| (alice, bob)));
     rig.invite("");
-    assert_eq!(rig.gets_request(BOB, "INVITE").headers().count(Name::Identity), 0);
+    assert_eq!(rig.gets_request(BOB, INVITE).headers().count(Name::Identity), 0);
     assert_eq!((rig.counters().identity_signed, rig.counters().identity_sign_failures), (0, 1));
 
     let reject = |alice, bob: Trunk| (alice, bob.on_sign_failure(OnSignFailure::Reject));
@@ -273,24 +263,24 @@ fn a_signer_that_is_set_aside_lets_calls_through_unless_told_otherwise() {
     rig.invite("");
     let response = rig.gets_response(ALICE, 500);
     rig.ends_clean(Cause::Refused(response.status()));
-    // An emergency call goes on all the same.
+    // An emergency call still goes on.
     let mut rig = Rig::new(config(SigningMeans::OutOfService, reject));
-    rig.request(ALICE, "INVITE", &uri("911"), &dialog_forming(""), OFFER);
-    rig.gets_request(BOB, "INVITE");
+    rig.invites(ALICE, &uri("911"), "call-1");
+    rig.gets_request(BOB, INVITE);
 }
 
 #[test]
-fn a_certificate_that_has_expired_signs_nothing() {
+fn an_expired_certificate_signs_no_call() {
     let pki = Pki::new();
     let mut rig = signing(&pki, |alice, bob| (alice, bob));
     rig.run_for(Duration::from_secs(2 * 86_400));
     rig.invite("");
-    assert_eq!(rig.gets_request(BOB, "INVITE").headers().count(Name::Identity), 0);
+    assert_eq!(rig.gets_request(BOB, INVITE).headers().count(Name::Identity), 0);
     assert_eq!(rig.counters().identity_sign_failures, 1);
 }
 
 #[test]
-fn an_outside_signer_is_asked_and_its_answer_is_sent() {
+fn the_identity_of_an_outside_signer_is_sent() {
     let mut rig = Rig::new(config(SigningMeans::Outside, |alice, bob| (alice, bob)));
     rig.invite("");
     rig.is_silent();
@@ -303,13 +293,13 @@ fn an_outside_signer_is_asked_and_its_answer_is_sent() {
     assert_eq!(claims.issued_at, unix(EPOCH));
     let value_given = "a.b.c;info=<https://h/x>;alg=ES256;ppt=shaken";
     rig.input(Input::Signed { token, result: Ok(value_given.into()) });
-    assert_eq!(value(&rig.gets_request(BOB, "INVITE"), Name::Identity), value_given);
+    assert_eq!(value(&rig.gets_request(BOB, INVITE), Name::Identity), value_given);
     rig.input(Input::Signed { token, result: Ok("again".into()) });
     rig.is_silent();
 }
 
 #[test]
-fn an_outside_signer_that_fails_is_silent_or_lies_is_a_failure_to_sign() {
+fn a_failed_silent_or_invalid_outside_signature_is_counted() {
     let bad = "a.b.c;info=<https://h/x>\r\nX-Injected: yes";
     for answer in [Some(Err(SignError::Refused)), Some(Ok(bad.into())), None] {
         let mut rig = Rig::new(config(SigningMeans::Outside, |alice, bob| (alice, bob)));
@@ -319,7 +309,7 @@ fn an_outside_signer_that_fails_is_silent_or_lies_is_a_failure_to_sign() {
             Some(result) => rig.input(Input::Signed { token, result }),
             None => rig.run_for(Duration::from_millis(500)),
         }
-        let invite = rig.gets_request(BOB, "INVITE");
+        let invite = rig.gets_request(BOB, INVITE);
         assert_eq!(invite.headers().count(Name::Identity), 0);
         assert_eq!(invite.headers().named("X-Injected"), None);
         assert_eq!(rig.counters().identity_sign_failures, 1);
@@ -327,7 +317,7 @@ fn an_outside_signer_that_fails_is_silent_or_lies_is_a_failure_to_sign() {
 }
 
 #[test]
-fn the_trust_domain_of_the_way_out_chooses_the_signer() {
+fn the_trust_domain_of_the_egress_trunk_chooses_the_signer() {
     let (us, ca) = (Pki::new(), Pki::new());
     let (alice, bob) = trunks();
     let alice = alice.vouched_by("us").vouched_by("ca").trust("us");
@@ -343,19 +333,18 @@ fn the_trust_domain_of_the_way_out_chooses_the_signer() {
         .signer(signer("us", &us))
         .signer(signer("ca", &ca));
     let mut rig = Rig::new(config.build().unwrap());
-    rig.invite("");
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite = rig.alice_calls("");
     assert_eq!(verdict(&ca, &invite).0, Verdict::Pass);
     assert_eq!(verdict(&us, &invite).0, Verdict::Fail);
 }
 
 #[test]
-fn the_way_out_signs_where_the_origin_names_nobody() {
+fn the_egress_signer_signs_if_the_origin_trunk_has_no_signer() {
     let pki = Pki::new();
     let (alice, bob) = trunks();
     let bob = bob.outbound_identity(OutboundIdentity::Sign).signer("acme");
     let acme = NamedSigner::new("acme", SigningMeans::Key(pki.signer.clone()));
     let mut rig = Rig::new(builder().trunk(alice).trunk(bob).signer(acme).build().unwrap());
     rig.invite("");
-    assert_eq!(verdict(&pki, &rig.gets_request(BOB, "INVITE")), (Verdict::Pass, Some(Attestation::B)));
+    assert_eq!(verdict(&pki, &rig.gets_request(BOB, INVITE)), (Verdict::Pass, Some(Attestation::B)));
 }

@@ -1,4 +1,4 @@
-//! From one target to the next, and which targets there are: RFC 3263 section 4.3.
+//! How a call goes from one target to the next, and which targets it has: RFC 3263 section 4.3.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use attesta_sip::Name;
 use super::rig::*;
 use crate::{Cause, Input, Target, Trunk};
 
-/// Two targets for Bob's trunk.
+/// An edge with two targets for the trunk of Bob: Bob, then Carol.
 fn two_targets() -> Rig {
     let (alice, bob) = trunks();
     let bob = bob.target("sip:192.0.2.3:5060".parse().unwrap());
@@ -17,61 +17,58 @@ fn two_targets() -> Rig {
 #[test]
 fn the_next_target_is_tried_after_a_503_with_a_new_branch() {
     let mut rig = two_targets();
-    rig.invite("");
-    let first = rig.gets_request(BOB, "INVITE");
-    rig.reply(BOB, &first, 503, "b", "");
-    rig.gets_request(BOB, "ACK");
-    let second = rig.gets_request(CAROL, "INVITE");
+    let first = rig.alice_calls("");
+    rig.responds(BOB, &first, 503);
+    rig.gets_request(BOB, ACK);
+    let second = rig.gets_request(CAROL, INVITE);
     assert_ne!(value(&first, Name::Via), value(&second, Name::Via));
     assert_eq!(second.uri(), format!("sip:{CALLEE}@192.0.2.3:5060").as_bytes());
     rig.reply(CAROL, &second, 503, "c", "Retry-After: 9\n");
-    // RFC 3261 section 16.7: upstream is not to take it for one of ours.
+    // RFC 3261 section 16.7: a 503 and its Retry-After are about the target. Upstream must not apply them to this edge.
     let response = rig.gets_response(ALICE, 500);
     assert_eq!(response.headers().count(Name::RetryAfter), 0);
 }
 
 #[test]
-fn the_next_target_is_tried_where_the_first_cannot_be_reached() {
+fn the_next_target_is_tried_if_the_first_cannot_be_reached() {
     let mut rig = two_targets();
     rig.invite("");
     rig.fails_to_reach(BOB);
-    let second = rig.gets_request(CAROL, "INVITE");
-    rig.reply(CAROL, &second, 486, "c", "");
+    let second = rig.gets_request(CAROL, INVITE);
+    rig.responds(CAROL, &second, 486);
     rig.gets_response(ALICE, 486);
 }
 
 #[test]
-fn the_next_target_is_tried_where_the_first_is_silent() {
+fn the_next_target_is_tried_if_the_first_is_silent() {
     let mut rig = two_targets();
-    rig.invite("");
-    let first = rig.gets_request(BOB, "INVITE");
+    let first = rig.alice_calls("");
     rig.run_for(Duration::from_secs(4));
-    let second = rig.gets_request(CAROL, "INVITE");
+    let second = rig.gets_request(CAROL, INVITE);
     rig.clear();
-    // It wakes up late: its answer is acknowledged and ended.
+    // Bob answers too late: his 200 gets an ACK and a BYE.
     rig.reply_with(BOB, &first, 200, "b", &contact(BOB), ANSWER);
-    rig.gets_request(BOB, "ACK");
-    rig.gets_request(BOB, "BYE");
+    rig.gets_request(BOB, ACK);
+    rig.gets_request(BOB, BYE);
     rig.is_silent();
     rig.reply_with(CAROL, &second, 200, "c", &contact(CAROL), ANSWER);
     rig.gets_response(ALICE, 200);
 }
 
 #[test]
-fn a_target_that_declines_is_not_dialled_around() {
+fn a_486_or_603_does_not_lead_to_the_next_target() {
     for status in [486, 603] {
         let mut rig = two_targets();
-        rig.invite("");
-        let invite = rig.gets_request(BOB, "INVITE");
-        rig.reply(BOB, &invite, status, "b", "");
+        let invite = rig.alice_calls("");
+        rig.responds(BOB, &invite, status);
         rig.gets_response(ALICE, status);
-        rig.gets_request(BOB, "ACK");
+        rig.gets_request(BOB, ACK);
         rig.is_silent();
     }
 }
 
 #[test]
-fn a_callee_that_says_nothing_is_given_up() {
+fn a_silent_callee_gives_the_caller_408() {
     let mut rig = Rig::plain();
     rig.invite("");
     rig.run_for(Duration::from_secs(4));
@@ -81,25 +78,22 @@ fn a_callee_that_says_nothing_is_given_up() {
 }
 
 #[test]
-fn a_callee_that_only_rings_is_given_up() {
+fn a_callee_that_rings_for_120_s_is_cancelled() {
     let mut rig = Rig::plain();
-    rig.invite("");
-    let invite = rig.gets_request(BOB, "INVITE");
-    rig.reply(BOB, &invite, 180, "b", &contact(BOB));
-    rig.gets_response(ALICE, 180);
+    let invite = rig.rings().invite;
     rig.run_for(Duration::from_secs(119));
     rig.is_silent();
     rig.run_for(Duration::from_secs(1));
     rig.gets_response(ALICE, 480);
-    let cancel = rig.gets_request(BOB, "CANCEL");
-    rig.reply(BOB, &cancel, 200, "", "");
-    rig.reply(BOB, &invite, 487, "b", "");
-    rig.gets_request(BOB, "ACK");
+    let cancel = rig.gets_request(BOB, CANCEL);
+    rig.responds(BOB, &cancel, 200);
+    rig.responds(BOB, &invite, 487);
+    rig.gets_request(BOB, ACK);
     rig.ends_clean(Cause::NotAnswered);
 }
 
 #[test]
-fn a_name_that_leads_nowhere_is_a_failed_target() {
+fn a_target_that_does_not_resolve_leads_to_the_next() {
     let (alice, _) = trunks();
     let bob = Trunk::new("bob")
         .inbound_identity(crate::InboundIdentity::Pass)
@@ -109,11 +103,11 @@ fn a_name_that_leads_nowhere_is_a_failed_target() {
         .target("sip:192.0.2.3:5060".parse().unwrap());
     let mut rig = Rig::new(builder().trunk(alice).trunk(bob).build().unwrap());
     rig.invite("");
-    rig.gets_request(CAROL, "INVITE");
+    rig.gets_request(CAROL, INVITE);
 }
 
 #[test]
-fn a_name_that_is_never_resolved_is_given_up() {
+fn a_name_lookup_without_a_result_gives_the_caller_504() {
     let mut rig = Rig::plain();
     rig.holds_names = true;
     rig.invite("");
@@ -127,7 +121,7 @@ fn a_name_that_is_never_resolved_is_given_up() {
 }
 
 #[test]
-fn a_call_that_would_come_back_to_us_finds_nobody() {
+fn a_call_to_the_address_of_the_edge_itself_gets_404() {
     let (alice, _) = trunks();
     let config = crate::Config::builder()
         .listener(crate::Listener::new("edge", attesta_transaction::Transport::Udp, address(EDGE)))
@@ -135,14 +129,13 @@ fn a_call_that_would_come_back_to_us_finds_nobody() {
         .route(crate::Route::new(crate::RouteTo::RequestUri))
         .build();
     let mut rig = Rig::new(config.unwrap());
-    rig.request(ALICE, "INVITE", &format!("sip:+1999@{EDGE}"), &dialog_forming(""), OFFER);
+    rig.invites(ALICE, &format!("sip:+1999@{EDGE}"), "call-1");
     rig.gets_response(ALICE, 404);
     assert!(config_everywhere().is_own(attesta_transaction::Transport::Udp, address("127.0.0.1:5060")));
     assert!(!config_everywhere().is_own(attesta_transaction::Transport::Udp, address(BOB)));
-    // And one that points elsewhere goes there as it is.
-    let headers = dialog_forming("").replace("call-1", "call-2");
-    rig.request(ALICE, "INVITE", &format!("sip:+1999@{BOB};x=y"), &headers, OFFER);
-    assert_eq!(rig.gets_request(BOB, "INVITE").uri(), format!("sip:+1999@{BOB};x=y").as_bytes());
+    // A Request-URI with another address is used unchanged.
+    rig.invites(ALICE, &format!("sip:+1999@{BOB};x=y"), "call-2");
+    assert_eq!(rig.gets_request(BOB, INVITE).uri(), format!("sip:+1999@{BOB};x=y").as_bytes());
 }
 
 #[test]
@@ -161,7 +154,7 @@ fn calls_leave_from_a_listener_that_reaches_their_target() {
     assert_eq!(from(&[], BOB).as_deref(), Some("outside"));
     assert_eq!(from(&[], "127.0.0.2:5080").as_deref(), Some("loopback"));
     assert_eq!(from(&[], "[2001:db8::2]:5060").as_deref(), Some("six"));
-    assert_eq!(from(&["loopback".into()], BOB).as_deref(), Some("loopback"), "what is named is taken");
+    assert_eq!(from(&["loopback".into()], BOB).as_deref(), Some("loopback"), "the named listener is used");
     assert_eq!(from(&["six".into()], BOB), None);
 }
 

@@ -1,4 +1,4 @@
-//! What verification does to a call: RFC 8224 section 6.2, RFC 9410, 3GPP TS 24.229.
+//! The effects of verification on a call: RFC 8224 section 6.2, RFC 9410, 3GPP TS 24.229.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{
     CallEvent, Caps, Cause, Consequence, InboundIdentity, Input, OutboundIdentity, Outcomes, Trunk, Trusts,
 };
 
-/// An edge that verifies Alice's calls.
+/// An edge that verifies the calls of Alice.
 fn verifying(pki: &Pki, adjust: impl FnOnce(Trunk) -> Trunk) -> Rig {
     let (alice, bob) = trunks();
     let alice = adjust(alice.inbound_identity(InboundIdentity::Verify));
@@ -19,6 +19,7 @@ fn verifying(pki: &Pki, adjust: impl FnOnce(Trunk) -> Trunk) -> Rig {
     Rig::new(builder().trunk(alice).trunk(bob).trust_domain(pki.domain()).caps(caps).build().unwrap())
 }
 
+/// The same edge, after it has fetched the certificate.
 fn knowing(pki: &Pki, adjust: impl FnOnce(Trunk) -> Trunk) -> Rig {
     let mut rig = verifying(pki, adjust);
     rig.input(Input::Certificates(pki.fetched()));
@@ -50,17 +51,17 @@ fn tampered(value: &str) -> String {
     [&value[..signature], other, &value[signature + 1..]].concat()
 }
 
+/// An Identity header line.
 fn line(value: &str) -> String {
     format!("Identity: {value}\r\n")
 }
 
 #[test]
-fn a_valid_identity_passes_and_says_so_in_from() {
+fn a_valid_identity_passes_and_sets_verstat_in_from() {
     let pki = Pki::new();
     let mut rig = knowing(&pki, |alice| alice);
     let value_sent = signed(&pki, CALLEE);
-    rig.invite(&line(&value_sent));
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite = rig.alice_calls(&line(&value_sent));
     assert!(
         value(&invite, Name::From).contains("<sip:+12155551212;verstat=TN-Validation-Passed@edge.example>")
     );
@@ -72,13 +73,12 @@ fn a_valid_identity_passes_and_says_so_in_from() {
 }
 
 #[test]
-fn the_asserted_identity_carries_the_outcome_where_there_is_one() {
+fn verstat_is_set_in_p_asserted_identity_instead_of_from() {
     let pki = Pki::new();
     let mut rig = knowing(&pki, |alice| alice);
     let pai =
         format!("P-Asserted-Identity: \"A\" <{}>\r\nP-Asserted-Identity: <tel:{CALLER}>\r\n", uri(CALLER));
-    rig.invite(&(line(&signed(&pki, CALLEE)) + &pai));
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite = rig.alice_calls(&(line(&signed(&pki, CALLEE)) + &pai));
     let asserted: Vec<_> =
         invite.headers().values(Name::PAssertedIdentity).map(String::from_utf8_lossy).collect();
     assert_eq!(
@@ -92,27 +92,29 @@ fn the_asserted_identity_carries_the_outcome_where_there_is_one() {
 }
 
 #[test]
-fn a_failure_is_told_to_both_sides_and_the_call_goes_on() {
+fn a_failed_identity_is_reported_to_both_sides_of_the_call() {
     let pki = Pki::new();
     let mut rig = knowing(&pki, |alice| alice);
-    rig.invite(&line(&tampered(&signed(&pki, CALLEE))));
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite = rig.alice_calls(&line(&tampered(&signed(&pki, CALLEE))));
     assert!(value(&invite, Name::From).contains(";verstat=TN-Validation-Failed@"));
-    rig.reply(BOB, &invite, 100, "", "");
+    rig.responds(BOB, &invite, 100);
     rig.reply(BOB, &invite, 180, "b", &contact(BOB));
     let ringing = rig.gets_response(ALICE, 180);
     assert_eq!(header(&ringing, Name::Reason), "STIR;cause=438;text=\"Invalid Identity Header\"");
     rig.reply_with(BOB, &invite, 200, "b", &contact(BOB), ANSWER);
-    assert_eq!(rig.gets_response(ALICE, 200).headers().count(Name::Reason), 0, "told once");
+    assert_eq!(
+        rig.gets_response(ALICE, 200).headers().count(Name::Reason),
+        0,
+        "the Reason is sent only once"
+    );
     assert_eq!(rig.counters().verdicts().collect::<Vec<_>>(), [("fail", "signature-invalid", 1)]);
 }
 
 #[test]
-fn the_reason_stands_in_the_final_response_where_nothing_comes_before() {
+fn the_reason_is_in_the_final_response_if_it_is_the_first() {
     let pki = Pki::new();
     let mut rig = knowing(&pki, |alice| alice);
-    rig.invite(&line(&tampered(&signed(&pki, CALLEE))));
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite = rig.alice_calls(&line(&tampered(&signed(&pki, CALLEE))));
     rig.reply(BOB, &invite, 486, "b", "Reason: Q.850;cause=17\n");
     let response = rig.gets_response(ALICE, 486);
     let reasons: Vec<_> = response.headers().values(Name::Reason).map(String::from_utf8_lossy).collect();
@@ -120,12 +122,11 @@ fn the_reason_stands_in_the_final_response_where_nothing_comes_before() {
 }
 
 #[test]
-fn of_several_identities_each_that_failed_is_named() {
+fn each_failed_identity_has_its_reason_in_the_180() {
     let pki = Pki::new();
     let mut rig = knowing(&pki, |alice| alice);
     let (bad, elsewhere) = (tampered(&signed(&pki, CALLEE)), signed(&pki, "+12155550000"));
-    rig.invite(&(line(&bad) + &line(&elsewhere) + &line("no.token.at;all")));
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite = rig.alice_calls(&(line(&bad) + &line(&elsewhere) + &line("no.token.at;all")));
     rig.reply(BOB, &invite, 180, "b", &contact(BOB));
     let ringing = rig.gets_response(ALICE, 180);
     let reasons: Vec<_> = ringing.headers().values(Name::Reason).map(String::from_utf8_lossy).collect();
@@ -133,14 +134,14 @@ fn of_several_identities_each_that_failed_is_named() {
     assert_eq!(reasons.len(), 3);
     assert!(reasons[0].ends_with(&compact(&bad)), "{reasons:?}");
     assert!(reasons[1].ends_with(&compact(&elsewhere)), "{reasons:?}");
-    // One good Identity among them is enough (RFC 8224 section 6.2.1).
+    // One valid Identity among several is enough (RFC 8224 section 6.2.1).
     let mut rig = knowing(&pki, |alice| alice);
     rig.invite(&(line(&bad) + &line(&signed(&pki, CALLEE))));
-    assert!(value(&rig.gets_request(BOB, "INVITE"), Name::From).contains("TN-Validation-Passed"));
+    assert!(value(&rig.gets_request(BOB, INVITE), Name::From).contains("TN-Validation-Passed"));
 }
 
 #[test]
-fn a_rejecting_policy_gives_the_status_and_phrase_of_rfc_8224() {
+fn rejected_calls_get_the_status_and_phrase_of_rfc_8224() {
     let pki = Pki::new();
     let all = Outcomes {
         failed: Consequence::Reject,
@@ -173,9 +174,9 @@ fn a_rejecting_policy_gives_the_status_and_phrase_of_rfc_8224() {
     rig.gets_response(ALICE, 603);
 }
 
-/// ADR 6: what rides along does not vouch, nor does it where it rides alone.
+/// ADR 6: a PASSporT that does not state the caller does not vouch for the call, alone or beside a shaken PASSporT.
 #[test]
-fn what_does_not_say_who_calls_is_no_identity_to_a_policy_that_wants_one() {
+fn rcd_rph_and_msg_passports_do_not_count_as_an_identity() {
     let pki = Pki::new();
     let missing = |consequence| Outcomes { missing: consequence, ..Outcomes::default() };
     for (ppt, claims) in [
@@ -189,13 +190,12 @@ fn what_does_not_say_who_calls_is_no_identity_to_a_policy_that_wants_one() {
         let response = rig.gets_response(ALICE, 428);
         assert_eq!(String::from_utf8_lossy(response.reason()), "Use Supported PASSporT Format", "{ppt}");
         rig.is_silent();
-        // Beside one that says who calls it does no harm, and without such a policy the call goes on as what it is.
+        // Beside a valid shaken PASSporT it does no harm. Without a rejecting policy the call goes on as unverified.
         rig = knowing(&pki, |alice| alice.outcomes(missing(Consequence::Reject)));
         rig.invite(&(identity.clone() + &line(&signed(&pki, CALLEE))));
-        assert!(value(&rig.gets_request(BOB, "INVITE"), Name::From).contains("=TN-Validation-Passed"));
+        assert!(value(&rig.gets_request(BOB, INVITE), Name::From).contains("=TN-Validation-Passed"));
         rig = knowing(&pki, |alice| alice);
-        rig.invite(&identity);
-        let invite = rig.gets_request(BOB, "INVITE");
+        let invite = rig.alice_calls(&identity);
         assert!(value(&invite, Name::From).contains(";verstat=No-TN-Validation@"), "{ppt}");
         assert_eq!(value(&invite, Name::Identity), identity.trim_end().trim_start_matches("Identity: "));
     }
@@ -207,12 +207,12 @@ fn an_emergency_call_is_never_refused_by_verification() {
     let all = Outcomes { failed: Consequence::Reject, missing: Consequence::Reject, ..Outcomes::default() };
     let mut rig = knowing(&pki, |alice| alice.outcomes(all));
     let to = "To: <urn:service:sos>\r\n";
-    rig.request(ALICE, "INVITE", "urn:service:sos", &dialog_forming(&(line("x") + to)), OFFER);
-    rig.gets_request(BOB, "INVITE");
+    rig.request(ALICE, INVITE, "urn:service:sos", &dialog_forming(&(line("x") + to)), OFFER);
+    rig.gets_request(BOB, INVITE);
 }
 
 #[test]
-fn a_call_waits_for_the_certificate_and_no_longer_than_its_budget() {
+fn a_call_waits_for_a_certificate_within_its_budget() {
     let pki = Pki::new();
     let mut rig = verifying(&pki, |alice| alice);
     rig.invite(&line(&signed(&pki, CALLEE)));
@@ -220,32 +220,32 @@ fn a_call_waits_for_the_certificate_and_no_longer_than_its_budget() {
     rig.run_for(Duration::from_millis(150));
     rig.is_silent();
     rig.input(Input::Certificates(pki.fetched()));
-    assert!(value(&rig.gets_request(BOB, "INVITE"), Name::From).contains("TN-Validation-Passed"));
+    assert!(value(&rig.gets_request(BOB, INVITE), Name::From).contains("TN-Validation-Passed"));
 
     let mut rig = verifying(&pki, |alice| alice.budget(Duration::from_millis(100)));
     rig.invite(&line(&signed(&pki, CALLEE)));
     rig.run_for(Duration::from_millis(99));
     rig.is_silent();
     rig.run_for(Duration::from_millis(1));
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite = rig.gets_request(BOB, INVITE);
     assert!(value(&invite, Name::From).contains("No-TN-Validation"));
     rig.reply(BOB, &invite, 180, "b", &contact(BOB));
     assert_eq!(
         header(&rig.gets_response(ALICE, 180), Name::Reason),
         "STIR;cause=436;text=\"Bad Identity Info\""
     );
-    // What comes too late for it does no harm.
+    // A certificate that arrives too late has no effect.
     rig.input(Input::Certificates(pki.fetched()));
     rig.is_silent();
 }
 
 #[test]
-fn a_failure_that_is_remembered_is_not_waited_for() {
+fn a_cached_fetch_failure_is_used_without_waiting() {
     let pki = Pki::new();
     let mut rig = verifying(&pki, |alice| alice);
     rig.input(Input::Certificates(pki.unreachable()));
     rig.invite(&line(&signed(&pki, CALLEE)));
-    assert!(value(&rig.gets_request(BOB, "INVITE"), Name::From).contains("No-TN-Validation"));
+    assert!(value(&rig.gets_request(BOB, INVITE), Name::From).contains("No-TN-Validation"));
     assert!(rig.fetches.is_empty());
 
     let unavailable = Outcomes { unavailable: Consequence::Reject, ..Outcomes::default() };
@@ -256,43 +256,41 @@ fn a_failure_that_is_remembered_is_not_waited_for() {
 }
 
 #[test]
-fn few_calls_wait_for_one_certificate_and_one_fetch_serves_them() {
+fn calls_share_one_fetch_and_a_limited_number_waits() {
     let pki = Pki::new();
     let mut rig = verifying(&pki, |alice| alice);
     for call in 0..3 {
-        let headers = dialog_forming(&line(&signed(&pki, CALLEE))).replace("call-1", &format!("call-{call}"));
-        rig.request(ALICE, "INVITE", &uri(CALLEE), &headers, OFFER);
+        let headers = outside_dialog(INVITE, &format!("call-{call}"), &line(&signed(&pki, CALLEE)));
+        rig.request(ALICE, INVITE, &uri(CALLEE), &headers, OFFER);
     }
-    assert!(value(&rig.gets_request(BOB, "INVITE"), Name::From).contains("No-TN-Validation"), "the third");
+    assert!(
+        value(&rig.gets_request(BOB, INVITE), Name::From).contains("No-TN-Validation"),
+        "the third call does not wait"
+    );
     rig.is_silent();
     assert_eq!(rig.fetches.len(), 1);
     rig.input(Input::Certificates(pki.fetched()));
     for _ in 0..2 {
-        assert!(value(&rig.gets_request(BOB, "INVITE"), Name::From).contains("TN-Validation-Passed"));
+        assert!(value(&rig.gets_request(BOB, INVITE), Name::From).contains("TN-Validation-Passed"));
     }
 }
 
 #[test]
-fn a_cancel_ends_the_wait() {
+fn a_cancel_ends_the_wait_for_a_certificate() {
     let pki = Pki::new();
     let mut rig = verifying(&pki, |alice| alice);
     rig.invite(&line(&signed(&pki, CALLEE)));
-    let headers = format!("From: <{}>;tag=a\r\nTo: <{}>\r\n", uri(CALLER), uri(CALLEE));
-    let headers = headers + "Call-ID: call-1\r\nCSeq: 1 CANCEL\r\n";
-    rig.receives(ALICE, request(ALICE, "CANCEL", &uri(CALLEE), "z9hG4bK1", &headers, ""));
-    rig.gets_response(ALICE, 200);
-    rig.gets_response(ALICE, 487);
+    rig.alice_cancels();
     rig.input(Input::Certificates(pki.fetched()));
     rig.is_silent();
     rig.ends_clean(Cause::Cancelled);
 }
 
 #[test]
-fn what_an_untrusted_peer_says_of_itself_is_taken_out() {
+fn verification_claims_of_an_untrusted_peer_are_removed() {
     let mut rig = Rig::plain();
     let from = format!("From: <sip:{CALLER};verstat=TN-Validation-Passed@edge.example>;tag=a\r\n");
-    rig.invite(&(from.clone() + "P-Attestation-Indicator: A\r\nP-Origination-ID: 1\r\n"));
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite = rig.alice_calls(&(from.clone() + "P-Attestation-Indicator: A\r\nP-Origination-ID: 1\r\n"));
     assert!(!String::from_utf8_lossy(&invite.to_bytes()).contains("verstat"));
     assert_eq!(invite.headers().named("P-Attestation-Indicator"), None);
     assert_eq!(invite.headers().named("P-Origination-ID"), None);
@@ -301,22 +299,21 @@ fn what_an_untrusted_peer_says_of_itself_is_taken_out() {
     let trusts =
         Trusts { asserted_identity: false, verstat: true, attest_headers: true, ..Trusts::default() };
     let mut rig = Rig::new(builder().trunk(alice.trusts(trusts)).trunk(bob).build().unwrap());
-    rig.invite(&(from + "P-Attestation-Indicator: A\r\nP-Asserted-Identity: <tel:+1999>\r\n"));
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite =
+        rig.alice_calls(&(from + "P-Attestation-Indicator: A\r\nP-Asserted-Identity: <tel:+1999>\r\n"));
     assert!(value(&invite, Name::From).contains(";verstat=TN-Validation-Passed@"));
     assert_eq!(invite.headers().named("P-Attestation-Indicator"), Some(&b"A"[..]));
     assert_eq!(invite.headers().count(Name::PAssertedIdentity), 0);
 }
 
 #[test]
-fn who_diverted_a_call_is_the_word_of_trusted_peers_only() {
+fn diversion_headers_are_relayed_from_trusted_peers_only() {
     let diverted = "Diversion: <tel:+12155550000>;reason=no-answer\r\nHistory-Info: <sip:h>;index=1\r\n";
     for diversion in [false, true] {
         let (alice, bob) = trunks();
         let alice = alice.trusts(Trusts { diversion, ..Trusts::default() });
         let mut rig = Rig::new(builder().trunk(alice).trunk(bob).build().unwrap());
-        rig.invite(diverted);
-        let invite = rig.gets_request(BOB, "INVITE");
+        let invite = rig.alice_calls(diverted);
         for name in [Name::Diversion, Name::HistoryInfo] {
             assert_eq!(invite.headers().count(name), usize::from(diversion));
         }
@@ -324,14 +321,11 @@ fn who_diverted_a_call_is_the_word_of_trusted_peers_only() {
 }
 
 #[test]
-fn an_ack_and_a_bye_say_no_more_than_their_sender_is_believed() {
+fn acks_and_byes_are_relayed_without_claimed_outcomes() {
     let mut rig = Rig::plain();
-    rig.invite("");
-    let invite = rig.gets_request(BOB, "INVITE");
-    rig.reply_with(BOB, &invite, 200, "b", &contact(BOB), ANSWER);
-    let talk = Talk { invite, ok: rig.gets_response(ALICE, 200) };
-    for (method, seq) in [("ACK", 1), ("BYE", 2)] {
-        rig.request(ALICE, method, &edge(), &(talk.alice(method, seq) + &claims()), "");
+    let talk = rig.answered();
+    for (method, seq) in [(ACK, 1), (BYE, 2)] {
+        rig.alice_sends_with(&talk, method, seq, &claims(), "");
         let request = rig.gets_request(BOB, method);
         assert!(!String::from_utf8_lossy(&request.to_bytes()).contains("alidation"), "{method}");
         assert_eq!(request.headers().named("P-Attestation-Indicator"), None);
@@ -339,7 +333,7 @@ fn an_ack_and_a_bye_say_no_more_than_their_sender_is_believed() {
 }
 
 #[test]
-fn identities_are_relayed_unread_or_removed_where_the_trunk_says_so() {
+fn the_trunk_decides_if_identities_are_relayed_or_removed() {
     for (inbound, outbound, count) in [
         (InboundIdentity::Pass, OutboundIdentity::Pass, 2),
         (InboundIdentity::Strip, OutboundIdentity::Pass, 0),
@@ -349,29 +343,29 @@ fn identities_are_relayed_unread_or_removed_where_the_trunk_says_so() {
         let (alice, bob) = (alice.inbound_identity(inbound), bob.outbound_identity(outbound));
         let mut rig = Rig::new(builder().trunk(alice).trunk(bob).build().unwrap());
         rig.invite("Identity: a.b.c;info=<x:y>\r\nIdentity: not even one\r\n");
-        assert_eq!(rig.gets_request(BOB, "INVITE").headers().count(Name::Identity), count);
+        assert_eq!(rig.gets_request(BOB, INVITE).headers().count(Name::Identity), count);
     }
 }
 
 #[test]
-fn one_asserted_number_is_not_vouched_for_by_the_identity_of_another() {
+fn an_identity_marks_only_its_own_asserted_number() {
     let pki = Pki::new();
     let value_sent = line(&signed(&pki, CALLEE));
-    // The number that the Identity vouches for comes second: it is another's that would be shown as verified.
+    // The number of the Identity comes second. A mark would make the first number, of another party, look verified.
     let mut rig = knowing(&pki, |alice| alice);
-    rig.invite(&format!("{value_sent}P-Asserted-Identity: <tel:+12155559999>, <tel:{CALLER}>\r\n"));
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite =
+        rig.alice_calls(&format!("{value_sent}P-Asserted-Identity: <tel:+12155559999>, <tel:{CALLER}>\r\n"));
     assert!(!String::from_utf8_lossy(&invite.to_bytes()).contains("TN-Validation-Passed"));
-    // It comes first: it alone is marked.
+    // The number of the Identity comes first: only this number is marked.
     let mut rig = knowing(&pki, |alice| alice);
-    rig.invite(&format!("{value_sent}P-Asserted-Identity: <tel:{CALLER}>, <tel:+12155559999>\r\n"));
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite =
+        rig.alice_calls(&format!("{value_sent}P-Asserted-Identity: <tel:{CALLER}>, <tel:+12155559999>\r\n"));
     let asserted: Vec<_> =
         invite.headers().values(Name::PAssertedIdentity).map(String::from_utf8_lossy).collect();
     assert_eq!(asserted, ["<tel:+12155551212;verstat=TN-Validation-Passed>", "<tel:+12155559999>"]);
 }
 
-/// Every place where a caller may try to say for itself what verification found.
+/// Every place where a caller may claim an outcome of verification.
 const CLAIMS: &str = "P-Asserted-Identity: <sip:+12155551212;verst%61t=TN-Validation-Passed@h>\r\n\
     p-asserted-IDENTITY: <sip:+12155551212@h\r\n ;verstat=TN-Validation-Passed>\r\n\
     P-Asserted-Identity: <tel:+12155551212>;verstat=TN-Validation-Passed\r\n\
@@ -380,7 +374,7 @@ const CLAIMS: &str = "P-Asserted-Identity: <sip:+12155551212;verst%61t=TN-Valida
     Priority-Verstat: RPH-Validation-Passed\r\n\
     P-ATTESTATION-INDICATOR : A\r\nAttestation-Info: A\r\nOrigination-Id: x\r\n";
 
-/// The same, each on a line of its own.
+/// The same header fields, each on a line of its own.
 fn claims() -> String {
     CLAIMS.replace("\r\n ", " ").replace(" :", ":")
 }
@@ -393,20 +387,19 @@ fn assert_claims_nothing(message: &[u8]) {
 }
 
 #[test]
-fn no_form_of_a_claimed_outcome_reaches_the_callee() {
+fn an_invite_is_relayed_without_claimed_outcomes() {
     let mut rig = Rig::plain();
     let from = "From: <sip:+12155551212@edge.example>;verstat=TN-Validation-Passed;tag=a\r\n";
     rig.invite(&format!("{from}{CLAIMS}"));
-    assert_claims_nothing(&rig.gets_request(BOB, "INVITE").to_bytes());
+    assert_claims_nothing(&rig.gets_request(BOB, INVITE).to_bytes());
 }
 
 #[test]
-fn nor_does_it_in_what_follows_within_the_dialog() {
+fn requests_in_a_dialog_are_relayed_without_claimed_outcomes() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
-    for (seq, method) in [(2, "UPDATE"), (3, "INFO"), (4, "INVITE")] {
-        let headers = format!("{}{CLAIMS}Contact: <sip:{ALICE}>\r\n", talk.alice(method, seq));
-        rig.request(ALICE, method, &edge(), &headers, "");
+    for (seq, method) in [(2, UPDATE), (3, INFO), (4, INVITE)] {
+        rig.alice_sends_with(&talk, method, seq, &format!("{CLAIMS}Contact: <sip:{ALICE}>\r\n"), "");
         let relayed = rig.gets_request(BOB, method);
         assert_claims_nothing(&relayed.to_bytes());
         rig.reply(BOB, &relayed, 200, "", &(contact(BOB) + "\r\n" + &claims()));
@@ -415,10 +408,9 @@ fn nor_does_it_in_what_follows_within_the_dialog() {
 }
 
 #[test]
-fn nor_does_it_in_the_answer_of_the_callee() {
+fn responses_are_relayed_without_claimed_outcomes() {
     let mut rig = Rig::plain();
-    rig.invite("");
-    let invite = rig.gets_request(BOB, "INVITE");
+    let invite = rig.alice_calls("");
     rig.reply(BOB, &invite, 180, "b", &(contact(BOB) + "\r\n" + &claims()));
     assert_claims_nothing(&rig.gets_response(ALICE, 180).to_bytes());
     rig.reply(BOB, &invite, 486, "b", &claims());

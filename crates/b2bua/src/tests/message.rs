@@ -1,4 +1,4 @@
-//! MESSAGEs outside any dialog: RFC 3428, and RFC 4320 for what is not answered.
+//! MESSAGEs outside a dialog: RFC 3428, and RFC 4320 for a MESSAGE without a final response.
 
 use std::time::Duration;
 
@@ -12,18 +12,32 @@ use crate::{
 
 const TEXT: &str = "Watson, come here.";
 
-/// Alice's MESSAGE to Bob.
-fn message(id: &str, headers: &str) -> String {
-    dialog_forming(&format!("Content-Type: text/plain\r\n{headers}"))
-        .replace("INVITE", "MESSAGE")
-        .replace("call-1", id)
+/// Alice sends a MESSAGE to Bob.
+fn sends(rig: &mut Rig, call_id: &str, headers: &str) {
+    sends_to(rig, &uri(CALLEE), call_id, headers);
+}
+
+fn sends_to(rig: &mut Rig, uri: &str, call_id: &str, headers: &str) {
+    rig.request(ALICE, MESSAGE, uri, &message(call_id, headers), TEXT);
+}
+
+/// The header fields of a MESSAGE of Alice to Bob.
+fn message(call_id: &str, headers: &str) -> String {
+    outside_dialog(MESSAGE, call_id, &format!("Content-Type: text/plain\r\n{headers}"))
+}
+
+/// An edge with two targets for Bob's trunk: Bob, then Carol.
+fn two_targets() -> Rig {
+    let (alice, bob) = trunks();
+    let bob = bob.target("sip:192.0.2.3:5060".parse().unwrap());
+    Rig::new(builder().trunk(alice).trunk(bob).build().unwrap())
 }
 
 #[test]
-fn a_message_is_relayed_and_its_response_comes_back() {
+fn a_message_and_its_response_are_relayed() {
     let mut rig = Rig::plain();
-    rig.request(ALICE, "MESSAGE", &uri(CALLEE), &message("m", "Identity: x\r\nX-Odd: \u{fffd}\r\n"), TEXT);
-    let sent = rig.gets_request(BOB, "MESSAGE");
+    sends(&mut rig, "m", "Identity: x\r\nX-Odd: \u{fffd}\r\n");
+    let sent = rig.gets_request(BOB, MESSAGE);
     assert_eq!(answer_alone(&sent), None);
     assert_eq!(sent.uri(), format!("sip:{CALLEE}@{BOB}").as_bytes());
     assert_eq!(sent.body(), TEXT.as_bytes());
@@ -31,12 +45,12 @@ fn a_message_is_relayed_and_its_response_comes_back() {
     assert_eq!(value(&sent, Name::CSeq), "1 MESSAGE");
     assert_eq!(value(&sent, Name::Identity), "x");
     assert_eq!(sent.headers().named("x-odd"), Some("\u{fffd}".as_bytes()));
-    // Our own transaction, with nothing of the sender's in it.
+    // The transaction is our own: no Via, Call-ID or tag of the sender is in it.
     assert!(value(&sent, Name::Via).contains(EDGE) && sent.headers().count(Name::Via) == 1);
     assert_ne!(value(&sent, Name::CallId), "m");
     assert!(!value(&sent, Name::From).ends_with("tag=a"));
     assert!(!sent.headers().contains(Name::Contact), "RFC 3428 section 4");
-    rig.reply(BOB, &sent, 100, "", "");
+    rig.responds(BOB, &sent, 100);
     rig.is_silent();
     rig.reply(BOB, &sent, 202, "b", &contact(BOB));
     let ok = rig.gets_response(ALICE, 202);
@@ -49,34 +63,35 @@ fn a_message_is_relayed_and_its_response_comes_back() {
 }
 
 #[test]
-fn a_message_is_screened_as_an_invite_is() {
+fn a_message_is_screened_like_an_invite() {
     let mut rig = Rig::plain();
-    rig.request(MALLORY, "MESSAGE", &uri(CALLEE), &message("m0", ""), TEXT);
+    rig.request(MALLORY, MESSAGE, &uri(CALLEE), &message("m0", ""), TEXT);
     rig.gets_response(MALLORY, 403);
     for (uri, headers, status) in [
         (uri(CALLEE), "Max-Forwards: 0\r\n", 483),
         (uri(CALLEE), "Require: frob\r\n", 420),
         ("unknown:x".to_owned(), "", 416),
     ] {
-        rig.request(ALICE, "MESSAGE", &uri, &message(&status.to_string(), headers), TEXT);
+        sends_to(&mut rig, &uri, &status.to_string(), headers);
         rig.gets_response(ALICE, status);
     }
     rig.is_silent();
 }
 
 #[test]
-fn where_a_message_cannot_go_is_said_or_not_at_all() {
-    let (alice, bob) = trunks();
-    let bob = bob.target("sip:192.0.2.3:5060".parse().unwrap());
-    let mut rig = Rig::new(builder().trunk(alice).trunk(bob).build().unwrap());
-    // The first target is gone or busy: the second is tried.
-    rig.request(ALICE, "MESSAGE", &uri(CALLEE), &message("m1", ""), TEXT);
+fn a_message_fails_over_and_gets_500_if_the_last_target_sends_503() {
+    let mut rig = two_targets();
+    sends(&mut rig, "m1", "");
     rig.fails_to_reach(BOB);
-    let sent = rig.gets_request(CAROL, "MESSAGE");
-    rig.reply(CAROL, &sent, 503, "c", "");
+    let sent = rig.gets_request(CAROL, MESSAGE);
+    rig.responds(CAROL, &sent, 503);
     rig.gets_response(ALICE, 500);
-    // Nobody answers: neither does the edge, and it forgets.
-    rig.request(ALICE, "MESSAGE", &uri(CALLEE), &message("m2", ""), TEXT);
+}
+
+#[test]
+fn a_message_that_no_target_answers_gets_no_408() {
+    let mut rig = two_targets();
+    sends(&mut rig, "m2", "");
     rig.run_for(Duration::from_secs(70));
     assert!(rig.gets_if_any(ALICE).is_none_or(|message| {
         matches!(message, attesta_sip::Message::Response(response) if response.status().is_provisional())
@@ -86,19 +101,19 @@ fn where_a_message_cannot_go_is_said_or_not_at_all() {
 }
 
 #[test]
-fn a_408_from_beyond_is_not_passed_on() {
+fn a_408_to_a_message_is_not_relayed() {
     let mut rig = Rig::plain();
-    rig.request(ALICE, "MESSAGE", &uri(CALLEE), &message("m", ""), TEXT);
-    let sent = rig.gets_request(BOB, "MESSAGE");
-    rig.reply(BOB, &sent, 408, "b", "");
+    sends(&mut rig, "m", "");
+    let sent = rig.gets_request(BOB, MESSAGE);
+    rig.responds(BOB, &sent, 408);
     rig.is_silent();
 }
 
 #[test]
-fn a_name_that_is_not_found_in_time_is_a_504() {
+fn a_message_gets_504_if_its_target_is_not_resolved_in_time() {
     let mut rig = Rig::plain();
     rig.holds_names = true;
-    rig.request(ALICE, "MESSAGE", &uri(CALLEE), &message("m", ""), TEXT);
+    sends(&mut rig, "m", "");
     rig.run_for(Duration::from_secs(11));
     rig.gets_response(ALICE, 100);
     rig.gets_response(ALICE, 504);
@@ -108,7 +123,7 @@ fn a_name_that_is_not_found_in_time_is_a_504() {
 }
 
 #[test]
-fn trunks_strip_the_identity_and_caps_hold() {
+fn trunks_strip_the_identity_of_messages_and_the_cap_holds() {
     let (alice, bob) = trunks();
     let config = |alice, bob| {
         builder().trunk(alice).trunk(bob).caps(Caps { calls: 1, ..Caps::default() }).build().unwrap()
@@ -118,21 +133,20 @@ fn trunks_strip_the_identity_and_caps_hold() {
         (alice, bob.outbound_identity(OutboundIdentity::Strip)),
     ] {
         let mut rig = Rig::new(config(alice, bob));
-        rig.request(ALICE, "MESSAGE", &uri(CALLEE), &message("m1", "Identity: x\r\n"), TEXT);
-        assert!(!rig.gets_request(BOB, "MESSAGE").headers().contains(Name::Identity));
-        rig.request(ALICE, "MESSAGE", &uri(CALLEE), &message("m2", ""), TEXT);
+        sends(&mut rig, "m1", "Identity: x\r\n");
+        assert!(!rig.gets_request(BOB, MESSAGE).headers().contains(Name::Identity));
+        sends(&mut rig, "m2", "");
         assert_eq!(header(&rig.gets_response(ALICE, 503), Name::RetryAfter), "5");
         assert_eq!(rig.refused("call-cap"), 1);
-        // One on its way does not keep a call from being made.
-        rig.invite("");
-        rig.gets_request(BOB, "INVITE");
+        // A MESSAGE in flight does not count against the cap of calls.
+        rig.alice_calls("");
     }
 }
 
 /// The digest of [`TEXT`] (RFC 9475 section 3.2).
 const MSGI: &str = r#""msgi":"sha256-ue/P9bl3JA2dP1gHlIE963aIq2n6vvZ7JTG44Tqu3o0=""#;
 
-/// An edge that verifies what Alice sends.
+/// An edge that verifies the requests of Alice.
 fn verifying(pki: &Pki, adjust: impl FnOnce(Trunk) -> Trunk) -> Rig {
     let (alice, bob) = trunks();
     let alice = adjust(alice.inbound_identity(InboundIdentity::Verify));
@@ -148,7 +162,7 @@ fn rejecting(alice: Trunk) -> Trunk {
 }
 
 #[test]
-fn the_identity_of_a_message_is_judged_as_that_of_a_call() {
+fn the_identity_of_a_message_is_verified_like_that_of_a_call() {
     let pki = Pki::new();
     let identity = |claims: &str| format!("Identity: {}\r\n", pki.typed("msg", CALLER, CALLEE, claims));
     let (good, other) = (identity(MSGI), identity(&MSGI.replace("sha256-", "sha256-A")));
@@ -160,47 +174,47 @@ fn the_identity_of_a_message_is_judged_as_that_of_a_call() {
         ("Identity: x\r\n", 438, "Invalid Identity Header"),
     ] {
         let id = format!("m{}", headers.len());
-        rig.request(ALICE, "MESSAGE", &uri(CALLEE), &message(&id, headers), TEXT);
+        sends(&mut rig, &id, headers);
         let response = rig.gets_response(ALICE, status);
         assert_eq!(String::from_utf8_lossy(response.reason()), phrase);
         rig.is_silent();
     }
     assert_eq!(rig.refused("not-verified"), 3);
-    rig.request(ALICE, "MESSAGE", &uri(CALLEE), &message("good", &good), TEXT);
-    let sent = rig.gets_request(BOB, "MESSAGE");
+    sends(&mut rig, "good", &good);
+    let sent = rig.gets_request(BOB, MESSAGE);
     assert!(value(&sent, Name::From).contains(";verstat=TN-Validation-Passed@"));
     assert_eq!(format!("Identity: {}\r\n", value(&sent, Name::Identity)), good);
     assert_eq!(rig.counters().verdicts().map(|(.., count)| count).sum::<u64>(), 4);
-    // An emergency service is never kept from a message.
-    rig.request(ALICE, "MESSAGE", "urn:service:sos", &message("sos", ""), TEXT);
-    assert!(value(&rig.gets_request(BOB, "MESSAGE"), Name::From).contains(";verstat=No-TN-Validation@"));
-    // Where the policy lets it go on, the recipient is told by verstat and the sender by Reason (RFC 9410).
+    // A MESSAGE to an emergency service is never refused.
+    sends_to(&mut rig, "urn:service:sos", "sos", "");
+    assert!(value(&rig.gets_request(BOB, MESSAGE), Name::From).contains(";verstat=No-TN-Validation@"));
+    // Without a rejecting policy, verstat informs the recipient and Reason informs the sender (RFC 9410).
     let mut rig = verifying(&pki, |alice| alice);
     rig.input(Input::Certificates(pki.fetched()));
-    rig.request(ALICE, "MESSAGE", &uri(CALLEE), &message("m", &other), TEXT);
-    let sent = rig.gets_request(BOB, "MESSAGE");
+    sends(&mut rig, "m", &other);
+    let sent = rig.gets_request(BOB, MESSAGE);
     assert!(value(&sent, Name::From).contains(";verstat=TN-Validation-Failed@"));
-    rig.reply(BOB, &sent, 200, "b", "");
+    rig.responds(BOB, &sent, 200);
     let ok = rig.gets_response(ALICE, 200);
     assert_eq!(header(&ok, Name::Reason), "STIR;cause=438;text=\"Invalid Identity Header\"");
 }
 
 #[test]
-fn a_message_waits_for_a_certificate_no_longer_than_a_call() {
+fn a_message_waits_at_most_300_ms_for_a_certificate() {
     let pki = Pki::new();
     let headers = format!("Identity: {}\r\n", pki.typed("msg", CALLER, CALLEE, MSGI));
     let mut rig = verifying(&pki, |alice| alice);
-    rig.request(ALICE, "MESSAGE", &uri(CALLEE), &message("m1", &headers), TEXT);
+    sends(&mut rig, "m1", &headers);
     rig.run_for(Duration::from_millis(299));
     rig.is_silent();
     assert_eq!(rig.fetches.len(), 1);
     rig.input(Input::Certificates(pki.fetched()));
-    assert!(value(&rig.gets_request(BOB, "MESSAGE"), Name::From).contains("=TN-Validation-Passed@"));
+    assert!(value(&rig.gets_request(BOB, MESSAGE), Name::From).contains("=TN-Validation-Passed@"));
 
     let mut rig = verifying(&pki, rejecting);
-    rig.request(ALICE, "MESSAGE", &uri(CALLEE), &message("m2", &headers), TEXT);
+    sends(&mut rig, "m2", &headers);
     rig.run_for(Duration::from_millis(300));
-    assert!(value(&rig.gets_request(BOB, "MESSAGE"), Name::From).contains("=No-TN-Validation@"));
+    assert!(value(&rig.gets_request(BOB, MESSAGE), Name::From).contains("=No-TN-Validation@"));
     rig.input(Input::Certificates(pki.fetched()));
     rig.is_silent();
     rig.run_for(Duration::from_secs(70));
@@ -208,11 +222,11 @@ fn a_message_waits_for_a_certificate_no_longer_than_a_call() {
 }
 
 #[test]
-fn a_message_that_waits_for_a_certificate_is_refused_when_the_edge_stops() {
+fn hang_up_refuses_a_message_that_waits_for_a_certificate() {
     let pki = Pki::new();
     let headers = format!("Identity: {}\r\n", pki.typed("msg", CALLER, CALLEE, MSGI));
     let mut rig = verifying(&pki, |alice| alice);
-    rig.request(ALICE, "MESSAGE", &uri(CALLEE), &message("m", &headers), TEXT);
+    sends(&mut rig, "m", &headers);
     rig.is_silent();
     assert!(!rig.board.is_empty());
     rig.input(Input::HangUp);
@@ -222,34 +236,32 @@ fn a_message_that_waits_for_a_certificate_is_refused_when_the_edge_stops() {
 }
 
 #[test]
-fn messages_and_calls_know_the_same_of_their_targets() {
-    let (alice, bob) = trunks();
-    let bob = bob.target("sip:192.0.2.3:5060".parse().unwrap());
-    let mut rig = Rig::new(builder().trunk(alice).trunk(bob).build().unwrap());
+fn messages_and_calls_share_the_status_of_targets() {
+    let mut rig = two_targets();
     let send = |rig: &mut Rig, id: &str| {
         rig.clear();
-        rig.request(ALICE, "MESSAGE", &uri(CALLEE), &message(id, ""), TEXT);
+        sends(rig, id, "");
     };
     send(&mut rig, "m1");
-    let sent = rig.gets_request(BOB, "MESSAGE");
+    let sent = rig.gets_request(BOB, MESSAGE);
     rig.reply(BOB, &sent, 503, "b", "Retry-After: 60\n");
-    let sent = rig.gets_request(CAROL, "MESSAGE");
-    rig.reply(CAROL, &sent, 200, "c", "");
-    // A call passes Bob by, and Carol cannot be reached.
+    let sent = rig.gets_request(CAROL, MESSAGE);
+    rig.responds(CAROL, &sent, 200);
+    // A call skips Bob, and Carol cannot be reached.
     rig.clear();
     rig.invite("");
     rig.fails_to_reach(CAROL);
     rig.gets_response(ALICE, 500);
     assert_eq!(rig.counters().targets_out_of_service, 2);
-    // Of these only Carol is tried all the same.
+    // Both targets are out of service. Only Carol, who sent no Retry-After, is still tried.
     send(&mut rig, "m2");
     assert!(rig.gets_if_any(BOB).is_none());
-    let sent = rig.gets_request(CAROL, "MESSAGE");
+    let sent = rig.gets_request(CAROL, MESSAGE);
     rig.reply(CAROL, &sent, 503, "c", "Retry-After: 30\n");
     rig.gets_response(ALICE, 500);
     send(&mut rig, "m3");
     assert_eq!(header(&rig.gets_response(ALICE, 500), Name::RetryAfter), "30");
     rig.run_for(Duration::from_secs(30));
     send(&mut rig, "m4");
-    rig.gets_request(CAROL, "MESSAGE");
+    rig.gets_request(CAROL, MESSAGE);
 }
