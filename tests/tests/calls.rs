@@ -227,7 +227,7 @@ fn alice_never_acknowledges() {
 }
 
 #[test]
-fn an_invite_is_signed_on_its_way_out_and_verified_on_its_way_in() {
+fn an_invite_is_signed_at_egress_and_verified_at_ingress() {
     let sti = Sti::new();
     let net = Network::new(1);
     let alice = net.agent("alice");
@@ -354,7 +354,7 @@ fn a_lost_bye_response_is_found_again() {
 
 /// RFC 3261 section 13.2.2.4: an answer that comes again when its dialog is over begins nothing.
 #[test]
-fn an_answer_that_comes_late_begins_nothing() {
+fn a_late_answer_starts_no_call() {
     let stage = Stage::new();
     stage.alice.sends(INVITE);
     stage.bob.gets(INVITE);

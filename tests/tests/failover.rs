@@ -59,7 +59,7 @@ impl Stage {
 }
 
 #[test]
-fn an_icmp_error_leads_to_the_next_target_at_once_and_one_call_finds_out_that_the_first_is_back() {
+fn after_an_icmp_error_one_call_tests_whether_the_target_is_back() {
     let stage = Stage::new();
     stage.net.refuses(stage.bob.address());
     stage.is_taken_by(&stage.carol);
@@ -101,7 +101,7 @@ fn a_503_leads_to_the_next_target() {
 }
 
 #[test]
-fn where_all_are_dead_each_call_tries_them_and_ends() {
+fn if_all_targets_are_dead_each_call_tries_them_and_ends() {
     let stage = Stage::new();
     stage.net.refuses(stage.bob.address());
     stage.net.silences(stage.carol.address());

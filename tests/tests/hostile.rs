@@ -135,7 +135,7 @@ const CASES: [Case; 16] = [
 ];
 
 #[test]
-fn each_is_answered_or_not_and_counted_once() {
+fn each_bad_message_is_counted_once() {
     for Case { name, from, to, answer, reason } in CASES {
         let (net, alice, bob) = pair();
         let mallory = net.probe("mallory");
@@ -164,9 +164,9 @@ fn each_is_answered_or_not_and_counted_once() {
     }
 }
 
-/// An answer that costs us no state goes back to its asker, wherever the Via points.
+/// A stateless response goes to the source of its request, whatever the Via says.
 #[test]
-fn a_refusal_cannot_be_aimed_at_others() {
+fn a_refusal_cannot_be_sent_to_a_third_party() {
     let mut endpoint = endpoint();
     let aimed =
         GOOD.replace("192.0.2.3:5060;", "192.0.2.3:5060;maddr=203.0.113.9;").replace("1 INVITE", "1 BYE");
@@ -175,10 +175,10 @@ fn a_refusal_cannot_be_aimed_at_others() {
     assert_eq!(refusal.flow.remote, SocketAddr::from(([192, 0, 2, 3], 5060)));
 }
 
-/// Nor does a response of the user's: `maddr` is followed only where it names the asker.
+/// A response of the user does so too: `maddr` is used only if it names the source of the request.
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
-fn a_response_cannot_be_aimed_at_others() {
+fn a_response_cannot_be_sent_to_a_third_party() {
     let mut endpoint = endpoint();
     let aimed = GOOD.replace("192.0.2.3:5060;", "192.0.2.3:5060;maddr=203.0.113.9;");
     let outputs = hand_in(&mut endpoint, aimed.into());
@@ -217,7 +217,7 @@ fn an_answered_request_is_not_kept() {
 
 /// RFC 3261 section 8.2.7.
 #[test]
-fn a_stranger_that_is_dismissed_leaves_nothing_behind() {
+fn a_dismissed_unknown_source_leaves_no_state() {
     let mut endpoint = endpoint();
     for _ in 0..2 {
         let outputs = hand_in(&mut endpoint, GOOD.into());

@@ -1,5 +1,5 @@
-//! Stream peers that mean no good, against the real edge: each meets a limit that has a name and a counter, memory stays
-//! where it was, and the calls of another peer, which go on beside, all succeed.
+//! Hostile stream peers against the real edge. Each peer meets a limit that has a name and a counter, memory does not grow,
+//! and all calls of another peer at the same time succeed.
 
 use attesta_tests::ring::{Edge, Metrics, Ring, Sipp, until};
 use std::io::{ErrorKind, Read, Write};

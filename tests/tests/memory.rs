@@ -17,7 +17,7 @@ const MOST: usize = 1_024;
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
-#[expect(clippy::print_stdout, reason = "the figures, for whoever asks for the output")]
+#[expect(clippy::print_stdout, reason = "the figures are for a reader of the output")]
 fn a_live_transaction_is_small() {
     let _profiler = Profiler::builder().testing().build();
     let (now, flow) = (Instant::now(), Flow::udp(address(1), address(2)));

@@ -7,7 +7,7 @@ use attesta_transaction::Transport;
 use insta::assert_snapshot;
 
 #[test]
-fn a_cut_that_heals_in_time_costs_nothing_but_time() {
+fn a_short_cut_only_delays_messages() {
     let (net, alice, bob) = pair();
     net.cuts("alice", "bob");
     alice.sends(INVITE);
@@ -37,7 +37,7 @@ fn a_cut_is_between_two_nodes_and_no_others() {
 }
 
 #[test]
-fn a_node_that_starts_again_meets_a_retransmission_as_something_new() {
+fn a_restarted_node_takes_a_retransmission_for_a_new_request() {
     let (net, alice, bob) = pair();
     alice.sends(INVITE);
     bob.gets(INVITE);

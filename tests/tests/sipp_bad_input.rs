@@ -39,7 +39,7 @@ fn bad_input_is_answered_or_dropped_and_calls_go_on() {
     peer.wants("an unknown method", &peer.request("FROBNICATE", "unknown"), 501);
     peer.wants("a REGISTER", &peer.request("REGISTER", "register"), 405);
     peer.wants("a CANCEL that matches nothing", &peer.request("CANCEL", "stray-cancel"), 481);
-    peer.wants("a BYE of no call", &peer.request("BYE", "stray-bye"), 481);
+    peer.wants("a BYE without a call", &peer.request("BYE", "stray-bye"), 481);
     peer.wants(
         "another version of SIP",
         &replaced(&peer.request("INVITE", "version"), "SIP/2.0\r\n", "SIP/3.0\r\n"),
@@ -57,7 +57,7 @@ fn bad_input_is_answered_or_dropped_and_calls_go_on() {
     heard.assert_few_repeats();
     edge.assert_alive();
     assert_eq!(heard.successful, said.successful);
-    assert_eq!(callee.requests("INVITE").len() as u64, heard.successful, "no bad INVITE was let through");
+    assert_eq!(callee.requests("INVITE").len() as u64, heard.successful, "no bad INVITE was relayed");
 }
 
 /// One who sends single datagrams to an edge, and reads what comes back.
@@ -104,7 +104,7 @@ impl<'a> Peer<'a> {
         assert!(matches!(answer.as_deref().map(status_of), None | Some(Some(400))), "{what}: {answer:?}");
     }
 
-    /// The request of method ACK named `id` is dropped without a word: an ACK is never answered, and a late one is nobody's
+    /// The request of method ACK named `id` is dropped without a response: an ACK is never answered, and a late ACK is no
     /// fault.
     fn wants_no_answer(&self, what: &str, id: &str) {
         self.send(&self.request("ACK", id));

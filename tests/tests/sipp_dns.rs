@@ -1,4 +1,4 @@
-//! RFC 3263 with a real name server: order, weight, failover, recovery, and zones that mean no good.
+//! RFC 3263 with a real name server: order, weight, failover, recovery, and hostile zones.
 
 use attesta_sip::{Limits, Message, Name, Request, Response, Status};
 use attesta_tests::ring::{Edge, NameServer, Ring, Sipp, SippParty, until};
@@ -90,7 +90,7 @@ fn targets_are_chosen_by_order_priority_and_weight_and_looked_up_once() {
 }
 
 #[test]
-fn a_server_that_refuses_costs_one_call_no_time_and_the_others_nothing() {
+fn a_refusing_server_delays_no_call() {
     let Some(ring) = enter("dns-refused", 61) else { return };
     let (dead, alive) = (ring.free(3), ring.free(4));
     let dns = name_server(
@@ -161,7 +161,7 @@ fn a_connection_that_is_reset_leads_to_the_next_server_at_once() {
 }
 
 #[test]
-fn a_silent_server_is_passed_by_after_no_response_and_found_again_when_it_is_back() {
+fn a_silent_server_is_skipped_until_it_responds_again() {
     let Some(ring) = enter("dns-silent", 62) else { return };
     let (first, second) = (ring.free(3), ring.free(4));
     let dns = name_server(
@@ -189,12 +189,12 @@ fn a_silent_server_is_passed_by_after_no_response_and_found_again_when_it_is_bac
     let taken = taken.first().expect("the second target took the call");
     let branch = String::from_utf8_lossy(&via(&lost).expect("an INVITE has a Via")).into_owned();
     assert!(!taken.text.contains(&branch), "a new transaction has a new branch: {branch}");
-    // While it is aside nothing is sent to it, and calls take no time.
+    // While it is out of service, nothing is sent to it and calls are not delayed.
     calls(&ring, &edge, "caller_hangs_up", "+12025550143", 5, 50).finish(LIMIT).assert_successful();
     assert_eq!(invites(&callee), 6);
     let others = drain(&silent).into_iter().filter(|invite| !invite.contains(&branch)).count();
-    assert_eq!(others, 0, "set aside: it gets the first call's INVITE again, and nothing else");
-    // It comes back, and gets calls once its time aside is over.
+    assert_eq!(others, 0, "out of service: it gets only retransmissions of the INVITE of the first call");
+    // It is up again, and gets calls once its time out of service has passed.
     drop(silent);
     let back = answering(&ring, first);
     let one_call =
@@ -231,7 +231,7 @@ fn addresses_of_both_kinds_are_tried_one_after_the_other() {
 }
 
 #[test]
-fn zones_that_mean_no_good_cost_a_bounded_time_and_hold_up_nobody() {
+fn hostile_zones_cost_bounded_time_and_delay_no_other_call() {
     let Some(ring) = enter("dns-hostile", 64) else { return };
     let callee_at = ring.free(3);
     let mut records = format!(
@@ -263,7 +263,7 @@ fn zones_that_mean_no_good_cost_a_bounded_time_and_hold_up_nobody() {
     let mut edge = Edge::start(&ring, "edge", 1, &config(&ring, &dns, &trunks));
     let callee = answering(&ring, callee_at);
     let before = edge.usage();
-    // Beside it all, calls to where all is well.
+    // At the same time, calls to a target that works.
     let mut good = calls(&ring, &edge, "caller_hangs_up", "+12025550302", 100, 50);
     for (n, name) in hostile.iter().enumerate() {
         let mut caller = calls(&ring, &edge, "caller_is_refused", &format!("+1202555020{n}"), 3, 50);
@@ -287,7 +287,7 @@ fn zones_that_mean_no_good_cost_a_bounded_time_and_hold_up_nobody() {
     assert!(grown < 32 * 1024, "{grown} KiB for a few hostile zones");
 }
 
-/// The next request at a socket of the test's, and whom it came from.
+/// The next request at a socket of the test, and its source.
 fn receives(socket: &UdpSocket) -> (Request, SocketAddr) {
     socket.set_nonblocking(true).expect("a socket can be told not to block");
     let mut octets = vec![0; 65_536];

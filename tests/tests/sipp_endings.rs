@@ -16,7 +16,7 @@ fn both_legs_end_and_nothing_is_left() {
     ];
     let running = endings.map(|(name, ending)| {
         let thread = std::thread::Builder::new().name(name.to_owned());
-        (name, thread.spawn(ending).expect("a thread can be had"))
+        (name, thread.spawn(ending).expect("a thread can be started"))
     });
     let failed: Vec<&str> =
         running.into_iter().filter_map(|(name, thread)| thread.join().err().map(|_| name)).collect();

@@ -33,7 +33,7 @@ fn a_thousand_calls_over_a_connection_each_on_ipv6() {
 }
 
 #[test]
-fn signed_calls_that_are_too_large_for_a_datagram_go_by_tcp() {
+fn signed_calls_beyond_1300_octets_leave_over_tcp() {
     let Some(ring) = Ring::enter("oversize", 74) else { return };
     let (edge, invites) = large_calls(&ring, 100, 20, Sipp::over_tcp);
     assert!(invites.iter().all(|via| via.starts_with("SIP/2.0/TCP ")), "{invites:?}");
@@ -41,7 +41,7 @@ fn signed_calls_that_are_too_large_for_a_datagram_go_by_tcp() {
 }
 
 #[test]
-fn where_the_callee_has_no_tcp_they_fall_back_to_datagrams() {
+fn without_tcp_at_the_callee_large_invites_leave_over_udp() {
     let Some(ring) = Ring::enter("oversize-udp", 75) else { return };
     let (edge, invites) = large_calls(&ring, 100, 20, |callee| callee);
     assert!(invites.iter().all(|via| via.starts_with("SIP/2.0/UDP ")), "{invites:?}");

@@ -135,7 +135,7 @@ fn a_thousand_calls_with_client_certificates() {
     scene.calls(1_000, 100, Some(&acme), || {});
     assert_eq!((scene.handshakes("accept", "full"), scene.handshakes("connect", "full")), (1.0, 1.0));
 
-    // Who proves another domain is a stranger, and who proves none does not get that far.
+    // A peer that proves another domain is an unknown source. A peer that proves no domain fails in the handshake.
     let other = scene.authority.issue("other", "other", Some("other.example"), &[]);
     let refused = |own| {
         let entrance = scene.ring.free(2);
@@ -165,7 +165,7 @@ fn a_thousand_calls_without_client_certificates() {
 }
 
 #[test]
-fn a_certificate_that_is_swapped_under_load_loses_no_call() {
+fn a_certificate_change_under_load_loses_no_call() {
     let Some(scene) = Scene::new("tls-swap", 82, "", "sources = [\"127.41.82.0/24\"]", false) else { return };
     let reloads = |result: &str| {
         let label = format!("result=\"{result}\"");
@@ -185,7 +185,7 @@ fn a_certificate_that_is_swapped_under_load_loses_no_call() {
 }
 
 #[test]
-fn openssl_sees_what_is_offered() {
+fn openssl_sees_the_offered_versions_and_certificates() {
     let client_auth = "client_ca = \"tls-root.pem\"\nclient_auth = \"optional\"";
     let Some(scene) = Scene::new("tls-offer", 83, client_auth, "tls_names = [\"acme.example\"]", false)
     else {
@@ -229,7 +229,7 @@ fn openssl_sees_what_is_offered() {
 }
 
 #[test]
-fn handshakes_that_never_end_hold_up_nobody() {
+fn handshakes_that_never_end_delay_no_call() {
     let Some(scene) = Scene::new("tls-stalled", 84, "", "sources = [\"127.41.84.0/24\"]", false) else {
         return;
     };
@@ -254,4 +254,4 @@ const LIMIT: Duration = Duration::from_secs(120);
 const GROWTH: u64 = 48 * 1024;
 const INVITE: &str = "INVITE sip:+12025550143@edge.example SIP/2.0\r\nVia: SIP/2.0/TLS a.example;branch=z9hG4bK1\r\n\
                       Max-Forwards: 70\r\nFrom: <sip:a@a.example>;tag=1\r\nTo: <sip:+12025550143@edge.example>\r\n\
-                      Call-ID: stranger\r\nCSeq: 1 INVITE\r\nContact: <sip:a@a.example>\r\nContent-Length: 0\r\n\r\n";
+                      Call-ID: unknown\r\nCSeq: 1 INVITE\r\nContact: <sip:a@a.example>\r\nContent-Length: 0\r\n\r\n";

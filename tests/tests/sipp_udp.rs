@@ -44,7 +44,7 @@ fn a_thousand_calls(ring: &Ring, host: &str, caller: SocketAddr, callee: SocketA
 }
 
 #[test]
-fn a_peer_that_sends_as_fast_as_it_can_takes_no_memory_and_no_calls() {
+fn a_flood_of_an_unknown_source_costs_no_memory_and_no_calls() {
     let Some(ring) = Ring::enter("udp-flood", 32) else { return };
     let (caller, callee) = (ring.free(2), ring.free(3));
     let mut edge = Edge::start(&ring, "edge", 1, &passing(&ring.host(1).to_string(), caller, callee));
@@ -56,8 +56,8 @@ fn a_peer_that_sends_as_fast_as_it_can_takes_no_memory_and_no_calls() {
         .quiet()
         .start(&ring);
 
-    let stranger = UdpSocket::bind((ring.host(9), 0)).expect("a loopback address has a free port");
-    let flood = std::thread::spawn(move || flood(&stranger, target));
+    let unknown = UdpSocket::bind((ring.host(9), 0)).expect("a loopback address has a free port");
+    let flood = std::thread::spawn(move || flood(&unknown, target));
     // Whatever the flood makes the edge take, it has taken by then.
     until(LIMIT, "the flood is felt", || (unread(&edge.metrics()) > 1000.0).then_some(()));
     let before = edge.usage().resident;
@@ -89,9 +89,9 @@ fn unread(metrics: &Metrics) -> f64 {
     metrics.sum("attesta_unknown_sources_dropped_total", &[])
 }
 
-/// INVITEs of a stranger, each a call of its own, as fast as they can be sent; says how many.
-fn flood(stranger: &UdpSocket, target: SocketAddr) -> u32 {
-    let from = stranger.local_addr().expect("a bound socket has an address");
+/// Sends INVITEs of an unknown source, each for a new call, as fast as possible. Returns how many.
+fn flood(unknown: &UdpSocket, target: SocketAddr) -> u32 {
+    let from = unknown.local_addr().expect("a bound socket has an address");
     let begun = now();
     for call in 0.. {
         if begun.elapsed() > FLOOD {
@@ -103,7 +103,7 @@ fn flood(stranger: &UdpSocket, target: SocketAddr) -> u32 {
              Call-ID: flood-{call}@{from}\r\nCSeq: 1 INVITE\r\nContact: <sip:{from}>\r\nContent-Length: 0\r\n\r\n"
         );
         // A full buffer is the sender's own affair.
-        let _ = stranger.send_to(invite.as_bytes(), target);
+        let _ = unknown.send_to(invite.as_bytes(), target);
     }
     u32::MAX
 }
@@ -147,7 +147,7 @@ level = "warn"
 }
 
 const CALLS: u32 = 1000;
-/// For how long one stranger sends: less than the calls beside have for their retransmissions, however slow the machine.
+/// How long the unknown source sends: shorter than the calls at the same time can retransmit, even on a slow machine.
 const FLOOD: Duration = Duration::from_secs(5);
 /// Calls beside the flood.
 const BESIDE: u32 = 200;

@@ -79,7 +79,7 @@ fn a_changed_signature_is_refused_by_policy() {
 }
 
 #[test]
-fn a_new_revocation_list_is_gone_by_though_the_certificate_is_cached() {
+fn a_new_revocation_list_applies_to_a_cached_certificate() {
     let Some(ring) = Ring::enter("revoked", 18) else { return };
     let of_pki = |name: &str| ring.directory().join("pki").join(name);
     let (list, signer) = (of_pki("crl.pem"), of_pki("crl-signer.pem"));
@@ -101,7 +101,7 @@ fn a_new_revocation_list_is_gone_by_though_the_certificate_is_cached() {
 }
 
 #[test]
-fn what_another_program_signs_is_verified() {
+fn a_signature_of_another_program_is_verified() {
     let Some(ring) = Ring::enter("foreign", 40) else { return };
     let pki = Pki::new(&ring, "pki");
     let repository = Repository::start(ring.host(4), pki.chain_octets(), Mood::Serves);

@@ -20,7 +20,7 @@ fn every_transaction_ends_as_the_rfcs_say_and_leaves_nothing() {
 
 /// What is cut off or forgotten on one side still ends on the other.
 #[test]
-fn every_transaction_ends_though_nodes_are_cut_off_and_start_again() {
+fn every_transaction_ends_despite_cuts_and_restarts() {
     for seed in seeds(20) {
         let storm = Storm::new(seed, TRANSACTIONS);
         storm.net.run_for(Duration::from_secs(4));

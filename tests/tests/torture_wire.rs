@@ -28,7 +28,7 @@ fn every_torture_message_gets_its_answer_on_the_wire() {
     assert_eq!(peers.len(), 49);
     let mut edges: Vec<(Edge, Vec<Transaction>)> = Vec::new();
     for peer in &peers {
-        // Some bear the Via of another: to one edge they would be the same request, sent again.
+        // Some messages have the Via of another message: one edge would take them for retransmissions.
         let transaction = transaction(&peer.octets);
         let fresh = |(_, seen): &(Edge, Vec<_>)| transaction.is_none() || !seen.contains(&transaction);
         let place = edges.iter().position(fresh).unwrap_or(edges.len());

@@ -1,4 +1,4 @@
-//! Calls over WebSocket by an independent client, and clients that mean no good.
+//! Calls over WebSocket by an independent client, and hostile clients.
 
 use attesta_tests::ring::{Edge, Ring, Sipp, TlsAuthority, is_installed, until};
 use std::io::{Read, Write};
@@ -132,13 +132,13 @@ fn a_thousand_calls_over_wss() {
 }
 
 #[test]
-fn a_bye_finds_its_way_to_a_browser() {
+fn a_bye_reaches_a_browser() {
     let Some(scene) = Scene::new("ws-bye", 87) else { return };
     scene.calls("wss", 100, "callee", || {});
 }
 
 #[test]
-fn hostile_clients_meet_limits_that_are_counted_and_calls_go_on() {
+fn hostile_clients_meet_counted_limits_and_calls_go_on() {
     let Some(scene) = Scene::new("ws-hostile", 88) else { return };
     let before = scene.edge.usage();
     scene.calls("ws", 300, "caller", || {

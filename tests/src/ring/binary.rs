@@ -20,7 +20,7 @@ fn build() -> PathBuf {
         .expect("cargo puts test executables into a profile's directory");
     let target = profile.parent().expect("a profile's directory lies in the target directory");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // What cargo tells a test about its package would make it build anew what looks at these variables (ring does).
+    // Cargo sets variables of the package for a test. With them, cargo would rebuild every crate that reads them (ring does).
     for (name, _) in std::env::vars_os() {
         if name
             .to_str()

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-/// What the checker has to go by.
+/// The certificates that the checker uses.
 #[derive(Clone, Copy, Debug)]
 pub enum Check<'a> {
     /// The chain in a file, and the address that the tokens have to name.

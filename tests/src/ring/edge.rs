@@ -90,7 +90,7 @@ impl Edge {
         });
     }
 
-    /// Waits until no call, dialog or transaction lives any more.
+    /// Waits until no call, dialog or transaction is left.
     pub fn wait_until_idle(&self, limit: Duration) {
         let metrics = self.metrics();
         for name in ["attesta_calls_live", "attesta_dialogs_live", "attesta_transactions_live"] {

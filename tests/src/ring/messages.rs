@@ -41,7 +41,7 @@ impl Seen {
         self.start_line().strip_prefix("SIP/2.0 ")?.get(..3)?.parse().ok()
     }
 
-    /// The values of the header field `name`, in order, as they stand on their lines.
+    /// The values of the header field `name`, in order, as written on their lines.
     pub fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
         let head = self.text.split("\r\n\r\n").next().unwrap_or_default();
         head.lines().skip(1).filter_map(move |line| {

@@ -87,7 +87,7 @@ impl Ring {
 
     /// The test's `n`th address with a port that is free now for UDP and TCP.
     ///
-    /// It lies below those that the system hands out, so that nobody is given it in the meantime.
+    /// The port is below the range from which the system assigns ports, so that no other socket gets it meanwhile.
     #[must_use]
     pub fn free(&self, n: u8) -> SocketAddr {
         static NEXT: AtomicU16 = AtomicU16::new(0);

@@ -36,8 +36,8 @@ impl NameServer {
         false
     }
 
-    /// Starts one on the test's address `host` with these zones, each a name and its records, but for the SOA and NS records
-    /// and the TTL of 300 s, which each zone gets.
+    /// Starts one on the test's address `host` with these zones, each a name and its records. Each zone also
+    /// gets SOA and NS records, and every record has a TTL of 300 s.
     #[must_use]
     pub fn start(ring: &Ring, host: u8, zones: &[(&str, String)]) -> Self {
         let address = ring.free(host);

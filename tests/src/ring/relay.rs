@@ -9,9 +9,9 @@ use std::time::Duration;
 /// Which way a datagram goes through a relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// From whoever calls, to the relay's destination.
+    /// From the caller to the destination of the relay.
     Onward,
-    /// From the destination, back.
+    /// From the destination to the caller.
     Back,
 }
 

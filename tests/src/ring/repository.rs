@@ -36,8 +36,10 @@ impl Repository {
             Mood::Serves => attesta_net::Answer::chain(chain),
             Mood::Stalls => attesta_net::Answer::never(),
         };
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be had");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime can be built");
         let served =
             runtime.block_on(attesta_net::Repository::bind(config)).expect("a loopback address can be bound");
         served.serve(PATH, answer);

@@ -155,7 +155,7 @@ impl Sipp {
             .args(["-d", &self.pause.as_millis().to_string()])
             .args(["-s", &self.called, "-key", "caller", &self.caller, "-key", "target", &target.to_string()])
             .args(["-t", self.transport, "-max_socket", "5000"])
-            // A slow machine is nobody's fault: SIPp is not to give up over it.
+            // SIPp must not give up because the machine is slow.
             .args(["-watchdog_minor_maxtriggers", "1000000", "-watchdog_major_maxtriggers", "1000000"])
             .args(["-key", "padding", &"x".repeat(self.padding)])
             .args(["-trace_stat", "-fd", "1", "-stf"])
@@ -249,7 +249,7 @@ impl SippParty {
         self.distinct(|seen| seen.direction == Direction::Sent && seen.method() == Some(method))
     }
 
-    /// A machine that stalls for as long as T1 makes retransmissions, which are nobody's fault.
+    /// Each message once: a machine that stalls for T1 or longer causes retransmissions, and they are no fault.
     fn distinct(&self, wanted: impl Fn(&Seen) -> bool) -> Vec<Seen> {
         let mut known = BTreeSet::new();
         self.messages().into_iter().filter(|seen| wanted(seen) && known.insert(seen.text.clone())).collect()

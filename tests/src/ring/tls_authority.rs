@@ -41,10 +41,10 @@ impl TlsAuthority {
         domain: Option<&str>,
         names: &[String],
     ) -> (PathBuf, PathBuf) {
-        let mut params = CertificateParams::new(names.to_vec()).expect("names can stand in a certificate");
+        let mut params = CertificateParams::new(names.to_vec()).expect("names can be put into a certificate");
         params.distinguished_name.push(DnType::CommonName, common_name);
         if let Some(domain) = domain {
-            let uri = format!("sip:{domain}").try_into().expect("a URI can stand in a certificate");
+            let uri = format!("sip:{domain}").try_into().expect("a URI can be put into a certificate");
             params.subject_alt_names.push(SanType::URI(uri));
         }
         let key = KeyPair::generate().expect("a key can be made");

@@ -76,7 +76,7 @@ impl Agent {
         self.net.wakes(self.address);
     }
 
-    /// Sends a request that the test has built, but for its Via.
+    /// Sends a request that the test has built. The agent adds the Via.
     pub fn sends_request(&self, request: Request) {
         self.user.borrow_mut().request(self.net.now(), request);
         self.net.wakes(self.address);

@@ -7,7 +7,7 @@ use attesta_transaction::IdGenerator;
 #[derive(Clone)]
 pub(super) struct Call {
     call_id: Vec<u8>,
-    /// Our address with our tag, as it stands in the From of our requests.
+    /// Our address with our tag, as in the From of our requests.
     local: Vec<u8>,
     /// The other's address with the other's tag.
     remote: Vec<u8>,

@@ -55,7 +55,7 @@ impl Edge {
         self.board.borrow_mut().connects_to.push(address);
     }
 
-    /// The edge begins no calls any more.
+    /// The edge accepts no new calls.
     pub fn drains(&self) {
         self.is_told(Input::Drain);
     }

@@ -12,7 +12,7 @@ use super::message::label;
 pub(super) enum Rung {
     /// A datagram between two columns, or a message on a stream.
     Arrow { at: Duration, from: usize, to: usize, data: Bytes, stream: Option<usize>, fate: Drawn },
-    /// A datagram to an address where nobody is.
+    /// A datagram to an address without a node.
     Void { at: Duration, from: usize, data: Bytes },
     /// Something that a node says.
     Note { at: Duration, by: usize, text: String },

@@ -73,7 +73,7 @@ impl Network {
         Probe::new(self.clone(), name, address)
     }
 
-    /// Seats a node at an address; columns of the ladder stand in this order.
+    /// Puts a node at an address. The columns of the ladder are in the order of these calls.
     pub fn seat(&self, name: &str, address: SocketAddr, node: Rc<RefCell<dyn Node>>) {
         self.world.borrow_mut().seat(name, address, node);
     }
@@ -145,7 +145,7 @@ impl Network {
         self.drain_seat(index);
     }
 
-    /// Only this many lines of the ladder are kept, the last ones: for runs that nobody reads as a whole.
+    /// Keeps only the last lines of the ladder, this many: for runs whose whole ladder is too long to read.
     pub fn keeps_the_last(&self, rungs: usize) {
         self.world.borrow_mut().kept = rungs;
     }

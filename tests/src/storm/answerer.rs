@@ -45,7 +45,7 @@ struct Taken {
     failed: Option<Instant>,
 }
 
-/// A response that is to be sent, unless something else comes first.
+/// A response that will be sent, unless another event comes first.
 struct Due {
     id: ServerId,
     response: Response,

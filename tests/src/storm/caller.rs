@@ -15,8 +15,8 @@ use super::subject::Subject;
 use super::tally::{End, Tally};
 use crate::sim::{Effect, Node, T1};
 
-/// Sends INVITE, OPTIONS and MESSAGE requests at random times, and cancels some. It gives up an INVITE that has no final
-/// response after [`PATIENCE`], as whoever sends one has to: RFC 3261 sets no timer for Proceeding.
+/// Sends INVITE, OPTIONS and MESSAGE requests at random times, and cancels some. Gives up an INVITE that has no final
+/// response after [`PATIENCE`]. Every sender of an INVITE must do this: RFC 3261 sets no timer for Proceeding.
 pub(super) struct Caller {
     seed: u64,
     subject: Subject,

@@ -1,8 +1,8 @@
-//! Transactions by chance, on a network that loses, doubles, delays and reorders.
+//! Random transactions, on a network that loses, doubles, delays and reorders messages.
 //!
-//! A caller sends INVITE, OPTIONS and MESSAGE requests and cancels some; an answerer answers at random, or not at all. Of each
-//! transaction it is checked, at the instant at which it ends, that it ends by the timer and in the state that the RFCs give
-//! it; and of each timer that fires, that something comes of it.
+//! A caller sends INVITE, OPTIONS and MESSAGE requests and cancels some. An answerer answers at random, or not at all. At the
+//! end of each transaction the storm checks that the transaction ends by the timer and in the state that the RFCs define.
+//! For each timer that fires, the storm checks that the timer has an effect.
 
 mod answerer;
 mod caller;
@@ -23,7 +23,7 @@ pub use tally::{End, Tally};
 
 /// One run.
 pub struct Storm {
-    /// The network, for whoever wants it worse. Its nodes are called `caller` and `answerer`.
+    /// The network, for tests that make it worse. Its nodes are called `caller` and `answerer`.
     pub net: Network,
     transactions: usize,
     caller: Rc<RefCell<Caller>>,

@@ -27,8 +27,9 @@ impl Subject {
         }
     }
 
-    /// Lets the timer fire that is due, if one is: it sends, tells, ends a transaction of which nobody knows, or leaves one with
-    /// nothing to do but absorb. A timer that did nothing of these would have outlived its machine.
+    /// Fires the timer that is due, if any. The timer must have an effect: a message is sent, the user gets an event, a
+    /// transaction without a user ends, or a transaction only absorbs from then on. A timer without an effect has outlived
+    /// its state machine.
     pub(super) fn wake(&mut self, now: Instant) {
         if self.deadline.is_none_or(|deadline| deadline > now) {
             return;

@@ -31,7 +31,7 @@ pub enum End {
     ServerUnconfirmed,
     /// Non-INVITE server: Completed, then Timer J.
     ServerCompleted,
-    /// Non-INVITE server: left alone, or about to get a 408, until nobody waits any more, then Timer J.
+    /// Non-INVITE server: no response or a planned 408, until no client waits for a response, then Timer J.
     ServerUnanswered,
     /// It was forgotten when its node started again.
     Forgotten,

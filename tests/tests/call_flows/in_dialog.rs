@@ -231,7 +231,7 @@ fn a_silent_peer_ends_the_call_on_both_sides() {
 
 /// RFC 3261 section 12.2.1.2: an INVITE, too, may stay without any response.
 #[test]
-fn a_re_invite_that_nobody_answers_ends_the_call_on_both_sides() {
+fn a_re_invite_without_a_response_ends_the_call_on_both_sides() {
     let stage = Stage::new();
     stage.talk();
     stage.net.silences(stage.bob.address());

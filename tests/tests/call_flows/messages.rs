@@ -72,7 +72,7 @@ fn a_message_that_all_targets_refuse_with_503_gets_500() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// RFC 4320 section 4.2: nobody is told of a timeout.
+/// RFC 4320 section 4.2: a timeout is not reported to the sender.
 #[test]
 fn a_message_that_no_target_answers_gets_no_answer() {
     let stage = Stage::new();

@@ -98,9 +98,9 @@ fn an_invite_that_would_come_back_to_the_edge_gets_404() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// A stranger's INVITE is refused without state: its ACK is not heard of, and it is refused anew when it comes again.
+/// The INVITE of an unknown source is refused without state: its ACK is ignored, and each retransmission is refused again.
 #[test]
-fn an_invite_of_a_stranger_gets_403() {
+fn an_invite_of_an_unknown_source_gets_403() {
     let stage = Stage::new();
     let mallory = stage.net.agent("mallory");
     mallory.faces(stage.edge.address());

@@ -1,4 +1,4 @@
-//! An edge that stops: it begins nothing any more, then ends its calls.
+//! An edge that stops: first it accepts no new calls, then it ends its calls.
 
 use attesta_sip::Name;
 use attesta_tests::sim::{ACK, CANCEL, INFO, INVITE, OPTIONS, Wording};

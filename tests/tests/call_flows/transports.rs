@@ -112,7 +112,7 @@ fn a_caller_moves_from_udp_to_tcp_by_a_re_invite() {
     stage.alice_hangs_up();
 }
 
-/// RFC 3261 section 18.2.2: a stream that breaks is opened anew by the next request.
+/// RFC 3261 section 18.2.2: the next request opens a new stream after a stream broke.
 #[test]
 fn a_call_survives_streams_that_break() {
     let stage = over(Transport::Tcp, Transport::Tcp);
@@ -152,7 +152,7 @@ fn a_too_large_invite_leaves_by_tcp() {
     stage.alice_hangs_up();
 }
 
-/// RFC 3261 section 18.1.1: where no connection is taken, the INVITE goes by UDP.
+/// RFC 3261 section 18.1.1: if the connection is refused, the INVITE is sent over UDP.
 #[test]
 fn a_too_large_invite_leaves_by_udp_if_tcp_is_refused() {
     let stage = too_large(false);

@@ -72,7 +72,7 @@ fn cancel_that_crosses_the_answer_has_no_effect() {
 
 /// RFC 3261 section 9.1: an INVITE that was cancelled is given up 64 T1 later.
 #[test]
-fn cancel_that_nobody_heeds_ends_the_invite_after_64_t1() {
+fn an_ignored_cancel_ends_the_invite_after_64_t1() {
     let (net, alice, bob) = pair();
     alice.sends(INVITE);
     bob.gets(INVITE);

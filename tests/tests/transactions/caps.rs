@@ -76,7 +76,8 @@ fn what_only_absorbs_does_not_count_against_the_cap() {
     assert_eq!((alice.counters().absorbing, bob.counters().absorbing), (0, 0));
 }
 
-/// Beyond their own bound the one that is nearest to its end goes, no request is refused, and the user hears of each end.
+/// Beyond the bound of absorbing transactions, the transaction nearest to its end is dropped. No request is refused, and the
+/// user gets an event for each end.
 #[test]
 fn what_only_absorbs_is_shed_before_it_grows_without_bound() {
     let (_net, alice, bob) = pair();

@@ -70,7 +70,7 @@ fn a_transport_error_ends_the_client_transaction() {
 }
 
 #[test]
-fn timer_b_ends_an_invite_that_nobody_answers() {
+fn timer_b_ends_an_invite_without_a_response() {
     let (net, alice, bob) = pair();
     net.suffers(Conditions { loss: 100, ..Conditions::default() });
     alice.sends(INVITE);

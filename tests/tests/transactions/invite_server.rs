@@ -59,7 +59,7 @@ fn f_x2_accepted_absorbs_the_invite_and_leaves_the_2xx_to_the_user() {
 
 /// F-X2: RFC 3261 section 13.3.1.4.
 #[test]
-fn f_x2_a_2xx_that_nobody_acknowledges_ends_after_64_t1() {
+fn f_x2_a_2xx_without_an_ack_ends_after_64_t1() {
     let (net, alice, bob) = pair();
     alice.acknowledges_nothing();
     alice.sends(INVITE);
@@ -88,7 +88,7 @@ fn f_x4_a_transport_error_leaves_the_server_transaction_alive() {
 }
 
 #[test]
-fn timer_h_ends_a_failure_that_nobody_acknowledges() {
+fn timer_h_ends_a_failure_without_an_ack() {
     let (net, alice, bob) = pair();
     alice.sends(INVITE);
     bob.gets(INVITE);

@@ -6,7 +6,7 @@ use attesta_tests::sim::{Conditions, LATENCY, MESSAGE, OPTIONS, T1, TIMEOUT, pai
 use insta::assert_snapshot;
 
 #[test]
-fn timer_f_ends_another_request_that_nobody_answers() {
+fn timer_f_ends_a_non_invite_request_without_a_response() {
     let (net, alice, _bob) = pair();
     net.suffers(Conditions { loss: 100, ..Conditions::default() });
     alice.sends(OPTIONS);
@@ -66,7 +66,7 @@ fn f_x7_a_request_gets_neither_408_nor_a_late_response() {
 
 /// RFC 4320 section 4.2: what the client sends last, and the network brings late, begins nothing again.
 #[test]
-fn f_x7_a_request_that_nobody_answered_does_not_begin_again() {
+fn f_x7_an_unanswered_request_does_not_start_again() {
     let (net, alice, bob) = pair();
     alice.sends(OPTIONS);
     bob.gets(OPTIONS);

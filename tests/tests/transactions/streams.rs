@@ -143,7 +143,7 @@ fn responses_that_fail_together_all_find_the_new_connection() {
 
 /// F-X4: RFC 6026 section 7.1: once, and the transaction lives on.
 #[test]
-fn f_x4_a_response_that_no_connection_takes_is_told_of() {
+fn f_x4_a_response_that_no_connection_takes_is_reported() {
     let (net, alice, bob) = pair_on_tcp();
     alice.sends(INVITE);
     bob.gets(INVITE);
