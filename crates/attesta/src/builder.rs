@@ -61,7 +61,7 @@ impl Builder {
 }
 
 impl<P: Policy> Builder<P> {
-    /// Adds an address at which messages arrive and from which they leave. A bare address means UDP.
+    /// Adds an address that receives and sends messages. A bare address means UDP.
     #[must_use]
     pub fn listen(mut self, listen: impl Into<Listen>) -> Self {
         self.listen.push(listen.into());

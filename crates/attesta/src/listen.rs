@@ -78,7 +78,7 @@ impl Listen {
         self
     }
 
-    /// Returns true if each worker has its own socket on this address. Otherwise only the first worker has one.
+    /// Returns true if each worker has its own socket on this address. Otherwise only the first worker has a socket.
     pub(crate) fn is_datagram(&self) -> bool {
         self.transport == Transport::Udp
     }

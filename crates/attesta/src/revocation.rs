@@ -22,7 +22,7 @@ pub(crate) struct RevocationLists {
     pub(crate) domain: Arc<str>,
     /// The roots of the domain.
     pub(crate) anchors: TrustAnchors,
-    /// The roots below which the signers of the lists must be.
+    /// The roots that the certificates of the list signers must chain to.
     pub(crate) signed_below: TrustAnchors,
     pub(crate) hard: bool,
     pub(crate) files: Vec<ListFile>,

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-/// Deadlines in order, at most one for each owner. An owner keeps its own deadline and hands in the old one with the new
-/// one.
+/// Deadlines in order, at most one for each owner. An owner keeps a copy of its deadline, and passes the copy together with
+/// the new deadline.
 #[derive(Debug)]
 pub(crate) struct Alarms<O> {
     deadlines: BTreeSet<(Instant, O)>,
@@ -34,7 +34,7 @@ impl<O: Ord + Copy> Alarms<O> {
         self.deadlines.first().map(|&(at, _)| at)
     }
 
-    /// Takes out an owner whose deadline has come; the owner sets its next one afterwards.
+    /// Removes the deadline of an owner if the deadline is over, and returns the owner. The owner then sets its next deadline.
     pub(crate) fn take_due(&mut self, now: Instant) -> Option<O> {
         if self.deadlines.first().is_none_or(|&(at, _)| at > now) {
             return None;

@@ -22,8 +22,8 @@ impl Certificates {
         &self.snapshot
     }
 
-    /// Lets `owner` wait for these URLs instead of its earlier ones. Returns the URLs to fetch: those that no other owner
-    /// waits for. `None` if `cap` owners wait for one of them already; then `owner` waits for none.
+    /// Lets `owner` wait for these URLs instead of its earlier URLs. Returns the URLs to fetch: the URLs for which no other
+    /// owner waits. `None` if `cap` owners wait for one of these URLs already; then `owner` waits for no URL.
     pub(crate) fn wait(&mut self, owner: Owner, wanted: &[X5u], cap: usize) -> Option<Vec<X5u>> {
         self.leave(owner);
         if wanted.iter().any(|url| self.waiting.get(url).is_some_and(|owners| owners.len() >= cap)) {

@@ -37,12 +37,13 @@ pub(crate) enum ClosingInput {
     Failed(ClientId),
     /// The address of the peer.
     Resolved(Result<Vec<Destination>, ResolveError>),
-    /// The deadline has come.
+    /// The deadline is over.
     Deadline,
 }
 
 impl ClosingLeg {
-    /// Ends the dialog of a leg that has its new owner. `bye`: the BYE of the other leg, whose header fields cross.
+    /// Ends the dialog of a leg that has its new owner. `bye` is the BYE of the other leg; its header fields
+    /// are relayed.
     pub(crate) fn begin(mut leg: Leg, bye: Option<&Request>, env: &mut Env<'_>) -> Self {
         leg.end(bye, env);
         Self { leg, alarm: None }

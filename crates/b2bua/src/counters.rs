@@ -69,7 +69,7 @@ impl Counters {
 
     /// Adds the counters of another switchboard.
     pub fn add(&mut self, other: &Self) {
-        // Without `..`, so that a new counter cannot be forgotten.
+        // The pattern has no `..`, so that each new counter must be added here.
         let Self {
             calls_live,
             dialogs_live,
@@ -151,7 +151,7 @@ pub enum Refusal {
     UnknownMethod,
     /// The scheme of the Request-URI is not usable for calls: 416.
     Scheme,
-    /// The message requires an extension that does not work across us: 420.
+    /// The message requires an extension that does not work across a B2BUA: 420.
     Extension,
     /// Max-Forwards has reached 0: 483.
     MaxForwards,
@@ -174,7 +174,7 @@ pub enum Refusal {
     /// Policy refuses a MESSAGE or is late, or there is no target: 404, 503, 405 for a number of the built-in callee, or
     /// the status that policy sets.
     NotRouted,
-    /// A MESSAGE is refused because of its Identity, or because it has none: the code of RFC 8224 section 6.2.2, or the
+    /// A MESSAGE is refused because its Identity is invalid or missing: the code of RFC 8224 section 6.2.2, or the
     /// status of the [`Consequence`](crate::Consequence).
     NotVerified,
 }

@@ -24,10 +24,10 @@ use crate::targets::Targets;
 use crate::token::Token;
 use crate::trunk::target::Target;
 
-/// What the owners of a worker share. It holds no call state.
+/// The state that the owners of a worker share. This holds no call state.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    /// What new calls follow.
+    /// The configuration for new calls.
     pub(crate) config: Arc<Config>,
     pub(crate) endpoint: Endpoint,
     pub(crate) ids: IdGenerator,
@@ -37,7 +37,7 @@ pub(crate) struct Shared {
     pub(crate) owners: Owners,
     pub(crate) out: VecDeque<Output>,
     tokens: u64,
-    /// The seed from which each choice among servers gets its own (RFC 2782).
+    /// The seed from which the seed of each choice among servers is derived (RFC 2782).
     names: Seed,
 }
 
@@ -57,7 +57,7 @@ impl Shared {
         }
     }
 
-    /// What one step may touch, at `now`.
+    /// The state that a step at `now` may change.
     pub(crate) fn env<'a>(&'a mut self, now: Now, policy: &'a mut dyn Policy) -> Env<'a> {
         Env {
             now,
@@ -75,7 +75,7 @@ impl Shared {
     }
 }
 
-/// What one step may touch.
+/// The state that one step may change.
 pub(crate) struct Env<'a> {
     pub(crate) now: Now,
     pub(crate) policy: &'a mut dyn Policy,
@@ -181,7 +181,7 @@ impl Env<'_> {
         self.out.push_back(Output::Event(event));
     }
 
-    /// A response to a request, with a To tag of ours if the request has none (RFC 3261 section 8.2.6.2).
+    /// A response to a request, with a To tag of ours if the request has no To tag (RFC 3261 section 8.2.6.2).
     pub(crate) fn reply(&mut self, request: &Request, status: Status) -> Response {
         let tag = self.ids.tag();
         reply_tagged(request, status, &tag)

@@ -117,7 +117,7 @@ pub enum Cause {
     Declined(Status),
     /// This edge refused the call with this status, before the call was sent to a target.
     Refused(Status),
-    /// No target answered, or none could be reached.
+    /// No target answered, or no target could be reached.
     Unreachable,
     /// A target rang, and the callee did not answer within the trunk's limit.
     NotAnswered,

@@ -29,7 +29,7 @@ pub enum Input {
         /// The whole message.
         data: Bytes,
     },
-    /// The time of the last [`Output::Timeout`] has come. An early timeout is harmless.
+    /// The time of the last [`Output::Timeout`] is reached. An early timeout is harmless.
     Timeout,
     /// The answer to [`Output::Resolve`].
     Resolved {

@@ -28,29 +28,29 @@ pub(crate) struct MessageRelay {
     phase: Phase,
     /// Reason values that the final response owes the sender (RFC 9410 section 3).
     reasons: Vec<String>,
-    /// True once the MESSAGE has left, and was counted.
+    /// True once the MESSAGE was sent and counted.
     is_counted: bool,
-    /// The deadline that is set for it.
+    /// The deadline of this MESSAGE in the alarms.
     pub(crate) alarm: Option<Instant>,
 }
 
-/// How far a MESSAGE has come.
+/// The phase of a MESSAGE.
 #[derive(Debug)]
 enum Phase {
-    /// It is admitted, verified and judged.
+    /// The MESSAGE is admitted, verified and judged.
     Intake(Box<Intake>),
     /// A target is being found, or was sent the MESSAGE.
     Hunt(Box<Hunt>),
-    /// It has its final response.
+    /// The MESSAGE has its final response.
     Over,
 }
 
 /// What happens to a MESSAGE.
 #[derive(Debug)]
 pub(crate) enum MessageInput<'a> {
-    /// A response to it.
+    /// A response to the MESSAGE.
     Response { client: ClientId, response: &'a Response },
-    /// It gets no response.
+    /// The MESSAGE gets no response.
     Failed { client: ClientId, why: Failure },
     /// The addresses that it asked for.
     Resolved { token: Token, result: Result<Vec<Destination>, ResolveError> },
@@ -58,7 +58,7 @@ pub(crate) enum MessageInput<'a> {
     Decided { token: Token, decision: Decision },
     /// New certificates are known.
     Certificates,
-    /// Its deadline has come.
+    /// The deadline of the MESSAGE is over.
     Deadline,
     /// The edge stops: a MESSAGE that has not been sent is refused.
     ShutDown,
@@ -200,7 +200,9 @@ impl MessageRelay {
                 tracing::debug!(status = response.status().code(), "no target took a MESSAGE");
                 self.respond(*response, env);
             }
-            HuntStep::Success { .. } => debug_assert!(false, "a response where none can have come"),
+            HuntStep::Success { .. } => {
+                debug_assert!(false, "a response after a step that can return no response")
+            }
         }
     }
 

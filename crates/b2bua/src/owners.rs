@@ -1,4 +1,4 @@
-//! Who is told what: from the identifier in an input to the one object that owns it.
+//! Finds the object that owns the identifier in an input.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use crate::arena::{CallKey, ClosingKey, MessageKey};
 use crate::headers::dialog_id::DialogId;
 use crate::token::Token;
 
-/// The object that owns a dialog, a transaction, a question or a deadline. Which of its legs or requests is meant, the
-/// owner knows.
+/// The object that owns a dialog, a transaction, a question to the shell or a deadline. The owner selects one of its legs or
+/// requests.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Owner {
     /// A call.

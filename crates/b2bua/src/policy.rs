@@ -96,7 +96,7 @@ pub enum Reply<D> {
     Pending(Later),
 }
 
-/// The right to answer a phase later. Each phase gets one, and returns it in [`Reply::Pending`].
+/// The right to answer a phase later. Each phase gets a `Later`, and returns it in [`Reply::Pending`].
 #[derive(Debug)]
 pub struct Later(pub(crate) Token);
 

@@ -59,7 +59,7 @@ impl Targets {
         counters: &mut Counters,
     ) {
         let is_its_fault = match why {
-            // It may be silent to this request only.
+            // The target may be silent to this request only.
             Failure::Timeout => !self.requests.heard_since(sent, Peer::of(flow)),
             Failure::Transport => true,
             Failure::NoRoom => false,

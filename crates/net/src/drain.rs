@@ -49,7 +49,7 @@ pub async fn drain(drivers: &[Control], wait: Duration) -> Result<(), Stopped> {
 }
 
 /// Waits until no driver has a call. The loop checks again, since a driver without calls may begin an emergency call
-/// while the wait for another driver goes on.
+/// while the loop waits for another driver.
 async fn emptied(drivers: &[Control]) -> Result<(), Stopped> {
     loop {
         for driver in drivers {

@@ -67,7 +67,7 @@ pub struct Driver<P: Policy> {
     counters: ShellCounters,
 }
 
-/// Whether the loop goes on.
+/// Whether the loop continues.
 #[derive(PartialEq, Eq)]
 enum LoopControl {
     Continue,

@@ -242,7 +242,7 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, served: Served) {
                 });
             }
             Err(error) => {
-                // Probably no descriptors are left. A pause is better than a busy loop.
+                // Probably the process has no free descriptors. A pause is better than a busy loop.
                 tracing::warn!(%error, "repository: cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }

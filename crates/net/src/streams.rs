@@ -256,7 +256,7 @@ impl Streams {
         self.connections.len() - self.admission.accepted()
     }
 
-    /// The connection to the destination of a flow. Opens one if there is none.
+    /// The connection to the destination of a flow. Opens a connection if no connection exists.
     fn connection_to(&mut self, flow: &Flow) -> Result<ConnectionId, Unreachable> {
         if let Some(id) = self.by_key.get(&ConnectionKey::of(flow)) {
             return Ok(*id);
@@ -379,7 +379,7 @@ impl Streams {
     }
 
     /// Removes a closed connection. If a peer closes while a request is being sent, the request may be lost. So
-    /// undelivered requests go once to a new connection, if we opened this one and it had worked.
+    /// undelivered requests go once to a new connection, if we opened the closed connection and it had worked.
     fn remove_closed(&mut self, id: ConnectionId, closed: Closed, events: &mut Vec<StreamEvent>) {
         self.unindex(id);
         let Some(entry) = self.connections.remove(&id) else { return };

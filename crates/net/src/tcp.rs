@@ -144,7 +144,7 @@ pub fn raise_descriptor_limit() -> io::Result<u64> {
     Ok(granted)
 }
 
-/// Sets the options of a signalling connection. Small writes leave at once. A connection whose peer is gone ends. The
+/// Sets the options of a signalling connection. Small writes are sent at once. A connection whose peer is gone ends. The
 /// system's buffers stay small, however long a peer does not read.
 pub(crate) fn tune(stream: &TcpStream) {
     let keep_alive = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_EVERY);

@@ -47,7 +47,8 @@ impl TlsTerms {
     }
 
     /// Adds a certificate. A client gets the first certificate that it can verify and that is valid for the requested
-    /// name (RFC 6066 section 3). If there is none, it gets the first certificate that it can verify.
+    /// name (RFC 6066 section 3). If no certificate is valid for this name, the client gets the first certificate that it can
+    /// verify.
     pub fn identity(mut self, identity: TlsIdentity) -> TlsTerms {
         self.identities.push(identity);
         self

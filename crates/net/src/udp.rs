@@ -65,7 +65,7 @@ impl UdpOptions {
 /// A bound UDP socket, on which a [`Driver`](crate::Driver) receives and sends.
 ///
 /// On Linux, a socket bound to all addresses (`0.0.0.0`, `::`) reports the destination address of each message.
-/// Messages from that address leave from it (RFC 3581 section 4).
+/// Replies are sent with that address as their source (RFC 3581 section 4).
 #[derive(Debug)]
 pub struct Udp {
     socket: Watched,

@@ -31,7 +31,7 @@ pub struct WorkerLinks {
     incoming: Vec<mpsc::Receiver<Handover>>,
 }
 
-/// What one worker hands over to another.
+/// An element that one worker hands over to another worker.
 #[derive(Debug)]
 pub(crate) enum Handover {
     /// A message from the network that belongs to a call of the other worker, or may begin a call there.

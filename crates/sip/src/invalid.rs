@@ -144,7 +144,7 @@ impl fmt::Display for InvalidKind {
             Self::MethodUnknown => f.write_str("the method is unknown"),
             Self::MethodNotAllowed => f.write_str("the method is not supported here"),
             Self::Scheme => f.write_str("the scheme of the Request-URI is not supported"),
-            Self::TooManyHops => f.write_str("no hops are left"),
+            Self::TooManyHops => f.write_str("no further hop is allowed"),
             Self::Extension => f.write_str("an extension is not supported"),
             Self::MediaType => f.write_str("the type of the body is not supported"),
             Self::ContentEncoding => f.write_str("the encoding of the body is not supported"),

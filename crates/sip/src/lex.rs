@@ -32,7 +32,7 @@ pub(crate) const HOST: u32 = 1 << 9;
 /// visible characters that are not delimiters.
 pub(crate) const DISPLAY: u32 = 1 << 10;
 /// Visible ASCII: a Call-ID. The grammar does not allow `;`, `,`, `=` and some other characters.
-/// They do no harm, because a Call-ID is only compared.
+/// These characters do no harm, because a Call-ID is only compared.
 pub(crate) const CALL_ID: u32 = 1 << 11;
 /// The standard and URL-safe base64 alphabets, `=` and `.`: a PASSporT in compact form.
 pub(crate) const BASE64: u32 = 1 << 12;

@@ -10,10 +10,10 @@ use crate::reader::{self, Framing};
 use crate::response::Response;
 use crate::unreadable_request::UnreadableRequest;
 
-/// Splits a byte stream into messages (RFC 3261 section 18.3), without doing input itself.
+/// Splits a byte stream into messages (RFC 3261 section 18.3). The framer itself reads no socket.
 ///
-/// The caller pushes octets in pieces of any size, and polls messages and keep-alives until none is
-/// left. The sizes of the pieces do not change the result.
+/// The caller pushes octets in pieces of any size. After each push, the caller polls messages and
+/// keep-alives until `poll` returns `None`. The sizes of the pieces do not change the result.
 ///
 /// A message without Content-Length, or with a Content-Length that is not a single number, has no
 /// known end. After such a message, and after a message that exceeds a limit, the stream cannot

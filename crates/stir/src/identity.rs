@@ -40,7 +40,7 @@ impl Identity {
         }
     }
 
-    /// The telephone number, if the identity is one.
+    /// The telephone number. `None` if the identity is a URI.
     pub fn tn(&self) -> Option<&TelephoneNumber> {
         match self {
             Self::Tn(number) => Some(number),

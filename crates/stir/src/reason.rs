@@ -249,9 +249,9 @@ reasons! {
     CriticalExtension = "critical-extension", UnsupportedCredential, Judged;
     /// The signing certificate is a certification authority.
     LeafIsAuthority = "leaf-is-authority", UnsupportedCredential, Judged;
-    /// A certificate of the chain was not permitted to issue the next.
+    /// A certificate of the chain was not permitted to issue the next certificate.
     ChainNotPermitted = "chain-not-permitted", UnsupportedCredential, Judged;
-    /// A TNAuthList of the chain does not lie within the one above it.
+    /// A TNAuthList of the chain does not lie within the TNAuthList above it.
     ChainNotEncompassed = "chain-not-encompassed", UnsupportedCredential, Judged;
     /// A certificate of the chain has expired.
     CertificateExpired = "certificate-expired", UnsupportedCredential, Judged;

@@ -11,7 +11,7 @@ use crate::digest::sha256;
 /// oldest token.
 ///
 /// The set stores the digest of header and payload, not of the signature: from one valid ECDSA signature
-/// anyone can compute another.
+/// anyone can compute another valid signature.
 #[derive(Debug)]
 pub struct ReplaySet {
     window: Duration,

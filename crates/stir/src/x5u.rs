@@ -48,7 +48,7 @@ impl X5u {
         self.host().trim_end_matches('.').to_ascii_lowercase().into()
     }
 
-    /// The port: 443 unless the URL names another.
+    /// The port: 443 unless the URL names another port.
     pub fn port(&self) -> u16 {
         self.port
     }

@@ -52,7 +52,7 @@ impl Seed {
         Self(octets)
     }
 
-    /// An independent seed, derived from this one and `stream`. Each generator gets its own.
+    /// An independent seed, derived from this seed and `stream`. Each generator gets its own seed.
     #[must_use]
     pub fn fork(&self, stream: u64) -> Self {
         let mut rng = ChaCha12Rng::from_seed(self.0);

@@ -81,7 +81,7 @@ pub enum Event {
         /// The flow on which it arrived.
         flow: Flow,
         /// Whether the request was accepted above the cap on live transactions: only the user knows whether an INVITE is an
-        /// emergency call. If it is not, refuse it with [`Endpoint::turn_away`](crate::Endpoint::turn_away).
+        /// emergency call. If the INVITE is not, refuse it with [`Endpoint::turn_away`](crate::Endpoint::turn_away).
         on_reserve: bool,
     },
     /// The ACK of a 2xx response.

@@ -33,8 +33,8 @@ use crate::reply::Unanswered;
 ///                     Terminated
 /// ```
 ///
-/// Completed without a response absorbs retransmissions: the last one may still be in the network when the client's Timer F
-/// fires.
+/// Completed without a response absorbs retransmissions: the last retransmission may still be in the network when the
+/// client's Timer F fires.
 ///
 /// A transport error does not change the state (RFC 6026 section 8.8): a client that retransmits its request gets the response
 /// again.

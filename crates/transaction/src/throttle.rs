@@ -10,7 +10,7 @@ pub(crate) struct Throttle {
 }
 
 impl Throttle {
-    /// If a line may be written at `now`, the number of lines suppressed since the last one.
+    /// The number of lines suppressed since the last written line. `None` if no line may be written at `now`.
     pub(crate) fn pass(&mut self, now: Instant) -> Option<u64> {
         if self.next.is_some_and(|next| now < next) {
             self.suppressed += 1;

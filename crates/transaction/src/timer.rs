@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// A retransmission timer. It fires after T1, then at intervals that double, up to the cap of the RFC (Timer A has none; E and
-/// G stop at T2).
+/// A retransmission timer. It fires after T1, then at intervals that double, up to the cap of the RFC: T2 for Timers E and
+/// G, no cap for Timer A.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Backoff {
     pub(crate) at: Instant,

@@ -16,9 +16,9 @@ use crate::files;
 /// How to treat a certificate that is not valid at this time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Strictness {
-    /// As a fault. `check` and reload refuse the configuration.
+    /// The certificate is a fault. `check` and reload refuse the configuration.
     Refuse,
-    /// As an alarm. `run` starts without that signer, because calls matter more than signatures.
+    /// The certificate causes an alarm. `run` starts without that signer, because calls matter more than signatures.
     Warn,
 }
 

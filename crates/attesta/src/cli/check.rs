@@ -97,7 +97,7 @@ fn resolver(configuration: &Configuration) -> Directory {
     configuration.settings.dns.as_deref().map_or_else(Directory::system, Directory::of)
 }
 
-/// Returns warnings for signers whose certificate URL does not serve their certificate. Calls leave signed, but no
+/// Returns warnings for signers whose certificate URL does not serve their certificate. Such calls are signed, but no
 /// verifier can verify them.
 async fn unpublished_certificates(configuration: &Configuration, assembly: &Assembly) -> Vec<Fault> {
     let names = Arc::new(resolver(configuration));

@@ -149,7 +149,7 @@ struct ErrorReport {
 impl ErrorReport {
     fn of(fault: &Invalid, message: &Message, datagram: &[u8]) -> Self {
         let offset = match (fault.header(), message) {
-            // If a header field appears twice, the error is in the second.
+            // If a header field appears twice, the error is in the second field.
             (Some(header), _) => {
                 let place = usize::from(fault.kind() == InvalidKind::Duplicate);
                 message.headers().all(header).nth(place).map_or(0, |value| offset_in(datagram, value))

@@ -46,8 +46,8 @@ pub(super) fn new(args: &NewPki, console: &Console) -> Result<Outcome, Failure> 
     Ok(Outcome::Done)
 }
 
-/// Returns the entries of the leaf. A provider's leaf has only its code (ATIS-1000080), a delegate's has numbers. Both
-/// together are allowed here for tests of unusual certificates.
+/// Returns the entries of the leaf. The leaf of a provider has only the provider's code (ATIS-1000080). The leaf of a
+/// delegate has numbers. A code together with numbers is allowed here for tests of unusual certificates.
 fn scopes(args: &NewPki) -> Result<Vec<Scope>, Fault> {
     let default = if args.tn.is_empty() { Some(Scope::provider(DEFAULT_SPC)) } else { None };
     let default = default.transpose().map_err(|error| Fault::new(error.to_string()))?;

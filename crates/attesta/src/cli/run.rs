@@ -1,4 +1,4 @@
-//! `attesta run`: runs the edge until a signal stop_signals it.
+//! `attesta run`: runs the edge until a signal stops it.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -107,7 +107,8 @@ async fn serve(
     Ok(Outcome::Done)
 }
 
-/// Returns the fault for an edge that could not be built, with the place of the listener if the address caused it.
+/// Returns the fault for an edge that could not be built. If the address of a listener is the cause, the fault shows the
+/// place of this listener in the configuration.
 fn build_fault(configuration: &Configuration, error: &BuildError) -> Fault {
     let (address, help) = match error {
         BuildError::Bind { address, error } => (address, bind_remedy(error.kind())),
@@ -134,7 +135,7 @@ fn bind_remedy(why: io::ErrorKind) -> &'static str {
     } else if why == io::ErrorKind::PermissionDenied {
         "ports below 1024 need root or CAP_NET_BIND_SERVICE"
     } else {
-        "check whether another program uses the address; use another one, or port 0 for any free port"
+        "check whether another program uses the address; use another address, or port 0 for any free port"
     }
 }
 

@@ -30,7 +30,8 @@ pub(super) struct Sign {
     /// The called number, or a tel:, sip: or urn: URI; may be given several times
     #[arg(long, value_name = "TN", required = true, value_parser = callee)]
     dest: Vec<Identity>,
-    /// The type of the PASSporT: shaken for a provider, base for a delegate of numbers, without --attest and --origid
+    /// The type of the PASSporT: shaken for a provider, base for a delegate of numbers; base ignores --attest and
+    /// refuses --origid
     #[arg(long, value_name = "TYPE", value_enum, default_value_t = SignedType::Shaken)]
     ppt: SignedType,
     /// The attestation level
@@ -139,7 +140,7 @@ fn read_url(args: &Sign, console: &Console) -> Result<X5u, Fault> {
     match X5u::parse(&args.x5u, DEFAULT_PORTS) {
         Err(X5uError::ForbiddenPort) => {
             console.warn(
-                &Fault::new("verifiers refuse a certificate URL of this port").help("use port 443 or 8443"),
+                &Fault::new("verifiers refuse a certificate URL with this port").help("use port 443 or 8443"),
             );
             X5u::parse(&args.x5u, &(1..=u16::MAX).collect::<Vec<_>>())
         }

@@ -36,8 +36,7 @@ pub(super) fn sources(source: &Source, all: &[TrunkSettings]) {
             };
             if let Some(other) = all.iter().take(place).filter(|_| !trunk.by_name).find(has_source) {
                 let fault = format!("{} is already a source of trunk `{}`", text.shown(), other.trunk.name());
-                let help =
-                    "an address can belong to one trunk only: remove it from one, or write address:port";
+                let help = "an address can belong to one trunk only: remove the address from one trunk, or write address:port";
                 source.report(source.fault(text.span(), fault).help(help));
             }
         }

@@ -38,7 +38,7 @@ impl TrustSettings {
 pub(crate) struct RevocationSettings {
     /// The files of the revocation lists.
     pub(crate) lists: Vec<Text>,
-    /// The file with the roots below which the signers of the lists must be. `None`: the roots of the domain.
+    /// The file with the roots that the certificates of the list signers must chain to. `None`: the roots of the domain.
     pub(crate) anchors: Option<Text>,
     /// True if no certificate verifies while a list is past its nextUpdate.
     pub(crate) hard: bool,

@@ -49,7 +49,7 @@ impl<'a> Section<'a> {
         self.source
     }
 
-    /// Returns the table `key`, if the file has one.
+    /// Returns the table `key`, if the file has this table.
     pub(crate) fn section(&self, key: &'static str) -> Option<Section<'a>> {
         let value = self.value(key)?;
         let DeValue::Table(table) = value.get_ref() else {
@@ -58,7 +58,7 @@ impl<'a> Section<'a> {
         Some(self.inner(format!("[{key}]"), value.span(), table))
     }
 
-    /// Returns the tables `key`, in order. Returns no table if the file has none.
+    /// Returns the tables `key`, in order. The list is empty if the file has no such table.
     pub(crate) fn sections(&self, key: &'static str) -> Vec<Section<'a>> {
         let Some(value) = self.value(key) else { return Vec::new() };
         let DeValue::Array(entries) = value.get_ref() else {

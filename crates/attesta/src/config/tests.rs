@@ -195,7 +195,8 @@ fn a_source_belongs_to_one_trunk() {
              [[trunk]]\nname = \"b\"\nsources = [\"10.2.0.1\", \"{source}\"]\ninbound_identity = \"pass\"\n{more}"
         )
     };
-    let help = "an address can belong to one trunk only: remove it from one, or write address:port";
+    let help =
+        "an address can belong to one trunk only: remove the address from one trunk, or write address:port";
     for source in ["10.0.0.1", "::ffff:10.0.0.1", "10.1.2.3/16"] {
         assert_eq!(
             faults(&two(source, "")),

@@ -119,7 +119,7 @@ fn read_origin(section: &Section<'_>, names: &Names, mut trunk: Trunk) -> Trunk 
     trunk
 }
 
-/// Reads the settings for calls that leave by the trunk.
+/// Reads the settings for calls to the trunk.
 fn read_egress(section: &Section<'_>, names: &Names, mut trunk: Trunk) -> Trunk {
     if let Some(signer) =
         section.text("signer").and_then(|text| known_name(section, &text, "signer", &names.signers))

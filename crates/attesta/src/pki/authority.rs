@@ -1,4 +1,4 @@
-//! The certificates of a throw-away hierarchy: the STI root with those below it, and the separate STI-PA.
+//! The certificates of a throw-away hierarchy: the STI root with the certificates below it, and the separate STI-PA.
 
 use std::error::Error;
 use std::fmt;
@@ -226,8 +226,8 @@ impl ThrowAwayPki {
 }
 
 impl Delegation {
-    /// Creates the authority with the provider's code, if there is one, and the numbers. The delegate gets only the
-    /// numbers.
+    /// Creates the authority with the numbers, and with the provider's code if the provider has a code. The
+    /// delegate gets only the numbers.
     fn new(
         profile: &Profile<'_>,
         suffix: &str,
@@ -327,7 +327,7 @@ impl From<rcgen::Error> for PkiError {
     }
 }
 
-/// The delegated numbers if `scopes` has none.
+/// The delegated numbers if `scopes` has no numbers.
 const DELEGATED: &str = "+1215555....";
 /// The URL of the trust list signer's certificate. Nothing is served there: the name is reserved (RFC 2606).
 const TRUST_LIST_SIGNER_URL: &str = "https://sti-pa.example/trust-list-signer.pem";

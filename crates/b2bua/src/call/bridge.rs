@@ -46,7 +46,7 @@ pub(crate) enum BridgedTo {
 }
 
 impl Bridge {
-    /// The leg of a side and the one across, if these are legs.
+    /// The leg of the side `near` and the leg of the other side. The built-in callee has no leg.
     fn legs(&mut self, near: Side) -> (Option<&mut Leg>, Option<&mut Leg>) {
         let b = match &mut self.b {
             BridgedTo::Leg(leg) => Some(leg),
@@ -179,7 +179,7 @@ impl Bridge {
         launched.and_then(|launched| self.on_launched(near, launched, env))
     }
 
-    /// A request of `near` has left on the far leg, or could not leave.
+    /// A request of `near` was sent on the far leg, or could not be sent.
     fn on_launched(&mut self, near: Side, launched: Launched, env: &mut Env<'_>) -> Option<CallEnd> {
         let Launched { server, result } = launched;
         match result {
@@ -189,7 +189,7 @@ impl Bridge {
                 }
                 None
             }
-            // The sender may try again, and the call goes on.
+            // The sender may try again, and the call continues.
             Err(NotLaunched::Overloaded) => {
                 if let Some(relayed) = self.take_request(near, server, env) {
                     env.put_off(relayed.server, &relayed.request, Refusal::RequestCap);
@@ -299,7 +299,7 @@ impl Bridge {
         }
     }
 
-    /// An ACK arrived in the dialog of `near`: its peer has our 2xx, and the ACK goes on in the far dialog.
+    /// An ACK arrived in the dialog of `near`: its peer has our 2xx. The ACK is relayed in the far dialog.
     pub(crate) fn on_ack(&mut self, near: Side, ack: &Request, env: &mut Env<'_>) {
         let (leg, far) = self.legs(near);
         if let Some(leg) = leg
@@ -319,7 +319,8 @@ impl Bridge {
         }
     }
 
-    /// The address of the peer of `near`. What waits there came from the other side.
+    /// The address of the peer of `near` is known, or cannot be found. The relayed requests that wait for the address came
+    /// from the other side.
     pub(crate) fn on_resolved(
         &mut self,
         near: Side,
@@ -339,7 +340,7 @@ impl Bridge {
         end
     }
 
-    /// What is due on both legs.
+    /// Does the work that is due on both legs.
     pub(crate) fn on_deadline(&mut self, env: &mut Env<'_>) -> Option<CallEnd> {
         let mut end = None;
         for side in [Side::Caller, Side::Callee] {
@@ -390,7 +391,7 @@ impl Bridge {
     }
 }
 
-/// What is wrong with a request whatever the situation (RFC 3261 section 8.2).
+/// The reason to refuse a request in every situation (RFC 3261 section 8.2).
 fn refusal(request: &Request) -> Option<(Status, Refusal)> {
     if relay::forwards(request.headers()).is_err() {
         Some((Status::TOO_MANY_HOPS, Refusal::MaxForwards))
@@ -427,7 +428,7 @@ fn end_after(crossing: Crossing, near: Side) -> Option<CallEnd> {
     }
 }
 
-/// A 2xx to a request that refreshes the remote targets: those of both legs follow (RFC 3261 section 12.2).
+/// Refreshes the remote targets of both legs after a 2xx to a request that refreshes them (RFC 3261 section 12.2).
 fn agree(near: &mut Leg, far: &mut Leg, relayed: &RelayedRequest, response: &Response) {
     let refreshes = [Method::Invite, Method::Update, Method::Subscribe, Method::Refer];
     if refreshes.contains(relayed.request.method()) {

@@ -97,8 +97,8 @@ pub(crate) fn objection(request: &Request) -> Option<Response> {
     rules.answer(request, &rules.request(request).err()?)
 }
 
-/// The session description of the callee's 2xx: an answer to the offer, or an offer where there is none (RFC 3264
-/// section 4). `None` where none is due: an UPDATE may come without (RFC 3311 section 5.2).
+/// The session description of the callee's 2xx: an answer to the offer, or an offer if the request has no offer (RFC 3264
+/// section 4). `None` if the 2xx needs no description: an UPDATE may have no offer (RFC 3311 section 5.2).
 pub(crate) fn session(request: &Request, listener: &Listener) -> Option<Bytes> {
     match (request.body().is_empty(), request.method()) {
         (true, Method::Update) => None,

@@ -1,4 +1,4 @@
-//! The caller's side of a call: the transaction of its INVITE and what is owed in it.
+//! The caller's side of a call: the transaction of the INVITE and the responses in it.
 
 use attesta_sip::{Name, Request, Response};
 use attesta_transaction::{Flow, ServerId};
@@ -30,7 +30,7 @@ impl CallerSide {
         Self { only_flow, reasons: Vec::new(), record, is_answered: false }
     }
 
-    /// What the caller's leg is made of.
+    /// The settings of the caller's leg.
     pub(crate) fn leg_settings(&self, origin: &Origin) -> LegSettings {
         LegSettings {
             owner: origin.owner,

@@ -1,6 +1,7 @@
-//! The table of crossings: what becomes of a message that arrives on one leg, by the situation of both legs.
+//! The table of crossings. The kind of a message and the situation of both legs decide whether the message is relayed or
+//! answered, and whether the call ends.
 //!
-//! The table is pure. [`Bridge`](crate::call::bridge::Bridge) carries out what it says.
+//! The table is pure. [`Bridge`](crate::call::bridge::Bridge) carries out the crossing.
 
 use attesta_sip::{Method, Status};
 
@@ -48,24 +49,24 @@ pub(crate) struct Situation {
     pub(crate) is_full: bool,
 }
 
-/// What becomes of a message.
+/// What the bridge does with a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Crossing {
-    /// It is relayed.
+    /// The message is relayed.
     Relay,
-    /// It is answered with this status.
+    /// The request is answered with this status.
     Answer(Status, Refusal),
-    /// It is answered with 500 and Retry-After.
+    /// The request is answered with 500 and Retry-After.
     RetryAfter(Refusal),
-    /// It is answered with 200, and the call ends.
+    /// The request is answered with 200, and the call ends.
     End(Cause),
-    /// It is relayed, and the call ends. The far peer no longer knows the dialog and gets no BYE.
+    /// The response is relayed, and the call ends. The far peer no longer knows the dialog and gets no BYE.
     RelayAndEndNear,
-    /// It is relayed, and the call ends on both sides.
+    /// The response is relayed, and the call ends on both sides.
     RelayAndEndBoth,
 }
 
-/// What becomes of `arrival`. The first row that fits wins. `far` is `None` if the built-in callee is the far side.
+/// The crossing of `arrival`. The first row that fits wins. `far` is `None` if the built-in callee is the far side.
 ///
 /// | arrival | near | far | crossing | source |
 /// |---|---|---|---|---|

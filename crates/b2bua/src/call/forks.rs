@@ -32,7 +32,7 @@ impl Forks {
         self.0.iter().map(AsRef::as_ref)
     }
 
-    /// Ends all early dialogs, and with them what is in flight in them.
+    /// Ends all early dialogs and the requests in flight in them.
     pub(crate) fn close(&mut self, env: &mut Env<'_>) {
         for mut bridge in self.0.drain(..) {
             bridge.close(env);

@@ -57,7 +57,7 @@ pub(crate) struct Call {
     span: tracing::Span,
 }
 
-/// How far a call has come.
+/// The phase of a call.
 #[derive(Debug)]
 enum Phase {
     /// The INVITE is admitted, verified and judged.
@@ -78,7 +78,7 @@ pub(crate) enum CallInput<'a> {
     Request { dialog: DialogId, id: ServerId, request: Request },
     /// An ACK in one of its dialogs.
     Ack { dialog: DialogId, ack: &'a Request },
-    /// A CANCEL of its INVITE or of one in its dialogs.
+    /// A CANCEL of the call's INVITE, or of an INVITE in its dialogs.
     Cancelled { server: ServerId, cancel: &'a Request },
     /// A response to one of its requests.
     Response { client: ClientId, response: &'a Response, flow: &'a Flow },
@@ -96,7 +96,7 @@ pub(crate) enum CallInput<'a> {
     Decided { token: Token, decision: Decision },
     /// New certificates are known.
     Certificates,
-    /// Its deadline has come.
+    /// The deadline of the call is over.
     Deadline,
     /// The edge stops.
     ShutDown,
@@ -106,11 +106,11 @@ pub(crate) enum CallInput<'a> {
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "the BYE in it is moved once a call")]
 pub(crate) enum CallStep {
-    /// The call goes on.
+    /// The call continues.
     Goes,
-    /// The call goes on, and the response was not for it.
+    /// The call continues. The response was not for this call.
     NotTaken,
-    /// The call is over. Its legs are handed over to be ended, if it was connected.
+    /// The call is over. If the call was connected, its legs are handed over and then ended.
     Over(Option<Released>),
 }
 
@@ -120,7 +120,7 @@ pub(crate) struct Released {
     pub(crate) bridge: Box<Bridge>,
     /// The side that needs no BYE.
     pub(crate) gone: Option<Side>,
-    /// The BYE that ended the call, whose header fields cross.
+    /// The BYE that ended the call. Its header fields are relayed to the other side.
     pub(crate) bye: Option<Request>,
 }
 
@@ -421,7 +421,8 @@ impl Call {
         }
     }
 
-    /// The call has ended: what it still waits for is dropped, an unanswered INVITE gets a 487, and the legs are handed over.
+    /// The call has ended. Open questions to the shell are dropped, an unanswered INVITE gets a 487, and the legs are handed
+    /// over.
     fn finish(&mut self, end: CallEnd, env: &mut Env<'_>) -> Option<Released> {
         let CallEnd { cause, gone, bye } = end;
         let released = match std::mem::replace(&mut self.phase, Phase::Over) {
@@ -450,7 +451,7 @@ impl Call {
 }
 
 impl Phase {
-    /// The bridge in which `side` finds a side: the connected one, or one of an early dialog.
+    /// The bridge in which `side` finds a side: the connected bridge, or the bridge of an early dialog.
     fn find(&mut self, side: impl Fn(&mut Bridge) -> Option<Side>) -> Option<(&mut Bridge, Side)> {
         match self {
             Self::Connected { bridge, .. } => side(bridge).map(|found| (bridge.as_mut(), found)),

@@ -1,4 +1,4 @@
-//! A call that is being set up: the caller waits, the hunt goes on, early dialogs come and go.
+//! A call during set-up: the caller waits, the hunt tries targets, early dialogs begin and end.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,7 +30,7 @@ pub(crate) struct Setup {
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "the BYE in it is moved once a call")]
 pub(crate) enum SetupStep {
-    /// The set-up goes on.
+    /// The set-up continues.
     Goes,
     /// The callee has answered.
     Answered {
@@ -53,7 +53,7 @@ impl Setup {
         forks.chain(self.hunt.deadline()).min()
     }
 
-    /// Takes what a step of the hunt has returned, where no response can have come.
+    /// Handles the result of a step of the hunt after which no response can have arrived.
     pub(crate) fn on_step(
         &mut self,
         step: HuntStep,
@@ -73,7 +73,7 @@ impl Setup {
                 SetupStep::Over(caller.conclude(*response, cause, origin, env))
             }
             HuntStep::Provisional(_) | HuntStep::Success { .. } => {
-                debug_assert!(false, "a response where none can have come");
+                debug_assert!(false, "a response after a step that can return no response");
                 SetupStep::Goes
             }
         }
@@ -177,7 +177,7 @@ impl Setup {
         end.flatten().map_or(SetupStep::Goes, SetupStep::Over)
     }
 
-    /// What is due.
+    /// Does the work that is due.
     pub(crate) fn on_deadline(
         &mut self,
         caller: &mut CallerSide,

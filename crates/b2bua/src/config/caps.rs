@@ -17,7 +17,7 @@ pub struct Caps {
     pub answers: usize,
     /// Requests in progress within one dialog. A further request gets a 500 with Retry-After. Default: 8.
     pub requests_per_dialog: usize,
-    /// Addresses that one call tries, of all its targets together. Default: 8.
+    /// Addresses that one call tries. The addresses of all its targets count together. Default: 8.
     pub attempts: usize,
     /// Targets that are remembered as out of service. At the limit, the targets whose time ends first are tried again.
     /// The same number of targets is remembered as having responded recently. Default: 4,096.

@@ -12,7 +12,8 @@ use bytes::Bytes;
 enum HeaderRule {
     /// Relay the header field octet for octet.
     Relay,
-    /// Do not relay. The header field belongs to one leg: the other leg has its own, or none.
+    /// Do not relay. The header field belongs to one leg: the other leg has its own header field, or no such
+    /// header field.
     PerLeg,
     /// Relay only these values. A value promises a feature to the other side, and the feature must work across us.
     Only(&'static [&'static str]),
@@ -78,10 +79,10 @@ pub(crate) fn allow() -> String {
     METHODS.join(", ")
 }
 
-/// The first Max-Forwards of a request that has none (RFC 3261 section 8.1.1.6).
+/// The first Max-Forwards of a request that has no Max-Forwards (RFC 3261 section 8.1.1.6).
 pub(crate) const MAX_FORWARDS: MaxForwards = MaxForwards(70);
 
-/// No hop is left (RFC 7332 section 5).
+/// Max-Forwards allows no further hop (RFC 7332 section 5).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct TooManyHops;
 

@@ -15,8 +15,8 @@ use crate::leg::dialog::FIRST_SEQ;
 use crate::trunk::rules::OutboundIdentity;
 
 impl Hunt {
-    /// The INVITE or MESSAGE that leaves, complete except for its Identity and its Via. All that identifies or routes the
-    /// request is new, the rest is relayed. From, To and P-Asserted-Identity stay what they were, except for the `verstat`.
+    /// Builds the INVITE or MESSAGE to send, complete except for its Identity and its Via. All that identifies or routes the
+    /// request is new, the rest is relayed. From, To and P-Asserted-Identity stay unchanged, except for the `verstat`.
     pub(super) fn build_request(&mut self, attempt: &Attempt, env: &mut Env<'_>) -> Request {
         let (tag, call_id) = (env.ids.tag(), env.ids.call_id());
         self.built = Some(call_id);
@@ -163,7 +163,7 @@ impl Hunt {
         back
     }
 
-    /// Removes from a response of the target what the sender must not see.
+    /// Removes the header fields that the sender must not see from a response of the target.
     pub(crate) fn strip_response(&self, response: &mut Response, env: &mut Env<'_>) {
         strip_untrusted(response.headers_mut(), self.trusts);
         if keep_own_reasons(response.headers_mut(), self.request()) {

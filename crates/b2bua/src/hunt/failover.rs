@@ -14,8 +14,8 @@ use crate::intake::origin::Origin;
 use crate::trunk::health::TargetStatus;
 
 impl Hunt {
-    /// No target in service is left. Those that failed before are tried, so that no request is refused untried. An emergency
-    /// call also tries those whose Retry-After is not over.
+    /// No target in service remains. The hunt tries the targets that failed before, so that each request is tried at least
+    /// once. An emergency call also tries the targets whose Retry-After is not over.
     pub(super) fn last_resort(&mut self, origin: &Origin, env: &mut Env<'_>) -> HuntStep {
         self.others_tried.get_or_insert(self.tried);
         while self.attempts < origin.config.caps.attempts
@@ -26,7 +26,7 @@ impl Hunt {
                     self.earliest = Some(self.earliest.map_or(until, |first| first.min(until)));
                 }
                 TargetStatus::AskedToWait(_) | TargetStatus::Failed | TargetStatus::InService => {
-                    tracing::debug!(flow = ?attempt.hop.flow, "no other target is left: trying one out of service");
+                    tracing::debug!(flow = ?attempt.hop.flow, "no other target remains: trying a target out of service");
                     return self.approach(attempt, origin, env);
                 }
             }
@@ -68,7 +68,8 @@ impl Hunt {
         }
     }
 
-    /// A target has sent a final response after which the next target is tried. The sender gets `back` if there is none.
+    /// A target has sent a final response after which the next target is tried. The sender gets `back` if
+    /// no target remains.
     pub(super) fn fail_over(
         &mut self,
         attempt: &Attempt,

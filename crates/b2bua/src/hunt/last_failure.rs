@@ -4,10 +4,10 @@ use attesta_sip::{Response, Status};
 
 use crate::event::Cause;
 
-/// What the sender is told if no target is left.
+/// The response to the sender if no target remains.
 #[derive(Debug)]
 pub(crate) enum LastFailure {
-    /// This status: there is no response that could be relayed, or none that should be.
+    /// This status: no target sent a response to relay, or the response must not be relayed.
     With(Status, Cause),
     /// The response of the target that failed last.
     As(Box<Response>, Cause),

@@ -43,38 +43,39 @@ pub(crate) struct Hunt {
     destinations: VecDeque<Destination>,
     attempts: usize,
     progress: Progress,
-    /// What is believed of the target of the attempt.
+    /// The header fields of the current target that are believed.
     trusts: Trusts,
-    /// Targets that are out of service, for the case that no other is left.
+    /// Targets that are out of service. They are tried if no other target remains.
     out_of_service: VecDeque<Attempt>,
-    /// When the first of those may be tried that sent a Retry-After.
+    /// When the earliest Retry-After of the targets out of service is over.
     earliest: Option<Instant>,
     /// True once a target was tried.
     tried: bool,
-    /// Once targets out of service are tried: true if others were tried before. Then the failure of those others stands.
+    /// Set once targets out of service are tried: true if targets in service were tried before. The sender then gets the
+    /// failure of the targets in service.
     others_tried: Option<bool>,
-    /// What the sender is told if no target is left.
+    /// The response to the sender if no target remains.
     failure: LastFailure,
     /// The question to the shell that is not answered yet.
     asked: Option<Token>,
     /// The Call-ID of the request that was built last.
     built: Option<CallId>,
-    /// The trunk to which the last request left, and its Call-ID.
+    /// The trunk to which the last request was sent, and its Call-ID.
     sent: Option<(Arc<str>, CallId)>,
 }
 
 /// How a step of a hunt ends.
 #[derive(Debug)]
 pub(crate) enum HuntStep {
-    /// The hunt goes on.
+    /// The hunt continues.
     Goes,
     /// The attempt has failed. The owner ends its early dialogs, then lets the hunt [go on](Hunt::go_on) from this target.
     AttemptFailed(RouteTarget),
-    /// A provisional response other than 100 came in to this listener.
+    /// A provisional response other than 100 arrived at this listener.
     Provisional(Arc<Listener>),
     /// A 2xx came.
     Success {
-        /// Where it came in.
+        /// The listener on which the 2xx arrived.
         listener: Arc<Listener>,
         /// How long the call may last.
         max_call: Duration,
@@ -108,7 +109,7 @@ impl Hunt {
         self.request.request()
     }
 
-    /// What is believed of the target of the attempt.
+    /// The header fields of the current target that are believed.
     pub(crate) const fn trusts(&self) -> Trusts {
         self.trusts
     }
@@ -118,12 +119,12 @@ impl Hunt {
         self.attempts == 1
     }
 
-    /// The trunk to which the last request left, and its Call-ID.
+    /// The trunk to which the last request was sent, and its Call-ID.
     pub(crate) fn take_sent(&mut self) -> Option<(Arc<str>, CallId)> {
         self.sent.take()
     }
 
-    /// True once a request has left.
+    /// True once a request was sent.
     pub(crate) const fn has_sent(&self) -> bool {
         self.sent.is_some()
     }
@@ -160,7 +161,7 @@ impl Hunt {
         }
     }
 
-    /// Asks for the addresses of the next target. If none is left, those out of service are tried.
+    /// Asks for the addresses of the next target. If no target remains, the hunt tries the targets out of service.
     pub(crate) fn next_target(&mut self, origin: &Origin, env: &mut Env<'_>) -> HuntStep {
         self.destinations.clear();
         let next = if self.attempts < origin.config.caps.attempts { self.plan.pop_front() } else { None };
@@ -247,7 +248,7 @@ impl Hunt {
         self.attest(attempt, origin, env)
     }
 
-    /// The deadline has come: what is waited for did not come in time.
+    /// The deadline is over: the expected answer or response did not arrive in time.
     pub(crate) fn on_deadline(&mut self, origin: &Origin, env: &mut Env<'_>) -> HuntStep {
         if self.deadline().is_none_or(|deadline| deadline > env.now.mono) {
             return HuntStep::Goes;
@@ -280,12 +281,12 @@ impl Hunt {
         self.progress = Progress::Idle;
     }
 
-    /// What the attempt is at. It is taken out, to be put back by the step that follows.
+    /// Takes out the progress of the attempt. The next step puts it back.
     fn take_progress(&mut self) -> Progress {
         std::mem::replace(&mut self.progress, Progress::Idle)
     }
 
-    /// An answer of another phase changes nothing.
+    /// Restores the progress: the answer belongs to another phase and changes nothing.
     fn put_back(&mut self, progress: Progress) -> HuntStep {
         self.progress = progress;
         HuntStep::Goes

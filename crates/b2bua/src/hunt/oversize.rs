@@ -56,7 +56,7 @@ impl Hunt {
         HuntStep::Goes
     }
 
-    /// The answer of the shell, or the end of the time that it has for one. Without a connection the INVITE leaves by UDP.
+    /// The shell answers, or its time is over. Without a connection the INVITE is sent over UDP.
     pub(crate) fn on_connected(
         &mut self,
         result: Result<(), Unreachable>,
@@ -95,13 +95,13 @@ fn length(request: &Request, hop: &NextHop) -> usize {
     request.to_bytes().len() + hop.listener.sent_by.as_str().len() + VIA
 }
 
-/// The largest request that leaves by UDP, in octets, if the MTU of the path is not known (RFC 3261 section 18.1.1).
+/// The largest request that is sent over UDP, in octets, if the MTU of the path is not known (RFC 3261 section 18.1.1).
 const LARGEST_DATAGRAM: usize = 1300;
 
 /// The octets of `Via: SIP/2.0/UDP ;branch=z9hG4bK-at0123450123456789abcdef;rport` and its line end.
 const VIA: usize = 65;
 
-/// How long an INVITE waits for a connection before it leaves by UDP. A caller hardly notices that time.
+/// How long an INVITE waits for a connection before it is sent over UDP. A caller hardly notices that time.
 const CONNECT_BUDGET: Duration = Duration::from_millis(500);
 
 /// How long a target that refused a connection is not asked again.

@@ -1,4 +1,4 @@
-//! How far an attempt has come.
+//! The progress of an attempt.
 
 use std::time::Instant;
 
@@ -10,22 +10,22 @@ use crate::config::next_hop::NextHop;
 use crate::hunt::plan::RouteTarget;
 use crate::trunk::Trunk;
 
-/// How far an attempt has come.
+/// The progress of an attempt.
 #[derive(Debug)]
 pub(crate) enum Progress {
     Idle,
-    /// The addresses of the target are asked for.
+    /// The shell looks up the addresses of the target.
     Resolving {
         target: RouteTarget,
         until: Instant,
     },
-    /// Policy says later with which attestation the call is signed.
+    /// Policy decides later about the attestation of the signature.
     Attesting {
         attempt: Attempt,
         planned: Option<Attestation>,
         until: Instant,
     },
-    /// An outside signer is asked.
+    /// An outside signer makes the signature.
     Signing {
         attempt: Attempt,
         outgoing: Box<Request>,
@@ -34,21 +34,21 @@ pub(crate) enum Progress {
     },
     /// The shell opens a connection for an INVITE that is too large for a datagram.
     Connecting {
-        /// The hop of it is the way of the datagram, if there is no connection.
+        /// The attempt. Its hop is used for a datagram if no connection opens.
         attempt: Attempt,
-        /// The way of the connection.
+        /// The hop of the connection.
         stream: NextHop,
         outgoing: Box<Request>,
         until: Instant,
     },
-    /// The request is sent, and nothing has come back. A MESSAGE ends with its transaction, not at `until`.
+    /// The request was sent, and no response has arrived. A MESSAGE ends with its transaction, not at `until`.
     Trying {
         attempt: Attempt,
         client: ClientId,
         sent: Instant,
         until: Option<Instant>,
     },
-    /// A provisional response has come.
+    /// A provisional response has arrived.
     Ringing {
         attempt: Attempt,
         client: ClientId,
@@ -68,7 +68,7 @@ pub(crate) struct Attested {
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt {
     pub(crate) target: RouteTarget,
-    /// Where the request leaves from, and where it goes.
+    /// The listener that sends the request, and the flow to the target.
     pub(crate) hop: NextHop,
 }
 

@@ -1,4 +1,4 @@
-//! Signing, the last step before an INVITE leaves (RFC 8224 section 6.1).
+//! Signing, the last step before an INVITE is sent (RFC 8224 section 6.1).
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ impl Hunt {
         }
     }
 
-    /// Policy has said with which attestation the call is signed.
+    /// Policy has decided about the attestation of the signature.
     pub(crate) fn on_attested(
         &mut self,
         attestation: Option<Attestation>,
@@ -162,7 +162,7 @@ impl Hunt {
         self.send(attempt, Some(outgoing), origin, env)
     }
 
-    /// The call cannot be signed. The trunk says what follows; an emergency call goes on.
+    /// The call cannot be signed. The trunk decides whether the call continues. An emergency call always continues.
     fn sign_failed(
         &mut self,
         attempt: Attempt,

@@ -1,8 +1,8 @@
 //! Verification of a request, its effect on the request, and the claims that are signed.
 //!
 //! The types ensure **verify before rewrite**. A [`Received`] request cannot be changed. It becomes a [`VettedRequest`]
-//! with the outcome of verification, or because its trunk does not verify. The outgoing INVITE is built from the
-//! [`VettedRequest`].
+//! together with the outcome of verification, or without an outcome if its trunk does not verify. The outgoing INVITE
+//! is built from the [`VettedRequest`].
 
 pub(crate) mod belief;
 pub(crate) mod claims;
@@ -134,8 +134,8 @@ impl VettedRequest {
         &self.request
     }
 
-    /// Removes from the outgoing request the claims that the sender is not trusted with, and adds the outcome of
-    /// verification. `strips`: the target's trunk does not accept Identity.
+    /// Removes the claims that we do not believe of the sender from the outgoing request, and adds the outcome of
+    /// verification. `strips` is true if the target's trunk does not accept Identity.
     pub(crate) fn apply_trust(&self, headers: &mut Headers, strips: bool) {
         let trusts = self.trunk().trusts;
         if strips || self.trunk().inbound_identity == InboundIdentity::Strip {
@@ -174,8 +174,8 @@ impl VettedRequest {
         self.covered
     }
 
-    /// How well the trunk of origin knows the caller. `None`: the call is not signed, as for each caller without a
-    /// number. Full attestation requires that the trunk owns both the asserted and the displayed number.
+    /// How well the trunk of origin knows the caller. `None` if the call is not signed. A call of a caller without a number
+    /// is never signed. Full attestation requires that the trunk owns both the asserted and the displayed number.
     pub(crate) fn attestation(&self) -> Option<Attestation> {
         let headers = self.request.headers();
         let number = *judged(headers, self.trunk())?.tn()?;

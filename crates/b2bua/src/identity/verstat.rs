@@ -86,7 +86,7 @@ fn without(part: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The semicolon at this place, escaped or not. Empty if there is none.
+/// The semicolon at this place, escaped or not. Empty if this place has no semicolon.
 fn separator_at(text: &[u8], place: usize) -> &[u8] {
     let rest = text.get(place..).unwrap_or_default();
     let length = match rest {

@@ -39,13 +39,13 @@ pub(crate) struct Intake {
 /// What a request waits for.
 #[derive(Debug)]
 enum IntakeState {
-    /// Policy says later whether the request may proceed.
+    /// Policy decides later whether the request may proceed.
     Admitting { received: Received },
     /// Certificates are being fetched.
     Verifying { received: Received },
-    /// Policy says later what the outcome of verification does.
+    /// Policy decides later about the outcome of verification.
     Judging { received: Received, outcome: VerificationOutcome },
-    /// Policy says later where the request goes.
+    /// Policy decides later where the request is sent.
     Routing { request: VettedRequest, reasons: Vec<String> },
 }
 
@@ -56,7 +56,7 @@ pub(crate) enum IntakeInput {
     Certificates,
     /// Policy has answered the question with this token.
     Decided(Token, Decision),
-    /// The deadline has come.
+    /// The deadline is over.
     Deadline,
 }
 
@@ -119,7 +119,7 @@ impl Intake {
         }
     }
 
-    /// Policy has answered. An answer of another phase is dropped, and the request goes on waiting.
+    /// Policy has answered. An answer of another phase is dropped, and the request continues to wait.
     fn on_decision(mut self, decision: Decision, origin: &Origin, env: &mut Env<'_>) -> IntakeStep {
         match (self.state, decision) {
             (IntakeState::Admitting { received }, Decision::Admit(admission)) => {
@@ -141,8 +141,8 @@ impl Intake {
         }
     }
 
-    /// A wait is over. If policy did not answer in time, the request is refused, except that an emergency call goes on as
-    /// the configuration says.
+    /// A wait is over. If policy did not answer in time, the request is refused. An emergency call continues as the
+    /// configuration says.
     fn on_deadline(mut self, origin: &Origin, env: &mut Env<'_>) -> IntakeStep {
         forget(&mut self.asked, env);
         let emergency = origin.arrival.emergency;
@@ -228,7 +228,7 @@ impl Intake {
         Self::judge(received, outcome, origin, env)
     }
 
-    /// Verification has ended: what does its outcome do?
+    /// Verification has ended. Policy decides about the outcome, except that an emergency call continues.
     fn judge(
         received: Received,
         outcome: VerificationOutcome,

@@ -15,7 +15,7 @@ use crate::headers::reply::reply_tagged;
 use crate::identity::facts::{callee, judged};
 use crate::owners::Owner;
 
-/// Where a request outside a dialog comes from, and who owns it. The same for its whole life.
+/// The source and the owner of a request outside a dialog. Neither changes as long as the request lives.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
     pub(crate) owner: Owner,
@@ -23,7 +23,7 @@ pub(crate) struct Origin {
     pub(crate) config: Arc<Config>,
     pub(crate) arrival: Arc<Arrival>,
     pub(crate) ingress: Arc<TrunkEntry>,
-    /// Where the request arrived, and its responses leave from.
+    /// The listener on which the request arrived. It sends the responses.
     pub(crate) listener: Arc<Listener>,
     /// The transaction with the sender.
     pub(crate) server: ServerId,

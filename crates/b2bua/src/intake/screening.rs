@@ -100,8 +100,8 @@ fn purpose(method: &Method) -> Result<Purpose, (Status, Refusal)> {
         .ok_or_else(|| not_taken(method))
 }
 
-/// True if the Contact of an INVITE is usable, or there is none. An INVITE of RFC 2543 may have none: then requests in
-/// the dialog go to its source address.
+/// True if an INVITE has a usable Contact or no Contact. An INVITE of RFC 2543 may have no Contact: then requests in the
+/// dialog go to the source address of the INVITE.
 fn has_usable_contact(request: &Request) -> bool {
     let headers = request.headers();
     !headers.contains(Name::Contact) || contact(headers).is_some()

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use attesta_sip::Response;
 use attesta_transaction::{ClientId, Config as Transactions, ServerId, Transmit};
 
-/// How far the INVITE usage has come, in the words of RFC 5407 section 2.
+/// The state of the INVITE usage, in the words of RFC 5407 section 2.
 ///
 /// ```text
 ///  1xx with a tag          2xx                ACK
@@ -39,11 +39,11 @@ pub(crate) enum InviteState {
 /// The BYE by which we end a dialog.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Bye {
-    /// It waits for the ACK of our 2xx (RFC 3261 section 15).
+    /// The BYE waits for the ACK of our 2xx (RFC 3261 section 15).
     AwaitsAck,
-    /// It waits for the address of the peer.
+    /// The BYE waits for the address of the peer.
     Queued,
-    /// It was sent in this transaction.
+    /// The BYE was sent in this transaction.
     Sent(ClientId),
 }
 
@@ -97,7 +97,7 @@ impl InviteUsage {
         }
     }
 
-    /// The peer's ACK with CSeq number `seq` has come. True if it acknowledges our 2xx and none did before.
+    /// The peer's ACK with CSeq number `seq` has arrived. True if this is the first ACK of our 2xx.
     pub(crate) fn on_ack(&mut self, seq: Option<u32>) -> bool {
         let acknowledges = self.unacknowledged.as_ref().is_some_and(|answer| seq == Some(answer.seq));
         if acknowledges {
@@ -107,14 +107,15 @@ impl InviteUsage {
         acknowledges
     }
 
-    /// The CSeq number of our INVITE whose 2xx has no ACK yet. The caller must send the ACK: it is asked for once.
+    /// The CSeq number of our INVITE whose 2xx has no ACK yet. The caller of this function must send the ACK: the number is
+    /// returned only once.
     pub(crate) fn take_ack_due(&mut self) -> Option<u32> {
         let answered = self.answered.as_mut().filter(|answered| matches!(answered.ack, Ack::Due))?;
         answered.ack = Ack::Queued;
         Some(answered.seq)
     }
 
-    /// The ACK has left.
+    /// The ACK was sent.
     pub(crate) fn on_ack_sent(&mut self, transmit: Transmit) {
         if let Some(answered) = &mut self.answered {
             answered.ack = Ack::Sent(transmit);
@@ -122,7 +123,7 @@ impl InviteUsage {
         self.acknowledge_first();
     }
 
-    /// A 2xx to our INVITE with CSeq number `seq` has come, for which no request waits.
+    /// A 2xx to our INVITE with CSeq number `seq` has arrived, and no request waits for this 2xx.
     pub(crate) fn on_repeated_2xx(&mut self, seq: u32) -> Repeated2xx {
         match &self.answered {
             Some(AnsweredInvite { seq: last, ack }) if seq <= *last => match ack {
@@ -141,7 +142,7 @@ impl InviteUsage {
         self.unacknowledged.as_ref().map(|answer| answer.again.min(answer.give_up))
     }
 
-    /// What is due at `now` for our 2xx.
+    /// The action that is due at `now` for our 2xx.
     pub(crate) fn on_deadline(&mut self, now: Instant) -> Due2xx<'_> {
         if self.unacknowledged.as_ref().is_some_and(|answer| answer.give_up <= now) {
             self.unacknowledged = None;
@@ -160,18 +161,18 @@ impl InviteUsage {
     }
 }
 
-/// What follows from a 2xx that no request waits for (RFC 3261 section 13.2.2.4).
+/// The response to a 2xx for which no request waits (RFC 3261 section 13.2.2.4).
 #[derive(Debug)]
 pub(crate) enum Repeated2xx {
     /// The 2xx came again: the same ACK is sent again.
     AckAgain(Transmit),
-    /// The 2xx is that of an INVITE that was given up: it gets an ACK of its own.
+    /// The 2xx answers an INVITE that was given up. This 2xx gets its own ACK.
     Ack,
-    /// The ACK is not known yet, or the 2xx is older than the last.
+    /// The ACK is not known yet, or the 2xx is older than the last 2xx.
     Ignore,
 }
 
-/// What is due for our 2xx (RFC 3261 section 13.3.1.4).
+/// The action that is due for our 2xx (RFC 3261 section 13.3.1.4).
 #[derive(Debug)]
 pub(crate) enum Due2xx<'a> {
     /// Nothing.
@@ -230,10 +231,10 @@ struct AnsweredInvite {
 /// The ACK of a 2xx that we received.
 #[derive(Debug)]
 enum Ack {
-    /// It waits for the ACK of the other leg.
+    /// The ACK waits for the ACK of the other leg.
     Due,
-    /// It leaves as soon as the address of the peer is known.
+    /// The ACK is sent as soon as the address of the peer is known.
     Queued,
-    /// It has left. A 2xx that comes again gets the same ACK again (RFC 3261 section 13.2.2.4).
+    /// The ACK was sent. A repeated 2xx gets the same ACK again (RFC 3261 section 13.2.2.4).
     Sent(Transmit),
 }

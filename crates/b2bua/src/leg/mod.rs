@@ -1,4 +1,4 @@
-//! A leg: one dialog with one peer, and what is in flight in it. A leg knows no other leg.
+//! A leg: one dialog with one peer, and the requests in flight in this dialog. A leg knows no other leg.
 
 pub(crate) mod dialog;
 pub(crate) mod invite;
@@ -30,7 +30,7 @@ use crate::token::Token;
 use crate::trunk::health::TargetStatus;
 use crate::trunk::rules::Trusts;
 
-/// Which end of the call a leg leads to.
+/// The end of the call to which a leg leads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Side {
     /// The A leg.
@@ -63,9 +63,9 @@ pub(crate) struct Leg {
     pub(crate) invite: InviteUsage,
     /// The peer's requests that are being relayed.
     pub(crate) requests: RelayedRequests,
-    /// What is believed of the peer.
+    /// The header fields of the peer that are believed.
     pub(crate) trusts: Trusts,
-    /// Where messages to the peer leave from.
+    /// The listener that sends messages to the peer.
     pub(crate) listener: Arc<Listener>,
     session: OfferAnswer,
     next_hop: NextHopState,
@@ -73,7 +73,7 @@ pub(crate) struct Leg {
     owner: Owner,
 }
 
-/// What a new leg is made of, besides its dialog.
+/// The settings of a new leg, without its dialog.
 #[derive(Clone, Debug)]
 pub(crate) struct LegSettings {
     pub(crate) owner: Owner,
@@ -85,15 +85,15 @@ pub(crate) struct LegSettings {
     pub(crate) only_flow: Option<Flow>,
 }
 
-/// A relayed request that has left on this leg, or could not leave.
+/// A relayed request that was sent on this leg, or could not be sent.
 #[derive(Debug)]
 pub(crate) struct Launched {
-    /// Its transaction with the peer that sent it.
+    /// The request's transaction with the peer that sent it.
     pub(crate) server: ServerId,
     pub(crate) result: Result<ClientId, NotLaunched>,
 }
 
-/// Why a request did not leave.
+/// Why a request was not sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum NotLaunched {
     /// The endpoint holds as many transactions as its cap allows.
@@ -185,12 +185,12 @@ impl Leg {
         }
     }
 
-    /// Drops a relayed request that has not left yet, since its sender has got an answer.
+    /// Drops a relayed request that was not sent yet, because its sender has got a final response.
     pub(crate) fn unqueue(&mut self, server: ServerId) {
         self.next_hop.unqueue(server);
     }
 
-    /// The address of the peer is known, or cannot be found: what waits leaves, or fails.
+    /// The address of the peer is known, or cannot be found. The waiting messages are sent, or fail.
     pub(crate) fn on_resolved(
         &mut self,
         result: Result<Vec<Destination>, ResolveError>,
@@ -288,8 +288,8 @@ impl Leg {
         }
     }
 
-    /// Sends the ACK of the 2xx that this leg has received, unless it was sent. `model`: the ACK of the other leg, and what
-    /// is believed of it.
+    /// Sends the ACK of the 2xx that this leg has received, unless the ACK was sent before. `model` is the ACK of the other
+    /// leg, with the header fields of the other leg that are believed.
     pub(crate) fn acknowledge(&mut self, model: Option<(&Request, Trusts)>, env: &mut Env<'_>) {
         let Some(seq) = self.invite.take_ack_due() else { return };
         let mut request = self.dialog.ack(seq);
@@ -324,7 +324,7 @@ impl Leg {
         }
     }
 
-    /// Sends the BYE, with what `model`, the BYE of the other leg, carries.
+    /// Sends the BYE with the header fields and the body of `model`, the BYE of the other leg.
     pub(crate) fn send_bye(&mut self, model: Option<&Request>, env: &mut Env<'_>) {
         self.invite.state = InviteState::Mortal { bye: Bye::Queued };
         let (mut request, _) = self.dialog.request(Method::Bye);
@@ -335,14 +335,14 @@ impl Leg {
         self.send(request, RequestKind::Bye, env);
     }
 
-    /// Carries over what `model`, a request of the other leg, carries.
+    /// Copies the header fields and the body of `model`, a request of the other leg, as far as they are relayed.
     fn fill(&self, model: &Request, request: &mut Request) {
         let forwards = relay::forwards(model.headers()).unwrap_or(MaxForwards(0));
         relay::request(model, request, forwards, &self.listener.contact());
     }
 
-    /// What is due at this time: the address of the peer, or our 2xx. Returns relayed requests that could not leave, and
-    /// true if our 2xx got no ACK.
+    /// Does the work that is due: for the address of the peer, or for our 2xx. Returns the relayed requests that could not
+    /// be sent, and true if our 2xx got no ACK.
     pub(crate) fn on_deadline(&mut self, env: &mut Env<'_>) -> (Vec<Launched>, bool) {
         let now = env.now.mono;
         let launched = if self.next_hop.deadline().is_some_and(|until| until <= now) {

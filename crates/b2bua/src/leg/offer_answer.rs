@@ -1,15 +1,15 @@
-//! Offers and answers within one dialog, observed: RFC 3264, RFC 6337 section 2, RFC 6141.
+//! Observes the offers and answers of one dialog: RFC 3264, RFC 6337 section 2, RFC 6141.
 //!
-//! The machine follows what passes and decides nothing. It reports where a peer departs from the model.
+//! The observer changes no message. It reports each message in which the peer departs from the model.
 
 use attesta_sip::Method;
 
-/// Who sent a message of the dialog.
+/// The sender of a message of the dialog.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Sender {
-    /// We did.
+    /// This user agent.
     Local,
-    /// The peer did.
+    /// The peer.
     Remote,
 }
 
@@ -44,7 +44,7 @@ enum Carrier {
     Response,
 }
 
-/// How far the negotiation of a session has come. At most one offer is open in a dialog (RFC 3264 section 4).
+/// The state of the negotiation of a session. At most one offer is open in a dialog (RFC 3264 section 4).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Negotiation {
     /// There was no offer yet.
@@ -57,7 +57,7 @@ enum Negotiation {
     RemoteOffer { carrier: Carrier, before: Before },
 }
 
-/// What a refused offer goes back to (RFC 6141 section 3.4).
+/// The state before an offer. A refused offer restores this state (RFC 6141 section 3.4).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Before {
     /// No session.
@@ -66,17 +66,17 @@ enum Before {
     Stable,
 }
 
-/// What the INVITE in progress has said of the session.
+/// The state of offer and answer in the INVITE in progress.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum InviteProgress {
     /// No INVITE is in progress.
     Idle,
-    /// It made an offer, which waits for an answer.
+    /// The INVITE made an offer, and the offer waits for an answer.
     Offered,
-    /// It made no offer.
+    /// The INVITE made no offer. Its response may make the offer.
     Offerless,
-    /// Its offer, or the offer in its response, has passed. More session descriptions in its responses repeat the first
-    /// (RFC 6337 section 2.1).
+    /// The offer of the INVITE is answered, or a response has made an offer. Further session descriptions in responses
+    /// repeat the first description (RFC 6337 section 2.1).
     Settled,
 }
 
@@ -85,7 +85,7 @@ enum InviteProgress {
 pub(crate) enum Disagreement {
     /// An offer came while another was open.
     SecondOffer,
-    /// A session description came where neither an offer nor an answer may stand.
+    /// A session description came in a message that may carry no offer and no answer.
     Unexpected,
     /// A 2xx came without the answer that its request asked for.
     NoAnswer,
@@ -103,7 +103,7 @@ impl OfferAnswer {
         Self { negotiation: Negotiation::None, invite: InviteProgress::Idle }
     }
 
-    /// A request has passed. `session`: its body is a session description.
+    /// Observes a request. `session` is true if the body is a session description.
     pub(crate) fn on_request(
         &mut self,
         sender: Sender,
@@ -133,8 +133,8 @@ impl OfferAnswer {
         }
     }
 
-    /// A reliable provisional response or a final one to a request of `method` has passed. `session`: its body is a session
-    /// description.
+    /// Observes a reliable provisional response or a final response to a request of `method`. `session` is true if the body
+    /// is a session description.
     pub(crate) fn on_response(
         &mut self,
         sender: Sender,

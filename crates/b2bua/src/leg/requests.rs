@@ -12,7 +12,7 @@ pub(crate) struct RelayedRequest {
     pub(crate) request: Request,
     /// Its transaction with the peer that sent it.
     pub(crate) server: ServerId,
-    /// Its transaction on the other leg, once it has left.
+    /// Its transaction on the other leg, once the request was sent.
     pub(crate) client: Option<ClientId>,
     /// Its CSeq number on the other leg.
     pub(crate) seq: u32,
@@ -29,7 +29,7 @@ impl RelayedRequest {
         *self.request.method() == Method::Invite
     }
 
-    /// A provisional response has come: an INVITE may ring from now on.
+    /// A provisional response has arrived: from now on an INVITE may ring.
     pub(crate) fn on_provisional(&mut self, now: Instant) {
         if self.is_invite() {
             self.deadline = Some(now + REINVITE_BUDGET);
@@ -50,7 +50,7 @@ impl RelayedRequests {
         self.0.len()
     }
 
-    /// The INVITE in flight; there is one at most (RFC 3261 section 14.2).
+    /// The INVITE in flight. At most one INVITE is in flight (RFC 3261 section 14.2).
     pub(crate) fn invite(&self) -> Option<&RelayedRequest> {
         self.0.iter().find(|each| each.is_invite())
     }

@@ -80,7 +80,7 @@ impl<P: Policy> Switchboard<P> {
     }
 
     /// Screens a request outside a dialog (RFC 3261 section 8.2): source, method, Request-URI, extensions. On the reserve of
-    /// the transaction layer only emergency calls go on.
+    /// the transaction layer only emergency calls are accepted.
     fn on_request_outside(
         &mut self,
         now: Now,

@@ -1,4 +1,4 @@
-//! Which dialogs have answered an INVITE: a 2xx may come again, or late, until Timer M ends (RFC 6026 section 7.2).
+//! The dialogs that have answered an INVITE. A repeated or late 2xx may arrive until Timer M ends (RFC 6026 section 7.2).
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::headers::dialog_id::DialogId;
 pub(super) struct LateAnswers(BTreeMap<ClientId, Vec<DialogId>>);
 
 impl LateAnswers {
-    /// A 2xx to this INVITE has come in this dialog. At most `cap` dialogs are kept.
+    /// Notes that a 2xx to this INVITE arrived in this dialog. At most `cap` dialogs are kept.
     pub(super) fn note(&mut self, invite: ClientId, dialog: DialogId, cap: usize) {
         let dialogs = self.0.entry(invite).or_default();
         if dialogs.len() < cap && !dialogs.contains(&dialog) {
@@ -19,7 +19,7 @@ impl LateAnswers {
         }
     }
 
-    /// True if a 2xx to this INVITE has come in this dialog before.
+    /// True if a 2xx to this INVITE arrived in this dialog before.
     pub(super) fn contains(&self, invite: ClientId, dialog: &DialogId) -> bool {
         self.0.get(&invite).is_some_and(|dialogs| dialogs.contains(dialog))
     }

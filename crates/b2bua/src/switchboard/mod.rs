@@ -33,8 +33,8 @@ use crate::token::Token;
 
 /// The back-to-back user agent of one worker.
 ///
-/// It has no socket, clock, task or lock. [`handle_input`](Self::handle_input) takes what happened; then
-/// [`poll_output`](Self::poll_output) is drained until it returns [`Output::Timeout`].
+/// The switchboard has no socket, clock, task or lock. [`handle_input`](Self::handle_input) takes an event from outside. Call
+/// [`poll_output`](Self::poll_output) afterwards, until it returns [`Output::Timeout`].
 #[derive(Debug)]
 pub struct Switchboard<P = DefaultPolicy> {
     policy: P,
@@ -70,7 +70,7 @@ impl<P: Policy> Switchboard<P> {
         }
     }
 
-    /// Takes in what happened outside, at `now`. Time never runs backwards from call to call.
+    /// Takes an event from outside, at `now`. `now` must never be earlier than in the call before.
     pub fn handle_input(&mut self, now: Now, input: Input) {
         match input {
             Input::Datagram { flow, data } => {
@@ -104,7 +104,7 @@ impl<P: Policy> Switchboard<P> {
         self.drain_endpoint(now);
     }
 
-    /// What must happen outside, in order; [`Output::Timeout`] once nothing is left.
+    /// The next action for the shell, in order. [`Output::Timeout`] if no action remains.
     pub fn poll_output(&mut self) -> Output {
         self.shared.out.pop_front().unwrap_or_else(|| {
             let deadlines = [self.endpoint_deadline, self.alarms.next()];
@@ -112,7 +112,7 @@ impl<P: Policy> Switchboard<P> {
         })
     }
 
-    /// What was counted so far, and how much lives now.
+    /// The counts so far, and the numbers of live objects.
     #[must_use]
     pub fn counters(&self) -> Counters {
         let (shared, calls) = (&self.shared, self.calls.len());
@@ -144,7 +144,7 @@ impl<P: Policy> Switchboard<P> {
         self.shared.endpoint.handle_input(now.mono, input);
     }
 
-    /// Takes what the endpoint has to say, until it has no more. Each event may lead to others.
+    /// Handles the outputs of the endpoint until no output remains. Each output may cause further outputs.
     fn drain_endpoint(&mut self, now: Now) {
         loop {
             match self.shared.endpoint.poll_output() {

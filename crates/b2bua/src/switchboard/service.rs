@@ -6,14 +6,14 @@ use crate::config::Config;
 use crate::intake::emergency::is_emergency;
 use crate::intake::screening::Purpose;
 
-/// What a switchboard still takes.
+/// The requests outside dialogs that a switchboard accepts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ServiceState {
-    /// Everything.
+    /// All requests.
     Open,
     /// Emergency calls, and MESSAGEs to emergency services.
     Draining,
-    /// Nothing.
+    /// No requests.
     Closed,
 }
 

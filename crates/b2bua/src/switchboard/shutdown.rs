@@ -1,4 +1,4 @@
-//! How a switchboard ends its work: it takes no new calls, then hangs up those that are left.
+//! How a switchboard ends its work: it accepts no new calls, then hangs up the remaining calls.
 
 use crate::call::CallInput;
 use crate::message::MessageInput;

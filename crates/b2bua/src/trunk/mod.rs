@@ -223,7 +223,7 @@ impl Trunk {
 
     /// How long a target is out of service after it could not be reached, or did not respond within
     /// [`no_response`](TrunkTimers::no_response). Meanwhile, calls go to the other targets, and to this target only if
-    /// no other is left. After that time, one call tests whether the target is back. A target that answers 503 with
+    /// no other target remains. After that time, one call tests whether the target is back. A target that answers 503 with
     /// Retry-After is out of service for that time, but at most for five times `resume`; only emergency calls still try
     /// it. Default: 60 s.
     #[must_use]

@@ -1,5 +1,5 @@
-//! The rules for the calls of a trunk: what happens to Identity, which header fields are believed, and how long things
-//! may take.
+//! The rules for the calls of a trunk: the Identity header fields, the header fields that are believed, and the time
+//! limits.
 
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ pub enum Consequence {
     RejectWith(Status),
 }
 
-/// Which header fields of a trunk are believed. The other ones are removed from the trunk's messages.
+/// Which header fields of a trunk are believed. The other header fields are removed from the trunk's messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Trusts {
     /// P-Asserted-Identity, which names the caller (RFC 3325). Default: believed, since a configured peer belongs to

@@ -84,7 +84,7 @@ pub(crate) fn receive(
     Ok(taken)
 }
 
-/// Sends as many of `datagrams`, in order, as one call can send: the first ones that leave from the same source.
+/// Sends the first of `datagrams`, in order: as many with the same source address as one system call takes.
 /// Returns their number. An error is the error of the first datagram.
 pub(crate) fn send(socket: &Watched, datagrams: &[Outgoing]) -> io::Result<usize> {
     let Some(first) = datagrams.first() else { return Ok(0) };
@@ -110,7 +110,7 @@ pub(crate) fn send(socket: &Watched, datagrams: &[Outgoing]) -> io::Result<usize
 
 /// Reads what the network reported for datagrams sent earlier. `buffer` takes the octets that the report quotes.
 pub(crate) fn take_errors(socket: &Watched, buffer: &mut [u8], mut deliver: impl FnMut(NetworkError, &[u8])) {
-    // Each error was caused by a datagram of ours, so their number is limited. The loop ends when no error is left.
+    // Each error was caused by a datagram of ours, so their number is limited. The loop ends when no error remains.
     let _: io::Result<()> = socket.try_io(Interest::ERROR, |_| {
         loop {
             let error = next_error(socket, buffer)?;

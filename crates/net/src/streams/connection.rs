@@ -46,8 +46,8 @@ pub(crate) struct Connection<S, W> {
 /// The times of the last events.
 #[derive(Debug)]
 struct Times {
-    /// The last message, or the last keep-alive of a peer that opened the connection. Before the first, the time of
-    /// opening.
+    /// The time of the last message, or of the last keep-alive of a peer that opened the connection. The time of opening,
+    /// if there was neither.
     active: Instant,
     /// The first octet of the message that is arriving.
     began: Option<Instant>,
@@ -297,7 +297,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
         self.times.active + limit
     }
 
-    /// When the next keep-alive, or the answer to the last one, is due.
+    /// When the next keep-alive is due, or the answer to the last keep-alive.
     fn next_ping(&self) -> Option<Instant> {
         let asks = self.link.outbound || self.wire.pings_inbound();
         let interval = self.link.limits.keep_alive.filter(|_| asks && self.phase == Phase::Open)?;

@@ -91,7 +91,7 @@ pub enum Unaccepted {
     HandshakeCap,
     /// Unknown sources have their maximum number of TLS handshakes in progress.
     UnknownSourceHandshakeCap,
-    /// The operating system returned no connection, most likely because no descriptors are left.
+    /// The operating system returned no connection, most likely because the process has no free descriptors.
     System,
 }
 

@@ -16,7 +16,7 @@ use crate::tcp::Layer;
 
 /// A connection, as the driver sees it.
 pub(super) struct ConnectionEntry {
-    /// Our address is the address of the listener, even if a connection that we opened leaves from another port.
+    /// Our address is the address of the listener, even if a connection that we opened uses another port.
     pub(super) flow: Flow,
     /// How an accepted connection is counted. `None`: we opened the connection.
     pub(super) admitted: Option<Admitted>,

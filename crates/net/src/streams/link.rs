@@ -25,10 +25,10 @@ pub(crate) enum ConnectionEvent {
     Open(Option<Arc<TlsNames>>),
     /// A message.
     Message { data: Bytes, alias: Option<u16> },
-    /// The input is unreadable from here on. The connection waits for the answer, if there is one, and then for the
-    /// driver to close it.
+    /// All further input is unreadable. The connection waits for the response, if the message gets a response, and then for
+    /// the driver to close the connection.
     Unreadable(StreamError),
-    /// The peer sends nothing more. Messages to it still leave.
+    /// The peer sends nothing more. The connection still sends messages to the peer.
     HalfClosed,
     /// The connection has ended.
     Closed(Closed),
@@ -73,7 +73,7 @@ impl Link {
     }
 }
 
-/// The messages that are left in the queue. Nothing more can be added.
+/// Closes the queue and returns the remaining messages.
 pub(super) fn drain(queue: &mut mpsc::Receiver<Bytes>) -> Vec<Bytes> {
     queue.close();
     std::iter::from_fn(|| queue.try_recv().ok()).collect()

@@ -14,8 +14,8 @@ pub(crate) trait Wire {
     /// Takes received octets.
     fn push(&mut self, octets: &[u8]);
 
-    /// The next item in the received octets. Writes the answer that the peer must get at this level to `out`. `None`
-    /// until more octets arrive.
+    /// The next item in the received octets. If the framing requires an answer to the peer, the answer is written to `out`.
+    /// `None` until more octets arrive.
     fn poll(&mut self, out: &mut Outgoing) -> Option<Result<Found, Fault>>;
 
     /// True if a message has begun to arrive and has not ended.
@@ -40,23 +40,24 @@ pub(crate) enum Found {
     /// A message.
     Message {
         data: Bytes,
-        /// The port of the top Via, if the Via says that the connection may carry requests to it (RFC 5923 section 5).
+        /// The port of the top Via, if the Via has `alias`: requests to this port may use the connection (RFC 5923 section
+        /// 5).
         alias: Option<u16>,
     },
     /// A keep-alive from the peer.
     KeepAlive,
-    /// The answer to our keep-alive, or octets that look like it.
+    /// The answer to our keep-alive, or octets that look like an answer.
     Pong,
     /// The peer closes: it neither sends nor reads now.
     Close,
 }
 
-/// The octets are not messages. Nothing that follows can be read.
+/// The octets are not messages. All later octets are unreadable.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// The octets are not SIP. SIP has an answer to this.
+    /// The octets are not SIP. The transaction layer may answer with a SIP response.
     Message(StreamError),
-    /// The octets are not frames. The wire has told the peer.
+    /// The octets are not frames. The wire has sent a close frame to the peer.
     Frames,
 }
 
@@ -150,14 +151,14 @@ impl Wire for Frames {
     }
 }
 
-/// The port for which requests may use the connection of this request. `None` for most requests.
+/// The port of the top Via, if the Via has `alias`. `None` for most requests.
 fn alias(message: &Message) -> Option<u16> {
     let Message::Request(request) = message else { return None };
     let via = Via::parse(request.headers().values(Name::Via).next()?).ok()?;
     via.params().has("alias").then(|| via.port().unwrap_or(DEFAULT_PORT))
 }
 
-/// Octets that wait to be written, as the pieces in which they were added.
+/// Octets that wait to be written, in the pieces that were added.
 #[derive(Debug, Default)]
 pub(crate) struct Outgoing {
     pieces: VecDeque<Bytes>,
@@ -176,8 +177,8 @@ impl Outgoing {
         self.pieces.is_empty()
     }
 
-    /// The octets plus the overhead of the pieces. A peer that sends pings and does not read makes us hold a piece for
-    /// two octets.
+    /// The octets plus the overhead of the pieces. If a peer sends pings and does not read, each
+    /// piece has only two octets.
     pub(crate) fn cost(&self) -> usize {
         self.octets + self.pieces.len() * PIECE
     }
@@ -188,7 +189,7 @@ impl Outgoing {
         std::array::from_fn(|_| IoSlice::new(pieces.next().map_or(&[], |piece| piece)))
     }
 
-    /// Removes what was written.
+    /// Removes octets that were written.
     pub(crate) fn advance(&mut self, mut octets: usize) {
         self.octets = self.octets.saturating_sub(octets);
         while let Some(first) = self.pieces.front_mut() {

@@ -8,7 +8,7 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use webpki::EndEntityCert;
 
 /// The SIP identities of a certificate (RFC 5922 section 7.1), in lower case: the hosts of its `sip` URIs without a
-/// user. If there is none, its DNS names. `None`: this is not a certificate.
+/// user. If the certificate has no such URI, its DNS names. `None` if the octets are not a certificate.
 ///
 /// The section allows the common name if there is no subjectAltName. This function ignores the common name.
 pub(crate) fn identities(certificate: &CertificateDer<'_>) -> Option<TlsNames> {

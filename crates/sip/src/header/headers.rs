@@ -120,14 +120,14 @@ impl Headers {
         self.index.insert(0, line);
     }
 
-    /// Adds a line before the first line named `before`, or at the end if there is none.
+    /// Adds a line before the first line named `before`, or at the end if no line has this name.
     pub fn insert_before(&mut self, before: Name, name: Name, value: impl AsRef<[u8]>) {
         let at = self.position(before).unwrap_or(self.len());
         let line = self.write_line(name.as_str().as_bytes(), Some(name), value.as_ref());
         self.index.insert(at, line);
     }
 
-    /// Adds a line after the last line named `after`, or at the end if there is none.
+    /// Adds a line after the last line named `after`, or at the end if no line has this name.
     pub fn insert_after(&mut self, after: Name, name: Name, value: impl AsRef<[u8]>) {
         let last = self.index.lines().iter().rposition(|line| line.name == Some(after));
         let at = last.map_or(self.len(), |at| at + 1);
@@ -155,8 +155,8 @@ impl Headers {
         self.index.push(line);
     }
 
-    /// Replaces all lines with this name by one line, at the position of the first; adds the line
-    /// at the end if there was none.
+    /// Replaces all lines with this name by one line, at the position of the first line. Adds the
+    /// line at the end if no line had this name.
     pub fn set(&mut self, name: Name, value: impl AsRef<[u8]>) {
         let at = self.position(name);
         self.remove(name);
@@ -175,7 +175,7 @@ impl Headers {
     }
 
     /// Replaces the first value with this name, for example the top Via of several on one line;
-    /// adds a line at the end if there is none.
+    /// adds a line at the end if no value has this name.
     pub fn set_first_value(&mut self, name: Name, value: impl AsRef<[u8]>) {
         if !self.replace_first_value(name, Some(lex::trim(value.as_ref()))) {
             self.push(name, value);
@@ -183,7 +183,7 @@ impl Headers {
     }
 
     /// Removes the first value with this name, for example the top Route of several on one line.
-    /// Returns whether there was one.
+    /// Returns whether a value was removed.
     ///
     /// ```
     /// use attesta_sip::{Headers, Name};
@@ -198,7 +198,7 @@ impl Headers {
     }
 
     /// Replaces all lines that [`Field::is_named`] matches by one line, at the position of the
-    /// first; adds the line at the end if there was none.
+    /// first line. Adds the line at the end if no line matched.
     ///
     /// Returns `false` and changes nothing if the name is not a token of at most 255 octets.
     pub fn set_named(&mut self, name: &str, value: impl AsRef<[u8]>) -> bool {
@@ -217,7 +217,7 @@ impl Headers {
         self.retain_lines(|line| line.name != Some(name))
     }
 
-    /// Removes the first line with this name. Returns whether there was one.
+    /// Removes the first line with this name. Returns whether a line was removed.
     pub fn remove_first(&mut self, name: Name) -> bool {
         let at = self.position(name);
         let mut place = 0..;
@@ -297,7 +297,7 @@ impl Headers {
     }
 
     /// Replaces the first value with this name, or removes it if `value` is `None`. Returns whether
-    /// there was one.
+    /// a value had this name.
     fn replace_first_value(&mut self, name: Name, value: Option<&[u8]>) -> bool {
         let list = matches!(name.shape(), Shape::List);
         let lines = self.index.lines().iter().enumerate().filter(|(_, line)| line.name == Some(name));

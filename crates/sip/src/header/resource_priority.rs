@@ -27,7 +27,7 @@ impl<'a> ResourcePriority<'a> {
         }
     }
 
-    /// The namespace: `ets`, `wps`, `dsn` or another.
+    /// The namespace: `ets`, `wps`, `dsn` or another namespace.
     pub fn namespace(&self) -> &'a [u8] {
         self.namespace
     }

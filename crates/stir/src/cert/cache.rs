@@ -92,7 +92,7 @@ pub enum Want {
     InFlight,
     /// The cache has a fresh credential.
     Fresh,
-    /// The last fetch failed. The cache does not ask for a new one before `until`.
+    /// The last fetch failed. The cache does not ask for a new fetch before `until`.
     Failed {
         /// The earliest time of the next fetch.
         until: UnixTime,

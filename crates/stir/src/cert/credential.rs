@@ -82,7 +82,7 @@ impl Credential {
         &self.certificates
     }
 
-    /// The leaf. Every chain has one.
+    /// The leaf. Every chain has a leaf.
     pub fn leaf(&self) -> Option<&Certificate> {
         self.certificates.first()
     }
@@ -98,8 +98,8 @@ impl Credential {
         }
     }
 
-    /// Why [`Credential::validate`] found no path to `anchors`. `None` if it found one, or if it was not
-    /// called for them.
+    /// Why [`Credential::validate`] found no path to `anchors`. `None` if it found a path, or if it was not
+    /// called for `anchors`.
     pub fn path_error(&self, anchors: &TrustAnchors) -> Option<PathError> {
         self.cached_path(anchors)?.as_ref().err().copied()
     }

@@ -156,7 +156,7 @@ lints! {
     TnAuthListNotOneCode = "tn-auth-list-not-one-code", Warning;
     /// The service provider code has other characters than upper-case letters and digits.
     TnAuthListCode = "tn-auth-list-code", Note;
-    /// An authority has a TNAuthList. Only authorities of delegate certificates should have one.
+    /// An authority has a TNAuthList. Only authorities of delegate certificates should have a TNAuthList.
     TnAuthListInAuthority = "tn-auth-list-in-authority", Note;
     /// The certificate has an extension that is not in the profile.
     ExtensionUnknown = "extension-unknown", Note;

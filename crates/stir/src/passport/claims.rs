@@ -101,8 +101,8 @@ impl<'a> Claims<'a> {
         Self::scan(json)
     }
 
-    /// Reads the form of nearly every call without a scan: a canonical `shaken` payload (RFC 8588 section 8)
-    /// from one number to one number. Returns `None` for any other payload, well formed or not.
+    /// Reads a canonical `shaken` payload (RFC 8588 section 8) from one number to one number, without a scan.
+    /// Nearly every call has this form. Returns `None` for any other payload, well formed or not.
     fn parse_common_shaken(json: &'a [u8]) -> Option<Self> {
         let rest = std::str::from_utf8(json).ok()?.strip_prefix("{\"attest\":\"")?;
         let (attest, rest) = leading_run(rest, u8::is_ascii_uppercase)?;
@@ -148,7 +148,7 @@ impl<'a> Claims<'a> {
         Ok(claims)
     }
 
-    /// Whether there are other claims than the fields of this type.
+    /// Whether the payload has claims for which this type has no field.
     pub(crate) fn has_extensions(&self) -> bool {
         self.extensions
     }
@@ -196,7 +196,8 @@ impl<'a> Claims<'a> {
     }
 }
 
-/// Splits `text` after the octets of a kind at its start. Returns `None` if there is no such octet.
+/// Splits `text` after the octets of `kind` at its start. Returns `None` if `text` does not begin with such an octet, or
+/// contains no other octet.
 fn leading_run(text: &str, kind: fn(&u8) -> bool) -> Option<(&str, &str)> {
     let length = text.as_bytes().iter().position(|octet| !kind(octet))?;
     if length == 0 { None } else { text.split_at_checked(length) }

@@ -56,7 +56,7 @@ checks! {
     Revocation = "revocation";
     /// The certificate's key is a P-256 key and may make signatures.
     Key = "key";
-    /// The certificate has a well-formed TNAuthList, within those above it.
+    /// The certificate has a well-formed TNAuthList, within the TNAuthLists of the certificates above it.
     TnAuthList = "tn-auth-list";
     /// The certificate covers the number.
     Authority = "authority";

@@ -30,7 +30,7 @@ pub(super) fn check_credential(
 /// The largest number of nested PASSporTs in a `div-o`.
 const MAX_NESTED: usize = 4;
 
-/// Verifies the PASSporT inside as if it were in its own field, then the certificate of this one. `depth` is
+/// Verifies the nested PASSporT as if it were in its own field, then the certificate of `outer`. `depth` is
 /// the number of further nested PASSporTs that are allowed.
 fn check_nested(
     outer: &mut Candidate<'_>,

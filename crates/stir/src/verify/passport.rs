@@ -26,7 +26,7 @@ use crate::x5u::{self, X5uError};
 pub(super) struct Passport<'a> {
     header: HeaderSource<'a>,
     pub(super) claims: Claims<'a>,
-    /// The signed octets: those received, or in compact form those reconstructed.
+    /// The signed octets: the received octets, or in compact form the reconstructed octets.
     pub(super) signed: Cow<'a, [u8]>,
     pub(super) signature: [u8; 64],
 }

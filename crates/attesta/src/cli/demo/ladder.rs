@@ -112,7 +112,8 @@ impl Kind {
     }
 }
 
-/// Draws `datagrams`, which must be in order of time. The left column shows milliseconds since the first.
+/// Draws `datagrams`, which must be in order of time. The left column shows milliseconds since the first
+/// datagram.
 pub(super) fn draw(out: &mut impl Write, palette: Palette, datagrams: &[CapturedDatagram]) -> io::Result<()> {
     write_names(out, palette)?;
     let Some(start) = datagrams.first().map(|datagram| datagram.at) else { return Ok(()) };

@@ -1,4 +1,5 @@
-//! Decodes a certificate chain. Checks each certificate against the profile, and that each is issued by the next.
+//! Decodes a certificate chain. Checks each certificate against the profile, and checks that the next certificate is its
+//! issuer.
 
 use attesta_stir::UnixTime;
 use attesta_stir::cert::{Certificate, CertificateChain, ClaimConstraints, TnEntry, lint};

@@ -1,4 +1,4 @@
-//! The faults that `inspect` finds. Where docs/stir.md has a word for a fault, the same word is used.
+//! The faults that `inspect` finds. If docs/stir.md has a word for a fault, `inspect` uses the same word.
 
 use attesta_stir::cert::{Grade, Lint};
 use attesta_stir::{Check, Finding, Reason};

@@ -69,7 +69,7 @@ pub(super) fn value(message: &Message, at: Option<UnixTime>) -> Value {
     typed("message", object)
 }
 
-/// Decodes the Identity header fields of a request and checks them against it, at the time of its Date.
+/// Decodes the Identity header fields of a request and checks them against the request, at the time of its Date.
 fn of_request(request: &Request, seen: Option<UnixTime>) -> Vec<Value> {
     let date = request.headers().get(Name::Date).and_then(|value| Date::parse(value).ok());
     let at = date.map(|date| time::unix(date.unix())).or(seen);

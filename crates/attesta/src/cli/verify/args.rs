@@ -9,7 +9,7 @@ use crate::time;
 
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// The trusted STI roots, PEM [default: those of --config]
+    /// The trusted STI roots, PEM [default: the roots of --config]
     #[arg(long, value_name = "PEM", required_unless_present = "config")]
     pub(crate) anchors: Option<PathBuf>,
     /// The time of verification: RFC 3339 or seconds since the epoch [default: now]
@@ -18,10 +18,10 @@ pub(crate) struct Verify {
     /// The certificate chain that URL serves, PEM or DER; may be given several times
     #[arg(long, value_name = "URL=FILE", value_parser = certificate)]
     pub(crate) cert: Vec<(String, PathBuf)>,
-    /// A revocation list, PEM or DER, direct or indirect; may be given several times [default: those of --config]
+    /// A revocation list, PEM or DER, direct or indirect; may be given several times [default: the lists of --config]
     #[arg(long, value_name = "FILE")]
     pub(crate) crl: Vec<PathBuf>,
-    /// The roots below which the signers of the lists must be, PEM [default: those of --config, or the anchors]
+    /// The roots for the signers of the lists, PEM [default: the roots of --config, or the anchors]
     #[arg(long, value_name = "PEM")]
     pub(crate) crl_anchors: Option<PathBuf>,
     /// The policy if a list is past its nextUpdate or missing [default: that of --config, or soft]

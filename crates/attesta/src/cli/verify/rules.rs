@@ -84,7 +84,7 @@ impl Rules {
     }
 }
 
-/// Reads the lists of `--crl`, or those of the configuration. Each must be signed below its anchors. Returns `None`
+/// Reads the lists of `--crl`, or the lists of the configuration. Each list must be signed below its anchors. Returns `None`
 /// without lists, unless the policy requires them.
 fn read_lists(
     args: &Verify,

@@ -25,7 +25,8 @@ pub(super) struct Fragment {
     pub(super) more: bool,
 }
 
-/// Returns the datagram in a packet with this LINKTYPE_. Returns `None` if there is none or the packet is broken.
+/// Returns the datagram in a packet. `link` is the LINKTYPE_ of the capture. Returns `None` if the packet is malformed
+/// or contains no IP datagram.
 pub(super) fn read(link: u16, data: &[u8]) -> Option<Datagram<'_>> {
     let packet = match link {
         ETHERNET => LaxSlicedPacket::from_ethernet(data).ok()?,

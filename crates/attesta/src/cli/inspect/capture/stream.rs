@@ -88,7 +88,7 @@ impl Direction {
         }
     }
 
-    /// Reads the new octets of a segment that does not begin after the expected number.
+    /// Reads the new octets of a segment. The segment begins at or before the expected sequence number.
     fn read_new(&mut self, number: u32, payload: &[u8], found: &mut Vec<Found>) {
         let known = usize::try_from(self.next.wrapping_sub(number)).unwrap_or(usize::MAX);
         let Some(fresh) = payload.get(known..).filter(|fresh| !fresh.is_empty()) else { return };
