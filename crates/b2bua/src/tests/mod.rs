@@ -6,6 +6,7 @@ mod ending;
 mod failover;
 mod histories;
 mod in_dialog;
+mod late_names;
 mod next_hop;
 mod oversize;
 mod page;
