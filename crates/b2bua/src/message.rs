@@ -105,6 +105,7 @@ impl MessageRelay {
             MessageInput::Deadline => IntakeInput::Deadline,
             MessageInput::ShutDown => {
                 intake.abandon(&self.origin, env);
+                self.reasons = intake.take_reasons();
                 let mut response = self.origin.reply(intake.request(), Status::SERVICE_UNAVAILABLE);
                 response.headers_mut().push(Name::RetryAfter, RETRY_AFTER_DRAINING);
                 return self.refuse(response, Refusal::Draining, env);

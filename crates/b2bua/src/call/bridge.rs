@@ -342,16 +342,20 @@ impl Bridge {
 
     /// Does the work that is due on both legs.
     pub(crate) fn on_deadline(&mut self, env: &mut Env<'_>) -> Option<CallEnd> {
-        let mut end = None;
         for side in [Side::Caller, Side::Callee] {
             if let Some(leg) = self.legs(side).0 {
                 let (launched, gave_up) = leg.on_deadline(env);
-                let step = self.on_all_launched(side.other(), launched, env);
-                end = end.or(step).or(gave_up.then(|| CallEnd::by(Cause::NotAcknowledged)));
+                let end = self.on_all_launched(side.other(), launched, env);
+                if gave_up {
+                    return Some(CallEnd::by(Cause::NotAcknowledged));
+                }
+                if end.is_some() {
+                    return end;
+                }
             }
             self.end_overdue(side, env);
         }
-        end
+        None
     }
 
     /// Gives up relayed INVITEs that ring for too long.

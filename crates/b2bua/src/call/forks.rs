@@ -80,6 +80,10 @@ impl Forks {
         if env.owners.of_dialog(&answering.id()).is_some() {
             return None;
         }
+        // The callee names a dialog of another call: the new dialog must not replace that one.
+        if env.owners.of_dialog(&callee.id()).is_some() {
+            return None;
+        }
         let b = LegSettings {
             owner: origin.owner,
             side: Side::Callee,

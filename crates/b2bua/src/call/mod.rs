@@ -223,6 +223,7 @@ impl Call {
         }
         match &mut self.phase {
             Phase::Intake(intake) => {
+                self.caller.reasons = intake.take_reasons();
                 let response = self.origin.reply(intake.request(), Status::REQUEST_TERMINATED);
                 Some(self.caller.conclude(response, Cause::Cancelled, &self.origin, env))
             }
@@ -337,7 +338,10 @@ impl Call {
     /// The edge stops: the call is hung up, or refused if it is not answered yet.
     fn on_shut_down(&mut self, env: &mut Env<'_>) -> CallEnd {
         let request = match &mut self.phase {
-            Phase::Intake(intake) => intake.request(),
+            Phase::Intake(intake) => {
+                self.caller.reasons = intake.take_reasons();
+                intake.request()
+            }
             Phase::Setup(setup) => {
                 setup.abandon(None, env);
                 setup.hunt.request()

@@ -186,6 +186,16 @@ impl Intake {
         }
     }
 
+    /// The Reason values that the response owes the sender.
+    pub(crate) fn take_reasons(&mut self) -> Vec<String> {
+        match &mut self.state {
+            IntakeState::Routing { reasons, .. } => std::mem::take(reasons),
+            IntakeState::Admitting { .. } | IntakeState::Verifying { .. } | IntakeState::Judging { .. } => {
+                Vec::new()
+            }
+        }
+    }
+
     /// The request is over: it waits for nothing.
     pub(crate) fn abandon(&mut self, origin: &Origin, env: &mut Env<'_>) {
         forget(&mut self.asked, env);

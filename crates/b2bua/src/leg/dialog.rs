@@ -89,6 +89,11 @@ impl Dialog {
         DialogId { local: self.local.tag.clone(), remote: self.remote.tag.clone() }
     }
 
+    /// The CSeq number of our last request.
+    pub(crate) const fn local_seq(&self) -> u32 {
+        self.local_seq
+    }
+
     /// True if `id` identifies this dialog.
     pub(crate) fn has_id(&self, id: &DialogId) -> bool {
         self.local.tag == id.local && self.remote.tag == id.remote

@@ -306,6 +306,10 @@ impl Leg {
 
     /// A 2xx to an INVITE of ours that no request waits for (RFC 3261 section 13.2.2.4).
     pub(crate) fn on_repeated_2xx(&mut self, seq: u32, env: &mut Env<'_>) {
+        if seq > self.dialog.local_seq() {
+            // A CSeq number that we never used: the peer could otherwise make us send an ACK for each 2xx it invents.
+            return;
+        }
         match self.invite.on_repeated_2xx(seq) {
             Repeated2xx::AckAgain(transmit) => env.out.push_back(Output::Transmit(transmit)),
             Repeated2xx::Ack => self.acknowledge(None, env),

@@ -201,7 +201,8 @@ impl<P: Policy> Switchboard<P> {
             None => false,
         };
         if let Some((dialog, seq)) = answered_dialog(response) {
-            if !taken {
+            // If the call made no dialog of the 2xx, no other place acknowledges the 2xx.
+            if !taken || self.shared.owners.of_dialog(&dialog).is_none() {
                 self.on_late_2xx(now, id, &dialog, seq, (response, flow));
             }
             self.late_answers.note(id, dialog, self.shared.config.caps.answers);

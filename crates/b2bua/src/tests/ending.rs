@@ -1,4 +1,4 @@
-//! How calls end: BYE and CANCEL (RFC 3261 sections 15 and 9), and that nothing is left of them.
+//! How calls end: BYE and CANCEL (RFC 3261 sections 15 and 9), and that nothing of them remains.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Random histories: for any events in any order, nothing panics, every call ends, and nothing is left of it.
+//! Random histories: for any events in any order, nothing panics, every call ends, and nothing of it remains.
 
 use std::time::Duration;
 

@@ -1,10 +1,8 @@
 //! Requests in a dialog whose peer's address is still being found.
 
-use attesta_transaction::Transport;
-
 use super::ladder::Talk;
-use super::rig::{ACK, ALICE, ANSWER, BOB, BYE, Rig, address};
-use crate::{Cause, Destination, Input};
+use super::rig::{ACK, ALICE, ANSWER, BOB, BYE, Rig};
+use crate::Cause;
 
 #[test]
 fn a_queued_request_does_not_leave_after_its_call_is_over() {
@@ -19,9 +17,7 @@ fn a_queued_request_does_not_leave_after_its_call_is_over() {
     rig.alice_sends(&talk, BYE, 3);
     rig.gets_response(ALICE, 200);
     rig.gets_response(ALICE, 487);
-    let (token, _) = rig.names.pop_front().expect("Bob's address was asked for");
-    let destination = Destination { transport: Transport::Udp, address: address(BOB), server_name: None };
-    rig.input(Input::Resolved { token, result: Ok(vec![destination]) });
+    rig.finds_names_at(BOB);
     rig.gets_request(BOB, ACK);
     let bye = rig.gets_request(BOB, BYE);
     rig.is_silent();

@@ -157,6 +157,15 @@ impl<P: Policy> Rig<P> {
         }
     }
 
+    /// The names that were asked for lead to this address.
+    pub(super) fn finds_names_at(&mut self, at: &str) {
+        while let Some((token, _)) = self.names.pop_front() {
+            let address = address(at);
+            let found = Destination { transport: Transport::Udp, address, server_name: None };
+            self.input(Input::Resolved { token, result: Ok(vec![found]) });
+        }
+    }
+
     pub(super) fn counters(&self) -> Counters {
         self.board.counters()
     }
@@ -298,7 +307,7 @@ impl<P: Policy> Rig<P> {
         self.deadline.is_none()
     }
 
-    /// Asserts that no call is left after the longest timer, and why the last call ended.
+    /// Asserts that no call remains after the longest timer, and why the last call ended.
     pub(super) fn ends_clean(&mut self, cause: Cause) {
         self.clear();
         self.run_for(Duration::from_secs(70));

@@ -263,7 +263,7 @@ fn without_a_usable_key_calls_leave_unsigned_or_get_500() {
     rig.invite("");
     let response = rig.gets_response(ALICE, 500);
     rig.ends_clean(Cause::Refused(response.status()));
-    // An emergency call still goes on.
+    // An emergency call still continues.
     let mut rig = Rig::new(config(SigningMeans::OutOfService, reject));
     rig.invites(ALICE, &uri("911"), "call-1");
     rig.gets_request(BOB, INVITE);

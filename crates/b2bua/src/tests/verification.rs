@@ -190,7 +190,7 @@ fn rcd_rph_and_msg_passports_do_not_count_as_an_identity() {
         let response = rig.gets_response(ALICE, 428);
         assert_eq!(String::from_utf8_lossy(response.reason()), "Use Supported PASSporT Format", "{ppt}");
         rig.is_silent();
-        // Beside a valid shaken PASSporT it does no harm. Without a rejecting policy the call goes on as unverified.
+        // Beside a valid shaken PASSporT it does no harm. Without a rejecting policy the call continues as unverified.
         rig = knowing(&pki, |alice| alice.outcomes(missing(Consequence::Reject)));
         rig.invite(&(identity.clone() + &line(&signed(&pki, CALLEE))));
         assert!(value(&rig.gets_request(BOB, INVITE), Name::From).contains("=TN-Validation-Passed"));
