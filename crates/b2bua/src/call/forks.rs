@@ -80,7 +80,7 @@ impl Forks {
         if env.owners.of_dialog(&answering.id()).is_some() {
             return None;
         }
-        // The callee names a dialog of another call: the new dialog must not replace that one.
+        // The callee names a dialog of another call: the new dialog must not replace it.
         if env.owners.of_dialog(&callee.id()).is_some() {
             return None;
         }
