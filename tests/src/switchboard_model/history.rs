@@ -265,12 +265,13 @@ impl History<'_> {
         self.strays = true;
         let number = NUMBERS[0];
         peer.asks(now, &Outside { method: "INVITE", number, call: None, rest: "", body: OFFER });
-        if let Some((_, message)) = peer.out.last_mut() {
+        if let (Some((_, message)), Some(sent)) = (peer.out.last_mut(), peer.sent.last_mut()) {
             let mut octets = message.to_vec();
             for (octet, value) in octets.iter_mut().skip(at).take(3).zip([b'\r', 0xff, b' ']) {
                 *octet = value;
             }
             *message = octets.into();
+            sent.octets = message.clone();
         }
     }
 

@@ -320,8 +320,10 @@ impl Peer {
             } else {
                 Some(200)
             };
-            if let Some(status) = status {
-                self.answers(now, place, status, 0, false);
+            match status {
+                Some(status) => self.answers(now, place, status, 0, false),
+                // A provisional response may have been lost.
+                None => self.repeats(place),
             }
         }
         self.retransmits(now);

@@ -25,6 +25,7 @@ pub(super) struct Sent {
     pub(super) octets: Bytes,
     pub(super) rang: bool,
     pub(super) done: Option<u16>,
+    pub(super) cancelled: bool,
 }
 
 /// How a request within a dialog is not what it should be.
@@ -53,10 +54,10 @@ impl Sent {
         self.done.is_none() && !(invite && self.rang) && now.duration_since(self.at) < GIVES_UP
     }
 
-    /// Whether it began a call and still waits for its final response.
+    /// Whether it is an INVITE that waits for its final response, and was not cancelled.
     pub(super) fn may_be_cancelled(&self, now: Instant) -> bool {
         let young = now.duration_since(self.at) < 4 * GIVES_UP;
-        self.method == "INVITE" && self.rang && self.done.is_none() && young
+        self.method == "INVITE" && self.rang && self.done.is_none() && !self.cancelled && young
     }
 }
 
@@ -79,6 +80,7 @@ impl Peer {
             octets: Bytes::new(),
             rang: false,
             done: None,
+            cancelled: false,
         };
         self.leaves(sent, outside.rest, outside.body);
     }
@@ -134,13 +136,15 @@ impl Peer {
             octets: Bytes::new(),
             rang: false,
             done: None,
+            cancelled: false,
         };
         self.leaves(sent, &rest, if session { OFFER } else { "" });
     }
 
     /// Cancels an INVITE.
     pub(super) fn cancels(&mut self, now: Instant, place: usize) {
-        let Some(invite) = self.sent.get(place).filter(|sent| sent.may_be_cancelled(now)) else { return };
+        let Some(invite) = self.sent.get_mut(place).filter(|sent| sent.may_be_cancelled(now)) else { return };
+        invite.cancelled = true;
         let cancel = Sent {
             method: "CANCEL".to_owned(),
             branch: invite.branch.clone(),
@@ -155,6 +159,7 @@ impl Peer {
             octets: Bytes::new(),
             rang: false,
             done: None,
+            cancelled: false,
         };
         self.leaves(cancel, "", "");
     }
