@@ -40,7 +40,7 @@ impl Admin {
         self.local
     }
 
-    /// Serves requests until the future is dropped. Its connections end then too.
+    /// Serves requests until the future is dropped. Dropping the future also ends all admin connections.
     pub(crate) async fn serve(self, edge: Handle) {
         let router =
             Router::new().route("/health", get(health)).route("/metrics", get(metrics)).with_state(edge);

@@ -159,7 +159,7 @@ fn fault_json(fault: &Fault) -> serde_json::Value {
 pub(crate) struct Progress {
     total: usize,
     done: usize,
-    /// When to draw the line next. `None` if standard error is no terminal.
+    /// When to draw the line next. `None` if standard error is not a terminal.
     next: Option<Instant>,
     drawn: bool,
 }

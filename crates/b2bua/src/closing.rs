@@ -1,7 +1,8 @@
-//! Legs whose call is over: the BYE that we owe, the ACK that the peer owes, and what crosses them (RFC 3261 section 15).
+//! Legs whose call is over. A closing leg sends our BYE, waits for the ACK of the peer, and handles messages that cross
+//! the BYE or the ACK (RFC 3261 section 15).
 //!
-//! A call hands its legs over when it ends, and is gone. So do 2xx that come too late for a call (RFC 3261 section 13.2.2.4):
-//! each makes a leg that is acknowledged and ended here (ADR 9).
+//! When a call ends, its legs become closing legs, and the call is deleted. A 2xx that arrives too late for a call
+//! (RFC 3261 section 13.2.2.4) also creates a closing leg, which sends the ACK and then ends the dialog (ADR 9).
 
 use std::time::Instant;
 
@@ -37,19 +38,19 @@ pub(crate) enum ClosingInput {
     Failed(ClientId),
     /// The address of the peer.
     Resolved(Result<Vec<Destination>, ResolveError>),
-    /// The deadline is over.
+    /// The deadline has passed.
     Deadline,
 }
 
 impl ClosingLeg {
-    /// Ends the dialog of a leg that has its new owner. `bye` is the BYE of the other leg; its header fields
-    /// are relayed.
+    /// Ends the dialog of a leg. The owner of the leg must already be this closing leg. `bye` is the BYE of the
+    /// other leg; its header fields are relayed.
     pub(crate) fn begin(mut leg: Leg, bye: Option<&Request>, env: &mut Env<'_>) -> Self {
         leg.end(bye, env);
         Self { leg, alarm: None }
     }
 
-    /// True if nothing is owed in the dialog.
+    /// True if the dialog has ended: the leg sends nothing more, and waits for nothing.
     pub(crate) fn is_over(&self) -> bool {
         self.leg.is_over()
     }
@@ -85,7 +86,8 @@ impl ClosingLeg {
         }
     }
 
-    /// A BYE that crosses ours ends the dialog (RFC 5407 section 3.2.1); any other request finds no call.
+    /// A BYE that crosses ours ends the dialog (RFC 5407 section 3.2.1). Any other request in sequence gets 481,
+    /// because the call is over.
     fn on_request(&mut self, id: ServerId, request: &Request, env: &mut Env<'_>) {
         if self.leg.dialog.receive(request).is_err() {
             env.refuse(id, request, Status::SERVER_INTERNAL_ERROR, Refusal::OutOfOrder);

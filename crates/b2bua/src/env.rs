@@ -1,4 +1,4 @@
-//! What one step of a call, a MESSAGE or a closing leg may touch.
+//! The state that one step of a call, a MESSAGE or a closing leg may use and change.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -108,7 +108,8 @@ impl Env<'_> {
         Ok(client)
     }
 
-    /// The same for an emergency call, which may use all of the reserve of transactions.
+    /// Begins a client transaction of an emergency call. Its responses go to `owner`. An emergency call may use the whole
+    /// reserve of transactions.
     pub(crate) fn emergency_request(
         &mut self,
         owner: Owner,
@@ -126,13 +127,13 @@ impl Env<'_> {
         self.endpoint.send(request, flow, sent_by)
     }
 
-    /// Cancels an INVITE and forgets who waits for its responses (RFC 3261 section 9.1).
+    /// Cancels an INVITE. The owner of the INVITE gets no further response (RFC 3261 section 9.1).
     pub(crate) fn give_up(&mut self, client: ClientId, reason: Option<Bytes>) {
         self.owners.forget_client(client);
         self.cancel(client, reason);
     }
 
-    /// Cancels an INVITE, whose final response is still waited for.
+    /// Cancels an INVITE. Its owner still waits for the final response.
     pub(crate) fn cancel(&mut self, client: ClientId, reason: Option<Bytes>) {
         self.endpoint.cancel(self.now.mono, client, reason);
     }
@@ -149,20 +150,20 @@ impl Env<'_> {
         token
     }
 
-    /// Has the shell open a connection. The answer goes to `owner`.
+    /// Asks the shell to open a connection. The answer goes to `owner`.
     pub(crate) fn reach(&mut self, owner: Owner, flow: Flow) -> Token {
         let token = self.token(owner);
         self.out.push_back(Output::Reach { token, flow });
         token
     }
 
-    /// The right to answer a phase later. If the phase answers at once, the token is never used.
+    /// A new token with which the policy may answer a phase later. If the policy answers at once, the token is never used.
     pub(crate) fn later(&mut self) -> Later {
         *self.tokens += 1;
         Later(Token(*self.tokens))
     }
 
-    /// Asks the policy by way of the shell. The answer goes to `owner`.
+    /// Asks the shell for the policy's later answer to `question`. The answer goes to `owner`.
     pub(crate) fn ask(&mut self, owner: Owner, later: &Later, question: Question) -> Token {
         let token = later.token();
         self.owners.own_token(token, owner);
@@ -210,7 +211,7 @@ impl Env<'_> {
 
     /// Refuses a request that its sender may repeat within ten seconds: 500 with Retry-After (RFC 3261 section 14.2).
     pub(crate) fn put_off(&mut self, id: ServerId, request: &Request, refusal: Refusal) {
-        // A random number of seconds from 0 to 10 keeps two sides from meeting again.
+        // With a random delay from 0 to 10 seconds, the requests of the two sides are unlikely to collide again.
         let seconds = self.ids.number() % 11;
         let mut response = self.reply(request, Status::SERVER_INTERNAL_ERROR);
         response.headers_mut().push(Name::RetryAfter, seconds.to_string());
@@ -218,8 +219,8 @@ impl Env<'_> {
         self.respond(id, &response);
     }
 
-    /// Refuses a request from an unknown source. Nothing of the request is kept: forged sources fill no memory, and get no
-    /// response that is repeated.
+    /// Refuses a request from an unknown source. The endpoint keeps nothing of the request and sends the response only
+    /// once. A sender with a forged source address can then neither fill our memory nor cause retransmissions.
     pub(crate) fn dismiss(
         &mut self,
         id: ServerId,
@@ -233,7 +234,8 @@ impl Env<'_> {
     }
 }
 
-/// The number after which a worker counts, so that no two workers of an edge use the same number.
+/// The number before the first number of a worker. Each worker of an edge has its own range, so no two workers use
+/// the same number.
 pub(crate) fn first_number(place: WorkerPlace) -> u64 {
     u64::from_be_bytes([0, place.worker, 0, 0, 0, 0, 0, 0])
 }
@@ -243,8 +245,8 @@ const ENDPOINT: u64 = 0;
 const CALLS: u64 = 1;
 const NAMES: u64 = 2;
 
-/// The Retry-After of a request that met the cap on calls, in seconds.
+/// The Retry-After in the response to a request that exceeds the cap on calls, in seconds.
 const RETRY_AFTER_CAP: &str = "5";
 
-/// The Retry-After of a request that met a draining edge, in seconds: by then another edge may have taken over.
+/// The Retry-After in the response of a draining edge, in seconds. After this time another edge may have taken over.
 pub(crate) const RETRY_AFTER_DRAINING: &str = "30";

@@ -40,7 +40,7 @@ pub struct TlsTerms {
 }
 
 impl TlsTerms {
-    /// Shows `identity`, asks clients for no certificate, and trusts servers below `roots`.
+    /// Shows `identity`, asks clients for no certificate, and trusts servers whose certificates lead to `roots`.
     pub fn new(identity: TlsIdentity, roots: TlsRoots) -> TlsTerms {
         let (identities, clients, protocol) = (vec![identity], TlsClients::default(), TlsProtocol::default());
         TlsTerms { identities, clients, roots, protocol }
@@ -89,7 +89,7 @@ impl TlsTerms {
             .map_err(|_| TlsError::Unsupported)?
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(OfferedCertificates(self.keys())));
-        // A ticket contains the whole session, so the number of clients costs no memory.
+        // A ticket contains the whole session, so this side needs no memory for the sessions of its clients.
         config.ticketer = ring::Ticketer::new().map_err(|_| TlsError::NoRandomness)?;
         config.alpn_protocols = self.protocol.alpn();
         Ok(config)
@@ -101,7 +101,8 @@ impl TlsTerms {
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|_| TlsError::Unsupported)?
-            // The verifier checks no less than the default verifier. It only looks for the name where SIP puts it.
+            // The verifier makes all checks of the default verifier. Only the name check differs: the verifier looks for
+            // the name in the certificate fields that SIP uses (RFC 5922).
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_client_cert_resolver(Arc::new(OfferedCertificates(self.keys())));
@@ -171,7 +172,7 @@ impl Tls {
     /// TLS with these terms. `meter` counts its handshakes.
     ///
     /// # Errors
-    /// [`TlsError`]: roots are needed and there are none, or there is no randomness for ticket keys.
+    /// [`TlsError`] if roots are needed but missing, or if there is no randomness for ticket keys.
     pub fn new(terms: &TlsTerms, meter: TlsMeter) -> Result<Tls, TlsError> {
         Ok(Tls { terms: watch::Sender::new(Prepared::of(terms)?), meter })
     }
@@ -180,7 +181,7 @@ impl Tls {
     /// certificate that the new terms trust.
     ///
     /// # Errors
-    /// As for [`Tls::new`]; the old terms then stay.
+    /// The same errors as [`Tls::new`]. After an error the old terms stay in use.
     pub fn replace(&self, terms: &TlsTerms) -> Result<(), TlsError> {
         self.terms.send_replace(Prepared::of(terms)?);
         Ok(())

@@ -80,7 +80,7 @@ pub enum InvalidKind {
     TooManyHops,
     /// Require names an unsupported extension: 420.
     Extension,
-    /// The type of the body is not supported or absent: 415.
+    /// The type of the body is absent or not supported: 415.
     MediaType,
     /// The encoding of the body is not supported: 415.
     ContentEncoding,

@@ -26,7 +26,7 @@
 //! # Ok::<(), attesta_sip::ParseError>(())
 //! ```
 //!
-//! # Judge
+//! # Check
 //!
 //! ```
 //! use attesta_sip::{Limits, Message, Rules, UnreadableRequest, Status};
@@ -76,15 +76,16 @@
 //! assert!(response.to_bytes().starts_with(b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1"));
 //! ```
 //!
-//! # What is taken that RFC 3261 does not allow
+//! # Accepted forms that RFC 3261 does not allow
 //!
 //! A line feed alone may end a line, as in the messages of RFC 5118. A carriage return alone never
-//! ends a line. A message with such lines may end before its empty line or before the end of its
-//! body. After a comma, a list may continue on the next line with `<`, even without white space. An
-//! unquoted display name may hold escapes and all visible characters that are not delimiters. A
-//! host may hold `_`, and a user part `#`. The list of any header may be empty. The text after the
-//! `=` of a parameter may be empty. A status line may end after its code. This crate never produces
-//! these forms, but still prints them as received.
+//! ends a line. If the start line ends with a line feed alone, the empty line at the end of the
+//! message may be missing, and the body may be shorter than Content-Length says. After a comma, a
+//! list may continue on the next line with `<`, even without white space. An unquoted display name
+//! may hold escapes and all visible characters that are not delimiters. A host may hold `_`, and a
+//! user part `#`. The list of any header may be empty. The text after the `=` of a parameter may be
+//! empty. A status line may end after its code. This crate never produces these forms, but still
+//! prints them as received.
 //!
 //! # rsip
 //!

@@ -71,7 +71,8 @@ impl Message {
         }
     }
 
-    /// Sets the octets that all parts are ranges of; the body starts at `body`.
+    /// Sets the received octets. All parts of the message are ranges of `raw`. The body starts at
+    /// offset `body`.
     pub(crate) fn receive(&mut self, raw: Bytes, body: usize, irregular: bool) {
         match self {
             Self::Request(request) => request.receive(raw, body, irregular),

@@ -93,9 +93,9 @@ impl Config {
         self.listeners.iter().any(ours)
     }
 
-    /// The listener from which a message to `remote` is sent. It has this transport and address family, and one of
-    /// these names; without names, any listener may be used. A listener on the loopback interface is preferred if
-    /// `remote` is there too, and avoided if not.
+    /// The listener from which a message to `remote` is sent. The listener has this transport, the address family
+    /// of `remote`, and one of these names. Without names, any listener may be used. A listener on the loopback interface
+    /// is preferred if `remote` is a loopback address, and avoided if `remote` is another address.
     pub(crate) fn listener_towards(
         &self,
         names: &[Arc<str>],

@@ -28,7 +28,7 @@ impl Transports {
         self.0 & (bit(transport, false) | bit(transport, true)) != 0
     }
 
-    /// True if `remote` can be reached by `transport`: the set contains it for the address family of `remote`.
+    /// True if `remote` can be reached by `transport`: the set contains `transport` for the address family of `remote`.
     #[must_use]
     pub const fn reach(self, transport: Transport, remote: IpAddr) -> bool {
         self.0 & bit(transport, remote.is_ipv6()) != 0

@@ -63,7 +63,8 @@ impl TrunkEntry {
     }
 }
 
-/// The trust domain of a trunk that names none: the domain named `default`, else the only domain.
+/// The trust domain of a trunk whose configuration names no trust domain: the domain named `default`, else the
+/// only domain.
 fn default_domain(domains: &[Arc<TrustDomain>]) -> Option<Arc<TrustDomain>> {
     match domains {
         [only] => Some(only.clone()),
@@ -71,5 +72,5 @@ fn default_domain(domains: &[Arc<TrustDomain>]) -> Option<Arc<TrustDomain>> {
     }
 }
 
-/// The name of the trust domain of a bare `[verify] anchors` setting.
+/// The name of the trust domain that the setting `anchors` directly under `[verify]` defines.
 const DEFAULT_DOMAIN: &str = "default";

@@ -5,9 +5,9 @@ use attesta_stir::Verstat;
 
 use crate::headers::address::pieces;
 
-/// Returns an address value without any `verstat`, and with this `verstat` if its URI has a telephone number. In a SIP
-/// URI, `verstat` is part of the user part, before the `@`, since it belongs to the number (RFC 3261 section 19.1.6).
-/// `None`: the value is not an address, so its claims are unknown.
+/// Removes every `verstat` of an address value. Then adds the given `verstat` if the URI has a telephone number. In a SIP
+/// URI, `verstat` is part of the user part, before the `@`, because `verstat` belongs to the number (RFC 3261 section
+/// 19.1.6). Returns `None` if the value is not an address: its claims are then unknown.
 pub(crate) fn mark(address: &[u8], verstat: Option<Verstat>) -> Option<Vec<u8>> {
     let parsed = NameAddr::parse(address).ok()?;
     let uri = parsed.uri();
@@ -46,7 +46,7 @@ pub(crate) fn mark(address: &[u8], verstat: Option<Verstat>) -> Option<Vec<u8>> 
     Some(text)
 }
 
-/// True if a value contains the word, escaped or not. The value may have any form.
+/// True if a value contains the word `verstat`, escaped or not. The value may have any form.
 pub(crate) fn is_mentioned(value: &[u8]) -> bool {
     let plain: Vec<u8> = unescaped(value).collect();
     plain.windows(NAME.len()).any(|window| window.eq_ignore_ascii_case(NAME))
@@ -75,7 +75,8 @@ fn without(part: &[u8]) -> Vec<u8> {
             text.extend_from_slice(separator);
             text.extend_from_slice(piece);
         } else {
-            // The end of the part may follow its last parameter directly: headers after a `?`, or a host.
+            // The last parameter may be directly followed by the headers of the URI, after a `?`, or by the host, after an
+            // `@`. Keep this text.
             text.extend(piece.iter().skip_while(|octet| !matches!(octet, b'?' | b'@')));
         }
         if tail.is_empty() {

@@ -7,7 +7,8 @@ use crate::config::Config;
 
 /// True if a request calls an emergency service, by the URN of RFC 5031 or by a configured number.
 ///
-/// The Request-URI decides. To counts only if the Request-URI names no number, as after a proxy has found the answering point.
+/// The Request-URI decides. The To header field is used only if the Request-URI contains no number, for example after a
+/// proxy has replaced the Request-URI with the address of the answering point.
 /// A caller who writes `urn:service:sos` into To does not turn a call to an ordinary number into an emergency call.
 pub(crate) fn is_emergency(config: &Config, request: &Request) -> bool {
     let number = |uri: &[u8]| Identity::callee(uri, &DialPlan::default()).ok()?.tn().copied();

@@ -18,7 +18,8 @@ use attesta_transaction::{ClientId, Config as Transactions, ServerId, Transmit};
 ///                  Morgue <-------------------+
 /// ```
 ///
-/// A dialog exists from the first response that makes one, so the state Preparative of the RFC has no leg.
+/// The first response that creates a dialog also creates its leg. Therefore no leg is in the state Preparative
+/// of RFC 5407.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum InviteState {
     /// The dialog is early (RFC 3261 section 12.1).
@@ -27,12 +28,12 @@ pub(crate) enum InviteState {
     Moratorium,
     /// The 2xx and its ACK have passed.
     Established,
-    /// The call is over. A BYE of ours is owed or sent.
+    /// The call is over. We must still send a BYE, or we have sent a BYE.
     Mortal {
         /// Our BYE.
         bye: Bye,
     },
-    /// Nothing is owed in the dialog.
+    /// The dialog has ended. We send nothing more in the dialog, and wait for nothing.
     Morgue,
 }
 
@@ -51,7 +52,8 @@ pub(crate) enum Bye {
 #[derive(Debug)]
 pub(crate) struct InviteUsage {
     pub(crate) state: InviteState,
-    /// Our 2xx to the peer's INVITE, as long as its ACK is due: a short time, so that it costs a held call no room.
+    /// Our 2xx to the peer's INVITE, until its ACK arrives. The 2xx is then dropped, so that a long call does not keep its
+    /// memory.
     unacknowledged: Option<Box<Unacknowledged2xx>>,
     /// Our last INVITE that the peer answered with 2xx.
     answered: Option<AnsweredInvite>,
@@ -161,7 +163,7 @@ impl InviteUsage {
     }
 }
 
-/// The response to a 2xx for which no request waits (RFC 3261 section 13.2.2.4).
+/// What we do with a 2xx for which no request waits (RFC 3261 section 13.2.2.4).
 #[derive(Debug)]
 pub(crate) enum Repeated2xx {
     /// The 2xx came again: the same ACK is sent again.
@@ -209,7 +211,7 @@ impl Unacknowledged2xx {
         Self { server, seq, response, again: now + t1, interval: t1, longest, give_up: now + 64 * t1 }
     }
 
-    /// True if the 2xx must be sent again at `now`; then the next time is set.
+    /// True if the 2xx must be sent again at `now`. In this case, also sets the time of the next repetition.
     fn repeats(&mut self, now: Instant) -> bool {
         let due = self.again <= now;
         if due {

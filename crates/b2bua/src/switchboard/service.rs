@@ -1,4 +1,4 @@
-//! What a switchboard still takes.
+//! The requests that a switchboard accepts before and during a shutdown.
 
 use attesta_sip::Request;
 
@@ -18,8 +18,8 @@ pub(crate) enum ServiceState {
 }
 
 impl ServiceState {
-    /// True if a request for this purpose is refused because the edge is about to stop. An OPTIONS is refused too: peers learn
-    /// from it where to send calls.
+    /// True if a request for this purpose is refused because the edge is about to stop. An OPTIONS is refused too: its
+    /// response tells peers where to send calls.
     pub(crate) fn is_closed_to(self, purpose: Purpose, config: &Config, request: &Request) -> bool {
         match self {
             Self::Open => false,

@@ -68,7 +68,7 @@ impl<P: Policy> Driver<P> {
         back
     }
 
-    /// Asks the worker that owns connections of this kind to have a connection ready.
+    /// Asks the worker that owns connections of this kind to find or open a connection for `flow`.
     pub(super) fn reach(&mut self, token: Token, flow: Flow) {
         let own = self.worker_links.as_ref().map_or(WorkerId::default(), WorkerLinks::own);
         match self.other_worker(|links| links.transport_owner(&flow)) {
@@ -87,8 +87,8 @@ impl<P: Policy> Driver<P> {
         }
     }
 
-    /// Tells the worker that asked. If its link has no room, that worker continues without the connection after its
-    /// timeout.
+    /// Sends the result to the worker that requested the connection. If the link has no room, that worker continues
+    /// without the connection after its timeout.
     pub(super) fn reached(&mut self, requester: WorkerId, token: Token, result: Result<(), Unreachable>) {
         match self.other_worker(|_| requester) {
             Some(other) => drop(self.hand_over(other, Handover::Reached(token, result))),

@@ -141,9 +141,9 @@ impl Cache {
 
     /// Asks for the certificate behind `url`. The cache asks for at most one fetch of a URL at a time.
     ///
-    /// A verification asks for a fresh credential only if a signature failed under its key, or if the
-    /// credential itself was refused. The server may have a new certificate, so the cache fetches the URL
-    /// again after the [refetch](CacheConfig::refetch) time.
+    /// If the cached credential is still fresh, a verification asks only in two cases: a signature failed under
+    /// the key of the credential, or the credential itself was refused. The server may have a new certificate,
+    /// so the cache fetches the URL again after the [refetch](CacheConfig::refetch) time.
     pub fn want(&mut self, url: &X5u, now: UnixTime) -> Want {
         let is_new = !self.entries.contains_key(url);
         if is_new && !self.make_room(url) {
@@ -169,8 +169,8 @@ impl Cache {
         want
     }
 
-    /// Reports the result of a fetch of `url`. After a failure the cache keeps the credential that it has:
-    /// the chain itself limits its validity.
+    /// Reports the result of a fetch of `url`. After a failure the cache keeps its credential for
+    /// `url`: the chain itself limits the validity of the credential.
     pub fn fetched(&mut self, url: &X5u, now: UnixTime, outcome: Result<Fetched<'_>, FetchFailure>) {
         let outcome = outcome.and_then(|fetched| {
             let mut credential = Credential::parse(fetched.body).map_err(|_| FetchFailure::Unparsable)?;
@@ -226,8 +226,9 @@ impl Cache {
         Arc::clone(&self.snapshot)
     }
 
-    /// Removes expired certificates and old failures. Returns the URLs to fetch before they expire: those of
-    /// trusted credentials that have used four fifths of their lifetime. Call this about once a minute.
+    /// Removes expired certificates and old failures. Returns the URLs of trusted credentials that have used
+    /// four fifths of their lifetime: fetch these URLs before the credentials expire. Call this about
+    /// once a minute.
     pub fn poll(&mut self, now: UnixTime) -> Vec<X5u> {
         let expired = |entry: &UrlRecord| !entry.in_flight && !entry.state.is_worth_keeping(now);
         let expired: Vec<X5u> =
@@ -337,7 +338,7 @@ fn revoked(credential: &Credential, revocations: &[(AnchorsId, Arc<Revocations>)
     revocations.iter().filter_map(revoking).collect()
 }
 
-/// The part of its lifetime after which a credential is fetched again.
+/// A credential is fetched again after this fraction of its lifetime.
 const REFRESH_AHEAD: f64 = 0.8;
 
 fn after(moment: UnixTime, span: Duration) -> UnixTime {

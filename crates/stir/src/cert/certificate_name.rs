@@ -1,7 +1,8 @@
 //! The names of certificates in revocation lists (RFC 5280 section 5.3).
 
-/// The name of a certificate in a revocation list: issuer and serial number. Issuers are compared by RFC 5280
-/// section 7.1, as far as it concerns case and white space. The serial number has no leading zeros.
+/// The name of a certificate in a revocation list: issuer and serial number. Of the comparison rules of
+/// RFC 5280 section 7.1, only the rules for case and white space are applied to issuers. The serial number
+/// has no leading zeros.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct CertificateName {
     pub(super) issuer: Box<str>,

@@ -36,7 +36,7 @@ impl Ppt {
         })
     }
 
-    /// The value of the `ppt` parameter, or `base` for the type without one.
+    /// The value of the `ppt` parameter, or `base` for the type without a `ppt` parameter.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Base => "base",

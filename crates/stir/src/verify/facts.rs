@@ -1,4 +1,4 @@
-//! The facts of one request, as received, against which a verification compares the claims.
+//! The facts of one request, as received. A verification compares the claims with these facts.
 
 use rustls_pki_types::UnixTime;
 
@@ -42,13 +42,15 @@ impl<'a> Facts<'a> {
         self
     }
 
-    /// The callees: the To header field, and others by policy. `dest` must contain one of them.
+    /// The callees: the callee in the To header field, and other callees that the local policy adds. `dest` must
+    /// contain one of these callees.
     pub fn dest(mut self, dest: &'a [Identity]) -> Self {
         self.dest = dest;
         self
     }
 
-    /// The target of the request: the Request-URI. The last diversion must name it (RFC 8946 section 4.2).
+    /// The target of the request: the Request-URI. The last diversion must name this target (RFC 8946
+    /// section 4.2).
     pub fn target(mut self, target: &'a Identity) -> Self {
         self.target = Some(target);
         self

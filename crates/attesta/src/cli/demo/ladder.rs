@@ -53,7 +53,7 @@ pub(super) struct CapturedDatagram {
 }
 
 impl CapturedDatagram {
-    /// Returns true if this is the final response to a BYE. After it the call sends nothing more on this hop.
+    /// Returns true if this is the final response to a BYE. The call sends nothing on this hop after this response.
     pub(super) fn ends_a_hop(&self) -> bool {
         let Ok(Message::Response(response)) = Message::parse(self.data.clone(), &Limits::default()) else {
             return false;
