@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-/// Deadlines in order, at most one for each owner. An owner keeps a copy of its deadline, and passes the copy together with
-/// the new deadline.
+/// Deadlines in order, at most one for each owner. An owner keeps a copy of its deadline. To change the
+/// deadline, the owner passes the copy and the new deadline.
 #[derive(Debug)]
 pub(crate) struct Alarms<O> {
     deadlines: BTreeSet<(Instant, O)>,
@@ -15,7 +15,7 @@ impl<O: Ord + Copy> Alarms<O> {
         Self { deadlines: BTreeSet::new() }
     }
 
-    /// Moves the deadline of `owner` from `kept`, which becomes `next`.
+    /// Moves the deadline of `owner` from `kept` to `next`, and sets `kept` to `next`.
     pub(crate) fn set(&mut self, owner: O, kept: &mut Option<Instant>, next: Option<Instant>) {
         if *kept == next {
             return;
@@ -34,7 +34,7 @@ impl<O: Ord + Copy> Alarms<O> {
         self.deadlines.first().map(|&(at, _)| at)
     }
 
-    /// Removes the deadline of an owner if the deadline is over, and returns the owner. The owner then sets its next deadline.
+    /// Removes the soonest deadline if it has passed, and returns its owner. The owner then sets its next deadline.
     pub(crate) fn take_due(&mut self, now: Instant) -> Option<O> {
         if self.deadlines.first().is_none_or(|&(at, _)| at > now) {
             return None;

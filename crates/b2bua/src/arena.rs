@@ -4,8 +4,8 @@ use std::marker::PhantomData;
 
 use slab::Slab;
 
-/// A slab whose keys carry the serial number of the entry. The key of a removed entry finds nothing, even if another
-/// entry uses the slot.
+/// A slab whose keys carry the serial number of the entry. The key of a removed entry finds no entry, even if
+/// another entry uses the slot.
 #[derive(Debug)]
 pub(crate) struct Arena<K, T> {
     slots: Slab<(u64, T)>,

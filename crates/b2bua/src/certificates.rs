@@ -1,4 +1,4 @@
-//! What is known of certificates, and which calls and MESSAGEs wait to know more.
+//! The known certificates, and the calls and MESSAGEs that wait for other certificates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,7 +8,8 @@ use attesta_stir::cert::Snapshot;
 
 use crate::owners::Owner;
 
-/// The snapshot that requests are verified against, and the owners of requests that wait for a URL to appear in one.
+/// The snapshot of certificates that verification uses, and the owners of requests that wait for a URL: until a
+/// snapshot contains the certificate at the URL, or the failure to fetch that certificate.
 #[derive(Debug, Default)]
 pub(crate) struct Certificates {
     snapshot: Arc<Snapshot>,
@@ -41,7 +42,7 @@ impl Certificates {
         Some(to_fetch)
     }
 
-    /// `owner` waits no longer.
+    /// Ends the wait of `owner`.
     pub(crate) fn leave(&mut self, owner: Owner) {
         for url in self.wants.remove(&owner).into_iter().flatten() {
             if let Some(owners) = self.waiting.get_mut(&url) {
@@ -53,7 +54,7 @@ impl Certificates {
         }
     }
 
-    /// Takes a new snapshot. Returns the owners that wait for a URL which the snapshot knows, oldest first.
+    /// Replaces the snapshot. Returns the owners that wait for a URL whose result is in the new snapshot, oldest first.
     pub(crate) fn learn(&mut self, snapshot: Arc<Snapshot>) -> BTreeSet<Owner> {
         self.snapshot = snapshot;
         let known = |url: &X5u| {

@@ -23,14 +23,14 @@ pub(crate) struct ClosingLeg {
     pub(crate) alarm: Option<Instant>,
 }
 
-/// What happens to a closing leg.
+/// An event for a closing leg.
 #[derive(Debug)]
 pub(crate) enum ClosingInput {
     /// A request in the dialog.
     Request { id: ServerId, request: Request },
     /// An ACK in the dialog.
     Ack(Request),
-    /// A 2xx to an INVITE of ours with this CSeq number, for which no request waits.
+    /// A 2xx to an INVITE of ours with this CSeq number. No request waits for this 2xx.
     Repeated2xx(u32),
     /// A response to the BYE.
     Response { client: ClientId, status: Status },
@@ -87,7 +87,7 @@ impl ClosingLeg {
     }
 
     /// A BYE that crosses ours ends the dialog (RFC 5407 section 3.2.1). Any other request in sequence gets 481,
-    /// because the call is over.
+    /// because the call has ended.
     fn on_request(&mut self, id: ServerId, request: &Request, env: &mut Env<'_>) {
         if self.leg.dialog.receive(request).is_err() {
             env.refuse(id, request, Status::SERVER_INTERNAL_ERROR, Refusal::OutOfOrder);

@@ -171,8 +171,8 @@ pub enum Refusal {
     Draining,
     /// The limit of dialogs for the 2xx responses to one INVITE is reached: the 2xx is dropped.
     AnswerCap,
-    /// Policy refuses a MESSAGE or is late, or there is no target: 404, 503, 405 for a number of the built-in callee, or
-    /// the status that policy sets.
+    /// The policy refuses a MESSAGE or answers too late, or there is no target: 404, 503, 405 for a number of the
+    /// built-in callee, or the status that policy sets.
     NotRouted,
     /// A MESSAGE is refused because its Identity is invalid or missing: the code of RFC 8224 section 6.2.2, or the
     /// status of the [`Consequence`](crate::Consequence).

@@ -24,7 +24,7 @@ use crate::targets::Targets;
 use crate::token::Token;
 use crate::trunk::target::Target;
 
-/// The state that the owners of a worker share. This holds no call state.
+/// The state that all owners of a worker share. This type holds no state of a single call.
 #[derive(Debug)]
 pub(crate) struct Shared {
     /// The configuration for new calls.
@@ -142,7 +142,7 @@ impl Env<'_> {
         self.endpoint.respond(self.now.mono, id, response);
     }
 
-    /// Asks where a target can be reached. The answer goes to `owner`.
+    /// Asks the shell for the addresses of a target. The answer goes to `owner`.
     pub(crate) fn resolve(&mut self, owner: Owner, target: Target, transports: Transports) -> Token {
         let token = self.token(owner);
         let seed = self.names.fork(token.0);
@@ -157,7 +157,8 @@ impl Env<'_> {
         token
     }
 
-    /// A new token with which the policy may answer a phase later. If the policy answers at once, the token is never used.
+    /// Returns a new token, with which the policy may give its answer later. If the policy answers at once, the token is
+    /// never used.
     pub(crate) fn later(&mut self) -> Later {
         *self.tokens += 1;
         Later(Token(*self.tokens))
@@ -171,7 +172,7 @@ impl Env<'_> {
         token
     }
 
-    /// A new token, whose answer goes to `owner`.
+    /// Returns a new token. The answer with this token goes to `owner`.
     pub(crate) fn token(&mut self, owner: Owner) -> Token {
         let token = self.later().token();
         self.owners.own_token(token, owner);
@@ -182,13 +183,13 @@ impl Env<'_> {
         self.out.push_back(Output::Event(event));
     }
 
-    /// A response to a request, with a To tag of ours if the request has no To tag (RFC 3261 section 8.2.6.2).
+    /// Builds a response to a request, with a To tag of ours if the request has no To tag (RFC 3261 section 8.2.6.2).
     pub(crate) fn reply(&mut self, request: &Request, status: Status) -> Response {
         let tag = self.ids.tag();
         reply_tagged(request, status, &tag)
     }
 
-    /// Refuses a request, and counts why.
+    /// Refuses a request, and counts the reason.
     pub(crate) fn refuse(&mut self, id: ServerId, request: &Request, status: Status, refusal: Refusal) {
         let mut response = self.reply(request, status);
         let headers = response.headers_mut();
@@ -240,7 +241,7 @@ pub(crate) fn first_number(place: WorkerPlace) -> u64 {
     u64::from_be_bytes([0, place.worker, 0, 0, 0, 0, 0, 0])
 }
 
-/// The streams of the seed.
+/// The labels of the random streams that are derived from the seed of a worker.
 const ENDPOINT: u64 = 0;
 const CALLS: u64 = 1;
 const NAMES: u64 = 2;
@@ -248,5 +249,5 @@ const NAMES: u64 = 2;
 /// The Retry-After in the response to a request that exceeds the cap on calls, in seconds.
 const RETRY_AFTER_CAP: &str = "5";
 
-/// The Retry-After in the response of a draining edge, in seconds. After this time another edge may have taken over.
+/// The Retry-After in the response of a draining edge, in seconds. After this time, another edge may accept the calls.
 pub(crate) const RETRY_AFTER_DRAINING: &str = "30";

@@ -37,7 +37,7 @@ pub struct Arrival {
     pub source: SocketAddr,
     /// The Call-ID from the caller.
     pub call_id: Bytes,
-    /// The caller: P-Asserted-Identity if the trunk is trusted with it, else From. `None`: neither can be read.
+    /// The caller: P-Asserted-Identity if the trunk is trusted for it, else From. `None`: neither can be read.
     pub caller: Option<Identity>,
     /// The called party: the To header field.
     pub callee: Option<Identity>,
@@ -57,7 +57,7 @@ pub enum CallEvent {
         /// The call as it arrived.
         arrival: Arc<Arrival>,
     },
-    /// The Identity header fields of the call were verified, or there are none.
+    /// The Identity header fields of the call were verified, or the call has no Identity header fields.
     Verified {
         /// The call.
         call: CallNumber,

@@ -78,8 +78,8 @@ pub enum Input {
     /// Emergency calls are the only new calls from now on. Other INVITEs, and MESSAGEs and OPTIONS outside a dialog,
     /// get a 503. Calls in progress continue.
     Drain,
-    /// Ends all calls, emergency calls included: answered calls get a BYE, other calls are refused. No call begins from
-    /// now on.
+    /// Ends all calls, emergency calls included: answered calls get a BYE, other calls are refused. From now on, no
+    /// call begins.
     HangUp,
 }
 
@@ -88,7 +88,7 @@ pub enum Input {
 pub enum Output {
     /// Send this message.
     Transmit(Transmit),
-    /// Find the addresses of a target, and answer with [`Input::Resolved`]. Literal IP addresses are asked for too.
+    /// Find the addresses of a target, and answer with [`Input::Resolved`]. The target may be a literal IP address.
     Resolve {
         /// Must be copied to the answer.
         token: Token,
@@ -127,8 +127,8 @@ pub enum Output {
     },
     /// An event of a call.
     Event(CallEvent),
-    /// There is no other output until the next input. Hand in [`Input::Timeout`] at this time, if no input comes
-    /// before.
+    /// There is no other output until the next input. Hand in [`Input::Timeout`] at this time, if there is no input
+    /// before that time.
     Timeout(Option<Instant>),
 }
 

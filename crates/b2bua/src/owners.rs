@@ -20,7 +20,7 @@ pub(crate) enum Owner {
     Closing(ClosingKey),
 }
 
-/// The owners by identifier. An identifier without an owner belongs to something that is over.
+/// The owner of each identifier. If an identifier has no owner, its call, MESSAGE or leg has ended.
 #[derive(Debug, Default)]
 pub(crate) struct Owners {
     dialogs: BTreeMap<DialogId, Owner>,

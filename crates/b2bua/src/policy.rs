@@ -1,4 +1,4 @@
-//! The decisions that an embedder may make about each call, at once or later.
+//! The decisions that an embedder may make about each call, immediately or later.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::trunk::rules::Consequence;
 
 /// The decisions that an embedder may make. Each phase has a default, which follows the configuration.
 ///
-/// The phases are asked in this order. Each wait is bounded:
+/// The switchboard asks for the decisions in this order. Each wait is bounded:
 ///
 /// ```text
 /// for each INVITE and each MESSAGE outside a dialog
@@ -30,21 +30,21 @@ use crate::trunk::rules::Consequence;
 ///         sending     TrunkTimers for an INVITE, the transaction timeout for a MESSAGE
 /// ```
 ///
-/// A phase must not block. It answers at once, or it returns [`Reply::Pending`]. Then the switchboard emits
+/// A method of this trait must not block. It returns the decision, or [`Reply::Pending`]. Then the switchboard emits
 /// [`Output::Decide`](crate::Output::Decide) and the request waits for [`Input::Decided`](crate::Input::Decided).
-/// Without an answer within [`DECISION_BUDGET`], the request is refused with 503. An emergency call continues as the
-/// configuration says instead.
+/// If there is no answer within [`DECISION_BUDGET`], the request is refused with 503. An emergency call follows the
+/// configuration instead.
 ///
 /// [`DECISION_BUDGET`]: crate::policy::DECISION_BUDGET
 pub trait Policy {
-    /// Whether the request may continue. Asked after screening, before verification.
+    /// Whether the request may continue. The switchboard asks after screening and before verification.
     fn admit(&mut self, now: Now, arrival: &Arrival, later: Later) -> Reply<Admission> {
         let _ = (now, arrival, later);
         Reply::Now(Admission::Admit)
     }
 
-    /// What the outcome of verification does to the request. `planned` is the consequence in the table of the trunk.
-    /// Not asked for emergency calls and for requests that are not verified.
+    /// The consequence of verification for the request. `planned` is the consequence in the table of the trunk. The
+    /// switchboard does not ask about emergency calls, or about requests that are not verified.
     fn judge(
         &mut self,
         now: Now,
@@ -57,17 +57,16 @@ pub trait Policy {
         Reply::Now(planned)
     }
 
-    /// Where the request is sent. [`Routing::Configured`] follows the routes of the configuration. Not asked for the
-    /// numbers of the built-in callee.
+    /// Where the request is sent. [`Routing::Configured`] follows the routes of the configuration. The switchboard does
+    /// not ask about requests to a number of the built-in callee.
     fn route(&mut self, now: Now, arrival: &Arrival, later: Later) -> Reply<Routing> {
         let _ = (now, arrival, later);
         Reply::Now(Routing::Configured)
     }
 
     /// The attestation for an outgoing call to `trunk`. `None`: the call is not signed. `planned` is the attestation
-    /// that the trunk of origin sets. Only asked for INVITEs to a trunk with
-    /// [`OutboundIdentity::Sign`](crate::OutboundIdentity::Sign), and not if the INVITE keeps an Identity of type
-    /// `shaken`.
+    /// that the trunk of origin sets. The switchboard asks only about an INVITE to a trunk with
+    /// [`OutboundIdentity::Sign`](crate::OutboundIdentity::Sign), unless the INVITE keeps an Identity of type `shaken`.
     fn attest(
         &mut self,
         now: Now,
@@ -81,13 +80,13 @@ pub trait Policy {
     }
 }
 
-/// The policy that leaves every decision to the configuration.
+/// A policy without decisions of its own: the configuration makes every decision.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct DefaultPolicy;
 
 impl Policy for DefaultPolicy {}
 
-/// The answer of a phase.
+/// The answer of the policy in one phase.
 #[derive(Debug)]
 pub enum Reply<D> {
     /// The decision.
@@ -96,7 +95,8 @@ pub enum Reply<D> {
     Pending(Later),
 }
 
-/// The right to answer a phase later. Each phase gets a `Later`, and returns it in [`Reply::Pending`].
+/// Identifies an answer that follows later. Each method of [`Policy`] gets a `Later`, and returns it in
+/// [`Reply::Pending`].
 #[derive(Debug)]
 pub struct Later(pub(crate) Token);
 
@@ -130,7 +130,7 @@ pub enum Routing {
     Refuse(Status),
 }
 
-/// The question of [`Output::Decide`](crate::Output::Decide). It contains all that is needed to answer.
+/// The question of [`Output::Decide`](crate::Output::Decide). It contains all facts for the answer.
 #[derive(Clone, Debug)]
 pub enum Question {
     /// [`Policy::admit`] answers later.

@@ -1,4 +1,4 @@
-//! Which targets are in service, as all calls and MESSAGEs of a worker see it: RFC 3263 section 4.3, RFC 3261 section 21.5.4.
+//! Which targets are in service, for all calls and MESSAGEs of a worker: RFC 3263 section 4.3, RFC 3261 section 21.5.4.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -13,9 +13,9 @@ use crate::trunk::health::{Health, Peer, TargetStatus};
 /// The health of targets.
 #[derive(Debug, Default)]
 pub(crate) struct Targets {
-    /// By the requests that were sent to them.
+    /// The health of targets, according to the requests that were sent to them.
     requests: Health,
-    /// By the connections that were opened to them for a request too large for a datagram.
+    /// Whether targets accept a connection for a request that is too large for a datagram.
     connections: Health,
 }
 
@@ -35,20 +35,20 @@ impl Targets {
         self.requests.len()
     }
 
-    /// A request is sent along `flow`, and it will be known within `wait` whether the target is there.
+    /// Records that a request is sent along `flow`. Within `wait` we know whether the target responds.
     pub(crate) fn tried(&mut self, now: Instant, flow: &Flow, wait: Duration) {
         self.requests.tried(now, Peer::of(flow), wait);
     }
 
-    /// A response came back along `flow`. At most `cap` targets are remembered.
+    /// Records a response that arrived along `flow`. At most `cap` targets are remembered.
     pub(crate) fn answered(&mut self, now: Instant, flow: &Flow, cap: usize) {
         if self.requests.answered(now, Peer::of(flow), cap) {
             tracing::info!(?flow, "target is back in service");
         }
     }
 
-    /// A request that was sent along `flow` at `sent` gets no response. The target goes out of service, unless the failure
-    /// is not its fault.
+    /// Records that a request sent along `flow` at `sent` gets no response. Takes the target out of service if the target
+    /// caused the failure.
     pub(crate) fn failed(
         &mut self,
         now: Instant,
@@ -59,7 +59,7 @@ impl Targets {
         counters: &mut Counters,
     ) {
         let is_its_fault = match why {
-            // The target may be silent to this request only.
+            // A target that has sent other responses since then does not respond to this request only.
             Failure::Timeout => !self.requests.heard_since(sent, Peer::of(flow)),
             Failure::Transport => true,
             Failure::NoRoom => false,
@@ -70,8 +70,8 @@ impl Targets {
         }
     }
 
-    /// A 503 came back along `flow`. Without Retry-After it counts as a 500 and says nothing of the next request
-    /// (RFC 3261 section 21.5.4).
+    /// Records a 503 that arrived along `flow`. A 503 without Retry-After counts as a 500, and does not affect the next
+    /// request (RFC 3261 section 21.5.4).
     pub(crate) fn unavailable(
         &mut self,
         now: Instant,
@@ -92,30 +92,32 @@ impl Targets {
         }
     }
 
-    /// Whether a connection along `flow` is worth trying: the target took one before, or was not asked, and responds on it.
+    /// True if a connection along `flow` is expected to work: no recent attempt to connect has failed, and the target
+    /// is not silent on connections.
     pub(crate) fn takes_connections(&self, now: Instant, flow: &Flow) -> bool {
         let opens = self.connections.status(now, Peer::of(flow)) == TargetStatus::InService;
-        // A target that takes connections and is silent on them counts as one that takes none.
+        // A target that accepts a connection and does not respond on it counts as a target that accepts no connection.
         opens && self.requests.status(now, Peer::of(flow)) != TargetStatus::Failed
     }
 
-    /// A connection along `flow` is being opened, and it will be known within `wait` whether it is there.
+    /// Records that a connection along `flow` is being opened. Within `wait` we know whether the connection exists.
     pub(crate) fn connecting(&mut self, now: Instant, flow: &Flow, wait: Duration) {
         self.connections.tried(now, Peer::of(flow), wait);
     }
 
-    /// The target took a connection.
+    /// Records that the target accepted a connection.
     pub(crate) fn connected(&mut self, now: Instant, flow: &Flow, cap: usize) {
         self.connections.answered(now, Peer::of(flow), cap);
     }
 
-    /// The target took no connection: it is not asked again for `span`. A firewall that drops SYNs costs one call only.
+    /// Records that the target accepted no connection. No connection is tried again for `span`, so that a firewall that
+    /// drops SYNs delays one call only.
     pub(crate) fn refused_connection(&mut self, now: Instant, flow: &Flow, span: Duration, cap: usize) {
         self.connections.failed(now, Peer::of(flow), span, cap);
         tracing::info!(?flow, "target takes no connection: large requests go in datagrams");
     }
 }
 
-/// The longest Retry-After that is believed, in multiples of the trunk's `resume`. One mistaken value must not cost the
-/// trunk an hour.
+/// The longest Retry-After that we accept, in multiples of the trunk's `resume`. One wrong value must not take a target of
+/// the trunk out of service for an hour.
 const LONGEST_RETRY_AFTER: u32 = 5;

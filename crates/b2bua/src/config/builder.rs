@@ -93,7 +93,7 @@ impl Builder {
         self
     }
 
-    /// The numbers that the built-in test callee answers. They come before all routes. Default: none.
+    /// The numbers that the built-in test callee answers. They have priority over all routes. Default: none.
     #[must_use]
     pub fn callee(mut self, prefixes: Vec<Prefix>) -> Self {
         self.callee = prefixes;

@@ -8,7 +8,8 @@ use attesta_sip::Limits as ReadingLimits;
 pub struct Caps {
     /// Calls at a time. A further call gets a 503 with Retry-After. Default: 50,000.
     pub calls: usize,
-    /// Calls that wait for one certificate. A further call is treated as if its budget were used up. Default: 1,000.
+    /// Calls that wait for one certificate. A further call does not wait, and is treated as if its budget had ended.
+    /// Default: 1,000.
     pub waiting_per_certificate: usize,
     /// Early dialogs of one call at a time. Provisional responses of further early dialogs are not relayed. Default: 8.
     pub forks: usize,

@@ -21,7 +21,7 @@ impl Listener {
         Self { name: name.into(), transport, address, sent_by: SentBy::from(address) }
     }
 
-    /// The host and port in Via and Contact instead of the address. Needed behind a NAT, and if the address is
+    /// The host and port in Via and Contact instead of the address. Required behind a NAT, and if the address is
     /// unspecified (`0.0.0.0`). Default: the address.
     #[must_use]
     pub fn advertise(mut self, sent_by: SentBy) -> Self {

@@ -25,7 +25,7 @@ use crate::config::transports::Transports;
 use crate::config::trunk_entry::TrunkEntry;
 use crate::trunk::numbers::Prefix;
 
-/// The settings that calls have in common. Built by [`Config::builder`], shared as `Arc<Config>`.
+/// The settings that all calls share. Built by [`Config::builder`], shared as `Arc<Config>`.
 ///
 /// A call keeps the configuration that it began with. [`Input::Configure`](crate::Input::Configure) sets a new
 /// configuration for new calls.
@@ -53,7 +53,7 @@ impl Config {
         self.screen(flow).map(|entry| entry.trunk.name())
     }
 
-    /// The trunk that fits best. If several fit equally well, the first of them.
+    /// The trunk that fits best. If several trunks fit equally well, the first of these trunks.
     pub(crate) fn screen(&self, flow: &Flow) -> Option<&Arc<TrunkEntry>> {
         let fits = self.trunks.iter().filter_map(|entry| Some((entry.trunk.fit(flow)?, entry)));
         fits.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, entry)| entry)

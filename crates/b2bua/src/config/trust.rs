@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use attesta_stir::{Signer, Verifier};
 
-/// The certificates that are accepted: in practice, one national regime.
+/// The certificates that are accepted. In practice, a trust domain is one national regime.
 #[derive(Debug)]
 pub struct TrustDomain {
     pub(crate) name: Arc<str>,
@@ -45,11 +45,11 @@ impl NamedSigner {
 /// How a signer signs.
 #[derive(Debug)]
 pub enum SigningMeans {
-    /// With the key in this [`Signer`].
+    /// The signer signs with the key in this [`Signer`].
     Key(Arc<Signer>),
     /// The shell signs: [`Output::Sign`](crate::Output::Sign).
     Outside,
-    /// Not at all: the key or certificate was found unusable. Each call that needs this signer counts as a failure to
-    /// sign.
+    /// The signer cannot sign, because its key or certificate is unusable. Each call that needs this signer counts as a
+    /// failure to sign.
     OutOfService,
 }

@@ -1,11 +1,11 @@
-//! What identifies a dialog.
+//! The identifier of a dialog.
 
 use attesta_sip::{Name, Request, Response};
 use bytes::Bytes;
 
 use crate::headers::address::tag;
 
-/// What identifies a dialog: our tag and the peer's. No other dialog has our tag, so the Call-ID is not needed.
+/// The identifier of a dialog: our tag and the peer's tag. No other dialog has our tag, so the Call-ID is not needed.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) struct DialogId {
     pub(crate) local: Bytes,

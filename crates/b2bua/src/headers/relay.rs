@@ -1,8 +1,8 @@
-//! What is relayed from one leg to the other: one table, header field by header field.
+//! The rules for relaying a message from one leg to the other: one table with a rule for each header field.
 //!
-//! Each leg is its own dialog. So header fields that identify or route a message are written new on the other leg,
-//! which hides the topology. Every other header field is relayed as received, also unknown ones. The body is relayed as
-//! well.
+//! Each leg is its own dialog. Header fields that identify or route a message are therefore written new on the other
+//! leg, which hides the topology. Every other header field is relayed as received, even if it is unknown. The body is
+//! relayed too.
 
 use attesta_sip::{Headers, MaxForwards, Method, Name, Request, Response, Status};
 use bytes::Bytes;
@@ -36,7 +36,7 @@ const HEADER_RULES: &[(Name, HeaderRule)] = &[
     (Name::MaxForwards, HeaderRule::PerLeg),
     // Identifies a response to the INVITE of one leg: RFC 3262 section 7.2.
     (Name::RAck, HeaderRule::PerLeg),
-    // Written from the length of the body.
+    // Calculated from the length of the body.
     (Name::ContentLength, HeaderRule::PerLeg),
     // Paths and bindings of a registrar: RFC 3327, RFC 3608.
     (Name::Path, HeaderRule::PerLeg),
@@ -79,7 +79,7 @@ pub(crate) fn allow() -> String {
     METHODS.join(", ")
 }
 
-/// The first Max-Forwards of a request that has no Max-Forwards (RFC 3261 section 8.1.1.6).
+/// The initial Max-Forwards of a request that has no Max-Forwards (RFC 3261 section 8.1.1.6).
 pub(crate) const MAX_FORWARDS: MaxForwards = MaxForwards(70);
 
 /// Max-Forwards allows no further hop (RFC 7332 section 5).
@@ -127,7 +127,8 @@ pub(crate) fn record_route(request: &Request, response: &mut Response) {
     }
 }
 
-/// True if the Contact of such a response names other places to try, instead of the peer (RFC 3261 section 20.10).
+/// True if the Contact of a response with this status names other targets to try, instead of the peer (RFC 3261 section
+/// 20.10).
 fn has_other_targets(status: Status) -> bool {
     status.class() == 3 || status == Status::AMBIGUOUS
 }

@@ -15,8 +15,9 @@ use crate::leg::dialog::FIRST_SEQ;
 use crate::trunk::rules::OutboundIdentity;
 
 impl Hunt {
-    /// Builds the INVITE or MESSAGE to send, complete except for its Identity and its Via. All that identifies or routes the
-    /// request is new, the rest is relayed. From, To and P-Asserted-Identity stay unchanged, except for the `verstat`.
+    /// Builds the INVITE or MESSAGE to send, without its Identity and its Via. The header fields that identify or route the
+    /// request are new. The other header fields and the body are relayed. From, To and P-Asserted-Identity stay unchanged,
+    /// except for the `verstat`.
     pub(super) fn build_request(&mut self, attempt: &Attempt, env: &mut Env<'_>) -> Request {
         let (tag, call_id) = (env.ids.tag(), env.ids.call_id());
         self.built = Some(call_id);
@@ -86,7 +87,7 @@ impl Hunt {
         HuntStep::Goes
     }
 
-    /// A response to the request of the attempt.
+    /// Handles a response to the request of the attempt.
     pub(crate) fn on_response(
         &mut self,
         response: &Response,
@@ -126,14 +127,14 @@ impl Hunt {
         HuntStep::AttemptFailed(attempt.target)
     }
 
-    /// The request of the attempt gets no response.
+    /// Handles a failure: the request of the attempt gets no final response.
     pub(crate) fn on_failure(&mut self, why: Failure, origin: &Origin, env: &mut Env<'_>) -> HuntStep {
         match self.take_progress() {
             Progress::Trying { attempt, sent, .. } | Progress::Ringing { attempt, sent, .. } => {
                 tracing::debug!(%why, flow = ?attempt.hop.flow, "attempt failed");
                 self.failed_at(&attempt, why, sent, origin, env);
                 if why == Failure::Timeout && !origin.is_call() {
-                    // The transaction of the sender is over as well (RFC 4320 section 4.2).
+                    // The transaction with the sender has ended too (RFC 4320 section 4.2).
                     return refused(origin.reply(self.request(), Status::REQUEST_TIMEOUT));
                 }
                 HuntStep::AttemptFailed(attempt.target)
@@ -146,7 +147,7 @@ impl Hunt {
         }
     }
 
-    /// A final response of the target as the sender gets it, outside any dialog.
+    /// Builds the final response to the sender, outside any dialog, from the final response of the target.
     pub(crate) fn response_to_sender(
         &self,
         response: &Response,
@@ -163,7 +164,7 @@ impl Hunt {
         back
     }
 
-    /// Removes the header fields that the sender must not see from a response of the target.
+    /// Removes, from a response of the target, the header fields that the sender must not see.
     pub(crate) fn strip_response(&self, response: &mut Response, env: &mut Env<'_>) {
         strip_untrusted(response.headers_mut(), self.trusts);
         if keep_own_reasons(response.headers_mut(), self.request()) {

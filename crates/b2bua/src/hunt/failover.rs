@@ -1,4 +1,4 @@
-//! What follows when a target fails: RFC 3263 section 4.3, RFC 3261 sections 16.7 and 21.5.4.
+//! The steps after a target has failed: RFC 3263 section 4.3, RFC 3261 sections 16.7 and 21.5.4.
 
 use std::time::Instant;
 
@@ -14,8 +14,8 @@ use crate::intake::origin::Origin;
 use crate::trunk::health::TargetStatus;
 
 impl Hunt {
-    /// No target in service remains. The hunt tries the targets that failed before, so that each request is tried at least
-    /// once. An emergency call also tries the targets whose Retry-After is not over.
+    /// Tries the targets that are out of service because they failed, after no target in service remains. Each request is
+    /// then tried at least once. An emergency call also tries the targets whose Retry-After has not ended.
     pub(super) fn last_resort(&mut self, origin: &Origin, env: &mut Env<'_>) -> HuntStep {
         self.others_tried.get_or_insert(self.tried);
         while self.attempts < origin.config.caps.attempts
@@ -40,7 +40,7 @@ impl Hunt {
             LastFailure::With(status, cause) => {
                 let mut response = origin.reply(self.request(), status);
                 if let Some(until) = self.earliest.filter(|_| !self.tried) {
-                    // Every target has sent a Retry-After that is not over.
+                    // No target was tried, because each has sent a Retry-After that has not ended.
                     response.headers_mut().push(Name::RetryAfter, retry_after(now, until));
                 }
                 HuntStep::Over(Box::new(response), cause)
@@ -48,7 +48,7 @@ impl Hunt {
         }
     }
 
-    /// The request that was sent to a target at `sent` gets no response.
+    /// Records that the request sent to a target at `sent` gets no response.
     pub(super) fn failed_at(
         &mut self,
         attempt: &Attempt,
@@ -68,8 +68,8 @@ impl Hunt {
         }
     }
 
-    /// A target has sent a final response after which the next target is tried. The sender gets `back` if
-    /// no target remains.
+    /// Records a final response of a target after which the next target is tried. If no target remains, the sender gets
+    /// `back`, or a 500 instead of a 503.
     pub(super) fn fail_over(
         &mut self,
         attempt: &Attempt,
@@ -82,7 +82,7 @@ impl Hunt {
         self.failure = if status == Status::SERVICE_UNAVAILABLE {
             let (trunk, cap) = (attempt.trunk(), origin.config.caps.remembered_targets);
             env.targets.unavailable(env.now.mono, (trunk, &attempt.hop.flow), response, cap, env.counters);
-            // RFC 3261 section 16.7: the sender must not take the 503 for one of ours.
+            // RFC 3261 section 16.7: a relayed 503 would tell the sender that this edge is unavailable.
             LastFailure::With(Status::SERVER_INTERNAL_ERROR, Cause::Declined(status))
         } else {
             LastFailure::As(Box::new(back), Cause::Declined(status))

@@ -1,4 +1,4 @@
-//! What the sender is told if no target takes its request.
+//! The response to the sender if no target accepts the request.
 
 use attesta_sip::{Response, Status};
 
@@ -7,7 +7,7 @@ use crate::event::Cause;
 /// The response to the sender if no target remains.
 #[derive(Debug)]
 pub(crate) enum LastFailure {
-    /// This status: no target sent a response to relay, or the response must not be relayed.
+    /// A response of ours with this status: no target sent a response, or the target's response must not be relayed.
     With(Status, Cause),
     /// The response of the target that failed last.
     As(Box<Response>, Cause),

@@ -1,7 +1,8 @@
-//! The hunt for a target that takes a request: RFC 3261 section 13, RFC 3263 section 4.3. It serves calls and MESSAGEs alike.
+//! The hunt for a target that accepts a request: RFC 3261 section 13, RFC 3263 section 4.3. Calls and MESSAGEs use the
+//! same hunt.
 //!
-//! For each target of the plan, in order: find its addresses, sign, send, and see what comes back. A target that fails sends
-//! the request to the next one. The hunt never calls its owner: each step returns what happened.
+//! For each target of the plan, in order, the hunt finds the addresses, signs, sends, and reads the responses. If a target
+//! fails, the hunt continues with the next target. The hunt never calls its owner: each step returns its result.
 
 pub(crate) mod attempt;
 pub(crate) mod failover;
@@ -34,33 +35,33 @@ use crate::token::Token;
 use crate::trunk::health::TargetStatus;
 use crate::trunk::rules::Trusts;
 
-/// A request whose target is being found.
+/// A request, and the state of the search for a target that accepts the request.
 #[derive(Debug)]
 pub(crate) struct Hunt {
     request: VettedRequest,
     plan: VecDeque<RouteTarget>,
-    /// The addresses of the current target that were not tried yet.
+    /// The addresses of the current target that the hunt has not tried yet.
     destinations: VecDeque<Destination>,
     attempts: usize,
     progress: Progress,
-    /// The header fields of the current target that are believed.
+    /// Which header fields of the current target are believed.
     trusts: Trusts,
-    /// Targets that are out of service. They are tried if no other target remains.
+    /// Targets that are out of service. The hunt tries them if no other target remains.
     out_of_service: VecDeque<Attempt>,
-    /// When the earliest Retry-After of the targets out of service is over.
+    /// The time at which the earliest Retry-After of the targets out of service ends.
     earliest: Option<Instant>,
     /// True once a target was tried.
     tried: bool,
-    /// Set once targets out of service are tried: true if targets in service were tried before. The sender then gets the
-    /// failure of the targets in service.
+    /// `None` until the hunt turns to the targets out of service. Then true if targets in service were tried before. In
+    /// that case, the failure of the targets in service stays if a target out of service does not respond.
     others_tried: Option<bool>,
     /// The response to the sender if no target remains.
     failure: LastFailure,
-    /// The question to the shell that is not answered yet.
+    /// The question to which the shell has not answered yet.
     asked: Option<Token>,
-    /// The Call-ID of the request that was built last.
+    /// The Call-ID of the last request that the hunt built.
     built: Option<CallId>,
-    /// The trunk to which the last request was sent, and its Call-ID.
+    /// The trunk to which the last request was sent, and the Call-ID of that request.
     sent: Option<(Arc<str>, CallId)>,
 }
 
@@ -69,18 +70,19 @@ pub(crate) struct Hunt {
 pub(crate) enum HuntStep {
     /// The hunt continues.
     Goes,
-    /// The attempt has failed. The owner ends its early dialogs, then lets the hunt [go on](Hunt::go_on) from this target.
+    /// The attempt has failed. The owner ends the early dialogs, then
+    /// [continues](Hunt::go_on) the hunt from this target.
     AttemptFailed(RouteTarget),
     /// A provisional response other than 100 arrived at this listener.
     Provisional(Arc<Listener>),
-    /// A 2xx came.
+    /// A 2xx arrived.
     Success {
         /// The listener on which the 2xx arrived.
         listener: Arc<Listener>,
         /// How long the call may last.
         max_call: Duration,
     },
-    /// No target takes the request. The sender gets this response.
+    /// The hunt has ended without a 2xx. The sender gets this response.
     Over(Box<Response>, Cause),
 }
 
@@ -109,7 +111,7 @@ impl Hunt {
         self.request.request()
     }
 
-    /// The header fields of the current target that are believed.
+    /// Which header fields of the current target are believed.
     pub(crate) const fn trusts(&self) -> Trusts {
         self.trusts
     }
@@ -119,7 +121,7 @@ impl Hunt {
         self.attempts == 1
     }
 
-    /// The trunk to which the last request was sent, and its Call-ID.
+    /// The trunk to which the last request was sent, and the Call-ID of that request.
     pub(crate) fn take_sent(&mut self) -> Option<(Arc<str>, CallId)> {
         self.sent.take()
     }
@@ -178,7 +180,7 @@ impl Hunt {
         }
     }
 
-    /// The addresses of the target, or why there are none.
+    /// Handles the addresses of the target, or the reason why the target has no addresses.
     pub(crate) fn on_resolved(
         &mut self,
         result: Result<Vec<Destination>, ResolveError>,
@@ -216,7 +218,7 @@ impl Hunt {
                 break;
             };
             if config.is_own(transport, address) {
-                // The request would come straight back: no user of that name is here.
+                // This address is our own, so the request would come back to us. We have no user of that name.
                 self.attempts += 1;
                 self.failure = LastFailure::With(Status::NOT_FOUND, Cause::Refused(Status::NOT_FOUND));
                 continue;
@@ -248,7 +250,7 @@ impl Hunt {
         self.attest(attempt, origin, env)
     }
 
-    /// The deadline is over: the expected answer or response did not arrive in time.
+    /// Handles the deadline: the expected answer or response did not arrive in time.
     pub(crate) fn on_deadline(&mut self, origin: &Origin, env: &mut Env<'_>) -> HuntStep {
         if self.deadline().is_none_or(|deadline| deadline > env.now.mono) {
             return HuntStep::Goes;
@@ -272,7 +274,7 @@ impl Hunt {
         }
     }
 
-    /// Ends the hunt: an INVITE that was sent is cancelled, with this Reason. A 2xx that crosses the CANCEL comes too late.
+    /// Ends the hunt. Cancels an INVITE that was sent, with this Reason. A 2xx that crosses the CANCEL is too late.
     pub(crate) fn abandon(&mut self, reason: Option<Bytes>, env: &mut Env<'_>) {
         self.forget_question(env);
         if let Some(client) = self.client() {
@@ -286,13 +288,13 @@ impl Hunt {
         std::mem::replace(&mut self.progress, Progress::Idle)
     }
 
-    /// Restores the progress: the answer belongs to another phase and changes nothing.
+    /// Restores the progress after an input of another phase, which changes nothing.
     fn put_back(&mut self, progress: Progress) -> HuntStep {
         self.progress = progress;
         HuntStep::Goes
     }
 
-    /// The question is answered, or the hunt no longer needs the answer.
+    /// Forgets the question to the shell: it is answered, or the hunt no longer needs the answer.
     fn forget_question(&mut self, env: &mut Env<'_>) {
         if let Some(token) = self.asked.take() {
             env.owners.forget_token(token);
@@ -300,7 +302,7 @@ impl Hunt {
     }
 }
 
-/// The request is refused by our own decision.
+/// Ends the hunt with a refusal that is our own decision.
 fn refused(response: Response) -> HuntStep {
     let status = response.status();
     HuntStep::Over(Box::new(response), Cause::Refused(status))

@@ -14,7 +14,8 @@ use crate::io::Unreachable;
 use crate::trunk::rules::Oversize;
 
 impl Hunt {
-    /// The way by TCP that this INVITE has to take, if it is too large for UDP and the target takes connections.
+    /// The next hop over TCP for this INVITE. `None` if the INVITE is small enough for UDP, if its transport must not
+    /// change, if no listener can reach the target over TCP, or if the target is not expected to accept a connection.
     pub(super) fn stream_for(
         &self,
         attempt: &Attempt,
@@ -37,7 +38,7 @@ impl Hunt {
         env.targets.takes_connections(env.now.mono, &flow).then_some(NextHop { listener, flow })
     }
 
-    /// Has the shell open a connection for this INVITE.
+    /// Asks the shell to open a connection for this INVITE.
     pub(super) fn connect(
         &mut self,
         attempt: Attempt,
@@ -56,7 +57,7 @@ impl Hunt {
         HuntStep::Goes
     }
 
-    /// The shell answers, or its time is over. Without a connection the INVITE is sent over UDP.
+    /// Handles the answer of the shell, or the end of its time. Without a connection, the INVITE is sent over UDP.
     pub(crate) fn on_connected(
         &mut self,
         result: Result<(), Unreachable>,
@@ -90,7 +91,7 @@ impl Hunt {
     }
 }
 
-/// The octets of a request in a datagram, with our Via.
+/// The length of a request in a datagram, with our Via, in octets.
 fn length(request: &Request, hop: &NextHop) -> usize {
     request.to_bytes().len() + hop.listener.sent_by.as_str().len() + VIA
 }
@@ -98,11 +99,11 @@ fn length(request: &Request, hop: &NextHop) -> usize {
 /// The largest request that is sent over UDP, in octets, if the MTU of the path is not known (RFC 3261 section 18.1.1).
 const LARGEST_DATAGRAM: usize = 1300;
 
-/// The octets of `Via: SIP/2.0/UDP ;branch=z9hG4bK-at0123450123456789abcdef;rport` and its line end.
+/// The length, in octets, of `Via: SIP/2.0/UDP ;branch=z9hG4bK-at0123450123456789abcdef;rport` and its line end.
 const VIA: usize = 65;
 
-/// How long an INVITE waits for a connection before it is sent over UDP. A caller hardly notices that time.
+/// How long an INVITE waits for a connection before it is sent over UDP. A caller hardly notices this delay.
 const CONNECT_BUDGET: Duration = Duration::from_millis(500);
 
-/// How long a target that refused a connection is not asked again.
+/// After a target refuses a connection, we open no connection to the target for this time.
 const REFUSAL: Duration = Duration::from_secs(300);

@@ -1,4 +1,4 @@
-//! The targets of a call by the routes, and the Request-URI for each target.
+//! The targets that the routes select for a call, and the Request-URI for each target.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub(crate) struct RouteTarget {
 ///
 /// # Errors
 ///
-/// The status that refuses the request: 404 if no route matches, or if the Request-URI is not a SIP target.
+/// The status with which the request is refused: 404 if no route matches, or if the Request-URI is not a SIP target.
 pub(crate) fn plan(
     config: &Config,
     ingress: &Arc<TrunkEntry>,

@@ -19,7 +19,7 @@ pub(crate) enum Progress {
         target: RouteTarget,
         until: Instant,
     },
-    /// Policy decides later about the attestation of the signature.
+    /// The policy has not yet decided about the attestation of the signature.
     Attesting {
         attempt: Attempt,
         planned: Option<Attestation>,
@@ -57,14 +57,14 @@ pub(crate) enum Progress {
     },
 }
 
-/// What a signature attests.
+/// The claims about the origin of the call that a signature attests.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attested {
     pub(crate) attestation: Attestation,
     pub(crate) origid: OrigId,
 }
 
-/// One address of a target that is tried.
+/// One address of a target, which the hunt tries.
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt {
     pub(crate) target: RouteTarget,
@@ -73,7 +73,7 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
-    /// The trunk of the target, whose outbound rules hold.
+    /// The trunk of the target. The outbound rules of this trunk apply.
     pub(crate) fn trunk(&self) -> &Trunk {
         &self.target.egress.trunk
     }

@@ -41,7 +41,7 @@ impl Hunt {
         }
     }
 
-    /// Policy has decided about the attestation of the signature.
+    /// Handles the decision of the policy about the attestation of the signature.
     pub(crate) fn on_attested(
         &mut self,
         attestation: Option<Attestation>,
@@ -62,7 +62,7 @@ impl Hunt {
         }
     }
 
-    /// Policy did not answer in time: the call is refused, except that an emergency call is signed as planned.
+    /// Handles a policy that did not answer in time. The call is refused. An emergency call is signed as planned instead.
     pub(super) fn undecided(
         &mut self,
         planned: Option<Attestation>,
@@ -77,7 +77,7 @@ impl Hunt {
         refused(origin.reply(self.request(), Status::SERVICE_UNAVAILABLE))
     }
 
-    /// Signs, by the means of the signer, and sends.
+    /// Signs with the signer's key or through the outside signer, then sends. Without an attestation, sends unsigned.
     fn sign(
         &mut self,
         attempt: Attempt,
@@ -118,7 +118,7 @@ impl Hunt {
         }
     }
 
-    /// The answer of an outside signer.
+    /// Handles the answer of an outside signer.
     pub(crate) fn on_signed(
         &mut self,
         result: Result<Bytes, SignError>,
@@ -162,7 +162,8 @@ impl Hunt {
         self.send(attempt, Some(outgoing), origin, env)
     }
 
-    /// The call cannot be signed. The trunk decides whether the call continues. An emergency call always continues.
+    /// Handles a call that cannot be signed. The trunk's configuration decides whether the call continues. An emergency
+    /// call always continues.
     fn sign_failed(
         &mut self,
         attempt: Attempt,
@@ -180,5 +181,5 @@ impl Hunt {
     }
 }
 
-/// The longest that a call waits for an outside signer.
+/// The longest time that a call waits for an outside signer.
 const SIGN_BUDGET: Duration = Duration::from_millis(500);

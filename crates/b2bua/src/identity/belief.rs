@@ -1,4 +1,4 @@
-//! Removes from a message the claims that its sender is not trusted with.
+//! Removes the claims in a message for which its sender is not trusted.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,8 @@ use crate::identity::facts::field;
 use crate::identity::verstat;
 use crate::trunk::rules::Trusts;
 
-/// Removes the header fields about the party at the other end that the sender is not trusted with. From stays: it
-/// belongs to the dialog.
+/// Removes the header fields about the party at the other end for which the sender is not trusted. From stays, since
+/// From belongs to the dialog.
 pub(crate) fn strip_untrusted(headers: &mut Headers, trusts: Trusts) {
     headers.retain(|field| match field.name() {
         Some(Name::PAssertedIdentity | Name::PPreferredIdentity) => trusts.asserted_identity,

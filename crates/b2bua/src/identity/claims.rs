@@ -9,7 +9,7 @@ use crate::identity::facts::date_of;
 /// The claims of the Identity header field of an outgoing call (RFC 8588).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Claims {
-    /// How well the caller is known.
+    /// How well we know the caller.
     pub attestation: Attestation,
     /// The caller.
     pub orig: Identity,

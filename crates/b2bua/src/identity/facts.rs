@@ -1,4 +1,4 @@
-//! The facts of a message that PASSporTs are compared with.
+//! The facts of a message. Verification compares each PASSporT with these facts.
 
 use attesta_sip::{Date, Headers, Identity as IdentityHeader, Method, Name, NameAddr, Request};
 use attesta_stir::cert::Snapshot;
@@ -58,8 +58,8 @@ fn with_facts<T>(request: &Request, trunk: &Trunk, look: impl FnOnce(&Facts<'_>)
     look(&facts)
 }
 
-/// The caller to verify: the asserted identity if the trunk is trusted with it, with a number before other URIs; else
-/// From (RFC 8224 section 8).
+/// The caller to verify: the asserted identity if the trunk is trusted for it, else From (RFC 8224 section 8). If there
+/// are several asserted identities, a number is preferred to other URIs.
 pub(crate) fn judged(headers: &Headers, trunk: &Trunk) -> Option<Identity> {
     let mut asserted = Vec::new();
     if trunk.trusts.asserted_identity {

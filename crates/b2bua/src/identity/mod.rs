@@ -134,7 +134,7 @@ impl VettedRequest {
         &self.request
     }
 
-    /// Removes the claims that we do not believe of the sender from the outgoing request, and adds the outcome of
+    /// Removes, from the outgoing request, the claims for which the sender is not trusted, and adds the outcome of
     /// verification. `strips` is true if the target's trunk does not accept Identity.
     pub(crate) fn apply_trust(&self, headers: &mut Headers, strips: bool) {
         let trusts = self.trunk().trusts;

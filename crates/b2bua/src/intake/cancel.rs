@@ -1,4 +1,4 @@
-//! The addresses that may cancel a call, beside the source address of its INVITE.
+//! The addresses that may cancel a call, in addition to the source address of its INVITE.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::config::trunk_entry::TrunkEntry;
 
 /// The trunk of origin of a call, in the configuration that accepted the call. Each address of the trunk may cancel the
-/// call, since the nodes of a cluster cancel for one another (ADR 8).
+/// call, since one node of a cluster may cancel a call that another node began (ADR 8).
 #[derive(Debug)]
 pub(crate) struct CancelScope {
     pub(crate) config: Arc<Config>,

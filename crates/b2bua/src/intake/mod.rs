@@ -1,11 +1,11 @@
-//! What an INVITE or MESSAGE passes before it is sent on: admission, verification, judgement.
+//! The phases of an INVITE or MESSAGE before it is routed: admission, verification, judgement.
 //!
 //! ```text
 //! Admitting -> Verifying -> Judging -> passed
 //! ```
 //!
-//! A request waits in Admitting and Judging if policy answers later, and in Verifying if a certificate is missing. Each wait is
-//! bounded, and from each the request may be refused. The routes are asked last, by [`route`](Intake::route).
+//! A request waits in Admitting and Judging if the policy answers later, and in Verifying if a certificate is missing. Each
+//! wait is bounded. The request may be refused in each phase. The last phase is [`route`](Intake::route).
 
 pub(crate) mod cancel;
 pub(crate) mod emergency;
@@ -32,31 +32,31 @@ use crate::trunk::rules::{Consequence, InboundIdentity};
 pub(crate) struct Intake {
     state: IntakeState,
     until: Instant,
-    /// The question to the policy that is not answered yet.
+    /// The question to which the policy has not answered yet.
     asked: Option<Token>,
 }
 
-/// What a request waits for.
+/// The event that a request waits for.
 #[derive(Debug)]
 enum IntakeState {
-    /// Policy decides later whether the request may proceed.
+    /// The decision of the policy whether the request may continue.
     Admitting { received: Received },
-    /// Certificates are being fetched.
+    /// Certificates, which the shell fetches.
     Verifying { received: Received },
-    /// Policy decides later about the outcome of verification.
+    /// The decision of the policy about the outcome of verification.
     Judging { received: Received, outcome: VerificationOutcome },
-    /// Policy decides later where the request is sent.
+    /// The decision of the policy where the request is sent.
     Routing { request: VettedRequest, reasons: Vec<String> },
 }
 
-/// What happens to a request that waits.
+/// An event for a request that waits.
 #[derive(Debug)]
 pub(crate) enum IntakeInput {
-    /// New certificates are known.
+    /// The snapshot contains new certificates.
     Certificates,
     /// Policy has answered the question with this token.
     Decided(Token, Decision),
-    /// The deadline is over.
+    /// The deadline has passed.
     Deadline,
 }
 
@@ -65,25 +65,25 @@ pub(crate) enum IntakeInput {
 pub(crate) enum IntakeStep {
     /// The request waits.
     Waits(Box<Intake>),
-    /// The built-in callee has the number that is called.
+    /// The called number belongs to the built-in callee.
     BuiltInCallee(Routed),
-    /// The request passed; the routes follow.
+    /// The request has passed. The next step selects its targets.
     Passed(Routed, Routing),
     /// The request is refused.
     Refused {
         response: Box<Response>,
         /// Reason values that the response carries (RFC 9410 section 3).
         reasons: Vec<String>,
-        /// Under which reason the refusal of a MESSAGE is counted.
+        /// The reason under which the refusal of a MESSAGE is counted.
         refusal: Refusal,
     },
 }
 
-/// A request that has passed.
+/// A request that has passed the intake.
 #[derive(Debug)]
 pub(crate) struct Routed {
     pub(crate) request: VettedRequest,
-    /// Reason values that the next response owes the sender (RFC 9410 section 3).
+    /// Reason values that the next response to the sender must contain (RFC 9410 section 3).
     pub(crate) reasons: Vec<String>,
 }
 
@@ -101,7 +101,7 @@ impl Intake {
         }
     }
 
-    /// Takes one event.
+    /// Handles one event.
     pub(crate) fn step(self, input: IntakeInput, origin: &Origin, env: &mut Env<'_>) -> IntakeStep {
         match input {
             IntakeInput::Certificates => match self.state {
@@ -119,7 +119,7 @@ impl Intake {
         }
     }
 
-    /// Policy has answered. An answer of another phase is dropped, and the request continues to wait.
+    /// Handles an answer of the policy. An answer of another phase is dropped, and the request continues to wait.
     fn on_decision(mut self, decision: Decision, origin: &Origin, env: &mut Env<'_>) -> IntakeStep {
         match (self.state, decision) {
             (IntakeState::Admitting { received }, Decision::Admit(admission)) => {
@@ -141,8 +141,8 @@ impl Intake {
         }
     }
 
-    /// A wait is over. If policy did not answer in time, the request is refused. An emergency call continues as the
-    /// configuration says.
+    /// Handles the end of a wait. If the policy did not answer in time, the request is refused. An emergency call
+    /// continues as the configuration says.
     fn on_deadline(mut self, origin: &Origin, env: &mut Env<'_>) -> IntakeStep {
         forget(&mut self.asked, env);
         let emergency = origin.arrival.emergency;
@@ -186,7 +186,7 @@ impl Intake {
         }
     }
 
-    /// The Reason values that the response owes the sender.
+    /// The Reason values that the response to the sender must contain.
     pub(crate) fn take_reasons(&mut self) -> Vec<String> {
         match &mut self.state {
             IntakeState::Routing { reasons, .. } => std::mem::take(reasons),
@@ -196,7 +196,7 @@ impl Intake {
         }
     }
 
-    /// The request is over: it waits for nothing.
+    /// Ends the wait of a request that has ended.
     pub(crate) fn abandon(&mut self, origin: &Origin, env: &mut Env<'_>) {
         forget(&mut self.asked, env);
         env.certificates.leave(origin.owner);
@@ -238,7 +238,7 @@ impl Intake {
         Self::judge(received, outcome, origin, env)
     }
 
-    /// Verification has ended. Policy decides about the outcome, except that an emergency call continues.
+    /// Handles the end of verification. The policy decides about the outcome. An emergency call always continues.
     fn judge(
         received: Received,
         outcome: VerificationOutcome,
@@ -287,7 +287,7 @@ impl Intake {
         refused(&received, refusal, origin, Refusal::NotVerified)
     }
 
-    /// Asks policy where the request goes. The numbers of the built-in callee come before all routes.
+    /// Asks the policy where the request is sent. A number of the built-in callee has priority over all routes.
     fn route(request: VettedRequest, reasons: Vec<String>, origin: &Origin, env: &mut Env<'_>) -> IntakeStep {
         let called = origin.arrival.destination.as_ref().and_then(Identity::tn);
         if called.is_some_and(|number| origin.config.is_callee(number)) {
@@ -303,7 +303,7 @@ impl Intake {
         }
     }
 
-    /// Asks policy by way of the shell.
+    /// Asks the policy through the shell.
     fn ask(
         state: IntakeState,
         later: &Later,
@@ -316,12 +316,12 @@ impl Intake {
     }
 }
 
-/// The longest that a request waits for certificates.
+/// The longest time that a request waits for certificates.
 fn budget(origin: &Origin) -> Duration {
     origin.ingress.trunk.budget.unwrap_or(origin.config.budget)
 }
 
-/// The question is answered, or the request no longer needs the answer.
+/// Forgets a question: it is answered, or the request no longer needs the answer.
 fn forget(asked: &mut Option<Token>, env: &mut Env<'_>) {
     if let Some(token) = asked.take() {
         env.owners.forget_token(token);

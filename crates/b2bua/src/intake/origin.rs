@@ -15,11 +15,11 @@ use crate::headers::reply::reply_tagged;
 use crate::identity::facts::{callee, judged};
 use crate::owners::Owner;
 
-/// The source and the owner of a request outside a dialog. Neither changes as long as the request lives.
+/// The source and the owner of a request outside a dialog. They never change.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
     pub(crate) owner: Owner,
-    /// The configuration that let the request in.
+    /// The configuration that accepted the request.
     pub(crate) config: Arc<Config>,
     pub(crate) arrival: Arc<Arrival>,
     pub(crate) ingress: Arc<TrunkEntry>,
@@ -27,7 +27,7 @@ pub(crate) struct Origin {
     pub(crate) listener: Arc<Listener>,
     /// The transaction with the sender.
     pub(crate) server: ServerId,
-    /// Our tag in responses that make no dialog, and in the first dialog that a response makes.
+    /// Our tag in responses that create no dialog, and in the first dialog that a response creates.
     pub(crate) tag: Tag,
 }
 
@@ -43,7 +43,7 @@ impl Origin {
     }
 }
 
-/// What policy and routes learn about a request.
+/// The facts about a request that the policy and the routes use.
 pub(crate) fn arrival(
     call: CallNumber,
     request: &Request,

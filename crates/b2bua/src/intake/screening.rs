@@ -12,11 +12,11 @@ use crate::headers::relay;
 /// The purpose of a request outside any dialog.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Purpose {
-    /// An INVITE: it begins a call.
+    /// An INVITE, which begins a call.
     Call,
-    /// A MESSAGE: it is relayed.
+    /// A MESSAGE, which we relay.
     Message,
-    /// An OPTIONS: we answer it.
+    /// An OPTIONS, which we answer.
     Query,
 }
 
@@ -59,8 +59,8 @@ pub(crate) fn is_outside(request: &Request) -> bool {
     begins && WorkerPlace::of(&tag).is_none()
 }
 
-/// The purpose of a request, or why it is refused. The checks follow the order of RFC 3261 section 8.2: method,
-/// Request-URI, required extensions, Max-Forwards. The last check is that an INVITE has a usable Contact.
+/// The purpose of a request, or the reason why the request is refused. The checks follow the order of RFC 3261 section
+/// 8.2: method, Request-URI, required extensions, Max-Forwards. The last check is that an INVITE has a usable Contact.
 pub(crate) fn screen(request: &Request) -> Result<Purpose, (Status, Refusal)> {
     let purpose = purpose(request.method())?;
     let is_served = match request.parsed_uri() {

@@ -63,9 +63,9 @@ impl Health {
         }
     }
 
-    /// A request is sent to this peer, and within `wait` we know whether the peer responds. If the peer's time out of
-    /// service has ended, this request tests the peer. Other requests avoid the peer for `wait`, so that they do not
-    /// all wait for a dead peer.
+    /// Records that a request is sent to this peer. Within `wait` we know whether the peer responds. If the peer's time
+    /// out of service has ended, this request tests the peer. Other requests avoid the peer for `wait`, so that they do
+    /// not all wait for a dead peer.
     pub(crate) fn tried(&mut self, now: Instant, peer: Peer, wait: Duration) {
         if self.out_of_service.get(&peer).is_some_and(|outage| !outage.by_retry_after && outage.until <= now)
         {
@@ -73,8 +73,8 @@ impl Health {
         }
     }
 
-    /// The peer could not be reached or did not respond. Takes the peer out of service for `resume`. Returns true if
-    /// the peer was not already listed.
+    /// Records a failure: the peer could not be reached or did not respond. Takes the peer out of service for `resume`.
+    /// Returns true if the peer was not already listed.
     pub(crate) fn failed(&mut self, now: Instant, peer: Peer, resume: Duration, cap: usize) -> bool {
         let is_new = !self.out_of_service.contains_key(&peer);
         self.set(peer, Outage { until: now + resume, by_retry_after: false });
@@ -82,7 +82,7 @@ impl Health {
         is_new
     }
 
-    /// The peer sent a Retry-After. Takes the peer out of service for `span`.
+    /// Records a Retry-After of the peer. Takes the peer out of service for `span`.
     pub(crate) fn rests(&mut self, now: Instant, peer: Peer, span: Duration, cap: usize) {
         self.set(peer, Outage { until: now + span, by_retry_after: true });
         self.shrink(now, cap);
@@ -125,8 +125,8 @@ impl Health {
         true
     }
 
-    /// Removes peers that no request has tried for [`KEPT_AFTER_END`] after their time ended. Keeps to the cap: the
-    /// peers whose time ends first are in service again.
+    /// Removes peers that no request has tried for [`KEPT_AFTER_END`] after their time ended. Above the cap, also
+    /// removes the peers whose time ends first: they are in service again.
     fn shrink(&mut self, now: Instant, cap: usize) {
         while let Some((until, first)) = self.ends.first().copied() {
             if self.out_of_service.len() <= cap && now < until + KEPT_AFTER_END {

@@ -89,9 +89,9 @@ impl Trunk {
     }
 
     /// Adds a domain that the peer's connections prove by their certificate (RFC 5922 section 7.4). If there are
-    /// several, one of them is enough. With a TLS name, a call belongs to this trunk only if its connection has proved
-    /// such a name. If the trunk also has sources, the call must come from one of them too. A trunk that fits by name
-    /// wins over a trunk that fits by source only.
+    /// several domains, one of them is enough. With a TLS name, a call belongs to this trunk only if its connection has
+    /// proved such a name. If the trunk also has sources, the call must come from one of them too. A trunk that fits by
+    /// name wins over a trunk that fits by source only.
     #[must_use]
     pub fn tls_name(mut self, domain: &str) -> Self {
         self.tls_names.push(domain.trim_end_matches('.').to_ascii_lowercase().into());
@@ -222,10 +222,10 @@ impl Trunk {
     }
 
     /// How long a target is out of service after it could not be reached, or did not respond within
-    /// [`no_response`](TrunkTimers::no_response). Meanwhile, calls go to the other targets, and to this target only if
-    /// no other target remains. After that time, one call tests whether the target is back. A target that answers 503 with
-    /// Retry-After is out of service for that time, but at most for five times `resume`; only emergency calls still try
-    /// it. Default: 60 s.
+    /// [`no_response`](TrunkTimers::no_response). During that time, calls go to the other targets, and to this target
+    /// only if no other target remains. After that time, one call tests whether the target is back. A target that
+    /// answers 503 with Retry-After is out of service for the Retry-After, but at most for five times
+    /// `resume`. Only emergency calls still try such a target. Default: 60 s.
     #[must_use]
     pub fn resume(mut self, resume: Duration) -> Self {
         self.resume = resume;

@@ -24,9 +24,9 @@ pub enum OutboundIdentity {
     /// fields of the caller's side.
     #[default]
     Sign,
-    /// Relay them, and add none.
+    /// Relay them, and add no Identity header field.
     Pass,
-    /// Remove them, and add none.
+    /// Remove them, and add no Identity header field.
     Strip,
 }
 
