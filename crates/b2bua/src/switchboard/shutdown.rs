@@ -23,7 +23,7 @@ impl<P: Policy> Switchboard<P> {
         self.is_empty() && self.closing.len() == 0 && live == transactions.absorbing
     }
 
-    /// Takes emergency calls only from now on. A closed switchboard stays closed.
+    /// From now on, accepts only emergency calls and MESSAGEs to emergency services. A closed switchboard stays closed.
     pub(super) fn drain(&mut self) {
         if self.service == ServiceState::Open {
             self.service = ServiceState::Draining;
