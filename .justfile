@@ -16,6 +16,10 @@ check:
 test:
     cargo test --locked --no-fail-fast
 
+# Prints docs/crossings.md from the table of crossings.
+crossings:
+    ATTESTA_PRINT_CROSSINGS=1 cargo test --locked -p attesta-b2bua --lib the_page_is_printed
+
 # Which crate may know which: the dependency graph and the imports.
 floors:
     .ci/floors

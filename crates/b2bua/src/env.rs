@@ -17,6 +17,7 @@ use crate::event::CallEvent;
 use crate::headers::relay;
 use crate::headers::reply::reply_tagged;
 use crate::io::Output;
+use crate::late_answers::LateAnswers;
 use crate::now::Now;
 use crate::owners::{Owner, Owners};
 use crate::policy::{Later, Policy, Question};
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) targets: Targets,
     pub(crate) counters: Counters,
     pub(crate) owners: Owners,
+    pub(crate) late_answers: LateAnswers,
     pub(crate) out: VecDeque<Output>,
     tokens: u64,
     /// The seed from which the seed of each choice among servers is derived (RFC 2782).
@@ -51,6 +53,7 @@ impl Shared {
             targets: Targets::default(),
             counters: Counters::default(),
             owners: Owners::default(),
+            late_answers: LateAnswers::default(),
             out: VecDeque::new(),
             tokens: first_number(place),
             names: seed.fork(NAMES),
@@ -68,6 +71,7 @@ impl Shared {
             targets: &mut self.targets,
             counters: &mut self.counters,
             owners: &mut self.owners,
+            late_answers: &mut self.late_answers,
             out: &mut self.out,
             tokens: &mut self.tokens,
             names: &self.names,
@@ -85,6 +89,7 @@ pub(crate) struct Env<'a> {
     pub(crate) targets: &'a mut Targets,
     pub(crate) counters: &'a mut Counters,
     pub(crate) owners: &'a mut Owners,
+    pub(crate) late_answers: &'a mut LateAnswers,
     pub(crate) out: &'a mut VecDeque<Output>,
     tokens: &'a mut u64,
     names: &'a Seed,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use attesta_transaction::{ClientId, ServerId};
+use bytes::Bytes;
 
 use crate::arena::{CallKey, ClosingKey, MessageKey};
 use crate::headers::dialog_id::DialogId;
@@ -23,15 +24,22 @@ pub(crate) enum Owner {
 /// The owner of each identifier. If an identifier has no owner, its call, MESSAGE or leg has ended.
 #[derive(Debug, Default)]
 pub(crate) struct Owners {
-    dialogs: BTreeMap<DialogId, Owner>,
+    /// The owner of each dialog, and the Call-ID.
+    dialogs: BTreeMap<DialogId, (Owner, Bytes)>,
     clients: BTreeMap<ClientId, Owner>,
     servers: BTreeMap<ServerId, Owner>,
     tokens: BTreeMap<Token, Owner>,
 }
 
 impl Owners {
+    /// The owner of the dialog with these tags.
     pub(crate) fn of_dialog(&self, id: &DialogId) -> Option<Owner> {
-        self.dialogs.get(id).copied()
+        self.dialogs.get(id).map(|(owner, _)| *owner)
+    }
+
+    /// The owner of the dialog with these tags and this Call-ID (RFC 3261 section 12).
+    pub(crate) fn of_request(&self, id: &DialogId, call_id: &[u8]) -> Option<Owner> {
+        self.dialogs.get(id).filter(|(_, known)| *known == call_id).map(|(owner, _)| *owner)
     }
 
     pub(crate) fn of_client(&self, id: ClientId) -> Option<Owner> {
@@ -47,8 +55,8 @@ impl Owners {
     }
 
     /// `owner` owns the dialog from now on.
-    pub(crate) fn own_dialog(&mut self, id: DialogId, owner: Owner) {
-        self.dialogs.insert(id, owner);
+    pub(crate) fn own_dialog(&mut self, id: DialogId, call_id: &Bytes, owner: Owner) {
+        self.dialogs.insert(id, (owner, call_id.clone()));
     }
 
     /// Responses to this request go to `owner`.

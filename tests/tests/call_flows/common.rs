@@ -63,9 +63,9 @@ impl Stage {
     /// Alice hangs up, and nothing is left of the call.
     pub(crate) fn alice_hangs_up(&self) {
         self.alice.sends(BYE);
-        self.alice.gets(200);
         self.bob.gets(BYE);
         self.bob.sends(200);
+        self.alice.gets(200);
         self.is_over();
     }
 
@@ -134,9 +134,9 @@ impl TwoTargets {
     /// Alice ends the call that this target has taken.
     pub(crate) fn alice_hangs_up_on(&self, target: &Agent) {
         self.alice.sends(BYE);
-        self.alice.gets(200);
         target.gets(BYE);
         target.sends(200);
+        self.alice.gets(200);
     }
 
     pub(crate) fn is_over(&self) {

@@ -121,10 +121,10 @@ fn an_info_in_flight_gets_487_when_the_call_ends() {
     stage.alice.sends(INFO);
     stage.bob.gets(INFO);
     stage.bob.sends(BYE);
-    stage.bob.gets(200);
-    stage.alice.gets(487);
     stage.alice.gets(BYE);
     stage.alice.sends(200);
+    stage.alice.gets(487);
+    stage.bob.gets(200);
     stage.bob.sends(200.to(INFO));
     stage.is_over();
     assert_snapshot!(stage.net.ladder());
@@ -270,9 +270,9 @@ fn a_bye_that_is_lost_on_both_legs_comes_again() {
     }
     stage.net.lose_next();
     stage.alice.sends(BYE);
-    stage.alice.gets(200);
     stage.bob.gets(BYE);
     stage.bob.sends(200);
+    stage.alice.gets(200);
     stage.is_over();
     assert_snapshot!(stage.net.ladder());
 }

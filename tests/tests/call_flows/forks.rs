@@ -157,17 +157,17 @@ fn reliable_responses_of_two_branches_are_acknowledged_apart() {
 fn an_early_update_reaches_its_own_branch() {
     let stage = Stage::new();
     stage.rings_twice();
-    stage.alice.sends(UPDATE.offering(OFFER));
+    stage.alice.sends(UPDATE);
     stage.bob.gets(UPDATE);
     assert!(heard(&stage.bob, Name::To).ends_with(";tag=two"));
-    stage.bob.sends(200.answering(ANSWER));
+    stage.bob.sends(200);
     stage.alice.gets(200);
     stage.bob.sends(180.on_branch("one"));
     stage.alice.gets(180);
-    stage.alice.sends(UPDATE.offering(OFFER));
+    stage.alice.sends(UPDATE);
     stage.bob.gets(UPDATE);
     assert!(heard(&stage.bob, Name::To).ends_with(";tag=one"));
-    stage.bob.sends(200.answering(ANSWER));
+    stage.bob.sends(200);
     stage.alice.gets(200);
     stage.bob.sends(486);
     stage.alice.gets(486);

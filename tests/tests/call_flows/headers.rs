@@ -125,8 +125,8 @@ fn each_leg_has_cseq_numbers_of_its_own() {
     stage.alice.gets(200);
     assert_snapshot!(stage.net.ladder());
     stage.alice.sends(BYE.with("CSeq", "4801 BYE"));
-    stage.alice.gets(200);
     stage.bob.gets(BYE);
     stage.bob.sends(200);
+    stage.alice.gets(200);
     stage.is_over();
 }

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use attesta_sip::Name;
 use attesta_tests::sim::{
-    Agent, BYE, INFO, INVITE, MESSAGE, NOTIFY, OPTIONS, REFER, SUBSCRIBE, Said, TIMEOUT, UPDATE, Wording,
-    method,
+    Agent, INFO, INVITE, MESSAGE, NOTIFY, OPTIONS, REFER, SUBSCRIBE, Said, TIMEOUT, UPDATE, Wording, method,
 };
 use insta::assert_snapshot;
 
@@ -182,9 +181,7 @@ fn a_481_to_an_info_ends_the_call() {
     stage.bob.gets(INFO);
     stage.bob.sends(481);
     stage.alice.gets(481);
-    stage.alice.gets(BYE);
-    stage.alice.sends(200);
-    stage.is_over();
+    stage.both_are_hung_up();
     assert_snapshot!(stage.net.ladder());
 }
 
@@ -197,9 +194,7 @@ fn a_481_to_a_re_invite_ends_the_call() {
     stage.alice.gets(INVITE);
     stage.alice.sends(481);
     stage.bob.gets(481);
-    stage.bob.gets(BYE);
-    stage.bob.sends(200);
-    stage.is_over();
+    stage.both_are_hung_up();
     assert_snapshot!(stage.net.ladder());
 }
 

@@ -121,9 +121,9 @@ fn a_call_beyond_the_cap_gets_503_with_retry_after() {
     assert_eq!(answered(&stage.bob, Name::RetryAfter), "5");
     assert_snapshot!(stage.net.ladder());
     stage.alice.sends(BYE);
-    stage.alice.gets(200);
     stage.bob.gets(BYE);
     stage.bob.sends(200);
+    stage.alice.gets(200);
     stage.is_over();
 }
 

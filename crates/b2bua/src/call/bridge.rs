@@ -1,38 +1,42 @@
-//! The two sides of a call, and what crosses between them (RFC 3261 section 12.2). [`cross`] decides, the bridge carries out.
+//! The two sides of a call, and the messages relayed between them (RFC 3261 section 12.2).
+//!
+//! [`cross`] decides. The bridge carries out the decision.
 
 use std::time::Instant;
 
-use attesta_sip::{MaxForwards, Method, Name, RAck, Request, Response, Status};
-use attesta_transaction::{ClientId, Failure, ServerId};
+use attesta_sip::{MaxForwards, Method, Name, RAck, Request, Status};
+use attesta_transaction::{ClientId, ServerId};
 use bytes::Bytes;
 
 use crate::call::callee;
-use crate::call::crossing::{Arrival, Crossing, Situation, cross};
+use crate::call::crossing::{Arrival, Crossing, Pending, Situation, Usage, cross};
 use crate::call::end::CallEnd;
+use crate::call::release::Releasing;
 use crate::counters::Refusal;
 use crate::env::Env;
 use crate::event::Cause;
-use crate::headers::address::{contact, sequence};
+use crate::headers::address::sequence;
 use crate::headers::dialog_id::DialogId;
 use crate::headers::relay;
+use crate::headers::session::has_session;
 use crate::identity::belief::strip_untrusted;
 use crate::intake::origin::Origin;
 use crate::io::{Destination, ResolveError};
-use crate::leg::dialog::FIRST_SEQ;
-use crate::leg::invite::Unacknowledged2xx;
 use crate::leg::next_hop::RequestKind;
 use crate::leg::offer_answer::Sender;
 use crate::leg::requests::RelayedRequest;
-use crate::leg::{Launched, Leg, NotLaunched, Side};
+use crate::leg::{Launched, Leg, Side};
 use crate::token::Token;
 
-/// The two sides of a call, or of one early dialog of it.
+/// The two sides of a call, or of one of its early dialogs.
 #[derive(Debug)]
 pub(crate) struct Bridge {
     /// The caller.
     pub(crate) a: Leg,
     /// The callee.
     pub(crate) b: BridgedTo,
+    /// The BYE that is being relayed.
+    pub(super) releasing: Option<Box<Releasing>>,
 }
 
 /// The callee's side of a bridge.
@@ -41,13 +45,17 @@ pub(crate) struct Bridge {
 pub(crate) enum BridgedTo {
     /// A leg, to which requests are relayed.
     Leg(Leg),
-    /// The built-in callee, which answers them.
+    /// The built-in callee, which answers requests.
     BuiltInCallee,
 }
 
 impl Bridge {
+    pub(crate) const fn new(a: Leg, b: BridgedTo) -> Self {
+        Self { a, b, releasing: None }
+    }
+
     /// The leg of the side `near` and the leg of the other side. The built-in callee has no leg.
-    fn legs(&mut self, near: Side) -> (Option<&mut Leg>, Option<&mut Leg>) {
+    pub(super) fn legs(&mut self, near: Side) -> (Option<&mut Leg>, Option<&mut Leg>) {
         let b = match &mut self.b {
             BridgedTo::Leg(leg) => Some(leg),
             BridgedTo::BuiltInCallee => None,
@@ -60,11 +68,8 @@ impl Bridge {
 
     /// The legs of both sides.
     fn both(&mut self) -> impl Iterator<Item = &mut Leg> {
-        let b = match &mut self.b {
-            BridgedTo::Leg(leg) => Some(leg),
-            BridgedTo::BuiltInCallee => None,
-        };
-        [Some(&mut self.a), b].into_iter().flatten()
+        let (a, b) = self.legs(Side::Caller);
+        [a, b].into_iter().flatten()
     }
 
     /// The leg of the callee.
@@ -98,15 +103,41 @@ impl Bridge {
             BridgedTo::Leg(leg) => leg.deadline(),
             BridgedTo::BuiltInCallee => None,
         };
-        [self.a.deadline(), b].into_iter().flatten().min()
+        let releasing = self.releasing.as_ref().map(|releasing| releasing.until);
+        [self.a.deadline(), b, releasing].into_iter().flatten().min()
     }
 
     /// Closes both legs of an early dialog that ends without an answer. Requests in flight get 487.
     pub(crate) fn close(&mut self, env: &mut Env<'_>) {
+        self.abandon_requests(env);
         for leg in self.both() {
-            leg.abandon_requests(env);
             leg.close(env);
         }
+    }
+
+    /// Answers the requests in flight, because the call is over.
+    pub(super) fn abandon_requests(&mut self, env: &mut Env<'_>) {
+        for side in [Side::Caller, Side::Callee] {
+            if let (Some(leg), far) = self.legs(side) {
+                leg.abandon_requests(far, env);
+            }
+        }
+    }
+
+    /// The situations of the side `near` and of the other side.
+    pub(super) fn situations(&mut self, near: Side) -> (Option<Situation>, Option<Situation>) {
+        let is_over = self.is_releasing();
+        let (leg, far) = self.legs(near);
+        let of = |leg: &Leg, other: Option<&Leg>| situation(leg, other, is_over);
+        let near = leg.as_deref().map(|leg| of(leg, far.as_deref()));
+        let far = far.as_deref().map(|far| of(far, leg.as_deref()));
+        (near, far)
+    }
+
+    /// The row of the table for this arrival.
+    pub(super) fn decides(&mut self, arrival: Arrival, near: Side) -> Option<Crossing> {
+        let (situation, far) = self.situations(near);
+        Some(cross(arrival, situation?, far))
     }
 
     /// A request arrived in the dialog of `near`.
@@ -118,38 +149,54 @@ impl Bridge {
         origin: &Origin,
         env: &mut Env<'_>,
     ) -> Option<CallEnd> {
-        let cap = origin.config.caps.requests_per_dialog;
-        let (leg, far) = self.legs(near);
-        let leg = leg?;
         let _span = tracing::debug_span!("leg", side = near.as_str()).entered();
         tracing::debug!(method = %request.method(), "request in dialog");
+        let leg = self.legs(near).0?;
         if leg.dialog.receive(&request).is_err() {
             env.refuse(id, &request, Status::SERVER_INTERNAL_ERROR, Refusal::OutOfOrder);
             return None;
         }
-        let arrival = Arrival::of(request.method());
-        if arrival != Arrival::Bye {
-            let refused = refusal(&request);
-            if let Some((status, why)) = refused {
-                env.refuse(id, &request, status, why);
-                return None;
+        if *request.method() != Method::Bye
+            && let Some((status, why)) = refusal(&request)
+        {
+            env.refuse(id, &request, status, why);
+            return None;
+        }
+        let offers = has_session(request.headers(), request.body());
+        let is_expected = rack_of(&request).is_some_and(|rack| leg.reliable.awaits(&rack));
+        let arrival = Arrival::of_request(request.method(), offers, is_expected);
+        match self.decides(arrival, near)? {
+            Crossing::Relay => self.relay(near, id, request, origin, env),
+            Crossing::RelayBye => self.relay_bye(near, id, request, origin, env),
+            Crossing::Answer(status, refusal) => {
+                env.refuse(id, &request, status, refusal);
+                None
+            }
+            Crossing::RetryAfter(refusal) => {
+                env.put_off(id, &request, refusal);
+                None
+            }
+            Crossing::AnswerAndEnd => self.answer_and_end(near, id, request, env),
+            Crossing::EndUnanswered => {
+                let response = env.reply(&request, Status::OK);
+                env.respond(id, &response);
+                Some(CallEnd { bye: Some(request), ..CallEnd::by(Cause::Cancelled) })
+            }
+            other @ (Crossing::EndUsage
+            | Crossing::RelayAndEnd
+            | Crossing::OkAndEnd
+            | Crossing::Unavailable
+            | Crossing::ByeToBoth
+            | Crossing::AckAndBye
+            | Crossing::Absorb) => {
+                other.is_of_another_arrival();
+                None
             }
         }
-        let far = far.map(|far| situation(far, cap));
-        match cross(arrival, situation(leg, cap), far) {
-            Crossing::Relay => return self.relay(near, id, request, origin, env),
-            Crossing::Answer(status, refusal) => env.refuse(id, &request, status, refusal),
-            Crossing::RetryAfter(refusal) => env.put_off(id, &request, refusal),
-            Crossing::End(cause) => return Some(end_by_bye(leg, id, request, cause, env)),
-            Crossing::RelayAndEndNear | Crossing::RelayAndEndBoth => {
-                debug_assert!(false, "a crossing of responses for a request");
-            }
-        }
-        None
     }
 
-    /// Sends a request of `near` on in the dialog of the far leg.
-    fn relay(
+    /// Relays a request of `near` in the dialog of the far leg.
+    pub(super) fn relay(
         &mut self,
         near: Side,
         id: ServerId,
@@ -164,13 +211,19 @@ impl Bridge {
             callee::answer_in_dialog(leg, id, &request, origin, env);
             return None;
         };
+        if *request.method() == Method::Invite {
+            // The sender has our 2xx, because it starts a new INVITE (RFC 5407 section 3.1.4). The ACK of the far leg must not
+            // wait for the ACK of the near leg.
+            far.acknowledge(None, env);
+        }
         let (mut outgoing, seq) = far.dialog.request(request.method().clone());
         let forwards = relay::forwards(request.headers()).unwrap_or(MaxForwards(0));
         relay::request(&request, &mut outgoing, forwards, &far.listener.contact());
         strip_untrusted(outgoing.headers_mut(), leg.trusts);
-        if let Some(rack) = request.headers().get(Name::RAck) {
-            let invite = leg.requests.invite().map_or(FIRST_SEQ, |invite| invite.seq);
-            outgoing.headers_mut().push(Name::RAck, renumbered(rack, invite));
+        if let Some(rack) = rack_of(&request)
+            && let Some(invite) = leg.reliable.on_prack(&rack)
+        {
+            outgoing.headers_mut().push(Name::RAck, renumbered(&rack, invite));
         }
         far.observe_request(Sender::Local, &outgoing, env);
         leg.requests.push(RelayedRequest::new(request, id, seq));
@@ -189,104 +242,14 @@ impl Bridge {
                 }
                 None
             }
-            // The sender may try again, and the call continues.
-            Err(NotLaunched::Overloaded) => {
-                if let Some(relayed) = self.take_request(near, server, env) {
-                    env.put_off(relayed.server, &relayed.request, Refusal::RequestCap);
-                }
-                None
+            Err(why) => {
+                tracing::debug!(?why, "a relayed request was not sent");
+                self.on_unsent(near, server, env)
             }
-            Err(NotLaunched::NoAddress) => self.on_unanswered(near, server, Failure::Transport, env),
         }
     }
 
-    /// A response to a request of `near` that was relayed in this transaction.
-    pub(crate) fn on_response(
-        &mut self,
-        near: Side,
-        client: ClientId,
-        response: &Response,
-        origin: &Origin,
-        env: &mut Env<'_>,
-    ) -> Option<CallEnd> {
-        let status = response.status();
-        let (leg, far) = self.legs(near);
-        let (leg, far) = (leg?, far?);
-        let relayed = leg.requests.by_client(client)?;
-        let (server, seq, method) = (relayed.server, relayed.seq, relayed.request.method().clone());
-        if status.is_provisional() {
-            relayed.on_provisional(env.now.mono);
-            if status == Status::TRYING || method != Method::Invite {
-                return None;
-            }
-        } else {
-            env.owners.forget_client(client);
-        }
-        far.observe_response(Sender::Remote, &method, response, env);
-        let mut back = Response::to_request(&relayed.request, status);
-        relay::response(response, &mut back, &leg.listener.contact());
-        strip_untrusted(back.headers_mut(), far.trusts);
-        if method == Method::Invite && status.is_success() {
-            let received = sequence(&relayed.request).unwrap_or_default();
-            let timers = &origin.config.transactions;
-            leg.invite.on_2xx_sent(Unacknowledged2xx::new(
-                env.now.mono,
-                server,
-                received,
-                back.clone(),
-                timers,
-            ));
-        }
-        leg.observe_response(Sender::Local, &method, &back, env);
-        env.respond(server, &back);
-        if status.is_provisional() {
-            return None;
-        }
-        let relayed = leg.requests.remove(server)?;
-        env.owners.forget_server(server);
-        if status.is_success() {
-            agree(leg, far, &relayed, response);
-            if method == Method::Invite {
-                far.invite.on_2xx_received(seq);
-            }
-            return None;
-        }
-        let cap = origin.config.caps.requests_per_dialog;
-        end_after(cross(Arrival::Final(status), situation(leg, cap), Some(situation(far, cap))), near)
-    }
-
-    /// A request of `near` that was relayed in this transaction gets no response.
-    pub(crate) fn on_failure(
-        &mut self,
-        near: Side,
-        client: ClientId,
-        why: Failure,
-        env: &mut Env<'_>,
-    ) -> Option<CallEnd> {
-        let server = self.legs(near).0?.requests.by_client(client)?.server;
-        self.on_unanswered(near, server, why, env)
-    }
-
-    /// A request of `near` gets no response from the far peer. A confirmed dialog is over then (RFC 3261 section 12.2.1.2). An
-    /// early one is not: the INVITE that made it is still to be answered.
-    fn on_unanswered(
-        &mut self,
-        near: Side,
-        server: ServerId,
-        why: Failure,
-        env: &mut Env<'_>,
-    ) -> Option<CallEnd> {
-        let relayed = self.take_request(near, server, env)?;
-        let status = match why {
-            Failure::Timeout => Status::REQUEST_TIMEOUT,
-            Failure::Transport | Failure::NoRoom => Status::SERVER_INTERNAL_ERROR,
-        };
-        self.answer(near, &relayed, status, env);
-        let (leg, _) = self.legs(near);
-        leg?.invite.is_confirmed().then(|| CallEnd::by(Cause::Lost))
-    }
-
-    /// The sender of a relayed INVITE cancels it. The far peer answers the INVITE, if it has got it.
+    /// The sender of a relayed INVITE cancels the INVITE. The far peer answers the INVITE, if the far peer has received it.
     pub(crate) fn on_cancel(&mut self, near: Side, server: ServerId, cancel: &Request, env: &mut Env<'_>) {
         let client = self.legs(near).0.and_then(|leg| leg.requests.by_server(server)?.client);
         match client {
@@ -313,9 +276,9 @@ impl Bridge {
     }
 
     /// A 2xx to an INVITE that we sent to `near`, for which no request waits.
-    pub(crate) fn on_repeated_2xx(&mut self, near: Side, seq: u32, env: &mut Env<'_>) {
+    pub(crate) fn on_repeated_2xx(&mut self, near: Side, seq: u32, client: ClientId, env: &mut Env<'_>) {
         if let Some(leg) = self.legs(near).0 {
-            leg.on_repeated_2xx(seq, env);
+            leg.on_repeated_2xx(seq, client, env);
         }
     }
 
@@ -346,52 +309,39 @@ impl Bridge {
             if let Some(leg) = self.legs(side).0 {
                 let (launched, gave_up) = leg.on_deadline(env);
                 let end = self.on_all_launched(side.other(), launched, env);
-                if gave_up {
+                if gave_up && self.decides(Arrival::NotAcknowledged, side) == Some(Crossing::ByeToBoth) {
                     return Some(CallEnd::by(Cause::NotAcknowledged));
                 }
                 if end.is_some() {
                     return end;
                 }
             }
-            self.end_overdue(side, env);
+            self.cancel_overdue(side, env);
         }
-        None
+        self.on_release_deadline(env)
     }
 
-    /// Gives up relayed INVITEs that ring for too long.
-    fn end_overdue(&mut self, near: Side, env: &mut Env<'_>) {
+    /// Cancels relayed INVITEs that ring for too long. The far peer then sends the final response.
+    fn cancel_overdue(&mut self, near: Side, env: &mut Env<'_>) {
         let now = env.now.mono;
-        while let Some(relayed) = self.legs(near).0.and_then(|leg| leg.requests.take_overdue(now)) {
-            env.owners.forget_server(relayed.server);
-            if let Some(client) = relayed.client {
-                env.give_up(client, None);
-            }
-            self.answer(near, &relayed, Status::REQUEST_TIMEOUT, env);
+        while let Some(client) = self.legs(near).0.and_then(|leg| leg.requests.overdue(now)) {
+            env.cancel(client, None);
         }
     }
 
-    /// Takes a request of `near` out of the flight.
-    fn take_request(&mut self, near: Side, server: ServerId, env: &mut Env<'_>) -> Option<RelayedRequest> {
+    /// Removes a request of `near` from the requests in flight.
+    pub(super) fn take_request(
+        &mut self,
+        near: Side,
+        server: ServerId,
+        env: &mut Env<'_>,
+    ) -> Option<RelayedRequest> {
         let (leg, far) = self.legs(near);
         if let Some(far) = far {
             far.unqueue(server);
         }
         env.owners.forget_server(server);
         leg?.requests.remove(server)
-    }
-
-    /// Answers a request that was taken out of the flight, for the far peer.
-    fn answer(&mut self, near: Side, relayed: &RelayedRequest, status: Status, env: &mut Env<'_>) {
-        let response = env.reply(&relayed.request, status);
-        env.respond(relayed.server, &response);
-        let (leg, far) = self.legs(near);
-        let method = relayed.request.method();
-        if let Some(leg) = leg {
-            leg.observe_response(Sender::Local, method, &response, env);
-        }
-        if let Some(far) = far {
-            far.observe_response(Sender::Remote, method, &response, env);
-        }
     }
 }
 
@@ -406,51 +356,41 @@ fn refusal(request: &Request) -> Option<(Status, Refusal)> {
     }
 }
 
-fn situation(leg: &Leg, cap: usize) -> Situation {
-    Situation {
-        side: leg.side,
-        is_confirmed: leg.invite.is_confirmed(),
-        has_invite: leg.requests.invite().is_some(),
-        awaits_ack: leg.invite.awaits_ack(),
-        is_full: leg.requests.len() >= cap,
-    }
+/// The situation of a leg. `other` is the leg of the other side.
+fn situation(leg: &Leg, other: Option<&Leg>, is_over: bool) -> Situation {
+    let usage = match (is_over, leg.invite.is_confirmed()) {
+        (true, _) => Usage::Over,
+        (false, true) => Usage::Confirmed,
+        (false, false) => Usage::Early,
+    };
+    let invite = match (usage, leg.side) {
+        (Usage::Early, Side::Caller) => Pending::Theirs,
+        (Usage::Early, Side::Callee) => Pending::Ours,
+        (Usage::Confirmed | Usage::Over, _) if leg.requests.invite().is_some() => Pending::Theirs,
+        (Usage::Confirmed | Usage::Over, _) if other.is_some_and(|leg| leg.requests.invite().is_some()) => {
+            Pending::Ours
+        }
+        (Usage::Confirmed | Usage::Over, _) => Pending::None,
+    };
+    let offer = match leg.open_offer() {
+        Some(Sender::Local) => Pending::Ours,
+        Some(Sender::Remote) => Pending::Theirs,
+        None => Pending::None,
+    };
+    let (awaits_ack, is_full) = (leg.invite.awaits_ack(), leg.is_full());
+    Situation { side: leg.side, usage, awaits_ack, invite, offer, is_full }
 }
 
-/// A BYE ends the call (RFC 3261 section 15.1.2). What its sender is not trusted with does not cross.
-fn end_by_bye(leg: &Leg, id: ServerId, mut bye: Request, cause: Cause, env: &mut Env<'_>) -> CallEnd {
-    let response = env.reply(&bye, Status::OK);
-    env.respond(id, &response);
-    strip_untrusted(bye.headers_mut(), leg.trusts);
-    CallEnd { cause, gone: Some(leg.side), bye: Some(bye) }
+/// The Reason values of a CANCEL or a BYE (RFC 3326).
+pub(crate) fn reason_of(request: &Request) -> Option<Bytes> {
+    request.headers().get(Name::Reason).map(Bytes::copy_from_slice)
 }
 
-fn end_after(crossing: Crossing, near: Side) -> Option<CallEnd> {
-    match crossing {
-        Crossing::RelayAndEndNear => Some(CallEnd { gone: Some(near.other()), ..CallEnd::by(Cause::Lost) }),
-        Crossing::RelayAndEndBoth => Some(CallEnd::by(Cause::Lost)),
-        Crossing::Relay | Crossing::Answer(..) | Crossing::RetryAfter(_) | Crossing::End(_) => None,
-    }
+fn rack_of(request: &Request) -> Option<RAck> {
+    RAck::parse(request.headers().get(Name::RAck)?).ok()
 }
 
-/// Refreshes the remote targets of both legs after a 2xx to a request that refreshes them (RFC 3261 section 12.2).
-fn agree(near: &mut Leg, far: &mut Leg, relayed: &RelayedRequest, response: &Response) {
-    let refreshes = [Method::Invite, Method::Update, Method::Subscribe, Method::Refer];
-    if refreshes.contains(relayed.request.method()) {
-        near.refresh(contact(relayed.request.headers()));
-        far.refresh(contact(response.headers()));
-    }
-}
-
-/// The Reason that a CANCEL carries (RFC 3326).
-pub(crate) fn reason_of(cancel: &Request) -> Option<Bytes> {
-    cancel.headers().get(Name::Reason).map(Bytes::copy_from_slice)
-}
-
-/// A RAck that names the INVITE by its CSeq number on the far leg (RFC 3262 section 7.2). One that cannot be read crosses as
-/// it is.
-fn renumbered(rack: &[u8], invite: u32) -> Bytes {
-    match RAck::parse(rack) {
-        Ok(rack) => Bytes::from(format!("{} {invite} {}", rack.response(), rack.method())),
-        Err(_) => Bytes::copy_from_slice(rack),
-    }
+/// The RAck with the CSeq number that the INVITE has on the far leg (RFC 3262 section 7.2).
+fn renumbered(rack: &RAck, invite: u32) -> String {
+    format!("{} {invite} {}", rack.response(), rack.method())
 }

@@ -1,37 +1,84 @@
 //! The table of crossings. The kind of a message and the situation of both legs decide whether the message is relayed or
 //! answered, and whether the call ends.
 //!
-//! The table is pure. [`Bridge`](crate::call::bridge::Bridge) carries out the crossing.
+//! The table is pure. [`Bridge`](crate::call::bridge::Bridge) carries out the crossing. `docs/crossings.md` is printed from
+//! the rows.
 
 use attesta_sip::{Method, Status};
 
 use crate::counters::Refusal;
-use crate::event::Cause;
 use crate::leg::Side;
 
-/// A message that arrives on the near leg.
+/// A message or an event that concerns both legs.
+///
+/// For a request, the near leg is the leg of its sender. For a response, the near leg is the leg of the peer that sent the
+/// request, and the far leg is the leg of the responding peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Arrival {
     /// A BYE.
     Bye,
     /// An INVITE within the dialog.
     Invite,
+    /// An UPDATE with an offer.
+    UpdateWithOffer,
+    /// A PRACK that acknowledges no response that we sent.
+    UnknownPrack,
     /// Any other request within the dialog.
     Request,
-    /// A final response to a request that was relayed to the far leg, or the status that stands for no response.
-    Final(Status),
+    /// A CANCEL of an INVITE.
+    Cancel,
+    /// A response after which the INVITE usage is over: 481 or 408 to INVITE, UPDATE or INFO, or no response.
+    UsageGone,
+    /// A 401 or 407 to a BYE.
+    ByeChallenged,
+    /// Any other final response to a BYE, or no response.
+    ByeAnswered,
+    /// Any other final response, or no response.
+    Final,
+    /// A relayed request could not be sent.
+    NotSent,
+    /// A relayed BYE could not be sent.
+    ByeNotSent,
+    /// No ACK of our 2xx has arrived within 64*T1.
+    NotAcknowledged,
+    /// A 2xx that comes too late for its INVITE: the call is answered in another dialog, or is over.
+    LateSuccess,
 }
 
 impl Arrival {
-    /// The arrival of a request.
-    pub(crate) fn of(method: &Method) -> Self {
+    /// The arrival of a request that has this method. `has_offer`: the request contains an offer. `is_expected` is false for a
+    /// PRACK whose RAck matches no response that we sent.
+    pub(crate) fn of_request(method: &Method, has_offer: bool, is_expected: bool) -> Self {
         if *method == Method::Bye {
             Self::Bye
         } else if *method == Method::Invite {
             Self::Invite
+        } else if *method == Method::Update && has_offer {
+            Self::UpdateWithOffer
+        } else if *method == Method::Prack && !is_expected {
+            Self::UnknownPrack
         } else {
             Self::Request
         }
+    }
+
+    /// The arrival of a final response to a relayed request that has this method. A timeout counts as a 408 (RFC 5057 section
+    /// 5.1 note 4).
+    pub(crate) fn of_final(method: &Method, status: Status) -> Self {
+        let is_challenge = [Status::UNAUTHORIZED, Status::PROXY_AUTHENTICATION_REQUIRED].contains(&status);
+        let is_gone = [Status::CALL_DOES_NOT_EXIST, Status::REQUEST_TIMEOUT].contains(&status);
+        if *method == Method::Bye {
+            if is_challenge { Self::ByeChallenged } else { Self::ByeAnswered }
+        } else if is_gone && [Method::Invite, Method::Update, Method::Info].contains(method) {
+            Self::UsageGone
+        } else {
+            Self::Final
+        }
+    }
+
+    /// The arrival of the failure to send a relayed request that has this method.
+    pub(crate) fn of_unsent(method: &Method) -> Self {
+        if *method == Method::Bye { Self::ByeNotSent } else { Self::NotSent }
     }
 }
 
@@ -39,125 +86,212 @@ impl Arrival {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Situation {
     pub(crate) side: Side,
-    /// True from the 2xx on.
-    pub(crate) is_confirmed: bool,
-    /// An INVITE of its peer is being relayed.
-    pub(crate) has_invite: bool,
-    /// Our 2xx to its peer waits for the ACK.
+    pub(crate) usage: Usage,
+    /// Our 2xx to the peer waits for the ACK.
     pub(crate) awaits_ack: bool,
-    /// As many requests of its peer are in flight as the configuration allows.
+    /// The INVITE that has no final response yet.
+    pub(crate) invite: Pending,
+    /// The offer that has no answer yet (RFC 3264 section 4).
+    pub(crate) offer: Pending,
+    /// As many requests of the peer are in flight as the configuration allows.
     pub(crate) is_full: bool,
 }
 
-/// What the bridge does with a message.
+/// The INVITE usage of a leg, as far as the table distinguishes its states.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Usage {
+    /// The INVITE that created the dialog has no 2xx yet.
+    Early,
+    /// From the 2xx on.
+    Confirmed,
+    /// A BYE of ours or of the peer has been sent.
+    Over,
+}
+
+/// The sender of an INVITE or an offer that is not answered yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Pending {
+    /// There is none.
+    None,
+    /// The peer.
+    Theirs,
+    /// This edge.
+    Ours,
+}
+
+impl Situation {
+    /// The situation of a leg whose call is over.
+    pub(crate) const fn over(side: Side) -> Self {
+        let (usage, awaits_ack, is_full) = (Usage::Over, false, false);
+        Self { side, usage, awaits_ack, invite: Pending::None, offer: Pending::None, is_full }
+    }
+
+    /// The situation of a caller that has no final response.
+    pub(crate) const fn unanswered() -> Self {
+        let (side, usage, awaits_ack, is_full) = (Side::Caller, Usage::Early, false, false);
+        Self { side, usage, awaits_ack, invite: Pending::Theirs, offer: Pending::None, is_full }
+    }
+}
+
+/// What the bridge does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Crossing {
     /// The message is relayed.
     Relay,
+    /// The BYE is relayed. Its sender gets the response of the far peer, or our 200 if the far peer takes too long.
+    RelayBye,
     /// The request is answered with this status.
     Answer(Status, Refusal),
     /// The request is answered with 500 and Retry-After.
     RetryAfter(Refusal),
-    /// The request is answered with 200, and the call ends.
-    End(Cause),
-    /// The response is relayed, and the call ends. The far peer no longer knows the dialog and gets no BYE.
-    RelayAndEndNear,
-    /// The response is relayed, and the call ends on both sides.
-    RelayAndEndBoth,
+    /// The BYE is answered with 200, and the call ends on the other side.
+    AnswerAndEnd,
+    /// The caller gets 487, and the callee gets a CANCEL. A BYE is answered with 200 first.
+    EndUnanswered,
+    /// The response is relayed, and both sides get a BYE.
+    EndUsage,
+    /// The response is relayed, and the call is over on both sides.
+    RelayAndEnd,
+    /// The sender of the BYE gets 200, and the call ends on the other side.
+    OkAndEnd,
+    /// The sender of the request gets 503, and the call continues.
+    Unavailable,
+    /// Both sides get a BYE.
+    ByeToBoth,
+    /// The 2xx gets an ACK and a BYE.
+    AckAndBye,
+    /// Nothing follows.
+    Absorb,
 }
 
-/// The crossing of `arrival`. The first row that fits wins. `far` is `None` if the built-in callee is the far side.
-///
-/// | arrival | near | far | crossing | source |
-/// |---|---|---|---|---|
-/// | BYE | early, callee | any | 481 | RFC 3261 section 15.1.1 |
-/// | BYE | early, caller | any | 200, the call ends | RFC 3261 section 15.1.2 |
-/// | BYE | confirmed | any | 200, the call ends | RFC 3261 section 15.1.2 |
-/// | INVITE | early, callee | any | 491 | RFC 3261 section 14.2 |
-/// | INVITE | early, caller | any | 500 with Retry-After | RFC 3261 section 14.2 |
-/// | INVITE | its INVITE is unanswered, or our 2xx is not acknowledged | any | 500 with Retry-After | RFC 3261 section 14.2 |
-/// | INVITE | stable | the same on the far leg | 491 | RFC 3261 section 14.2 |
-/// | request | too many in flight | any | 500 with Retry-After | our cap |
-/// | request | any | any | relay | |
-/// | 481 | confirmed | any | relay, the call ends | RFC 3261 section 12.2.1.2 |
-/// | 408 | confirmed | any | relay, the call ends | RFC 3261 section 12.2.1.2 |
-/// | final | any | any | relay | |
-pub(crate) fn cross(arrival: Arrival, near: Situation, far: Option<Situation>) -> Crossing {
-    let negotiates = |leg: &Situation| leg.has_invite || leg.awaits_ack;
-    match (arrival, near.side) {
-        (Arrival::Bye, Side::Callee) if !near.is_confirmed => {
-            Crossing::Answer(Status::CALL_DOES_NOT_EXIST, Refusal::NoDialog)
-        }
-        (Arrival::Bye, Side::Caller) if !near.is_confirmed => Crossing::End(Cause::Cancelled),
-        (Arrival::Bye, Side::Caller) => Crossing::End(Cause::CallerHungUp),
-        (Arrival::Bye, Side::Callee) => Crossing::End(Cause::CalleeHungUp),
-        (Arrival::Invite, Side::Callee) if !near.is_confirmed => {
-            Crossing::Answer(Status::REQUEST_PENDING, Refusal::Glare)
-        }
-        (Arrival::Invite, Side::Caller) if !near.is_confirmed => Crossing::RetryAfter(Refusal::Glare),
-        (Arrival::Invite, _) if negotiates(&near) => Crossing::RetryAfter(Refusal::Glare),
-        (Arrival::Invite, _) if far.as_ref().is_some_and(negotiates) => {
-            Crossing::Answer(Status::REQUEST_PENDING, Refusal::Glare)
-        }
-        (Arrival::Invite | Arrival::Request, _) if near.is_full => Crossing::RetryAfter(Refusal::RequestCap),
-        (Arrival::Invite | Arrival::Request, _) => Crossing::Relay,
-        (Arrival::Final(Status::CALL_DOES_NOT_EXIST), _) if near.is_confirmed => Crossing::RelayAndEndNear,
-        (Arrival::Final(Status::REQUEST_TIMEOUT), _) if near.is_confirmed => Crossing::RelayAndEndBoth,
-        (Arrival::Final(_), _) => Crossing::Relay,
+impl Crossing {
+    /// The table gives each arrival its own crossings. Another crossing is an error in the table.
+    pub(crate) fn is_of_another_arrival(self) {
+        debug_assert!(false, "{self:?} is the crossing of another arrival");
     }
+}
+
+/// The situations of a leg that a row is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum For {
+    Any,
+    EarlyCaller,
+    EarlyCallee,
+    Early,
+    Over,
+    AwaitsAck,
+    TheirInvite,
+    OurInvite,
+    TheirOffer,
+    OurOffer,
+    /// An INVITE is unanswered, or our 2xx is not acknowledged.
+    InInvite,
+    /// As [`InInvite`](Self::InInvite), or an offer is not answered.
+    Negotiates,
+    Full,
+    /// The far side is the built-in callee, which has no leg.
+    BuiltInCallee,
+}
+
+impl For {
+    fn fits(self, leg: Option<&Situation>) -> bool {
+        let is = |test: fn(&Situation) -> bool| leg.is_some_and(test);
+        match self {
+            Self::Any => true,
+            Self::EarlyCaller => is(|leg| leg.usage == Usage::Early && leg.side == Side::Caller),
+            Self::EarlyCallee => is(|leg| leg.usage == Usage::Early && leg.side == Side::Callee),
+            Self::Early => is(|leg| leg.usage == Usage::Early),
+            Self::Over => is(|leg| leg.usage == Usage::Over),
+            Self::AwaitsAck => is(|leg| leg.awaits_ack),
+            Self::TheirInvite => is(|leg| leg.invite == Pending::Theirs),
+            Self::OurInvite => is(|leg| leg.invite == Pending::Ours),
+            Self::TheirOffer => is(|leg| leg.offer == Pending::Theirs),
+            Self::OurOffer => is(|leg| leg.offer == Pending::Ours),
+            Self::InInvite => is(|leg| leg.awaits_ack || leg.invite != Pending::None),
+            Self::Negotiates => {
+                is(|leg| leg.awaits_ack || leg.invite != Pending::None || leg.offer != Pending::None)
+            }
+            Self::Full => is(|leg| leg.is_full),
+            Self::BuiltInCallee => leg.is_none(),
+        }
+    }
+}
+
+/// One row of the table.
+#[derive(Debug)]
+struct Row {
+    arrival: Arrival,
+    near: For,
+    far: For,
+    crossing: Crossing,
+    source: &'static str,
+}
+
+const fn row(arrival: Arrival, near: For, far: For, crossing: Crossing, source: &'static str) -> Row {
+    Row { arrival, near, far, crossing, source }
+}
+
+const GLARE: Crossing = Crossing::Answer(Status::REQUEST_PENDING, Refusal::Glare);
+const LATER: Crossing = Crossing::RetryAfter(Refusal::Glare);
+const UNKNOWN: Crossing = Crossing::Answer(Status::CALL_DOES_NOT_EXIST, Refusal::NoDialog);
+const TOO_MANY: Crossing = Crossing::RetryAfter(Refusal::RequestCap);
+
+/// The rows. The first row that fits wins.
+const ROWS: &[Row] = &[
+    row(Arrival::Bye, For::Over, For::Any, Crossing::AnswerAndEnd, "RFC 5407 section 3.2.1"),
+    row(Arrival::Bye, For::EarlyCallee, For::Any, UNKNOWN, "RFC 3261 section 15.1.1"),
+    row(Arrival::Bye, For::EarlyCaller, For::Any, Crossing::EndUnanswered, "RFC 3261 section 15.1.2"),
+    row(Arrival::Bye, For::AwaitsAck, For::Any, Crossing::AnswerAndEnd, "RFC 5407 section 3.1.3"),
+    row(Arrival::Bye, For::Any, For::InInvite, Crossing::AnswerAndEnd, "RFC 3261 sections 15 and 15.1.2"),
+    row(Arrival::Bye, For::Any, For::BuiltInCallee, Crossing::AnswerAndEnd, "RFC 3261 section 15.1.2"),
+    row(Arrival::Bye, For::Any, For::Any, Crossing::RelayBye, "RFC 3261 section 15"),
+    row(Arrival::Invite, For::Over, For::Any, UNKNOWN, "RFC 5407 section 3.2.2"),
+    row(Arrival::Invite, For::OurInvite, For::Any, GLARE, "RFC 3261 section 14.2"),
+    row(Arrival::Invite, For::TheirInvite, For::Any, LATER, "RFC 3261 section 14.2"),
+    row(Arrival::Invite, For::OurOffer, For::Any, GLARE, "RFC 5407 section 3.1.5, RFC 3311 section 5.2"),
+    row(Arrival::Invite, For::TheirOffer, For::Any, LATER, "RFC 3261 section 14.2, RFC 3311 section 5.2"),
+    row(Arrival::Invite, For::Any, For::Negotiates, GLARE, "RFC 3261 section 14.2, for the other leg"),
+    row(Arrival::Invite, For::Full, For::Any, TOO_MANY, "our limit"),
+    row(Arrival::Invite, For::AwaitsAck, For::Any, Crossing::Relay, "RFC 5407 section 3.1.4"),
+    row(Arrival::Invite, For::Any, For::Any, Crossing::Relay, "RFC 3261 section 14"),
+    row(Arrival::UpdateWithOffer, For::Over, For::Any, UNKNOWN, "RFC 3261 section 15.1.2"),
+    row(Arrival::UpdateWithOffer, For::OurOffer, For::Any, GLARE, "RFC 3311 section 5.2"),
+    row(Arrival::UpdateWithOffer, For::TheirOffer, For::Any, LATER, "RFC 3311 section 5.2"),
+    row(Arrival::UpdateWithOffer, For::Full, For::Any, TOO_MANY, "our limit"),
+    row(Arrival::UpdateWithOffer, For::Any, For::Any, Crossing::Relay, "RFC 3311 section 5.1"),
+    row(Arrival::UnknownPrack, For::Any, For::Any, UNKNOWN, "RFC 3262 section 3"),
+    row(Arrival::Request, For::Over, For::Any, UNKNOWN, "RFC 3261 section 15.1.2"),
+    row(Arrival::Request, For::Full, For::Any, TOO_MANY, "our limit"),
+    row(Arrival::Request, For::Any, For::Any, Crossing::Relay, "RFC 3261 section 12.2"),
+    row(Arrival::Cancel, For::EarlyCaller, For::Any, Crossing::EndUnanswered, "RFC 3261 section 9.2"),
+    row(Arrival::Cancel, For::TheirInvite, For::Any, Crossing::Relay, "RFC 3261 section 9.1"),
+    row(Arrival::Cancel, For::Any, For::Any, Crossing::Absorb, "RFC 5407 section 3.1.2"),
+    row(Arrival::UsageGone, For::Early, For::Any, Crossing::Relay, "RFC 3261 section 12.3"),
+    row(Arrival::UsageGone, For::Any, For::Any, Crossing::EndUsage, "RFC 3261 section 12.2.1.2, RFC 5057"),
+    row(Arrival::ByeChallenged, For::Any, For::Any, Crossing::Relay, "RFC 3261 section 22"),
+    row(Arrival::ByeAnswered, For::Any, For::Any, Crossing::RelayAndEnd, "RFC 3261 section 15.1.1"),
+    row(Arrival::Final, For::Any, For::Any, Crossing::Relay, "RFC 5057 section 5.1"),
+    row(Arrival::NotSent, For::Any, For::Any, Crossing::Unavailable, "RFC 3261 section 8.1.3.1"),
+    row(Arrival::ByeNotSent, For::Any, For::Any, Crossing::OkAndEnd, "RFC 3261 section 15.1.1"),
+    row(Arrival::NotAcknowledged, For::Any, For::Any, Crossing::ByeToBoth, "RFC 3261 section 13.3.1.4"),
+    row(Arrival::LateSuccess, For::Any, For::Any, Crossing::AckAndBye, "RFC 3261 sections 9.1 and 13.2.2.4"),
+];
+
+/// The crossing of `arrival`: the first row that fits. `far` is `None` if the built-in callee is the far side, or if there is
+/// no far leg yet.
+pub(crate) fn cross(arrival: Arrival, near: Situation, far: Option<Situation>) -> Crossing {
+    match ROWS.iter().find(|row| fits(row, arrival, &near, far.as_ref())) {
+        Some(row) => {
+            tracing::trace!(?arrival, crossing = ?row.crossing, source = row.source, "crossing");
+            row.crossing
+        }
+        None => Crossing::Absorb,
+    }
+}
+
+fn fits(row: &Row, arrival: Arrival, near: &Situation, far: Option<&Situation>) -> bool {
+    row.arrival == arrival && row.near.fits(Some(near)) && row.far.fits(far)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const STABLE: Situation = Situation {
-        side: Side::Caller,
-        is_confirmed: true,
-        has_invite: false,
-        awaits_ack: false,
-        is_full: false,
-    };
-    const OTHER: Situation = Situation { side: Side::Callee, ..STABLE };
-
-    #[test]
-    fn each_row_fires() {
-        let early = Situation { is_confirmed: false, ..STABLE };
-        let early_callee = Situation { is_confirmed: false, ..OTHER };
-        let inviting = Situation { has_invite: true, ..STABLE };
-        let unacknowledged = Situation { awaits_ack: true, ..STABLE };
-        let full = Situation { is_full: true, ..STABLE };
-        let later = Crossing::RetryAfter(Refusal::Glare);
-        let glare = Crossing::Answer(Status::REQUEST_PENDING, Refusal::Glare);
-        let unknown = Crossing::Answer(Status::CALL_DOES_NOT_EXIST, Refusal::NoDialog);
-        for (arrival, near, far, expected) in [
-            (Arrival::Bye, early_callee, early, unknown),
-            (Arrival::Bye, early, early_callee, Crossing::End(Cause::Cancelled)),
-            (Arrival::Bye, STABLE, OTHER, Crossing::End(Cause::CallerHungUp)),
-            (Arrival::Bye, OTHER, STABLE, Crossing::End(Cause::CalleeHungUp)),
-            (Arrival::Invite, early_callee, early, glare),
-            (Arrival::Invite, early, early_callee, later),
-            (Arrival::Invite, inviting, OTHER, later),
-            (Arrival::Invite, unacknowledged, OTHER, later),
-            (Arrival::Invite, OTHER, inviting, glare),
-            (Arrival::Invite, OTHER, unacknowledged, glare),
-            (Arrival::Invite, full, OTHER, Crossing::RetryAfter(Refusal::RequestCap)),
-            (Arrival::Request, full, OTHER, Crossing::RetryAfter(Refusal::RequestCap)),
-            (Arrival::Invite, STABLE, OTHER, Crossing::Relay),
-            (Arrival::Request, inviting, unacknowledged, Crossing::Relay),
-            (Arrival::Request, early, early_callee, Crossing::Relay),
-            (Arrival::Final(Status::CALL_DOES_NOT_EXIST), STABLE, OTHER, Crossing::RelayAndEndNear),
-            (Arrival::Final(Status::REQUEST_TIMEOUT), STABLE, OTHER, Crossing::RelayAndEndBoth),
-            (Arrival::Final(Status::CALL_DOES_NOT_EXIST), early, early_callee, Crossing::Relay),
-            (Arrival::Final(Status::REQUEST_TIMEOUT), early, early_callee, Crossing::Relay),
-            (Arrival::Final(Status::OK), STABLE, OTHER, Crossing::Relay),
-        ] {
-            assert_eq!(cross(arrival, near, Some(far)), expected, "{arrival:?} on {near:?}");
-        }
-    }
-
-    #[test]
-    fn the_built_in_callee_meets_no_glare() {
-        assert_eq!(cross(Arrival::Invite, STABLE, None), Crossing::Relay);
-    }
-}
+mod tests;

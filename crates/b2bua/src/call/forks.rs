@@ -46,6 +46,18 @@ impl Forks {
         taken
     }
 
+    /// Ends the early dialog with this identifier. Returns the leg of the callee, which needs a BYE.
+    pub(crate) fn end(&mut self, id: &DialogId, env: &mut Env<'_>) -> Option<Leg> {
+        let place = self.0.iter_mut().position(|bridge| bridge.side_of(id).is_some())?;
+        let mut bridge = self.0.remove(place);
+        bridge.abandon_requests(env);
+        bridge.a.close(env);
+        match bridge.b {
+            BridgedTo::Leg(leg) => Some(leg),
+            BridgedTo::BuiltInCallee => None,
+        }
+    }
+
     /// The early dialog at this place.
     pub(crate) fn get(&mut self, place: usize) -> Option<&mut Bridge> {
         self.0.get_mut(place).map(AsMut::as_mut)
@@ -96,7 +108,7 @@ impl Forks {
         b.observe_request(Sender::Local, request, env);
         let mut a = Leg::open(answering, caller.leg_settings(origin), env);
         a.observe_request(Sender::Remote, request, env);
-        self.0.push(Box::new(Bridge { a, b: BridgedTo::Leg(b) }));
+        self.0.push(Box::new(Bridge::new(a, BridgedTo::Leg(b))));
         Some(self.0.len() - 1)
     }
 }

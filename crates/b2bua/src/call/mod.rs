@@ -12,12 +12,16 @@
 //! A call owns all that lives for it: its intake, its hunt, its legs and the requests in flight between them.
 
 pub(crate) mod bridge;
+mod bye;
 pub(crate) mod callee;
 pub(crate) mod caller;
+pub(crate) mod closing;
 pub(crate) mod crossing;
 pub(crate) mod end;
 pub(crate) mod forks;
 pub(crate) mod record;
+mod release;
+mod responses;
 pub(crate) mod setup;
 
 use std::sync::Arc;
@@ -30,7 +34,8 @@ use bytes::Bytes;
 use crate::call::bridge::{Bridge, BridgedTo, reason_of};
 use crate::call::callee::answer_call;
 use crate::call::caller::CallerSide;
-use crate::call::end::CallEnd;
+use crate::call::crossing::{Arrival, Crossing, Situation, cross};
+use crate::call::end::{CallEnd, ReleasedLeg};
 use crate::call::record::Record;
 use crate::call::setup::{Setup, SetupStep};
 use crate::env::{Env, RETRY_AFTER_DRAINING};
@@ -52,6 +57,8 @@ pub(crate) struct Call {
     origin: Origin,
     caller: CallerSide,
     phase: Phase,
+    /// Legs that the switchboard must close.
+    released: Vec<ReleasedLeg>,
     /// The deadline that is set for it.
     pub(crate) alarm: Option<Instant>,
     span: tracing::Span,
@@ -83,7 +90,7 @@ pub(crate) enum CallInput<'a> {
     /// A response to one of its requests.
     Response { client: ClientId, response: &'a Response, flow: &'a Flow },
     /// A 2xx to an INVITE in one of its dialogs, for which no request waits.
-    Repeated2xx { dialog: DialogId, seq: u32 },
+    Repeated2xx { dialog: DialogId, seq: u32, client: ClientId },
     /// One of its requests gets no response.
     Failed { client: ClientId, why: Failure },
     /// The addresses that it asked for.
@@ -103,25 +110,14 @@ pub(crate) enum CallInput<'a> {
 }
 
 /// How a step of a call ends.
-#[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "the BYE in it is moved once a call")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum CallStep {
     /// The call continues.
     Goes,
     /// The call continues. The response was not for this call.
     NotTaken,
-    /// The call is over. If the call was connected, its legs are handed over and then ended.
-    Over(Option<Released>),
-}
-
-/// The legs of a call that is over.
-#[derive(Debug)]
-pub(crate) struct Released {
-    pub(crate) bridge: Box<Bridge>,
-    /// The side that needs no BYE.
-    pub(crate) gone: Option<Side>,
-    /// The BYE that ended the call. Its header fields are relayed to the other side.
-    pub(crate) bye: Option<Request>,
+    /// The call is over.
+    Over,
 }
 
 impl Call {
@@ -129,7 +125,7 @@ impl Call {
     pub(crate) fn new(origin: Origin, only_flow: Option<Flow>, now: Instant) -> Self {
         let span = tracing::debug_span!("call", id = origin.arrival.call.get());
         let caller = CallerSide::new(only_flow, Record::new(now));
-        Self { origin, caller, phase: Phase::Over, alarm: None, span }
+        Self { origin, caller, phase: Phase::Over, released: Vec::new(), alarm: None, span }
     }
 
     /// Begins the call.
@@ -161,9 +157,9 @@ impl Call {
                     None => return CallStep::NotTaken,
                 }
             }
-            CallInput::Repeated2xx { dialog, seq } => {
+            CallInput::Repeated2xx { dialog, seq, client } => {
                 if let Some((bridge, side)) = self.phase.find(|bridge| bridge.side_of(&dialog)) {
-                    bridge.on_repeated_2xx(side, seq, env);
+                    bridge.on_repeated_2xx(side, seq, client, env);
                 }
                 None
             }
@@ -181,6 +177,11 @@ impl Call {
             CallInput::ShutDown => Some(self.on_shut_down(env)),
         };
         self.after(end, env)
+    }
+
+    /// The legs that the call has released. The switchboard closes them.
+    pub(crate) fn take_released(&mut self) -> Vec<ReleasedLeg> {
+        std::mem::take(&mut self.released)
     }
 
     /// When the call next has something to do by itself.
@@ -203,7 +204,16 @@ impl Call {
         env: &mut Env<'_>,
     ) -> Option<CallEnd> {
         let (bridge, side) = self.phase.find(|bridge| bridge.side_of(dialog))?;
-        bridge.on_request(side, id, request, &self.origin, env)
+        let end = bridge.on_request(side, id, request, &self.origin, env)?;
+        match &mut self.phase {
+            Phase::Setup(setup) if setup.forks.len() > 1 && end.cause == Cause::Cancelled => {
+                // The caller's BYE ends one of several early dialogs (RFC 3261 section 15).
+                let leg = setup.forks.end(dialog, env);
+                self.released.extend(leg.map(|leg| ReleasedLeg { leg, needs_bye: true, bye: end.bye }));
+                None
+            }
+            Phase::Setup(_) | Phase::Intake(_) | Phase::Connected { .. } | Phase::Over => Some(end),
+        }
     }
 
     fn on_ack(&mut self, dialog: &DialogId, ack: &Request, env: &mut Env<'_>) -> Option<CallEnd> {
@@ -221,6 +231,12 @@ impl Call {
             }
             return None;
         }
+        match &mut self.phase {
+            Phase::Connected { .. } | Phase::Over => return None,
+            Phase::Intake(_) | Phase::Setup(_) => {}
+        }
+        let crossing = cross(Arrival::Cancel, Situation::unanswered(), None);
+        debug_assert_eq!(crossing, Crossing::EndUnanswered, "the INVITE has no final response");
         match &mut self.phase {
             Phase::Intake(intake) => {
                 self.caller.reasons = intake.take_reasons();
@@ -243,7 +259,7 @@ impl Call {
         if let Phase::Setup(setup) = &mut self.phase
             && setup.hunt.is_waiting_on(client)
         {
-            let step = setup.on_response(response, flow, &mut self.caller, &self.origin, env);
+            let step = setup.on_response(client, (response, flow), &mut self.caller, &self.origin, env);
             return Some(self.on_setup(step, env));
         }
         let (bridge, side) = self.phase.find(|bridge| bridge.side_relaying(client))?;
@@ -364,7 +380,7 @@ impl Call {
                 self.caller.reasons = reasons;
                 match answer_call(request.request(), &mut self.caller, &self.origin, env) {
                     Ok(a) => {
-                        let bridge = Bridge { a, b: BridgedTo::BuiltInCallee };
+                        let bridge = Bridge::new(a, BridgedTo::BuiltInCallee);
                         let max_call = self.origin.ingress.trunk.timers.max_call;
                         self.connect(Box::new(bridge), max_call, env);
                         None
@@ -421,36 +437,54 @@ impl Call {
     fn after(&mut self, end: Option<CallEnd>, env: &mut Env<'_>) -> CallStep {
         match end {
             None => CallStep::Goes,
-            Some(end) => CallStep::Over(self.finish(end, env)),
+            Some(end) => {
+                self.finish(end, env);
+                CallStep::Over
+            }
         }
     }
 
-    /// The call has ended. Open questions to the shell are dropped, an unanswered INVITE gets a 487, and the legs are handed
-    /// over.
-    fn finish(&mut self, end: CallEnd, env: &mut Env<'_>) -> Option<Released> {
-        let CallEnd { cause, gone, bye } = end;
-        let released = match std::mem::replace(&mut self.phase, Phase::Over) {
-            Phase::Intake(mut intake) => {
-                intake.abandon(&self.origin, env);
-                None
-            }
+    /// The call has ended. Open questions to the shell are dropped, an unanswered INVITE gets a 487, and the legs are
+    /// released.
+    fn finish(&mut self, end: CallEnd, env: &mut Env<'_>) {
+        let (cause, at) = (end.cause, end.at.unwrap_or(env.now.mono));
+        match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Intake(mut intake) => intake.abandon(&self.origin, env),
             Phase::Setup(mut setup) => {
                 if !self.caller.is_answered() {
                     // The caller ended its early dialog by a BYE (RFC 3261 section 15.1.2).
                     let response = self.origin.reply(setup.hunt.request(), Status::REQUEST_TERMINATED);
                     self.caller.conclude(response, cause, &self.origin, env);
                 }
-                setup.abandon(None, env);
+                setup.abandon(end.bye.as_ref().and_then(reason_of), env);
                 self.caller.record.sent(setup.hunt.take_sent());
-                None
             }
-            Phase::Connected { bridge, .. } => Some(Released { bridge, gone, bye }),
-            Phase::Over => None,
-        };
+            Phase::Connected { bridge, .. } => self.release(*bridge, end, env),
+            Phase::Over => {}
+        }
         env.counters.end(cause);
-        self.caller.record.log(env.now.mono, &self.origin.arrival, cause);
+        self.caller.record.log(at, &self.origin.arrival, cause);
         env.tell(CallEvent::Ended { call: self.origin.arrival.call, at: env.now.unix, cause });
-        released
+    }
+
+    /// Releases the legs of a bridge. A leg in which no message is outstanding is closed at once.
+    fn release(&mut self, mut bridge: Bridge, end: CallEnd, env: &mut Env<'_>) {
+        // The sender of a BYE that is being relayed gets no BYE of ours.
+        let end = if bridge.is_releasing() { bridge.finish_release(env) } else { end };
+        let CallEnd { bye_to, bye, .. } = end;
+        bridge.abandon_requests(env);
+        let b = match bridge.b {
+            BridgedTo::Leg(leg) => Some(leg),
+            BridgedTo::BuiltInCallee => None,
+        };
+        for mut leg in [Some(bridge.a), b].into_iter().flatten() {
+            let needs_bye = bye_to.includes(leg.side);
+            if needs_bye || leg.invite.is_in_progress() {
+                self.released.push(ReleasedLeg { leg, needs_bye, bye: bye.clone() });
+            } else {
+                leg.close(env);
+            }
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::call::forks::Forks;
 use crate::config::listener::Listener;
 use crate::env::Env;
 use crate::event::Cause;
+use crate::headers::address::sequence;
 use crate::hunt::{Hunt, HuntStep};
 use crate::intake::origin::Origin;
 use crate::leg::dialog::FIRST_SEQ;
@@ -82,8 +83,8 @@ impl Setup {
     /// A response to the INVITE of the attempt.
     pub(crate) fn on_response(
         &mut self,
-        response: &Response,
-        flow: &Flow,
+        client: ClientId,
+        (response, flow): (&Response, &Flow),
         caller: &mut CallerSide,
         origin: &Origin,
         env: &mut Env<'_>,
@@ -94,7 +95,8 @@ impl Setup {
                 SetupStep::Goes
             }
             HuntStep::Success { listener, max_call } => {
-                self.on_success((response, flow, &listener), max_call, caller, origin, env)
+                let step = self.on_success((response, flow, &listener), max_call, caller, origin, env);
+                confirmed(step, response, client)
             }
             step @ (HuntStep::Goes | HuntStep::AttemptFailed(_) | HuntStep::Over(..)) => {
                 self.on_step(step, caller, origin, env)
@@ -119,7 +121,10 @@ impl Setup {
             known.or_else(|| self.forks.open((response, flow, listener), &self.hunt, caller, origin, env));
         if let Some(bridge) = place.and_then(|place| self.forks.get(place)) {
             let back = bridge.response_to_caller(response, &self.hunt, origin, env);
-            bridge.a.observe_response(Sender::Local, self.hunt.request().method(), &back, env);
+            let request = self.hunt.request();
+            let invite = sequence(request).unwrap_or_default();
+            bridge.a.on_provisional_relayed(response, invite, FIRST_SEQ);
+            bridge.a.observe_response(Sender::Local, request.method(), &back, env);
             caller.provisional(back, origin, env);
         }
     }
@@ -144,9 +149,6 @@ impl Setup {
             return SetupStep::Over(caller.refuse(response, origin, env));
         };
         let back = bridge.response_to_caller(response, &self.hunt, origin, env);
-        if let Some(callee) = bridge.callee() {
-            callee.invite.on_2xx_received(FIRST_SEQ);
-        }
         caller.success(back, self.hunt.request(), &mut bridge.a, origin, env);
         SetupStep::Answered { bridge, max_call }
     }
@@ -205,4 +207,15 @@ impl Setup {
         self.abandon(reason, env);
         caller.conclude(response, Cause::Cancelled, origin, env)
     }
+}
+
+/// The 2xx of this transaction confirms the dialog of the callee (RFC 3261 section 13.2.2.4).
+fn confirmed(mut step: SetupStep, response: &Response, client: ClientId) -> SetupStep {
+    if let SetupStep::Answered { bridge, .. } = &mut step
+        && let Some(callee) = bridge.callee()
+    {
+        callee.confirm(response);
+        callee.invite.on_2xx_received(FIRST_SEQ, client);
+    }
+    step
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::headers::address::{address_uri, contact, owned, sequence, tag, tagged};
 use crate::headers::dialog_id::DialogId;
+use crate::owners::{Owner, Owners};
 use crate::trunk::target::Target;
 
 /// Our state of one dialog (RFC 3261 section 12): its identifiers, its remote target and route set, and the sequence
@@ -83,6 +84,22 @@ impl Dialog {
             target: contact(headers).unwrap_or_else(fallback),
             route_set,
         })
+    }
+
+    /// Gives the dialog to this owner.
+    pub(crate) fn is_owned_by(&self, owner: Owner, owners: &mut Owners) {
+        owners.own_dialog(self.id(), &self.call_id, owner);
+    }
+
+    /// Recomputes the route set and the remote target of an early dialog from the 2xx (RFC 3261 sections 12.1.2 and
+    /// 13.2.2.4). Returns true if they have changed.
+    pub(crate) fn confirm(&mut self, response: &Response) -> bool {
+        let mut route_set: Vec<_> = response.headers().values(Name::RecordRoute).map(owned).collect();
+        route_set.reverse();
+        let has_new_routes = self.route_set != route_set;
+        self.route_set = route_set;
+        let has_new_target = contact(response.headers()).is_some_and(|contact| self.refresh(contact));
+        has_new_routes || has_new_target
     }
 
     pub(crate) fn id(&self) -> DialogId {

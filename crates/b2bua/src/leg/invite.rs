@@ -57,12 +57,14 @@ pub(crate) struct InviteUsage {
     unacknowledged: Option<Box<Unacknowledged2xx>>,
     /// Our last INVITE that the peer answered with 2xx.
     answered: Option<AnsweredInvite>,
+    /// Our re-INVITE that was cancelled when the call ended. Its final response may be a 2xx, which needs an ACK.
+    given_up: Option<ClientId>,
 }
 
 impl InviteUsage {
     /// The usage of an early dialog.
     pub(crate) const fn early() -> Self {
-        Self { state: InviteState::Early, unacknowledged: None, answered: None }
+        Self { state: InviteState::Early, unacknowledged: None, answered: None, given_up: None }
     }
 
     /// True from the 2xx to the end of the call.
@@ -81,9 +83,9 @@ impl InviteUsage {
         self.answer_first();
     }
 
-    /// The peer has answered our INVITE with CSeq number `seq` by a 2xx.
-    pub(crate) fn on_2xx_received(&mut self, seq: u32) {
-        self.answered = Some(AnsweredInvite { seq, ack: Ack::Due });
+    /// The peer has answered our INVITE of this transaction, with CSeq number `seq`, by a 2xx.
+    pub(crate) fn on_2xx_received(&mut self, seq: u32, client: ClientId) {
+        self.answered = Some(AnsweredInvite { client, seq, ack: Ack::Due });
         self.answer_first();
     }
 
@@ -126,17 +128,68 @@ impl InviteUsage {
     }
 
     /// A 2xx to our INVITE with CSeq number `seq` has arrived, and no request waits for this 2xx.
-    pub(crate) fn on_repeated_2xx(&mut self, seq: u32) -> Repeated2xx {
+    pub(crate) fn on_repeated_2xx(&mut self, seq: u32, client: ClientId) -> Repeated2xx {
         match &self.answered {
-            Some(AnsweredInvite { seq: last, ack }) if seq <= *last => match ack {
+            Some(AnsweredInvite { seq: last, ack, .. }) if seq <= *last => match ack {
                 Ack::Sent(transmit) if seq == *last => Repeated2xx::AckAgain(transmit.clone()),
                 Ack::Due | Ack::Queued | Ack::Sent(_) => Repeated2xx::Ignore,
             },
             Some(_) | None => {
-                self.answered = Some(AnsweredInvite { seq, ack: Ack::Due });
+                self.answered = Some(AnsweredInvite { client, seq, ack: Ack::Due });
                 Repeated2xx::Ack
             }
         }
+    }
+
+    /// The ACK cannot be sent.
+    pub(crate) fn on_ack_not_sent(&mut self) {
+        self.answered = None;
+    }
+
+    /// The transaction of our last answered INVITE, and the ACK that was sent.
+    pub(crate) fn sent_ack(&self) -> Option<(ClientId, Transmit)> {
+        match self.answered.as_ref()? {
+            AnsweredInvite { client, ack: Ack::Sent(transmit), .. } => Some((*client, transmit.clone())),
+            AnsweredInvite { ack: Ack::Due | Ack::Queued, .. } => None,
+        }
+    }
+
+    /// Our BYE was sent in this transaction.
+    pub(crate) fn on_bye_sent(&mut self, client: ClientId) {
+        self.state = InviteState::Mortal { bye: Bye::Sent(client) };
+    }
+
+    /// The transaction of our BYE.
+    pub(crate) const fn bye(&self) -> Option<ClientId> {
+        match self.state {
+            InviteState::Mortal { bye: Bye::Sent(client) } => Some(client),
+            InviteState::Mortal { bye: Bye::AwaitsAck | Bye::Queued }
+            | InviteState::Early
+            | InviteState::Moratorium
+            | InviteState::Established
+            | InviteState::Morgue => None,
+        }
+    }
+
+    /// Our re-INVITE in this transaction was cancelled, because the call is over.
+    pub(crate) fn on_given_up(&mut self, client: ClientId) {
+        self.given_up = Some(client);
+    }
+
+    /// The re-INVITE that was cancelled.
+    pub(crate) const fn given_up(&self) -> Option<ClientId> {
+        self.given_up
+    }
+
+    /// The cancelled re-INVITE has its final response, or gets none.
+    pub(crate) fn on_given_up_over(&mut self) {
+        self.given_up = None;
+    }
+
+    /// True if we still send an ACK, or may receive a 2xx of a cancelled re-INVITE.
+    pub(crate) const fn is_in_progress(&self) -> bool {
+        let acks = matches!(self.answered, Some(AnsweredInvite { ack: Ack::Queued, .. }));
+        acks || self.given_up.is_some()
     }
 
     /// When [`on_deadline`](Self::on_deadline) is due.
@@ -225,6 +278,7 @@ impl Unacknowledged2xx {
 /// Our INVITE that was answered with 2xx.
 #[derive(Debug)]
 struct AnsweredInvite {
+    client: ClientId,
     /// Its CSeq number.
     seq: u32,
     ack: Ack,

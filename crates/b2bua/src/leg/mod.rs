@@ -4,12 +4,13 @@ pub(crate) mod dialog;
 pub(crate) mod invite;
 pub(crate) mod next_hop;
 pub(crate) mod offer_answer;
+pub(crate) mod reliable;
 pub(crate) mod requests;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use attesta_sip::{MaxForwards, Method, Name, Request, Response, Status};
+use attesta_sip::{MaxForwards, Method, Name, RSeq, Request, Response, Status};
 use attesta_transaction::{ClientId, Flow, ServerId};
 use bytes::Bytes;
 
@@ -24,6 +25,7 @@ use crate::leg::dialog::Dialog;
 use crate::leg::invite::{Bye, Due2xx, InviteState, InviteUsage, Repeated2xx};
 use crate::leg::next_hop::{NextHopState, QueuedRequest, RESOLVE_BUDGET, RequestKind};
 use crate::leg::offer_answer::{Disagreement, OfferAnswer, Sender};
+use crate::leg::reliable::RelayedReliable;
 use crate::leg::requests::{RelayedRequest, RelayedRequests};
 use crate::owners::Owner;
 use crate::token::Token;
@@ -63,6 +65,8 @@ pub(crate) struct Leg {
     pub(crate) invite: InviteUsage,
     /// The peer's requests that are being relayed.
     pub(crate) requests: RelayedRequests,
+    /// The reliable provisional responses that the peer has not acknowledged.
+    pub(crate) reliable: RelayedReliable,
     /// The header fields of the peer that are believed.
     pub(crate) trusts: Trusts,
     /// The listener that sends messages to the peer.
@@ -106,12 +110,13 @@ impl Leg {
     /// A leg with an early dialog. Its owner is told what arrives in the dialog.
     pub(crate) fn open(dialog: Dialog, settings: LegSettings, env: &mut Env<'_>) -> Self {
         let LegSettings { owner, side, listener, config, trusts, only_flow } = settings;
-        env.owners.own_dialog(dialog.id(), owner);
+        dialog.is_owned_by(owner, env.owners);
         Self {
             dialog,
             side,
             invite: InviteUsage::early(),
             requests: RelayedRequests::default(),
+            reliable: RelayedReliable::default(),
             trusts,
             listener,
             session: OfferAnswer::new(),
@@ -124,7 +129,11 @@ impl Leg {
     /// Closes the leg. Nothing more is sent in its dialog, and what arrives in the dialog has no owner.
     pub(crate) fn close(&mut self, env: &mut Env<'_>) {
         self.invite.state = InviteState::Morgue;
-        env.owners.forget_dialog(&self.dialog.id());
+        let id = self.dialog.id();
+        env.owners.forget_dialog(&id);
+        if let Some((client, ack)) = self.invite.sent_ack() {
+            env.late_answers.keep_ack(client, &id, ack);
+        }
         if let Some(token) = self.next_hop.asked() {
             env.owners.forget_token(token);
         }
@@ -133,9 +142,12 @@ impl Leg {
     /// Hands the leg to another owner.
     pub(crate) fn hand_to(&mut self, owner: Owner, env: &mut Env<'_>) {
         self.owner = owner;
-        env.owners.own_dialog(self.dialog.id(), owner);
+        self.dialog.is_owned_by(owner, env.owners);
         if let Some(token) = self.next_hop.asked() {
             env.owners.own_token(token, owner);
+        }
+        for client in [self.invite.bye(), self.invite.given_up()].into_iter().flatten() {
+            env.owners.own_client(client, owner);
         }
     }
 
@@ -266,7 +278,10 @@ impl Leg {
     fn not_sent(&mut self, kind: RequestKind, env: &mut Env<'_>) -> Option<Launched> {
         tracing::debug!(?kind, side = self.side.as_str(), "the address of the peer was not found");
         match kind {
-            RequestKind::Ack => None,
+            RequestKind::Ack => {
+                self.invite.on_ack_not_sent();
+                None
+            }
             RequestKind::Bye => {
                 self.close(env);
                 None
@@ -279,12 +294,7 @@ impl Leg {
     /// connection.
     pub(crate) fn refresh(&mut self, contact: Option<Bytes>) {
         if contact.is_some_and(|contact| self.dialog.refresh(contact)) {
-            match &self.next_hop {
-                NextHopState::Known(flow) if !flow.transport.is_websocket() => {
-                    self.next_hop = NextHopState::Unknown;
-                }
-                NextHopState::Unknown | NextHopState::Asked { .. } | NextHopState::Known(_) => {}
-            }
+            self.next_hop.forget();
         }
     }
 
@@ -305,12 +315,12 @@ impl Leg {
     }
 
     /// A 2xx to an INVITE of ours that no request waits for (RFC 3261 section 13.2.2.4).
-    pub(crate) fn on_repeated_2xx(&mut self, seq: u32, env: &mut Env<'_>) {
+    pub(crate) fn on_repeated_2xx(&mut self, seq: u32, client: ClientId, env: &mut Env<'_>) {
         if seq > self.dialog.local_seq() {
             // A CSeq number that we never used: the peer could otherwise make us send an ACK for each 2xx it invents.
             return;
         }
-        match self.invite.on_repeated_2xx(seq) {
+        match self.invite.on_repeated_2xx(seq, client) {
             Repeated2xx::AckAgain(transmit) => env.out.push_back(Output::Transmit(transmit)),
             Repeated2xx::Ack => self.acknowledge(None, env),
             Repeated2xx::Ignore => {}
@@ -320,6 +330,9 @@ impl Leg {
     /// Ends the dialog by a BYE. If the ACK of our 2xx is due, the BYE waits for it (RFC 3261 section 15). `model`: the BYE
     /// of the other leg.
     pub(crate) fn end(&mut self, model: Option<&Request>, env: &mut Env<'_>) {
+        if matches!(self.invite.state, InviteState::Mortal { .. }) {
+            return;
+        }
         self.invite.state = InviteState::Mortal { bye: Bye::AwaitsAck };
         self.next_hop.unqueue_all();
         self.acknowledge(None, env);
@@ -365,19 +378,47 @@ impl Leg {
         (launched, gave_up)
     }
 
-    /// Answers the requests of the peer that are in flight, since the call is over (RFC 3261 section 15.1.2).
-    pub(crate) fn abandon_requests(&mut self, env: &mut Env<'_>) {
+    /// Answers the requests of the peer that are in flight, because the call is over (RFC 3261 section 15.1.2). The leg `far`,
+    /// on which the requests were sent, may still receive a 2xx to a cancelled INVITE.
+    pub(crate) fn abandon_requests(&mut self, mut far: Option<&mut Self>, env: &mut Env<'_>) {
         while let Some(RelayedRequest { request, server, client, .. }) = self.requests.pop() {
             env.owners.forget_server(server);
             if let Some(client) = client {
-                if *request.method() == Method::Invite {
-                    env.give_up(client, None);
-                } else {
-                    env.owners.forget_client(client);
+                match &mut far {
+                    Some(far) if *request.method() == Method::Invite => {
+                        env.cancel(client, None);
+                        far.invite.on_given_up(client);
+                    }
+                    Some(_) | None => env.owners.forget_client(client),
                 }
             }
             let response = env.reply(&request, Status::REQUEST_TERMINATED);
             env.respond(server, &response);
+        }
+    }
+
+    /// A provisional response to an INVITE was relayed to the peer. The INVITE has the CSeq number `invite` on this leg, and
+    /// `far_invite` on the other leg.
+    pub(crate) fn on_provisional_relayed(&mut self, response: &Response, invite: u32, far_invite: u32) {
+        if let Some(Ok(rseq)) = response.headers().get(Name::RSeq).map(RSeq::parse) {
+            self.reliable.on_relayed(rseq.0, invite, far_invite);
+        }
+    }
+
+    /// True if as many requests of the peer are in flight as the configuration allows.
+    pub(crate) fn is_full(&self) -> bool {
+        self.requests.len() >= self.config.caps.requests_per_dialog
+    }
+
+    /// The sender of the offer that has no answer yet.
+    pub(crate) const fn open_offer(&self) -> Option<Sender> {
+        self.session.open_offer()
+    }
+
+    /// Recomputes the route set and the remote target from the 2xx, which confirms the dialog (RFC 3261 section 13.2.2.4).
+    pub(crate) fn confirm(&mut self, response: &Response) {
+        if self.dialog.confirm(response) {
+            self.next_hop.forget();
         }
     }
 

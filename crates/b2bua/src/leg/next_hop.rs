@@ -42,6 +42,15 @@ impl NextHopState {
         }
     }
 
+    /// The remote target or the route set has changed: the address is asked for again. A WebSocket peer stays on its
+    /// connection.
+    pub(crate) fn forget(&mut self) {
+        match self {
+            Self::Known(flow) if !flow.transport.is_websocket() => *self = Self::Unknown,
+            Self::Unknown | Self::Asked { .. } | Self::Known(_) => {}
+        }
+    }
+
     /// Drops a queued request of this transaction, since its sender has got a response.
     pub(crate) fn unqueue(&mut self, server: ServerId) {
         match self {

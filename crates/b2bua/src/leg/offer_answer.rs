@@ -1,6 +1,8 @@
-//! Observes the offers and answers of one dialog: RFC 3264, RFC 6337 section 2, RFC 6141.
+//! Follows the offers and answers of one dialog: RFC 3264, RFC 6337 section 2, RFC 6141.
 //!
-//! The observer changes no message. It reports each message in which the peer departs from the model.
+//! The table of crossings refuses a second offer while an offer is open. A message that the table cannot refuse is relayed,
+//! even if the peer departs from the model. Each departure is reported. A missing answer closes the offer, so that one wrong
+//! message does not block later offers.
 
 use attesta_sip::Method;
 
@@ -91,7 +93,7 @@ pub(crate) enum Disagreement {
     NoAnswer,
 }
 
-/// The observer of one dialog.
+/// The state of offer and answer in one dialog.
 #[derive(Debug)]
 pub(crate) struct OfferAnswer {
     negotiation: Negotiation,
@@ -117,15 +119,17 @@ impl OfferAnswer {
         if method == Carrying::Invite {
             self.invite = if session { InviteProgress::Offered } else { InviteProgress::Offerless };
         }
-        if !session {
-            return Ok(());
-        }
         let answers = self.is_open_from(sender.other(), Carrier::Response);
         match method {
-            Carrying::Ack | Carrying::Prack if answers => {
+            Carrying::Ack | Carrying::Prack if answers && session => {
                 self.settle();
                 Ok(())
             }
+            Carrying::Ack | Carrying::Prack if answers => {
+                self.roll_back();
+                Err(Disagreement::NoAnswer)
+            }
+            Carrying::Invite | Carrying::Update | Carrying::Prack | Carrying::Ack if !session => Ok(()),
             Carrying::Ack => Err(Disagreement::Unexpected),
             Carrying::Invite | Carrying::Update | Carrying::Prack => {
                 self.offer(sender, Carrier::Request(method))
@@ -163,7 +167,10 @@ impl OfferAnswer {
                     self.settle();
                     Ok(())
                 }
-                (true, false) => Err(Disagreement::NoAnswer),
+                (true, false) => {
+                    self.roll_back();
+                    Err(Disagreement::NoAnswer)
+                }
                 (false, true) => Err(Disagreement::Unexpected),
                 (false, false) => Ok(()),
             },
@@ -186,6 +193,7 @@ impl OfferAnswer {
                 self.offer(sender, Carrier::Response)
             }
             (InviteProgress::Offered | InviteProgress::Offerless, false) if class == 2 => {
+                self.roll_back();
                 Err(Disagreement::NoAnswer)
             }
             (InviteProgress::Idle, true) => Err(Disagreement::Unexpected),
@@ -230,6 +238,15 @@ impl OfferAnswer {
             Negotiation::None => Negotiation::None,
             Negotiation::Stable => Negotiation::Stable,
         };
+    }
+
+    /// The sender of the offer that has no answer yet.
+    pub(crate) const fn open_offer(&self) -> Option<Sender> {
+        match self.negotiation {
+            Negotiation::LocalOffer { .. } => Some(Sender::Local),
+            Negotiation::RemoteOffer { .. } => Some(Sender::Remote),
+            Negotiation::None | Negotiation::Stable => None,
+        }
     }
 
     fn is_open_from(&self, sender: Sender, by: Carrier) -> bool {

@@ -16,13 +16,15 @@ pub(crate) struct RelayedRequest {
     pub(crate) client: Option<ClientId>,
     /// Its CSeq number on the other leg.
     pub(crate) seq: u32,
-    /// When an INVITE that got provisional responses only is given up.
+    /// When an INVITE that got provisional responses only is cancelled.
     deadline: Option<Instant>,
+    /// True once the INVITE is cancelled because it has rung for too long.
+    is_overdue: bool,
 }
 
 impl RelayedRequest {
     pub(crate) const fn new(request: Request, server: ServerId, seq: u32) -> Self {
-        Self { request, server, client: None, seq, deadline: None }
+        Self { request, server, client: None, seq, deadline: None, is_overdue: false }
     }
 
     pub(crate) fn is_invite(&self) -> bool {
@@ -31,7 +33,7 @@ impl RelayedRequest {
 
     /// A provisional response has arrived: from now on an INVITE may ring.
     pub(crate) fn on_provisional(&mut self, now: Instant) {
-        if self.is_invite() {
+        if self.is_invite() && !self.is_overdue {
             self.deadline = Some(now + REINVITE_BUDGET);
         }
     }
@@ -74,10 +76,13 @@ impl RelayedRequests {
         (!self.0.is_empty()).then(|| self.0.remove(0))
     }
 
-    /// Takes out a request whose time is over.
-    pub(crate) fn take_overdue(&mut self, now: Instant) -> Option<RelayedRequest> {
-        let place = self.0.iter().position(|each| each.deadline.is_some_and(|deadline| deadline <= now))?;
-        Some(self.0.remove(place))
+    /// The transaction of an INVITE that rings for too long. Each INVITE is returned once.
+    pub(crate) fn overdue(&mut self, now: Instant) -> Option<ClientId> {
+        let is_due = |each: &&mut RelayedRequest| each.deadline.is_some_and(|deadline| deadline <= now);
+        let overdue = self.0.iter_mut().find(is_due)?;
+        overdue.deadline = None;
+        overdue.is_overdue = true;
+        overdue.client
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {

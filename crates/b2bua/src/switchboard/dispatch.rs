@@ -5,8 +5,10 @@ use std::sync::Arc;
 use attesta_sip::{CSeq, Method, Name, Request, Response, Status};
 use attesta_transaction::{ClientId, Event, Failure, Flow, ServerId};
 
+use crate::call::closing::ClosingInput;
+use crate::call::crossing::{Arrival, Crossing, Situation, cross};
+use crate::call::end::ReleasedLeg;
 use crate::call::{Call, CallInput, CallStep};
-use crate::closing::ClosingInput;
 use crate::config::trunk_entry::TrunkEntry;
 use crate::counters::Refusal;
 use crate::event::CallNumber;
@@ -15,6 +17,7 @@ use crate::headers::dialog_id::DialogId;
 use crate::intake::emergency::is_emergency;
 use crate::intake::origin::{Origin, arrival};
 use crate::intake::screening::{Purpose, is_outside, screen};
+use crate::io::Output;
 use crate::leg::dialog::Dialog;
 use crate::leg::{Leg, LegSettings, Side};
 use crate::message::{MessageInput, MessageRelay};
@@ -44,7 +47,7 @@ impl<P: Policy> Switchboard<P> {
             Event::ServerFailed { id, why } => tracing::debug!(?id, %why, "response not delivered"),
             Event::ClientTerminated { id } => {
                 self.shared.owners.forget_client(id);
-                self.late_answers.forget(id);
+                self.shared.late_answers.forget(id);
             }
             Event::ServerTerminated { id } => self.shared.owners.forget_server(id),
         }
@@ -53,7 +56,7 @@ impl<P: Policy> Switchboard<P> {
     /// A request: in a dialog of ours, or one that may begin something.
     fn on_request(&mut self, now: Now, id: ServerId, request: Request, flow: &Flow, on_reserve: bool) {
         let dialog = DialogId::of_request(&request);
-        let owner = dialog.as_ref().and_then(|dialog| self.shared.owners.of_dialog(dialog));
+        let owner = dialog.as_ref().and_then(|dialog| self.owner_of(dialog, &request));
         match (owner, dialog) {
             (Some(Owner::Call(key)), Some(dialog)) => {
                 let input = CallInput::Request { dialog, id, request };
@@ -163,9 +166,15 @@ impl<P: Policy> Switchboard<P> {
         move |owner| Origin { owner, config, arrival, ingress, listener, server, tag }
     }
 
+    /// The owner of the dialog of a request.
+    fn owner_of(&self, dialog: &DialogId, request: &Request) -> Option<Owner> {
+        let call_id = request.headers().get(Name::CallId)?;
+        self.shared.owners.of_request(dialog, call_id)
+    }
+
     fn on_ack(&mut self, now: Now, request: Request) {
         let dialog = DialogId::of_request(&request);
-        let owner = dialog.as_ref().and_then(|dialog| self.shared.owners.of_dialog(dialog));
+        let owner = dialog.as_ref().and_then(|dialog| self.owner_of(dialog, &request));
         match (owner, dialog) {
             (Some(Owner::Call(key)), Some(dialog)) => {
                 let input = CallInput::Ack { dialog, ack: &request };
@@ -185,7 +194,7 @@ impl<P: Policy> Switchboard<P> {
                 let input = CallInput::Response { client: id, response, flow };
                 match self.with_call(now, key, |call, env| call.handle(input, env)) {
                     CallStep::NotTaken => false,
-                    CallStep::Goes | CallStep::Over(_) => true,
+                    CallStep::Goes | CallStep::Over => true,
                 }
             }
             Some(Owner::Message(key)) => {
@@ -194,7 +203,8 @@ impl<P: Policy> Switchboard<P> {
                 true
             }
             Some(Owner::Closing(key)) => {
-                let input = ClosingInput::Response { client: id, status: response.status() };
+                let seq = cseq_of(response).map_or(0, |cseq| cseq.number());
+                let input = ClosingInput::Response { client: id, status: response.status(), seq };
                 self.with_closing(now, key, |leg, env| leg.handle(input, env));
                 true
             }
@@ -205,7 +215,7 @@ impl<P: Policy> Switchboard<P> {
             if !taken || self.shared.owners.of_dialog(&dialog).is_none() {
                 self.on_late_2xx(now, id, &dialog, seq, (response, flow));
             }
-            self.late_answers.note(id, dialog, self.shared.config.caps.answers);
+            self.shared.late_answers.note(id, dialog, self.shared.config.caps.answers);
         }
     }
 
@@ -222,30 +232,35 @@ impl<P: Policy> Switchboard<P> {
     ) {
         match self.shared.owners.of_dialog(id) {
             Some(Owner::Call(key)) => {
-                let input = CallInput::Repeated2xx { dialog: id.clone(), seq };
+                let input = CallInput::Repeated2xx { dialog: id.clone(), seq, client };
                 self.with_call(now, key, |call, env| call.handle(input, env));
                 return;
             }
             Some(Owner::Closing(key)) => {
-                return self
-                    .with_closing(now, key, |leg, env| leg.handle(ClosingInput::Repeated2xx(seq), env));
+                let input = ClosingInput::Repeated2xx { seq, client };
+                return self.with_closing(now, key, |leg, env| leg.handle(input, env));
             }
             Some(Owner::Message(_)) | None => {}
         }
         let config = self.shared.config.clone();
-        if self.late_answers.contains(client, id) {
+        if self.shared.late_answers.contains(client, id) {
             tracing::debug!("a 2xx of a dialog that is over came late");
-        } else if self.late_answers.is_full(client, config.caps.answers) {
+            if let Some(ack) = self.shared.late_answers.ack_of(client, id) {
+                self.shared.out.push_back(Output::Transmit(ack));
+            }
+        } else if self.shared.late_answers.is_full(client, config.caps.answers) {
             self.shared.counters.refuse(Refusal::AnswerCap);
         } else if let Ok(dialog) = Dialog::calling(response, || source(flow.transport, flow.remote)) {
             tracing::debug!("a 2xx too many is acknowledged and ended");
             let listener = config.listener_of(flow);
             let (side, trusts) = (Side::Callee, Trusts::default());
-            self.close_with(now, None, |owner, env| {
+            let crossing = cross(Arrival::LateSuccess, Situation::over(Side::Callee), None);
+            debug_assert_eq!(crossing, Crossing::AckAndBye, "the 2xx came too late");
+            self.close_with(now, |owner, env| {
                 let settings = LegSettings { owner, side, listener, config, trusts, only_flow: None };
                 let mut leg = Leg::open(dialog, settings, env);
-                leg.invite.on_2xx_received(seq);
-                leg
+                leg.invite.on_2xx_received(seq, client);
+                ReleasedLeg { leg, needs_bye: true, bye: None }
             });
         }
     }
@@ -272,7 +287,11 @@ impl<P: Policy> Switchboard<P> {
 
 /// The dialog of a 2xx to an INVITE, and the number in its CSeq; `None` for any other response.
 fn answered_dialog(response: &Response) -> Option<(DialogId, u32)> {
-    let cseq = CSeq::parse(response.headers().get(Name::CSeq)?).ok()?;
+    let cseq = cseq_of(response)?;
     let answers = response.status().is_success() && *cseq.method() == Method::Invite;
     answers.then(|| DialogId::of_response(response)).flatten().map(|dialog| (dialog, cseq.number()))
+}
+
+fn cseq_of(response: &Response) -> Option<CSeq> {
+    CSeq::parse(response.headers().get(Name::CSeq)?).ok()
 }

@@ -1,33 +1,29 @@
 //! The top object: inputs in, outputs out. It finds the owner of each input and owns all calls, MESSAGEs and closing legs.
 
 mod dispatch;
-mod late_answers;
 mod service;
 mod shutdown;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use attesta_sip::Request;
 use attesta_stir::cert::Snapshot;
 use attesta_transaction as transaction;
 use attesta_transaction::{Flow, Seed, WorkerPlace};
 
 use crate::alarm::Alarms;
 use crate::arena::{Arena, CallKey, ClosingKey, MessageKey, OfCall, OfClosing, OfMessage};
-use crate::call::bridge::{Bridge, BridgedTo};
-use crate::call::{Call, CallInput, CallStep, Released};
-use crate::closing::{ClosingInput, ClosingLeg};
+use crate::call::closing::{ClosingInput, ClosingLeg};
+use crate::call::end::ReleasedLeg;
+use crate::call::{Call, CallInput, CallStep};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::env::{Env, Shared, first_number};
 use crate::io::{Destination, Input, Output, ResolveError};
-use crate::leg::Leg;
 use crate::message::{MessageInput, MessageRelay};
 use crate::now::Now;
 use crate::owners::Owner;
 use crate::policy::{Decision, DefaultPolicy, Policy};
-use crate::switchboard::late_answers::LateAnswers;
 use crate::switchboard::service::ServiceState;
 use crate::token::Token;
 
@@ -43,7 +39,6 @@ pub struct Switchboard<P = DefaultPolicy> {
     messages: Arena<OfMessage, MessageRelay>,
     /// Legs whose call is over, as long as a BYE or an ACK is owed.
     closing: Arena<OfClosing, ClosingLeg>,
-    late_answers: LateAnswers,
     alarms: Alarms<Owner>,
     /// The number of the last call.
     numbers: u64,
@@ -62,7 +57,6 @@ impl<P: Policy> Switchboard<P> {
             calls: Arena::new(),
             messages: Arena::new(),
             closing: Arena::new(),
-            late_answers: LateAnswers::default(),
             alarms: Alarms::new(),
             numbers: first_number(place),
             service: ServiceState::Open,
@@ -239,8 +233,8 @@ impl<P: Policy> Switchboard<P> {
         }
     }
 
-    /// Lets a call take a step, and sets its alarm. A call that is over hands over its legs. `NotTaken` if there is no such
-    /// call.
+    /// Lets a call take a step, and sets its alarm. The legs that the call has released become closing legs. `NotTaken` if
+    /// there is no such call.
     fn with_call(
         &mut self,
         now: Now,
@@ -248,21 +242,21 @@ impl<P: Policy> Switchboard<P> {
         step: impl FnOnce(&mut Call, &mut Env<'_>) -> CallStep,
     ) -> CallStep {
         let Some(call) = self.calls.get_mut(key) else { return CallStep::NotTaken };
-        match step(call, &mut self.shared.env(now, &mut self.policy)) {
-            CallStep::Over(released) => {
-                self.alarms.set(Owner::Call(key), &mut call.alarm, None);
-                self.calls.remove(key);
-                if let Some(released) = released {
-                    self.release(now, released);
-                }
-                CallStep::Goes
-            }
-            step @ (CallStep::Goes | CallStep::NotTaken) => {
-                let deadline = call.deadline();
-                self.alarms.set(Owner::Call(key), &mut call.alarm, deadline);
-                step
-            }
+        let step = step(call, &mut self.shared.env(now, &mut self.policy));
+        let released = call.take_released();
+        let deadline = call.deadline();
+        self.alarms.set(Owner::Call(key), &mut call.alarm, deadline);
+        if step == CallStep::Over {
+            self.calls.remove(key);
         }
+        for leg in released {
+            self.close_with(now, |owner, env| {
+                let mut leg = leg;
+                leg.leg.hand_to(owner, env);
+                leg
+            });
+        }
+        step
     }
 
     /// Lets a MESSAGE take a step, and sets its alarm.
@@ -301,34 +295,12 @@ impl<P: Policy> Switchboard<P> {
         }
     }
 
-    /// Ends the legs of a call that is over.
-    fn release(&mut self, now: Now, released: Released) {
-        let Released { bridge, gone, bye } = released;
-        let Bridge { a, b } = *bridge;
-        let b = match b {
-            BridgedTo::Leg(leg) => Some(leg),
-            BridgedTo::BuiltInCallee => None,
-        };
-        for mut leg in [Some(a), b].into_iter().flatten() {
-            let env = &mut self.shared.env(now, &mut self.policy);
-            leg.abandon_requests(env);
-            if gone == Some(leg.side) {
-                leg.close(env);
-            } else {
-                self.close_with(now, bye.as_ref(), |owner, env| {
-                    leg.hand_to(owner, env);
-                    leg
-                });
-            }
-        }
-    }
-
-    /// Ends a leg that has no call: ACK and BYE are sent, and waited for. `bye`: the BYE of the other leg.
-    fn close_with(&mut self, now: Now, bye: Option<&Request>, leg: impl FnOnce(Owner, &mut Env<'_>) -> Leg) {
+    /// Ends a leg that has no call: ACK and BYE are sent, and waited for.
+    fn close_with(&mut self, now: Now, leg: impl FnOnce(Owner, &mut Env<'_>) -> ReleasedLeg) {
         let env = &mut self.shared.env(now, &mut self.policy);
         let key = self.closing.insert_with(|key| {
-            let leg = leg(Owner::Closing(key), env);
-            ClosingLeg::begin(leg, bye, env)
+            let released = leg(Owner::Closing(key), env);
+            ClosingLeg::begin(released, env)
         });
         self.settle(key);
     }

@@ -13,11 +13,12 @@ fn the_caller_hangs_up() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
     rig.alice_sends_with(&talk, BYE, 2, "Reason: Q.850;cause=16\r\n", "");
-    rig.gets_response(ALICE, 200);
     let bye = rig.gets_request(BOB, BYE);
+    rig.is_silent();
     assert_eq!(value(&bye, Name::CSeq), "2 BYE");
     assert_eq!(value(&bye, Name::Reason), "Q.850;cause=16");
     rig.responds(BOB, &bye, 200);
+    rig.gets_response(ALICE, 200);
     rig.is_silent();
     rig.ends_clean(Cause::CallerHungUp);
 }
@@ -27,11 +28,11 @@ fn the_callee_hangs_up() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
     rig.bob_sends(&talk, BYE, 77);
-    rig.gets_response(BOB, 200);
     let bye = rig.gets_request(ALICE, BYE);
     assert_eq!(value(&bye, Name::CallId), "call-1");
     assert_eq!(value(&bye, Name::CSeq), "1 BYE");
     rig.responds(ALICE, &bye, 200);
+    rig.gets_response(BOB, 200);
     rig.ends_clean(Cause::CalleeHungUp);
 }
 
@@ -53,6 +54,11 @@ fn a_call_ends_even_if_the_callee_ignores_the_bye() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
     rig.alice_sends(&talk, BYE, 2);
+    rig.run_for(Duration::from_millis(3_900));
+    rig.clear();
+    rig.run_for(Duration::from_millis(100));
+    rig.gets_response(ALICE, 200);
+    rig.clear();
     assert_eq!((rig.counters().calls_live, rig.counters().dialogs_live), (0, 1));
     rig.ends_clean(Cause::CallerHungUp);
 }
@@ -63,6 +69,8 @@ fn a_bye_before_the_callers_ack_reaches_the_caller_after_it() {
     let talk = rig.answered();
     rig.bob_sends(&talk, BYE, 1);
     rig.gets_response(BOB, 200);
+    // RFC 5407 section 3.1.3: the 2xx of the callee gets its ACK.
+    rig.gets_request(BOB, ACK);
     rig.is_silent();
     // RFC 3261 section 15.1.1: no BYE before the ACK of our own 2xx.
     rig.alice_sends(&talk, ACK, 1);

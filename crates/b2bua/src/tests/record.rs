@@ -86,6 +86,7 @@ fn the_log_line_names_call_ids_trunks_outcome_and_duration() {
         rig.alice_sends(&talk, ACK, 1);
         rig.run_for(Duration::from_millis(1500));
         rig.alice_sends(&talk, BYE, 2);
+        rig.run_for(Duration::from_secs(4));
     });
     assert_eq!(lines.len(), 1, "{lines:?}");
     let line = lines[0].as_str();

@@ -1,0 +1,136 @@
+//! The end of an answered call by a BYE: RFC 3261 section 15, RFC 5407 section 3.
+//!
+//! The BYE is relayed, so that its header fields, its body and its response cross. If the far peer takes too long, the sender of
+//! the BYE gets our own 200.
+
+use std::time::Duration;
+
+use attesta_sip::{Request, Status};
+use attesta_transaction::ServerId;
+
+use crate::call::bridge::Bridge;
+use crate::call::end::{ByeTo, CallEnd};
+use crate::call::release::{Releasing, State};
+use crate::env::Env;
+use crate::event::Cause;
+use crate::identity::belief::strip_untrusted;
+use crate::intake::origin::Origin;
+use crate::leg::Side;
+
+impl Bridge {
+    /// True while a BYE waits for the response of the far peer.
+    pub(crate) fn is_releasing(&self) -> bool {
+        self.releasing.as_ref().is_some_and(|releasing| releasing.is_open())
+    }
+
+    /// Relays a BYE of `near`.
+    pub(super) fn relay_bye(
+        &mut self,
+        near: Side,
+        id: ServerId,
+        bye: Request,
+        origin: &Origin,
+        env: &mut Env<'_>,
+    ) -> Option<CallEnd> {
+        let now = env.now.mono;
+        let since = self.releasing.as_ref().map_or(now, |releasing| releasing.since);
+        let (state, until) = (State::Relayed, now + BYE_BUDGET);
+        self.releasing = Some(Box::new(Releasing { near, server: id, since, state, until }));
+        if let (_, Some(far)) = self.legs(near) {
+            // RFC 3261 section 13.2.2.4: the ACK comes before the BYE.
+            far.acknowledge(None, env);
+        }
+        self.relay(near, id, bye, origin, env)
+    }
+
+    /// Answers a BYE of `near` with 200, and ends the call on the other side.
+    pub(super) fn answer_and_end(
+        &mut self,
+        near: Side,
+        id: ServerId,
+        mut bye: Request,
+        env: &mut Env<'_>,
+    ) -> Option<CallEnd> {
+        let response = env.reply(&bye, Status::OK);
+        env.respond(id, &response);
+        match self.releasing.as_ref().filter(|releasing| releasing.is_open()) {
+            // Another BYE of the same sender. The first BYE is still being relayed.
+            Some(releasing) if releasing.near == near => return None,
+            // The BYEs of both sides have crossed.
+            Some(_) => {
+                self.answer_relayed_bye(env);
+                return Some(self.released(ByeTo::Neither, env));
+            }
+            None => {}
+        }
+        if let (Some(leg), _) = self.legs(near) {
+            leg.acknowledge(None, env);
+            strip_untrusted(bye.headers_mut(), leg.trusts);
+        }
+        let since = self.releasing.as_ref().map(|releasing| releasing.since);
+        Some(CallEnd { cause: hung_up(near), bye_to: ByeTo::Only(near.other()), bye: Some(bye), at: since })
+    }
+
+    /// The far peer has challenged the relayed BYE, and the challenge has crossed. The sender may try again.
+    pub(super) fn on_challenge(&mut self, env: &Env<'_>) {
+        if let Some(releasing) = &mut self.releasing {
+            releasing.state = State::Challenged;
+            releasing.until = env.now.mono + CHALLENGE_BUDGET;
+        }
+    }
+
+    /// Ends the call if the far peer, or the sender of a challenged BYE, has taken too long.
+    pub(super) fn on_release_deadline(&mut self, env: &mut Env<'_>) -> Option<CallEnd> {
+        let is_due = self.releasing.as_ref().is_some_and(|releasing| releasing.until <= env.now.mono);
+        is_due.then(|| self.finish_release(env))
+    }
+
+    /// Ends the call without the response of the far peer: the sender of the BYE gets 200.
+    pub(crate) fn finish_release(&mut self, env: &mut Env<'_>) -> CallEnd {
+        let near = self.releasing.as_ref().map_or(Side::Caller, |releasing| releasing.near);
+        let bye = self.answer_relayed_bye(env);
+        CallEnd { bye, ..self.released(ByeTo::Only(near.other()), env) }
+    }
+
+    /// The end of the call by the BYE that was relayed.
+    pub(super) fn released(&mut self, bye_to: ByeTo, env: &Env<'_>) -> CallEnd {
+        let (near, since) = match self.releasing.take() {
+            Some(releasing) => (releasing.near, releasing.since),
+            None => (Side::Caller, env.now.mono),
+        };
+        CallEnd { cause: hung_up(near), bye_to, bye: None, at: Some(since) }
+    }
+
+    /// Answers the relayed BYE with 200, if it has no response. Returns the BYE.
+    fn answer_relayed_bye(&mut self, env: &mut Env<'_>) -> Option<Request> {
+        let (near, server) = {
+            let releasing = self.releasing.as_ref().filter(|releasing| releasing.is_open())?;
+            (releasing.near, releasing.server)
+        };
+        let relayed = self.take_request(near, server, env)?;
+        let response = env.reply(&relayed.request, Status::OK);
+        env.respond(server, &response);
+        let (leg, far) = self.legs(near);
+        if let (Some(far), Some(client)) = (far, relayed.client) {
+            far.invite.on_bye_sent(client);
+        }
+        let mut bye = relayed.request;
+        if let Some(leg) = leg {
+            strip_untrusted(bye.headers_mut(), leg.trusts);
+        }
+        Some(bye)
+    }
+}
+
+const fn hung_up(side: Side) -> Cause {
+    match side {
+        Side::Caller => Cause::CallerHungUp,
+        Side::Callee => Cause::CalleeHungUp,
+    }
+}
+
+/// How long the sender of a BYE waits for the response of the far peer, before we send our own 200.
+const BYE_BUDGET: Duration = Duration::from_secs(4);
+
+/// How long the sender of a challenged BYE may take to send another BYE: the time that a transaction may take (64*T1).
+const CHALLENGE_BUDGET: Duration = Duration::from_secs(32);

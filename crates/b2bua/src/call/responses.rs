@@ -1,0 +1,170 @@
+//! The final responses to relayed requests, and what follows if there is none (RFC 3261 section 12.2.1.2, RFC 5057).
+
+use attesta_sip::{Method, Response, Status};
+use attesta_transaction::{ClientId, Failure, ServerId};
+
+use crate::call::bridge::Bridge;
+use crate::call::crossing::{Arrival, Crossing};
+use crate::call::end::{ByeTo, CallEnd};
+use crate::env::Env;
+use crate::event::Cause;
+use crate::headers::address::{contact, sequence};
+use crate::headers::relay;
+use crate::identity::belief::strip_untrusted;
+use crate::intake::origin::Origin;
+use crate::leg::invite::Unacknowledged2xx;
+use crate::leg::offer_answer::Sender;
+use crate::leg::requests::RelayedRequest;
+use crate::leg::{Leg, Side};
+
+impl Bridge {
+    /// A response to a request of `near` that was relayed in this transaction.
+    pub(crate) fn on_response(
+        &mut self,
+        near: Side,
+        client: ClientId,
+        response: &Response,
+        origin: &Origin,
+        env: &mut Env<'_>,
+    ) -> Option<CallEnd> {
+        let status = response.status();
+        let (leg, far) = self.legs(near);
+        let (leg, far) = (leg?, far?);
+        let relayed = leg.requests.by_client(client)?;
+        let (server, seq, method) = (relayed.server, relayed.seq, relayed.request.method().clone());
+        let received = sequence(&relayed.request).unwrap_or_default();
+        if status.is_provisional() {
+            relayed.on_provisional(env.now.mono);
+            if status == Status::TRYING || method != Method::Invite {
+                return None;
+            }
+        } else {
+            env.owners.forget_client(client);
+        }
+        far.observe_response(Sender::Remote, &method, response, env);
+        let mut back = Response::to_request(&relayed.request, status);
+        relay::response(response, &mut back, &leg.listener.contact());
+        strip_untrusted(back.headers_mut(), far.trusts);
+        if status.is_provisional() {
+            leg.on_provisional_relayed(response, received, seq);
+        } else if method == Method::Invite && status.is_success() {
+            let timers = &origin.config.transactions;
+            let answer = Unacknowledged2xx::new(env.now.mono, server, received, back.clone(), timers);
+            leg.invite.on_2xx_sent(answer);
+        }
+        leg.observe_response(Sender::Local, &method, &back, env);
+        env.respond(server, &back);
+        if status.is_provisional() {
+            return None;
+        }
+        let relayed = leg.requests.remove(server)?;
+        env.owners.forget_server(server);
+        if status.is_success() && method != Method::Bye {
+            agree(leg, far, &relayed, response);
+            if method == Method::Invite {
+                far.invite.on_2xx_received(seq, client);
+            }
+            return None;
+        }
+        self.after_final(near, Arrival::of_final(&method, status), env)
+    }
+
+    /// A request of `near` that was relayed in this transaction gets no response.
+    pub(crate) fn on_failure(
+        &mut self,
+        near: Side,
+        client: ClientId,
+        why: Failure,
+        env: &mut Env<'_>,
+    ) -> Option<CallEnd> {
+        let relayed = self.legs(near).0?.requests.by_client(client)?;
+        relayed.client = None;
+        let server = relayed.server;
+        match why {
+            Failure::Timeout => {
+                let relayed = self.take_request(near, server, env)?;
+                self.answer(near, &relayed, Status::REQUEST_TIMEOUT, env);
+                let arrival = Arrival::of_final(relayed.request.method(), Status::REQUEST_TIMEOUT);
+                self.after_final(near, arrival, env)
+            }
+            Failure::Transport | Failure::NoRoom => self.on_unsent(near, server, env),
+        }
+    }
+
+    /// A request of `near` has its final response. Decides whether the call continues.
+    fn after_final(&mut self, near: Side, arrival: Arrival, env: &mut Env<'_>) -> Option<CallEnd> {
+        match self.decides(arrival, near)? {
+            Crossing::EndUsage => Some(CallEnd::by(Cause::Lost)),
+            Crossing::RelayAndEnd => Some(self.released(ByeTo::Neither, env)),
+            Crossing::Relay => {
+                if arrival == Arrival::ByeChallenged {
+                    self.on_challenge(env);
+                }
+                None
+            }
+            other @ (Crossing::RelayBye
+            | Crossing::Answer(..)
+            | Crossing::RetryAfter(_)
+            | Crossing::AnswerAndEnd
+            | Crossing::EndUnanswered
+            | Crossing::OkAndEnd
+            | Crossing::Unavailable
+            | Crossing::ByeToBoth
+            | Crossing::AckAndBye
+            | Crossing::Absorb) => {
+                other.is_of_another_arrival();
+                None
+            }
+        }
+    }
+
+    /// A request of `near` could not be sent on the far leg (RFC 3261 section 8.1.3.1).
+    pub(super) fn on_unsent(&mut self, near: Side, server: ServerId, env: &mut Env<'_>) -> Option<CallEnd> {
+        let method = self.legs(near).0?.requests.by_server(server)?.request.method().clone();
+        match self.decides(Arrival::of_unsent(&method), near)? {
+            Crossing::OkAndEnd => Some(self.finish_release(env)),
+            Crossing::Unavailable => {
+                let relayed = self.take_request(near, server, env)?;
+                self.answer(near, &relayed, Status::SERVICE_UNAVAILABLE, env);
+                None
+            }
+            other @ (Crossing::Relay
+            | Crossing::RelayBye
+            | Crossing::Answer(..)
+            | Crossing::RetryAfter(_)
+            | Crossing::AnswerAndEnd
+            | Crossing::EndUnanswered
+            | Crossing::EndUsage
+            | Crossing::RelayAndEnd
+            | Crossing::ByeToBoth
+            | Crossing::AckAndBye
+            | Crossing::Absorb) => {
+                other.is_of_another_arrival();
+                None
+            }
+        }
+    }
+
+    /// Answers a request that was removed from the requests in flight, in place of the far peer.
+    pub(super) fn answer(&mut self, near: Side, relayed: &RelayedRequest, status: Status, env: &mut Env<'_>) {
+        let response = env.reply(&relayed.request, status);
+        env.respond(relayed.server, &response);
+        let (leg, far) = self.legs(near);
+        let method = relayed.request.method();
+        if let Some(leg) = leg {
+            leg.observe_response(Sender::Local, method, &response, env);
+        }
+        if let Some(far) = far {
+            far.observe_response(Sender::Remote, method, &response, env);
+        }
+    }
+}
+
+/// Refreshes the remote targets of both legs after a 2xx to a target refresh request (RFC 3261 section 12.2).
+fn agree(near: &mut Leg, far: &mut Leg, relayed: &RelayedRequest, response: &Response) {
+    let refreshes = [Method::Invite, Method::Update, Method::Subscribe, Method::Refer];
+    if refreshes.contains(relayed.request.method()) {
+        near.refresh(contact(relayed.request.headers()));
+        far.refresh(contact(response.headers()));
+    }
+}
