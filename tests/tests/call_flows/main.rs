@@ -4,6 +4,7 @@
 
 mod cancel;
 mod common;
+mod crossings;
 mod endings;
 mod failover;
 mod forks;

@@ -189,12 +189,17 @@ impl<P: Policy> Switchboard<P> {
     }
 
     fn on_response(&mut self, now: Now, id: ClientId, response: &Response, flow: &Flow) {
+        let answered = answered_dialog(response);
+        let cap = self.shared.config.caps.answers;
         let taken = match self.shared.owners.of_client(id) {
             Some(Owner::Call(key)) => {
                 let input = CallInput::Response { client: id, response, flow };
                 match self.with_call(now, key, |call, env| call.handle(input, env)) {
                     CallStep::NotTaken => false,
-                    CallStep::Goes | CallStep::Over => true,
+                    // If the call made no dialog of the 2xx, no other place acknowledges the 2xx.
+                    CallStep::Goes | CallStep::Over => answered
+                        .as_ref()
+                        .is_none_or(|(dialog, _)| self.shared.owners.of_dialog(dialog).is_some()),
                 }
             }
             Some(Owner::Message(key)) => {
@@ -203,6 +208,10 @@ impl<P: Policy> Switchboard<P> {
                 true
             }
             Some(Owner::Closing(key)) => {
+                if let Some((dialog, _)) = &answered {
+                    // The leg may keep the ACK in this entry, and end.
+                    self.shared.late_answers.note(id, dialog.clone(), cap);
+                }
                 let seq = cseq_of(response).map_or(0, |cseq| cseq.number());
                 let input = ClosingInput::Response { client: id, status: response.status(), seq };
                 self.with_closing(now, key, |leg, env| leg.handle(input, env));
@@ -210,12 +219,11 @@ impl<P: Policy> Switchboard<P> {
             }
             None => false,
         };
-        if let Some((dialog, seq)) = answered_dialog(response) {
-            // If the call made no dialog of the 2xx, no other place acknowledges the 2xx.
-            if !taken || self.shared.owners.of_dialog(&dialog).is_none() {
+        if let Some((dialog, seq)) = answered {
+            if !taken {
                 self.on_late_2xx(now, id, &dialog, seq, (response, flow));
             }
-            self.shared.late_answers.note(id, dialog, self.shared.config.caps.answers);
+            self.shared.late_answers.note(id, dialog, cap);
         }
     }
 
