@@ -134,7 +134,8 @@ pub use token::Token;
 pub use trunk::Trunk;
 pub use trunk::numbers::{InvalidPrefix, Numbers, Prefix};
 pub use trunk::rules::{
-    Consequence, InboundIdentity, OnSignFailure, OutboundIdentity, Outcomes, Oversize, TrunkTimers, Trusts,
+    Consequence, ContactParams, InboundIdentity, OnSignFailure, OutboundIdentity, Outcomes, Oversize,
+    TrunkTimers, Trusts,
 };
 pub use trunk::source::{InvalidSource, Source};
 pub use trunk::target::{InvalidTarget, Target};

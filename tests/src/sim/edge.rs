@@ -197,7 +197,8 @@ impl Node for Board {
 
 /// Addresses stand for themselves; a simulated network has no names.
 fn literal(target: &Target) -> Result<Vec<Destination>, ResolveError> {
-    let transport = target.transport.unwrap_or(Transport::Udp);
+    let default = if target.secure { Transport::Tls } else { Transport::Udp };
+    let transport = target.transport.unwrap_or(default);
     let host = target.host.parse().map_err(|_| ResolveError::NotFound)?;
     let address = SocketAddr::new(host, target.port.unwrap_or(transport.default_port()));
     Ok(vec![Destination { transport, address, server_name: None }])

@@ -1,10 +1,12 @@
 //! What crosses the edge and what stays on its leg: RFC 3261 sections 8.1.1, 12 and 20.
 
+use attesta_b2bua::{ContactParams, Trunk};
 use attesta_sip::{Headers, Name};
-use attesta_tests::sim::{ACK, BYE, INFO, INVITE, Wording};
+use attesta_tests::sim::{ACK, BYE, CANCEL, INFO, INVITE, REFER, SUBSCRIBE, UPDATE, Wording};
+use attesta_transaction::Transport;
 use insta::assert_snapshot;
 
-use crate::common::{ALICE, BOB, Stage, answered, heard};
+use crate::common::{ALICE, BOB, Stage, alice, answered, bob, builder, heard, listening, quiet, source};
 
 fn all(headers: &Headers) -> String {
     headers.iter().map(|field| String::from_utf8_lossy(field.as_bytes()).into_owned()).collect()
@@ -129,4 +131,140 @@ fn each_leg_has_cseq_numbers_of_its_own() {
     stage.bob.sends(200);
     stage.alice.gets(200);
     stage.is_over();
+}
+
+/// RFC 3261 section 12.1.1: our Contact makes the dialog, even if the callee sends no Contact.
+#[test]
+fn our_contact_is_in_each_response_that_makes_or_refreshes_a_dialog() {
+    let stage = Stage::new();
+    stage.alice.sends(INVITE);
+    stage.bob.gets(INVITE);
+    stage.bob.sends(180.with("Contact", ""));
+    stage.alice.gets(180);
+    assert_eq!(answered(&stage.alice, Name::Contact), "<sip:192.0.2.2:5060>");
+    stage.bob.sends(200.with("Contact", "<sip:bob@192.0.2.3>"));
+    stage.alice.gets(200);
+    assert_eq!(answered(&stage.alice, Name::Contact), "<sip:192.0.2.2:5060>");
+    stage.bob.gets(ACK);
+    for request in [UPDATE, SUBSCRIBE, REFER, INVITE] {
+        stage.alice.sends(request.clone().with("Contact", "<sip:alice@192.0.2.1>"));
+        stage.bob.gets(request.clone());
+        assert_eq!(heard(&stage.bob, Name::Contact), "<sip:192.0.2.2:5060>", "{request:?}");
+        stage.bob.sends(200);
+        stage.alice.gets(200);
+        assert_eq!(answered(&stage.alice, Name::Contact), "<sip:192.0.2.2:5060>", "{request:?}");
+        if request == INVITE {
+            stage.bob.gets(ACK);
+        }
+    }
+    stage.alice_hangs_up();
+}
+
+/// RFC 3261 sections 13.2.1 and 13.3.1.4.
+#[test]
+fn an_invite_and_its_200_have_an_allow_that_names_what_works() {
+    let stage = Stage::new();
+    stage.alice.sends(INVITE);
+    stage.bob.gets(INVITE);
+    let allow = heard(&stage.bob, Name::Allow);
+    assert!(
+        allow.contains("UPDATE") && allow.contains("SUBSCRIBE") && !allow.contains("REGISTER"),
+        "{allow}"
+    );
+    stage.bob.sends(200.with("Allow", "INVITE, ACK, BYE, CANCEL, REGISTER"));
+    stage.alice.gets(200);
+    assert_eq!(answered(&stage.alice, Name::Allow), "INVITE, ACK, BYE, CANCEL");
+    stage.bob.gets(ACK);
+    stage.alice_hangs_up();
+}
+
+/// RFC 3326 section 2: several values may be in several lines.
+#[test]
+fn all_reasons_of_a_cancel_and_a_bye_cross() {
+    let both = "SIP;cause=200;text=\"elsewhere\", Q.850;cause=26";
+    let stage = Stage::new();
+    stage.rings();
+    stage.alice.sends(CANCEL.with("Reason", both));
+    stage.bob.gets(CANCEL);
+    assert_eq!(heard(&stage.bob, Name::Reason), both);
+    stage.bob.sends(487);
+    stage.alice.gets(487);
+    stage.is_over();
+
+    let stage = Stage::new();
+    stage.talk();
+    stage.alice.sends(BYE.with("Reason", both));
+    stage.bob.gets(BYE);
+    assert_eq!(heard(&stage.bob, Name::Reason), both);
+    stage.bob.sends(200);
+    stage.alice.gets(200);
+    stage.is_over();
+}
+
+/// RFC 3261 section 8.1.1.6: the BYE of the second leg begins with its own Max-Forwards.
+#[test]
+fn a_bye_without_hops_left_still_ends_the_call() {
+    let stage = Stage::new();
+    stage.talk();
+    stage.alice.sends(BYE.with("Max-Forwards", "0"));
+    stage.bob.gets(BYE);
+    assert_eq!(heard(&stage.bob, Name::MaxForwards), "70");
+    stage.bob.sends(200);
+    stage.alice.gets(200);
+    stage.is_over();
+}
+
+/// RFC 4916: each leg keeps its From and To, so the option is not promised.
+#[test]
+fn from_change_does_not_cross() {
+    let stage = Stage::new();
+    stage.alice.sends(INVITE.with("Supported", "from-change, 100rel"));
+    stage.bob.gets(INVITE);
+    assert_eq!(heard(&stage.bob, Name::Supported), "100rel");
+    stage.bob.sends(486);
+    stage.alice.gets(486);
+    stage.alice.sends(INVITE.with("Require", "from-change"));
+    stage.alice.gets(420);
+    assert_eq!(answered(&stage.alice, Name::Unsupported), "from-change");
+    stage.is_over();
+}
+
+/// `contact_params = "relay"`: a conference server says `isfocus` in its Contact (RFC 4579 section 3.1).
+#[test]
+fn the_user_part_and_the_feature_tags_of_a_contact_cross_to_a_trunk_that_asks_for_them() {
+    let stage =
+        Stage::with_config(builder().trunk(alice().contact_params(ContactParams::Relay)).trunk(bob()));
+    stage.alice.sends(INVITE.with("Contact", "<sip:alice@192.0.2.1>;+sip.instance=\"<urn:x>\""));
+    stage.bob.gets(INVITE);
+    assert_eq!(heard(&stage.bob, Name::Contact), "<sip:192.0.2.2:5060>");
+    stage.bob.sends(200.with("Contact", "<sip:room@192.0.2.3>;isfocus"));
+    stage.alice.gets(200);
+    assert_eq!(answered(&stage.alice, Name::Contact), "<sip:room@192.0.2.2:5060>;isfocus");
+    stage.bob.gets(ACK);
+    stage.alice_hangs_up();
+}
+
+/// RFC 3261 sections 8.1.1.8 and 12.1.1.
+#[test]
+fn our_contact_is_a_sips_uri_in_a_dialog_that_requires_tls() {
+    let stage = Stage::with_config(listening(&[Transport::Tls]).trunk(alice()).trunk(secure_bob()));
+    for agent in [&stage.alice, &stage.bob] {
+        agent.speaks(Transport::Tls);
+    }
+    stage.alice.dials("sips:+12155551213@192.0.2.2");
+    stage.alice.sends(INVITE);
+    stage.bob.gets(INVITE);
+    assert!(stage.bob.last_request().uri().starts_with(b"sips:"));
+    assert_eq!(heard(&stage.bob, Name::Contact), "<sips:192.0.2.2:5060>");
+    stage.bob.sends(200);
+    stage.alice.gets(200);
+    assert_eq!(answered(&stage.alice, Name::Contact), "<sips:192.0.2.2:5060>");
+    stage.bob.gets(ACK);
+    stage.alice_hangs_up();
+}
+
+fn secure_bob() -> Trunk {
+    quiet(Trunk::new("bob"))
+        .source(source("192.0.2.3"))
+        .target("sips:192.0.2.3:5060".parse().expect("a SIPS URI"))
 }

@@ -319,6 +319,24 @@ fn failover_and_health_of_a_trunk_are_read() {
 }
 
 #[test]
+fn a_websocket_is_no_target() {
+    let trunk = "[[trunk]]\nname = \"b\"\noutbound_identity = \"pass\"\ntargets = [\"sip:a\", \"sip:b;transport=ws\"]\n";
+    assert_eq!(
+        faults(trunk),
+        [
+            "4:21 no call can reach `sip:b;transport=ws` | only the peer can open a WebSocket (RFC 7118); use udp, tcp or tls"
+        ]
+    );
+}
+
+#[test]
+fn the_contact_of_a_trunk_is_read() {
+    let trunk = |keys: &str| format!("[[trunk]]\nname = \"b\"\n{keys}\n");
+    settings(&trunk("contact_params = \"relay\""));
+    assert_eq!(faults(&trunk("contact_params = \"both\"")).len(), 1);
+}
+
+#[test]
 fn only_a_tls_listener_has_a_certificate() {
     let listen = |rest: &str| faults(&format!("[[listen]]\n{rest}"));
     assert_eq!(

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use attesta_b2bua::{
-    InboundIdentity, Numbers, OnSignFailure, OutboundIdentity, Outcomes, Oversize, Route, RouteTo, Source,
-    Target, Trunk, TrunkTimers, Trusts,
+    ContactParams, InboundIdentity, Numbers, OnSignFailure, OutboundIdentity, Outcomes, Oversize, Route,
+    RouteTo, Source, Target, Trunk, TrunkTimers, Trusts,
 };
 use attesta_sip::{Host, Status};
 use attesta_stir::{Attestation, DialPlan};
+use attesta_transaction::Transport;
 
 use super::identity::TrunkVerify;
 use super::names::{DEFAULT_TRUST, Names, known_name, known_names};
@@ -53,6 +54,9 @@ pub(super) fn read_trunk(section: Section<'_>, names: &Names, outcomes: Outcomes
     trunk = read_origin(&section, names, trunk);
     trunk = read_egress(&section, names, trunk);
     trunk = trunk.timers(read_timers(&section));
+    if let Some(params) = section.choice("contact_params", CONTACT_PARAMS, &[]) {
+        trunk = trunk.contact_params(params);
+    }
     let verify = section.section("verify").map(|verify| TrunkVerify::read(verify, outcomes));
     if let Some(budget) = verify.as_ref().and_then(|verify| verify.budget) {
         trunk = trunk.budget(budget);
@@ -82,6 +86,11 @@ fn read_targets(section: &Section<'_>) -> Vec<(Text, Target)> {
     let what = "SIP URIs, such as \"sip:10.1.0.9:5060\"";
     let read = |text: Text| {
         let target = section.parse_text(&text, what, |text| Target::of(text.as_bytes()))?;
+        if target.transport.is_some_and(Transport::is_websocket) {
+            let help = "only the peer can open a WebSocket (RFC 7118); use udp, tcp or tls";
+            section.refuse(&text, format!("no call can reach {}", text.shown()), help.to_owned());
+            return None;
+        }
         Some((text, target))
     };
     section.texts("targets").unwrap_or_default().into_iter().filter_map(read).collect()
@@ -300,6 +309,8 @@ const INBOUND: &[(&str, InboundIdentity)] = &[
 const OUTBOUND: &[(&str, OutboundIdentity)] =
     &[("sign", OutboundIdentity::Sign), ("pass", OutboundIdentity::Pass), ("strip", OutboundIdentity::Strip)];
 const OVERSIZE: &[(&str, Oversize)] = &[("tcp", Oversize::Tcp), ("datagram", Oversize::Datagram)];
+const CONTACT_PARAMS: &[(&str, ContactParams)] =
+    &[("own", ContactParams::Own), ("relay", ContactParams::Relay)];
 const ON_SIGN_FAILURE: &[(&str, OnSignFailure)] =
     &[("continue", OnSignFailure::Continue), ("reject", OnSignFailure::Reject)];
 const NO_RESPONSE: std::ops::RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(32);

@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use attesta_sip::{MaxForwards, Method, Name, RAck, Request, Status};
+use attesta_sip::{Method, Name, RAck, Request, Status};
 use attesta_transaction::{ClientId, ServerId};
 use bytes::Bytes;
 
@@ -217,9 +217,10 @@ impl Bridge {
             far.acknowledge(None, env);
         }
         let (mut outgoing, seq) = far.dialog.request(request.method().clone());
-        let forwards = relay::forwards(request.headers()).unwrap_or(MaxForwards(0));
-        relay::request(&request, &mut outgoing, forwards, &far.listener.contact());
-        strip_untrusted(outgoing.headers_mut(), leg.trusts);
+        // Only a BYE can have no hops left here. The BYE still ends the call.
+        let forwards = relay::forwards(request.headers()).unwrap_or(relay::MAX_FORWARDS);
+        relay::request(&request, &mut outgoing, forwards, &far.contact(request.headers()));
+        strip_untrusted(outgoing.headers_mut(), leg.rules.trusts);
         if let Some(rack) = rack_of(&request)
             && let Some(invite) = leg.reliable.on_prack(&rack)
         {
@@ -270,7 +271,7 @@ impl Bridge {
         {
             leg.observe_request(Sender::Remote, ack, env);
             if let Some(far) = far {
-                far.acknowledge(Some((ack, leg.trusts)), env);
+                far.acknowledge(Some((ack, leg.rules.trusts)), env);
             }
         }
     }
@@ -381,9 +382,10 @@ fn situation(leg: &Leg, other: Option<&Leg>, is_over: bool) -> Situation {
     Situation { side: leg.side, usage, awaits_ack, invite, offer, is_full }
 }
 
-/// The Reason values of a CANCEL or a BYE (RFC 3326).
+/// All Reason values of a CANCEL or a BYE, from all lines (RFC 3326 section 2).
 pub(crate) fn reason_of(request: &Request) -> Option<Bytes> {
-    request.headers().get(Name::Reason).map(Bytes::copy_from_slice)
+    let lines: Vec<_> = request.headers().all(Name::Reason).collect();
+    (!lines.is_empty()).then(|| Bytes::from(lines.join(&b", "[..])))
 }
 
 fn rack_of(request: &Request) -> Option<RAck> {

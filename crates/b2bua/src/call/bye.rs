@@ -65,7 +65,7 @@ impl Bridge {
         }
         if let (Some(leg), _) = self.legs(near) {
             leg.acknowledge(None, env);
-            strip_untrusted(bye.headers_mut(), leg.trusts);
+            strip_untrusted(bye.headers_mut(), leg.rules.trusts);
         }
         let since = self.releasing.as_ref().map(|releasing| releasing.since);
         Some(CallEnd { cause: hung_up(near), bye_to: ByeTo::Only(near.other()), bye: Some(bye), at: since })
@@ -116,7 +116,7 @@ impl Bridge {
         }
         let mut bye = relayed.request;
         if let Some(leg) = leg {
-            strip_untrusted(bye.headers_mut(), leg.trusts);
+            strip_untrusted(bye.headers_mut(), leg.rules.trusts);
         }
         Some(bye)
     }

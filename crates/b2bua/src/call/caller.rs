@@ -37,7 +37,7 @@ impl CallerSide {
             side: Side::Caller,
             listener: origin.listener.clone(),
             config: origin.config.clone(),
-            trusts: origin.ingress.trunk.trusts,
+            rules: origin.ingress.trunk.leg_rules(),
             only_flow: self.only_flow.clone(),
         }
     }

@@ -85,7 +85,7 @@ impl Forks {
         // A dialog with the same tag may live on from an earlier attempt of this call.
         let tag = if hunt.is_first_attempt() && self.0.is_empty() { origin.tag } else { env.ids.tag() };
         let request = hunt.request();
-        let callee = Dialog::calling(response, || source(flow.transport, flow.remote)).ok()?;
+        let callee = Dialog::calling(response, hunt.uri(), || source(flow.transport, flow.remote)).ok()?;
         let from = || source(origin.listener.transport, origin.arrival.source);
         let answering = Dialog::answering(request, &tag, from).ok()?;
         // The caller named the dialog itself, by a To tag: the dialog can be no other.
@@ -101,7 +101,7 @@ impl Forks {
             side: Side::Callee,
             listener: listener.clone(),
             config: origin.config.clone(),
-            trusts: hunt.trusts(),
+            rules: hunt.rules(),
             only_flow: None,
         };
         let mut b = Leg::open(callee, b, env);
@@ -119,7 +119,6 @@ impl Bridge {
         &mut self,
         response: &Response,
         hunt: &Hunt,
-        origin: &Origin,
         env: &mut Env<'_>,
     ) -> Response {
         let request: &Request = hunt.request();
@@ -129,7 +128,8 @@ impl Bridge {
         let mut back = Response::to_request(request, response.status());
         back.headers_mut().set(Name::To, self.a.dialog.local_address());
         relay::record_route(request, &mut back);
-        relay::response(response, &mut back, &origin.listener.contact());
+        let contact = self.a.contact(response.headers());
+        relay::response(response, &mut back, request.method(), &contact);
         hunt.strip_response(&mut back, env);
         back
     }

@@ -43,8 +43,8 @@ impl Bridge {
         }
         far.observe_response(Sender::Remote, &method, response, env);
         let mut back = Response::to_request(&relayed.request, status);
-        relay::response(response, &mut back, &leg.listener.contact());
-        strip_untrusted(back.headers_mut(), far.trusts);
+        relay::response(response, &mut back, &method, &leg.contact(response.headers()));
+        strip_untrusted(back.headers_mut(), far.rules.trusts);
         if status.is_provisional() {
             leg.on_provisional_relayed(response, received, seq);
         } else if method == Method::Invite && status.is_success() {

@@ -120,7 +120,7 @@ impl Setup {
         let place =
             known.or_else(|| self.forks.open((response, flow, listener), &self.hunt, caller, origin, env));
         if let Some(bridge) = place.and_then(|place| self.forks.get(place)) {
-            let back = bridge.response_to_caller(response, &self.hunt, origin, env);
+            let back = bridge.response_to_caller(response, &self.hunt, env);
             let request = self.hunt.request();
             let invite = sequence(request).unwrap_or_default();
             bridge.a.on_provisional_relayed(response, invite, FIRST_SEQ);
@@ -148,7 +148,7 @@ impl Setup {
             let response = origin.reply(self.hunt.request(), Status::BAD_GATEWAY);
             return SetupStep::Over(caller.refuse(response, origin, env));
         };
-        let back = bridge.response_to_caller(response, &self.hunt, origin, env);
+        let back = bridge.response_to_caller(response, &self.hunt, env);
         caller.success(back, self.hunt.request(), &mut bridge.a, origin, env);
         SetupStep::Answered { bridge, max_call }
     }

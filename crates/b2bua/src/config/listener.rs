@@ -36,9 +36,11 @@ impl Listener {
     }
 
     /// The Contact of messages that are sent from this listener. It has no user part, since the tags identify the
-    /// dialog.
-    pub(crate) fn contact(&self) -> String {
+    /// dialog. `secure`: the dialog requires TLS on every hop (RFC 3261 section 12.1.1, RFC 5630 section 3.1.2).
+    pub(crate) fn contact(&self, secure: bool) -> String {
         match self.transport {
+            Transport::Udp | Transport::Tcp | Transport::Tls if secure => format!("<sips:{}>", self.sent_by),
+            Transport::Ws | Transport::Wss if secure => format!("<sips:{};transport=ws>", self.sent_by),
             Transport::Udp => format!("<sip:{}>", self.sent_by),
             Transport::Tcp => format!("<sip:{};transport=tcp>", self.sent_by),
             Transport::Tls => format!("<sip:{};transport=tls>", self.sent_by),

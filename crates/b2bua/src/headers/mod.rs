@@ -1,6 +1,7 @@
 //! Reading header fields, and relaying them from one leg to the other.
 
 pub(crate) mod address;
+pub(crate) mod contact;
 pub(crate) mod dialog_id;
 pub(crate) mod relay;
 pub(crate) mod reply;

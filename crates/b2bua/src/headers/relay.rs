@@ -7,6 +7,8 @@
 use attesta_sip::{Headers, MaxForwards, Method, Name, Request, Response, Status};
 use bytes::Bytes;
 
+use crate::headers::contact::{is_owed_in_request, is_owed_in_response};
+
 /// How a header field is relayed to the other leg.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum HeaderRule {
@@ -54,13 +56,12 @@ const HEADER_RULES: &[(Name, HeaderRule)] = &[
 
 /// The option tags that work across us, since the messages of these extensions are relayed end to end. Not included are
 /// tags of extensions that name another dialog (`replaces`, `join`, `tdialog`) or the path (`outbound`, `path`,
-/// `gruu`).
+/// `gruu`), and `from-change` (RFC 4916), since each leg keeps its From and To.
 pub(crate) const OPTIONS: &[&str] = &[
     "100rel",
     "199",
     "answermode",
     "early-session",
-    "from-change",
     "histinfo",
     "norefersub",
     "precondition",
@@ -70,9 +71,14 @@ pub(crate) const OPTIONS: &[&str] = &[
     "uui",
 ];
 
-/// The methods that we accept and relay within a dialog: the values of Allow.
+/// The methods that we accept outside a dialog and relay within a dialog: the values of Allow.
 pub(crate) const METHODS: &[&str] =
     &["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "PRACK", "UPDATE", "INFO", "REFER", "NOTIFY", "MESSAGE"];
+
+/// The methods that we relay within a dialog, as the value of an Allow header field. A SUBSCRIBE outside a dialog is refused.
+fn allow_in_dialog() -> String {
+    allow() + ", SUBSCRIBE"
+}
 
 /// The methods that we accept, as the value of an Allow header field.
 pub(crate) fn allow() -> String {
@@ -92,32 +98,47 @@ pub(crate) fn forwards(headers: &Headers) -> Result<MaxForwards, TooManyHops> {
     received.map_or(Ok(MAX_FORWARDS), |hops| hops.decremented().ok_or(TooManyHops))
 }
 
-/// Copies the header fields and the body of a request to the request of the other leg's dialog.
+/// Copies the header fields and the body of a request to the request of the other leg's dialog. `contact` is our Contact on
+/// the other leg.
 pub(crate) fn request(from: &Request, to: &mut Request, forwards: MaxForwards, contact: &str) {
     let headers = to.headers_mut();
     headers.push(Name::MaxForwards, forwards.to_string());
     // A MESSAGE has no Contact (RFC 3428 section 4).
     let named = from.headers().contains(Name::Contact) && *from.method() != Method::Message;
-    if named || *from.method() == Method::Invite {
+    if named || is_owed_in_request(from.method()) {
         headers.push(Name::Contact, contact);
     }
     copy_headers(from.headers(), headers);
+    if *from.method() == Method::Invite {
+        allow_methods(headers);
+    }
     to.set_body(from.body_bytes());
 }
 
-/// Copies the header fields and the body of a response to the response on the other leg.
-pub(crate) fn response(from: &Response, to: &mut Response, contact: &str) {
+/// Copies the header fields and the body of a response to the response on the other leg. `method` is the method of the request,
+/// and `contact` is our Contact on the other leg.
+pub(crate) fn response(from: &Response, to: &mut Response, method: &Method, contact: &str) {
     let headers = to.headers_mut();
     if has_other_targets(from.status()) {
         for line in from.headers().all(Name::Contact) {
             headers.push(Name::Contact, line);
         }
-    } else if from.headers().contains(Name::Contact) {
+    } else if from.headers().contains(Name::Contact) || is_owed_in_response(method, from.status()) {
         headers.push(Name::Contact, contact);
     }
     copy_headers(from.headers(), headers);
+    if *method == Method::Invite && from.status().is_success() {
+        allow_methods(headers);
+    }
     to.set_status(from.status(), Bytes::copy_from_slice(from.reason()));
     to.set_body(from.body_bytes());
+}
+
+/// Adds Allow to an INVITE or to its 2xx, if the other side has sent no Allow (RFC 3261 sections 13.2.1 and 13.3.1.4).
+fn allow_methods(headers: &mut Headers) {
+    if !headers.contains(Name::Allow) {
+        headers.push(Name::Allow, allow_in_dialog());
+    }
 }
 
 /// Copies Record-Route from a request to a response that creates a dialog (RFC 3261 section 12.1.1).

@@ -6,12 +6,13 @@ use attesta_transaction::Failure;
 use crate::env::Env;
 use crate::event::Cause;
 use crate::headers::address::{tagged, untagged};
+use crate::headers::contact::contact_for;
 use crate::headers::relay;
 use crate::hunt::progress::{Attempt, Progress};
 use crate::hunt::{Hunt, HuntStep, refused};
 use crate::identity::belief::{keep_own_reasons, strip_untrusted};
 use crate::intake::origin::Origin;
-use crate::leg::dialog::FIRST_SEQ;
+use crate::leg::dialog::{FIRST_SEQ, is_sips};
 use crate::trunk::rules::OutboundIdentity;
 
 impl Hunt {
@@ -31,7 +32,9 @@ impl Hunt {
         headers.push(Name::CallId, call_id);
         headers.push(Name::CSeq, format!("{FIRST_SEQ} {method}"));
         let forwards = relay::forwards(received.headers()).unwrap_or(MaxForwards(0));
-        relay::request(received, &mut outgoing, forwards, &attempt.hop.listener.contact());
+        let own = attempt.hop.listener.contact(is_sips(&attempt.target.uri));
+        let contact = contact_for(own, attempt.trunk().leg_rules().relays_contact_params, received.headers());
+        relay::request(received, &mut outgoing, forwards, &contact);
         let strips = attempt.trunk().outbound_identity == OutboundIdentity::Strip;
         self.request.apply_trust(outgoing.headers_mut(), strips);
         outgoing
@@ -155,7 +158,8 @@ impl Hunt {
         env: &mut Env<'_>,
     ) -> Response {
         let mut back = origin.reply(self.request(), response.status());
-        relay::response(response, &mut back, &origin.listener.contact());
+        let contact = origin.listener.contact(false);
+        relay::response(response, &mut back, self.request().method(), &contact);
         // A response to MESSAGE names no peer (RFC 3428 section 7).
         if *self.request().method() == Method::Message && response.status().class() != 3 {
             back.headers_mut().remove(Name::Contact);
@@ -166,7 +170,7 @@ impl Hunt {
 
     /// Removes, from a response of the target, the header fields that the sender must not see.
     pub(crate) fn strip_response(&self, response: &mut Response, env: &mut Env<'_>) {
-        strip_untrusted(response.headers_mut(), self.trusts);
+        strip_untrusted(response.headers_mut(), self.rules.trusts);
         if keep_own_reasons(response.headers_mut(), self.request()) {
             env.counters.identity_disputed += 1;
             tracing::warn!("the target says that an Identity of ours does not verify");

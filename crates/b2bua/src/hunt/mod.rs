@@ -33,7 +33,7 @@ use crate::io::{Destination, ResolveError, SignError, Unreachable};
 use crate::leg::next_hop::RESOLVE_BUDGET;
 use crate::token::Token;
 use crate::trunk::health::TargetStatus;
-use crate::trunk::rules::Trusts;
+use crate::trunk::rules::LegRules;
 
 /// A request, and the state of the search for a target that accepts the request.
 #[derive(Debug)]
@@ -44,8 +44,10 @@ pub(crate) struct Hunt {
     destinations: VecDeque<Destination>,
     attempts: usize,
     progress: Progress,
-    /// Which header fields of the current target are believed.
-    trusts: Trusts,
+    /// The rules of the current target's trunk.
+    rules: LegRules,
+    /// The Request-URI of the request to the current target.
+    uri: Bytes,
     /// Targets that are out of service. The hunt tries them if no other target remains.
     out_of_service: VecDeque<Attempt>,
     /// The time at which the earliest Retry-After of the targets out of service ends.
@@ -94,7 +96,8 @@ impl Hunt {
             destinations: VecDeque::new(),
             attempts: 0,
             progress: Progress::Idle,
-            trusts: Trusts::default(),
+            rules: LegRules::default(),
+            uri: Bytes::new(),
             out_of_service: VecDeque::new(),
             earliest: None,
             tried: false,
@@ -111,9 +114,14 @@ impl Hunt {
         self.request.request()
     }
 
-    /// Which header fields of the current target are believed.
-    pub(crate) const fn trusts(&self) -> Trusts {
-        self.trusts
+    /// The rules of the current target's trunk.
+    pub(crate) const fn rules(&self) -> LegRules {
+        self.rules
+    }
+
+    /// The Request-URI of the request to the current target.
+    pub(crate) fn uri(&self) -> &[u8] {
+        &self.uri
     }
 
     /// True as long as the first target is tried.
@@ -246,7 +254,8 @@ impl Hunt {
     fn approach(&mut self, attempt: Attempt, origin: &Origin, env: &mut Env<'_>) -> HuntStep {
         self.attempts += 1;
         self.tried = true;
-        self.trusts = attempt.trunk().trusts;
+        self.rules = attempt.trunk().leg_rules();
+        self.uri = attempt.target.uri.clone();
         self.attest(attempt, origin, env)
     }
 

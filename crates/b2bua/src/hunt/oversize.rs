@@ -7,6 +7,7 @@ use attesta_transaction::Transport;
 
 use crate::config::next_hop::NextHop;
 use crate::env::Env;
+use crate::headers::contact::contact_for;
 use crate::hunt::progress::{Attempt, Progress};
 use crate::hunt::{Hunt, HuntStep};
 use crate::intake::origin::Origin;
@@ -78,7 +79,14 @@ impl Hunt {
         match result {
             Ok(()) => {
                 env.targets.connected(now, &stream.flow, cap);
-                outgoing.headers_mut().set(Name::Contact, stream.listener.contact());
+                // The INVITE is not for a `sips` URI, since it was about to leave over UDP.
+                let own = stream.listener.contact(false);
+                let contact = contact_for(
+                    own,
+                    attempt.trunk().leg_rules().relays_contact_params,
+                    self.request().headers(),
+                );
+                outgoing.headers_mut().set(Name::Contact, contact);
                 attempt.hop = stream;
             }
             Err(Unreachable::NoRoom) => {}

@@ -22,6 +22,9 @@ pub(crate) struct Dialog {
     remote_seq: Option<u32>,
     target: Bytes,
     route_set: Vec<Bytes>,
+    /// True if the dialog requires TLS on every hop: the Request-URI or the first route of the INVITE is a `sips` URI (RFC 3261
+    /// section 12.1.1).
+    secure: bool,
 }
 
 /// One party of a dialog: its From or To value with the tag, and the tag alone.
@@ -63,12 +66,19 @@ impl Dialog {
             remote_seq: Some(cseq.number()),
             target: contact(headers).unwrap_or_else(fallback),
             route_set: headers.values(Name::RecordRoute).map(owned).collect(),
+            secure: is_sips(request.uri())
+                || headers.values(Name::RecordRoute).next().is_some_and(is_sips_address),
         })
     }
 
     /// The dialog that `response` to our request creates (RFC 3261 section 12.1.2). Only the response is needed, since
     /// it repeats our From, Call-ID and CSeq. If the peer sends no Contact, `fallback` is the remote target.
-    pub(crate) fn calling(response: &Response, fallback: impl FnOnce() -> Bytes) -> Result<Self, NoDialog> {
+    /// `uri` is the Request-URI of our request.
+    pub(crate) fn calling(
+        response: &Response,
+        uri: &[u8],
+        fallback: impl FnOnce() -> Bytes,
+    ) -> Result<Self, NoDialog> {
         let headers = response.headers();
         let from = headers.get(Name::From).ok_or(NoDialog)?;
         let to = headers.get(Name::To).ok_or(NoDialog)?;
@@ -83,6 +93,7 @@ impl Dialog {
             remote_seq: None,
             target: contact(headers).unwrap_or_else(fallback),
             route_set,
+            secure: is_sips(uri),
         })
     }
 
@@ -104,6 +115,11 @@ impl Dialog {
 
     pub(crate) fn id(&self) -> DialogId {
         DialogId { local: self.local.tag.clone(), remote: self.remote.tag.clone() }
+    }
+
+    /// True if the dialog requires TLS on every hop.
+    pub(crate) const fn is_secure(&self) -> bool {
+        self.secure
     }
 
     /// The CSeq number of our last request.
@@ -186,6 +202,15 @@ impl Dialog {
         self.target = contact;
         changed
     }
+}
+
+/// True for a `sips` URI.
+pub(crate) fn is_sips(uri: &[u8]) -> bool {
+    uri.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"sips:"))
+}
+
+fn is_sips_address(address: &[u8]) -> bool {
+    address_uri(address).is_some_and(|uri| is_sips(&uri))
 }
 
 fn is_loose(route: &[u8]) -> bool {

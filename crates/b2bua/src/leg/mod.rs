@@ -10,13 +10,14 @@ pub(crate) mod requests;
 use std::sync::Arc;
 use std::time::Instant;
 
-use attesta_sip::{MaxForwards, Method, Name, RSeq, Request, Response, Status};
+use attesta_sip::{Headers, Method, Name, RSeq, Request, Response, Status};
 use attesta_transaction::{ClientId, Flow, ServerId};
 use bytes::Bytes;
 
 use crate::config::Config;
 use crate::config::listener::Listener;
 use crate::env::Env;
+use crate::headers::contact::contact_for;
 use crate::headers::relay;
 use crate::headers::session::has_session;
 use crate::identity::belief::strip_untrusted;
@@ -30,7 +31,7 @@ use crate::leg::requests::{RelayedRequest, RelayedRequests};
 use crate::owners::Owner;
 use crate::token::Token;
 use crate::trunk::health::TargetStatus;
-use crate::trunk::rules::Trusts;
+use crate::trunk::rules::{LegRules, Trusts};
 
 /// The end of the call to which a leg leads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,8 +68,8 @@ pub(crate) struct Leg {
     pub(crate) requests: RelayedRequests,
     /// The reliable provisional responses that the peer has not acknowledged.
     pub(crate) reliable: RelayedReliable,
-    /// The header fields of the peer that are believed.
-    pub(crate) trusts: Trusts,
+    /// The rules of the peer's trunk.
+    pub(crate) rules: LegRules,
     /// The listener that sends messages to the peer.
     pub(crate) listener: Arc<Listener>,
     session: OfferAnswer,
@@ -84,7 +85,7 @@ pub(crate) struct LegSettings {
     pub(crate) side: Side,
     pub(crate) listener: Arc<Listener>,
     pub(crate) config: Arc<Config>,
-    pub(crate) trusts: Trusts,
+    pub(crate) rules: LegRules,
     /// The only flow to the peer, if no connection to it can be opened (RFC 7118 appendix B.1).
     pub(crate) only_flow: Option<Flow>,
 }
@@ -109,7 +110,7 @@ pub(crate) enum NotLaunched {
 impl Leg {
     /// A leg with an early dialog. Its owner is told what arrives in the dialog.
     pub(crate) fn open(dialog: Dialog, settings: LegSettings, env: &mut Env<'_>) -> Self {
-        let LegSettings { owner, side, listener, config, trusts, only_flow } = settings;
+        let LegSettings { owner, side, listener, config, rules, only_flow } = settings;
         dialog.is_owned_by(owner, env.owners);
         Self {
             dialog,
@@ -117,7 +118,7 @@ impl Leg {
             invite: InviteUsage::early(),
             requests: RelayedRequests::default(),
             reliable: RelayedReliable::default(),
-            trusts,
+            rules,
             listener,
             session: OfferAnswer::new(),
             next_hop: only_flow.map_or(NextHopState::Unknown, NextHopState::Known),
@@ -354,8 +355,14 @@ impl Leg {
 
     /// Copies the header fields and the body of `model`, a request of the other leg, as far as they are relayed.
     fn fill(&self, model: &Request, request: &mut Request) {
-        let forwards = relay::forwards(model.headers()).unwrap_or(MaxForwards(0));
-        relay::request(model, request, forwards, &self.listener.contact());
+        // RFC 3261 section 8.1.1.6: our BYE or ACK has its own Max-Forwards if the model has no hops left.
+        let forwards = relay::forwards(model.headers()).unwrap_or(relay::MAX_FORWARDS);
+        relay::request(model, request, forwards, &self.contact(model.headers()));
+    }
+
+    /// Our Contact on this leg. `model` has the Contact of the other side.
+    pub(crate) fn contact(&self, model: &Headers) -> String {
+        contact_for(self.listener.contact(self.dialog.is_secure()), self.rules.relays_contact_params, model)
     }
 
     /// Does the work that is due: for the address of the peer, or for our 2xx. Returns the relayed requests that could not

@@ -26,7 +26,7 @@ use crate::options;
 use crate::owners::Owner;
 use crate::policy::Policy;
 use crate::switchboard::Switchboard;
-use crate::trunk::rules::Trusts;
+use crate::trunk::rules::LegRules;
 
 impl<P: Policy> Switchboard<P> {
     pub(super) fn on_event(&mut self, now: Now, event: Event) {
@@ -258,14 +258,14 @@ impl<P: Policy> Switchboard<P> {
             }
         } else if self.shared.late_answers.is_full(client, config.caps.answers) {
             self.shared.counters.refuse(Refusal::AnswerCap);
-        } else if let Ok(dialog) = Dialog::calling(response, || source(flow.transport, flow.remote)) {
+        } else if let Ok(dialog) = Dialog::calling(response, b"", || source(flow.transport, flow.remote)) {
             tracing::debug!("a 2xx too many is acknowledged and ended");
             let listener = config.listener_of(flow);
-            let (side, trusts) = (Side::Callee, Trusts::default());
+            let (side, rules) = (Side::Callee, LegRules::default());
             let crossing = cross(Arrival::LateSuccess, Situation::over(Side::Callee), None);
             debug_assert_eq!(crossing, Crossing::AckAndBye, "the 2xx came too late");
             self.close_with(now, |owner, env| {
-                let settings = LegSettings { owner, side, listener, config, trusts, only_flow: None };
+                let settings = LegSettings { owner, side, listener, config, rules, only_flow: None };
                 let mut leg = Leg::open(dialog, settings, env);
                 leg.invite.on_2xx_received(seq, client);
                 ReleasedLeg { leg, needs_bye: true, bye: None }

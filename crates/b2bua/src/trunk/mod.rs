@@ -15,7 +15,8 @@ use attesta_transaction::Flow;
 
 use crate::trunk::numbers::Numbers;
 use crate::trunk::rules::{
-    InboundIdentity, OnSignFailure, OutboundIdentity, Outcomes, Oversize, TrunkTimers, Trusts,
+    ContactParams, InboundIdentity, LegRules, OnSignFailure, OutboundIdentity, Outcomes, Oversize,
+    TrunkTimers, Trusts,
 };
 use crate::trunk::source::Source;
 use crate::trunk::target::Target;
@@ -49,6 +50,7 @@ pub struct Trunk {
     pub(crate) failover: Vec<Status>,
     pub(crate) oversize: Oversize,
     pub(crate) resume: Duration,
+    pub(crate) contact_params: ContactParams,
 }
 
 impl Trunk {
@@ -78,6 +80,7 @@ impl Trunk {
             failover: Vec::new(),
             oversize: Oversize::default(),
             resume: Duration::from_secs(60),
+            contact_params: ContactParams::default(),
         }
     }
 
@@ -230,6 +233,19 @@ impl Trunk {
     pub fn resume(mut self, resume: Duration) -> Self {
         self.resume = resume;
         self
+    }
+
+    /// Which Contact we send to the trunk's peers. Default: [`ContactParams::Own`].
+    #[must_use]
+    pub fn contact_params(mut self, params: ContactParams) -> Self {
+        self.contact_params = params;
+        self
+    }
+
+    /// The rules for the dialogs with the trunk's peers.
+    pub(crate) fn leg_rules(&self) -> LegRules {
+        let relays_contact_params = self.contact_params == ContactParams::Relay;
+        LegRules { trusts: self.trusts, relays_contact_params }
     }
 
     /// Whether a call may be tried at another target after this response. A callee that is busy or declines is not

@@ -108,6 +108,26 @@ impl Default for TrunkTimers {
     }
 }
 
+/// Which Contact we send to the peers of a trunk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ContactParams {
+    /// The address of our listener only.
+    #[default]
+    Own,
+    /// The address of our listener, with the user part and the feature tags of the other side's Contact (`isfocus`,
+    /// `+g.3gpp..`, `+sip.instance`; RFC 3840, RFC 4579, 3GPP TS 24.229).
+    Relay,
+}
+
+/// The rules of a trunk for the dialogs with its peers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct LegRules {
+    /// The header fields of the peer that are believed.
+    pub(crate) trusts: Trusts,
+    /// True if the user part and the feature tags of the other side's Contact cross into our Contact.
+    pub(crate) relays_contact_params: bool,
+}
+
 /// What happens to an INVITE of more than 1,300 octets to a target that is reached by UDP.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Oversize {
