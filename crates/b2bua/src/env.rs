@@ -199,7 +199,7 @@ impl Env<'_> {
         let mut response = self.reply(request, status);
         let headers = response.headers_mut();
         if status == Status::METHOD_NOT_ALLOWED || status == Status::NOT_IMPLEMENTED {
-            headers.push(Name::Allow, relay::allow());
+            headers.push(Name::Allow, relay::ALLOW);
         }
         if status == Status::BAD_EXTENSION {
             headers.push(Name::Unsupported, relay::unsupported(request).unwrap_or_default());

@@ -157,7 +157,7 @@ impl MessageRelay {
             IntakeStep::BuiltInCallee(Routed { request, reasons }) => {
                 self.reasons = reasons;
                 let mut response = self.origin.reply(request.request(), Status::METHOD_NOT_ALLOWED);
-                response.headers_mut().push(Name::Allow, relay::allow());
+                response.headers_mut().push(Name::Allow, relay::ALLOW);
                 self.refuse(response, Refusal::NotRouted, env);
             }
             IntakeStep::Refused { response, reasons, refusal } => {

@@ -10,7 +10,7 @@ use crate::headers::relay;
 pub(crate) fn answer(id: ServerId, request: &Request, env: &mut Env<'_>) {
     let mut response = env.reply(request, Status::OK);
     let headers = response.headers_mut();
-    headers.push(Name::Allow, relay::allow());
+    headers.push(Name::Allow, relay::ALLOW);
     headers.push(Name::Accept, "*/*");
     headers.push(Name::Supported, relay::OPTIONS.join(", "));
     env.respond(id, &response);

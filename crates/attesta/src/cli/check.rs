@@ -54,6 +54,15 @@ pub(super) fn check(args: &Check, console: &Console) -> Result<Outcome, Failure>
                 .help("add [[route]] to = \"...\": a trunk, a list of trunks, or \"request-uri\""),
         );
     }
+    for trunk in settings.trunks.iter().filter(|trunk| trunk.nat) {
+        assembly.alarms.push(
+            Fault::new(format!(
+                "trunk {}: `nat` is for signalling only, and SDP passes unchanged",
+                trunk.trunk.name()
+            ))
+            .help("let the peer use symmetric RTP, or put a media relay in front of it"),
+        );
+    }
     for alarm in &assembly.alarms {
         console.warn(alarm);
     }

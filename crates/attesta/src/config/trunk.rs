@@ -24,6 +24,8 @@ pub(crate) struct TrunkSettings {
     pub(super) sources: Vec<(Text, Source)>,
     /// True if connections must prove a name as well as an address.
     pub(super) by_name: bool,
+    /// True if the trunk's peers are behind a NAT.
+    pub(crate) nat: bool,
 }
 
 /// Reads one `[[trunk]]`. `outcomes` are the values of `[verify]`.
@@ -54,6 +56,8 @@ pub(super) fn read_trunk(section: Section<'_>, names: &Names, outcomes: Outcomes
     trunk = read_origin(&section, names, trunk);
     trunk = read_egress(&section, names, trunk);
     trunk = trunk.timers(read_timers(&section));
+    let nat = section.boolean("nat").unwrap_or_default();
+    trunk = trunk.nat(nat);
     if let Some(params) = section.choice("contact_params", CONTACT_PARAMS, &[]) {
         trunk = trunk.contact_params(params);
     }
@@ -64,7 +68,7 @@ pub(super) fn read_trunk(section: Section<'_>, names: &Names, outcomes: Outcomes
     trunk = trunk.outcomes(verify.map_or(outcomes, |verify| verify.outcomes));
     let by_name = section.has("tls_names");
     section.close();
-    name.map(|_| TrunkSettings { trunk, targets, sources, by_name })
+    name.map(|_| TrunkSettings { trunk, targets, sources, by_name, nat })
 }
 
 fn read_sources(section: &Section<'_>) -> Vec<(Text, Source)> {

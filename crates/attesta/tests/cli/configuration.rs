@@ -66,6 +66,12 @@ fn trunks_without_routes_are_a_warning() {
 }
 
 #[test]
+fn a_trunk_behind_a_nat_is_a_warning_about_its_media() {
+    let finished = check(&EDGE.replacen("[[trunk]]\n", "[[trunk]]\nnat = true\n", 1)).expect(0);
+    assert!(finished.stderr.contains("`nat` is for signalling only"), "{}", finished.stderr);
+}
+
+#[test]
 fn the_printed_default_is_the_default() {
     let printed = attesta(["check", "--print-default"]).expect(0).stdout;
     assert!(printed.contains("[[listen]]") && printed.contains("# "), "with comments");

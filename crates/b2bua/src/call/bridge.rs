@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use attesta_sip::{Method, Name, RAck, Request, Status};
-use attesta_transaction::{ClientId, ServerId};
+use attesta_transaction::{ClientId, Flow, ServerId};
 use bytes::Bytes;
 
 use crate::call::callee;
@@ -25,7 +25,7 @@ use crate::io::{Destination, ResolveError};
 use crate::leg::next_hop::RequestKind;
 use crate::leg::offer_answer::Sender;
 use crate::leg::requests::RelayedRequest;
-use crate::leg::{Launched, Leg, Side};
+use crate::leg::{Launched, Leg, NotLaunched, Side};
 use crate::token::Token;
 
 /// The two sides of a call, or of one of its early dialogs.
@@ -145,7 +145,7 @@ impl Bridge {
         &mut self,
         near: Side,
         id: ServerId,
-        request: Request,
+        (request, flow): (Request, &Flow),
         origin: &Origin,
         env: &mut Env<'_>,
     ) -> Option<CallEnd> {
@@ -155,6 +155,9 @@ impl Bridge {
         if leg.dialog.receive(&request).is_err() {
             env.refuse(id, &request, Status::SERVER_INTERNAL_ERROR, Refusal::OutOfOrder);
             return None;
+        }
+        if origin.config.screen(flow).is_some() {
+            leg.on_message_from(flow);
         }
         if *request.method() != Method::Bye
             && let Some((status, why)) = refusal(&request)
@@ -186,6 +189,7 @@ impl Bridge {
             | Crossing::RelayAndEnd
             | Crossing::OkAndEnd
             | Crossing::Unavailable
+            | Crossing::UnavailableAndEnd
             | Crossing::ByeToBoth
             | Crossing::AckAndBye
             | Crossing::Absorb) => {
@@ -245,7 +249,7 @@ impl Bridge {
             }
             Err(why) => {
                 tracing::debug!(?why, "a relayed request was not sent");
-                self.on_unsent(near, server, env)
+                self.on_unsent(near, server, why == NotLaunched::NoAddress, env)
             }
         }
     }

@@ -44,7 +44,7 @@ pub(crate) fn answer_call(
     relay::record_route(request, &mut ok);
     let headers = ok.headers_mut();
     headers.push(Name::Contact, contact);
-    headers.push(Name::Allow, relay::allow());
+    headers.push(Name::Allow, relay::ALLOW);
     if let Some(sdp) = session(request, &origin.listener) {
         headers.push(Name::ContentType, SDP);
         ok.set_body(sdp);
@@ -73,7 +73,7 @@ pub(crate) fn answer_in_dialog(
     }
     let mut response = env.reply(request, Status::OK);
     let headers = response.headers_mut();
-    headers.push(Name::Allow, relay::allow());
+    headers.push(Name::Allow, relay::ALLOW);
     if *method != Method::Options {
         headers.push(Name::Contact, leg.listener.contact(leg.dialog.is_secure()));
         if let Some(sdp) = session(request, &leg.listener) {

@@ -16,8 +16,8 @@ use crate::leg::{Leg, LegSettings, Side};
 /// The caller's side of a call.
 #[derive(Debug)]
 pub(crate) struct CallerSide {
-    /// The only flow back to a caller that accepts no connections: a WebSocket (RFC 7118 appendix B.1).
-    only_flow: Option<Flow>,
+    /// The flow by which the INVITE arrived.
+    flow: Flow,
     /// Reason values that the next response owes the caller (RFC 9410 section 3).
     pub(crate) reasons: Vec<String>,
     pub(crate) record: Record,
@@ -26,8 +26,8 @@ pub(crate) struct CallerSide {
 }
 
 impl CallerSide {
-    pub(crate) const fn new(only_flow: Option<Flow>, record: Record) -> Self {
-        Self { only_flow, reasons: Vec::new(), record, is_answered: false }
+    pub(crate) const fn new(flow: Flow, record: Record) -> Self {
+        Self { flow, reasons: Vec::new(), record, is_answered: false }
     }
 
     /// The settings of the caller's leg.
@@ -38,7 +38,7 @@ impl CallerSide {
             listener: origin.listener.clone(),
             config: origin.config.clone(),
             rules: origin.ingress.trunk.leg_rules(),
-            only_flow: self.only_flow.clone(),
+            flow: self.flow.clone(),
         }
     }
 

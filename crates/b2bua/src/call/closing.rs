@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use attesta_sip::{Request, Status};
-use attesta_transaction::{ClientId, ServerId};
+use attesta_transaction::{ClientId, Failure, ServerId};
 
 use crate::call::crossing::{Arrival, Crossing, Situation, cross};
 use crate::call::end::ReleasedLeg;
@@ -38,7 +38,7 @@ pub(crate) enum ClosingInput {
     /// A response to the BYE, or to an INVITE that was cancelled. `seq` is the CSeq number of the request.
     Response { client: ClientId, status: Status, seq: u32 },
     /// A request of ours gets no response.
-    Failed(ClientId),
+    Failed { client: ClientId, why: Failure },
     /// The address of the peer.
     Resolved(Result<Vec<Destination>, ResolveError>),
     /// The deadline has passed.
@@ -83,7 +83,14 @@ impl ClosingLeg {
                     self.leg.on_repeated_2xx(seq, client, env);
                 }
             }
-            ClosingInput::Failed(client) => self.request_done(client, env),
+            ClosingInput::Failed { client, why } => {
+                let is_unsent_bye = why == Failure::Transport && self.leg.invite.bye() == Some(client);
+                if is_unsent_bye && self.leg.sends_bye_again(env) {
+                    env.owners.forget_client(client);
+                } else {
+                    self.request_done(client, env);
+                }
+            }
             ClosingInput::Resolved(result) => {
                 self.leg.on_resolved(result, env);
             }
@@ -118,6 +125,7 @@ impl ClosingLeg {
             | Crossing::RelayAndEnd
             | Crossing::OkAndEnd
             | Crossing::Unavailable
+            | Crossing::UnavailableAndEnd
             | Crossing::ByeToBoth
             | Crossing::AckAndBye
             | Crossing::Absorb) => other.is_of_another_arrival(),

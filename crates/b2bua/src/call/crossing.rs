@@ -39,6 +39,8 @@ pub(crate) enum Arrival {
     NotSent,
     /// A relayed BYE could not be sent.
     ByeNotSent,
+    /// Two requests in a row could not be sent to a peer that uses TLS.
+    PeerLost,
     /// No ACK of our 2xx has arrived within 64*T1.
     NotAcknowledged,
     /// A 2xx that comes too late for its INVITE: the call is answered in another dialog, or is over.
@@ -76,9 +78,13 @@ impl Arrival {
         }
     }
 
-    /// The arrival of the failure to send a relayed request that has this method.
-    pub(crate) fn of_unsent(method: &Method) -> Self {
-        if *method == Method::Bye { Self::ByeNotSent } else { Self::NotSent }
+    /// The arrival of the failure to send a relayed request that has this method. `is_lost`: the peer cannot be reached.
+    pub(crate) fn of_unsent(method: &Method, is_lost: bool) -> Self {
+        match (*method == Method::Bye, is_lost) {
+            (true, _) => Self::ByeNotSent,
+            (false, true) => Self::PeerLost,
+            (false, false) => Self::NotSent,
+        }
     }
 }
 
@@ -156,6 +162,8 @@ pub(crate) enum Crossing {
     OkAndEnd,
     /// The sender of the request gets 503, and the call continues.
     Unavailable,
+    /// The sender of the request gets 503, and both sides get a BYE.
+    UnavailableAndEnd,
     /// Both sides get a BYE.
     ByeToBoth,
     /// The 2xx gets an ACK and a BYE.
@@ -272,6 +280,8 @@ const ROWS: &[Row] = &[
     row(Arrival::ByeAnswered, For::Any, For::Any, Crossing::RelayAndEnd, "RFC 3261 section 15.1.1"),
     row(Arrival::Final, For::Any, For::Any, Crossing::Relay, "RFC 5057 section 5.1"),
     row(Arrival::NotSent, For::Any, For::Any, Crossing::Unavailable, "RFC 3261 section 8.1.3.1"),
+    row(Arrival::PeerLost, For::Early, For::Any, Crossing::Unavailable, "RFC 3261 section 8.1.3.1"),
+    row(Arrival::PeerLost, For::Any, For::Any, Crossing::UnavailableAndEnd, "RFC 3261 section 12.2.1.2"),
     row(Arrival::ByeNotSent, For::Any, For::Any, Crossing::OkAndEnd, "RFC 3261 section 15.1.1"),
     row(Arrival::NotAcknowledged, For::Any, For::Any, Crossing::ByeToBoth, "RFC 3261 section 13.3.1.4"),
     row(Arrival::LateSuccess, For::Any, For::Any, Crossing::AckAndBye, "RFC 3261 sections 9.1 and 13.2.2.4"),

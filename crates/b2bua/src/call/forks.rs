@@ -102,7 +102,7 @@ impl Forks {
             listener: listener.clone(),
             config: origin.config.clone(),
             rules: hunt.rules(),
-            only_flow: None,
+            flow: flow.clone(),
         };
         let mut b = Leg::open(callee, b, env);
         b.observe_request(Sender::Local, request, env);

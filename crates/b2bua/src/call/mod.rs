@@ -82,7 +82,7 @@ enum Phase {
 #[expect(clippy::large_enum_variant, reason = "an input is moved once and never stored")]
 pub(crate) enum CallInput<'a> {
     /// A request in one of its dialogs.
-    Request { dialog: DialogId, id: ServerId, request: Request },
+    Request { dialog: DialogId, id: ServerId, request: Request, flow: &'a Flow },
     /// An ACK in one of its dialogs.
     Ack { dialog: DialogId, ack: &'a Request },
     /// A CANCEL of the call's INVITE, or of an INVITE in its dialogs.
@@ -122,9 +122,9 @@ pub(crate) enum CallStep {
 
 impl Call {
     /// A call whose INVITE has passed screening; [`begin`](Self::begin) follows.
-    pub(crate) fn new(origin: Origin, only_flow: Option<Flow>, now: Instant) -> Self {
+    pub(crate) fn new(origin: Origin, flow: Flow, now: Instant) -> Self {
         let span = tracing::debug_span!("call", id = origin.arrival.call.get());
-        let caller = CallerSide::new(only_flow, Record::new(now));
+        let caller = CallerSide::new(flow, Record::new(now));
         Self { origin, caller, phase: Phase::Over, released: Vec::new(), alarm: None, span }
     }
 
@@ -148,7 +148,9 @@ impl Call {
     pub(crate) fn handle(&mut self, input: CallInput<'_>, env: &mut Env<'_>) -> CallStep {
         let _span = self.span.clone().entered();
         let end = match input {
-            CallInput::Request { dialog, id, request } => self.on_request(&dialog, id, request, env),
+            CallInput::Request { dialog, id, request, flow } => {
+                self.on_request(&dialog, id, (request, flow), env)
+            }
             CallInput::Ack { dialog, ack } => self.on_ack(&dialog, ack, env),
             CallInput::Cancelled { server, cancel } => self.on_cancel(server, cancel, env),
             CallInput::Response { client, response, flow } => {
@@ -200,11 +202,11 @@ impl Call {
         &mut self,
         dialog: &DialogId,
         id: ServerId,
-        request: Request,
+        (request, flow): (Request, &Flow),
         env: &mut Env<'_>,
     ) -> Option<CallEnd> {
         let (bridge, side) = self.phase.find(|bridge| bridge.side_of(dialog))?;
-        let end = bridge.on_request(side, id, request, &self.origin, env)?;
+        let end = bridge.on_request(side, id, (request, flow), &self.origin, env)?;
         match &mut self.phase {
             Phase::Setup(setup) if setup.forks.len() > 1 && end.cause == Cause::Cancelled => {
                 // The caller's BYE ends one of several early dialogs (RFC 3261 section 15).
@@ -263,7 +265,7 @@ impl Call {
             return Some(self.on_setup(step, env));
         }
         let (bridge, side) = self.phase.find(|bridge| bridge.side_relaying(client))?;
-        Some(bridge.on_response(side, client, response, &self.origin, env))
+        Some(bridge.on_response(side, client, (response, flow), &self.origin, env))
     }
 
     fn on_failure(&mut self, client: ClientId, why: Failure, env: &mut Env<'_>) -> Option<CallEnd> {

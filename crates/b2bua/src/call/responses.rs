@@ -1,7 +1,7 @@
 //! The final responses to relayed requests, and what follows if there is none (RFC 3261 section 12.2.1.2, RFC 5057).
 
 use attesta_sip::{Method, Response, Status};
-use attesta_transaction::{ClientId, Failure, ServerId};
+use attesta_transaction::{ClientId, Failure, Flow, ServerId};
 
 use crate::call::bridge::Bridge;
 use crate::call::crossing::{Arrival, Crossing};
@@ -23,13 +23,14 @@ impl Bridge {
         &mut self,
         near: Side,
         client: ClientId,
-        response: &Response,
+        (response, flow): (&Response, &Flow),
         origin: &Origin,
         env: &mut Env<'_>,
     ) -> Option<CallEnd> {
         let status = response.status();
         let (leg, far) = self.legs(near);
         let (leg, far) = (leg?, far?);
+        far.on_message_from(flow);
         let relayed = leg.requests.by_client(client)?;
         let (server, seq, method) = (relayed.server, relayed.seq, relayed.request.method().clone());
         let received = sequence(&relayed.request).unwrap_or_default();
@@ -87,7 +88,9 @@ impl Bridge {
                 let arrival = Arrival::of_final(relayed.request.method(), Status::REQUEST_TIMEOUT);
                 self.after_final(near, arrival, env)
             }
-            Failure::Transport | Failure::NoRoom => self.on_unsent(near, server, env),
+            Failure::Transport | Failure::NoRoom => {
+                self.on_unsent(near, server, why == Failure::Transport, env)
+            }
         }
     }
 
@@ -109,6 +112,7 @@ impl Bridge {
             | Crossing::EndUnanswered
             | Crossing::OkAndEnd
             | Crossing::Unavailable
+            | Crossing::UnavailableAndEnd
             | Crossing::ByeToBoth
             | Crossing::AckAndBye
             | Crossing::Absorb) => {
@@ -119,9 +123,23 @@ impl Bridge {
     }
 
     /// A request of `near` could not be sent on the far leg (RFC 3261 section 8.1.3.1).
-    pub(super) fn on_unsent(&mut self, near: Side, server: ServerId, env: &mut Env<'_>) -> Option<CallEnd> {
-        let method = self.legs(near).0?.requests.by_server(server)?.request.method().clone();
-        match self.decides(Arrival::of_unsent(&method), near)? {
+    /// `is_peers_fault` is false if a limit of our own is the reason.
+    pub(super) fn on_unsent(
+        &mut self,
+        near: Side,
+        server: ServerId,
+        is_peers_fault: bool,
+        env: &mut Env<'_>,
+    ) -> Option<CallEnd> {
+        let (leg, far) = self.legs(near);
+        let method = leg?.requests.by_server(server)?.request.method().clone();
+        let is_lost = is_peers_fault && far?.on_loss();
+        match self.decides(Arrival::of_unsent(&method, is_lost), near)? {
+            Crossing::UnavailableAndEnd => {
+                let relayed = self.take_request(near, server, env)?;
+                self.answer(near, &relayed, Status::SERVICE_UNAVAILABLE, env);
+                Some(CallEnd::by(Cause::Lost))
+            }
             Crossing::OkAndEnd => Some(self.finish_release(env)),
             Crossing::Unavailable => {
                 let relayed = self.take_request(near, server, env)?;

@@ -71,19 +71,13 @@ pub(crate) const OPTIONS: &[&str] = &[
     "uui",
 ];
 
-/// The methods that we accept outside a dialog and relay within a dialog: the values of Allow.
-pub(crate) const METHODS: &[&str] =
-    &["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "PRACK", "UPDATE", "INFO", "REFER", "NOTIFY", "MESSAGE"];
+/// The methods that we accept outside a dialog or relay within a dialog, as the value of Allow.
+pub(crate) const ALLOW: &str =
+    "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, MESSAGE";
 
-/// The methods that we relay within a dialog, as the value of an Allow header field. A SUBSCRIBE outside a dialog is refused.
-fn allow_in_dialog() -> String {
-    allow() + ", SUBSCRIBE"
-}
-
-/// The methods that we accept, as the value of an Allow header field.
-pub(crate) fn allow() -> String {
-    METHODS.join(", ")
-}
+/// The methods that we relay within a dialog, as the value of Allow. A SUBSCRIBE outside a dialog is refused.
+const ALLOW_IN_DIALOG: &str =
+    "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, MESSAGE, SUBSCRIBE";
 
 /// The initial Max-Forwards of a request that has no Max-Forwards (RFC 3261 section 8.1.1.6).
 pub(crate) const MAX_FORWARDS: MaxForwards = MaxForwards(70);
@@ -137,7 +131,7 @@ pub(crate) fn response(from: &Response, to: &mut Response, method: &Method, cont
 /// Adds Allow to an INVITE or to its 2xx, if the other side has sent no Allow (RFC 3261 sections 13.2.1 and 13.3.1.4).
 fn allow_methods(headers: &mut Headers) {
     if !headers.contains(Name::Allow) {
-        headers.push(Name::Allow, allow_in_dialog());
+        headers.push(Name::Allow, ALLOW_IN_DIALOG);
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use attesta_sip::{Headers, Method, Name, RSeq, Request, Response, Status};
-use attesta_transaction::{ClientId, Flow, ServerId};
+use attesta_transaction::{ClientId, Flow, ServerId, Transport};
 use bytes::Bytes;
 
 use crate::config::Config;
@@ -24,7 +24,7 @@ use crate::identity::belief::strip_untrusted;
 use crate::io::{Destination, Output, ResolveError};
 use crate::leg::dialog::Dialog;
 use crate::leg::invite::{Bye, Due2xx, InviteState, InviteUsage, Repeated2xx};
-use crate::leg::next_hop::{NextHopState, QueuedRequest, RESOLVE_BUDGET, RequestKind};
+use crate::leg::next_hop::{Loss, NextHopState, PeerPath, QueuedRequest, RESOLVE_BUDGET, RequestKind};
 use crate::leg::offer_answer::{Disagreement, OfferAnswer, Sender};
 use crate::leg::reliable::RelayedReliable;
 use crate::leg::requests::{RelayedRequest, RelayedRequests};
@@ -74,6 +74,7 @@ pub(crate) struct Leg {
     pub(crate) listener: Arc<Listener>,
     session: OfferAnswer,
     next_hop: NextHopState,
+    path: PeerPath,
     config: Arc<Config>,
     owner: Owner,
 }
@@ -86,8 +87,8 @@ pub(crate) struct LegSettings {
     pub(crate) listener: Arc<Listener>,
     pub(crate) config: Arc<Config>,
     pub(crate) rules: LegRules,
-    /// The only flow to the peer, if no connection to it can be opened (RFC 7118 appendix B.1).
-    pub(crate) only_flow: Option<Flow>,
+    /// The flow by which the message of the peer that creates the dialog arrived.
+    pub(crate) flow: Flow,
 }
 
 /// A relayed request that was sent on this leg, or could not be sent.
@@ -110,7 +111,9 @@ pub(crate) enum NotLaunched {
 impl Leg {
     /// A leg with an early dialog. Its owner is told what arrives in the dialog.
     pub(crate) fn open(dialog: Dialog, settings: LegSettings, env: &mut Env<'_>) -> Self {
-        let LegSettings { owner, side, listener, config, rules, only_flow } = settings;
+        let LegSettings { owner, side, listener, config, rules, flow } = settings;
+        let mut path = PeerPath::new(rules.behind_nat);
+        let next_hop = path.on_message(&flow).map_or(NextHopState::Unknown, NextHopState::Known);
         dialog.is_owned_by(owner, env.owners);
         Self {
             dialog,
@@ -121,7 +124,8 @@ impl Leg {
             rules,
             listener,
             session: OfferAnswer::new(),
-            next_hop: only_flow.map_or(NextHopState::Unknown, NextHopState::Known),
+            next_hop,
+            path,
             config,
             owner,
         }
@@ -240,7 +244,11 @@ impl Leg {
         destinations.sort_by_key(|each| {
             targets.status_at(now, each.transport, each.address) != TargetStatus::InService
         });
-        for Destination { transport, address, server_name } in destinations {
+        for destination in destinations {
+            if let Some(flow) = self.path.connection_to(&destination) {
+                return Some(flow);
+            }
+            let Destination { transport, address, server_name } = destination;
             let own = &self.listener;
             if own.transport != transport || own.address.is_ipv4() != address.is_ipv4() {
                 match self.config.listener_towards(&[], transport, address) {
@@ -278,6 +286,9 @@ impl Leg {
 
     fn not_sent(&mut self, kind: RequestKind, env: &mut Env<'_>) -> Option<Launched> {
         tracing::debug!(?kind, side = self.side.as_str(), "the address of the peer was not found");
+        if kind == RequestKind::Bye && self.listener.transport.reliable() {
+            self.log_lost();
+        }
         match kind {
             RequestKind::Ack => {
                 self.invite.on_ack_not_sent();
@@ -291,12 +302,49 @@ impl Leg {
         }
     }
 
-    /// The remote target follows the Contact of a target refresh (RFC 3261 section 12.2). A WebSocket peer stays on its
-    /// connection.
+    /// The remote target follows the Contact of a target refresh (RFC 3261 section 12.2).
     pub(crate) fn refresh(&mut self, contact: Option<Bytes>) {
-        if contact.is_some_and(|contact| self.dialog.refresh(contact)) {
+        if contact.is_some_and(|contact| self.dialog.refresh(contact)) && !self.path.decides() {
             self.next_hop.forget();
         }
+    }
+
+    /// A valid message of the peer in the dialog has arrived by this flow. A browser may come back on another WebSocket.
+    pub(crate) fn on_message_from(&mut self, flow: &Flow) {
+        if let Some(flow) = self.path.on_message(flow) {
+            match &self.next_hop {
+                NextHopState::Known(_) | NextHopState::Unknown => self.next_hop = NextHopState::Known(flow),
+                NextHopState::Asked { .. } => {}
+            }
+        }
+    }
+
+    /// A request to the peer could not be sent. The address of the peer is asked for again. Returns true if a TLS
+    /// peer is lost: two requests in a row could not be sent. A browser may come back on another WebSocket.
+    pub(crate) fn on_loss(&mut self) -> bool {
+        let loss = self.path.on_loss();
+        self.next_hop.forget();
+        let is_lost = self.listener.transport == Transport::Tls && loss == Loss::Again;
+        if is_lost {
+            self.log_lost();
+        }
+        is_lost
+    }
+
+    /// Our BYE could not be sent. Sends the BYE again if the connection was lost. Returns false if the peer gets no BYE.
+    pub(crate) fn sends_bye_again(&mut self, env: &mut Env<'_>) -> bool {
+        let again = self.listener.transport.reliable() && self.path.on_loss() == Loss::First;
+        self.next_hop.forget();
+        if again {
+            self.send_bye(None, env);
+        }
+        again && !self.is_over()
+    }
+
+    /// Logs that the peer gets no further message.
+    fn log_lost(&self) {
+        let (side, transport) = (self.side.as_str(), self.listener.transport);
+        tracing::warn!(side, %transport, "the peer of a call cannot be reached");
     }
 
     /// Sends the ACK of the 2xx that this leg has received, unless the ACK was sent before. `model` is the ACK of the other
@@ -424,7 +472,7 @@ impl Leg {
 
     /// Recomputes the route set and the remote target from the 2xx, which confirms the dialog (RFC 3261 section 13.2.2.4).
     pub(crate) fn confirm(&mut self, response: &Response) {
-        if self.dialog.confirm(response) {
+        if self.dialog.confirm(response) && !self.path.decides() {
             self.next_hop.forget();
         }
     }

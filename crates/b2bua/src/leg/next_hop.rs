@@ -5,7 +5,70 @@ use std::time::{Duration, Instant};
 use attesta_sip::Request;
 use attesta_transaction::{Flow, ServerId};
 
+use crate::io::Destination;
 use crate::token::Token;
+
+/// The path by which the last message of the peer in the dialog arrived. Datagrams are not remembered, except for a peer
+/// behind a NAT.
+#[derive(Debug)]
+pub(crate) struct PeerPath {
+    flow: Option<Box<Flow>>,
+    /// True if requests go where the peer's messages come from, and not to its Contact.
+    behind_nat: bool,
+    /// Requests in a row that could not be sent.
+    failures: u8,
+}
+
+/// A request to the peer that could not be sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Loss {
+    /// The first in a row. A lost connection is the likely reason, and the next request may arrive.
+    First,
+    /// One more in a row.
+    Again,
+}
+
+impl PeerPath {
+    pub(crate) const fn new(behind_nat: bool) -> Self {
+        Self { flow: None, behind_nat, failures: 0 }
+    }
+
+    /// A message of the peer has arrived by this flow. Returns the next hop, if the flow alone decides it: a peer behind a NAT,
+    /// or a WebSocket, which accepts no connection (RFC 7118 appendix B.1).
+    pub(crate) fn on_message(&mut self, flow: &Flow) -> Option<Flow> {
+        self.failures = 0;
+        if !flow.transport.reliable() && !self.behind_nat {
+            self.flow = None;
+            return None;
+        }
+        if self.flow.as_deref() != Some(flow) {
+            self.flow = Some(Box::new(flow.clone()));
+        }
+        (self.behind_nat || flow.transport.is_websocket()).then(|| flow.clone())
+    }
+
+    /// The flow along the connection of the peer, if the connection leads to this destination. The name that the peer's
+    /// certificate proved on this connection stays (RFC 3261 section 18.1.1, RFC 5923 section 5). If the connection is lost, a
+    /// new connection must prove the same name.
+    pub(crate) fn connection_to(&self, destination: &Destination) -> Option<Flow> {
+        let flow = self.flow.as_deref().filter(|flow| flow.connection.is_some())?;
+        let leads = flow.transport == destination.transport && flow.remote == destination.address;
+        leads.then(|| Flow { connection: None, tls_names: None, ..flow.clone() })
+    }
+
+    /// True if the path alone decides the next hop.
+    pub(crate) fn decides(&self) -> bool {
+        self.flow.as_deref().is_some_and(|flow| self.behind_nat || flow.transport.is_websocket())
+    }
+
+    /// A request to the peer could not be sent. A lost connection is not used again. The peer gets a new connection if its
+    /// Contact accepts one.
+    pub(crate) fn on_loss(&mut self) -> Loss {
+        self.flow = None;
+        self.failures = self.failures.saturating_add(1);
+        if self.failures > 1 { Loss::Again } else { Loss::First }
+    }
+}
 
 /// The next hop of the requests of a leg.
 #[derive(Debug)]
@@ -42,12 +105,11 @@ impl NextHopState {
         }
     }
 
-    /// The remote target or the route set has changed: the address is asked for again. A WebSocket peer stays on its
-    /// connection.
+    /// The address is asked for again, because the remote target or the route set has changed.
     pub(crate) fn forget(&mut self) {
         match self {
-            Self::Known(flow) if !flow.transport.is_websocket() => *self = Self::Unknown,
-            Self::Unknown | Self::Asked { .. } | Self::Known(_) => {}
+            Self::Known(_) => *self = Self::Unknown,
+            Self::Unknown | Self::Asked { .. } => {}
         }
     }
 

@@ -59,7 +59,7 @@ impl<P: Policy> Switchboard<P> {
         let owner = dialog.as_ref().and_then(|dialog| self.owner_of(dialog, &request));
         match (owner, dialog) {
             (Some(Owner::Call(key)), Some(dialog)) => {
-                let input = CallInput::Request { dialog, id, request };
+                let input = CallInput::Request { dialog, id, request, flow };
                 self.with_call(now, key, |call, env| call.handle(input, env));
             }
             (Some(Owner::Closing(key)), _) => {
@@ -125,9 +125,8 @@ impl<P: Policy> Switchboard<P> {
             let mut env = self.shared.env(now, &mut self.policy);
             return env.refuse(id, &request, Status::SERVICE_UNAVAILABLE, Refusal::CallCap);
         }
-        let only_flow = flow.transport.is_websocket().then(|| flow.clone());
         let origin = self.origin(id, &request, flow, ingress, emergency);
-        let key = self.calls.insert_with(|key| Call::new(origin(Owner::Call(key)), only_flow, now.mono));
+        let key = self.calls.insert_with(|key| Call::new(origin(Owner::Call(key)), flow.clone(), now.mono));
         self.with_call(now, key, |call, env| call.begin(request, env));
     }
 
@@ -260,12 +259,12 @@ impl<P: Policy> Switchboard<P> {
             self.shared.counters.refuse(Refusal::AnswerCap);
         } else if let Ok(dialog) = Dialog::calling(response, b"", || source(flow.transport, flow.remote)) {
             tracing::debug!("a 2xx too many is acknowledged and ended");
-            let listener = config.listener_of(flow);
+            let (listener, flow) = (config.listener_of(flow), flow.clone());
             let (side, rules) = (Side::Callee, LegRules::default());
             let crossing = cross(Arrival::LateSuccess, Situation::over(Side::Callee), None);
             debug_assert_eq!(crossing, Crossing::AckAndBye, "the 2xx came too late");
             self.close_with(now, |owner, env| {
-                let settings = LegSettings { owner, side, listener, config, rules, only_flow: None };
+                let settings = LegSettings { owner, side, listener, config, rules, flow };
                 let mut leg = Leg::open(dialog, settings, env);
                 leg.invite.on_2xx_received(seq, client);
                 ReleasedLeg { leg, needs_bye: true, bye: None }
@@ -286,7 +285,8 @@ impl<P: Policy> Switchboard<P> {
                 self.with_message(now, key, |message, env| message.handle(input, env));
             }
             Some(Owner::Closing(key)) => {
-                self.with_closing(now, key, |leg, env| leg.handle(ClosingInput::Failed(id), env));
+                let input = ClosingInput::Failed { client: id, why };
+                self.with_closing(now, key, |leg, env| leg.handle(input, env));
             }
             None => {}
         }

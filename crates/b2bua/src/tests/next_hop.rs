@@ -1,8 +1,10 @@
 //! Requests in a dialog whose peer's address is still being found.
 
+use attesta_transaction::{ConnectionId, Transport};
+
 use super::ladder::Talk;
-use super::rig::{ACK, ALICE, ANSWER, BOB, BYE, Rig};
-use crate::{Cause, Input};
+use super::rig::{ACK, ALICE, ANSWER, BOB, BYE, EDGE, INFO, Rig, address, builder, contact, edge, trunks};
+use crate::{Cause, InboundIdentity, Input, Listener, OutboundIdentity, Trunk};
 
 #[test]
 fn a_queued_request_does_not_leave_after_its_call_is_over() {
@@ -26,4 +28,133 @@ fn a_queued_request_does_not_leave_after_its_call_is_over() {
     }
     rig.is_silent();
     rig.ends_clean(Cause::ShutDown);
+}
+
+/// A call from Alice over one transport to Bob over another. Both have sent by the connections 5 and 7.
+fn connected(first: Transport, second: Transport) -> (Rig, Talk) {
+    let (alice, _) = trunks();
+    let bob = Trunk::new("bob").source("192.0.2.2".parse().unwrap());
+    let name = second.as_str().to_ascii_lowercase();
+    let bob = bob.target(format!("sip:{BOB};transport={name}").parse().unwrap());
+    let bob = bob.inbound_identity(InboundIdentity::Pass).outbound_identity(OutboundIdentity::Pass);
+    let mut builder = builder();
+    let transports = if first == second { vec![first] } else { vec![first, second] };
+    for transport in transports {
+        builder = builder.listener(Listener::new(transport.as_str(), transport, address(EDGE)));
+    }
+    let mut rig = Rig::new(builder.trunk(alice).trunk(bob).build().unwrap());
+    rig.connects(ALICE, first, 5, None);
+    rig.connects(BOB, second, 7, Some("bob.example"));
+    let contact_of = |at: &str, transport: Transport| {
+        format!("Contact: <sip:{at};transport={}>\r\n", transport.as_str().to_ascii_lowercase())
+    };
+    let invite = rig.alice_calls(&contact_of(ALICE, first));
+    rig.reply_with(BOB, &invite, 200, "b", &contact_of(BOB, second), ANSWER);
+    let ok = rig.gets_response(ALICE, 200);
+    let talk = Talk { invite, ok };
+    rig.alice_sends(&talk, ACK, 1);
+    (rig, talk)
+}
+
+/// RFC 3261 section 18.1.1, RFC 5923 section 5: the name that the certificate proved does not matter.
+#[test]
+fn requests_to_the_address_of_an_open_connection_use_the_connection() {
+    let (mut rig, talk) = connected(Transport::Tls, Transport::Tls);
+    // Bob's certificate proved his name, and his Contact names his address.
+    assert_eq!(rig.flow_to(BOB).server_name.as_deref(), Some("bob.example"));
+    rig.gets_request(BOB, ACK);
+    rig.bob_sends(&talk, BYE, 1);
+    // Alice has opened her connection, and proved no name for her Contact.
+    assert_eq!(rig.flow_to(ALICE).server_name, None);
+    let bye = rig.gets_request(ALICE, BYE);
+    rig.responds(ALICE, &bye, 200);
+    rig.gets_response(BOB, 200);
+    rig.ends_clean(Cause::CalleeHungUp);
+}
+
+#[test]
+fn a_lost_connection_gets_503_and_the_next_request_asks_for_a_new_one() {
+    let (mut rig, talk) = connected(Transport::Tcp, Transport::Tcp);
+    rig.gets_request(BOB, ACK);
+    rig.alice_sends(&talk, INFO, 2);
+    rig.fails_to_reach(BOB);
+    rig.gets_response(ALICE, 503);
+    rig.alice_sends(&talk, INFO, 3);
+    assert_eq!(rig.flow_to(BOB).connection, None);
+    let info = rig.gets_request(BOB, INFO);
+    rig.responds(BOB, &info, 200);
+    rig.gets_response(ALICE, 200);
+    assert_eq!(rig.counters().calls_live, 1);
+}
+
+#[test]
+fn a_tls_peer_that_cannot_be_reached_ends_the_call_on_both_sides() {
+    let (mut rig, talk) = connected(Transport::Tls, Transport::Tls);
+    rig.gets_request(BOB, ACK);
+    for seq in [2, 3] {
+        rig.alice_sends(&talk, INFO, seq);
+        rig.fails_to_reach(BOB);
+        rig.gets_response(ALICE, 503);
+    }
+    rig.gets_request(ALICE, BYE);
+    rig.gets_request(BOB, BYE);
+    rig.ends_clean(Cause::Lost);
+}
+
+/// RFC 7118 appendix B.1: only the browser opens connections.
+#[test]
+fn a_browser_that_comes_back_on_another_websocket_is_reached_there() {
+    let (mut rig, talk) = connected(Transport::Ws, Transport::Udp);
+    rig.gets_request(BOB, ACK);
+    rig.bob_sends(&talk, INFO, 1);
+    assert_eq!(rig.flow_to(ALICE).connection, Some(ConnectionId(5)));
+    rig.fails_to_reach(ALICE);
+    rig.gets_response(BOB, 503);
+    rig.connects(ALICE, Transport::Ws, 9, None);
+    rig.alice_sends(&talk, "UPDATE", 2);
+    let update = rig.gets_request(BOB, "UPDATE");
+    rig.responds(BOB, &update, 200);
+    rig.gets_response(ALICE, 200);
+    rig.bob_sends(&talk, BYE, 2);
+    assert_eq!(rig.flow_to(ALICE).connection, Some(ConnectionId(9)));
+    let bye = rig.gets_request(ALICE, BYE);
+    rig.responds(ALICE, &bye, 200);
+    rig.gets_response(BOB, 200);
+    rig.ends_clean(Cause::CalleeHungUp);
+}
+
+/// A stranger who guesses the tags does not move the dialog.
+#[test]
+fn a_request_from_no_trunk_does_not_move_the_peer() {
+    let (mut rig, talk) = connected(Transport::Ws, Transport::Udp);
+    rig.gets_request(BOB, ACK);
+    rig.connects("203.0.113.9:5060", Transport::Ws, 66, None);
+    rig.request("203.0.113.9:5060", INFO, &edge(), &talk.alice(INFO, 2), "");
+    rig.clear();
+    rig.bob_sends(&talk, INFO, 1);
+    assert_eq!(rig.flow_to(ALICE).connection, Some(ConnectionId(5)));
+}
+
+/// `nat = true`: the Contact is private, and requests go where the last request came from.
+#[test]
+fn requests_to_a_peer_behind_a_nat_go_where_its_requests_come_from() {
+    let (alice, bob) = trunks();
+    let alice = alice.source("198.51.100.0/24".parse().unwrap()).nat(true);
+    let mut rig = Rig::new(builder().trunk(alice).trunk(bob).build().unwrap());
+    let invite = rig.alice_calls("Contact: <sip:alice@10.0.0.7>\r\n");
+    rig.reply_with(BOB, &invite, 200, "b", &contact(BOB), ANSWER);
+    let ok = rig.gets_response(ALICE, 200);
+    let talk = Talk { invite, ok };
+    rig.alice_sends(&talk, ACK, 1);
+    rig.gets_request(BOB, ACK);
+    rig.bob_sends(&talk, INFO, 1);
+    let info = rig.gets_request(ALICE, INFO);
+    assert_eq!(info.uri(), b"sip:alice@10.0.0.7");
+    rig.responds(ALICE, &info, 200);
+    rig.gets_response(BOB, 200);
+    // The NAT gives Alice another port.
+    rig.request("198.51.100.7:4321", INFO, &edge(), &talk.alice(INFO, 2), "");
+    rig.gets_request(BOB, INFO);
+    rig.bob_sends(&talk, BYE, 2);
+    rig.gets_request("198.51.100.7:4321", BYE);
 }

@@ -1,13 +1,13 @@
 //! Alice, an edge and Bob: a switchboard under virtual time. The test writes the messages of its peers as text.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use attesta_sip::{Limits, Message, Name, Request, Response, Status};
 use attesta_stir::{UnixTime, X5u};
-use attesta_transaction::{Flow, Seed, Transmit, Transport, WorkerPlace};
+use attesta_transaction::{ConnectionId, Flow, Seed, Transmit, Transport, WorkerPlace};
 use bytes::Bytes;
 
 use crate::{
@@ -89,6 +89,8 @@ pub(super) struct Rig<P = DefaultPolicy> {
     pub(super) wire: VecDeque<Transmit>,
     /// The last message that the edge sent.
     last: Option<Transmit>,
+    /// The connection by which each peer sends. Other peers send datagrams.
+    connections: BTreeMap<SocketAddr, (Transport, ConnectionId, Option<Arc<str>>)>,
     deadline: Option<Instant>,
     branches: u32,
 }
@@ -120,6 +122,7 @@ impl<P: Policy> Rig<P> {
             reaches: VecDeque::new(),
             wire: VecDeque::new(),
             last: None,
+            connections: BTreeMap::new(),
             deadline: None,
             branches: 0,
         }
@@ -188,8 +191,27 @@ impl<P: Policy> Rig<P> {
     }
 
     pub(super) fn receives(&mut self, from: &str, message: impl Into<Bytes>) {
-        let flow = Flow::udp(address(EDGE), address(from));
+        let udp = Flow::udp(address(EDGE), address(from));
+        let flow = match self.connections.get(&udp.remote) {
+            Some((transport, id, server_name)) => {
+                let (connection, server_name) = (Some(*id), server_name.clone());
+                Flow { transport: *transport, connection, server_name, ..udp }
+            }
+            None => udp,
+        };
         self.input(Input::Datagram { flow, data: message.into() });
+    }
+
+    /// From now on this peer sends by this connection.
+    pub(super) fn connects(&mut self, peer: &str, transport: Transport, id: u64, server_name: Option<&str>) {
+        let end = (transport, ConnectionId(id), server_name.map(Into::into));
+        self.connections.insert(address(peer), end);
+    }
+
+    /// The flow of the next message to `at`.
+    pub(super) fn flow_to(&self, at: &str) -> &Flow {
+        let transmit = self.wire.iter().find(|transmit| transmit.flow.remote == address(at));
+        &transmit.unwrap().flow
     }
 
     /// `from` sends a request with a new branch.
@@ -401,7 +423,8 @@ fn literal(target: &Target) -> Result<Vec<Destination>, ResolveError> {
     let transport = target.transport.unwrap_or(Transport::Udp);
     let address = format!("{}:{}", target.host, target.port.unwrap_or(5060));
     let address = address.parse().map_err(|_| ResolveError::NotFound)?;
-    Ok(vec![Destination { transport, address, server_name: None }])
+    let server_name = (transport == Transport::Tls).then(|| (*target.host).into());
+    Ok(vec![Destination { transport, address, server_name }])
 }
 
 fn first_line(payload: &[u8]) -> String {

@@ -51,6 +51,7 @@ pub struct Trunk {
     pub(crate) oversize: Oversize,
     pub(crate) resume: Duration,
     pub(crate) contact_params: ContactParams,
+    pub(crate) nat: bool,
 }
 
 impl Trunk {
@@ -81,6 +82,7 @@ impl Trunk {
             oversize: Oversize::default(),
             resume: Duration::from_secs(60),
             contact_params: ContactParams::default(),
+            nat: false,
         }
     }
 
@@ -242,10 +244,18 @@ impl Trunk {
         self
     }
 
+    /// Whether the trunk's peers are behind a NAT. Then requests within a dialog go to the address and port from which the peer
+    /// sent its last valid message in the dialog, and not to its Contact. Media needs its own help. Default: false.
+    #[must_use]
+    pub fn nat(mut self, nat: bool) -> Self {
+        self.nat = nat;
+        self
+    }
+
     /// The rules for the dialogs with the trunk's peers.
     pub(crate) fn leg_rules(&self) -> LegRules {
         let relays_contact_params = self.contact_params == ContactParams::Relay;
-        LegRules { trusts: self.trusts, relays_contact_params }
+        LegRules { trusts: self.trusts, relays_contact_params, behind_nat: self.nat }
     }
 
     /// Whether a call may be tried at another target after this response. A callee that is busy or declines is not

@@ -126,6 +126,8 @@ pub(crate) struct LegRules {
     pub(crate) trusts: Trusts,
     /// True if the user part and the feature tags of the other side's Contact cross into our Contact.
     pub(crate) relays_contact_params: bool,
+    /// True if requests go where the peer's messages come from.
+    pub(crate) behind_nat: bool,
 }
 
 /// What happens to an INVITE of more than 1,300 octets to a target that is reached by UDP.

@@ -6,7 +6,7 @@ use std::{env, fs};
 use super::*;
 
 impl Arrival {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Bye,
         Self::Invite,
         Self::UpdateWithOffer,
@@ -19,6 +19,7 @@ impl Arrival {
         Self::Final,
         Self::NotSent,
         Self::ByeNotSent,
+        Self::PeerLost,
         Self::NotAcknowledged,
         Self::LateSuccess,
     ];
@@ -37,6 +38,7 @@ impl Arrival {
             Self::Final => "any other final response, or none",
             Self::NotSent => "a relayed request could not be sent",
             Self::ByeNotSent => "a relayed BYE could not be sent",
+            Self::PeerLost => "two requests in a row could not be sent over TLS",
             Self::NotAcknowledged => "no ACK of our 2xx within 64*T1",
             Self::LateSuccess => "2xx that comes too late for its INVITE",
         }
@@ -56,6 +58,7 @@ impl Crossing {
             Self::RelayAndEnd => "relay; the call is over".to_owned(),
             Self::OkAndEnd => "200 to the BYE; our own BYE to the other side".to_owned(),
             Self::Unavailable => "503; the call continues".to_owned(),
+            Self::UnavailableAndEnd => "503; BYE to both sides".to_owned(),
             Self::ByeToBoth => "BYE to both sides".to_owned(),
             Self::AckAndBye => "ACK and BYE".to_owned(),
             Self::Absorb => "nothing".to_owned(),
