@@ -92,7 +92,7 @@ fn a_503_leads_to_the_next_target() {
     stage.bob.sends(503);
     stage.carol.gets(INVITE);
     stage.carol.sends(503);
-    stage.alice.gets(500);
+    stage.alice.gets(503);
     stage.bob.gets(ACK);
     stage.carol.gets(ACK);
     assert_eq!(stage.aside(), 0, "a 503 without Retry-After says nothing of the next call");

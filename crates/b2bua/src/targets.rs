@@ -1,5 +1,6 @@
 //! Which targets are in service, for all calls and MESSAGEs of a worker: RFC 3263 section 4.3, RFC 3261 section 21.5.4.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,8 @@ pub(crate) struct Targets {
     requests: Health,
     /// Whether targets accept a connection for a request that is too large for a datagram.
     connections: Health,
+    /// How many 503 with Retry-After a target has sent in a row.
+    busy: BTreeMap<Peer, u8>,
 }
 
 impl Targets {
@@ -70,8 +73,15 @@ impl Targets {
         }
     }
 
+    /// Records a final response other than 503 that arrived along `flow`.
+    pub(crate) fn accepts(&mut self, flow: &Flow) {
+        if !self.busy.is_empty() {
+            self.busy.remove(&Peer::of(flow));
+        }
+    }
+
     /// Records a 503 that arrived along `flow`. A 503 without Retry-After counts as a 500, and does not affect the next
-    /// request (RFC 3261 section 21.5.4).
+    /// request (RFC 3261 section 21.5.4). After [`IN_A_ROW`] Retry-After in a row, the target is out of service.
     pub(crate) fn unavailable(
         &mut self,
         now: Instant,
@@ -84,7 +94,13 @@ impl Targets {
         if let Some(Ok(retry_after)) = value.map(RetryAfter::parse) {
             let longest = trunk.resume.saturating_mul(LONGEST_RETRY_AFTER);
             let span = Duration::from_secs(retry_after.seconds().into()).min(longest);
-            if !span.is_zero() {
+            let in_a_row = self.busy.entry(Peer::of(flow)).or_default();
+            *in_a_row = in_a_row.saturating_add(1);
+            let is_due = *in_a_row >= IN_A_ROW;
+            while self.busy.len() > cap {
+                self.busy.pop_first();
+            }
+            if !span.is_zero() && is_due {
                 counters.targets_taken_out_of_service += 1;
                 tracing::warn!(trunk = %trunk.name, ?flow, ?span, "target out of service by its Retry-After");
                 self.requests.rests(now, Peer::of(flow), span, cap);
@@ -117,6 +133,9 @@ impl Targets {
         tracing::info!(?flow, "target takes no connection: large requests go in datagrams");
     }
 }
+
+/// How many 503 with Retry-After in a row take a target out of service. One busy moment must not.
+const IN_A_ROW: u8 = 3;
 
 /// The longest Retry-After that we accept, in multiples of the trunk's `resume`. One wrong value must not take a target of
 /// the trunk out of service for an hour.

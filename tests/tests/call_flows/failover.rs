@@ -112,9 +112,9 @@ fn a_target_rings_and_refuses_and_the_next_one_rings() {
     stage.is_over();
 }
 
-/// RFC 3261 section 16.7: upstream hears 500 and not 503.
+/// ADR 10: the caller gets what the last target said.
 #[test]
-fn all_targets_answer_503_and_the_caller_gets_500() {
+fn all_targets_answer_503_and_the_caller_gets_503() {
     let stage = TwoTargets::new();
     stage.alice.sends(INVITE);
     for target in [&stage.bob, &stage.carol] {
@@ -122,7 +122,7 @@ fn all_targets_answer_503_and_the_caller_gets_500() {
         target.sends(503);
         target.gets(ACK);
     }
-    stage.alice.gets(500);
+    stage.alice.gets(503);
     stage.is_over();
     assert_snapshot!(stage.net.ladder());
 }
@@ -149,16 +149,18 @@ fn all_targets_are_silent_and_the_caller_gets_408() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// RFC 3261 section 21.5.4.
+/// RFC 3261 section 21.5.4: one busy moment does not count, three in a row do.
 #[test]
-fn a_target_is_left_alone_for_the_time_of_its_retry_after() {
+fn a_target_is_left_alone_for_the_time_of_its_third_retry_after() {
     let stage = TwoTargets::new();
-    stage.alice.sends(INVITE);
-    stage.bob.gets(INVITE);
-    stage.bob.sends(503.with("Retry-After", "30"));
-    stage.is_taken_by(&stage.carol);
-    stage.alice_hangs_up_on(&stage.carol);
-    stage.bob.gets(ACK);
+    for _ in 0..3 {
+        stage.alice.sends(INVITE);
+        stage.bob.gets(INVITE);
+        stage.bob.sends(503.with("Retry-After", "30"));
+        stage.is_taken_by(&stage.carol);
+        stage.alice_hangs_up_on(&stage.carol);
+        stage.bob.gets(ACK);
+    }
     stage.net.run_for(Duration::from_secs(20));
     stage.alice.sends(INVITE);
     stage.is_taken_by(&stage.carol);
@@ -171,25 +173,52 @@ fn a_target_is_left_alone_for_the_time_of_its_retry_after() {
     stage.is_over();
 }
 
-/// RFC 3261 section 21.5.4: the caller is told when to come again.
+/// The Retry-After of a target is not for the edge, so the caller does not get it.
 #[test]
-fn all_targets_ask_for_rest_and_the_caller_gets_retry_after() {
+fn all_targets_ask_to_wait_and_the_caller_gets_503_without_retry_after() {
     let stage = TwoTargets::new();
     stage.alice.sends(INVITE);
     for target in [&stage.bob, &stage.carol] {
         target.gets(INVITE);
         target.sends(503.with("Retry-After", "30"));
     }
-    stage.alice.gets(500);
-    stage.net.run_for(Duration::from_secs(10));
-    stage.alice.sends(INVITE);
-    stage.alice.gets(500);
-    assert_eq!(answered(&stage.alice, Name::RetryAfter), "20");
+    stage.alice.gets(503);
+    assert_eq!(answered(&stage.alice, Name::RetryAfter), "");
     for target in [&stage.bob, &stage.carol] {
         target.gets(ACK);
     }
     stage.is_over();
     assert_snapshot!(stage.net.ladder());
+}
+
+/// `no_response` counts only while another target remains. The last target has until Timer B (32 s).
+#[test]
+fn the_last_target_may_take_longer_than_no_response() {
+    let stage = TwoTargets::new();
+    stage.net.silences(stage.bob.address());
+    stage.alice.sends(INVITE);
+    stage.net.run_for(Duration::from_secs(2));
+    stage.carol.gets(INVITE);
+    stage.net.run_for(Duration::from_secs(20));
+    stage.carol.sends(200);
+    stage.alice.gets(200);
+    stage.carol.gets(ACK);
+    stage.alice_hangs_up_on(&stage.carol);
+    stage.is_over();
+}
+
+/// The last target is silent. The caller gets what the first target said.
+#[test]
+fn the_caller_gets_the_last_response_that_a_target_sent() {
+    let stage = TwoTargets::new();
+    stage.net.silences(stage.carol.address());
+    stage.alice.sends(INVITE);
+    stage.bob.gets(INVITE);
+    stage.bob.sends(503.with("X-Why", "full"));
+    stage.alice.gets(503);
+    assert_eq!(stage.alice.last_response().headers().named("X-Why"), Some(&b"full"[..]));
+    stage.bob.gets(ACK);
+    stage.is_over();
 }
 
 #[test]

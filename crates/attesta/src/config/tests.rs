@@ -306,7 +306,9 @@ fn failover_and_health_of_a_trunk_are_read() {
             "[[trunk]]\nname = \"b\"\noutbound_identity = \"pass\"\ntargets = \"sip:a.example\"\n{keys}\n"
         )
     };
-    settings(&trunk("failover = { codes = [500, 502, 503, 504] }\nhealth = { resume = \"30s\" }"));
+    settings(&trunk(
+        "failover = { codes = [500, 502, 503, 504], retry_after = \"ignore\", exhausted = \"relay\" }\nhealth = { resume = \"30s\" }",
+    ));
     assert_eq!(
         faults(&trunk("failover = { codes = [500, 486] }")),
         ["5:12 486 cannot make the edge try another target | use 400 to 599 except 401, 407, 486 and 487; \

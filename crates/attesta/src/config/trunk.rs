@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use attesta_b2bua::{
-    ContactParams, InboundIdentity, Numbers, OnSignFailure, OutboundIdentity, Outcomes, Oversize, Route,
-    RouteTo, Source, Target, Trunk, TrunkTimers, Trusts,
+    ContactParams, InboundIdentity, Numbers, OnSignFailure, OutboundIdentity, Outcomes, Oversize,
+    RetryAfterRule, Route, RouteTo, Source, Target, Trunk, TrunkTimers, Trusts,
 };
 use attesta_sip::{Host, Status};
 use attesta_stir::{Attestation, DialPlan};
@@ -148,7 +148,8 @@ fn read_egress(section: &Section<'_>, names: &Names, mut trunk: Trunk) -> Trunk 
         trunk = trunk.on_sign_failure(consequence);
     }
     if let Some(failover) = section.section("failover") {
-        trunk = trunk.failover(read_failover(failover));
+        let (codes, retry_after) = read_failover(failover);
+        trunk = trunk.failover(codes).retry_after(retry_after);
     }
     if let Some(treatment) = section.choice("oversize", OVERSIZE, &[]) {
         trunk = trunk.oversize(treatment);
@@ -163,8 +164,10 @@ fn read_egress(section: &Section<'_>, names: &Names, mut trunk: Trunk) -> Trunk 
     trunk
 }
 
-/// Reads the responses after which the next target is tried.
-fn read_failover(section: Section<'_>) -> Vec<Status> {
+/// Reads the responses after which the next target is tried, and what a Retry-After does. `exhausted` has one value so far.
+fn read_failover(section: Section<'_>) -> (Vec<Status>, RetryAfterRule) {
+    let retry_after = section.choice("retry_after", RETRY_AFTER, &[]).unwrap_or_default();
+    section.choice("exhausted", &[("relay", ())], &[]);
     let codes = section.integers("codes", 100..=699).unwrap_or_default();
     let statuses = codes.into_iter().filter_map(|code| Status::new(u16::try_from(code).ok()?));
     let (may, never): (Vec<_>, Vec<_>) = statuses.partition(|status| Trunk::may_fail_over(*status));
@@ -174,7 +177,7 @@ fn read_failover(section: Section<'_>) -> Vec<Status> {
         section.report(section.source().fault(section.span(), text).help(help));
     }
     section.close();
-    may
+    (may, retry_after)
 }
 
 /// Reads how the trunk's callers dial numbers.
@@ -313,6 +316,8 @@ const INBOUND: &[(&str, InboundIdentity)] = &[
 const OUTBOUND: &[(&str, OutboundIdentity)] =
     &[("sign", OutboundIdentity::Sign), ("pass", OutboundIdentity::Pass), ("strip", OutboundIdentity::Strip)];
 const OVERSIZE: &[(&str, Oversize)] = &[("tcp", Oversize::Tcp), ("datagram", Oversize::Datagram)];
+const RETRY_AFTER: &[(&str, RetryAfterRule)] =
+    &[("respect", RetryAfterRule::Respect), ("ignore", RetryAfterRule::Ignore)];
 const CONTACT_PARAMS: &[(&str, ContactParams)] =
     &[("own", ContactParams::Own), ("relay", ContactParams::Relay)];
 const ON_SIGN_FAILURE: &[(&str, OnSignFailure)] =

@@ -19,6 +19,7 @@ pub(crate) mod closing;
 pub(crate) mod crossing;
 pub(crate) mod end;
 pub(crate) mod forks;
+pub(crate) mod input;
 pub(crate) mod record;
 mod release;
 mod responses;
@@ -29,13 +30,13 @@ use std::time::{Duration, Instant};
 
 use attesta_sip::{Name, Request, Response, Status};
 use attesta_transaction::{ClientId, Failure, Flow, ServerId};
-use bytes::Bytes;
 
 use crate::call::bridge::{Bridge, BridgedTo, reason_of};
 use crate::call::callee::answer_call;
 use crate::call::caller::CallerSide;
 use crate::call::crossing::{Arrival, Crossing, Situation, cross};
 use crate::call::end::{CallEnd, ReleasedLeg};
+use crate::call::input::{CallInput, CallStep};
 use crate::call::record::Record;
 use crate::call::setup::{Setup, SetupStep};
 use crate::env::{Env, RETRY_AFTER_DRAINING};
@@ -46,7 +47,7 @@ use crate::hunt::{Hunt, HuntStep};
 use crate::intake::cancel::CancelScope;
 use crate::intake::origin::Origin;
 use crate::intake::{Intake, IntakeInput, IntakeStep, Routed};
-use crate::io::{Destination, ResolveError, SignError, Unreachable};
+use crate::io::{Destination, ResolveError};
 use crate::leg::Side;
 use crate::policy::{Decision, Routing};
 use crate::token::Token;
@@ -74,49 +75,6 @@ enum Phase {
     /// The callee has answered.
     Connected { bridge: Box<Bridge>, until: Instant },
     /// The call has ended, or is about to change its phase.
-    Over,
-}
-
-/// What happens to a call.
-#[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "an input is moved once and never stored")]
-pub(crate) enum CallInput<'a> {
-    /// A request in one of its dialogs.
-    Request { dialog: DialogId, id: ServerId, request: Request, flow: &'a Flow },
-    /// An ACK in one of its dialogs.
-    Ack { dialog: DialogId, ack: &'a Request },
-    /// A CANCEL of the call's INVITE, or of an INVITE in its dialogs.
-    Cancelled { server: ServerId, cancel: &'a Request },
-    /// A response to one of its requests.
-    Response { client: ClientId, response: &'a Response, flow: &'a Flow },
-    /// A 2xx to an INVITE in one of its dialogs, for which no request waits.
-    Repeated2xx { dialog: DialogId, seq: u32, client: ClientId },
-    /// One of its requests gets no response.
-    Failed { client: ClientId, why: Failure },
-    /// The addresses that it asked for.
-    Resolved { token: Token, result: Result<Vec<Destination>, ResolveError> },
-    /// Whether the connection that it asked for is open.
-    Reached { token: Token, result: Result<(), Unreachable> },
-    /// The answer of an outside signer.
-    Signed { token: Token, result: Result<Bytes, SignError> },
-    /// The answer of the policy.
-    Decided { token: Token, decision: Decision },
-    /// New certificates are known.
-    Certificates,
-    /// The deadline of the call is over.
-    Deadline,
-    /// The edge stops.
-    ShutDown,
-}
-
-/// How a step of a call ends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum CallStep {
-    /// The call continues.
-    Goes,
-    /// The call continues. The response was not for this call.
-    NotTaken,
-    /// The call is over.
     Over,
 }
 

@@ -85,7 +85,8 @@ impl Hunt {
         }
         let (sent, wait) = (env.now.mono, trunk.timers.no_response);
         env.targets.tried(sent, &attempt.hop.flow, wait);
-        let until = origin.is_call().then(|| sent + wait);
+        // The last target has the whole time of its transaction (Timer B).
+        let until = (origin.is_call() && !self.is_last(origin)).then(|| sent + wait);
         self.progress = Progress::Trying { attempt, client, sent, until };
         HuntStep::Goes
     }
@@ -98,8 +99,8 @@ impl Hunt {
         env: &mut Env<'_>,
     ) -> HuntStep {
         let (attempt, client, sent, until) = match self.take_progress() {
-            Progress::Trying { attempt, client, sent, until } => {
-                let until = until.map(|_| env.now.mono + attempt.trunk().timers.ring);
+            Progress::Trying { attempt, client, sent, .. } => {
+                let until = origin.is_call().then(|| env.now.mono + attempt.trunk().timers.ring);
                 (attempt, client, sent, until)
             }
             Progress::Ringing { attempt, client, sent, until } => (attempt, client, sent, until),
@@ -117,10 +118,14 @@ impl Hunt {
             return if status == Status::TRYING { HuntStep::Goes } else { HuntStep::Provisional(listener) };
         }
         if status.is_success() {
+            env.targets.accepts(&attempt.hop.flow);
             let max_call = attempt.trunk().timers.max_call;
             return HuntStep::Success { listener: attempt.hop.listener, max_call };
         }
         env.owners.forget_client(client);
+        if status != Status::SERVICE_UNAVAILABLE {
+            env.targets.accepts(&attempt.hop.flow);
+        }
         tracing::debug!(status = status.code(), "refused by the target");
         let back = self.response_to_sender(response, origin, env);
         if !attempt.trunk().fails_over(status) {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use attesta_sip::{Name, Response, Status};
-use attesta_transaction::Failure;
+use attesta_transaction::{Failure, Flow};
 
 use crate::env::Env;
 use crate::event::Cause;
@@ -12,40 +12,46 @@ use crate::hunt::progress::Attempt;
 use crate::hunt::{Hunt, HuntStep};
 use crate::intake::origin::Origin;
 use crate::trunk::health::TargetStatus;
+use crate::trunk::rules::RetryAfterRule;
 
 impl Hunt {
-    /// Tries the targets that are out of service because they failed, after no target in service remains. Each request is
-    /// then tried at least once. An emergency call also tries the targets whose Retry-After has not ended.
+    /// Tries the targets that are out of service, after no target in service remains. Each request is then tried at least
+    /// once. Targets that have asked to wait by a Retry-After come last.
     pub(super) fn last_resort(&mut self, origin: &Origin, env: &mut Env<'_>) -> HuntStep {
-        self.others_tried.get_or_insert(self.tried);
-        while self.attempts < origin.config.caps.attempts
-            && let Some(attempt) = self.out_of_service.pop_front()
-        {
-            match env.targets.status(env.now.mono, &attempt.hop.flow) {
-                TargetStatus::AskedToWait(until) if !origin.arrival.emergency => {
-                    self.earliest = Some(self.earliest.map_or(until, |first| first.min(until)));
-                }
-                TargetStatus::AskedToWait(_) | TargetStatus::Failed | TargetStatus::InService => {
-                    tracing::debug!(flow = ?attempt.hop.flow, "no other target remains: trying a target out of service");
-                    return self.approach(attempt, origin, env);
-                }
+        self.others_tried.get_or_insert(!self.tried.is_empty());
+        if self.attempts < origin.config.caps.attempts {
+            let waits = |attempt: &Attempt| {
+                matches!(env.targets.status(env.now.mono, &attempt.hop.flow), TargetStatus::AskedToWait(_))
+            };
+            let place = self.out_of_service.iter().position(|attempt| !waits(attempt)).unwrap_or(0);
+            if let Some(attempt) = self.out_of_service.remove(place) {
+                tracing::debug!(flow = ?attempt.hop.flow, "no other target remains: trying a target out of service");
+                return self.approach(attempt, origin, env);
             }
         }
-        self.exhausted(origin, env.now.mono)
-    }
-
-    fn exhausted(&mut self, origin: &Origin, now: Instant) -> HuntStep {
         match std::mem::take(&mut self.failure) {
             LastFailure::As(response, cause) => HuntStep::Over(response, cause),
             LastFailure::With(status, cause) => {
-                let mut response = origin.reply(self.request(), status);
-                if let Some(until) = self.earliest.filter(|_| !self.tried) {
-                    // No target was tried, because each has sent a Retry-After that has not ended.
-                    response.headers_mut().push(Name::RetryAfter, retry_after(now, until));
-                }
-                HuntStep::Over(Box::new(response), cause)
+                HuntStep::Over(Box::new(origin.reply(self.request(), status)), cause)
             }
         }
+    }
+
+    /// True if no other target or address remains after the current attempt.
+    pub(super) fn is_last(&self, origin: &Origin) -> bool {
+        let is_exhausted =
+            self.plan.is_empty() && self.destinations.is_empty() && self.out_of_service.is_empty();
+        is_exhausted || self.attempts >= origin.config.caps.attempts
+    }
+
+    /// True if a target of this hunt other than `attempt` is in service, or was not tried yet.
+    fn has_alternative(&self, attempt: &Attempt, env: &Env<'_>) -> bool {
+        let is_in_service = |flow: &&Flow| {
+            let is_other = flow.remote != attempt.hop.flow.remote;
+            is_other && env.targets.status(env.now.mono, flow) == TargetStatus::InService
+        };
+        let has_more = !self.plan.is_empty() || !self.destinations.is_empty();
+        has_more || self.tried.iter().any(|flow| is_in_service(&flow))
     }
 
     /// Records that the request sent to a target at `sent` gets no response.
@@ -63,34 +69,33 @@ impl Hunt {
             Failure::Timeout => Status::REQUEST_TIMEOUT,
             Failure::Transport | Failure::NoRoom => Status::SERVER_INTERNAL_ERROR,
         };
-        if self.others_tried != Some(true) {
+        // The last response that a target sent says more than our own.
+        if self.others_tried != Some(true) && matches!(self.failure, LastFailure::With(..)) {
             self.failure = LastFailure::With(status, Cause::Unreachable);
         }
     }
 
     /// Records a final response of a target after which the next target is tried. If no target remains, the sender gets
-    /// `back`, or a 500 instead of a 503.
+    /// `back` (ADR 10).
     pub(super) fn fail_over(
         &mut self,
         attempt: &Attempt,
         response: &Response,
-        back: Response,
+        mut back: Response,
         origin: &Origin,
         env: &mut Env<'_>,
     ) {
         let status = response.status();
-        self.failure = if status == Status::SERVICE_UNAVAILABLE {
+        if status == Status::SERVICE_UNAVAILABLE {
+            // The Retry-After of one target is not for this edge.
+            back.headers_mut().remove(Name::RetryAfter);
             let (trunk, cap) = (attempt.trunk(), origin.config.caps.remembered_targets);
-            env.targets.unavailable(env.now.mono, (trunk, &attempt.hop.flow), response, cap, env.counters);
-            // RFC 3261 section 16.7: a relayed 503 would tell the sender that this edge is unavailable.
-            LastFailure::With(Status::SERVER_INTERNAL_ERROR, Cause::Declined(status))
-        } else {
-            LastFailure::As(Box::new(back), Cause::Declined(status))
-        };
+            if trunk.retry_after == RetryAfterRule::Respect && self.has_alternative(attempt, env) {
+                let peer = (trunk, &attempt.hop.flow);
+                env.targets.unavailable(env.now.mono, peer, response, cap, env.counters);
+            }
+        }
+        tracing::debug!(trunk = %attempt.trunk().name(), status = status.code(), "the next target is tried");
+        self.failure = LastFailure::As(Box::new(back), Cause::Declined(status));
     }
-}
-
-/// The seconds until `then`, rounded up, for Retry-After.
-fn retry_after(now: Instant, then: Instant) -> String {
-    then.saturating_duration_since(now).as_millis().div_ceil(1000).to_string()
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use attesta_sip::{Request, Response, Status};
-use attesta_transaction::{CallId, ClientId, Failure};
+use attesta_transaction::{CallId, ClientId, Failure, Flow};
 use bytes::Bytes;
 
 use crate::config::listener::Listener;
@@ -50,10 +50,8 @@ pub(crate) struct Hunt {
     uri: Bytes,
     /// Targets that are out of service. The hunt tries them if no other target remains.
     out_of_service: VecDeque<Attempt>,
-    /// The time at which the earliest Retry-After of the targets out of service ends.
-    earliest: Option<Instant>,
-    /// True once a target was tried.
-    tried: bool,
+    /// The flows that were tried.
+    tried: Vec<Flow>,
     /// `None` until the hunt turns to the targets out of service. Then true if targets in service were tried before. In
     /// that case, the failure of the targets in service stays if a target out of service does not respond.
     others_tried: Option<bool>,
@@ -99,8 +97,7 @@ impl Hunt {
             rules: LegRules::default(),
             uri: Bytes::new(),
             out_of_service: VecDeque::new(),
-            earliest: None,
-            tried: false,
+            tried: Vec::new(),
             others_tried: None,
             failure: LastFailure::default(),
             asked: None,
@@ -253,7 +250,7 @@ impl Hunt {
     /// Begins an attempt at one address.
     fn approach(&mut self, attempt: Attempt, origin: &Origin, env: &mut Env<'_>) -> HuntStep {
         self.attempts += 1;
-        self.tried = true;
+        self.tried.push(attempt.hop.flow.clone());
         self.rules = attempt.trunk().leg_rules();
         self.uri = attempt.target.uri.clone();
         self.attest(attempt, origin, env)

@@ -6,12 +6,13 @@ pub(crate) mod next_hop;
 pub(crate) mod offer_answer;
 pub(crate) mod reliable;
 pub(crate) mod requests;
+mod sending;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use attesta_sip::{Headers, Method, Name, RSeq, Request, Response, Status};
-use attesta_transaction::{ClientId, Flow, ServerId, Transport};
+use attesta_transaction::{ClientId, Flow, ServerId};
 use bytes::Bytes;
 
 use crate::config::Config;
@@ -21,16 +22,15 @@ use crate::headers::contact::contact_for;
 use crate::headers::relay;
 use crate::headers::session::has_session;
 use crate::identity::belief::strip_untrusted;
-use crate::io::{Destination, Output, ResolveError};
+use crate::io::{Output, ResolveError};
 use crate::leg::dialog::Dialog;
 use crate::leg::invite::{Bye, Due2xx, InviteState, InviteUsage, Repeated2xx};
-use crate::leg::next_hop::{Loss, NextHopState, PeerPath, QueuedRequest, RESOLVE_BUDGET, RequestKind};
+use crate::leg::next_hop::{NextHopState, PeerPath, RequestKind};
 use crate::leg::offer_answer::{Disagreement, OfferAnswer, Sender};
 use crate::leg::reliable::RelayedReliable;
 use crate::leg::requests::{RelayedRequest, RelayedRequests};
 use crate::owners::Owner;
 use crate::token::Token;
-use crate::trunk::health::TargetStatus;
 use crate::trunk::rules::{LegRules, Trusts};
 
 /// The end of the call to which a leg leads.
@@ -172,179 +172,11 @@ impl Leg {
         deadlines.into_iter().flatten().min()
     }
 
-    /// Sends a request in the dialog, as soon as the address of the peer is known. The outcome of a relayed request is
-    /// returned if it is known at once.
-    pub(crate) fn send(
-        &mut self,
-        request: Request,
-        kind: RequestKind,
-        env: &mut Env<'_>,
-    ) -> Option<Launched> {
-        let request = QueuedRequest { request, kind };
-        match &mut self.next_hop {
-            NextHopState::Known(flow) => {
-                let flow = flow.clone();
-                self.launch(request, flow, env)
-            }
-            NextHopState::Asked { queue, .. } => {
-                queue.push(request);
-                None
-            }
-            NextHopState::Unknown => match self.dialog.next_hop() {
-                Some(target) => {
-                    let token = env.resolve(self.owner, target, self.config.transports(&[]));
-                    let until = env.now.mono + RESOLVE_BUDGET;
-                    self.next_hop = NextHopState::Asked { token, until, queue: vec![request] };
-                    None
-                }
-                None => self.not_sent(kind, env),
-            },
-        }
-    }
-
-    /// Drops a relayed request that was not sent yet, because its sender has got a final response.
-    pub(crate) fn unqueue(&mut self, server: ServerId) {
-        self.next_hop.unqueue(server);
-    }
-
-    /// The address of the peer is known, or cannot be found. The waiting messages are sent, or fail.
-    pub(crate) fn on_resolved(
-        &mut self,
-        result: Result<Vec<Destination>, ResolveError>,
-        env: &mut Env<'_>,
-    ) -> Vec<Launched> {
-        let queue = match std::mem::replace(&mut self.next_hop, NextHopState::Unknown) {
-            NextHopState::Asked { token, queue, .. } => {
-                env.owners.forget_token(token);
-                queue
-            }
-            other @ (NextHopState::Unknown | NextHopState::Known(_)) => {
-                self.next_hop = other;
-                return Vec::new();
-            }
-        };
-        let flow = result.ok().and_then(|destinations| self.flow_towards(destinations, env));
-        if let Some(flow) = &flow {
-            self.next_hop = NextHopState::Known(flow.clone());
-        }
-        let mut launched = Vec::new();
-        for request in queue {
-            launched.extend(match &flow {
-                Some(flow) => self.launch(request, flow.clone(), env),
-                None => self.not_sent(request.kind, env),
-            });
-        }
-        launched
-    }
-
-    /// The flow to the first destination that a listener of ours can reach. The leg's own listener comes first, and
-    /// destinations out of service come last.
-    fn flow_towards(&mut self, mut destinations: Vec<Destination>, env: &Env<'_>) -> Option<Flow> {
-        let (now, targets) = (env.now.mono, &env.targets);
-        destinations.sort_by_key(|each| {
-            targets.status_at(now, each.transport, each.address) != TargetStatus::InService
-        });
-        for destination in destinations {
-            if let Some(flow) = self.path.connection_to(&destination) {
-                return Some(flow);
-            }
-            let Destination { transport, address, server_name } = destination;
-            let own = &self.listener;
-            if own.transport != transport || own.address.is_ipv4() != address.is_ipv4() {
-                match self.config.listener_towards(&[], transport, address) {
-                    Some(other) => self.listener = other.clone(),
-                    None => continue,
-                }
-            }
-            return Some(self.listener.flow_to(address, server_name));
-        }
-        None
-    }
-
-    fn launch(&mut self, queued: QueuedRequest, flow: Flow, env: &mut Env<'_>) -> Option<Launched> {
-        let QueuedRequest { request, kind } = queued;
-        let sent_by = &self.listener.sent_by;
-        match kind {
-            RequestKind::Ack => {
-                let transmit = env.send(request, flow, sent_by);
-                self.invite.on_ack_sent(transmit);
-                None
-            }
-            RequestKind::Bye => {
-                match env.request(self.owner, request, flow, sent_by) {
-                    Ok(client) => self.invite.state = InviteState::Mortal { bye: Bye::Sent(client) },
-                    Err(_) => self.close(env),
-                }
-                None
-            }
-            RequestKind::Relay(server) => {
-                let result = env.request(self.owner, request, flow, sent_by);
-                Some(Launched { server, result: result.map_err(|_| NotLaunched::Overloaded) })
-            }
-        }
-    }
-
-    fn not_sent(&mut self, kind: RequestKind, env: &mut Env<'_>) -> Option<Launched> {
-        tracing::debug!(?kind, side = self.side.as_str(), "the address of the peer was not found");
-        if kind == RequestKind::Bye && self.listener.transport.reliable() {
-            self.log_lost();
-        }
-        match kind {
-            RequestKind::Ack => {
-                self.invite.on_ack_not_sent();
-                None
-            }
-            RequestKind::Bye => {
-                self.close(env);
-                None
-            }
-            RequestKind::Relay(server) => Some(Launched { server, result: Err(NotLaunched::NoAddress) }),
-        }
-    }
-
     /// The remote target follows the Contact of a target refresh (RFC 3261 section 12.2).
     pub(crate) fn refresh(&mut self, contact: Option<Bytes>) {
         if contact.is_some_and(|contact| self.dialog.refresh(contact)) && !self.path.decides() {
             self.next_hop.forget();
         }
-    }
-
-    /// A valid message of the peer in the dialog has arrived by this flow. A browser may come back on another WebSocket.
-    pub(crate) fn on_message_from(&mut self, flow: &Flow) {
-        if let Some(flow) = self.path.on_message(flow) {
-            match &self.next_hop {
-                NextHopState::Known(_) | NextHopState::Unknown => self.next_hop = NextHopState::Known(flow),
-                NextHopState::Asked { .. } => {}
-            }
-        }
-    }
-
-    /// A request to the peer could not be sent. The address of the peer is asked for again. Returns true if a TLS
-    /// peer is lost: two requests in a row could not be sent. A browser may come back on another WebSocket.
-    pub(crate) fn on_loss(&mut self) -> bool {
-        let loss = self.path.on_loss();
-        self.next_hop.forget();
-        let is_lost = self.listener.transport == Transport::Tls && loss == Loss::Again;
-        if is_lost {
-            self.log_lost();
-        }
-        is_lost
-    }
-
-    /// Our BYE could not be sent. Sends the BYE again if the connection was lost. Returns false if the peer gets no BYE.
-    pub(crate) fn sends_bye_again(&mut self, env: &mut Env<'_>) -> bool {
-        let again = self.listener.transport.reliable() && self.path.on_loss() == Loss::First;
-        self.next_hop.forget();
-        if again {
-            self.send_bye(None, env);
-        }
-        again && !self.is_over()
-    }
-
-    /// Logs that the peer gets no further message.
-    fn log_lost(&self) {
-        let (side, transport) = (self.side.as_str(), self.listener.transport);
-        tracing::warn!(side, %transport, "the peer of a call cannot be reached");
     }
 
     /// Sends the ACK of the 2xx that this leg has received, unless the ACK was sent before. `model` is the ACK of the other

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use attesta_sip::{CSeq, Method, Name, Request, Response, Status};
 use attesta_transaction::{ClientId, Event, Failure, Flow, ServerId};
 
+use crate::call::Call;
 use crate::call::closing::ClosingInput;
 use crate::call::crossing::{Arrival, Crossing, Situation, cross};
 use crate::call::end::ReleasedLeg;
-use crate::call::{Call, CallInput, CallStep};
+use crate::call::input::{CallInput, CallStep};
 use crate::config::trunk_entry::TrunkEntry;
 use crate::counters::Refusal;
 use crate::event::CallNumber;

@@ -13,9 +13,10 @@ use attesta_transaction::{Flow, Seed, WorkerPlace};
 
 use crate::alarm::Alarms;
 use crate::arena::{Arena, CallKey, ClosingKey, MessageKey, OfCall, OfClosing, OfMessage};
+use crate::call::Call;
 use crate::call::closing::{ClosingInput, ClosingLeg};
 use crate::call::end::ReleasedLeg;
-use crate::call::{Call, CallInput, CallStep};
+use crate::call::input::{CallInput, CallStep};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::env::{Env, Shared, first_number};

@@ -1,6 +1,6 @@
 //! How a switchboard ends its work: it accepts no new calls, then hangs up the remaining calls.
 
-use crate::call::CallInput;
+use crate::call::input::CallInput;
 use crate::message::MessageInput;
 use crate::now::Now;
 use crate::policy::Policy;

@@ -6,7 +6,7 @@ use attesta_sip::{Message, Name, Request, Status};
 use attesta_transaction::Transport;
 
 use super::rig::*;
-use crate::{Cause, Destination, Input, Trunk, TrunkTimers};
+use crate::{Cause, Destination, Input, RetryAfterRule, Trunk, TrunkTimers};
 
 /// Bob's trunk with two targets, Bob and Carol.
 fn trunk() -> Trunk {
@@ -185,7 +185,8 @@ fn the_caller_gets_the_response_of_the_target_that_responded() {
     call(&mut rig, 2);
     gets_call_and_refuses(&mut rig, CAROL, 500, "Reason: Q.850;cause=34\n");
     rig.gets_request(BOB, INVITE);
-    rig.run_for(Duration::from_secs(2));
+    // Bob is the last target, and has until Timer B.
+    rig.run_for(Duration::from_secs(32));
     let told = std::iter::from_fn(|| rig.gets_if_any(ALICE)).last();
     let Some(Message::Response(response)) = told else { panic!("no response") };
     assert_eq!(
@@ -205,12 +206,19 @@ fn an_emergency_call_tries_every_target() {
     rig.gets_request(CAROL, INVITE);
 }
 
+/// Bob asks three calls in a row to wait. Carol takes them.
+fn bob_asks_to_wait(rig: &mut Rig, retry_after: &str) {
+    for number in 1..=3 {
+        call(rig, number);
+        gets_call_and_refuses(rig, BOB, 503, &format!("Retry-After: {retry_after}\n"));
+        gets_call_and_refuses(rig, CAROL, 486, "");
+    }
+}
+
 #[test]
-fn calls_skip_a_target_for_the_time_of_its_retry_after() {
+fn calls_skip_a_target_after_three_retry_after_in_a_row() {
     let mut rig = rig(trunk());
-    call(&mut rig, 1);
-    gets_call_and_refuses(&mut rig, BOB, 503, "Retry-After: 120 (in maintenance)\n");
-    gets_call_and_refuses(&mut rig, CAROL, 486, "");
+    bob_asks_to_wait(&mut rig, "120 (in maintenance)");
     for (wait, at) in [(0, CAROL), (118, CAROL), (2, BOB)] {
         rig.run_for(Duration::from_secs(wait));
         call(&mut rig, wait as u32 + 10);
@@ -219,44 +227,65 @@ fn calls_skip_a_target_for_the_time_of_its_retry_after() {
 }
 
 #[test]
-fn if_all_targets_sent_retry_after_the_caller_gets_retry_after() {
+fn two_retry_after_in_a_row_leave_the_target_in_service() {
     let mut rig = rig(trunk());
-    call(&mut rig, 1);
-    gets_call_and_refuses(&mut rig, BOB, 503, "Retry-After: 120\n");
-    gets_call_and_refuses(&mut rig, CAROL, 503, "Retry-After: 90\n");
-    rig.run_for(Duration::from_secs(30));
-    call(&mut rig, 2);
-    let response = rig.gets_response(ALICE, 500);
-    assert_eq!(header(&response, Name::RetryAfter), "60");
-    rig.is_silent();
+    for number in 1..=6 {
+        call(&mut rig, number);
+        if number % 3 == 0 {
+            gets_call_and_refuses(&mut rig, BOB, 486, "");
+        } else {
+            gets_call_and_refuses(&mut rig, BOB, 503, "Retry-After: 120\n");
+            gets_call_and_refuses(&mut rig, CAROL, 486, "");
+        }
+    }
+    assert_eq!(out_of_service(&rig), (0, 0));
+}
+
+#[test]
+fn a_trunk_may_ignore_retry_after() {
+    let mut rig = rig(trunk().retry_after(RetryAfterRule::Ignore));
+    bob_asks_to_wait(&mut rig, "120");
+    assert_eq!(out_of_service(&rig), (0, 0));
+    call(&mut rig, 4);
+    rig.gets_request(BOB, INVITE);
+}
+
+#[test]
+fn the_last_target_in_service_never_rests() {
+    let mut rig = rig(trunk());
+    bob_asks_to_wait(&mut rig, "120");
+    for number in 4..=8 {
+        call(&mut rig, number);
+        gets_call_and_refuses(&mut rig, CAROL, 503, "Retry-After: 90\n");
+        // No target in service remains, so Bob is tried in spite of his Retry-After.
+        gets_call_and_refuses(&mut rig, BOB, 503, "Retry-After: 90\n");
+        let response = rig.gets_response(ALICE, 503);
+        assert_eq!(response.headers().count(Name::RetryAfter), 0);
+    }
+    assert_eq!(out_of_service(&rig).0, 1);
 }
 
 #[test]
 fn a_response_to_an_earlier_call_does_not_end_a_retry_after() {
-    let (_, bob) = trunks();
-    let mut rig = rig(bob);
-    call(&mut rig, 1);
+    let mut rig = rig(trunk());
+    call(&mut rig, 9);
     let taken = rig.gets_request(BOB, INVITE);
-    call(&mut rig, 2);
-    gets_call_and_refuses(&mut rig, BOB, 503, "Retry-After: 60\n");
+    bob_asks_to_wait(&mut rig, "60");
     rig.responds(BOB, &taken, 180);
     rig.clear();
-    call(&mut rig, 3);
-    assert_eq!(header(&rig.gets_response(ALICE, 500), Name::RetryAfter), "60");
+    call(&mut rig, 10);
+    rig.gets_request(CAROL, INVITE);
 }
 
 #[test]
 fn a_retry_after_counts_for_at_most_five_times_resume() {
-    let (_, bob) = trunks();
-    let mut rig = rig(bob.resume(Duration::from_secs(10)));
-    call(&mut rig, 1);
-    gets_call_and_refuses(&mut rig, BOB, 503, "Retry-After: 3600\n");
-    rig.gets_response(ALICE, 500);
-    call(&mut rig, 2);
-    assert_eq!(header(&rig.gets_response(ALICE, 500), Name::RetryAfter), "50");
-    rig.clear();
-    rig.run_for(Duration::from_secs(50));
-    call(&mut rig, 3);
+    let mut rig = rig(trunk().resume(Duration::from_secs(10)));
+    bob_asks_to_wait(&mut rig, "3600");
+    rig.run_for(Duration::from_secs(49));
+    call(&mut rig, 10);
+    gets_call_and_refuses(&mut rig, CAROL, 486, "");
+    rig.run_for(Duration::from_secs(1));
+    call(&mut rig, 11);
     gets_call_and_refuses(&mut rig, BOB, 486, "");
     assert_eq!(out_of_service(&rig).0, 0);
 }

@@ -123,7 +123,7 @@ fn a_browser_that_comes_back_on_another_websocket_is_reached_there() {
     rig.ends_clean(Cause::CalleeHungUp);
 }
 
-/// A stranger who guesses the tags does not move the dialog.
+/// An unknown sender that guesses the tags does not move the dialog.
 #[test]
 fn a_request_from_no_trunk_does_not_move_the_peer() {
     let (mut rig, talk) = connected(Transport::Ws, Transport::Udp);

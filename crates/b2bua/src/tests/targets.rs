@@ -24,8 +24,8 @@ fn the_next_target_is_tried_after_a_503_with_a_new_branch() {
     assert_ne!(value(&first, Name::Via), value(&second, Name::Via));
     assert_eq!(second.uri(), format!("sip:{CALLEE}@192.0.2.3:5060").as_bytes());
     rig.reply(CAROL, &second, 503, "c", "Retry-After: 9\n");
-    // RFC 3261 section 16.7: a 503 and its Retry-After are about the target. Upstream must not apply them to this edge.
-    let response = rig.gets_response(ALICE, 500);
+    // The Retry-After is about the target. Upstream must not apply it to this edge (ADR 10).
+    let response = rig.gets_response(ALICE, 503);
     assert_eq!(response.headers().count(Name::RetryAfter), 0);
 }
 
@@ -71,7 +71,9 @@ fn a_486_or_603_does_not_lead_to_the_next_target() {
 fn a_silent_callee_gives_the_caller_408() {
     let mut rig = Rig::plain();
     rig.invite("");
-    rig.run_for(Duration::from_secs(4));
+    rig.gets_request(BOB, INVITE);
+    // The only target has until Timer B, and not only until `no_response`.
+    rig.run_for(Duration::from_secs(32));
     rig.gets_response(ALICE, 100);
     rig.gets_response(ALICE, 408);
     rig.ends_clean(Cause::Unreachable);

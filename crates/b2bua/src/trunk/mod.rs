@@ -16,7 +16,7 @@ use attesta_transaction::Flow;
 use crate::trunk::numbers::Numbers;
 use crate::trunk::rules::{
     ContactParams, InboundIdentity, LegRules, OnSignFailure, OutboundIdentity, Outcomes, Oversize,
-    TrunkTimers, Trusts,
+    RetryAfterRule, TrunkTimers, Trusts,
 };
 use crate::trunk::source::Source;
 use crate::trunk::target::Target;
@@ -52,6 +52,7 @@ pub struct Trunk {
     pub(crate) resume: Duration,
     pub(crate) contact_params: ContactParams,
     pub(crate) nat: bool,
+    pub(crate) retry_after: RetryAfterRule,
 }
 
 impl Trunk {
@@ -83,6 +84,7 @@ impl Trunk {
             resume: Duration::from_secs(60),
             contact_params: ContactParams::default(),
             nat: false,
+            retry_after: RetryAfterRule::default(),
         }
     }
 
@@ -229,11 +231,18 @@ impl Trunk {
     /// How long a target is out of service after it could not be reached, or did not respond within
     /// [`no_response`](TrunkTimers::no_response). During that time, calls go to the other targets, and to this target
     /// only if no other target remains. After that time, one call tests whether the target is back. A target that
-    /// answers 503 with Retry-After is out of service for the Retry-After, but at most for five times
-    /// `resume`. Only emergency calls still try such a target. Default: 60 s.
+    /// answers three times in a row 503 with Retry-After is out of service for the Retry-After, but at most for five times
+    /// `resume`. The last target in service is never taken out of service for this reason. Default: 60 s.
     #[must_use]
     pub fn resume(mut self, resume: Duration) -> Self {
         self.resume = resume;
+        self
+    }
+
+    /// What a 503 with Retry-After of a target does. Default: [`RetryAfterRule::Respect`].
+    #[must_use]
+    pub fn retry_after(mut self, rule: RetryAfterRule) -> Self {
+        self.retry_after = rule;
         self
     }
 

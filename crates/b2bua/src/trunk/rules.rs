@@ -90,7 +90,8 @@ impl Default for Trusts {
 /// How long a call to a trunk may take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TrunkTimers {
-    /// From sending the INVITE to the first response. After that, the next target is tried. Default: 4 s.
+    /// From sending the INVITE to the first response. After that, the next target is tried. The last target has until the
+    /// end of its transaction (Timer B, RFC 3261 section 17.1.1.2). Default: 4 s.
     pub no_response: Duration,
     /// From the first response to the answer. Default: 120 s.
     pub ring: Duration,
@@ -106,6 +107,16 @@ impl Default for TrunkTimers {
             max_call: Duration::from_secs(4 * 3600),
         }
     }
+}
+
+/// What a 503 with Retry-After of a target does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum RetryAfterRule {
+    /// After three in a row, the target is out of service for the Retry-After, unless no other target is in service.
+    #[default]
+    Respect,
+    /// The target stays in service.
+    Ignore,
 }
 
 /// Which Contact we send to the peers of a trunk.
