@@ -171,6 +171,8 @@ pub enum Refusal {
     Draining,
     /// The limit of dialogs for the 2xx responses to one INVITE is reached: the 2xx is dropped.
     AnswerCap,
+    /// The session interval of the request is shorter than the trunk accepts: 422 with Min-SE (RFC 4028).
+    SessionTooShort,
     /// The policy refuses a MESSAGE or answers too late, or there is no target: 404, 503, 405 for a number of the
     /// built-in callee, or the status that policy sets.
     NotRouted,
@@ -181,7 +183,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every reason, in the order of reports.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::UnknownSource,
         Self::Method,
         Self::UnknownMethod,
@@ -196,6 +198,7 @@ impl Refusal {
         Self::CallCap,
         Self::Draining,
         Self::AnswerCap,
+        Self::SessionTooShort,
         Self::NotRouted,
         Self::NotVerified,
     ];
@@ -218,6 +221,7 @@ impl Refusal {
             Self::CallCap => "call-cap",
             Self::Draining => "draining",
             Self::AnswerCap => "answer-cap",
+            Self::SessionTooShort => "session-too-short",
             Self::NotRouted => "not-routed",
             Self::NotVerified => "not-verified",
         }

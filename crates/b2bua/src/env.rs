@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use attesta_sip::{Name, Request, Response, Status};
 use attesta_transaction::{
@@ -212,6 +213,14 @@ impl Env<'_> {
         }
         tracing::debug!(status = status.code(), refusal = refusal.as_str(), "refused");
         self.counters.refuse(refusal);
+        self.respond(id, &response);
+    }
+
+    /// Refuses a request whose session interval is too short: 422 with Min-SE (RFC 4028 section 9).
+    pub(crate) fn refuse_session(&mut self, id: ServerId, request: &Request, shortest: Duration) {
+        let mut response = self.reply(request, Status::SESSION_INTERVAL_TOO_SMALL);
+        response.headers_mut().push(Name::MinSe, shortest.as_secs().to_string());
+        self.counters.refuse(Refusal::SessionTooShort);
         self.respond(id, &response);
     }
 

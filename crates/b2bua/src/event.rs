@@ -125,6 +125,8 @@ pub enum Cause {
     NotAcknowledged,
     /// The call reached the time limit of the outbound trunk.
     TooLong,
+    /// One side neither refreshed the session nor answered a probe (RFC 4028 section 10).
+    SessionExpired,
     /// One side no longer knew the call, or did not respond to a request within the call.
     Lost,
     /// This edge was told to stop ([`Input::HangUp`](crate::Input::HangUp)).
@@ -145,6 +147,7 @@ impl Cause {
             Self::NotAnswered => "not-answered",
             Self::NotAcknowledged => "not-acknowledged",
             Self::TooLong => "too-long",
+            Self::SessionExpired => "session-expired",
             Self::Lost => "lost",
             Self::ShutDown => "shut-down",
         }
@@ -164,6 +167,7 @@ impl fmt::Display for Cause {
             | Self::NotAnswered
             | Self::NotAcknowledged
             | Self::TooLong
+            | Self::SessionExpired
             | Self::Lost
             | Self::ShutDown => f.write_str(self.as_str()),
         }

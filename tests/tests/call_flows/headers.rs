@@ -220,7 +220,7 @@ fn from_change_does_not_cross() {
     let stage = Stage::new();
     stage.alice.sends(INVITE.with("Supported", "from-change, 100rel"));
     stage.bob.gets(INVITE);
-    assert_eq!(heard(&stage.bob, Name::Supported), "100rel");
+    assert_eq!(heard(&stage.bob, Name::Supported), "100rel, timer");
     stage.bob.sends(486);
     stage.alice.gets(486);
     stage.alice.sends(INVITE.with("Require", "from-change"));

@@ -14,6 +14,7 @@ mod messages;
 mod offers;
 mod refusals;
 mod reliable;
+mod session_timers;
 mod set_up;
 mod shutdown;
 mod transports;

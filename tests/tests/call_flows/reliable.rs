@@ -37,7 +37,7 @@ fn a_reliable_183_and_its_prack_cross() {
     let stage = Stage::new();
     stage.alice.sends(INVITE.offering(OFFER).with("Supported", "100rel").with("CSeq", "7 INVITE"));
     stage.bob.gets(INVITE);
-    assert_eq!(heard(&stage.bob, Name::Supported), "100rel");
+    assert_eq!(heard(&stage.bob, Name::Supported), "100rel, timer");
     stage.bob.sends(183.reliably(41).answering(ANSWER));
     stage.alice.gets(183);
     assert_eq!(

@@ -332,6 +332,26 @@ fn a_websocket_is_no_target() {
 }
 
 #[test]
+fn session_timers_and_keep_alive_of_a_trunk_are_read() {
+    let trunk = |keys: &str| format!("[[trunk]]\nname = \"b\"\n{keys}\n");
+    for keys in [
+        "timers = { session = \"1h\", min_session = \"2m\" }",
+        "timers = { session = \"off\" }",
+        "keep_alive = \"5m\"\nnat = true",
+    ] {
+        settings(&trunk(keys));
+    }
+    assert_eq!(
+        faults(&trunk("timers = { session = \"30s\" }")),
+        ["3:22 `session` is out of range | from 90s to 86400s"]
+    );
+    assert_eq!(
+        faults(&trunk("keep_alive = \"1s\"")),
+        ["3:14 `keep_alive` is out of range | from 30s to 86400s"]
+    );
+}
+
+#[test]
 fn the_contact_of_a_trunk_is_read() {
     let trunk = |keys: &str| format!("[[trunk]]\nname = \"b\"\n{keys}\n");
     settings(&trunk("contact_params = \"relay\""));

@@ -58,6 +58,9 @@ pub(super) fn read_trunk(section: Section<'_>, names: &Names, outcomes: Outcomes
     trunk = trunk.timers(read_timers(&section));
     let nat = section.boolean("nat").unwrap_or_default();
     trunk = trunk.nat(nat);
+    if let Some(every) = section.duration("keep_alive", KEEP_ALIVE) {
+        trunk = trunk.keep_alive(every);
+    }
     if let Some(params) = section.choice("contact_params", CONTACT_PARAMS, &[]) {
         trunk = trunk.contact_params(params);
     }
@@ -211,14 +214,24 @@ fn read_numbers(section: &Section<'_>) -> Option<Numbers> {
 fn read_timers(section: &Section<'_>) -> TrunkTimers {
     let default = TrunkTimers::default();
     let Some(timers) = section.section("timers") else { return default };
-    timers.later(&["session"]);
     let read = TrunkTimers {
         no_response: timers.duration("no_response", NO_RESPONSE).unwrap_or(default.no_response),
         ring: timers.duration("ring", RING).unwrap_or(default.ring),
         max_call: timers.duration("max_call", MAX_CALL).unwrap_or(default.max_call),
+        session: read_session(&timers, default.session),
+        min_session: timers.duration("min_session", SESSION).unwrap_or(default.min_session),
     };
     timers.close();
     read
+}
+
+/// Reads the session interval: a time, or `off`.
+fn read_session(timers: &Section<'_>, default: Option<Duration>) -> Option<Duration> {
+    match timers.plain_text("session").as_deref() {
+        None => default,
+        Some("off") => timers.text("session").and(None),
+        Some(_) => timers.duration("session", SESSION).or(default),
+    }
 }
 
 /// Reports a trunk that verifies without a trust domain or signs without a signer. Here the place in the file is known.
@@ -326,4 +339,7 @@ const NO_RESPONSE: std::ops::RangeInclusive<Duration> = Duration::from_millis(50
 const RING: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
 const MAX_CALL: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(7 * 24 * 3600);
+const SESSION: std::ops::RangeInclusive<Duration> = Duration::from_secs(90)..=Duration::from_secs(24 * 3600);
+const KEEP_ALIVE: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(30)..=Duration::from_secs(24 * 3600);
 const RESUME: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);

@@ -4,14 +4,15 @@
 
 use std::time::Instant;
 
-use attesta_sip::{Method, Name, RAck, Request, Status};
-use attesta_transaction::{ClientId, Flow, ServerId};
+use attesta_sip::{Method, Name, RAck, Request, Response, Status};
+use attesta_transaction::{ClientId, Failure, Flow, ServerId};
 use bytes::Bytes;
 
 use crate::call::callee;
 use crate::call::crossing::{Arrival, Crossing, Pending, Situation, Usage, cross};
 use crate::call::end::CallEnd;
 use crate::call::release::Releasing;
+use crate::call::session;
 use crate::counters::Refusal;
 use crate::env::Env;
 use crate::event::Cause;
@@ -19,10 +20,11 @@ use crate::headers::address::sequence;
 use crate::headers::dialog_id::DialogId;
 use crate::headers::relay;
 use crate::headers::session::has_session;
+use crate::headers::timer::is_too_short;
 use crate::identity::belief::strip_untrusted;
 use crate::intake::origin::Origin;
 use crate::io::{Destination, ResolveError};
-use crate::leg::next_hop::RequestKind;
+use crate::leg::next_hop::{OwnKind, OwnRequest, RequestKind};
 use crate::leg::offer_answer::Sender;
 use crate::leg::requests::RelayedRequest;
 use crate::leg::{Launched, Leg, NotLaunched, Side};
@@ -90,6 +92,30 @@ impl Bridge {
     /// The side whose peer sent the request that was relayed in this transaction.
     pub(crate) fn side_relaying(&mut self, client: ClientId) -> Option<Side> {
         self.both().find_map(|leg| leg.requests.by_client(client).is_some().then_some(leg.side))
+    }
+
+    /// The side to which we have sent this request on our own account.
+    pub(crate) fn own_request(&mut self, client: ClientId) -> Option<(Side, OwnRequest)> {
+        self.both().find_map(|leg| leg.own.filter(|own| own.client == client).map(|own| (leg.side, own)))
+    }
+
+    /// A response to a request on our own account.
+    pub(crate) fn on_own_response(
+        &mut self,
+        near: Side,
+        own: OwnRequest,
+        response: &Response,
+        env: &mut Env<'_>,
+    ) -> Option<CallEnd> {
+        let is_gone = self.legs(near).0?.on_own_response(own, response, env);
+        is_gone.then(|| CallEnd::by(Cause::Lost))
+    }
+
+    /// A request on our own account gets no response.
+    pub(crate) fn on_own_failure(&mut self, near: Side, own: OwnRequest, why: Failure) -> Option<CallEnd> {
+        let is_silent = self.legs(near).0?.on_own_failure(why);
+        tracing::debug!(?own, %why, "no response to a request on our own account");
+        is_silent.then(|| CallEnd::by(Cause::SessionExpired))
     }
 
     /// The side whose peer sent the request that is received in this transaction.
@@ -165,6 +191,13 @@ impl Bridge {
             env.refuse(id, &request, status, why);
             return None;
         }
+        if let Some(rules) = leg.rules.session
+            && [Method::Invite, Method::Update].contains(request.method())
+            && is_too_short(request.headers(), rules.shortest)
+        {
+            env.refuse_session(id, &request, rules.shortest);
+            return None;
+        }
         let offers = has_session(request.headers(), request.body());
         let is_expected = rack_of(&request).is_some_and(|rack| leg.reliable.awaits(&rack));
         let arrival = Arrival::of_request(request.method(), offers, is_expected);
@@ -225,6 +258,9 @@ impl Bridge {
         let forwards = relay::forwards(request.headers()).unwrap_or(relay::MAX_FORWARDS);
         relay::request(&request, &mut outgoing, forwards, &far.contact(request.headers()));
         strip_untrusted(outgoing.headers_mut(), leg.rules.trusts);
+        if [Method::Invite, Method::Update].contains(request.method()) {
+            session::prepare(leg, far, &mut outgoing);
+        }
         if let Some(rack) = rack_of(&request)
             && let Some(invite) = leg.reliable.on_prack(&rack)
         {
@@ -322,6 +358,9 @@ impl Bridge {
                 }
             }
             self.cancel_overdue(side, env);
+            if !self.is_releasing() && self.legs(side).0.is_some_and(|leg| leg.on_timer(env)) {
+                return Some(CallEnd::by(Cause::SessionExpired));
+            }
         }
         self.on_release_deadline(env)
     }
@@ -372,7 +411,10 @@ fn situation(leg: &Leg, other: Option<&Leg>, is_over: bool) -> Situation {
         (Usage::Early, Side::Caller) => Pending::Theirs,
         (Usage::Early, Side::Callee) => Pending::Ours,
         (Usage::Confirmed | Usage::Over, _) if leg.requests.invite().is_some() => Pending::Theirs,
-        (Usage::Confirmed | Usage::Over, _) if other.is_some_and(|leg| leg.requests.invite().is_some()) => {
+        (Usage::Confirmed | Usage::Over, _)
+            if other.is_some_and(|leg| leg.requests.invite().is_some())
+                || leg.own.is_some_and(|own| own.kind == OwnKind::ReInvite) =>
+        {
             Pending::Ours
         }
         (Usage::Confirmed | Usage::Over, _) => Pending::None,

@@ -23,6 +23,7 @@ pub(crate) mod input;
 pub(crate) mod record;
 mod release;
 mod responses;
+pub(crate) mod session;
 pub(crate) mod setup;
 
 use std::sync::Arc;
@@ -48,7 +49,6 @@ use crate::intake::cancel::CancelScope;
 use crate::intake::origin::Origin;
 use crate::intake::{Intake, IntakeInput, IntakeStep, Routed};
 use crate::io::{Destination, ResolveError};
-use crate::leg::Side;
 use crate::policy::{Decision, Routing};
 use crate::token::Token;
 
@@ -222,6 +222,9 @@ impl Call {
             let step = setup.on_response(client, (response, flow), &mut self.caller, &self.origin, env);
             return Some(self.on_setup(step, env));
         }
+        if let Some((bridge, (side, own))) = self.phase.find(|bridge| bridge.own_request(client)) {
+            return Some(bridge.on_own_response(side, own, response, env));
+        }
         let (bridge, side) = self.phase.find(|bridge| bridge.side_relaying(client))?;
         Some(bridge.on_response(side, client, (response, flow), &self.origin, env))
     }
@@ -233,6 +236,9 @@ impl Call {
                 self.on_setup(step, env)
             }
             Phase::Connected { bridge, .. } => {
+                if let Some((side, own)) = bridge.own_request(client) {
+                    return bridge.on_own_failure(side, own, why);
+                }
                 let side = bridge.side_relaying(client)?;
                 bridge.on_failure(side, client, why, env)
             }
@@ -450,7 +456,7 @@ impl Call {
 
 impl Phase {
     /// The bridge in which `side` finds a side: the connected bridge, or the bridge of an early dialog.
-    fn find(&mut self, side: impl Fn(&mut Bridge) -> Option<Side>) -> Option<(&mut Bridge, Side)> {
+    fn find<T>(&mut self, side: impl Fn(&mut Bridge) -> Option<T>) -> Option<(&mut Bridge, T)> {
         match self {
             Self::Connected { bridge, .. } => side(bridge).map(|found| (bridge.as_mut(), found)),
             Self::Setup(setup) => {

@@ -6,6 +6,7 @@ use attesta_transaction::{ClientId, Failure, Flow, ServerId};
 use crate::call::bridge::Bridge;
 use crate::call::crossing::{Arrival, Crossing};
 use crate::call::end::{ByeTo, CallEnd};
+use crate::call::session;
 use crate::env::Env;
 use crate::event::Cause;
 use crate::headers::address::{contact, sequence};
@@ -46,6 +47,10 @@ impl Bridge {
         let mut back = Response::to_request(&relayed.request, status);
         relay::response(response, &mut back, &method, &leg.contact(response.headers()));
         strip_untrusted(back.headers_mut(), far.rules.trusts);
+        if status.is_success() && [Method::Invite, Method::Update].contains(&method) {
+            let request = leg.requests.by_server(server)?.request.headers().clone();
+            session::settle((leg, &request), (far, response), &mut back, env);
+        }
         if status.is_provisional() {
             leg.on_provisional_relayed(response, received, seq);
         } else if method == Method::Invite && status.is_success() {

@@ -7,10 +7,11 @@ use attesta_sip::{Response, Status};
 use attesta_transaction::{ClientId, Failure, Flow};
 use bytes::Bytes;
 
-use crate::call::bridge::Bridge;
+use crate::call::bridge::{Bridge, BridgedTo};
 use crate::call::caller::CallerSide;
 use crate::call::end::CallEnd;
 use crate::call::forks::Forks;
+use crate::call::session;
 use crate::config::listener::Listener;
 use crate::env::Env;
 use crate::event::Cause;
@@ -148,7 +149,11 @@ impl Setup {
             let response = origin.reply(self.hunt.request(), Status::BAD_GATEWAY);
             return SetupStep::Over(caller.refuse(response, origin, env));
         };
-        let back = bridge.response_to_caller(response, &self.hunt, env);
+        let mut back = bridge.response_to_caller(response, &self.hunt, env);
+        if let BridgedTo::Leg(b) = &mut bridge.b {
+            let request = self.hunt.request().headers();
+            session::settle((&mut bridge.a, request), (b, response), &mut back, env);
+        }
         caller.success(back, self.hunt.request(), &mut bridge.a, origin, env);
         SetupStep::Answered { bridge, max_call }
     }

@@ -6,3 +6,4 @@ pub(crate) mod dialog_id;
 pub(crate) mod relay;
 pub(crate) mod reply;
 pub(crate) mod session;
+pub(crate) mod timer;

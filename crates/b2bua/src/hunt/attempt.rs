@@ -7,7 +7,7 @@ use crate::env::Env;
 use crate::event::Cause;
 use crate::headers::address::{tagged, untagged};
 use crate::headers::contact::contact_for;
-use crate::headers::relay;
+use crate::headers::{relay, timer};
 use crate::hunt::progress::{Attempt, Progress};
 use crate::hunt::{Hunt, HuntStep, refused};
 use crate::identity::belief::{keep_own_reasons, strip_untrusted};
@@ -35,6 +35,12 @@ impl Hunt {
         let own = attempt.hop.listener.contact(is_sips(&attempt.target.uri));
         let contact = contact_for(own, attempt.trunk().leg_rules().relays_contact_params, received.headers());
         relay::request(received, &mut outgoing, forwards, &contact);
+        if let Some(rules) = attempt.trunk().leg_rules().session
+            && *method == Method::Invite
+            && !self.offers_no_session
+        {
+            timer::offer(outgoing.headers_mut(), rules.interval);
+        }
         let strips = attempt.trunk().outbound_identity == OutboundIdentity::Strip;
         self.request.apply_trust(outgoing.headers_mut(), strips);
         outgoing
@@ -127,6 +133,12 @@ impl Hunt {
             env.targets.accepts(&attempt.hop.flow);
         }
         tracing::debug!(status = status.code(), "refused by the target");
+        let is_too_short = status == Status::SESSION_INTERVAL_TOO_SMALL && !self.offers_no_session;
+        if is_too_short && !self.request().headers().contains(Name::SessionExpires) {
+            // The target refuses the interval that we offered. The sender asked for none.
+            self.offers_no_session = true;
+            return self.approach(attempt, origin, env);
+        }
         let back = self.response_to_sender(response, origin, env);
         if !attempt.trunk().fails_over(status) {
             return HuntStep::Over(Box::new(back), Cause::Declined(status));

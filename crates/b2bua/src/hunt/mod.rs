@@ -59,6 +59,8 @@ pub(crate) struct Hunt {
     failure: LastFailure,
     /// The question to which the shell has not answered yet.
     asked: Option<Token>,
+    /// True if the target has refused the session interval that we offered.
+    offers_no_session: bool,
     /// The Call-ID of the last request that the hunt built.
     built: Option<CallId>,
     /// The trunk to which the last request was sent, and the Call-ID of that request.
@@ -101,6 +103,7 @@ impl Hunt {
             others_tried: None,
             failure: LastFailure::default(),
             asked: None,
+            offers_no_session: false,
             built: None,
             sent: None,
         }

@@ -4,9 +4,11 @@ pub(crate) mod dialog;
 pub(crate) mod invite;
 pub(crate) mod next_hop;
 pub(crate) mod offer_answer;
+mod own_requests;
 pub(crate) mod reliable;
 pub(crate) mod requests;
 mod sending;
+pub(crate) mod session_timer;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,10 +27,11 @@ use crate::identity::belief::strip_untrusted;
 use crate::io::{Output, ResolveError};
 use crate::leg::dialog::Dialog;
 use crate::leg::invite::{Bye, Due2xx, InviteState, InviteUsage, Repeated2xx};
-use crate::leg::next_hop::{NextHopState, PeerPath, RequestKind};
+use crate::leg::next_hop::{NextHopState, OwnRequest, PeerPath, RequestKind};
 use crate::leg::offer_answer::{Disagreement, OfferAnswer, Sender};
 use crate::leg::reliable::RelayedReliable;
 use crate::leg::requests::{RelayedRequest, RelayedRequests};
+use crate::leg::session_timer::SessionTimer;
 use crate::owners::Owner;
 use crate::token::Token;
 use crate::trunk::rules::{LegRules, Trusts};
@@ -72,6 +75,16 @@ pub(crate) struct Leg {
     pub(crate) rules: LegRules,
     /// The listener that sends messages to the peer.
     pub(crate) listener: Arc<Listener>,
+    /// The session timer, or the keep-alive.
+    pub(crate) timer: Option<Box<SessionTimer>>,
+    /// The request on our own account that has no final response.
+    pub(crate) own: Option<OwnRequest>,
+    /// True if the peer supports session timers.
+    pub(crate) supports_timer: bool,
+    /// True if the peer takes an UPDATE.
+    pub(crate) allows_update: bool,
+    /// The session description of our last message, if we refresh the session by a re-INVITE.
+    pub(crate) refresh_body: Option<Bytes>,
     session: OfferAnswer,
     next_hop: NextHopState,
     path: PeerPath,
@@ -123,6 +136,11 @@ impl Leg {
             reliable: RelayedReliable::default(),
             rules,
             listener,
+            timer: None,
+            own: None,
+            supports_timer: false,
+            allows_update: false,
+            refresh_body: None,
             session: OfferAnswer::new(),
             next_hop,
             path,
@@ -141,6 +159,15 @@ impl Leg {
         }
         if let Some(token) = self.next_hop.asked() {
             env.owners.forget_token(token);
+        }
+        self.end_timer(env);
+    }
+
+    /// The call is over: the session is not refreshed, and the peer is not asked.
+    pub(crate) fn end_timer(&mut self, env: &mut Env<'_>) {
+        self.timer = None;
+        if let Some(own) = self.own.take() {
+            env.owners.forget_client(own.client);
         }
     }
 
@@ -168,7 +195,8 @@ impl Leg {
 
     /// When [`on_deadline`](Self::on_deadline) is due, or a relayed request of the peer is overdue.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let deadlines = [self.next_hop.deadline(), self.invite.deadline(), self.requests.deadline()];
+        let timer = self.timer.as_ref().map(|timer| timer.deadline());
+        let deadlines = [self.next_hop.deadline(), self.invite.deadline(), self.requests.deadline(), timer];
         deadlines.into_iter().flatten().min()
     }
 
@@ -312,6 +340,9 @@ impl Leg {
     /// Follows offers and answers in a request of the dialog.
     pub(crate) fn observe_request(&mut self, sender: Sender, request: &Request, env: &mut Env<'_>) {
         let session = has_session(request.headers(), request.body());
+        if session && sender == Sender::Local && self.refresh_body.is_some() {
+            self.refresh_body = Some(request.body_bytes());
+        }
         let seen = self.session.on_request(sender, request.method(), session);
         count(seen, sender, env);
     }

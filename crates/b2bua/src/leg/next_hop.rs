@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use attesta_sip::Request;
-use attesta_transaction::{Flow, ServerId};
+use attesta_sip::{Method, Request};
+use attesta_transaction::{ClientId, Flow, ServerId};
 
 use crate::io::Destination;
 use crate::token::Token;
@@ -121,10 +121,12 @@ impl NextHopState {
         }
     }
 
-    /// Drops all relayed requests that still wait, since the call is over.
+    /// Drops all requests that still wait, except ACK and BYE, since the call is over.
     pub(crate) fn unqueue_all(&mut self) {
         match self {
-            Self::Asked { queue, .. } => queue.retain(|each| !matches!(each.kind, RequestKind::Relay(_))),
+            Self::Asked { queue, .. } => {
+                queue.retain(|each| !matches!(each.kind, RequestKind::Relay(_) | RequestKind::Own(..)))
+            }
             Self::Unknown | Self::Known(_) => {}
         }
     }
@@ -146,6 +148,38 @@ pub(crate) enum RequestKind {
     Bye,
     /// A request that the other leg's peer sent in this transaction.
     Relay(ServerId),
+    /// A request on our own account, with its CSeq number.
+    Own(OwnKind, u32),
+}
+
+/// The purpose of a request on our own account.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum OwnKind {
+    /// OPTIONS: asks whether the peer knows the call.
+    Probe,
+    /// UPDATE: refreshes the session.
+    Update,
+    /// A re-INVITE without a change: refreshes the session of a peer that takes no UPDATE.
+    ReInvite,
+}
+
+impl OwnKind {
+    pub(crate) const fn method(self) -> Method {
+        match self {
+            Self::Probe => Method::Options,
+            Self::Update => Method::Update,
+            Self::ReInvite => Method::Invite,
+        }
+    }
+}
+
+/// A request of ours that has no final response.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct OwnRequest {
+    pub(crate) client: ClientId,
+    pub(crate) kind: OwnKind,
+    /// The CSeq number.
+    pub(crate) seq: u32,
 }
 
 /// The longest time that we wait for the address of a peer or a target.

@@ -6,7 +6,7 @@ use attesta_transaction::{Flow, ServerId, Transport};
 use crate::env::Env;
 use crate::io::{Destination, ResolveError};
 use crate::leg::invite::{Bye, InviteState};
-use crate::leg::next_hop::{Loss, NextHopState, QueuedRequest, RESOLVE_BUDGET, RequestKind};
+use crate::leg::next_hop::{Loss, NextHopState, OwnRequest, QueuedRequest, RESOLVE_BUDGET, RequestKind};
 use crate::leg::{Launched, Leg, NotLaunched};
 use crate::trunk::health::TargetStatus;
 
@@ -116,6 +116,12 @@ impl Leg {
                 }
                 None
             }
+            RequestKind::Own(kind, seq) => {
+                if let Ok(client) = env.request(self.owner, request, flow, sent_by) {
+                    self.own = Some(OwnRequest { client, kind, seq });
+                }
+                None
+            }
             RequestKind::Relay(server) => {
                 let result = env.request(self.owner, request, flow, sent_by);
                 Some(Launched { server, result: result.map_err(|_| NotLaunched::Overloaded) })
@@ -133,6 +139,7 @@ impl Leg {
                 self.invite.on_ack_not_sent();
                 None
             }
+            RequestKind::Own(..) => None,
             RequestKind::Bye => {
                 self.close(env);
                 None

@@ -15,6 +15,7 @@ use crate::counters::Refusal;
 use crate::event::CallNumber;
 use crate::headers::address::source;
 use crate::headers::dialog_id::DialogId;
+use crate::headers::timer::is_too_short;
 use crate::intake::emergency::is_emergency;
 use crate::intake::origin::{Origin, arrival};
 use crate::intake::screening::{Purpose, is_outside, screen};
@@ -109,6 +110,12 @@ impl<P: Policy> Switchboard<P> {
             }
             Ok(Purpose::Query) => options::answer(id, &request, &mut env),
             Ok(Purpose::Message) => self.begin_message(now, id, request, flow, ingress),
+            Ok(Purpose::Call)
+                if let Some(rules) = ingress.trunk.leg_rules().session
+                    && is_too_short(request.headers(), rules.shortest) =>
+            {
+                env.refuse_session(id, &request, rules.shortest);
+            }
             Ok(Purpose::Call) => self.begin_call(now, id, request, flow, ingress, emergency),
         }
     }

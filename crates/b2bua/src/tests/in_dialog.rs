@@ -113,7 +113,7 @@ fn a_reliable_183_its_prack_and_an_early_update_are_relayed() {
     rig.request(ALICE, INVITE, &uri(CALLEE), &headers, OFFER);
     let invite = rig.gets_request(BOB, INVITE);
     assert_eq!(value(&invite, Name::Require), "100rel");
-    assert_eq!(value(&invite, Name::Supported), "100rel", "only extensions that the edge can relay");
+    assert_eq!(value(&invite, Name::Supported), "100rel, timer", "only extensions that the edge can relay");
     assert_eq!(value(&invite, Name::Allow), "INVITE, FROB");
     rig.reply_with(BOB, &invite, 183, "b", &format!("{}Require: 100rel\nRSeq: 988\n", contact(BOB)), ANSWER);
     let ok = rig.gets_response(ALICE, 183);

@@ -16,7 +16,7 @@ use attesta_transaction::Flow;
 use crate::trunk::numbers::Numbers;
 use crate::trunk::rules::{
     ContactParams, InboundIdentity, LegRules, OnSignFailure, OutboundIdentity, Outcomes, Oversize,
-    RetryAfterRule, TrunkTimers, Trusts,
+    RetryAfterRule, SessionRules, TrunkTimers, Trusts,
 };
 use crate::trunk::source::Source;
 use crate::trunk::target::Target;
@@ -52,6 +52,7 @@ pub struct Trunk {
     pub(crate) resume: Duration,
     pub(crate) contact_params: ContactParams,
     pub(crate) nat: bool,
+    pub(crate) keep_alive: Option<Duration>,
     pub(crate) retry_after: RetryAfterRule,
 }
 
@@ -84,6 +85,7 @@ impl Trunk {
             resume: Duration::from_secs(60),
             contact_params: ContactParams::default(),
             nat: false,
+            keep_alive: None,
             retry_after: RetryAfterRule::default(),
         }
     }
@@ -239,6 +241,14 @@ impl Trunk {
         self
     }
 
+    /// How often a peer without a session timer is asked by an OPTIONS in the dialog whether the call lives. A 481, a 408 or
+    /// silence ends the call. Default: never.
+    #[must_use]
+    pub fn keep_alive(mut self, every: Duration) -> Self {
+        self.keep_alive = Some(every);
+        self
+    }
+
     /// What a 503 with Retry-After of a target does. Default: [`RetryAfterRule::Respect`].
     #[must_use]
     pub fn retry_after(mut self, rule: RetryAfterRule) -> Self {
@@ -264,7 +274,11 @@ impl Trunk {
     /// The rules for the dialogs with the trunk's peers.
     pub(crate) fn leg_rules(&self) -> LegRules {
         let relays_contact_params = self.contact_params == ContactParams::Relay;
-        LegRules { trusts: self.trusts, relays_contact_params, behind_nat: self.nat }
+        let shortest = self.timers.min_session;
+        let session =
+            self.timers.session.map(|interval| SessionRules { interval: interval.max(shortest), shortest });
+        let (trusts, behind_nat, keep_alive) = (self.trusts, self.nat, self.keep_alive);
+        LegRules { trusts, relays_contact_params, behind_nat, session, keep_alive }
     }
 
     /// Whether a call may be tried at another target after this response. A callee that is busy or declines is not

@@ -97,6 +97,11 @@ pub struct TrunkTimers {
     pub ring: Duration,
     /// From the answer until we end the call. Default: 4 h.
     pub max_call: Duration,
+    /// The session interval that we offer to a peer that supports session timers, if the other side offers none (RFC 4028).
+    /// `None`: session timers are relayed only. Default: 30 min.
+    pub session: Option<Duration>,
+    /// The shortest session interval that we accept. A request for a shorter interval gets a 422. Default: 90 s.
+    pub min_session: Duration,
 }
 
 impl Default for TrunkTimers {
@@ -105,6 +110,8 @@ impl Default for TrunkTimers {
             no_response: Duration::from_secs(4),
             ring: Duration::from_secs(120),
             max_call: Duration::from_secs(4 * 3600),
+            session: Some(Duration::from_secs(1_800)),
+            min_session: Duration::from_secs(90),
         }
     }
 }
@@ -130,6 +137,15 @@ pub enum ContactParams {
     Relay,
 }
 
+/// The session intervals of a trunk (RFC 4028).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct SessionRules {
+    /// The interval that we offer.
+    pub(crate) interval: Duration,
+    /// The shortest interval that we accept.
+    pub(crate) shortest: Duration,
+}
+
 /// The rules of a trunk for the dialogs with its peers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct LegRules {
@@ -139,6 +155,10 @@ pub(crate) struct LegRules {
     pub(crate) relays_contact_params: bool,
     /// True if requests go where the peer's messages come from.
     pub(crate) behind_nat: bool,
+    /// `None`: session timers are relayed only.
+    pub(crate) session: Option<SessionRules>,
+    /// How often the peer is asked whether the call lives, if there is no session timer.
+    pub(crate) keep_alive: Option<Duration>,
 }
 
 /// What happens to an INVITE of more than 1,300 octets to a target that is reached by UDP.
