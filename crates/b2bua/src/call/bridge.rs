@@ -199,13 +199,22 @@ impl Bridge {
             return None;
         }
         let offers = has_session(request.headers(), request.body());
-        let is_expected = rack_of(&request).is_some_and(|rack| leg.reliable.awaits(&rack));
-        let arrival = Arrival::of_request(request.method(), offers, is_expected);
+        let arrival = match rack_of(&request) {
+            Some(rack) if leg.awaits_prack(&rack) => Arrival::OwnPrack,
+            rack => {
+                let is_expected = rack.is_some_and(|rack| leg.reliable.awaits(&rack));
+                Arrival::of_request(request.method(), offers, is_expected)
+            }
+        };
         match self.decides(arrival, near)? {
             Crossing::Relay => self.relay(near, id, request, origin, env),
             Crossing::RelayBye => self.relay_bye(near, id, request, origin, env),
             Crossing::Answer(status, refusal) => {
                 env.refuse(id, &request, status, refusal);
+                None
+            }
+            Crossing::Acknowledged => {
+                self.acknowledged(near, id, &request, origin, env);
                 None
             }
             Crossing::RetryAfter(refusal) => {
@@ -265,6 +274,7 @@ impl Bridge {
             && let Some(invite) = leg.reliable.on_prack(&rack)
         {
             outgoing.headers_mut().push(Name::RAck, renumbered(&rack, invite));
+            leg.on_relayed_prack(origin.server, env);
         }
         far.observe_request(Sender::Local, &outgoing, env);
         leg.requests.push(RelayedRequest::new(request, id, seq));
@@ -434,7 +444,7 @@ pub(crate) fn reason_of(request: &Request) -> Option<Bytes> {
     (!lines.is_empty()).then(|| Bytes::from(lines.join(&b", "[..])))
 }
 
-fn rack_of(request: &Request) -> Option<RAck> {
+pub(super) fn rack_of(request: &Request) -> Option<RAck> {
     RAck::parse(request.headers().get(Name::RAck)?).ok()
 }
 

@@ -1,6 +1,6 @@
 //! The caller's side of a call: the transaction of the INVITE and the responses in it.
 
-use attesta_sip::{Name, Request, Response};
+use attesta_sip::{Name, Request, Response, Status};
 use attesta_transaction::{Flow, ServerId};
 
 use crate::call::end::CallEnd;
@@ -51,7 +51,12 @@ impl CallerSide {
     pub(crate) fn provisional(&mut self, mut response: Response, origin: &Origin, env: &mut Env<'_>) {
         self.add_reasons(&mut response);
         env.respond(origin.server, &response);
-        let (call, at, status) = (origin.arrival.call, env.now.unix, response.status());
+        Self::tell_ringing(response.status(), origin, env);
+    }
+
+    /// Tells the embedder about a provisional response.
+    pub(crate) fn tell_ringing(status: Status, origin: &Origin, env: &mut Env<'_>) {
+        let (call, at) = (origin.arrival.call, env.now.unix);
         env.tell(CallEvent::Ringing { call, at, status });
     }
 
@@ -101,7 +106,8 @@ impl CallerSide {
         env.owners.forget_server(server);
     }
 
-    fn add_reasons(&mut self, response: &mut Response) {
+    /// Adds the Reason values that are owed to the caller.
+    pub(crate) fn add_reasons(&mut self, response: &mut Response) {
         for reason in self.reasons.drain(..) {
             response.headers_mut().push(Name::Reason, reason);
         }

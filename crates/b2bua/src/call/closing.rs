@@ -121,6 +121,7 @@ impl ClosingLeg {
             other @ (Crossing::Relay
             | Crossing::RelayBye
             | Crossing::RetryAfter(_)
+            | Crossing::Acknowledged
             | Crossing::EndUnanswered
             | Crossing::EndUsage
             | Crossing::RelayAndEnd

@@ -21,6 +21,8 @@ pub(crate) enum Arrival {
     Invite,
     /// An UPDATE with an offer.
     UpdateWithOffer,
+    /// A PRACK that acknowledges a response of our own.
+    OwnPrack,
     /// A PRACK that acknowledges no response that we sent.
     UnknownPrack,
     /// Any other request within the dialog.
@@ -148,6 +150,8 @@ pub(crate) enum Crossing {
     RelayBye,
     /// The request is answered with this status.
     Answer(Status, Refusal),
+    /// The PRACK is answered with 200, or with 488 if it contains an offer. The next response of our own is sent.
+    Acknowledged,
     /// The request is answered with 500 and Retry-After.
     RetryAfter(Refusal),
     /// The BYE is answered with 200, and the call ends on the other side.
@@ -265,8 +269,17 @@ const ROWS: &[Row] = &[
     row(Arrival::UpdateWithOffer, For::Over, For::Any, UNKNOWN, "RFC 3261 section 15.1.2"),
     row(Arrival::UpdateWithOffer, For::OurOffer, For::Any, GLARE, "RFC 3311 section 5.2"),
     row(Arrival::UpdateWithOffer, For::TheirOffer, For::Any, LATER, "RFC 3311 section 5.2"),
+    row(Arrival::UpdateWithOffer, For::Any, For::OurOffer, GLARE, "RFC 3311 section 5.1, for the other leg"),
+    row(
+        Arrival::UpdateWithOffer,
+        For::Any,
+        For::TheirOffer,
+        GLARE,
+        "RFC 3311 section 5.1, for the other leg",
+    ),
     row(Arrival::UpdateWithOffer, For::Full, For::Any, TOO_MANY, "our limit"),
     row(Arrival::UpdateWithOffer, For::Any, For::Any, Crossing::Relay, "RFC 3311 section 5.1"),
+    row(Arrival::OwnPrack, For::Any, For::Any, Crossing::Acknowledged, "RFC 3262 section 3"),
     row(Arrival::UnknownPrack, For::Any, For::Any, UNKNOWN, "RFC 3262 section 3"),
     row(Arrival::Request, For::Over, For::Any, UNKNOWN, "RFC 3261 section 15.1.2"),
     row(Arrival::Request, For::Full, For::Any, TOO_MANY, "our limit"),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use attesta_sip::{Method, Name, Request, Response};
-use attesta_transaction::Flow;
+use attesta_transaction::{Flow, ServerId};
 
 use crate::call::bridge::{Bridge, BridgedTo};
 use crate::call::caller::CallerSide;
@@ -67,6 +67,21 @@ impl Forks {
     pub(crate) fn find(&mut self, response: &Response) -> Option<usize> {
         let id = DialogId::of_response(response)?;
         self.0.iter_mut().position(|bridge| bridge.callee().is_some_and(|leg| leg.dialog.has_id(&id)))
+    }
+
+    /// True if this 2xx must wait for the PRACK of the caller.
+    pub(crate) fn holds_2xx(&mut self, response: &Response) -> bool {
+        self.find(response).and_then(|place| self.get(place)).is_some_and(|bridge| bridge.a.holds_2xx())
+    }
+
+    /// Repeats our own reliable responses that are due. Returns true if a response got no PRACK within 64*T1. `server` is the
+    /// transaction of the caller's INVITE.
+    pub(crate) fn has_given_up(&mut self, server: ServerId, env: &mut Env<'_>) -> bool {
+        let mut has_given_up = false;
+        for bridge in self.iter_mut() {
+            has_given_up |= bridge.a.on_reliable_deadline(server, env);
+        }
+        has_given_up
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -22,6 +22,7 @@ pub(crate) mod forks;
 pub(crate) mod input;
 pub(crate) mod record;
 mod release;
+pub(crate) mod reliable;
 mod responses;
 pub(crate) mod session;
 pub(crate) mod setup;
@@ -164,7 +165,8 @@ impl Call {
         env: &mut Env<'_>,
     ) -> Option<CallEnd> {
         let (bridge, side) = self.phase.find(|bridge| bridge.side_of(dialog))?;
-        let end = bridge.on_request(side, id, (request, flow), &self.origin, env)?;
+        let end = bridge.on_request(side, id, (request, flow), &self.origin, env);
+        let Some(end) = end else { return self.resume(env) };
         match &mut self.phase {
             Phase::Setup(setup) if setup.forks.len() > 1 && end.cause == Cause::Cancelled => {
                 // The caller's BYE ends one of several early dialogs (RFC 3261 section 15).
@@ -173,6 +175,17 @@ impl Call {
                 None
             }
             Phase::Setup(_) | Phase::Intake(_) | Phase::Connected { .. } | Phase::Over => Some(end),
+        }
+    }
+
+    /// A PRACK may have arrived for which the 2xx of the callee waits.
+    fn resume(&mut self, env: &mut Env<'_>) -> Option<CallEnd> {
+        match &mut self.phase {
+            Phase::Setup(setup) => {
+                let step = setup.resume(&mut self.caller, &self.origin, env);
+                self.on_setup(step, env)
+            }
+            Phase::Intake(_) | Phase::Connected { .. } | Phase::Over => None,
         }
     }
 
@@ -225,11 +238,22 @@ impl Call {
         if let Some((bridge, (side, own))) = self.phase.find(|bridge| bridge.own_request(client)) {
             return Some(bridge.on_own_response(side, own, response, env));
         }
+        if let Some((bridge, side)) = self.phase.find(|bridge| bridge.side_of_prack(client)) {
+            if response.status().is_final() {
+                bridge.on_prack_done(side, client, env);
+            }
+            return Some(None);
+        }
         let (bridge, side) = self.phase.find(|bridge| bridge.side_relaying(client))?;
         Some(bridge.on_response(side, client, (response, flow), &self.origin, env))
     }
 
     fn on_failure(&mut self, client: ClientId, why: Failure, env: &mut Env<'_>) -> Option<CallEnd> {
+        if let Some((bridge, side)) = self.phase.find(|bridge| bridge.side_of_prack(client)) {
+            tracing::debug!(%why, "no response to a PRACK of ours");
+            bridge.on_prack_done(side, client, env);
+            return None;
+        }
         match &mut self.phase {
             Phase::Setup(setup) => {
                 let step = setup.on_failure(client, why, &mut self.caller, &self.origin, env);
@@ -396,6 +420,7 @@ impl Call {
         let connected = Phase::Connected { bridge, until: env.now.mono + max_call };
         if let Phase::Setup(mut setup) = std::mem::replace(&mut self.phase, connected) {
             self.caller.record.sent(setup.hunt.take_sent());
+            self.released.extend(setup.released.map(|leg| *leg));
         }
     }
 
@@ -423,6 +448,7 @@ impl Call {
                     self.caller.conclude(response, cause, &self.origin, env);
                 }
                 setup.abandon(end.bye.as_ref().and_then(reason_of), env);
+                self.released.extend(setup.released.take().map(|leg| *leg));
                 self.caller.record.sent(setup.hunt.take_sent());
             }
             Phase::Connected { bridge, .. } => self.release(*bridge, end, env),

@@ -113,6 +113,7 @@ impl Bridge {
             other @ (Crossing::RelayBye
             | Crossing::Answer(..)
             | Crossing::RetryAfter(_)
+            | Crossing::Acknowledged
             | Crossing::AnswerAndEnd
             | Crossing::EndUnanswered
             | Crossing::OkAndEnd
@@ -155,6 +156,7 @@ impl Bridge {
             | Crossing::RelayBye
             | Crossing::Answer(..)
             | Crossing::RetryAfter(_)
+            | Crossing::Acknowledged
             | Crossing::AnswerAndEnd
             | Crossing::EndUnanswered
             | Crossing::EndUsage

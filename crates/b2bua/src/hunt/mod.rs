@@ -10,6 +10,7 @@ pub(crate) mod last_failure;
 pub(crate) mod oversize;
 pub(crate) mod plan;
 pub(crate) mod progress;
+pub(crate) mod reliable;
 pub(crate) mod signing;
 
 use std::collections::VecDeque;

@@ -5,6 +5,7 @@ pub(crate) mod invite;
 pub(crate) mod next_hop;
 pub(crate) mod offer_answer;
 mod own_requests;
+pub(crate) mod prack;
 pub(crate) mod reliable;
 pub(crate) mod requests;
 mod sending;
@@ -29,7 +30,7 @@ use crate::leg::dialog::Dialog;
 use crate::leg::invite::{Bye, Due2xx, InviteState, InviteUsage, Repeated2xx};
 use crate::leg::next_hop::{NextHopState, OwnRequest, PeerPath, RequestKind};
 use crate::leg::offer_answer::{Disagreement, OfferAnswer, Sender};
-use crate::leg::reliable::RelayedReliable;
+use crate::leg::reliable::{RelayedReliable, ReliableReceiver, ReliableSender};
 use crate::leg::requests::{RelayedRequest, RelayedRequests};
 use crate::leg::session_timer::SessionTimer;
 use crate::owners::Owner;
@@ -69,8 +70,12 @@ pub(crate) struct Leg {
     pub(crate) invite: InviteUsage,
     /// The peer's requests that are being relayed.
     pub(crate) requests: RelayedRequests,
-    /// The reliable provisional responses that the peer has not acknowledged.
+    /// The reliable provisional responses that were relayed to the peer and that the peer has not acknowledged.
     pub(crate) reliable: RelayedReliable,
+    /// Our own reliable provisional responses to the peer.
+    reliable_sender: Option<Box<ReliableSender>>,
+    /// The peer's reliable provisional responses that we acknowledge.
+    reliable_receiver: Option<Box<ReliableReceiver>>,
     /// The rules of the peer's trunk.
     pub(crate) rules: LegRules,
     /// The listener that sends messages to the peer.
@@ -134,6 +139,8 @@ impl Leg {
             invite: InviteUsage::early(),
             requests: RelayedRequests::default(),
             reliable: RelayedReliable::default(),
+            reliable_sender: None,
+            reliable_receiver: None,
             rules,
             listener,
             timer: None,
@@ -160,15 +167,17 @@ impl Leg {
         if let Some(token) = self.next_hop.asked() {
             env.owners.forget_token(token);
         }
+        self.reliable_sender = None;
         self.end_timer(env);
     }
 
-    /// The call is over: the session is not refreshed, and the peer is not asked.
+    /// The call is over: the session is not refreshed, and the responses to our own requests no longer matter.
     pub(crate) fn end_timer(&mut self, env: &mut Env<'_>) {
         self.timer = None;
         if let Some(own) = self.own.take() {
             env.owners.forget_client(own.client);
         }
+        self.forget_pracks(env);
     }
 
     /// Hands the leg to another owner.
@@ -196,7 +205,9 @@ impl Leg {
     /// When [`on_deadline`](Self::on_deadline) is due, or a relayed request of the peer is overdue.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let timer = self.timer.as_ref().map(|timer| timer.deadline());
-        let deadlines = [self.next_hop.deadline(), self.invite.deadline(), self.requests.deadline(), timer];
+        let reliable = self.reliable_sender.as_ref().and_then(|sender| sender.deadline());
+        let (next_hop, requests) = (self.next_hop.deadline(), self.requests.deadline());
+        let deadlines = [next_hop, self.invite.deadline(), requests, timer, reliable];
         deadlines.into_iter().flatten().min()
     }
 

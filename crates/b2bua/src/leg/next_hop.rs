@@ -159,6 +159,8 @@ pub(crate) enum OwnKind {
     Probe,
     /// UPDATE: refreshes the session.
     Update,
+    /// PRACK: acknowledges a reliable provisional response (RFC 3262 section 4).
+    Prack,
     /// A re-INVITE without a change: refreshes the session of a peer that takes no UPDATE.
     ReInvite,
 }
@@ -168,6 +170,7 @@ impl OwnKind {
         match self {
             Self::Probe => Method::Options,
             Self::Update => Method::Update,
+            Self::Prack => Method::Prack,
             Self::ReInvite => Method::Invite,
         }
     }

@@ -75,7 +75,7 @@ impl Leg {
         !self.invite.awaits_ack() && self.requests.invite().is_none() && self.open_offer().is_none()
     }
 
-    fn own_request(&mut self, method: Method) -> (Request, u32) {
+    pub(super) fn own_request(&mut self, method: Method) -> (Request, u32) {
         let (mut request, seq) = self.dialog.request(method);
         request.headers_mut().push(Name::MaxForwards, relay::MAX_FORWARDS.to_string());
         (request, seq)

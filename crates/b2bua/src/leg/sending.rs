@@ -6,7 +6,9 @@ use attesta_transaction::{Flow, ServerId, Transport};
 use crate::env::Env;
 use crate::io::{Destination, ResolveError};
 use crate::leg::invite::{Bye, InviteState};
-use crate::leg::next_hop::{Loss, NextHopState, OwnRequest, QueuedRequest, RESOLVE_BUDGET, RequestKind};
+use crate::leg::next_hop::{
+    Loss, NextHopState, OwnKind, OwnRequest, QueuedRequest, RESOLVE_BUDGET, RequestKind,
+};
 use crate::leg::{Launched, Leg, NotLaunched};
 use crate::trunk::health::TargetStatus;
 
@@ -117,8 +119,12 @@ impl Leg {
                 None
             }
             RequestKind::Own(kind, seq) => {
-                if let Ok(client) = env.request(self.owner, request, flow, sent_by) {
-                    self.own = Some(OwnRequest { client, kind, seq });
+                let client = env.request(self.owner, request, flow, sent_by).ok();
+                match kind {
+                    OwnKind::Prack => self.on_prack_launched(client),
+                    OwnKind::Probe | OwnKind::Update | OwnKind::ReInvite => {
+                        self.own = client.map(|client| OwnRequest { client, kind, seq }).or(self.own);
+                    }
                 }
                 None
             }
@@ -139,7 +145,11 @@ impl Leg {
                 self.invite.on_ack_not_sent();
                 None
             }
-            RequestKind::Own(..) => None,
+            RequestKind::Own(OwnKind::Prack, _) => {
+                self.on_prack_launched(None);
+                None
+            }
+            RequestKind::Own(OwnKind::Probe | OwnKind::Update | OwnKind::ReInvite, _) => None,
             RequestKind::Bye => {
                 self.close(env);
                 None

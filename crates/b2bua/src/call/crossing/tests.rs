@@ -6,10 +6,11 @@ use std::{env, fs};
 use super::*;
 
 impl Arrival {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Bye,
         Self::Invite,
         Self::UpdateWithOffer,
+        Self::OwnPrack,
         Self::UnknownPrack,
         Self::Request,
         Self::Cancel,
@@ -29,6 +30,7 @@ impl Arrival {
             Self::Bye => "BYE",
             Self::Invite => "INVITE",
             Self::UpdateWithOffer => "UPDATE with an offer",
+            Self::OwnPrack => "PRACK of a response of our own",
             Self::UnknownPrack => "PRACK of no response that we sent",
             Self::Request => "any other request",
             Self::Cancel => "CANCEL",
@@ -51,6 +53,7 @@ impl Crossing {
             Self::Relay => "relay".to_owned(),
             Self::RelayBye => "relay; the response crosses, or 200 after 4 s".to_owned(),
             Self::Answer(status, _) => status.code().to_string(),
+            Self::Acknowledged => "200, or 488 to an offer".to_owned(),
             Self::RetryAfter(_) => "500 with Retry-After".to_owned(),
             Self::AnswerAndEnd => "200; ACK if it is due, CANCEL and BYE to the other side".to_owned(),
             Self::EndUnanswered => "487 to the caller, CANCEL to the callee; 200 to a BYE".to_owned(),
