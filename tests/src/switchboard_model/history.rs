@@ -150,7 +150,8 @@ impl History<'_> {
             _ => NUMBERS[0],
         };
         let call = self.calls.len();
-        let mut rest = format!("X-Call: {call}\r\nSupported: 100rel, timer\r\n");
+        let options = if kind & 0x20 == 0 { "100rel, timer" } else { "timer" };
+        let mut rest = format!("X-Call: {call}\r\nSupported: {options}\r\n");
         if kind & 1 != 0 {
             rest.push_str(&format!("Identity: a.b.c;info=<{URL}>;alg=ES256;ppt=shaken\r\n"));
         }
