@@ -49,6 +49,12 @@ impl Leg {
             let first = next.unwrap_or_else(|| ReliableSender::first_rseq(env.ids.number()));
             Box::new(ReliableSender::new(invite, first, t1))
         });
+        if sender.is_full() {
+            tracing::debug!(
+                status = response.status().code(),
+                "too many responses wait for a PRACK: dropped"
+            );
+        }
         let response = ProvisionalResponse { response, has_session };
         let sent = sender.send(env.now.mono, response, self.reliable.is_waiting()).cloned();
         self.on_reliable_sent(sent, server, env);

@@ -157,6 +157,11 @@ impl ReliableSender {
         u32::try_from(random % LAST_FIRST_RSEQ).unwrap_or_default() + 1
     }
 
+    /// True if no further response can be queued: [`send`](Self::send) drops a response.
+    pub(crate) fn is_full(&self) -> bool {
+        self.queue.len() >= MAX_QUEUED
+    }
+
     /// Sends a response, or queues it. Returns the response if it is sent now. If `is_blocked`, the response waits for
     /// [`resume`](Self::resume).
     pub(crate) fn send(
@@ -166,7 +171,7 @@ impl ReliableSender {
         is_blocked: bool,
     ) -> Option<&Response> {
         match &self.state {
-            SenderState::Idle | SenderState::Waiting { .. } if self.queue.len() < MAX_QUEUED => {
+            SenderState::Idle | SenderState::Waiting { .. } if !self.is_full() => {
                 self.queue.push_back(response);
                 if is_blocked { None } else { self.resume(now) }
             }

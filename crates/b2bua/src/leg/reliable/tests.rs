@@ -181,6 +181,7 @@ fn a_flood_of_our_own_responses_is_bounded() {
     for _ in 0..1_000 {
         sender.send(start, ringing(), false);
     }
+    assert!(sender.is_full());
     assert_eq!(sender.queue.len(), MAX_QUEUED);
 }
 
