@@ -36,10 +36,12 @@ pub(crate) fn offer(headers: &mut Headers, interval: Duration) {
         headers.push(Name::SessionExpires, seconds.to_string());
         return;
     }
-    let options: Vec<_> = headers.values(Name::Supported).map(String::from_utf8_lossy).collect();
-    let options =
-        if options.is_empty() { TIMER.to_owned() } else { format!("{}, {TIMER}", options.join(", ")) };
-    headers.set(Name::Supported, options);
+    if headers.contains(Name::Supported) {
+        let options: Vec<_> = headers.values(Name::Supported).map(String::from_utf8_lossy).collect();
+        headers.set(Name::Supported, format!("{}, {TIMER}", options.join(", ")));
+    } else {
+        headers.push(Name::Supported, TIMER);
+    }
     headers.push(Name::SessionExpires, format!("{seconds};refresher=uas"));
 }
 
@@ -49,18 +51,27 @@ pub(crate) fn begin(headers: &mut Headers, interval: Duration, refresher: Refres
         Refresher::Uac => "uac",
         Refresher::Uas => "uas",
     };
-    headers.set(Name::SessionExpires, format!("{};refresher={side}", interval.as_secs()));
-    let options = headers.values(Name::Require).map(String::from_utf8_lossy);
-    let mut options: Vec<_> = options.map(std::borrow::Cow::into_owned).collect();
-    if !options.iter().any(|option| option.eq_ignore_ascii_case(TIMER)) {
-        options.push(TIMER.to_owned());
+    let value = format!("{};refresher={side}", interval.as_secs());
+    if !headers.contains(Name::Require) && !headers.contains(Name::SessionExpires) {
+        headers.push(Name::SessionExpires, value);
+        headers.push(Name::Require, TIMER);
+        return;
     }
-    headers.set(Name::Require, options.join(", "));
+    headers.set(Name::SessionExpires, value);
+    let mut options: Vec<_> = headers.values(Name::Require).map(String::from_utf8_lossy).collect();
+    if !options.iter().any(|option| option.eq_ignore_ascii_case(TIMER)) {
+        options.push(TIMER.into());
+    }
+    let options = options.join(", ");
+    headers.set(Name::Require, options);
 }
 
 /// Removes the session timer from a 2xx to a peer that does not support session timers.
 pub(crate) fn strip(headers: &mut Headers) {
     headers.remove(Name::SessionExpires);
+    if !headers.contains(Name::Require) {
+        return;
+    }
     let options = headers.values(Name::Require).map(String::from_utf8_lossy);
     let others: Vec<_> = options.filter(|option| !option.eq_ignore_ascii_case(TIMER)).collect();
     let others = others.join(", ");
