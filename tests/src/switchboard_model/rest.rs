@@ -96,7 +96,7 @@ impl History<'_> {
         let woken = (0..=MOST_WAKES).take_while(|_| self.shell.wakes_before(end)).count();
         self.shell.wire.clear();
         let counters = self.shell.counters();
-        self.outcome.answered += counters.answered;
+        self.outcome.answered += counters.answered - self.answered_before;
         let gauges = (counters.calls_live, counters.dialogs_live, counters.transactions_live);
         if gauges != (0, 0, 0) || !self.shell.is_settled() {
             return Err(format!("something is left: {gauges:?}"));

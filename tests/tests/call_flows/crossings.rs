@@ -508,3 +508,26 @@ fn a_re_invite_that_rings_for_two_minutes_is_cancelled() {
     assert_snapshot!(stage.net.ladder());
     stage.alice_hangs_up();
 }
+
+/// The callee answers in the early dialog that the caller has ended: this 200 gets an ACK and a BYE.
+#[test]
+fn a_200_in_an_early_dialog_that_was_ended_is_hung_up() {
+    let stage = Stage::new();
+    stage.alice.sends(INVITE);
+    stage.bob.gets(INVITE);
+    for branch in ["one", "two"] {
+        stage.bob.sends(180.on_branch(branch));
+        stage.alice.gets(180);
+    }
+    stage.alice.sends(BYE);
+    stage.alice.gets(200);
+    stage.bob.gets(BYE);
+    stage.bob.sends(200.to(BYE));
+    stage.bob.sends(200.to(INVITE).on_branch("two"));
+    stage.bob.gets(ACK);
+    stage.bob.gets(BYE);
+    stage.bob.sends(200.to(BYE));
+    stage.alice.gets(487);
+    stage.is_over();
+    assert_snapshot!(stage.net.ladder());
+}

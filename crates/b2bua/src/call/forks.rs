@@ -21,52 +21,67 @@ use crate::leg::{Leg, LegSettings, Side};
 /// The early dialogs of the attempt, each with the caller's and the callee's half.
 #[derive(Debug, Default)]
 #[expect(clippy::vec_box, reason = "the bridge that is answered moves into the next phase without a copy")]
-pub(crate) struct Forks(Vec<Box<Bridge>>);
+pub(crate) struct Forks {
+    early: Vec<Box<Bridge>>,
+    /// The dialogs of callees that the caller has ended by a BYE. At most as many as early dialogs may live.
+    ended: Vec<DialogId>,
+}
 
 impl Forks {
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Bridge> {
-        self.0.iter_mut().map(AsMut::as_mut)
+        self.early.iter_mut().map(AsMut::as_mut)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Bridge> {
-        self.0.iter().map(AsRef::as_ref)
+        self.early.iter().map(AsRef::as_ref)
     }
 
     /// Ends all early dialogs and the requests in flight in them.
     pub(crate) fn close(&mut self, env: &mut Env<'_>) {
-        for mut bridge in self.0.drain(..) {
+        self.ended.clear();
+        for mut bridge in self.early.drain(..) {
             bridge.close(env);
         }
     }
 
     /// Takes out the early dialog at this place, and ends all others.
     pub(crate) fn take(&mut self, place: usize, env: &mut Env<'_>) -> Option<Box<Bridge>> {
-        let taken = (place < self.0.len()).then(|| self.0.remove(place));
+        let taken = (place < self.early.len()).then(|| self.early.remove(place));
         self.close(env);
         taken
     }
 
     /// Ends the early dialog with this identifier. Returns the leg of the callee, which needs a BYE.
     pub(crate) fn end(&mut self, id: &DialogId, env: &mut Env<'_>) -> Option<Leg> {
-        let place = self.0.iter_mut().position(|bridge| bridge.side_of(id).is_some())?;
-        let mut bridge = self.0.remove(place);
+        let place = self.early.iter_mut().position(|bridge| bridge.side_of(id).is_some())?;
+        let mut bridge = self.early.remove(place);
         bridge.abandon_requests(env);
         bridge.a.close(env);
         match bridge.b {
-            BridgedTo::Leg(leg) => Some(leg),
+            BridgedTo::Leg(leg) => {
+                self.ended.push(leg.dialog.id());
+                Some(leg)
+            }
             BridgedTo::BuiltInCallee => None,
         }
     }
 
+    /// True if a response other than a refusal belongs to an early dialog that the caller has ended.
+    pub(crate) fn has_ended(&self, response: &Response) -> bool {
+        !self.ended.is_empty()
+            && response.status().class() < 3
+            && DialogId::of_response(response).is_some_and(|id| self.ended.contains(&id))
+    }
+
     /// The early dialog at this place.
     pub(crate) fn get(&mut self, place: usize) -> Option<&mut Bridge> {
-        self.0.get_mut(place).map(AsMut::as_mut)
+        self.early.get_mut(place).map(AsMut::as_mut)
     }
 
     /// The place of the early dialog that a response belongs to.
     pub(crate) fn find(&mut self, response: &Response) -> Option<usize> {
         let id = DialogId::of_response(response)?;
-        self.0.iter_mut().position(|bridge| bridge.callee().is_some_and(|leg| leg.dialog.has_id(&id)))
+        self.early.iter_mut().position(|bridge| bridge.callee().is_some_and(|leg| leg.dialog.has_id(&id)))
     }
 
     /// True if this 2xx must wait for the PRACK of the caller.
@@ -84,8 +99,14 @@ impl Forks {
         has_given_up
     }
 
+    /// How many early dialogs there are, or were until the caller ended them.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.early.len() + self.ended.len()
+    }
+
+    /// True if more than one early dialog lives.
+    pub(crate) fn are_several(&self) -> bool {
+        self.early.len() > 1
     }
 
     /// Makes the early dialogs of a response that is the first of its fork. `None` if it makes no dialog of its own.
@@ -98,7 +119,7 @@ impl Forks {
         env: &mut Env<'_>,
     ) -> Option<usize> {
         // A dialog with the same tag may live on from an earlier attempt of this call.
-        let tag = if hunt.is_first_attempt() && self.0.is_empty() { origin.tag } else { env.ids.tag() };
+        let tag = if hunt.is_first_attempt() && self.len() == 0 { origin.tag } else { env.ids.tag() };
         let request = hunt.request();
         let callee = Dialog::calling(response, hunt.uri(), || source(flow.transport, flow.remote)).ok()?;
         let from = || source(origin.listener.transport, origin.arrival.source);
@@ -123,8 +144,8 @@ impl Forks {
         b.observe_request(Sender::Local, request, env);
         let mut a = Leg::open(answering, caller.leg_settings(origin), env);
         a.observe_request(Sender::Remote, request, env);
-        self.0.push(Box::new(Bridge::new(a, BridgedTo::Leg(b))));
-        Some(self.0.len() - 1)
+        self.early.push(Box::new(Bridge::new(a, BridgedTo::Leg(b))));
+        Some(self.early.len() - 1)
     }
 }
 

@@ -168,7 +168,7 @@ impl Call {
         let end = bridge.on_request(side, id, (request, flow), &self.origin, env);
         let Some(end) = end else { return self.resume(env) };
         match &mut self.phase {
-            Phase::Setup(setup) if setup.forks.len() > 1 && end.cause == Cause::Cancelled => {
+            Phase::Setup(setup) if setup.forks.are_several() && end.cause == Cause::Cancelled => {
                 // The caller's BYE ends one of several early dialogs (RFC 3261 section 15).
                 let leg = setup.forks.end(dialog, env);
                 self.released.extend(leg.map(|leg| ReleasedLeg { leg, needs_bye: true, bye: end.bye }));
@@ -232,6 +232,14 @@ impl Call {
         if let Phase::Setup(setup) = &mut self.phase
             && setup.hunt.is_waiting_on(client)
         {
+            if setup.forks.has_ended(response) {
+                // The caller has ended this early dialog. A 2xx in the dialog gets an ACK and a BYE, and ends the call.
+                let ends = response.status().is_success().then(|| {
+                    let terminated = self.origin.reply(setup.hunt.request(), Status::REQUEST_TERMINATED);
+                    self.caller.conclude(terminated, Cause::Cancelled, &self.origin, env)
+                });
+                return Some(ends);
+            }
             let step = setup.on_response(client, (response, flow), &mut self.caller, &self.origin, env);
             return Some(self.on_setup(step, env));
         }

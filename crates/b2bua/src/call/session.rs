@@ -33,8 +33,6 @@ pub(crate) fn settle(
     env: &Env<'_>,
 ) {
     near.supports_timer |= timer::supports_timer(request);
-    near.learn_methods(request);
-    far.learn_methods(response.headers());
     let begun = timer::session(response.headers());
     match (near.supports_timer, begun) {
         (true, Some((interval, _))) => {
@@ -51,7 +49,7 @@ pub(crate) fn settle(
                     let refresher = asked.and_then(|(_, side)| side).unwrap_or(Refresher::Uac);
                     let we_refresh = refresher == Refresher::Uas;
                     timer::begin(back.headers_mut(), interval, refresher);
-                    if we_refresh && !near.allows_update && has_session(back.headers(), back.body()) {
+                    if we_refresh && !takes_update(request) && has_session(back.headers(), back.body()) {
                         near.refresh_body = Some(back.body_bytes());
                     }
                     watch(near, interval, we_refresh, env);
@@ -78,12 +76,7 @@ fn watch(leg: &mut Leg, interval: Duration, we_refresh: bool, env: &Env<'_>) {
     }
 }
 
-impl Leg {
-    /// Learns from Allow whether the peer takes an UPDATE (RFC 3311 section 4).
-    fn learn_methods(&mut self, headers: &Headers) {
-        if headers.contains(Name::Allow) {
-            self.allows_update =
-                headers.values(Name::Allow).any(|method| method.eq_ignore_ascii_case(b"UPDATE"));
-        }
-    }
+/// True if the sender takes an UPDATE (RFC 3311 section 4).
+fn takes_update(headers: &Headers) -> bool {
+    headers.values(Name::Allow).any(|method| method.eq_ignore_ascii_case(b"UPDATE"))
 }

@@ -17,6 +17,10 @@ pub(crate) fn supports(headers: &Headers, option: &str) -> bool {
 
 /// Adds the option to this list.
 pub(crate) fn add(headers: &mut Headers, list: Name, option: &str) {
+    if !headers.contains(list) {
+        headers.push(list, option);
+        return;
+    }
     if has(headers, list, option) {
         return;
     }

@@ -47,7 +47,12 @@ pub(crate) fn begin(headers: &mut Headers, interval: Duration, refresher: Refres
         Refresher::Uac => "uac",
         Refresher::Uas => "uas",
     };
-    headers.set(Name::SessionExpires, format!("{};refresher={side}", interval.as_secs()));
+    let value = format!("{};refresher={side}", interval.as_secs());
+    if headers.contains(Name::SessionExpires) {
+        headers.set(Name::SessionExpires, value);
+    } else {
+        headers.push(Name::SessionExpires, value);
+    }
     options::add(headers, Name::Require, TIMER);
 }
 

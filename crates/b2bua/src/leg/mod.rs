@@ -86,8 +86,6 @@ pub(crate) struct Leg {
     pub(crate) own: Option<OwnRequest>,
     /// True if the peer supports session timers.
     pub(crate) supports_timer: bool,
-    /// True if the peer takes an UPDATE.
-    pub(crate) allows_update: bool,
     /// The session description of our last message, if we refresh the session by a re-INVITE.
     pub(crate) refresh_body: Option<Bytes>,
     session: OfferAnswer,
@@ -146,7 +144,6 @@ impl Leg {
             timer: None,
             own: None,
             supports_timer: false,
-            allows_update: false,
             refresh_body: None,
             session: OfferAnswer::new(),
             next_hop,

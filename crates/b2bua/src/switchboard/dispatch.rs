@@ -204,9 +204,9 @@ impl<P: Policy> Switchboard<P> {
                 match self.with_call(now, key, |call, env| call.handle(input, env)) {
                     CallStep::NotTaken => false,
                     // If the call made no dialog of the 2xx, no other place acknowledges the 2xx.
-                    CallStep::Goes | CallStep::Over => answered
-                        .as_ref()
-                        .is_none_or(|(dialog, _)| self.shared.owners.of_dialog(dialog).is_some()),
+                    CallStep::Goes | CallStep::Over => answered.as_ref().is_none_or(|(dialog, _)| {
+                        self.shared.owners.of_dialog(dialog) == Some(Owner::Call(key))
+                    }),
                 }
             }
             Some(Owner::Message(key)) => {
