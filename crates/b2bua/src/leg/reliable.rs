@@ -1,9 +1,8 @@
-//! Reliable provisional responses: RFC 3262.
+//! Reliable provisional responses (RFC 3262).
 
 use attesta_sip::RAck;
 
-/// The reliable provisional responses that were relayed to the peer, and that the peer has not acknowledged (RFC 3262
-/// section 3).
+/// The reliable provisional responses that were relayed to the peer, and that have no PRACK yet (RFC 3262 section 3).
 #[derive(Debug, Default)]
 pub(crate) struct RelayedReliable(Vec<RelayedResponse>);
 
@@ -18,7 +17,7 @@ struct RelayedResponse {
 }
 
 impl RelayedReliable {
-    /// A response with this RSeq was relayed. Above [`MAX_UNACKNOWLEDGED`], the oldest response is forgotten.
+    /// Notes that a response with this RSeq was relayed. Above [`MAX_UNACKNOWLEDGED`], the oldest response is forgotten.
     pub(crate) fn on_relayed(&mut self, rseq: u32, invite: u32, far_invite: u32) {
         if self.0.iter().any(|each| each.rseq == rseq && each.invite == invite) {
             return;
@@ -34,7 +33,7 @@ impl RelayedReliable {
         self.0.iter().any(|each| each.is_named_by(rack))
     }
 
-    /// A PRACK has arrived. Returns the CSeq number of the INVITE on the other leg, if the PRACK acknowledges a response.
+    /// Handles a PRACK. Returns the CSeq number of the INVITE on the other leg, if the PRACK acknowledges a response.
     pub(crate) fn on_prack(&mut self, rack: &RAck) -> Option<u32> {
         let place = self.0.iter().position(|each| each.is_named_by(rack))?;
         Some(self.0.remove(place).far_invite)
@@ -47,8 +46,8 @@ impl RelayedResponse {
     }
 }
 
-/// The most responses that may wait for their PRACK. A peer that sends more has not waited for the PRACK of its first
-/// response (RFC 3262 section 3).
+/// The most responses that may wait for their PRACK. A peer that sends more responses violates RFC 3262 section 3: it must wait
+/// for the PRACK of its first response.
 const MAX_UNACKNOWLEDGED: usize = 16;
 
 #[cfg(test)]
