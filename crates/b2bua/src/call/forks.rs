@@ -1,4 +1,4 @@
-//! The early dialogs of one INVITE, one for each fork that responds (RFC 3261 section 13.2.2.1).
+//! The early dialogs of one INVITE. Each fork that responds has its own early dialog (RFC 3261 section 13.2.2.1).
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::leg::dialog::Dialog;
 use crate::leg::offer_answer::Sender;
 use crate::leg::{Leg, LegSettings, Side};
 
-/// The early dialogs of the attempt, each with the caller's and the callee's half.
+/// The early dialogs of the attempt. Each has a leg of the caller and a leg of the callee.
 #[derive(Debug, Default)]
 #[expect(clippy::vec_box, reason = "the bridge that is answered moves into the next phase without a copy")]
 pub(crate) struct Forks {
@@ -44,14 +44,14 @@ impl Forks {
         }
     }
 
-    /// Takes out the early dialog at this place, and ends all others.
+    /// Removes and returns the early dialog at this place. Ends all others.
     pub(crate) fn take(&mut self, place: usize, env: &mut Env<'_>) -> Option<Box<Bridge>> {
         let taken = (place < self.early.len()).then(|| self.early.remove(place));
         self.close(env);
         taken
     }
 
-    /// Ends the early dialog with this identifier. Returns the leg of the callee, which needs a BYE.
+    /// Ends the early dialog with this identifier. Returns the leg of the callee. This leg needs a BYE.
     pub(crate) fn end(&mut self, id: &DialogId, env: &mut Env<'_>) -> Option<Leg> {
         let place = self.early.iter_mut().position(|bridge| bridge.side_of(id).is_some())?;
         let mut bridge = self.early.remove(place);
@@ -78,7 +78,7 @@ impl Forks {
         self.early.get_mut(place).map(AsMut::as_mut)
     }
 
-    /// The place of the early dialog that a response belongs to.
+    /// Returns the place of the early dialog to which a response belongs.
     pub(crate) fn find(&mut self, response: &Response) -> Option<usize> {
         let id = DialogId::of_response(response)?;
         self.early.iter_mut().position(|bridge| bridge.callee().is_some_and(|leg| leg.dialog.has_id(&id)))
@@ -109,7 +109,7 @@ impl Forks {
         self.early.len() > 1
     }
 
-    /// Makes the early dialogs of a response that is the first of its fork. `None` if it makes no dialog of its own.
+    /// Creates the early dialog for the first response of a fork. Returns `None` if the response creates no new dialog.
     pub(crate) fn open(
         &mut self,
         (response, flow, listener): (&Response, &Flow, &Arc<Listener>),
@@ -124,11 +124,11 @@ impl Forks {
         let callee = Dialog::calling(response, hunt.uri(), || source(flow.transport, flow.remote)).ok()?;
         let from = || source(origin.listener.transport, origin.arrival.source);
         let answering = Dialog::answering(request, &tag, from).ok()?;
-        // The caller named the dialog itself, by a To tag: the dialog can be no other.
+        // The To header field of the INVITE had a tag. This tag identifies a dialog that exists already.
         if env.owners.of_dialog(&answering.id()).is_some() {
             return None;
         }
-        // The callee names a dialog of another call: the new dialog must not replace it.
+        // The response of the callee names a dialog of another call. The new dialog must not replace that dialog.
         if env.owners.of_dialog(&callee.id()).is_some() {
             return None;
         }
@@ -150,7 +150,7 @@ impl Forks {
 }
 
 impl Bridge {
-    /// A response to our INVITE as the caller gets it in this dialog.
+    /// Builds the response for the caller in this dialog, from the response to our INVITE.
     pub(crate) fn response_to_caller(
         &mut self,
         response: &Response,

@@ -1,4 +1,5 @@
-//! Session timers between both legs (RFC 4028): relayed if both sides support them, else our own on the side that does.
+//! Session timers between both legs (RFC 4028). If both sides support session timers, the timer is relayed. If only one side
+//! does, we run a timer with that side.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use crate::headers::session::has_session;
 use crate::headers::timer;
 use crate::leg::Leg;
 
-/// Prepares an INVITE or UPDATE of `near` for the far leg: the far peer keeps its own session timer.
+/// Prepares an INVITE or UPDATE of `near` for the far leg. The far peer keeps its own session timer.
 pub(crate) fn prepare(near: &Leg, far: &Leg, outgoing: &mut Request) {
     if let Some(interval) = far.timer.as_ref().and_then(|timer| timer.interval())
         && !near.supports_timer
@@ -18,7 +19,7 @@ pub(crate) fn prepare(near: &Leg, far: &Leg, outgoing: &mut Request) {
     }
 }
 
-/// Handles the 2xx of the far peer to an INVITE or UPDATE of `near`. `back` is the 2xx that `near` gets.
+/// Handles the 2xx of the far peer to an INVITE or UPDATE of `near`. `back` is the 2xx to the peer `near`.
 ///
 /// | near | far | the 2xx to near |
 /// |---|---|---|

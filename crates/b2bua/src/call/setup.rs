@@ -1,4 +1,4 @@
-//! A call during set-up: the caller waits, the hunt tries targets, early dialogs begin and end.
+//! A call during set-up. The caller waits, the hunt tries targets, and early dialogs begin and end.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ pub(crate) struct Setup {
     pub(crate) released: Option<Box<ReleasedLeg>>,
 }
 
-/// How a step of the set-up ends.
+/// The result of a step of the set-up.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "the BYE in it is moved once a call")]
 pub(crate) enum SetupStep {
@@ -41,7 +41,7 @@ pub(crate) enum SetupStep {
     /// The callee has answered.
     Answered {
         bridge: Box<Bridge>,
-        /// How long the call may last.
+        /// The longest duration of the call.
         max_call: Duration,
     },
     /// The call ends.
@@ -53,13 +53,13 @@ impl Setup {
         Self { hunt, forks: Forks::default(), waiting_2xx: None, released: None }
     }
 
-    /// When something is due.
+    /// Returns the time of the next work of the set-up.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let forks = self.forks.iter().filter_map(Bridge::deadline);
         forks.chain(self.hunt.deadline()).min()
     }
 
-    /// Handles the result of a step of the hunt after which no response can have arrived.
+    /// Handles a step of the hunt that returns no response of the callee.
     pub(crate) fn on_step(
         &mut self,
         step: HuntStep,
@@ -85,7 +85,7 @@ impl Setup {
         }
     }
 
-    /// A response to the INVITE of the attempt.
+    /// Handles a response to the INVITE of the attempt.
     pub(crate) fn on_response(
         &mut self,
         client: ClientId,
@@ -167,7 +167,7 @@ impl Setup {
         }
     }
 
-    /// A 2xx answers the call in its dialog. All other early dialogs of the call are over.
+    /// Relays a 2xx, which answers the call in its dialog. Ends all other early dialogs of the call.
     fn on_success(
         &mut self,
         (response, flow, listener): (&Response, &Flow, &Arc<Listener>),
@@ -198,13 +198,13 @@ impl Setup {
         SetupStep::Answered { bridge, max_call }
     }
 
-    /// Ends the set-up: the INVITE of the attempt is cancelled with this Reason, and the early dialogs are over.
+    /// Ends the set-up. Cancels the INVITE of the attempt with this Reason, and ends the early dialogs.
     pub(crate) fn abandon(&mut self, reason: Option<Bytes>, env: &mut Env<'_>) {
         self.hunt.abandon(reason, env);
         self.close_forks(env);
     }
 
-    /// The request of the attempt gets no response.
+    /// Handles the failure of the INVITE of the attempt: the target sends no response.
     pub(crate) fn on_failure(
         &mut self,
         client: ClientId,
@@ -245,7 +245,8 @@ impl Setup {
         self.on_step(step, caller, origin, env)
     }
 
-    /// The caller has hung up before the answer (RFC 3261 sections 9.2 and 15.1.2): its INVITE gets a 487.
+    /// Ends the set-up because the caller has hung up before the answer (RFC 3261 sections 9.2 and 15.1.2). The INVITE of the
+    /// caller gets a 487.
     pub(crate) fn cancel(
         &mut self,
         reason: Option<Bytes>,
@@ -259,7 +260,7 @@ impl Setup {
     }
 }
 
-/// The 2xx of this transaction confirms the dialog of the callee (RFC 3261 section 13.2.2.4).
+/// Confirms the dialog of the callee with the 2xx of this transaction (RFC 3261 section 13.2.2.4).
 fn confirmed(mut step: SetupStep, response: &Response, client: ClientId) -> SetupStep {
     if let SetupStep::Answered { bridge, .. } = &mut step
         && let Some(callee) = bridge.callee()

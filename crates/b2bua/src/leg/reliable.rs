@@ -10,8 +10,7 @@ use attesta_sip::{Method, Name, RAck, Response};
 use attesta_transaction::ClientId;
 use bytes::Bytes;
 
-/// The reliable provisional responses that were relayed to the peer, and that the peer has not acknowledged (RFC 3262
-/// section 3).
+/// The reliable provisional responses that were relayed to the peer, and that have no PRACK yet (RFC 3262 section 3).
 #[derive(Debug, Default)]
 pub(crate) struct RelayedReliable {
     waiting: Vec<RelayedResponse>,
@@ -32,7 +31,7 @@ struct RelayedResponse {
 }
 
 impl RelayedReliable {
-    /// A response with this RSeq was relayed. Above [`MAX_UNACKNOWLEDGED`], the oldest response is forgotten.
+    /// Notes that a response with this RSeq was relayed. Above [`MAX_UNACKNOWLEDGED`], the oldest response is forgotten.
     pub(crate) fn on_relayed(&mut self, rseq: u32, invite: u32, far_invite: u32) {
         self.last = self.last.max(Some(rseq));
         if self.waiting.iter().any(|each| each.rseq == rseq && each.invite == invite) {
@@ -49,7 +48,7 @@ impl RelayedReliable {
         self.waiting.iter().any(|each| each.is_named_by(rack))
     }
 
-    /// A PRACK has arrived. Returns the CSeq number of the INVITE on the other leg, if the PRACK acknowledges a response.
+    /// Handles a PRACK. Returns the CSeq number of the INVITE on the other leg, if the PRACK acknowledges a response.
     pub(crate) fn on_prack(&mut self, rack: &RAck) -> Option<u32> {
         let place = self.waiting.iter().position(|each| each.is_named_by(rack))?;
         self.acknowledged = self.acknowledged.max(Some(rack.response()));

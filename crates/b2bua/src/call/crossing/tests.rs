@@ -1,4 +1,4 @@
-//! Tests of the table, and `docs/crossings.md`, which is printed from the rows.
+//! Tests of the table. One test compares `docs/crossings.md` with the rows.
 
 use std::fmt::Write as _;
 use std::{env, fs};
@@ -90,7 +90,7 @@ impl For {
     }
 }
 
-/// Every situation of a leg.
+/// Returns every situation of a leg.
 fn situations() -> Vec<Situation> {
     let mut all = Vec::new();
     let pending = [Pending::None, Pending::Theirs, Pending::Ours];
@@ -137,7 +137,7 @@ fn the_rows_of_one_arrival_stand_together_and_the_last_has_no_condition() {
     }
 }
 
-/// The page of the table.
+/// Returns the text of the page.
 fn page() -> String {
     let mut page = HEAD.to_owned();
     for row in ROWS {
