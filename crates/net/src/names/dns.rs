@@ -1,4 +1,4 @@
-//! The answers of name servers and of the hosts file. The only use of hickory.
+//! The answers of name servers and of the hosts file. Only this file uses hickory.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -21,12 +21,12 @@ pub(super) trait Source: Send + Sync + 'static {
     fn ask(&self, question: DnsQuestion) -> Answering;
 }
 
-/// An answer that is not there yet.
+/// An answer that is not available yet.
 pub(super) type Answering = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
-/// Name servers, and the hosts file, which needs no name server.
+/// Name servers and the hosts file. The hosts file needs no name server.
 pub(super) struct Servers {
-    /// `None` if no resolver could be created; then no name resolves.
+    /// `None` if no resolver could be created. Then no name resolves.
     resolver: Option<TokioResolver>,
     hosts: Hosts,
 }
@@ -58,7 +58,7 @@ impl Servers {
         Servers { resolver: resolver.ok(), hosts: Hosts::from_system().unwrap_or_default() }
     }
 
-    /// True if the hosts file lists the host. Then DNS is not asked for its SRV and NAPTR records.
+    /// True if the hosts file contains the host. Then DNS is not queried for SRV and NAPTR records of the host.
     fn is_local(&self, host: &Name) -> bool {
         let known = |kind| self.hosts.lookup_static_host(&Query::query(host.clone(), kind)).is_some();
         known(RecordType::A) || known(RecordType::AAAA)
@@ -87,7 +87,7 @@ impl Source for Servers {
     }
 }
 
-/// The records of a kind in an answer, which may contain aliases as well.
+/// Reads the records of one kind from an answer. The answer may also contain aliases.
 fn read(kind: Kind, answers: &[Record]) -> Reply {
     let ttl = answers.iter().map(|record| record.ttl).min().unwrap_or_default();
     let data = answers.iter().map(|record| &record.data);
@@ -110,7 +110,7 @@ fn read(kind: Kind, answers: &[Record]) -> Reply {
             services.retain(|service| service.port != 0 || &*service.target == ".");
             portless = all - services.len();
             surplus = services.len().saturating_sub(RECORDS);
-            // Sorted by priority, so that truncation removes the least preferred servers.
+            // The servers are sorted by priority, so that truncation removes the least preferred servers.
             services.sort_by_key(|service| service.priority);
             services.truncate(RECORDS);
             Records::Services(services)
@@ -161,7 +161,7 @@ fn failure_reply(error: &NetError) -> Reply {
     Reply::failed(if timed_out { LookupError::Timeout } else { LookupError::Failed })
 }
 
-/// The name in DNS form. A name with several labels is complete: the system's search list is not applied.
+/// Returns the name in DNS form. A name with several labels is complete, so the search list of the system is not used.
 fn dns_name(text: &str) -> Option<Name> {
     let mut name = Name::from_ascii(text).ok()?;
     if name.num_labels() > 1 {
@@ -170,7 +170,7 @@ fn dns_name(text: &str) -> Option<Name> {
     Some(name)
 }
 
-/// The name without service labels such as `_sip._udp`.
+/// Returns the name without service labels such as `_sip._udp`.
 fn host_of(name: &Name) -> Name {
     let of_the_service = name.iter().take_while(|label| label.starts_with(b"_")).count();
     name.trim_to(usize::from(name.num_labels()).saturating_sub(of_the_service))
@@ -184,7 +184,7 @@ fn name_server(address: SocketAddr) -> NameServerConfig {
     NameServerConfig::new(address.ip(), true, connections.into())
 }
 
-/// Limits the cost of one lookup. The cache above keeps the answers and limits their number and size.
+/// Limits the cost of one lookup. The cache of the directory keeps the answers and limits their number and size.
 fn set_limits(options: &mut ResolverOpts) {
     options.timeout = ATTEMPT_TIMEOUT;
     options.attempts = RETRIES;
