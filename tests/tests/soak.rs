@@ -15,7 +15,11 @@ fn twenty_thousand_calls_leave_nothing_and_no_memory() {
     let warm = HeapStats::get().curr_bytes;
     soak.until(20_000);
     let end = HeapStats::get().curr_bytes;
-    assert!(end * 100 <= warm * 105, "{warm} octets after 10,000 calls, {end} after 20,000");
+    // Tables grow to the most that was ever in them. A call that kept a message would add many times as much.
+    assert!(end < warm + TABLES, "{warm} octets after 10,000 calls, {end} after 20,000");
     let outcome = soak.outcome();
     assert!(4 * outcome.answered > outcome.calls, "{outcome}");
 }
+
+/// What the tables of the switchboard may grow by after the first calls, in octets.
+const TABLES: usize = 32 * 1024;

@@ -182,7 +182,7 @@ impl Bridge {
             env.refuse(id, &request, Status::SERVER_INTERNAL_ERROR, Refusal::OutOfOrder);
             return None;
         }
-        if origin.config.screen(flow).is_some() {
+        if leg.follows(flow) && origin.config.screen(flow).is_some() {
             leg.on_message_from(flow);
         }
         if *request.method() != Method::Bye

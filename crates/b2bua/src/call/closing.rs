@@ -49,7 +49,7 @@ impl ClosingLeg {
     /// Ends the dialog of a leg. The owner of the leg must already be this closing leg.
     pub(crate) fn begin(released: ReleasedLeg, env: &mut Env<'_>) -> Self {
         let ReleasedLeg { mut leg, needs_bye, bye } = released;
-        leg.end_timer(env);
+        leg.end_requests(env);
         if needs_bye {
             leg.end(bye.as_ref(), env);
         }

@@ -204,9 +204,8 @@ impl Call {
             }
             return None;
         }
-        match &mut self.phase {
-            Phase::Connected { .. } | Phase::Over => return None,
-            Phase::Intake(_) | Phase::Setup(_) => {}
+        if matches!(self.phase, Phase::Connected { .. } | Phase::Over) {
+            return None;
         }
         let crossing = cross(Arrival::Cancel, Situation::unanswered(), None);
         debug_assert_eq!(crossing, Crossing::EndUnanswered, "the INVITE has no final response");
@@ -234,11 +233,10 @@ impl Call {
         {
             if setup.forks.has_ended(response) {
                 // The caller has ended this early dialog. A 2xx in the dialog gets an ACK and a BYE, and ends the call.
-                let ends = response.status().is_success().then(|| {
+                return Some(response.status().is_success().then(|| {
                     let terminated = self.origin.reply(setup.hunt.request(), Status::REQUEST_TERMINATED);
                     self.caller.conclude(terminated, Cause::Cancelled, &self.origin, env)
-                });
-                return Some(ends);
+                }));
             }
             let step = setup.on_response(client, (response, flow), &mut self.caller, &self.origin, env);
             return Some(self.on_setup(step, env));

@@ -63,6 +63,7 @@ impl Hunt {
         origin: &Origin,
         env: &mut Env<'_>,
     ) {
+        self.tried.push(attempt.hop.flow.clone());
         let (trunk, cap) = (attempt.trunk(), origin.config.caps.remembered_targets);
         env.targets.failed(env.now.mono, (trunk, &attempt.hop.flow), why, sent, cap, env.counters);
         let status = match why {
@@ -86,6 +87,7 @@ impl Hunt {
         env: &mut Env<'_>,
     ) {
         let status = response.status();
+        self.tried.push(attempt.hop.flow.clone());
         if status == Status::SERVICE_UNAVAILABLE {
             // The Retry-After of one target is not for this edge.
             back.headers_mut().remove(Name::RetryAfter);

@@ -51,7 +51,7 @@ pub(crate) struct Hunt {
     uri: Bytes,
     /// Targets that are out of service. The hunt tries them if no other target remains.
     out_of_service: VecDeque<Attempt>,
-    /// The flows that were tried.
+    /// The flows that were tried and have failed.
     tried: Vec<Flow>,
     /// `None` until the hunt turns to the targets out of service. Then true if targets in service were tried before. In
     /// that case, the failure of the targets in service stays if a target out of service does not respond.
@@ -254,7 +254,6 @@ impl Hunt {
     /// Begins an attempt at one address.
     fn approach(&mut self, attempt: Attempt, origin: &Origin, env: &mut Env<'_>) -> HuntStep {
         self.attempts += 1;
-        self.tried.push(attempt.hop.flow.clone());
         self.rules = attempt.trunk().leg_rules();
         self.uri = attempt.target.uri.clone();
         self.attest(attempt, origin, env)

@@ -165,11 +165,12 @@ impl Leg {
             env.owners.forget_token(token);
         }
         self.reliable_sender = None;
-        self.end_timer(env);
+        self.end_requests(env);
     }
 
-    /// The call is over: the session is not refreshed, and the responses to our own requests no longer matter.
-    pub(crate) fn end_timer(&mut self, env: &mut Env<'_>) {
+    /// The call is over. Waiting requests are not sent, and the session is not refreshed. Our own requests need no response.
+    pub(crate) fn end_requests(&mut self, env: &mut Env<'_>) {
+        self.next_hop.unqueue_all();
         self.timer = None;
         if let Some(own) = self.own.take() {
             env.owners.forget_client(own.client);

@@ -45,6 +45,8 @@ pub(crate) struct RelayedRequests(Vec<RelayedRequest>);
 
 impl RelayedRequests {
     pub(crate) fn push(&mut self, request: RelayedRequest) {
+        // Most often there is only one, such as the BYE.
+        self.0.reserve_exact(1);
         self.0.push(request);
     }
 

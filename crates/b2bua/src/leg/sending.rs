@@ -158,6 +158,11 @@ impl Leg {
         }
     }
 
+    /// True if the next hop may follow messages from this flow.
+    pub(crate) fn follows(&self, flow: &Flow) -> bool {
+        flow.transport.reliable() || self.rules.behind_nat
+    }
+
     /// Notes the flow on which a valid message of the peer has arrived in the dialog. A browser may return on another
     /// WebSocket.
     pub(crate) fn on_message_from(&mut self, flow: &Flow) {
