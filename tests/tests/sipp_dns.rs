@@ -218,16 +218,18 @@ fn addresses_of_both_kinds_are_tried_one_after_the_other() {
     let target = format!("sip:both.dns.test:{}", four.port());
     let edge = Edge::start(&ring, "edge", 1, &config(&ring, &dns, &[("+1", &target, "")]));
     let callee = answering(&ring, four);
-    let mut caller = calls(&ring, &edge, "caller_hangs_up", "+12025550143", 1, 1);
-    let (invite, from) = receives(&six);
-    // A 503 leads to the other address; its Retry-After keeps the next call from this one.
-    let mut response = Response::to_request(&invite, Status::SERVICE_UNAVAILABLE);
-    response.headers_mut().push(Name::RetryAfter, "60");
-    six.send_to(&response.to_bytes(), from).expect("a response can be sent");
-    caller.finish(LIMIT).assert_successful();
-    drain(&six);
+    // A 503 leads to the other address. Three Retry-After in a row keep later calls from this one.
+    for _ in 0..3 {
+        let mut caller = calls(&ring, &edge, "caller_hangs_up", "+12025550143", 1, 1);
+        let (invite, from) = receives(&six);
+        let mut response = Response::to_request(&invite, Status::SERVICE_UNAVAILABLE);
+        response.headers_mut().push(Name::RetryAfter, "60");
+        six.send_to(&response.to_bytes(), from).expect("a response can be sent");
+        caller.finish(LIMIT).assert_successful();
+        drain(&six);
+    }
     calls(&ring, &edge, "caller_hangs_up", "+12025550143", 1, 1).finish(LIMIT).assert_successful();
-    assert_eq!((invites(&callee), drain(&six).len()), (2, 0));
+    assert_eq!((invites(&callee), drain(&six).len()), (4, 0));
 }
 
 #[test]
