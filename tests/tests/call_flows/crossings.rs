@@ -214,7 +214,7 @@ fn a_challenged_bye_that_does_not_come_again_ends_the_call_all_the_same() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// The caller gets our own 200 after four seconds, and the BYE of the silent side runs on.
+/// The caller gets our own 200 after three seconds, and the BYE of the silent side runs on.
 #[test]
 fn a_bye_whose_far_side_takes_too_long_gets_our_own_200() {
     let stage = Stage::new();

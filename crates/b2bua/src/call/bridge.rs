@@ -266,7 +266,7 @@ impl Bridge {
         // Any other request without hops was refused before. A BYE ends the call even without hops, and gets a new
         // Max-Forwards.
         let forwards = relay::forwards(request.headers()).unwrap_or(relay::MAX_FORWARDS);
-        relay::request(&request, &mut outgoing, forwards, &far.contact(request.headers()));
+        relay::request(&request, &mut outgoing, forwards, || far.contact(request.headers()));
         strip_untrusted(outgoing.headers_mut(), leg.rules.trusts);
         if [Method::Invite, Method::Update].contains(request.method()) {
             session::prepare(leg, far, &mut outgoing);

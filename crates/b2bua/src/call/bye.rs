@@ -130,7 +130,7 @@ const fn hung_up(side: Side) -> Cause {
 }
 
 /// The time that the sender of a BYE waits for the response of the far peer. Then we send our own 200.
-const BYE_BUDGET: Duration = Duration::from_secs(4);
+const BYE_BUDGET: Duration = Duration::from_secs(3);
 
 /// The time in which the sender of a challenged BYE may send another BYE: the duration of a transaction (64*T1).
 const CHALLENGE_BUDGET: Duration = Duration::from_secs(32);

@@ -164,8 +164,8 @@ impl Bridge {
         let mut back = Response::to_request(request, response.status());
         back.headers_mut().set(Name::To, self.a.dialog.local_address());
         relay::record_route(request, &mut back);
-        let contact = self.a.contact(response.headers());
-        relay::response(response, &mut back, request.method(), &contact);
+        let contact = || self.a.contact(response.headers());
+        relay::response(response, &mut back, request.method(), contact);
         hunt.strip_response(&mut back, env);
         back
     }

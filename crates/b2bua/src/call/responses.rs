@@ -45,7 +45,7 @@ impl Bridge {
         }
         far.observe_response(Sender::Remote, &method, response, env);
         let mut back = Response::to_request(&relayed.request, status);
-        relay::response(response, &mut back, &method, &leg.contact(response.headers()));
+        relay::response(response, &mut back, &method, || leg.contact(response.headers()));
         strip_untrusted(back.headers_mut(), far.rules.trusts);
         if status.is_success() && [Method::Invite, Method::Update].contains(&method) {
             let request = leg.requests.by_server(server)?.request.headers().clone();

@@ -34,7 +34,7 @@ impl Hunt {
         let forwards = relay::forwards(received.headers()).unwrap_or(MaxForwards(0));
         let own = attempt.hop.listener.contact(is_sips(&attempt.target.uri));
         let contact = contact_for(own, attempt.trunk().leg_rules().relays_contact_params, received.headers());
-        relay::request(received, &mut outgoing, forwards, &contact);
+        relay::request(received, &mut outgoing, forwards, || contact);
         if *method == Method::Invite {
             self.local_reliable(origin).offer(outgoing.headers_mut());
         }
@@ -178,8 +178,8 @@ impl Hunt {
         env: &mut Env<'_>,
     ) -> Response {
         let mut back = origin.reply(self.request(), response.status());
-        let contact = origin.listener.contact(false);
-        relay::response(response, &mut back, self.request().method(), &contact);
+        let contact = || origin.listener.contact(false);
+        relay::response(response, &mut back, self.request().method(), contact);
         // A response to MESSAGE names no peer (RFC 3428 section 7).
         if *self.request().method() == Method::Message && response.status().class() != 3 {
             back.headers_mut().remove(Name::Contact);

@@ -275,7 +275,7 @@ impl Leg {
     fn fill(&self, model: &Request, request: &mut Request) {
         // If the model has no hops left, our BYE or ACK has its own Max-Forwards (RFC 3261 section 8.1.1.6).
         let forwards = relay::forwards(model.headers()).unwrap_or(relay::MAX_FORWARDS);
-        relay::request(model, request, forwards, &self.contact(model.headers()));
+        relay::request(model, request, forwards, || self.contact(model.headers()));
     }
 
     /// Returns our Contact on this leg. `model` contains the Contact of the other side.

@@ -51,7 +51,7 @@ impl Crossing {
     fn text(self) -> String {
         match self {
             Self::Relay => "relay".to_owned(),
-            Self::RelayBye => "relay; the response crosses, or 200 after 4 s".to_owned(),
+            Self::RelayBye => "relay; the response crosses, or 200 after 3 s".to_owned(),
             Self::Answer(status, _) => status.code().to_string(),
             Self::Acknowledged => "200, or 488 to an offer".to_owned(),
             Self::RetryAfter(_) => "500 with Retry-After".to_owned(),
