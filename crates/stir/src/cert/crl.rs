@@ -284,8 +284,8 @@ fn check_signature(
     Err(failure)
 }
 
-/// Whether the signer has a path to an anchor. If the signer is an authority, an anchor must be its issuer, because webpki
-/// finds paths only for certificates that are not authorities.
+/// Whether the signer has a path to an anchor. If the signer is an authority, an anchor must be its issuer: webpki finds paths
+/// only for certificates that are not authorities.
 fn leads_to_anchor(
     der: &CertificateDer<'_>,
     signer: &x509_cert::Certificate,
