@@ -54,7 +54,7 @@ impl TlsTerms {
         self
     }
 
-    /// Sets which clients must show a certificate. Default: none.
+    /// Sets the clients that are asked for a certificate. Default: none.
     pub fn clients(mut self, clients: TlsClients) -> TlsTerms {
         self.clients = clients;
         self
@@ -114,7 +114,7 @@ impl TlsTerms {
     }
 }
 
-/// The clients that must show a certificate (RFC 5922 section 7.4).
+/// The clients that are asked for a certificate (RFC 5922 section 7.4).
 #[derive(Clone, Debug, Default)]
 pub enum TlsClients {
     /// No client is asked for a certificate.

@@ -24,7 +24,7 @@ use crate::version::Version;
 ///
 /// The default applies the requirements of RFC 3261 for all messages: mandatory headers are
 /// present, a header that may occur only once occurs once, values can be read, the version is 2.0.
-/// The setters add what the element itself supports.
+/// The setters add the features that the element supports.
 ///
 /// ```
 /// use attesta_sip::{InvalidKind, Limits, Message, Method, Rules, Status};
@@ -201,8 +201,8 @@ impl Rules {
         Ok(cseq)
     }
 
-    /// Checks headers that have a meaning only in requests. A wrong clock must not drop a response
-    /// and lose the call.
+    /// Checks headers that have a meaning only in requests. They are not checked in responses, because a wrong clock must not
+    /// drop a response and end the call.
     fn check_request_headers(&self, headers: &Headers) -> Result<(), Fault> {
         for route in headers.read_all::<Route<'_>>() {
             self.check_address(*route.map_err(Fault::of::<Route<'_>>)?, Name::Route)?;

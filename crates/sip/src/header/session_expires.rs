@@ -5,7 +5,7 @@ use crate::header::typed::typed;
 use crate::param::Params;
 use crate::parse;
 
-/// Which side refreshes a session (RFC 4028 section 4).
+/// The side that refreshes a session (RFC 4028 section 4).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Refresher {
     /// The side that sent the request.
