@@ -13,7 +13,7 @@ fn every_torture_message_gets_its_answer_on_the_wire() {
     let Some(folder) = torture() else { return };
     let Some(ring) = Ring::enter("torture-wire", 23) else { return };
     // It takes everything and answers nothing, so that what a call or a MESSAGE gets is the edge's own doing.
-    let silent = UdpSocket::bind(ring.free(0)).expect("a free port can be bound");
+    let silent = ring.socket(0);
     let onward = silent.local_addr().expect("a bound socket has an address");
     let list = std::fs::read_to_string(folder.join("answers.jsonl")).expect("the list is there");
     let mut peers: Vec<_> = list
