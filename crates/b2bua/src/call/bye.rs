@@ -129,7 +129,8 @@ const fn hung_up(side: Side) -> Cause {
     }
 }
 
-/// The time that the sender of a BYE waits for the response of the far peer. Then we send our own 200.
+/// The time that the sender of a BYE waits for the response of the far peer. Then we send our own 200. At 3.5 s, a 100
+/// would be due (RFC 4320 section 4.1), which some user agents do not expect for a BYE.
 const BYE_BUDGET: Duration = Duration::from_secs(3);
 
 /// The time in which the sender of a challenged BYE may send another BYE: the duration of a transaction (64*T1).

@@ -204,7 +204,7 @@ impl Hunt {
                     Err(why) => {
                         tracing::debug!(%why, target = %target.target, "target not resolved");
                         if why == ResolveError::Timeout {
-                            self.failure = LastFailure::With(Status::SERVER_TIMEOUT, Cause::Unreachable);
+                            self.fails_with(Status::SERVER_TIMEOUT, Cause::Unreachable);
                         }
                     }
                 }
@@ -229,7 +229,7 @@ impl Hunt {
             if config.is_own(transport, address) {
                 // This address is our own, so the request would come back to us. We have no user of that name.
                 self.attempts += 1;
-                self.failure = LastFailure::With(Status::NOT_FOUND, Cause::Refused(Status::NOT_FOUND));
+                self.fails_with(Status::NOT_FOUND, Cause::Refused(Status::NOT_FOUND));
                 continue;
             }
             let names = &target.egress.trunk.listeners;
