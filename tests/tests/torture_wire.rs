@@ -104,7 +104,9 @@ impl Peer {
         let answer = self.answer.map_or(Value::Null, Value::from);
         let answers = self.entry.get("answer").and_then(Value::as_array).expect("an entry has answers");
         let file = text(&self.entry, "file");
-        (!answers.contains(&answer)).then(|| format!("{file}: {answer}, not {answers:?}"))
+        // RFC 4475 lets an element accept some invalid messages, as baddate.dat. Their INVITE then gets no answer here.
+        let is_accepted = answer.is_null() && text(&self.entry, "result") == "either";
+        (!is_accepted && !answers.contains(&answer)).then(|| format!("{file}: {answer}, not {answers:?}"))
     }
 }
 
