@@ -235,6 +235,20 @@ fn addresses_of_both_kinds_are_tried_one_after_the_other() {
 }
 
 #[test]
+fn servers_behind_an_alias_are_found() {
+    let Some(ring) = enter("dns-alias", 66) else { return };
+    let at = ring.free(3);
+    let dns = name_server(
+        &ring,
+        format!("_sip._udp CNAME one\none CNAME two\ntwo SRV 1 0 {} there\nthere A {}\n", at.port(), at.ip()),
+    );
+    let edge = Edge::start(&ring, "edge", 1, &config(&ring, &dns, &[("+1", "sip:dns.test", "")]));
+    let callee = answering(&ring, at);
+    calls(&ring, &edge, "caller_hangs_up", "+12025550143", 1, 1).finish(LIMIT).assert_successful();
+    assert_eq!(invites(&callee), 1);
+}
+
+#[test]
 fn hostile_zones_cost_bounded_time_and_delay_no_other_call() {
     let Some(ring) = enter("dns-hostile", 64) else { return };
     let callee_at = ring.free(3);

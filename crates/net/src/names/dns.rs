@@ -76,7 +76,7 @@ impl Source for Servers {
         Box::pin(async move {
             let found = match question.kind {
                 Kind::Addresses => resolver.lookup_ip(name).await.map(|found| found.as_lookup().clone()),
-                Kind::Services => resolver.lookup(name, RecordType::SRV).await,
+                Kind::Services => return services(&resolver, name).await,
                 Kind::Pointers => resolver.lookup(name, RecordType::NAPTR).await,
             };
             match found {
@@ -85,6 +85,34 @@ impl Source for Servers {
             }
         })
     }
+}
+
+/// Looks up the SRV records of a name. Follows aliases, because hickory follows no alias to SRV records: it takes the
+/// target of the first SRV record for the end of the alias chain, and finds no SRV record there.
+async fn services(resolver: &TokioResolver, mut name: Name) -> Reply {
+    let mut ttl = Duration::MAX;
+    for _ in 0..=ALIASES {
+        let error = match resolver.lookup(name.clone(), RecordType::SRV).await {
+            Ok(found) => {
+                let reply = read(Kind::Services, found.answers());
+                return Reply { ttl: reply.ttl.min(ttl), ..reply };
+            }
+            Err(error) => error,
+        };
+        let is_absent = matches!(error, NetError::Dns(DnsError::NoRecordsFound(_)));
+        let found = if is_absent { resolver.lookup(name, RecordType::CNAME).await.ok() } else { None };
+        let alias = found.as_ref().and_then(|found| {
+            found.answers().iter().find_map(|record| match &record.data {
+                RData::CNAME(alias) => Some((alias.0.clone(), record.ttl)),
+                _ => None,
+            })
+        });
+        let Some((next, seconds)) = alias else { return failure_reply(&error) };
+        ttl = ttl.min(Duration::from_secs(seconds.into()));
+        name = next;
+    }
+    tracing::debug!("an alias chain of SRV records is too long");
+    Reply::failed(LookupError::Failed)
 }
 
 /// Reads the records of one kind from an answer. The answer may also contain aliases.
@@ -198,6 +226,8 @@ pub(super) const LOOKUP_TIMEOUT: Duration = Duration::from_millis(2_500);
 /// The longest time for one answer of a name server.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(800);
 const RETRIES: usize = 2;
+/// The longest chain of aliases to SRV records.
+const ALIASES: usize = 4;
 
 #[cfg(test)]
 mod tests {
