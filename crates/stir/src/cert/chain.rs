@@ -9,6 +9,7 @@ use rustls_pki_types::{
 use webpki::{EndEntityCert, Error, ExtendedKeyUsageValidator, KeyPurposeIdIter, ring as algorithms};
 
 use crate::cert::bundle::CertificateChain;
+use crate::cert::ecdsa_p521::EcdsaP521;
 use crate::cert::shown_extensions::ShownExtensions;
 
 /// The reason for which there is no path from a leaf to a trust anchor.
@@ -141,6 +142,8 @@ static ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
     algorithms::ECDSA_P384_SHA384,
     algorithms::ECDSA_P256_SHA384,
     algorithms::ECDSA_P384_SHA256,
+    &EcdsaP521::Sha384,
+    &EcdsaP521::Sha512,
     algorithms::RSA_PKCS1_2048_8192_SHA256,
     algorithms::RSA_PKCS1_2048_8192_SHA384,
     algorithms::RSA_PKCS1_2048_8192_SHA512,
