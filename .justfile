@@ -66,6 +66,7 @@ bench-smoke:
 fuzz target seconds="600":
     cargo +nightly fuzz run --fuzz-dir tests/fuzz {{target}} -- -max_total_time={{seconds}} -max_len=4096
 
-# Ten seconds of each target.
+# Ten seconds of each target, two targets at a time.
 fuzz-smoke:
-    for target in $(cargo +nightly fuzz list --fuzz-dir tests/fuzz); do just fuzz "$target" 10; done
+    cargo +nightly fuzz build --fuzz-dir tests/fuzz
+    cargo +nightly fuzz list --fuzz-dir tests/fuzz | xargs -P 2 -I {} just fuzz {} 10
