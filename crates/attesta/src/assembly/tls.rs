@@ -8,7 +8,7 @@ use super::reader::{DAY, EXPIRY_WARNING, Reader, Strictness};
 use crate::config::listen::{ListenSettings, TlsSettings};
 use crate::config::value::Text;
 
-/// The state of a listener's certificate when it was read.
+/// The state of a listener's certificate at the time when its file was read.
 pub(crate) struct TlsState {
     /// The index of its listener in the settings.
     pub(crate) listener: usize,
@@ -85,8 +85,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Reports a certificate that is not valid now. Under [`Strictness::Warn`] the listener starts anyway, because
-    /// peers that refuse one certificate must not stop the other listeners.
+    /// Reports a certificate that is not valid now. Under [`Strictness::Warn`] the listener still starts, because one
+    /// invalid certificate must not stop the other listeners.
     fn report_invalid(&mut self, chain: &Text, error: &TlsError) {
         match self.strictness {
             Strictness::Refuse => self.refuse(chain, error, error.remedy()),
@@ -101,7 +101,7 @@ impl Reader<'_> {
         let Some(left) = not_after.as_secs().checked_sub(self.now.as_secs()) else { return };
         if left < EXPIRY_WARNING {
             let text = format!("{} expires in {} days", self.named(chain), left / DAY);
-            self.alarms.push(self.source().fault(chain.span(), text).help("renew it"));
+            self.alarms.push(self.source().fault(chain.span(), text).help("renew the certificate"));
         }
     }
 }
