@@ -89,7 +89,7 @@ impl<P: Policy> Builder<P> {
         self
     }
 
-    /// Adds a signer. Trunks refer to it by `name` ([`Trunk::vouched_by`]). It may be used in every trust domain.
+    /// Adds a signer. Trunks refer to the signer by `name` ([`Trunk::vouched_by`]). Every trust domain may use the signer.
     #[must_use]
     pub fn sign_with(self, name: impl Into<Arc<str>>, signer: Signer) -> Self {
         self.signer(NamedSigner::new(name, SigningMeans::Key(Arc::new(signer))))

@@ -1,8 +1,8 @@
 //! An embeddable SIP back-to-back user agent that signs and verifies STIR/SHAKEN in the call path.
 //!
-//! An [`Edge`] sends each call that it receives on as a new call. It signs the caller's number (RFC 8224, RFC 8588), or
-//! it verifies the signature and adds the verdict. The edge does both in the call path, without a request to an external
-//! signer and without a script.
+//! For each call that arrives, an [`Edge`] starts a new call to the next party. The edge signs the caller's number (RFC
+//! 8224, RFC 8588), or verifies the signature and adds the verdict. The edge does both in the call path, without a request
+//! to an external signer and without a script.
 //!
 //! # A first edge
 //!

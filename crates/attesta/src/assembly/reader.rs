@@ -93,7 +93,7 @@ impl Reader<'_> {
         self.source().report(fault.help(help));
     }
 
-    /// Returns the name of the file for messages. A value from `${...}` is not shown, because it may be a key in a form
+    /// Returns the name of the file for messages. A value from `${...}` is not shown, because the value may be a key in a form
     /// other than PEM.
     pub(super) fn named(&self, text: &Text) -> String {
         if !self.is_path(text) {

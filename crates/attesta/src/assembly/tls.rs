@@ -35,7 +35,7 @@ impl Reader<'_> {
         (all, states)
     }
 
-    /// Reads the certificates, keys and roots of a listener. Returns `None` and reports a fault if they cannot be used.
+    /// Reads the certificates, keys and roots of a listener. Reports a fault and returns `None` if a file is unusable.
     fn tls_files(&mut self, place: usize, tls: &TlsSettings, states: &mut Vec<TlsState>) -> Option<TlsFiles> {
         let roots = self.configuration.settings.tls_roots.as_ref();
         let mut identities = tls.identities.iter().map(|(chain, key)| (self.pem(chain), self.pem(key)));

@@ -14,7 +14,7 @@ use super::scope::Scope;
 use super::trust_list::SignedTrustList;
 
 /// A throw-away STI root with an intermediate, a leaf and a delegate. A separate STI-PA with its own root signs
-/// revocation lists and the list of authorities. All keys are P-256 keys. All certificates are valid for the same time.
+/// revocation lists and the list of authorities. All keys are P-256 keys. All certificates have the same validity period.
 ///
 /// Each hierarchy has its own keys and names, so that objects of two hierarchies cannot be confused.
 pub struct ThrowAwayPki {

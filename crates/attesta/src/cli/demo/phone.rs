@@ -172,7 +172,7 @@ impl Phone {
         }
     }
 
-    /// Drives the endpoint until it has an event.
+    /// Drives the endpoint until the endpoint has an event, and returns the event.
     async fn next_event(&mut self) -> io::Result<Event> {
         loop {
             let deadline = match self.endpoint.poll_output() {
@@ -274,5 +274,5 @@ impl From<io::Error> for CallError {
 
 const SDP: &str = "application/sdp";
 const MAX_DATAGRAM: usize = 65_535;
-/// Longer than a call on loopback takes.
+/// The longest time for one call. A call on loopback takes much less time.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
