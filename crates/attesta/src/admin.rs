@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
-/// The admin listener after binding, before serving.
+/// The admin listener. Its socket is bound, but does not serve requests yet.
 pub(crate) struct Admin {
     listener: TcpListener,
     local: SocketAddr,
@@ -59,7 +59,7 @@ impl Admin {
                     });
                 }
                 Err(error) => {
-                    // Most likely the process has no free file descriptor. Wait a moment before the next attempt.
+                    // The likely reason is that the process has no free file descriptor. Wait before the next attempt.
                     warn!(%error, "cannot accept an admin connection");
                     sleep(ACCEPT_PAUSE).await;
                 }
@@ -80,7 +80,7 @@ async fn answer(stream: TcpStream, router: Router) {
     }
 }
 
-/// Answers 200 while the edge runs.
+/// Answers 200 while the edge runs, and 503 after the edge has stopped.
 async fn health(State(edge): State<Handle>) -> Response {
     match edge.report().await {
         Ok(_) => ([(header::CONTENT_TYPE, JSON)], "{\"status\":\"ok\"}\n").into_response(),
@@ -97,7 +97,7 @@ async fn metrics(State(edge): State<Handle>) -> Response {
     match metrics::encode(report) {
         Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
         Err(error) => {
-            warn!(%error, "metrics");
+            warn!(%error, "cannot encode the metrics");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
@@ -105,9 +105,10 @@ async fn metrics(State(edge): State<Handle>) -> Response {
 
 const JSON: &str = "application/json";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// Connections served at the same time. More connections wait in the listen queue.
+/// The greatest number of connections that are served at the same time. Further connections wait in the listen queue of the
+/// operating system.
 const CONNECTIONS: usize = 32;
-/// The longest duration of one connection. Prometheus reconnects.
+/// The longest duration of one connection. Prometheus then opens a new connection.
 const CONNECTION_TIME: Duration = Duration::from_secs(60);
 const HEADER_TIME: Duration = Duration::from_secs(5);
 const MAX_HEADER: usize = 16 * 1024;

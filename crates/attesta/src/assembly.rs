@@ -21,7 +21,7 @@ use crate::revocation::RevocationLists;
 /// An edge that is ready to build, and its parts.
 pub(crate) struct Assembly {
     pub(crate) builder: Builder,
-    /// These serve the certificates that the edge signs with. They must live as long as the edge.
+    /// The throw-away signers. They serve their certificates, so they must live as long as the edge.
     pub(crate) ephemeral: Vec<Ephemeral>,
     pub(crate) signers: Vec<SignerState>,
     /// The certificates of listeners.
@@ -34,10 +34,10 @@ pub(crate) struct Assembly {
     pub(crate) alarms: Vec<Fault>,
 }
 
-/// Reads everything that `configuration` names and creates what it describes.
+/// Reads all files that `configuration` names, and creates the parts of the edge.
 ///
 /// # Errors
-/// All faults, in the order of the file.
+/// Returns all faults, in the order of the configuration file.
 pub(crate) async fn assemble(
     configuration: &Configuration,
     now: UnixTime,

@@ -30,7 +30,7 @@ pub enum BuildError {
     NoRoots(NoRoots),
     /// The operating system provides no randomness.
     NoRandomness(NoRandomness),
-    /// The operating system provides no threads.
+    /// The operating system cannot start a thread.
     NoThreads(io::Error),
 }
 

@@ -22,8 +22,8 @@ use crate::build_error::BuildError;
 use crate::edge::{ChannelCapacity, Edge, Resolvers};
 use crate::listen::{BoundSockets, Listen};
 
-/// Describes an [`Edge`] before it is built. The order of the calls matters only for listeners, trunks and routes: they
-/// are tried in the order in which they are added.
+/// Describes an [`Edge`] before it is built. Listeners, trunks and routes are tried in the order in which they are added.
+/// The order of all other calls does not matter.
 #[derive(Debug)]
 pub struct Builder<P: Policy = DefaultPolicy> {
     config: attesta_b2bua::Builder,
@@ -61,7 +61,7 @@ impl Builder {
 }
 
 impl<P: Policy> Builder<P> {
-    /// Adds an address that receives and sends messages. A bare address means UDP.
+    /// Adds an address on which the edge receives and sends messages. An address without a transport means UDP.
     #[must_use]
     pub fn listen(mut self, listen: impl Into<Listen>) -> Self {
         self.listen.push(listen.into());
@@ -89,7 +89,7 @@ impl<P: Policy> Builder<P> {
         self
     }
 
-    /// Adds a signer. Trunks refer to it by `name` ([`Trunk::vouched_by`]). It may be used in every trust domain.
+    /// Adds a signer. Trunks refer to the signer by `name` ([`Trunk::vouched_by`]). Every trust domain may use the signer.
     #[must_use]
     pub fn sign_with(self, name: impl Into<Arc<str>>, signer: Signer) -> Self {
         self.signer(NamedSigner::new(name, SigningMeans::Key(Arc::new(signer))))
@@ -102,9 +102,9 @@ impl<P: Policy> Builder<P> {
         self
     }
 
-    /// Adds a trust domain, in which certificates below `anchors` are trusted. The domain named `default` applies to
-    /// trunks that name no domain. If two domains trust the same roots, use [`TrustAnchors::of_domain`] to tell the
-    /// domains apart.
+    /// Adds a trust domain. Certificates below `anchors` are trusted in this domain. Trunks that name no domain use the
+    /// domain named `default`. If two domains trust the same roots, use [`TrustAnchors::of_domain`] to tell the domains
+    /// apart.
     #[must_use]
     pub fn verify(mut self, name: impl Into<Arc<str>>, anchors: TrustAnchors, policy: VerifyPolicy) -> Self {
         self.anchors.push(anchors.clone());
@@ -113,14 +113,14 @@ impl<P: Policy> Builder<P> {
     }
 
     /// Uses these revocation lists in the trust domain of `anchors`.
-    /// [`Handle::revocations`](crate::Handle::revocations) replaces them later. Default: none.
+    /// [`Handle::revocations`](crate::Handle::revocations) replaces the lists later. Default: none.
     #[must_use]
     pub fn revocations(mut self, anchors: &TrustAnchors, revocations: Revocations) -> Self {
         self.revocations.push((anchors.clone(), revocations));
         self
     }
 
-    /// Sets the longest time that a call waits for a certificate. A trunk may set its own. Default: 300 ms.
+    /// Sets the longest time that a call waits for a certificate. A trunk may have a budget of its own. Default: 300 ms.
     #[must_use]
     pub fn budget(mut self, budget: Duration) -> Self {
         self.config = self.config.budget(budget);
@@ -197,8 +197,10 @@ impl<P: Policy> Builder<P> {
     /// enabled.
     ///
     /// # Errors
-    /// An address cannot be bound, the parts of the configuration do not match, there are no HTTPS root certificates
-    /// for fetching certificates, or the operating system provides no randomness.
+    /// * An address cannot be bound.
+    /// * The parts of the configuration do not match.
+    /// * There are no HTTPS root certificates, so no certificate can be fetched.
+    /// * The operating system provides no randomness.
     pub fn build(self) -> Result<Edge<P>, BuildError> {
         let mut bound = BoundSockets::default();
         let listeners = open(self.listen.iter(), &mut bound)?;
@@ -207,11 +209,12 @@ impl<P: Policy> Builder<P> {
         Ok(shared_parts.edge(vec![(driver, None)], bound))
     }
 
-    /// Does the same as [`build`](Self::build), on `workers` threads of its own. Each worker carries a share of the
-    /// calls and has a copy of the policy. Tasks that all workers share run on the runtime of the caller.
+    /// Builds the edge as [`build`](Self::build) does, but with `workers` threads, one for each worker. Each worker
+    /// carries a share of the calls and has a copy of the policy. Tasks that all workers share run on the runtime of the
+    /// caller.
     ///
     /// # Errors
-    /// As for [`build`](Self::build), and if the operating system provides no threads.
+    /// The errors of [`build`](Self::build), and an error if the operating system cannot start a thread.
     pub fn build_on_threads(mut self, workers: NonZeroU8) -> Result<Edge<P>, BuildError>
     where
         P: Clone,
@@ -245,7 +248,7 @@ impl<P: Policy> Builder<P> {
         Ok(shared_parts.edge(drivers, bound))
     }
 
-    /// Returns the parts that all workers share, once the listeners are open, and the policy.
+    /// Returns the parts that all workers share, and the policy. `listeners` are the open listeners.
     fn shared_parts(self, listeners: Vec<Listener>) -> Result<(SharedParts, P), BuildError> {
         let Self { config, listen: _, streams, anchors, revocations, fetch, name_servers, capacity, policy } =
             self;
@@ -300,5 +303,5 @@ fn open<'a>(
     listen.map(|listen| listen.clone().open(bound)).collect()
 }
 
-/// Edges cannot share calls yet, so each edge is the first instance.
+/// The instance number in the identifiers of an edge. Several edges cannot share calls yet, so every edge has the number 0.
 const INSTANCE: u16 = 0;

@@ -62,7 +62,7 @@ pub(crate) fn main() -> ExitCode {
 #[derive(Debug, Parser)]
 #[command(name = "attesta", version, max_term_width = 110)]
 #[command(
-    after_help = "Exit status: 0 done, 1 the answer is no, 2 usage or configuration, 3 nothing to judge."
+    after_help = "Exit status: 0 success or yes, 1 the answer is no, 2 a fault of usage or configuration, 3 nothing to judge."
 )]
 struct Cli {
     /// When to use colour
@@ -79,9 +79,9 @@ struct Cli {
 enum Command {
     /// Start the edge. Without --config, use the embedded default: signed calls on loopback
     ///
-    /// After SIGTERM or SIGINT the edge ends its calls and exits. It accepts emergency calls only, and after --drain it
-    /// hangs up the remaining calls. A second signal stops it immediately, without telling the parties of the calls in
-    /// progress. SIGHUP changes nothing.
+    /// After SIGTERM or SIGINT the edge accepts emergency calls only, and waits for the end of the calls in progress. After
+    /// --drain the edge hangs up the remaining calls. Then it exits. A second signal stops the edge immediately: the parties
+    /// of calls in progress get no BYE. SIGHUP changes nothing.
     Run(Run),
     /// Place calls over loopback sockets through a signing edge and a verifying edge, and show the messages
     Demo(Demo),

@@ -1,6 +1,6 @@
 //! The configuration file in TOML. Every value keeps its place in the file, so that an error can name the place.
 //!
-//! Reading checks the form of every value, and that every name that is used exists.
+//! Reading checks the form of every value. Reading also checks that every referenced name exists.
 //! [`assemble`](crate::assembly::assemble) checks keys, certificates and addresses later.
 
 mod conflicts;
@@ -35,7 +35,8 @@ use crate::fault::Fault;
 /// A configuration file and its settings.
 #[derive(Debug)]
 pub(crate) struct Configuration {
-    /// The file, for faults that are found later in the files that it names.
+    /// The text of the file. A fault in a key or a certificate is reported later, at the place that names the key or
+    /// certificate.
     pub(crate) source: Source,
     pub(crate) settings: Settings,
 }
@@ -70,7 +71,7 @@ impl Configuration {
     /// Reads `path`. Without a path, reads the embedded default.
     ///
     /// # Errors
-    /// All faults of the file, in its order.
+    /// Returns all faults, in the order of the file.
     pub(crate) fn open(path: Option<&Path>) -> Result<Self, Vec<Fault>> {
         match path {
             Some(path) => Self::read(Source::read(path).map_err(|fault| vec![fault])?),
@@ -88,7 +89,7 @@ impl Settings {
     fn read(source: &Source) -> Result<Self, Vec<Fault>> {
         let (document, errors) = DeTable::parse_recoverable(source.text());
         for error in errors {
-            // Show the message only. The line may contain a secret.
+            // The fault does not show the line, because the line may contain a secret.
             let span = error.span().unwrap_or_default();
             source.report(source.fault(&span, format!("this is not TOML: {}", error.message())));
         }

@@ -42,12 +42,13 @@ impl Console {
         Self { json, out: palette(terminal), err: palette(io::stderr().is_terminal()), terminal }
     }
 
-    /// Returns true if a command that prints text by default must print JSON.
+    /// Returns true if `--json` was given. Commands that print text by default use this function.
     pub(crate) fn json(&self) -> bool {
         self.json
     }
 
-    /// Returns true if a command that prints JSON when piped must print JSON.
+    /// Returns true if `--json` was given, or if standard output is not a terminal. Commands that print JSON into a pipe use
+    /// this function.
     pub(crate) fn json_or_piped(&self) -> bool {
         self.json || !self.terminal
     }
@@ -62,12 +63,13 @@ impl Console {
         self.out
     }
 
-    /// Returns standard output, buffered. Flush it at the end of the command.
+    /// Returns standard output with a buffer. The command must flush the buffer at its end.
     pub(crate) fn out(&self) -> BufWriter<StdoutLock<'static>> {
         BufWriter::with_capacity(OUTPUT_BUFFER, io::stdout().lock())
     }
 
-    /// Prints the faults that the operator must fix. With `--json`, an object on standard output contains them as well.
+    /// Prints the faults that the operator must fix on standard error. With `--json`, also prints an object with these
+    /// faults on standard output.
     pub(crate) fn print_faults(&self, faults: &[Fault]) {
         if self.json {
             let errors: Vec<_> = faults.iter().map(fault_json).collect();
@@ -88,7 +90,7 @@ impl Console {
         self.print_on_stderr("error", self.err.bad, &fault);
     }
 
-    /// Ignores write errors: if standard error is closed, there is no other place to report them.
+    /// Ignores write errors, because the program has no other output for them.
     fn print_on_stderr(&self, kind: &str, style: Style, fault: &Fault) {
         let mut err = io::stderr().lock();
         let _ = writeln!(err, "{style}{kind}{style:#}: {fault}");
@@ -132,7 +134,8 @@ impl Palette {
     };
 }
 
-/// Follows <https://no-color.org>. A terminal without cursor control (TERM=dumb) gets no colour either.
+/// Returns true if the environment allows colour: `NO_COLOR` is empty or not set (<https://no-color.org>), and `TERM` is not
+/// `dumb`.
 fn may_colour() -> bool {
     env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
         && env::var_os("TERM").is_none_or(|term| term != "dumb")
@@ -159,7 +162,7 @@ fn fault_json(fault: &Fault) -> serde_json::Value {
 pub(crate) struct Progress {
     total: usize,
     done: usize,
-    /// When to draw the line next. `None` if standard error is not a terminal.
+    /// The time from which the line may be drawn again. `None` if standard error is not a terminal.
     next: Option<Instant>,
     drawn: bool,
 }
@@ -190,7 +193,7 @@ impl Progress {
     }
 }
 
-/// Shorter work shows no progress.
+/// Work that ends within this time shows no progress.
 const PROGRESS_AFTER: Duration = Duration::from_secs(1);
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 const PROGRESS_STEP: usize = 64;

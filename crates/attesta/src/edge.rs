@@ -23,8 +23,8 @@ use crate::listen::BoundSockets;
 /// A back-to-back user agent that is bound to its addresses and ready to run.
 ///
 /// An edge runs inside [`Edge::run`], on the tokio runtime of the caller and, after
-/// [`build_on_threads`](crate::Builder::build_on_threads), on its own threads. It installs no subscriber and no
-/// cryptography provider.
+/// [`build_on_threads`](crate::Builder::build_on_threads), on its own threads. An edge installs no `tracing` subscriber
+/// and no cryptography provider.
 pub struct Edge<P: Policy = DefaultPolicy> {
     /// A driver without a worker runs on the caller's runtime.
     drivers: Vec<(Driver<P>, Option<Worker>)>,
@@ -98,18 +98,18 @@ impl<P: Policy> Edge<P> {
         }
     }
 
-    /// Returns the events of calls, from now on. Returns `None` the second time, and if
+    /// Returns the receiver of all future events of calls. Returns `None` on a second call, or if
     /// [`Builder::events`](crate::Builder::events) set no capacity.
     ///
-    /// A reader that is too slow loses events and delays no call. The edge counts the lost events.
+    /// If the reader is too slow, events are lost, but no call is delayed. The edge counts the lost events.
     pub fn events(&mut self) -> Option<Events> {
         self.events.take()
     }
 
-    /// Returns the decisions that the policy postponed. Returns `None` the second time, and if
+    /// Returns the receiver of questions whose decision the policy postponed. Returns `None` on a second call, or if
     /// [`Builder::questions`](crate::Builder::questions) set no capacity.
     ///
-    /// If a decision does not arrive in time, the call is refused, unless it is an emergency call.
+    /// If a decision does not arrive in time, the edge refuses the call, unless the call is an emergency call.
     pub fn questions(&mut self) -> Option<Questions> {
         self.questions.take()
     }
@@ -126,8 +126,8 @@ impl<P: Policy + Send + 'static> Edge<P> {
         for (files, tls) in watched_files {
             background.spawn(files.follow(tls));
         }
-        // Each driver runs in a task. On a runtime with several threads, the future awaited in `main` stays on the main
-        // thread, and each datagram would have to cross to that thread from the thread that polls the sockets.
+        // Each driver runs in a task of its own. On a runtime with several threads, the future awaited in `main` stays on
+        // the main thread. Another thread polls the sockets, so each datagram would have to cross between the threads.
         let mut running = JoinSet::new();
         for (number, (driver, worker)) in drivers.into_iter().enumerate() {
             let driving = async move {
@@ -183,8 +183,8 @@ impl Handle {
         Ok(self.meters.report(workers, fetches, names))
     }
 
-    /// Applies `config` to new calls. Its listeners must be the listeners of this edge. Calls in progress keep their
-    /// configuration.
+    /// Applies `config` to new calls. The listeners in `config` must be the listeners of this edge. Calls in progress keep
+    /// their configuration.
     ///
     /// # Errors
     /// The edge has stopped.
@@ -195,8 +195,7 @@ impl Handle {
         Ok(())
     }
 
-    /// Uses `revocations` in the trust domain of `anchors` from now on. They also apply to certificates that are
-    /// already cached.
+    /// Uses `revocations` in the trust domain of `anchors` from now on. The new lists also apply to cached certificates.
     ///
     /// # Errors
     /// The edge has stopped.
@@ -213,13 +212,13 @@ impl Handle {
         control.decide(token, decision).await
     }
 
-    /// Ends the calls of the edge; [`Edge::run`] then returns.
+    /// Ends the calls of the edge. Then [`Edge::run`] returns.
     ///
     /// From now on the edge accepts emergency calls only. Other INVITE requests, and MESSAGE and OPTIONS requests
-    /// outside a dialog, get 503 with Retry-After. Calls in progress may continue for up to `grace`. Then the edge
-    /// hangs up: it sends BYE to both parties of an answered call, and 503 and CANCEL for a call that is not answered.
-    /// These calls count as ended by [`Cause::ShutDown`]. The parties have five seconds to confirm. [`Handle::stop`]
-    /// ends the wait.
+    /// outside a dialog, get 503 with Retry-After. Calls in progress may continue for up to `grace`. Then the edge hangs
+    /// up. Both parties of an answered call get a BYE. In a call that is not answered, the caller gets a 503, and the
+    /// callee gets a CANCEL. These calls count as ended by [`Cause::ShutDown`]. The edge waits at most five seconds for
+    /// the responses of the parties. [`Handle::stop`] ends each wait.
     ///
     /// # Errors
     /// The edge stopped for another reason.
@@ -229,7 +228,7 @@ impl Handle {
         attesta_net::drain(&self.controls, grace).await
     }
 
-    /// Stops the edge immediately; [`Edge::run`] then returns. Calls in progress are abandoned without a BYE.
+    /// Stops the edge immediately. Then [`Edge::run`] returns. Calls in progress are abandoned without a BYE.
     ///
     /// # Errors
     /// The edge has stopped already.
@@ -265,7 +264,7 @@ impl Questions {
     }
 }
 
-/// The capacity of the channels to the embedder. `None`: no reader, so nothing is sent.
+/// The capacity of the channels to the embedder. `None`: the channel does not exist, and the edge sends nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ChannelCapacity {
     pub(crate) events: Option<NonZeroUsize>,
@@ -310,8 +309,8 @@ impl Meters {
     }
 }
 
-/// The resolvers of the edge. An unknown caller chooses the host of a certificate fetch. Fetches therefore have their
-/// own resolver: slow lookups for fetches do not delay lookups for targets.
+/// The resolvers of the edge. Unknown callers choose the hosts of certificate fetches. Fetches therefore have a resolver of
+/// their own, so that their slow lookups do not delay the lookups of targets.
 #[derive(Clone, Debug)]
 pub(crate) struct Resolvers {
     pub(crate) targets: Directory,
@@ -319,7 +318,7 @@ pub(crate) struct Resolvers {
 }
 
 impl Resolvers {
-    /// Uses these name servers, or those of the system.
+    /// Uses `servers`, or the name servers of the system if `servers` is `None`.
     pub(crate) fn new(servers: Option<&[SocketAddr]>) -> Self {
         let resolver = || servers.map_or_else(Directory::system, Directory::of);
         Self { targets: resolver(), fetches: resolver() }

@@ -14,8 +14,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use crate::pki::authority::{PkiError, ThrowAwayPki};
 use crate::pki::scope::Scope;
 
-/// A throw-away STI hierarchy, and a web server on loopback that serves the leaf certificate. Both exist as long as
-/// this value.
+/// A throw-away STI hierarchy, and a web server on loopback that serves the leaf certificate. Dropping this value stops
+/// the web server.
 ///
 /// No other system trusts this hierarchy. To verify calls that are signed with [`Ephemeral::signer`], an edge needs
 /// [`Ephemeral::anchors`] and [`Ephemeral::fetch_config`].
@@ -61,7 +61,7 @@ impl Ephemeral {
     /// Returns the root as the only anchor of a trust domain.
     ///
     /// # Errors
-    /// The root cannot be parsed. This does not happen.
+    /// The root cannot be parsed. This does not happen, because this type creates the root.
     pub fn anchors(&self) -> Result<TrustAnchors, EphemeralError> {
         TrustAnchors::from_pem(self.root_pem().as_bytes()).map_err(|_| EphemeralError::Unusable)
     }

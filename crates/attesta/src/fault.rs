@@ -52,7 +52,7 @@ impl fmt::Display for Fault {
 /// Reports why a command stops. The exit status is 2.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Faults of usage or configuration: all that were found, in the order of the file.
+    /// All faults of usage or configuration that were found, in the order of the file.
     Faults(Vec<Fault>),
     /// The reader closed standard output. Nothing more is printed.
     OutputClosed,
@@ -66,7 +66,7 @@ impl From<Fault> for Failure {
     }
 }
 
-/// Only errors of standard output are passed on with `?`. A file that cannot be read is a [`Fault`].
+/// The operator `?` uses this conversion for errors of standard output only. A file that cannot be read is a [`Fault`].
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe { Self::OutputClosed } else { Self::Output(error) }

@@ -4,12 +4,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-/// Returns the content of `path`, if it has at most `limit` octets.
+/// Returns the content of the file `path`, if the file has at most `limit` octets.
 pub(crate) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read_stream(File::open(path)?, limit)
 }
 
-/// Returns everything in `stream`, if that is at most `limit` octets.
+/// Returns the content of `stream`, if the stream has at most `limit` octets.
 pub(crate) fn read_stream(stream: impl Read, limit: u64) -> io::Result<Vec<u8>> {
     let mut octets = Vec::new();
     stream.take(limit.saturating_add(1)).read_to_end(&mut octets)?;

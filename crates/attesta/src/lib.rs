@@ -1,8 +1,8 @@
 //! An embeddable SIP back-to-back user agent that signs and verifies STIR/SHAKEN in the call path.
 //!
-//! A call that arrives at an [`Edge`] leaves it as a new call. The edge signs the caller's number (RFC 8224, RFC 8588),
-//! or it verifies the signature and adds the verdict. Both happen in the call path: there is no request to an external
-//! signer and no script.
+//! For each call that arrives, an [`Edge`] starts a new call to the next party. The edge signs the caller's number (RFC
+//! 8224, RFC 8588), or verifies the signature and adds the verdict. The edge does both in the call path, without a request
+//! to an external signer and without a script.
 //!
 //! # A first edge
 //!
@@ -33,14 +33,14 @@
 //! # Runtime and process
 //!
 //! An edge runs on the tokio runtime of the caller of [`Edge::run`]. [`Builder::build_on_threads`] gives the edge its
-//! own threads and spreads the calls over them. An edge installs no global subscriber and no cryptography provider, and
-//! it keeps nothing in statics. Two edges in one program are independent. A [`Handle`] stops the edge and reads its
-//! counters. Dropping the handle ends no call.
+//! own threads and spreads the calls over them. An edge installs no global `tracing` subscriber and no
+//! cryptography provider, and it has no static variables. Two edges in one program are independent. A [`Handle`] stops
+//! the edge and reads its counters. Dropping the handle ends no call.
 //!
 //! # Call events and decisions
 //!
-//! [`Edge::events`] reports the events of each call. A [`Policy`] decides what the configuration leaves open,
-//! immediately or later: see [`Builder::policy`] and [`Edge::questions`].
+//! [`Edge::events`] reports the events of each call. A [`Policy`] makes the decisions that the configuration leaves open.
+//! The policy decides immediately ([`Builder::policy`]), or later ([`Edge::questions`] and [`Handle::decide`]).
 //!
 //! # Layers
 //!

@@ -1,4 +1,4 @@
-//! Listener addresses: requested and bound.
+//! The addresses of listeners: the requested addresses, and the sockets that are bound to them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ impl Listen {
         Self { name: None, transport, address, advertise: None, options, tls: None }
     }
 
-    /// Listens for UDP on `address`. Port 0 means any free port, here and in the functions below.
+    /// Listens for UDP on `address`. Port 0 means any free port. This is true for all transports.
     pub fn udp(address: impl Into<SocketAddr>) -> Self {
         Self::new(Transport::Udp, address.into())
     }
@@ -36,8 +36,8 @@ impl Listen {
         Self::new(Transport::Tcp, address.into())
     }
 
-    /// Listens for TLS on `address`, with the certificates in `files`. The files are read again when they change. Open
-    /// connections stay open.
+    /// Listens for TLS on `address`, with the certificates in `files`. The edge reads the files again when they change.
+    /// Open connections stay open.
     pub fn tls(address: impl Into<SocketAddr>, files: TlsFiles) -> Self {
         let tls = Some(files.protocol(TlsProtocol::Sip));
         Self { tls, ..Self::new(Transport::Tls, address.into()) }
@@ -83,8 +83,8 @@ impl Listen {
         self.transport == Transport::Udp
     }
 
-    /// Finds the port and checks that the address is free, then marks the address as shared. Sockets that share an
-    /// address do not detect that another program uses it.
+    /// Prepares a UDP listener for several sockets on one address. First binds the address alone: this finds the port for
+    /// port 0, and fails if another program uses the address. Sockets that share an address cannot detect this.
     pub(crate) fn share(&mut self) -> Result<(), BuildError> {
         if self.is_datagram() {
             let address = self.address;

@@ -1,4 +1,4 @@
-//! Revocation lists on disk: read at start, and again after a file changes.
+//! Revocation lists on disk. They are read at start, and again after their file has changed.
 
 use std::fs;
 use std::io;
@@ -30,7 +30,7 @@ pub(crate) struct RevocationLists {
 
 /// One list, with the state of its file when the list was read.
 pub(crate) struct ListFile {
-    /// `None`: the list has no file of its own, so it never changes.
+    /// `None`: the list is not in a file of its own, and never changes.
     path: Option<PathBuf>,
     stamp: Option<Stamp>,
     list: Crl,
@@ -44,8 +44,8 @@ impl RevocationLists {
         Revocations::new(self.files.iter().map(|file| file.list.clone()).collect()).hard(self.hard)
     }
 
-    /// Reads the changed files again. Returns true if a list changed. If a new list is unusable or older than the
-    /// current list, the current list stays in force.
+    /// Reads the changed files again. Returns true if a list has changed. If the new list is unusable, or older than the
+    /// current list, the current list stays in use.
     fn refresh(&mut self, now: UnixTime) -> bool {
         let mut changed = false;
         for file in &mut self.files {
@@ -132,5 +132,5 @@ fn stamp(path: &PathBuf) -> io::Result<Stamp> {
 /// How often to check the files for changes.
 const POLL_INTERVAL: Duration = Duration::from_secs(10);
 
-/// A list of a hundred thousand certificates has about four million octets.
+/// The size limit of a revocation list in octets. A list of a hundred thousand certificates has about four million octets.
 pub(crate) const MAX_LIST: u64 = 16 * 1024 * 1024;

@@ -9,8 +9,8 @@ use crate::console::Console;
 
 /// Starts logging for the whole process. Only the program does this, never the library.
 ///
-/// A separate thread writes the lines. If its queue is full, a line is dropped: a slow reader loses lines but delays no
-/// call. Dropping the guard writes the queued lines.
+/// A separate thread writes the lines. If the queue of this thread is full, a line is dropped. A slow reader of standard error
+/// therefore loses lines, but delays no call. Dropping the guard writes the queued lines.
 ///
 /// `ATTESTA_LOG` overrides the configured level for one run.
 pub(crate) fn start(settings: &LogSettings, console: &Console) -> WorkerGuard {
@@ -33,5 +33,5 @@ pub(crate) fn start(settings: &LogSettings, console: &Console) -> WorkerGuard {
     guard
 }
 
-/// The capacity of the queue in lines: about 10 MB.
+/// The capacity of the queue in lines. A full queue needs about 10 MB.
 const LINES: usize = 65_536;

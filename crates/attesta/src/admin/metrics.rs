@@ -20,7 +20,7 @@ pub(super) fn encode(report: Report) -> Result<String, fmt::Error> {
     Ok(text)
 }
 
-/// Encodes the numbers of a report. The edge counts, so that no metric keeps a value of its own.
+/// Encodes the counters of a report. The edge keeps the counters, so the metrics here have no state.
 #[derive(Debug)]
 struct ReportCollector(Report);
 
@@ -46,7 +46,7 @@ struct Metric {
     samples: Samples,
 }
 
-/// How the samples of a metric are read from the report.
+/// The type of a metric, and the function that reads its samples from the report.
 enum Samples {
     Gauge(fn(&Report) -> u64),
     Counter(fn(&Report) -> u64),
@@ -124,19 +124,23 @@ const METRICS: &[Metric] = &[
     gauge("transactions_live", "Transactions in progress now", |r| r.calls.transactions_live),
     gauge(
         "targets_out_of_service",
-        "Targets that are out of service: they failed and have not answered since",
+        "Targets that were taken out of service and have not responded since",
         |r| r.calls.targets_out_of_service,
     ),
-    gauge("draining", "Workers that accept no new calls because the edge is to stop", |r| r.calls.draining),
+    gauge("draining", "Workers that accept no new calls because the edge will stop", |r| r.calls.draining),
     counter("targets_taken_out_of_service", "Times that a target was taken out of service", |r| {
         r.calls.targets_taken_out_of_service
     }),
-    gauge("transactions_absorbing", "Live transactions that already have their final response", |r| {
-        r.calls.transactions.absorbing
-    }),
-    counter("transactions_shed", "Transactions with a final response that were ended early", |r| {
-        r.calls.transactions.shed
-    }),
+    gauge(
+        "transactions_absorbing",
+        "Transactions that have their final response and only absorb late messages",
+        |r| r.calls.transactions.absorbing,
+    ),
+    counter(
+        "transactions_shed",
+        "Transactions with a final response that ended early because of their limit",
+        |r| r.calls.transactions.shed,
+    ),
     counter("calls", "Calls started", |r| r.calls.calls),
     counter("calls_answered", "Calls answered", |r| r.calls.answered),
     by_label("calls_ended", "Calls ended, by cause", "cause", |r| r.calls.ended().collect()),
@@ -151,12 +155,14 @@ const METRICS: &[Metric] = &[
         r.calls.transactions.retransmissions_absorbed
     }),
     counter("identity_signed", "Identity header fields created", |r| r.calls.identity_signed),
-    counter("identity_sign_failures", "INVITE requests that had to be signed and could not be", |r| {
-        r.calls.identity_sign_failures
-    }),
+    counter(
+        "identity_sign_failures",
+        "INVITE requests that could not be signed although they had to be signed",
+        |r| r.calls.identity_sign_failures,
+    ),
     counter(
         "identity_disputed",
-        "Responses that say that an Identity header field of this edge does not verify",
+        "Responses in which a verifier reports that it refused an Identity header field of this edge",
         |r| r.calls.identity_disputed,
     ),
     counter(
@@ -164,19 +170,24 @@ const METRICS: &[Metric] = &[
         "Messages of peers that departed from the offer/answer model and were relayed",
         |r| r.calls.offer_answer_disagreements,
     ),
-    by_labels("identity_verdicts", "Verdicts on calls, by verdict and reason", ["verdict", "reason"], |r| {
-        r.calls.verdicts().collect()
-    }),
+    by_labels(
+        "identity_verdicts",
+        "Verdicts of verification, by verdict and reason",
+        ["verdict", "reason"],
+        |r| r.calls.verdicts().collect(),
+    ),
     by_label("certificate_fetches", "Certificate fetches, by result", "result", |r| {
         r.fetches.iter().collect()
     }),
     by_label("dns_lookups", "DNS lookups sent to name servers, by result", "result", |r| {
         r.names.results().collect()
     }),
-    counter("dns_known", "Questions answered from the cache", |r| r.names.known),
-    counter("dns_joined", "Questions that joined a lookup in progress", |r| r.names.joined),
-    counter("dns_stale", "Questions answered with expired records", |r| r.names.stale),
-    gauge("dns_kept", "Answers in the cache now", |r| r.names.kept),
+    counter("dns_known", "Name lookups answered from the cache", |r| r.names.known),
+    counter("dns_joined", "Name lookups that waited for a lookup of the same name in progress", |r| {
+        r.names.joined
+    }),
+    counter("dns_stale", "Name lookups answered with expired records", |r| r.names.stale),
+    gauge("dns_kept", "DNS answers in the cache now", |r| r.names.kept),
     by_label("dns_records_ignored", "Records of DNS answers that were ignored, by reason", "reason", |r| {
         vec![("surplus", r.names.surplus_records), ("port-0", r.names.portless_records)]
     }),
@@ -193,7 +204,9 @@ const METRICS: &[Metric] = &[
         "Datagrams that the operating system dropped because a receive buffer was full",
         |r| r.shell.datagrams_dropped,
     ),
-    counter("network_errors", "ICMP errors for datagrams sent", |r| r.shell.receive_errors),
+    counter("network_errors", "ICMP errors received for datagrams that this edge sent", |r| {
+        r.shell.receive_errors
+    }),
     counter("send_failures", "Messages that could not be sent", |r| r.shell.send_failures),
     gauge("connections_live", "Stream connections open now", |r| r.shell.streams.live),
     counter("connections_accepted", "Stream connections accepted", |r| r.shell.streams.accepted),
@@ -215,19 +228,19 @@ const METRICS: &[Metric] = &[
     counter("stream_messages_sent", "Messages sent on streams", |r| r.shell.streams.messages_sent),
     counter(
         "stream_messages_moved",
-        "Messages sent again on another connection because theirs was closed",
+        "Messages sent again on another connection because their first connection was closed",
         |r| r.shell.streams.messages_moved,
     ),
     counter(
         "oversize_refused",
-        "Connections that targets refused, for INVITE requests too large for a datagram",
+        "Connections that targets did not accept, requested for INVITEs too large for a datagram",
         |r| r.calls.connections_refused,
     ),
     counter("events_dropped", "Call events dropped because the channel was full", |r| r.shell.events_dropped),
     by_labels("tls_handshakes", "TLS handshakes, by side and result", ["side", "result"], |r| {
         r.tls.handshakes().collect()
     }),
-    by_label("tls_reloads", "Changed certificate files, by result", "result", |r| {
+    by_label("tls_reloads", "Changed certificate files that were read again, by result", "result", |r| {
         vec![("loaded", r.tls.reloaded), ("refused", r.tls.reloads_refused)]
     }),
     counter("websockets_opened", "WebSocket handshakes completed", |r| r.ws.opened),
@@ -239,14 +252,14 @@ const METRICS: &[Metric] = &[
         "Datagrams from unknown sources that exceeded the rate limit, dropped unread",
         |r| r.shell.unknown_sources_dropped,
     ),
-    counter("handovers_dropped", "Messages for another worker, dropped because its queue was full", |r| {
+    counter("handovers_dropped", "Messages dropped because the queue to another worker was full", |r| {
         r.shell.handovers_dropped
     }),
     by_worker("worker_calls", "Calls started, by worker", |r| r.calls.calls),
     by_worker("worker_datagrams_received", "Datagrams received, by worker", |r| r.shell.datagrams_received),
     by_worker(
         "worker_handed_over",
-        "Messages that the receiving worker passed to the worker of their call, by receiving worker",
+        "Messages that one worker handed over to the worker of their call, by the worker that received them",
         |r| r.shell.handed_over,
     ),
 ];

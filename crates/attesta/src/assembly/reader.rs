@@ -16,9 +16,10 @@ use crate::files;
 /// How to treat a certificate that is not valid at this time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Strictness {
-    /// The certificate is a fault. `check` and reload refuse the configuration.
+    /// The certificate is a fault: `check` refuses the configuration.
     Refuse,
-    /// The certificate causes an alarm. `run` starts without that signer, because calls matter more than signatures.
+    /// The certificate causes an alarm, and `run` starts. A signer with this certificate is out of service, because calls
+    /// matter more than signatures. A listener uses the certificate.
     Warn,
 }
 
@@ -59,8 +60,8 @@ impl Reader<'_> {
         FetchConfig::default().ports(self.ports()).allow_private(settings.allow_private.clone()).roots(roots)
     }
 
-    /// Returns the content that `text` refers to: the content of the file that it names, or `text` itself if it is PEM.
-    /// PEM may come from `${...}`.
+    /// Returns `text` itself if `text` is PEM, for example from `${...}`. Otherwise returns the content of the file that
+    /// `text` names.
     pub(super) fn content(&self, text: &Text) -> Option<Vec<u8>> {
         self.bounded_content(text, MAX_PEM)
     }
@@ -76,7 +77,7 @@ impl Reader<'_> {
                 self.source().fault(text.span(), format!("{} cannot be read: {error}", self.named(text)));
             self.source()
                 .report(fault.help(
-                    "paths are relative to this file; check that the user of this process may read it",
+                    "paths are relative to this file; check that the user of this process may read the named file",
                 ));
         })
         .ok()
@@ -92,7 +93,7 @@ impl Reader<'_> {
         self.source().report(fault.help(help));
     }
 
-    /// Returns the name of the file for messages. A value from `${...}` is not shown, because it may be a key in a form
+    /// Returns the name of the file for messages. A value from `${...}` is not shown, because the value may be a key in a form
     /// other than PEM.
     pub(super) fn named(&self, text: &Text) -> String {
         if !self.is_path(text) {
@@ -106,7 +107,8 @@ impl Reader<'_> {
 }
 
 const PEM_BEGIN: &str = "-----BEGIN";
-/// Bundles of roots are the largest files: a few hundred certificates.
+/// The size limit of a PEM file in octets. The largest files are bundles of a few hundred roots.
 const MAX_PEM: u64 = 1024 * 1024;
 pub(super) const DAY: u64 = 24 * 60 * 60;
+/// A certificate that expires within this time, in seconds, causes a warning.
 pub(super) const EXPIRY_WARNING: u64 = 14 * DAY;

@@ -12,7 +12,7 @@ use crate::config::identity::{SignerMeans, SignerSettings};
 use crate::config::value::Text;
 use crate::fault::Fault;
 
-/// The state of a signer when it was read.
+/// The state of a signer at the time when its files were read.
 pub(crate) struct SignerState {
     pub(crate) name: Arc<str>,
     pub(crate) x5u: String,
@@ -39,8 +39,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Warns if this edge cannot fetch the certificate of an ephemeral signer. The certificate is on loopback, a
-    /// private address, so a verifier must allow fetching from there.
+    /// Warns if this edge cannot fetch the certificate of an ephemeral signer. The server of the certificate has a
+    /// loopback address. Fetches from private addresses must be allowed.
     fn warn_of_loopback(&mut self, signer: &SignerSettings) {
         let allowed = &self.configuration.settings.fetch.allow_private;
         if !allowed.iter().any(|network| network.contains(&IpAddr::V4(Ipv4Addr::LOCALHOST))) {
@@ -65,7 +65,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads a key, its chain and its URL. All three are checked before the first fault ends the reading.
+    /// Reads a key, its chain and its URL. Checks all three before it returns, so that one run reports all faults.
     fn signer_of_files(
         &mut self,
         name: &Arc<str>,
@@ -130,7 +130,7 @@ impl Reader<'_> {
         let left = state.not_after.as_secs().saturating_sub(self.now.as_secs());
         if left < EXPIRY_WARNING {
             let text = format!("the certificate of signer \"{}\" expires in {} days", state.name, left / DAY);
-            self.alarms.push(self.source().fault(certificate.span(), text).help("renew it"));
+            self.alarms.push(self.source().fault(certificate.span(), text).help("renew the certificate"));
         }
     }
 }

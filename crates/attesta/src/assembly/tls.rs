@@ -8,7 +8,7 @@ use super::reader::{DAY, EXPIRY_WARNING, Reader, Strictness};
 use crate::config::listen::{ListenSettings, TlsSettings};
 use crate::config::value::Text;
 
-/// The state of a listener's certificate when it was read.
+/// The state of a listener's certificate at the time when its file was read.
 pub(crate) struct TlsState {
     /// The index of its listener in the settings.
     pub(crate) listener: usize,
@@ -35,7 +35,7 @@ impl Reader<'_> {
         (all, states)
     }
 
-    /// Reads the certificates, keys and roots of a listener. Returns `None` and reports a fault if they cannot be used.
+    /// Reads the certificates, keys and roots of a listener. Reports a fault and returns `None` if a file is unusable.
     fn tls_files(&mut self, place: usize, tls: &TlsSettings, states: &mut Vec<TlsState>) -> Option<TlsFiles> {
         let roots = self.configuration.settings.tls_roots.as_ref();
         let mut identities = tls.identities.iter().map(|(chain, key)| (self.pem(chain), self.pem(key)));
@@ -85,8 +85,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Reports a certificate that is not valid now. Under [`Strictness::Warn`] the listener starts anyway, because
-    /// peers that refuse one certificate must not stop the other listeners.
+    /// Reports a certificate that is not valid now. Under [`Strictness::Warn`] the listener still starts, because one
+    /// invalid certificate must not stop the other listeners.
     fn report_invalid(&mut self, chain: &Text, error: &TlsError) {
         match self.strictness {
             Strictness::Refuse => self.refuse(chain, error, error.remedy()),
@@ -101,7 +101,7 @@ impl Reader<'_> {
         let Some(left) = not_after.as_secs().checked_sub(self.now.as_secs()) else { return };
         if left < EXPIRY_WARNING {
             let text = format!("{} expires in {} days", self.named(chain), left / DAY);
-            self.alarms.push(self.source().fault(chain.span(), text).help("renew it"));
+            self.alarms.push(self.source().fault(chain.span(), text).help("renew the certificate"));
         }
     }
 }

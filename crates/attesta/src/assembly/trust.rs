@@ -9,7 +9,7 @@ use crate::config::identity::{RevocationSettings, SignerMeans, SignerSettings};
 use crate::config::names::DEFAULT_TRUST;
 use crate::revocation::{self, ListFile, MAX_LIST, RevocationLists};
 
-/// The state of a trust domain when it was read.
+/// The state of a trust domain at the time when its files were read.
 pub(crate) struct DomainState {
     pub(crate) name: Arc<str>,
     /// The subjects of the anchors.
@@ -65,7 +65,7 @@ impl Reader<'_> {
         TrustAnchors::from_pem(&pem).ok().map(|anchors| anchors.of_domain(name))
     }
 
-    /// Reports `[verify] crl` without anchors: there is nothing to verify, so this is a mistake.
+    /// Reports `[verify] crl` without anchors. Without anchors no certificate is trusted, so the list has no effect.
     pub(super) fn check_that_lists_have_a_domain(&self, domains: &[DomainState]) {
         let lists = self.configuration.settings.verify.revocation.as_ref();
         if let Some(list) = lists.and_then(|revocation| revocation.lists.first())

@@ -60,7 +60,7 @@ pub(super) fn check(args: &Check, console: &Console) -> Result<Outcome, Failure>
                 "trunk {}: `nat` is for signalling only, and SDP passes unchanged",
                 trunk.trunk.name()
             ))
-            .help("let the peer use symmetric RTP, or put a media relay in front of it"),
+            .help("let the peer use symmetric RTP, or put a media relay in front of the peer"),
         );
     }
     for alarm in &assembly.alarms {
@@ -82,7 +82,7 @@ fn targets(trunk: &TrunkSettings) -> Vec<&str> {
     trunk.targets.iter().map(|(text, _)| text.as_str()).collect()
 }
 
-/// Returns warnings for targets whose names do not resolve. They are no faults, because names may resolve later.
+/// Returns warnings for targets whose names do not resolve. These are not errors, because the names may resolve later.
 async fn unresolved_targets(configuration: &Configuration) -> Vec<Fault> {
     let settings = &configuration.settings;
     let names: Arc<dyn Names> = Arc::new(resolver(configuration));
@@ -91,7 +91,7 @@ async fn unresolved_targets(configuration: &Configuration) -> Vec<Fault> {
         listeners.fold(Transports::none(), |all, listen| all.with(listen.transport, listen.address.ip()));
     let mut faults = Vec::new();
     for (text, target) in settings.trunks.iter().flat_map(|trunk| &trunk.targets) {
-        // The seed chooses the order of the servers, which does not matter here.
+        // The seed decides the order of the servers. The order does not matter here.
         let found = locate(target.clone(), transports, names.clone(), Seed::new([0; 32])).await;
         if let Err(error) = found {
             let fault = configuration.source.fault(text.span(), format!("{}: {error}", target.host));
@@ -106,8 +106,8 @@ fn resolver(configuration: &Configuration) -> Directory {
     configuration.settings.dns.as_deref().map_or_else(Directory::system, Directory::of)
 }
 
-/// Returns warnings for signers whose certificate URL does not serve their certificate. Such calls are signed, but no
-/// verifier can verify them.
+/// Returns warnings for signers whose certificate URL does not serve their certificate. No verifier can verify the
+/// signatures of such a signer.
 async fn unpublished_certificates(configuration: &Configuration, assembly: &Assembly) -> Vec<Fault> {
     let names = Arc::new(resolver(configuration));
     let fetcher = match Fetcher::with_names(assembly.fetch.clone(), names) {

@@ -1,8 +1,8 @@
 //! `attesta demo`: places calls over loopback sockets and shows the result.
 //!
 //! A caller, a signing edge, a verifying edge and a callee each have their own sockets. A relay between the edges
-//! captures the datagrams. The ladder is drawn from the datagrams. The verdict is read from the INVITE that the callee
-//! received.
+//! captures the datagrams. The command draws the ladder from these datagrams, and reads the verdict from the INVITE that
+//! the callee received.
 
 mod call;
 mod ladder;
@@ -49,7 +49,7 @@ async fn place_calls(args: &Demo) -> Result<Vec<PlacedCall>, Fault> {
     let mut calls = Vec::new();
     for number in 0..args.calls {
         let mut call = network.place_call(number).await;
-        // Only one ladder is shown: the first call, or the first call that fails.
+        // The report shows one ladder only: of the first call that fails, or else of the first call.
         if number > 0 && call.is_verified() {
             call.datagrams = Vec::new();
         }

@@ -31,7 +31,7 @@ impl Input {
         Ok(inputs)
     }
 
-    /// Returns the whole content, if it has at most `limit` octets.
+    /// Returns the content of the input, if the input has at most `limit` octets.
     pub(super) fn read(&self, limit: u64) -> Result<Vec<u8>, Fault> {
         let octets = if self.path.as_os_str() == STANDARD_INPUT {
             files::read_stream(io::stdin().lock(), limit)

@@ -65,7 +65,7 @@ pub(super) fn inspect(args: &Inspect, console: &Console) -> Result<Outcome, Fail
     Ok(Outcome::Nothing)
 }
 
-/// Decodes `octets` in the first format that fits. The error says why a known format is not decoded.
+/// Decodes `octets` in the first format that fits. Returns an error for a private key, which must not be shown.
 fn decode(octets: &[u8], now: UnixTime) -> Result<Option<Value>, String> {
     let text = std::str::from_utf8(octets).unwrap_or_default().trim();
     if text.contains("PRIVATE KEY-----") {
@@ -95,8 +95,8 @@ fn stream<W: Write>(octets: &[u8], printer: &mut Printer<'_, W>) -> Result<(), F
     Ok(())
 }
 
-/// This is enough for a revocation list of all authorities.
+/// The size limit in octets for input other than packet captures. The largest input is a revocation list of all authorities.
 const MAX_FILE: usize = 16 * 1024 * 1024;
-/// The limit for a packet capture, which is read into memory.
+/// The size limit of a packet capture in octets. The whole capture is read into memory.
 const MAX_CAPTURE: u64 = 256 * 1024 * 1024;
 const STREAM_PIECE: usize = 64 * 1024;

@@ -1,4 +1,4 @@
-//! `attesta parse`: checks SIP messages and shows how this element would answer.
+//! `attesta parse`: checks SIP messages and shows the response of the edge to each message.
 
 mod answer;
 
@@ -149,7 +149,7 @@ struct ErrorReport {
 impl ErrorReport {
     fn of(fault: &Invalid, message: &Message, datagram: &[u8]) -> Self {
         let offset = match (fault.header(), message) {
-            // If a header field appears twice, the error is in the second field.
+            // If a header field appears twice, the position of the error is the second field.
             (Some(header), _) => {
                 let place = usize::from(fault.kind() == InvalidKind::Duplicate);
                 message.headers().all(header).nth(place).map_or(0, |value| offset_in(datagram, value))
@@ -181,7 +181,7 @@ impl<'a> Line<'a> {
     fn check(self, message: &Message, octets: &[u8], round_trip: bool, rules: &Rules) -> Self {
         let fault = rules.check(message).err();
         let answer = answer(message, fault.as_ref()).map(Status::code);
-        // A message with another SIP version is still well formed.
+        // Some faults, such as another SIP version, do not make a message malformed.
         let fault = fault.filter(Invalid::is_malformed);
         let line = Self {
             result: if fault.is_some() { ParseResult::Reject } else { ParseResult::Accept },
@@ -259,8 +259,8 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Returns true if the printed message equals the input. Line breaks before the message and octets after it do not
-/// belong to the message (RFC 3261 sections 7.5 and 18.3).
+/// Returns true if the printed message equals the input. Line breaks before the message and octets after the message do
+/// not belong to the message (RFC 3261 sections 7.5 and 18.3).
 fn round_trip(message: &Message, octets: &[u8]) -> bool {
     let mut printed = Vec::with_capacity(octets.len());
     message.write_to(&mut printed);
@@ -281,8 +281,8 @@ fn offset_in(whole: &[u8], part: &[u8]) -> usize {
 
 const REQUEST: &str = "request";
 const RESPONSE: &str = "response";
-/// The size limit of a UDP datagram.
+/// The size limit of a UDP datagram in octets.
 const MAX_MESSAGE: u64 = 65_535;
-/// The limit for a captured connection.
+/// The size limit of one direction of a connection, in octets.
 const MAX_STREAM: u64 = 64 * 1024 * 1024;
 const STREAM_PIECE: usize = 64 * 1024;

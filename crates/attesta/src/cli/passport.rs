@@ -50,7 +50,7 @@ fn part(encoded: &[u8]) -> Option<Part> {
     })
 }
 
-/// Accepts padding, because nothing is verified here.
+/// This decoder accepts padding, because this command verifies nothing.
 const BASE64URL: GeneralPurpose = GeneralPurpose::new(
     &alphabet::URL_SAFE,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),

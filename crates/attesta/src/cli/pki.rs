@@ -66,9 +66,9 @@ fn contents(pki: &ThrowAwayPki) -> Result<Vec<Content>, attesta::pki::PkiError> 
     let key = |name, meaning, pem: String| Content { name, meaning, octets: pem.into_bytes(), secret: true };
     Ok(vec![
         open("sti-roots.pem", "the root: the anchors of a verifier", pki.root_pem().into_bytes()),
-        key("root.key.pem", "its key", pki.root_key_pem()),
+        key("root.key.pem", "the key of the root", pki.root_key_pem()),
         open("intermediate.pem", "the intermediate", pki.intermediate_pem().into_bytes()),
-        key("intermediate.key.pem", "its key", pki.intermediate_key_pem()),
+        key("intermediate.key.pem", "the key of the intermediate", pki.intermediate_key_pem()),
         open("leaf.chain.pem", "leaf and intermediate, to serve at x5u", pki.leaf_chain_pem().into_bytes()),
         key("leaf.key.pem", "the leaf's key: signs PASSporTs", pki.leaf_key_pem()),
         open(
@@ -76,7 +76,7 @@ fn contents(pki: &ThrowAwayPki) -> Result<Vec<Content>, attesta::pki::PkiError> 
             "the authority of a provider that delegates numbers",
             pki.delegate_authority_pem().into_bytes(),
         ),
-        key("delegate-ca.key.pem", "its key", pki.delegate_authority_key_pem()),
+        key("delegate-ca.key.pem", "the key of this authority", pki.delegate_authority_key_pem()),
         open(
             "delegate.chain.pem",
             "a delegate of numbers, and the certificates above it",
@@ -84,9 +84,9 @@ fn contents(pki: &ThrowAwayPki) -> Result<Vec<Content>, attesta::pki::PkiError> 
         ),
         key("delegate.key.pem", "the delegate's key", pki.delegate_key_pem()),
         open("sti-pa-root.pem", "the STI-PA's own root", pki.administrator_root_pem().into_bytes()),
-        key("sti-pa-root.key.pem", "its key", pki.administrator_root_key_pem()),
-        open("crl-signer.pem", "the signer of the CRLs: their anchor", pki.crl_signer_pem().into_bytes()),
-        key("crl-signer.key.pem", "its key", pki.crl_signer_key_pem()),
+        key("sti-pa-root.key.pem", "the key of the STI-PA's root", pki.administrator_root_key_pem()),
+        open("crl-signer.pem", "the CRL signer: the anchor of the CRLs", pki.crl_signer_pem().into_bytes()),
+        key("crl-signer.key.pem", "the key of the CRL signer", pki.crl_signer_key_pem()),
         open("crl.pem", "an indirect CRL that revokes nothing", pki.crl_pem()?.into_bytes()),
         open(
             "crl-revoking-leaf.pem",
@@ -98,7 +98,7 @@ fn contents(pki: &ThrowAwayPki) -> Result<Vec<Content>, attesta::pki::PkiError> 
             "the signer of the trust list",
             pki.trust_list_signer_pem().into_bytes(),
         ),
-        key("trust-list-signer.key.pem", "its key", pki.trust_list_signer_key_pem()),
+        key("trust-list-signer.key.pem", "the key of the trust list signer", pki.trust_list_signer_key_pem()),
         open("trust-list.jws", "the STI-PA's signed list of roots", pki.trust_list()?.into_bytes()),
     ])
 }
@@ -108,7 +108,7 @@ fn write_all(args: &NewPki, files: &[Content]) -> Result<(), Fault> {
     fs::create_dir_all(dir).map_err(|error| {
         Fault::in_file(dir.display(), error.to_string()).help("name a folder that can be written")
     })?;
-    // Check before the first file is written, because files of two hierarchies do not match each other.
+    // This check runs before the first file is written, because the files of two hierarchies do not match each other.
     if let Some(there) = files.iter().map(|file| dir.join(file.name)).find(|path| path.exists()) {
         let fault = Fault::in_file(there.display(), "the file already exists");
         return Err(fault.help("choose another folder, or remove the old files"));

@@ -86,7 +86,7 @@ async fn serve(
     let handle = edge.handle();
     background.spawn(async move {
         stop_signals.next().await;
-        // Both calls fail only if the edge has already stopped.
+        // `drain` and `stop` fail only if the edge has already stopped.
         tokio::select! {
             _ = handle.drain(drain) => {}
             () = stop_signals.next() => {
@@ -107,8 +107,8 @@ async fn serve(
     Ok(Outcome::Done)
 }
 
-/// Returns the fault for an edge that could not be built. If the address of a listener is the cause, the fault shows the
-/// place of this listener in the configuration.
+/// Returns the fault for an edge that could not be built. If a listener is the cause, the fault shows the place of this
+/// listener in the configuration.
 fn build_fault(configuration: &Configuration, error: &BuildError) -> Fault {
     let (address, help) = match error {
         BuildError::Bind { address, error } => (address, bind_remedy(error.kind())),
@@ -139,8 +139,8 @@ fn bind_remedy(why: io::ErrorKind) -> &'static str {
     }
 }
 
-/// Prints one line for each listener with its bound port, then `ready` alone. Errors are ignored: a closed standard
-/// output must not stop the edge.
+/// Prints one line for each listener with its bound port, and then the line `ready`. Ignores errors, because a closed
+/// standard output must not stop the edge.
 fn print_ready(edge: &Edge, admin: Option<std::net::SocketAddr>, console: &Console) {
     let sip = edge
         .listeners()

@@ -43,7 +43,8 @@ impl Tree {
         self.members(out, value, depth + 1)
     }
 
-    /// Writes a header field, a finding or a short value on one line. Other items follow a dash on lines of their own.
+    /// Writes a header field, a finding or a short value on one line. For another item, writes a line with a dash, and then the
+    /// members of the item.
     fn item(&self, out: &mut impl Write, item: &Value, depth: usize) -> io::Result<()> {
         let (name, dim) = (self.palette.name, self.palette.dim);
         let word = |key: &str| item.get(key).and_then(Value::as_str);

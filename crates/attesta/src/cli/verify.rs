@@ -83,7 +83,7 @@ impl<W: Write> Batch<'_, W> {
             Verdict::Fail => Outcome::No,
             Verdict::None => Outcome::Nothing,
         };
-        // One failure makes the overall result a failure. One success makes it more than "nothing to judge".
+        // If one message fails, the overall result is `No`. Otherwise, if one message passes, the overall result is `Done`.
         self.outcome = Some(match (self.outcome, own) {
             (Some(Outcome::No), _) | (_, Outcome::No) => Outcome::No,
             (Some(Outcome::Done), _) => Outcome::Done,
@@ -92,8 +92,8 @@ impl<W: Write> Batch<'_, W> {
         Ok(())
     }
 
-    /// Returns true for each verified token that appeared in an earlier call (RFC 8224 section 12.1). Tokens that did
-    /// not verify are not recorded.
+    /// Returns one value for each Identity header field: true if its token verified and appeared in an earlier call (RFC
+    /// 8224 section 12.1). Tokens that did not verify are not recorded.
     fn replayed(&mut self, request: &Request, verification: &Verification) -> Vec<bool> {
         let call = request.headers().get(Name::CallId).unwrap_or_default();
         let tokens = request.headers().values(Name::Identity).map(Identity::parse);
@@ -140,7 +140,7 @@ fn read_stream(input: &Input) -> Result<Vec<Request>, Fault> {
 }
 
 const MAX_MESSAGE: u64 = 65_535;
-/// The limit for a captured connection.
+/// The size limit of one direction of a connection, in octets.
 const MAX_STREAM: u64 = 64 * 1024 * 1024;
 const STREAM_PIECE: usize = 64 * 1024;
 /// The number of tokens that are kept to detect a replay.

@@ -1,4 +1,4 @@
-//! Conflicts between entries of the file that are each well formed.
+//! Conflicts between two well-formed entries of the file.
 
 use attesta_transaction::Transport;
 
@@ -6,12 +6,12 @@ use super::listen::ListenSettings;
 use super::source::Source;
 use super::trunk::TrunkSettings;
 
-/// Reports two listeners on one port. The second could not start.
+/// Reports two listeners on one port. The second listener could not start.
 pub(super) fn listeners(source: &Source, all: &[ListenSettings]) {
     let stream = |listen: &ListenSettings| listen.transport != Transport::Udp;
     for (place, listen) in all.iter().enumerate().filter(|(_, listen)| listen.address.port() != 0) {
         let taken = all.iter().take(place).any(|other| {
-            // `one_stream_per_port` checks the streams within one entry.
+            // `one_stream_per_port` checks the transports of one entry.
             let streams = stream(other) && stream(listen) && other.span != listen.span;
             other.address == listen.address && (other.transport == listen.transport || streams)
         });

@@ -1,4 +1,4 @@
-//! `[[trust]]`, `[[signer]]`, `[verify]` and `[fetch]`: trusted certificates and own signers.
+//! `[[trust]]`, `[[signer]]`, `[verify]` and `[fetch]`: the trusted certificates, and the signers of this edge.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +40,7 @@ pub(crate) struct RevocationSettings {
     pub(crate) lists: Vec<Text>,
     /// The file with the roots that the certificates of the list signers must chain to. `None`: the roots of the domain.
     pub(crate) anchors: Option<Text>,
-    /// True if no certificate verifies while a list is past its nextUpdate.
+    /// True for `crl_stale = "hard"`: no certificate verifies while a list is past its nextUpdate.
     pub(crate) hard: bool,
 }
 
@@ -69,9 +69,10 @@ pub(crate) struct SignerSettings {
 /// The source of a signer's key.
 #[derive(Debug)]
 pub(crate) enum SignerMeans {
-    /// Files, or their content from `${...}`.
+    /// The names of the files, or their content as PEM from `${...}`.
     Files { key: Text, certificate: Text, x5u: Text },
-    /// Created at start, below its own root. The certificate is served on loopback.
+    /// The edge creates the key at start, with a certificate below a root of its own. A web server on loopback serves the
+    /// certificate.
     Ephemeral,
 }
 
@@ -181,7 +182,7 @@ impl TrunkVerify {
     }
 }
 
-/// Reads `on` and its short form `on_failure`. Keys that are absent keep the value in `outcomes`.
+/// Reads `on`, and `on_failure`, the short form of `on.failed`. For absent keys, the values in `outcomes` stay.
 fn read_outcomes(section: &Section<'_>, mut outcomes: Outcomes) -> Outcomes {
     let short = section.consequence("on_failure");
     if let Some(on) = section.section("on") {
@@ -267,8 +268,8 @@ impl FetchSettings {
 const STALE: &[(&str, bool)] = &[("soft", false), ("hard", true)];
 const VERSTAT_PROFILES: &[(&str, VerstatProfile)] =
     &[("ts24229", VerstatProfile::Ts24229), ("atis-1000082", VerstatProfile::Atis1000082)];
-/// RFC 8224 section 6.2.2 recommends 60 s. With more than an hour, an attacker can replay a recorded token for too
-/// long.
+/// The range of `freshness`. RFC 8224 section 6.2.2 recommends 60 s. With more than an hour, an attacker could replay a
+/// recorded token for too long.
 const FRESHNESS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
-/// Callers hang up if they wait more than ten seconds.
+/// The range of `budget`. Callers hang up if they wait more than ten seconds.
 const BUDGET: std::ops::RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! `[[listen]]`: the addresses for messages in both directions.
+//! `[[listen]]`: the addresses on which the edge receives and sends messages.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -11,7 +11,7 @@ use super::section::Section;
 use super::source::Span;
 use super::value::Text;
 
-/// One address with one transport. A `[[listen]]` with several transports makes several of these.
+/// One address with one transport. A `[[listen]]` with several transports becomes several values of this type.
 #[derive(Clone, Debug)]
 pub(crate) struct ListenSettings {
     pub(crate) name: Option<Arc<str>>,
@@ -24,7 +24,7 @@ pub(crate) struct ListenSettings {
     pub(crate) span: Span,
 }
 
-/// The certificates of a `tls` or `wss` listener, and the clients that must present one.
+/// The certificates of a `tls` or `wss` listener, and whether clients must present a certificate.
 #[derive(Clone, Debug)]
 pub(crate) struct TlsSettings {
     /// Chains and their keys, as files or as PEM.
@@ -57,7 +57,7 @@ impl ListenSettings {
     }
 
     pub(super) fn read(section: Section<'_>) -> Vec<Self> {
-        // `reject` is the only value so far, so the result needs no field.
+        // `reject` is the only supported value, so no field stores the result.
         let _ = section.choice("unknown_source", &[("reject", ())], &["drop"]);
         let address =
             section.parsed("address", "an address and a port, such as \"127.0.0.1:5060\"", |text| {
@@ -127,7 +127,8 @@ fn code_point(text: &str) -> Option<u8> {
 }
 
 impl TlsSettings {
-    /// Returns `None` if the listener has no TLS transport, or if a key is missing, which is reported.
+    /// Returns `None` if no transport of the listener uses TLS. Also returns `None`, and reports a fault, if `certificate` or
+    /// `key` is missing.
     fn read(section: &Section<'_>, secure: bool) -> Option<Self> {
         let certificates = section.texts("certificate");
         let keys = section.texts("key");
@@ -175,7 +176,7 @@ const fn is_secure(transport: Transport) -> bool {
     matches!(transport, Transport::Tls | Transport::Wss)
 }
 
-/// Reports stream transports that share a port. UDP may share a port with one of them.
+/// Reports stream transports that share a port. UDP may share a port with one stream transport.
 fn one_stream_per_port(section: &Section<'_>, transports: &[Transport], address: SocketAddr) {
     let streams = transports.iter().filter(|transport| **transport != Transport::Udp).count();
     if streams > 1 && address.port() != 0 {

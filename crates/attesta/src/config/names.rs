@@ -83,7 +83,7 @@ pub(super) fn known_name(
     None
 }
 
-/// Returns the names of a list. Each must be one of the `known` names of `kind`.
+/// Returns the names of a list. Each name must be one of the `known` names of `kind`.
 pub(super) fn known_names(
     section: &Section<'_>,
     key: &'static str,
@@ -94,6 +94,6 @@ pub(super) fn known_names(
     texts.iter().filter_map(|text| known_name(section, text, kind, known)).collect()
 }
 
-/// The trust domain of entries that name no domain.
+/// The name of the trust domain of entries that name no domain.
 pub(crate) const DEFAULT_TRUST: &str = "default";
 const MAX_NAME: usize = 64;

@@ -1,4 +1,4 @@
-//! Reads one table. Each known key is read once; all other keys are faults.
+//! Reads one table of the file. Every key that this version does not know is a fault.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -12,9 +12,9 @@ use super::source::{Source, Span};
 use super::value::{Text, duration, nearest};
 use crate::fault::Fault;
 
-/// One table of the file. A reader asks for the keys that it knows; [`Section::close`] reports the others.
+/// One table of the file. A reader reads the keys that it knows. [`Section::close`] reports all other keys.
 ///
-/// A value that cannot be used is reported at its place and then treated as absent, so that one run finds every fault
+/// A section reports an unusable value at its place, and treats the value as absent. One run therefore finds every fault
 /// of a file.
 pub(crate) struct Section<'a> {
     /// The title as written in the file: `[verify]`, `[[trunk]]`.
@@ -100,7 +100,7 @@ impl<'a> Section<'a> {
         self.table.contains_key(key)
     }
 
-    /// Returns the string as written, if the value is a string. Reports nothing.
+    /// Returns the string as written in the file. Returns `None` if the value is not a string, and reports no fault.
     pub(super) fn plain_text(&self, key: &'static str) -> Option<String> {
         self.table.get(key)?.get_ref().as_str().map(str::to_owned)
     }
@@ -117,7 +117,8 @@ impl<'a> Section<'a> {
         self.text_of(value).map(|text| vec![text])
     }
 
-    /// Returns a string as `parse` reads it. `what` describes the form, with an example.
+    /// Reads a string with `parse`. If `parse` returns `None`, reports a fault that expects `what`: the form, with an
+    /// example.
     pub(crate) fn parsed<T>(
         &self,
         key: &'static str,
@@ -128,7 +129,7 @@ impl<'a> Section<'a> {
         self.parse_text(&text, what, parse)
     }
 
-    /// Returns each string of a list, as [`Self::parsed`] does.
+    /// Reads each string of a list with `parse`, as [`Self::parsed`] does.
     pub(crate) fn parsed_list<T>(
         &self,
         key: &'static str,
@@ -194,7 +195,7 @@ impl<'a> Section<'a> {
         Some(*boolean)
     }
 
-    /// Returns the value of one of `words`. A later version will support the words in `later`.
+    /// Reads one of `words` and returns its value. A later version will support the words in `later`.
     pub(crate) fn choice<T: Copy>(
         &self,
         key: &'static str,
@@ -205,7 +206,7 @@ impl<'a> Section<'a> {
         self.choose(&text, key, words, later)
     }
 
-    /// Returns the value of each string of a list, as [`Self::choice`] does.
+    /// Reads each string of a list as one of `words`, as [`Self::choice`] does.
     pub(crate) fn choices<T: Copy>(
         &self,
         key: &'static str,
@@ -247,7 +248,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Reports `text` as a wrong value.
+    /// Reports the fault `what` at the place of `text`.
     pub(crate) fn refuse(&self, text: &Text, what: impl Into<String>, help: impl Into<String>) {
         self.source.report(self.source.fault(text.span(), what).help(help));
     }
@@ -282,7 +283,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Returns `text` as `parse` reads it. If `parse` returns `None`, reports that `what` is expected.
+    /// Reads `text` with `parse`. If `parse` returns `None`, reports a fault that expects `what`.
     pub(super) fn parse_text<T>(
         &self,
         text: &Text,

@@ -118,8 +118,9 @@ impl LogSettings {
     }
 }
 
-/// Returns the filter that `directives` describe: a level, and levels of modules. Returns `None` if they are malformed.
-/// A single word must be a level: as the name of a module it would silence all other modules.
+/// Returns the filter that `directives` describe: a level, and levels of modules. Returns `None` if `directives` is
+/// malformed. A word without `=` must be a level. `EnvFilter` would read any other word as the name of a module, and would
+/// silence all other modules.
 pub(crate) fn filter(directives: &str) -> Option<EnvFilter> {
     // `EnvFilter` reads an empty word as "error".
     let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
@@ -149,5 +150,5 @@ pub(super) fn read_workers(section: Section<'_>) -> Option<NonZeroU8> {
     count
 }
 
-/// The limit exists because each worker has a queue to every other worker.
+/// The greatest number of workers. The limit exists because each worker has a queue to every other worker.
 const MOST_WORKERS: usize = 64;

@@ -45,7 +45,7 @@ impl Source {
         self.folder.join(path)
     }
 
-    /// Creates a fault at the first character of `span`.
+    /// Creates a fault whose place is the first character of `span`.
     pub(crate) fn fault(&self, span: &Span, text: impl Into<String>) -> Fault {
         Fault { position: Some(self.position(span.start)), ..Fault::in_file(&self.name, text) }
     }

@@ -1,4 +1,4 @@
-//! `[[trunk]]` and `[[route]]`: the peers of calls, and how calls are routed to them.
+//! `[[trunk]]` and `[[route]]`: the peers of this edge, and the routes of calls to these peers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(crate) struct TrunkSettings {
     pub(crate) trunk: Trunk,
     pub(crate) targets: Vec<(Text, Target)>,
     pub(super) sources: Vec<(Text, Source)>,
-    /// True if connections must prove a name as well as an address.
+    /// True if the trunk has `tls_names`. Its connections must then prove one of these names.
     pub(super) by_name: bool,
     /// True if the trunk's peers are behind a NAT.
     pub(crate) nat: bool,
@@ -86,7 +86,7 @@ fn read_sources(section: &Section<'_>) -> Vec<(Text, Source)> {
     section.texts("sources").unwrap_or_default().into_iter().filter_map(read).collect()
 }
 
-/// Parses a domain in the form of a certificate. A URI or a wildcard is refused.
+/// Parses a domain in the form in which certificates contain domains. A URI or a wildcard is refused.
 fn domain(text: &str) -> Option<String> {
     let valid = matches!(Host::parse(text.as_bytes()), Ok(Host::Name(name)) if name.len() == text.len());
     valid.then(|| text.to_owned())
@@ -170,7 +170,9 @@ fn read_egress(section: &Section<'_>, names: &Names, mut trunk: Trunk) -> Trunk 
     trunk
 }
 
-/// Reads the responses after which the next target is tried, and what a Retry-After does. `exhausted` has one value so far.
+/// Reads `codes`, the responses after which the next target is tried, and `retry_after`, the effect of a Retry-After.
+/// `exhausted` has only the value `relay`: if no target remains, the caller gets the last response that a target sent. So no
+/// field stores this value.
 fn read_failover(section: Section<'_>) -> (Vec<Status>, RetryAfterRule) {
     let retry_after = section.choice("retry_after", RETRY_AFTER, &[]).unwrap_or_default();
     section.choice("exhausted", &[("relay", ())], &[]);
@@ -237,7 +239,8 @@ fn read_session(timers: &Section<'_>, default: Option<Duration>) -> Option<Durat
     }
 }
 
-/// Reports a trunk that verifies without a trust domain or signs without a signer. Here the place in the file is known.
+/// Reports a trunk that verifies without a trust domain or signs without a signer. The check is here because the place in
+/// the file is known here.
 fn require_trust_and_signer(
     section: &Section<'_>,
     names: &Names,
@@ -307,7 +310,7 @@ fn destination(section: &Section<'_>, text: &Text, names: &Names) -> Option<Arc<
     Some(trunk)
 }
 
-/// The values of `trusts`.
+/// The statements of a peer that `trusts` makes the edge believe.
 #[derive(Clone, Copy)]
 enum Trusted {
     AssertedIdentity,

@@ -1,4 +1,4 @@
-//! Values without a TOML type of their own: durations, and references to variables and files.
+//! Values for which TOML has no type: durations, and references to variables and files.
 
 use std::env;
 use std::fmt;
@@ -16,7 +16,7 @@ pub(crate) struct Text {
 }
 
 impl Text {
-    /// Expands `raw` if it is `${env:NAME}` or `${file:PATH}`. The error has the problem and the remedy.
+    /// Expands `raw` if `raw` is `${env:NAME}` or `${file:PATH}`. The error contains the problem and the remedy.
     pub(crate) fn expand(raw: &str, span: Span, source: &Source) -> Result<Self, (String, String)> {
         let Some(reference) = raw.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) else {
             if raw.contains("${env:") || raw.contains("${file:") {
@@ -53,7 +53,7 @@ impl Text {
         self.literal
     }
 
-    /// Returns the value for a message. A value from another place is not shown.
+    /// Returns the value for the text of a fault. A value from a variable or another file is not shown.
     pub(crate) fn shown(&self) -> String {
         if self.literal { format!("`{}`", self.value) } else { "the referenced value".into() }
     }
@@ -116,7 +116,7 @@ pub(crate) fn duration(text: &str) -> Option<Duration> {
     }
 }
 
-/// Returns the word of `words` that is most similar to `written`, if one is similar enough.
+/// Returns the word of `words` that is most similar to `written`. Returns `None` if no word is similar enough.
 pub(crate) fn nearest<'w>(written: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     let written = written.to_ascii_lowercase();
     words

@@ -14,9 +14,9 @@ use super::scope::Scope;
 use super::trust_list::SignedTrustList;
 
 /// A throw-away STI root with an intermediate, a leaf and a delegate. A separate STI-PA with its own root signs
-/// revocation lists and the list of authorities. All keys are P-256 keys. All certificates are valid for the same time.
+/// revocation lists and the list of authorities. All keys are P-256 keys. All certificates have the same validity period.
 ///
-/// Each value has its own keys and names, so that objects of two hierarchies cannot be confused.
+/// Each hierarchy has its own keys and names, so that objects of two hierarchies cannot be confused.
 pub struct ThrowAwayPki {
     root: CertifiedIssuer<'static, KeyPair>,
     intermediate: CertifiedIssuer<'static, KeyPair>,
@@ -125,7 +125,8 @@ impl ThrowAwayPki {
         self.leaf_key.serialize_pem()
     }
 
-    /// Returns the certificate of the delegating authority as PEM. It is below the intermediate and has a TNAuthList.
+    /// Returns the certificate of the delegating authority as PEM. The certificate is below the intermediate and has a
+    /// TNAuthList.
     pub fn delegate_authority_pem(&self) -> String {
         self.delegation.authority.pem()
     }
@@ -135,8 +136,8 @@ impl ThrowAwayPki {
         self.delegation.authority.key().serialize_pem()
     }
 
-    /// Returns the delegate's certificate followed by those above it except the root, as PEM, for the server at its
-    /// `x5u` (RFC 9060 section 7).
+    /// Returns the delegate's certificate, followed by the delegating authority and the intermediate, as PEM. The server at
+    /// the `x5u` of the delegate serves this chain (RFC 9060 section 7).
     pub fn delegate_chain_pem(&self) -> String {
         let delegate = self.delegation.delegate.pem();
         format!("{delegate}{}{}", self.delegate_authority_pem(), self.intermediate.pem())
@@ -226,8 +227,8 @@ impl ThrowAwayPki {
 }
 
 impl Delegation {
-    /// Creates the authority with the numbers, and with the provider's code if the provider has a code. The
-    /// delegate gets only the numbers.
+    /// Creates the authority with the provider's code, if `scopes` has a code, and with the numbers. The delegate gets only
+    /// the numbers.
     fn new(
         profile: &Profile<'_>,
         suffix: &str,
@@ -292,7 +293,7 @@ fn new_key() -> Result<KeyPair, PkiError> {
     Ok(KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?)
 }
 
-/// Returns the first octets of a digest of the root's key. They make the names of one hierarchy unique.
+/// Returns the first octets of a digest of the root's key. These octets make the names of the hierarchy unique.
 fn suffix(key: &KeyPair) -> String {
     let digest = CertificateParams::default().key_identifier(key);
     digest.iter().take(4).map(|octet| format!("{octet:02x}")).collect()

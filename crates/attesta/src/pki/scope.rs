@@ -43,11 +43,12 @@ impl Scope {
     }
 
     /// Parses a telephone number, such as `+12155551212`, or a range of numbers. In a range each trailing dot means any
-    /// digit: `+1215555....` is the ten thousand numbers from `+12155550000`.
+    /// digit: `+1215555....` means the ten thousand numbers from `+12155550000`.
     ///
     /// # Errors
-    /// The text has anything but a `+`, digits and trailing dots, or more than 15 places. Or no number of the same
-    /// length is above the range (RFC 8226 section 9).
+    /// * The text is not a `+`, then digits, then dots.
+    /// * The text has more than 15 digits and dots.
+    /// * The range ends at the last number of its length (RFC 8226 section 9).
     pub fn numbers(pattern: &str) -> Result<Self, ScopeError> {
         let places = pattern.strip_prefix('+').ok_or(ScopeError::Plus)?;
         let fixed = places.trim_end_matches('.');
@@ -123,7 +124,7 @@ pub enum ScopeError {
     ProviderCode,
     /// A number must begin with `+` and its country code.
     Plus,
-    /// After the `+`, a number has digits and then dots.
+    /// After the `+`, a number must have digits. A range has dots after the digits.
     Digits,
     /// A number has more than the 15 digits of E.164.
     TooLong,
@@ -134,13 +135,15 @@ pub enum ScopeError {
 impl fmt::Display for ScopeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::ProviderCode => "a service provider code is 1 to 10 of 0-9 and A-Z, such as 1234 or 818H",
+            Self::ProviderCode => {
+                "a service provider code has 1 to 10 characters of 0-9 and A-Z, such as 1234 or 818H"
+            }
             Self::Plus => "a telephone number begins with + and its country code, such as +12155551212",
             Self::Digits => {
                 "a telephone number is + and digits; trailing dots make a range, such as +1215555...."
             }
             Self::TooLong => "a telephone number has 15 digits at most",
-            Self::LastRange => "a range must leave a number above it of the same length (RFC 8226 section 9)",
+            Self::LastRange => "a range must not end at the last number of its length (RFC 8226 section 9)",
         })
     }
 }

@@ -85,7 +85,8 @@ fn malformed_scopes_are_refused() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
-/// Checks each role with OpenSSL. How OpenSSL interprets the scope of an indirect list is not tested.
+/// Checks each role with OpenSSL. This test does not check how OpenSSL interprets the scope of an indirect
+/// list.
 #[test]
 fn openssl_agrees() {
     if Command::new("openssl").arg("version").output().is_err() {

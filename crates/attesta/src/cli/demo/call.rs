@@ -22,7 +22,7 @@ pub(super) struct PlacedCall {
     pub(super) datagrams: Vec<CapturedDatagram>,
 }
 
-/// What the callee's INVITE says about the caller.
+/// The information about the caller in the callee's INVITE.
 pub(super) struct Received {
     /// The verdict of the verifying edge.
     pub(super) verstat: Option<String>,
@@ -40,7 +40,7 @@ impl PlacedCall {
         Self { set_up, lasted, received: invite.as_ref().map(Received::of), datagrams }
     }
 
-    /// Returns true if the call was answered and its INVITE told the callee that the number was verified.
+    /// Returns true if the call was answered, and if the verdict in the callee's INVITE is that the number was verified.
     pub(super) fn is_verified(&self) -> bool {
         let verstat = self.received.as_ref().and_then(|received| received.verstat.as_deref());
         self.set_up.is_ok() && verstat == Some(Verstat::TnValidationPassed.as_str())
@@ -60,7 +60,8 @@ impl Received {
     }
 }
 
-/// Returns the `verstat` parameter of a number. In a SIP URI it precedes the `@` (3GPP TS 24.229 section 7.2A.20).
+/// Returns the `verstat` parameter of a number. In a SIP URI the parameter precedes the `@` (3GPP TS 24.229 section
+/// 7.2A.20).
 fn verstat_of(address: NameAddr<'_>) -> Option<String> {
     let uri = address.uri();
     let parameters = match uri {

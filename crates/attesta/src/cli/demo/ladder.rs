@@ -53,7 +53,8 @@ pub(super) struct CapturedDatagram {
 }
 
 impl CapturedDatagram {
-    /// Returns true if this is the final response to a BYE. The call sends nothing on this hop after this response.
+    /// Returns true if this datagram is the final response to a BYE. After this response, the call sends nothing on this
+    /// hop.
     pub(super) fn ends_a_hop(&self) -> bool {
         let Ok(Message::Response(response)) = Message::parse(self.data.clone(), &Limits::default()) else {
             return false;
@@ -112,8 +113,7 @@ impl Kind {
     }
 }
 
-/// Draws `datagrams`, which must be in order of time. The left column shows milliseconds since the first
-/// datagram.
+/// Draws `datagrams`, which must be in order of time. The left column shows milliseconds since the first datagram.
 pub(super) fn draw(out: &mut impl Write, palette: Palette, datagrams: &[CapturedDatagram]) -> io::Result<()> {
     write_names(out, palette)?;
     let Some(start) = datagrams.first().map(|datagram| datagram.at) else { return Ok(()) };
@@ -165,7 +165,7 @@ fn write_arrow(out: &mut impl Write, palette: Palette, datagram: &CapturedDatagr
     writeln!(out)
 }
 
-/// Returns `─── INVITE ──▶` in `room` columns. A label that is too long is cut at its end.
+/// Returns an arrow such as `─── INVITE ──▶` that fills `room` columns. The end of a label that is too long is cut off.
 fn arrow(label: &str, room: usize, rightwards: bool) -> String {
     let label: String = label.chars().take(room.saturating_sub(5)).collect();
     let shaft = room.saturating_sub(label.chars().count() + 3);

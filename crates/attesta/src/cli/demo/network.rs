@@ -61,7 +61,8 @@ impl DemoNetwork {
         let start = Clock::mono();
         let set_up = self.caller.call(self.signing_edge, &caller, &callee).await;
         let lasted = Clock::mono().saturating_duration_since(start);
-        // The callee passes the INVITE on before it answers. If the call was answered, the INVITE is in the channel.
+        // The callee puts the INVITE into the channel before it answers. So the channel contains the INVITE of an answered
+        // call.
         let invite = timeout(WAIT, self.invites.recv()).await.ok().flatten().filter(|_| set_up.is_ok());
         let mut datagrams = self.datagrams_of_a_call(set_up.is_ok()).await;
         datagrams.sort_by_key(|datagram| datagram.at);
@@ -70,8 +71,7 @@ impl DemoNetwork {
 }
 
 impl DemoNetwork {
-    /// Returns the datagrams of a call. Each edge ends its two legs independently, so the last BYE of an answered call
-    /// may still be in transit.
+    /// Returns the datagrams of a call. If the call was answered, first waits for the final response to the BYE on each hop.
     async fn datagrams_of_a_call(&mut self, answered: bool) -> Vec<CapturedDatagram> {
         let mut datagrams = Vec::new();
         let mut hops_left = if answered { HOPS } else { 0 };
@@ -82,7 +82,7 @@ impl DemoNetwork {
                 datagrams.push(datagram);
             }
         };
-        // A datagram that has not arrived by now is missing from the ladder.
+        // The ladder does not show datagrams that arrive later.
         let _ = timeout(WAIT, waiting).await;
         datagrams.extend(std::iter::from_fn(|| self.datagrams.try_recv().ok()));
         datagrams
@@ -160,8 +160,9 @@ fn broken(error: &dyn std::error::Error) -> Fault {
 }
 
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-/// Long enough for a busy machine: the demonstration must not fail because of its budget.
+/// The longest time that a call waits for the certificate. The time is long enough for a busy machine.
 const BUDGET: Duration = Duration::from_secs(2);
-/// The hops: caller to edge, edge to edge, edge to callee.
+/// The number of hops: caller to edge, edge to edge, edge to callee.
 const HOPS: usize = 3;
+/// The longest time to wait for the INVITE, and for the last datagrams, of a call that has ended.
 const WAIT: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! A telephone with one socket and one call at a time.
+//! A telephone with one socket. It has one call at a time.
 
 use std::fmt;
 use std::io;
@@ -95,7 +95,7 @@ impl Phone {
         }
     }
 
-    /// Answers every call and passes each INVITE on as received, until the future is dropped.
+    /// Answers every call until the future is dropped. Sends each INVITE, as received, to `invites`.
     pub(super) async fn answer(mut self, invites: mpsc::UnboundedSender<Request>) -> io::Result<()> {
         let tag = self.ids.tag().to_string();
         loop {
@@ -127,7 +127,7 @@ impl Phone {
         invite
     }
 
-    /// Sends a response. A 2xx is sent once only: loopback loses nothing, and a call that loses it fails.
+    /// Sends a response. Sends a 2xx only once, because loopback loses no datagrams. If a 2xx is lost, the call fails.
     fn respond(&mut self, id: ServerId, request: &Request, status: Status, tag: &str) {
         let mut response = Response::to_request(request, status);
         let to = request.headers().get(Name::To).unwrap_or_default();
@@ -172,7 +172,7 @@ impl Phone {
         }
     }
 
-    /// Drives the endpoint until it has an event.
+    /// Drives the endpoint until the endpoint has an event, and returns the event.
     async fn next_event(&mut self) -> io::Result<Event> {
         loop {
             let deadline = match self.endpoint.poll_output() {
@@ -208,7 +208,7 @@ impl Phone {
     }
 }
 
-/// The dialog state of the caller (RFC 3261 section 12.1.2). With one hop there is no route set.
+/// The dialog state of the caller (RFC 3261 section 12.1.2). The route set is empty, because there is one hop.
 struct Dialog<'a> {
     invite: &'a Request,
     to: &'a [u8],
@@ -274,5 +274,5 @@ impl From<io::Error> for CallError {
 
 const SDP: &str = "application/sdp";
 const MAX_DATAGRAM: usize = 65_535;
-/// Longer than a call on loopback takes.
+/// The longest time for one call. A call on loopback takes much less time.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);

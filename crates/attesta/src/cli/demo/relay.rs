@@ -28,7 +28,7 @@ impl Relay {
         Ok(Self { near, far, signing_side, verifying_side })
     }
 
-    /// Relays datagrams between the two edges and captures each, until the future is dropped.
+    /// Relays datagrams between the two edges and captures each datagram, until the future is dropped.
     pub(super) async fn carry(
         self,
         signing_edge: SocketAddr,

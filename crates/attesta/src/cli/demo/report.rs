@@ -10,7 +10,7 @@ use super::ladder;
 use crate::cli::tree;
 use crate::console::Palette;
 
-/// Writes the first call that was not verified, or the first call.
+/// Writes the first call that was not verified, or else the first call.
 pub(super) fn write_text(out: &mut impl Write, calls: &[PlacedCall], palette: Palette) -> io::Result<()> {
     let Some(shown) = shown(calls) else { return Ok(()) };
     let (bold, dim) = (palette.bold, palette.dim);
@@ -77,10 +77,12 @@ fn verdict(call: &PlacedCall) -> String {
     }
 }
 
-/// The duration of the calls.
+/// The times from the start of a call to its answer, and the rate of calls.
 struct Times {
     median: Duration,
+    /// The 99th percentile.
     most: Duration,
+    /// Calls per second.
     rate: f64,
 }
 

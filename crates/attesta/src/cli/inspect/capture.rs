@@ -66,7 +66,7 @@ struct CaptureCounters {
     messages: u64,
     /// Packets that are neither IPv4 nor IPv6, or have a broken IP header.
     not_ip: u64,
-    /// Fragments of datagrams that are incomplete so far. Later fragments complete most of them.
+    /// Fragments that did not complete their datagram. A later fragment completes most of these datagrams.
     fragments: u64,
     /// Packets of protocols other than UDP and TCP.
     other: u64,

@@ -9,7 +9,7 @@ use super::printer::typed;
 use crate::cli::passport;
 use crate::time;
 
-/// Decodes an Identity header field outside a message, with or without its name.
+/// Decodes an Identity header field outside a message. The name of the header field may be missing.
 pub(super) fn read(text: &str, now: UnixTime) -> Option<Value> {
     let named =
         text.split_once(':').filter(|(name, _)| Name::parse(name.trim().as_bytes()) == Some(Name::Identity));
@@ -38,7 +38,7 @@ pub(super) fn read_passport(text: &str, now: UnixTime) -> Option<Value> {
     let field = IdentityField { token: text.as_bytes(), info: url.as_deref(), alg: None, ppt: None };
     let mut findings = Findings::default();
     let found = examine_alone(&field, now);
-    // Without a header field there is no `info`. `x5u` replaces it.
+    // Without a header field there is no `info`, so the check uses `x5u` instead.
     let without_url = found.checks().reason(Check::Info) == Some(Reason::InfoMissing);
     let mut without = NEEDS_REQUEST.to_vec();
     without.extend(without_url.then_some(Check::Info));
@@ -64,8 +64,8 @@ pub(super) fn standalone(identity: &Identity<'_>, now: UnixTime) -> Value {
     value(identity, findings, Some(now))
 }
 
-/// Decodes a header field with its findings. The age of the token is a finding only if `now` is given, because a
-/// request has its own time.
+/// Decodes a header field with its findings. `now` is given only for a header field without its request. The age of the
+/// token at that time is then a finding.
 pub(super) fn value(identity: &Identity<'_>, mut findings: Findings, now: Option<UnixTime>) -> Value {
     let mut object = Map::new();
     for (key, value) in [("info", identity.info()), ("alg", identity.alg()), ("ppt", identity.ppt())] {
@@ -97,7 +97,7 @@ fn examine_alone(field: &IdentityField<'_>, now: UnixTime) -> attesta_stir::Find
     found.into_iter().next().expect("one field, one finding")
 }
 
-/// Adds notes about a token that make no check fail.
+/// Adds notes about the form and the age of a token. These faults make no check fail.
 fn add_notes(decoded: &Map<String, Value>, findings: &mut Findings, now: UnixTime) {
     add_form_notes(decoded, findings);
     let iat = decoded.get("payload").and_then(|payload| payload.get("iat")).and_then(Value::as_u64);

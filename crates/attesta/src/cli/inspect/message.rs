@@ -99,7 +99,7 @@ fn of_value(value: &[u8], findings: Findings) -> Value {
     }
 }
 
-/// Describes malformed SIP.
+/// Describes octets that are malformed SIP.
 pub(super) fn unreadable(octets: &[u8], error: ParseError) -> Value {
     let before = octets.get(..error.offset()).unwrap_or(octets);
     let line = 1 + before.iter().filter(|octet| **octet == b'\n').count();

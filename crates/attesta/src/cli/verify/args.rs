@@ -24,7 +24,7 @@ pub(crate) struct Verify {
     /// The roots for the signers of the lists, PEM [default: the roots of --config, or the anchors]
     #[arg(long, value_name = "PEM")]
     pub(crate) crl_anchors: Option<PathBuf>,
-    /// The policy if a list is past its nextUpdate or missing [default: that of --config, or soft]
+    /// The policy if a list is past its nextUpdate or missing [default: the policy of --config, or soft]
     #[arg(long, value_name = "POLICY", value_enum)]
     pub(crate) crl_stale: Option<Stale>,
     /// Take [verify] and the trust domain "default" from this configuration file
@@ -45,7 +45,7 @@ pub(crate) enum Stale {
     Hard,
 }
 
-/// Parses `URL=FILE` at the last `=`. A URL that may be fetched has no query, so it contains no `=` of its own.
+/// Splits `URL=FILE` at the last `=`. An allowed certificate URL has no query, so the URL itself contains no `=`.
 fn certificate(text: &str) -> Result<(String, PathBuf), String> {
     match text.rsplit_once('=') {
         Some((url, file)) if !url.is_empty() && !file.is_empty() => Ok((url.to_owned(), file.into())),

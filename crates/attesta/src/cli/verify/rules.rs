@@ -59,8 +59,8 @@ impl Rules {
         Ok(Self { anchors, policy, freshness: verify.freshness, ports, revocations })
     }
 
-    /// Returns a cache with the certificates of `--cert` and the revocation lists, as if their URLs had just served
-    /// them.
+    /// Returns a cache with the revocation lists and the certificates of `--cert`. For the cache, each certificate was just
+    /// fetched from its URL.
     pub(super) fn cache(&self, args: &Verify, at: UnixTime) -> Result<Cache, Fault> {
         let mut cache = Cache::new(CacheConfig::default(), vec![self.anchors.clone()]);
         if let Some(revocations) = &self.revocations {
@@ -84,8 +84,8 @@ impl Rules {
     }
 }
 
-/// Reads the lists of `--crl`, or the lists of the configuration. Each list must be signed below its anchors. Returns `None`
-/// without lists, unless the policy requires them.
+/// Reads the lists of `--crl`, or else the lists of the configuration. Each list must be signed below the anchors for lists.
+/// Returns `None` if there are no lists and the policy does not require lists.
 fn read_lists(
     args: &Verify,
     configured: Option<(&Source, &RevocationSettings)>,
@@ -132,7 +132,7 @@ fn read_lists(
     Ok(Some(Revocations::new(lists).hard(hard)))
 }
 
-/// Returns the content of a configuration value and a name for messages. The value is a file name, or PEM from
+/// Returns the content of a configuration value, and a name of the value for faults. The value is a file name, or PEM from
 /// `${...}`.
 fn content(source: &Source, text: &Text) -> Result<(String, Vec<u8>), Fault> {
     if text.as_str().trim_start().starts_with("-----BEGIN ") {

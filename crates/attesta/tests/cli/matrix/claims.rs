@@ -60,7 +60,7 @@ const HEADER: &[(&str, &str, &str)] = &[
     (WITH_X5U, "", "Failed 436 x5u-missing"),
 ];
 
-/// The same for the payload.
+/// The text to replace in the payload of the ordinary token, its replacement, and the result.
 #[rustfmt::skip]
 const PAYLOAD: &[(&str, &str, &str)] = &[
     ("", "", "Passed A"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// One captured packet.
 #[derive(Debug)]
 pub(super) struct Packet<'a> {
-    /// The time since the epoch. `None` if the file does not contain it.
+    /// The time of the capture, since the epoch. `None` if the file does not contain the time.
     pub(super) at: Option<Duration>,
     /// The link layer: a LINKTYPE_ value.
     pub(super) link: u16,
@@ -35,7 +35,7 @@ enum Format {
         big: bool,
         interfaces: Vec<Interface>,
     },
-    /// An unknown format, or the end after an error.
+    /// The format is unknown, or an error has ended the reading.
     Ended,
 }
 
@@ -66,7 +66,7 @@ impl<'a> Packets<'a> {
         if CLASSIC.iter().any(|(magic, ..)| self.all.starts_with(magic)) { "pcap" } else { "pcapng" }
     }
 
-    /// Returns the next packet. The error says where the file is broken; no packet follows it.
+    /// Returns the next packet. An error contains the place where the file is broken. No packet follows an error.
     pub(super) fn next(&mut self) -> Option<Result<Packet<'a>, String>> {
         if self.at >= self.all.len() {
             // A file that ends within its header is broken.
@@ -156,7 +156,7 @@ fn interface(body: &[u8], big: bool) -> Option<Interface> {
     Some(interface)
 }
 
-/// Returns a power of ten, or a power of two if the highest bit is set.
+/// Returns the time units per second: a power of ten, or a power of two if the highest bit is set.
 fn resolution(exponent: u8) -> u64 {
     let power = u32::from(exponent & 0x7f);
     let units = if exponent & 0x80 == 0 { 10_u64.checked_pow(power) } else { 2_u64.checked_pow(power) };
@@ -186,7 +186,7 @@ fn short(octets: &[u8], at: usize, big: bool) -> Option<u16> {
     Some(if big { u16::from_be_bytes(*two) } else { u16::from_le_bytes(*two) })
 }
 
-/// The magic octets, true for big endian, and true for times in nanoseconds.
+/// The magic octets of each variant of pcap, whether the file is big endian, and whether its times are in nanoseconds.
 const CLASSIC: [([u8; 4], bool, bool); 4] = [
     ([0xa1, 0xb2, 0xc3, 0xd4], true, false),
     ([0xd4, 0xc3, 0xb2, 0xa1], false, false),

@@ -1,4 +1,4 @@
-//! Reassembles TCP connections, per direction, and splits them into messages.
+//! Reassembles each direction of a TCP connection, and splits the direction into messages.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -30,7 +30,7 @@ struct Direction {
     framer: Framer,
     /// True if the direction carries SIP and the framer is at a known position.
     in_sync: bool,
-    /// Segments that arrived before an earlier segment.
+    /// Segments that wait for a segment with a lower sequence number.
     out_of_order: Vec<(u32, Vec<u8>)>,
 }
 
@@ -78,7 +78,7 @@ impl Direction {
                 self.out_of_order.push((number, payload.to_vec()));
                 return;
             }
-            // Do not wait for the missing segment any longer. Continue at the next segment that begins a message.
+            // The missing segment is given up. Reading continues at the next segment that begins a message.
             (self.out_of_order, self.next, self.in_sync) = (Vec::new(), number, false);
         }
         self.read_new(number, payload, found);
