@@ -9,6 +9,7 @@ use crate::env::Env;
 use crate::headers::session::{has_session, is_session_alone};
 use crate::headers::timer::{self, Asked, LONGEST_SESSION};
 use crate::leg::Leg;
+use crate::leg::refresh_body::RefreshBody;
 use crate::leg::session_timer::Role;
 
 /// Prepares an INVITE or UPDATE for the far leg. The far peer keeps its own session timer, and the same side refreshes
@@ -80,7 +81,7 @@ pub(crate) fn begin_own(near: &mut Leg, asked: &Asked, back: &mut Response, env:
     };
     if role == Role::Refresher && !asked.takes_update {
         if has_session(back.headers(), back.body()) && is_session_alone(back.headers()) {
-            near.refresh_body = Some(back.body_bytes());
+            near.refresh_body = Some(Box::new(RefreshBody::new(back.body_bytes())));
         } else if near.refresh_body.is_none() {
             // We have no session description for a re-INVITE.
             return near.end_session(env);

@@ -66,7 +66,8 @@ impl Leg {
     /// Refreshes the session with an UPDATE if the peer allows UPDATE. Otherwise sends a re-INVITE with the last session
     /// description (RFC 4028 section 7.4).
     fn refresh_session(&mut self, env: &mut Env<'_>) {
-        let (method, kind) = match &self.refresh_body {
+        let body = self.refresh_body.as_ref().and_then(|ours| ours.get());
+        let (method, kind) = match &body {
             Some(_) => (Method::Invite, OwnKind::ReInvite),
             None => (Method::Update, OwnKind::Update),
         };
@@ -86,7 +87,7 @@ impl Leg {
         if let Some(minimum) = minimum {
             timer::raise_minimum(headers, minimum);
         }
-        if let Some(body) = self.refresh_body.clone() {
+        if let Some(body) = body {
             headers.push(Name::ContentType, SDP);
             request.set_body(body);
         }
