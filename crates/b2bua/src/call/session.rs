@@ -59,13 +59,25 @@ pub(crate) fn settle(
         (true | false, None) => {
             far.end_session(env);
             begin_own(near, asked, back, env);
+            watch_other(near, far, env);
         }
         (false, Some((interval, refresher))) => {
             timer::strip(back.headers_mut());
             near.end_session(env);
             let role = if refresher == Some(Refresher::Uac) { Role::Refresher } else { Role::Watcher };
             watch(far, interval, Duration::ZERO, role, env);
+            watch_other(far, near, env);
         }
+    }
+}
+
+/// Watches `other`, whose peer has no session timer, if we refresh the session of `leg`. The refreshes of `leg` do not reach
+/// this peer. Without a question of its own, a call whose peer no longer exists would be refreshed without end.
+fn watch_other(leg: &Leg, other: &mut Leg, env: &Env<'_>) {
+    if let Some(timer) = leg.timer.as_ref().filter(|timer| timer.role() == Role::Refresher)
+        && let Some(interval) = timer.interval()
+    {
+        other.watch_without_session(interval, env);
     }
 }
 

@@ -45,6 +45,13 @@ impl Leg {
         self.timer = every.map(|every| Box::new(SessionTimer::keep_alive(env.now.mono, every)));
     }
 
+    /// Starts a keep-alive that ends the call within `interval` if the peer is silent. A keep-alive of the trunk stays.
+    pub(crate) fn watch_without_session(&mut self, interval: Duration, env: &Env<'_>) {
+        if self.timer.is_none() && self.rules.session.is_some() {
+            self.timer = Some(Box::new(SessionTimer::keep_alive_within(env.now.mono, interval)));
+        }
+    }
+
     /// Does the work of the session timer that is due. Returns true if the session has expired.
     pub(crate) fn on_timer(&mut self, env: &mut Env<'_>) -> bool {
         let due = self.timer.as_mut().map_or(DueTimer::Nothing, |timer| timer.on_deadline(env.now.mono));

@@ -84,6 +84,12 @@ impl SessionTimer {
         Self::begin(now, interval, ANSWER_TIME, Role::KeepAlive)
     }
 
+    /// Creates a keep-alive that ends the call within `interval` if the peer is silent.
+    pub(crate) fn keep_alive_within(now: Instant, interval: Duration) -> Self {
+        let margin = ANSWER_TIME.min(interval / 3);
+        Self::begin(now, interval - margin, margin, Role::KeepAlive)
+    }
+
     fn begin(now: Instant, interval: Duration, margin: Duration, role: Role) -> Self {
         let mut timer = Self {
             state: State::Probed,
@@ -194,7 +200,7 @@ impl SessionTimer {
         self.refresh_at(now, now + wait);
     }
 
-    /// Handles a refresh that was refused or not sent. The next attempt is made after half of the time that is left. The peer
+    /// Handles a refresh that was refused or not sent. The next attempt is made after half of the time that remains. The peer
     /// therefore does not get the same request continuously (RFC 4028 section 10).
     pub(crate) fn on_refused(&mut self, now: Instant) {
         let wait = self.probe_at().saturating_duration_since(now) / 2;
