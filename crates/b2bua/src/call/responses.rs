@@ -45,15 +45,13 @@ impl Bridge {
             env.owners.forget_client(client);
         }
         far.observe_response(Sender::Remote, &method, response, env);
-        let asked = Asked::of(relayed.request.headers());
+        let refreshes = status.is_success() && [Method::Invite, Method::Update].contains(&method);
+        let asked = refreshes.then(|| Asked::of(relayed.request.headers()));
         let mut back = Response::to_request(&relayed.request, status);
         relay::response(response, &mut back, &method, || leg.contact(response.headers()));
         strip_untrusted(back.headers_mut(), far.rules.trusts);
         // An UPDATE in an early dialog begins no session.
-        if status.is_success()
-            && leg.invite.is_confirmed()
-            && [Method::Invite, Method::Update].contains(&method)
-        {
+        if let Some(asked) = asked.filter(|_| leg.invite.is_confirmed()) {
             session::settle((leg, &asked), (far, response), &mut back, env);
         }
         if status.is_provisional() {

@@ -28,10 +28,14 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
+    /// Reads a request. Only a sender that supports session timers can ask for one.
     pub(crate) fn of(request: &Headers) -> Self {
+        if !supports_timer(request) {
+            return Self { supports: false, session: None, minimum: Duration::ZERO, takes_update: false };
+        }
         let update = |method: &[u8]| method.eq_ignore_ascii_case(b"UPDATE");
         Self {
-            supports: supports_timer(request),
+            supports: true,
             session: session(request),
             minimum: minimum(request).unwrap_or_default(),
             takes_update: request.values(Name::Allow).any(update),
@@ -63,18 +67,19 @@ pub(crate) fn offer(headers: &mut Headers, (interval, shortest): (Duration, Dura
     if let Some(asked) = session(headers) {
         return raise(headers, asked, shortest);
     }
+    // A value that cannot be read does not cross (RFC 3261 section 8.2.2).
+    headers.remove(Name::SessionExpires);
     // RFC 4028 section 8.1: at least the Min-SE of the request.
     let interval = minimum(headers).map_or(interval, |minimum| minimum.max(interval));
     if interval > LONGEST_SESSION {
-        headers.remove(Name::SessionExpires);
         return;
     }
     let seconds = interval.as_secs();
     if supports_timer(headers) {
-        return headers.set(Name::SessionExpires, seconds.to_string());
+        return headers.push(Name::SessionExpires, seconds.to_string());
     }
     options::add(headers, Name::Supported, TIMER);
-    headers.set(Name::SessionExpires, format!("{seconds};refresher={}", side(refresher)));
+    headers.push(Name::SessionExpires, format!("{seconds};refresher={}", side(refresher)));
 }
 
 /// Raises the interval that the sender asks for to the Min-SE of the request. A sender that does not support session timers
