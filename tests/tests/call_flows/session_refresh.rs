@@ -6,7 +6,7 @@ use attesta_sip::Name;
 use attesta_tests::sim::{ACK, BYE, INFO, INVITE, OPTIONS, UPDATE, Wording};
 use insta::assert_snapshot;
 
-use crate::common::{ANSWER, HELD, HOLD, OFFER, Stage, heard, heard_body};
+use crate::common::{ANSWER, HELD, HOLD, OFFER, Stage, alice, answered, bob, builder, heard, heard_body};
 
 const HALF: Duration = Duration::from_secs(900);
 const SECOND: Duration = Duration::from_secs(1);
@@ -107,6 +107,39 @@ fn a_refresh_collides_with_a_re_invite_of_the_peer() {
     stage.bob.gets(INVITE);
     stage.bob.sends(200.answering(HELD));
     stage.alice.gets(200);
+    stage.bob.gets(ACK);
+    assert_snapshot!(stage.net.ladder());
+    stage.alice_hangs_up();
+}
+
+/// RFC 3261 section 14.1: the Call-ID on the side of the callee is that of the edge, so the edge waits for 2.1 to 4 s.
+#[test]
+fn a_refresh_towards_the_callee_collides_and_is_sent_again() {
+    let stage = Stage::new();
+    stage.talk();
+    stage.bob.sends(
+        INVITE
+            .with("Supported", "timer")
+            .with("Session-Expires", "1800;refresher=uas")
+            .with("Allow", "INVITE, ACK, BYE, CANCEL")
+            .offering(HOLD),
+    );
+    stage.alice.gets(INVITE);
+    stage.alice.sends(200.answering(HELD));
+    stage.bob.gets(200);
+    stage.alice.gets(ACK);
+    stage.net.run_for(HALF);
+    stage.bob.gets(INVITE);
+    assert_eq!(heard_body(&stage.bob), HELD);
+    stage.bob.sends(491);
+    stage.bob.gets(ACK);
+    let refused = stage.net.elapsed();
+    stage.bob.gets(INVITE);
+    let wait = stage.net.elapsed() - refused;
+    assert!(wait > 2 * SECOND && wait <= 4 * SECOND, "{wait:?}");
+    stage
+        .bob
+        .sends(200.answering(HOLD).with("Require", "timer").with("Session-Expires", "1800;refresher=uac"));
     stage.bob.gets(ACK);
     assert_snapshot!(stage.net.ladder());
     stage.alice_hangs_up();
@@ -223,4 +256,29 @@ fn a_peer_that_answers_each_refresh_with_422_gets_a_few_refreshes() {
         agent.sends(200);
     }
     stage.alice_hangs_up();
+}
+
+/// The built-in callee takes part in the session: it refreshes as the caller asks, and ends the call of a silent caller.
+#[test]
+fn the_built_in_callee_refreshes_and_ends_the_call_of_a_silent_caller() {
+    let prefix = "+12155551213".parse().expect("a prefix");
+    let stage = Stage::with_config(builder().trunk(alice()).trunk(bob()).callee(vec![prefix]));
+    stage.alice.sends(
+        INVITE
+            .with("Supported", "timer")
+            .with("Session-Expires", "1800;refresher=uas")
+            .with("Allow", "INVITE, ACK, BYE, CANCEL, UPDATE"),
+    );
+    stage.alice.gets(200);
+    assert_eq!(answered(&stage.alice, Name::SessionExpires), "1800;refresher=uas");
+    assert_eq!(answered(&stage.alice, Name::Require), "timer");
+    stage.net.run_for(HALF);
+    stage.alice.gets(UPDATE);
+    is_refreshed(&stage, "1800");
+    stage.net.run_for(SECOND);
+    stage.net.silences(stage.alice.address());
+    stage.net.run_for(HALF + 40 * SECOND);
+    stage.net.settles();
+    assert_eq!(stage.edge.counters().calls_live, 0);
+    assert_snapshot!(stage.net.ladder());
 }
