@@ -107,6 +107,12 @@ impl Agent {
         }
     }
 
+    /// Whether the next thing that the user hears is this, and has arrived already.
+    #[must_use]
+    pub fn has_heard(&self, expected: impl Into<Heard>) -> bool {
+        self.user.borrow().inbox.front() == Some(&expected.into())
+    }
+
     /// Lets the rest of the time pass, and checks that the user hears nothing more, provisional responses apart.
     ///
     /// # Panics

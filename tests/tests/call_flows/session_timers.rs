@@ -88,7 +88,8 @@ fn an_interval_that_is_too_short_gets_422_from_the_edge() {
 #[test]
 fn the_edge_begins_the_timer_with_a_caller_whose_callee_has_none() {
     let stage = with_timer("1000000000", None);
-    assert_eq!(answered(&stage.alice, Name::SessionExpires), "1000000000;refresher=uac");
+    // RFC 4028 section 9: the edge may reduce the interval. Its longest interval is a day.
+    assert_eq!(answered(&stage.alice, Name::SessionExpires), "86400;refresher=uac");
     assert_eq!(answered(&stage.alice, Name::Require), "timer");
     stage.alice.sends(INVITE.with("Supported", "timer").with("Session-Expires", "1800;refresher=uac"));
     stage.bob.gets(INVITE);
@@ -115,8 +116,13 @@ fn the_edge_refreshes_by_update_where_the_peer_takes_it() {
     stage.alice.gets(200);
     assert_eq!(answered(&stage.alice, Name::SessionExpires), "1800;refresher=uas");
     stage.bob.gets(ACK);
-    for _ in 0..2 {
-        stage.net.run_for(Duration::from_secs(901));
+    for pause in [0, 869] {
+        if pause > 0 {
+            // The refreshes of the edge do not reach Bob, so the edge asks him.
+            stage.net.run_for(Duration::from_secs(pause));
+            is_asked(&stage.bob, 200);
+        }
+        stage.net.run_for(Duration::from_secs(901 - pause));
         stage.alice.gets(UPDATE);
         assert_eq!(heard(&stage.alice, Name::SessionExpires), "1800;refresher=uac");
         stage.alice.sends(200.with("Require", "timer").with("Session-Expires", "1800;refresher=uac"));
@@ -179,13 +185,20 @@ fn the_edge_offers_a_timer_to_the_callee_of_a_caller_without_one() {
     stage.alice_hangs_up();
 }
 
-/// The target refuses the interval that only the edge has asked for. The caller hears nothing of it.
+/// RFC 4028 sections 7.3 and 7.4: the target refuses the interval that only the edge asks for. The edge asks for a longer
+/// interval. The caller gets no 422.
 #[test]
-fn a_422_to_the_edges_own_offer_leads_to_a_call_without_timer() {
+fn a_422_to_the_edges_own_offer_raises_the_offer_once() {
     let stage = Stage::new();
     stage.alice.sends(INVITE);
     stage.bob.gets(INVITE);
     stage.bob.sends(422.with("Min-SE", "3600"));
+    stage.bob.gets(ACK);
+    stage.bob.gets(INVITE);
+    assert_eq!(heard(&stage.bob, Name::SessionExpires), "3600;refresher=uas");
+    assert_eq!(heard(&stage.bob, Name::MinSe), "3600");
+    // The target refuses the longer interval too: the call has no session timer.
+    stage.bob.sends(422.with("Min-SE", "7200"));
     stage.bob.gets(ACK);
     stage.bob.gets(INVITE);
     assert_eq!(heard(&stage.bob, Name::SessionExpires), "");

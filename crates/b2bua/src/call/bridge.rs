@@ -26,6 +26,7 @@ use crate::intake::origin::Origin;
 use crate::io::{Destination, ResolveError};
 use crate::leg::next_hop::{OwnKind, OwnRequest, RequestKind};
 use crate::leg::offer_answer::Sender;
+use crate::leg::own_requests::OwnOutcome;
 use crate::leg::requests::RelayedRequest;
 use crate::leg::{Launched, Leg, NotLaunched, Side};
 use crate::token::Token;
@@ -104,18 +105,22 @@ impl Bridge {
         &mut self,
         near: Side,
         own: OwnRequest,
-        response: &Response,
+        response: (&Response, &Flow),
         env: &mut Env<'_>,
     ) -> Option<CallEnd> {
-        let is_gone = self.legs(near).0?.on_own_response(own, response, env);
-        is_gone.then(|| CallEnd::by(Cause::Lost))
+        own_end(self.legs(near).0?.on_own_response(own, response, env))
     }
 
     /// Handles the failure of our own request: the peer sends no response.
-    pub(crate) fn on_own_failure(&mut self, near: Side, own: OwnRequest, why: Failure) -> Option<CallEnd> {
-        let is_silent = self.legs(near).0?.on_own_failure(why);
+    pub(crate) fn on_own_failure(
+        &mut self,
+        near: Side,
+        own: OwnRequest,
+        why: Failure,
+        env: &mut Env<'_>,
+    ) -> Option<CallEnd> {
         tracing::debug!(?own, %why, "no response to a request on our own account");
-        is_silent.then(|| CallEnd::by(Cause::SessionExpired))
+        own_end(self.legs(near).0?.on_own_failure(own, why, env))
     }
 
     /// Returns the side whose peer sent a request in the transaction `server`.
@@ -184,6 +189,9 @@ impl Bridge {
         }
         if leg.follows(flow) && origin.config.screen(flow).is_some() {
             leg.on_message_from(flow);
+        }
+        if let Some(timer) = &mut leg.timer {
+            timer.on_request(env.now.mono);
         }
         if *request.method() != Method::Bye
             && let Some((status, why)) = refusal(&request)
@@ -269,7 +277,7 @@ impl Bridge {
         relay::request(&request, &mut outgoing, forwards, || far.contact(request.headers()));
         strip_untrusted(outgoing.headers_mut(), leg.rules.trusts);
         if [Method::Invite, Method::Update].contains(request.method()) {
-            session::prepare(leg, far, &mut outgoing);
+            session::prepare(far, &mut outgoing);
         }
         if let Some(rack) = rack_of(&request)
             && let Some(invite) = leg.reliable.on_prack(&rack)
@@ -397,6 +405,15 @@ impl Bridge {
         }
         env.owners.forget_server(server);
         leg?.requests.remove(server)
+    }
+}
+
+/// Returns the end of the call after our own request, if the call ends.
+fn own_end(outcome: OwnOutcome) -> Option<CallEnd> {
+    match outcome {
+        OwnOutcome::Goes => None,
+        OwnOutcome::Lost => Some(CallEnd::by(Cause::Lost)),
+        OwnOutcome::Silent => Some(CallEnd::by(Cause::SessionExpired)),
     }
 }
 

@@ -5,12 +5,14 @@ use attesta_transaction::ServerId;
 use bytes::Bytes;
 
 use crate::call::caller::CallerSide;
+use crate::call::session;
 use crate::config::listener::Listener;
 use crate::counters::not_taken;
 use crate::env::Env;
 use crate::headers::address::{sequence, source};
 use crate::headers::relay;
 use crate::headers::session::SDP;
+use crate::headers::timer::Asked;
 use crate::intake::origin::Origin;
 use crate::leg::Leg;
 use crate::leg::dialog::Dialog;
@@ -45,12 +47,13 @@ pub(crate) fn answer_call(
     let headers = ok.headers_mut();
     headers.push(Name::Contact, contact);
     headers.push(Name::Allow, relay::ALLOW);
-    if let Some(sdp) = session(request, &origin.listener) {
+    if let Some(sdp) = description_for(request, &origin.listener) {
         headers.push(Name::ContentType, SDP);
         ok.set_body(sdp);
     }
     let mut a = Leg::open(dialog, caller.leg_settings(origin), env);
     a.observe_request(Sender::Remote, request, env);
+    session::begin_own(&mut a, &Asked::of(request.headers()), &mut ok, env);
     caller.success(ok, request, &mut a, origin, env);
     Ok(a)
 }
@@ -76,10 +79,13 @@ pub(crate) fn answer_in_dialog(
     headers.push(Name::Allow, relay::ALLOW);
     if *method != Method::Options {
         headers.push(Name::Contact, leg.listener.contact(leg.dialog.is_secure()));
-        if let Some(sdp) = session(request, &leg.listener) {
+        if let Some(sdp) = description_for(request, &leg.listener) {
             headers.push(Name::ContentType, SDP);
             response.set_body(sdp);
         }
+    }
+    if *method != Method::Options && leg.invite.is_confirmed() {
+        session::begin_own(leg, &Asked::of(request.headers()), &mut response, env);
     }
     leg.observe_response(Sender::Local, method, &response, env);
     env.respond(id, &response);
@@ -100,7 +106,7 @@ pub(crate) fn objection(request: &Request) -> Option<Response> {
 /// Returns the session description for the 2xx of the callee: an answer to the offer, or an offer if the request has none (RFC
 /// 3264 section 4).
 /// Returns `None` if the request is an UPDATE without an offer (RFC 3311 section 5.2).
-pub(crate) fn session(request: &Request, listener: &Listener) -> Option<Bytes> {
+pub(crate) fn description_for(request: &Request, listener: &Listener) -> Option<Bytes> {
     match (request.body().is_empty(), request.method()) {
         (true, Method::Update) => None,
         (true, _) => Some(description(listener, "0 0", OWN_OFFER)),

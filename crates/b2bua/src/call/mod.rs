@@ -242,7 +242,7 @@ impl Call {
             return Some(self.on_setup(step, env));
         }
         if let Some((bridge, (side, own))) = self.phase.find(|bridge| bridge.own_request(client)) {
-            return Some(bridge.on_own_response(side, own, response, env));
+            return Some(bridge.on_own_response(side, own, (response, flow), env));
         }
         if let Some((bridge, side)) = self.phase.find(|bridge| bridge.side_of_prack(client)) {
             if response.status().is_final() {
@@ -267,7 +267,7 @@ impl Call {
             }
             Phase::Connected { bridge, .. } => {
                 if let Some((side, own)) = bridge.own_request(client) {
-                    return bridge.on_own_failure(side, own, why);
+                    return bridge.on_own_failure(side, own, why, env);
                 }
                 let side = bridge.side_relaying(client)?;
                 bridge.on_failure(side, client, why, env)

@@ -11,6 +11,7 @@ use crate::env::Env;
 use crate::event::Cause;
 use crate::headers::address::{contact, sequence};
 use crate::headers::relay;
+use crate::headers::timer::Asked;
 use crate::identity::belief::strip_untrusted;
 use crate::intake::origin::Origin;
 use crate::leg::invite::Unacknowledged2xx;
@@ -44,12 +45,14 @@ impl Bridge {
             env.owners.forget_client(client);
         }
         far.observe_response(Sender::Remote, &method, response, env);
+        let refreshes = status.is_success() && [Method::Invite, Method::Update].contains(&method);
+        let asked = refreshes.then(|| Asked::of(relayed.request.headers()));
         let mut back = Response::to_request(&relayed.request, status);
         relay::response(response, &mut back, &method, || leg.contact(response.headers()));
         strip_untrusted(back.headers_mut(), far.rules.trusts);
-        if status.is_success() && [Method::Invite, Method::Update].contains(&method) {
-            let request = leg.requests.by_server(server)?.request.headers().clone();
-            session::settle((leg, &request), (far, response), &mut back, env);
+        // An UPDATE in an early dialog begins no session.
+        if let Some(asked) = asked.filter(|_| leg.invite.is_confirmed()) {
+            session::settle((leg, &asked), (far, response), &mut back, env);
         }
         if status.is_provisional() {
             leg.on_provisional_relayed(response, received, seq);

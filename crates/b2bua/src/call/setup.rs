@@ -17,6 +17,7 @@ use crate::config::listener::Listener;
 use crate::env::Env;
 use crate::event::Cause;
 use crate::headers::dialog_id::DialogId;
+use crate::headers::timer::Asked;
 use crate::hunt::{Hunt, HuntStep};
 use crate::intake::origin::Origin;
 use crate::leg::dialog::FIRST_SEQ;
@@ -190,8 +191,8 @@ impl Setup {
         let mut back = bridge.response_to_caller(response, &self.hunt, env);
         if let BridgedTo::Leg(b) = &mut bridge.b {
             b.add_answer(&mut back);
-            let request = self.hunt.request().headers();
-            session::settle((&mut bridge.a, request), (b, response), &mut back, env);
+            let asked = Asked::of(self.hunt.request().headers());
+            session::settle((&mut bridge.a, &asked), (b, response), &mut back, env);
         }
         bridge.a.end_reliable_responses();
         caller.success(back, self.hunt.request(), &mut bridge.a, origin, env);

@@ -5,16 +5,24 @@ use attesta_sip::{Headers, Name};
 /// The media type of a session description (RFC 8866 section 8.1).
 pub(crate) const SDP: &str = "application/sdp";
 
+/// True if the Content-Type is that of a session description without other parts.
+pub(crate) fn is_session_alone(headers: &Headers) -> bool {
+    is_of(headers, SDP)
+}
+
 /// True if the body is a session description, or has a part that is a session description (RFC 5621 section 3.1).
 pub(crate) fn has_session(headers: &Headers, body: &[u8]) -> bool {
-    let kind = headers.get(Name::ContentType).unwrap_or_default();
-    let starts =
-        |text: &str| kind.get(..text.len()).is_some_and(|head| head.eq_ignore_ascii_case(text.as_bytes()));
     let in_a_part = || {
         let lines = body.split(|octet| *octet == b'\n');
         lines.map(<[u8]>::trim_ascii).any(|line| line.to_ascii_lowercase().ends_with(SDP.as_bytes()))
     };
-    !body.is_empty() && (starts(SDP) || (starts(MULTIPART) && in_a_part()))
+    !body.is_empty() && (is_of(headers, SDP) || (is_of(headers, MULTIPART) && in_a_part()))
+}
+
+/// True if the Content-Type begins with this text.
+fn is_of(headers: &Headers, kind: &str) -> bool {
+    let value = headers.get(Name::ContentType).unwrap_or_default();
+    value.get(..kind.len()).is_some_and(|head| head.eq_ignore_ascii_case(kind.as_bytes()))
 }
 
 const MULTIPART: &str = "multipart/";

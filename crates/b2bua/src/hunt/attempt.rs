@@ -7,7 +7,7 @@ use crate::env::Env;
 use crate::event::Cause;
 use crate::headers::address::{tagged, untagged};
 use crate::headers::contact::contact_for;
-use crate::headers::{relay, timer};
+use crate::headers::relay;
 use crate::hunt::progress::{Attempt, Progress};
 use crate::hunt::{Hunt, HuntStep, refused};
 use crate::identity::belief::{keep_own_reasons, strip_untrusted};
@@ -40,9 +40,8 @@ impl Hunt {
         }
         if let Some(rules) = attempt.trunk().leg_rules().session
             && *method == Method::Invite
-            && !self.offers_no_session
         {
-            timer::offer(outgoing.headers_mut(), rules.interval);
+            self.session_offer.add(&mut outgoing, rules);
         }
         let strips = attempt.trunk().outbound_identity == OutboundIdentity::Strip;
         self.request.apply_trust(outgoing.headers_mut(), strips);
@@ -136,10 +135,13 @@ impl Hunt {
             env.targets.accepts(&attempt.hop.flow);
         }
         tracing::debug!(status = status.code(), "refused by the target");
-        let is_too_short = status == Status::SESSION_INTERVAL_TOO_SMALL && !self.offers_no_session;
-        if is_too_short && !self.request().headers().contains(Name::SessionExpires) {
-            // The target refuses the interval that we offered. The sender asked for none.
-            self.offers_no_session = true;
+        if *self.request().method() == Method::Invite
+            && attempt.trunk().leg_rules().session.is_some()
+            && !self.request().headers().contains(Name::SessionExpires)
+            && let Some(offer) = self.session_offer.after(response)
+        {
+            // The target refuses the interval that we offered. The sender has asked for none.
+            self.session_offer = offer;
             return self.approach(attempt, origin, env);
         }
         let back = self.response_to_sender(response, origin, env);

@@ -11,6 +11,7 @@ pub(crate) mod oversize;
 pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod reliable;
+mod session_offer;
 pub(crate) mod signing;
 
 use std::collections::VecDeque;
@@ -28,6 +29,7 @@ use crate::event::Cause;
 use crate::hunt::last_failure::LastFailure;
 use crate::hunt::plan::RouteTarget;
 use crate::hunt::progress::{Attempt, Progress};
+use crate::hunt::session_offer::SessionOffer;
 use crate::identity::VettedRequest;
 use crate::intake::origin::Origin;
 use crate::io::{Destination, ResolveError, SignError, Unreachable};
@@ -60,8 +62,8 @@ pub(crate) struct Hunt {
     failure: LastFailure,
     /// The question to which the shell has not answered yet.
     asked: Option<Token>,
-    /// True if the target has refused the session interval that we offered.
-    offers_no_session: bool,
+    /// The session timer that we offer to the target, if the sender offers none.
+    session_offer: SessionOffer,
     /// The Call-ID of the last request that the hunt built.
     built: Option<CallId>,
     /// The trunk to which the last request was sent, and the Call-ID of that request.
@@ -104,7 +106,7 @@ impl Hunt {
             others_tried: None,
             failure: LastFailure::default(),
             asked: None,
-            offers_no_session: false,
+            session_offer: SessionOffer::default(),
             built: None,
             sent: None,
         }

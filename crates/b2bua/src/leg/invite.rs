@@ -186,6 +186,11 @@ impl InviteUsage {
         self.given_up = None;
     }
 
+    /// True if we must still send the ACK of a 2xx.
+    pub(crate) const fn owes_ack(&self) -> bool {
+        matches!(self.answered, Some(AnsweredInvite { ack: Ack::Due | Ack::Queued, .. }))
+    }
+
     /// True if we must still send an ACK, or may receive a 2xx to a cancelled re-INVITE.
     pub(crate) const fn is_in_progress(&self) -> bool {
         let acks = matches!(self.answered, Some(AnsweredInvite { ack: Ack::Queued, .. }));

@@ -4,8 +4,9 @@ pub(crate) mod dialog;
 pub(crate) mod invite;
 pub(crate) mod next_hop;
 pub(crate) mod offer_answer;
-mod own_requests;
+pub(crate) mod own_requests;
 pub(crate) mod prack;
+pub(crate) mod refresh_body;
 pub(crate) mod reliable;
 pub(crate) mod requests;
 mod sending;
@@ -23,13 +24,14 @@ use crate::config::listener::Listener;
 use crate::env::Env;
 use crate::headers::contact::contact_for;
 use crate::headers::relay;
-use crate::headers::session::has_session;
+use crate::headers::session::{has_session, is_session_alone};
 use crate::identity::belief::strip_untrusted;
 use crate::io::{Output, ResolveError};
 use crate::leg::dialog::Dialog;
 use crate::leg::invite::{Bye, Due2xx, InviteState, InviteUsage, Repeated2xx};
 use crate::leg::next_hop::{NextHopState, OwnRequest, PeerPath, RequestKind};
 use crate::leg::offer_answer::{Disagreement, OfferAnswer, Sender};
+use crate::leg::refresh_body::RefreshBody;
 use crate::leg::reliable::{RelayedReliable, ReliableReceiver, ReliableSender};
 use crate::leg::requests::{RelayedRequest, RelayedRequests};
 use crate::leg::session_timer::SessionTimer;
@@ -84,10 +86,8 @@ pub(crate) struct Leg {
     pub(crate) timer: Option<Box<SessionTimer>>,
     /// Our own request that has no final response.
     pub(crate) own: Option<OwnRequest>,
-    /// True if the peer supports session timers.
-    pub(crate) supports_timer: bool,
     /// The session description of our last message, if we refresh the session by a re-INVITE.
-    pub(crate) refresh_body: Option<Bytes>,
+    pub(crate) refresh_body: Option<Box<RefreshBody>>,
     session: OfferAnswer,
     next_hop: NextHopState,
     path: PeerPath,
@@ -143,7 +143,6 @@ impl Leg {
             listener,
             timer: None,
             own: None,
-            supports_timer: false,
             refresh_body: None,
             session: OfferAnswer::new(),
             next_hop,
@@ -350,11 +349,24 @@ impl Leg {
     /// Updates the state of offer and answer with a request of the dialog.
     pub(crate) fn observe_request(&mut self, sender: Sender, request: &Request, env: &mut Env<'_>) {
         let session = has_session(request.headers(), request.body());
-        if session && sender == Sender::Local && self.refresh_body.is_some() {
-            self.refresh_body = Some(request.body_bytes());
+        if session
+            && sender == Sender::Local
+            && let Some(ours) = &mut self.refresh_body
+        {
+            ours.on_offer(is_session_alone(request.headers()).then(|| request.body_bytes()));
         }
         let seen = self.session.on_request(sender, request.method(), session);
         count(seen, sender, env);
+    }
+
+    /// Closes the offer of our re-INVITE, because the re-INVITE was not sent.
+    fn take_back_offer(&mut self) {
+        let refusal = Status::SERVICE_UNAVAILABLE.class();
+        let taken_back = self.session.on_response(Sender::Remote, &Method::Invite, refusal, false);
+        debug_assert!(taken_back.is_ok(), "a refusal never disagrees");
+        if let Some(ours) = &mut self.refresh_body {
+            ours.on_offer_over(false);
+        }
     }
 
     /// Updates the state of offer and answer with a response of the dialog. A provisional response counts only if it is
@@ -370,7 +382,15 @@ impl Leg {
             return;
         }
         let session = has_session(response.headers(), response.body());
+        let was_open = self.open_offer() == Some(Sender::Local);
         let seen = self.session.on_response(sender, method, response.status().class(), session);
+        if let Some(ours) = &mut self.refresh_body {
+            if session && sender == Sender::Local {
+                ours.on_answer(is_session_alone(response.headers()).then(|| response.body_bytes()));
+            } else if was_open && self.session.open_offer().is_none() {
+                ours.on_offer_over(response.status().class() <= 2);
+            }
+        }
         count(seen, sender, env);
     }
 }

@@ -61,9 +61,12 @@ impl PeerPath {
     }
 
     /// Handles a request to the peer that could not be sent. A lost connection is not used again. The peer gets a new
-    /// connection if its Contact accepts connections.
+    /// connection if its Contact accepts connections. The path of datagrams to a peer behind a NAT stays, because its Contact
+    /// cannot be reached.
     pub(crate) fn on_loss(&mut self) -> Loss {
-        self.flow = None;
+        if !self.behind_nat || self.flow.as_deref().is_some_and(|flow| flow.transport.reliable()) {
+            self.flow = None;
+        }
         self.failures = self.failures.saturating_add(1);
         if self.failures > 1 { Loss::Again } else { Loss::First }
     }

@@ -249,6 +249,14 @@ impl OfferAnswer {
         }
     }
 
+    /// True if an INVITE of either side has no final response.
+    pub(crate) const fn has_invite(&self) -> bool {
+        match self.invite {
+            InviteProgress::Idle => false,
+            InviteProgress::Offered | InviteProgress::Offerless | InviteProgress::Settled => true,
+        }
+    }
+
     fn is_open_from(&self, sender: Sender, by: Carrier) -> bool {
         match (&self.negotiation, sender) {
             (Negotiation::LocalOffer { carrier, .. }, Sender::Local)

@@ -120,10 +120,13 @@ impl Leg {
             }
             RequestKind::Own(kind, seq) => {
                 let client = env.request(self.owner, request, flow, sent_by).ok();
-                match kind {
-                    OwnKind::Prack => self.on_prack_launched(client),
-                    OwnKind::Probe | OwnKind::Update | OwnKind::ReInvite => {
-                        self.own = client.map(|client| OwnRequest { client, kind, seq }).or(self.own);
+                match (kind, client) {
+                    (OwnKind::Prack, client) => self.on_prack_launched(client),
+                    (OwnKind::Probe | OwnKind::Update | OwnKind::ReInvite, Some(client)) => {
+                        self.own = Some(OwnRequest { client, kind, seq });
+                    }
+                    (OwnKind::Probe | OwnKind::Update | OwnKind::ReInvite, None) => {
+                        self.on_own_unsent(kind, false, env);
                     }
                 }
                 None
@@ -149,7 +152,10 @@ impl Leg {
                 self.on_prack_launched(None);
                 None
             }
-            RequestKind::Own(OwnKind::Probe | OwnKind::Update | OwnKind::ReInvite, _) => None,
+            RequestKind::Own(kind @ (OwnKind::Probe | OwnKind::Update | OwnKind::ReInvite), _) => {
+                self.on_own_unsent(kind, true, env);
+                None
+            }
             RequestKind::Bye => {
                 self.close(env);
                 None
@@ -178,7 +184,9 @@ impl Leg {
     /// peer is lost because two consecutive requests could not be sent. A browser may return on another WebSocket.
     pub(crate) fn on_loss(&mut self) -> bool {
         let loss = self.path.on_loss();
-        self.next_hop.forget();
+        if !self.path.decides() {
+            self.next_hop.forget();
+        }
         let is_lost = self.listener.transport == Transport::Tls && loss == Loss::Again;
         if is_lost {
             self.log_lost();

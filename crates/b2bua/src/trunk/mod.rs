@@ -243,8 +243,9 @@ impl Trunk {
         self
     }
 
-    /// How often a peer without a session timer is asked by an OPTIONS in the dialog whether the call lives. A 481, a 408 or
-    /// silence ends the call. Default: never.
+    /// How often a peer without a session timer is asked by an OPTIONS in the dialog whether the call lives. The time counts
+    /// from the last request of the peer. A 481, a 408 or silence ends the call. Default: never, except that the peer is
+    /// asked once in each session interval while we refresh the session of the other side.
     #[must_use]
     pub fn keep_alive(mut self, every: Duration) -> Self {
         self.keep_alive = Some(every);

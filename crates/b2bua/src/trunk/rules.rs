@@ -100,7 +100,8 @@ pub struct TrunkTimers {
     /// The session interval that we offer to a peer that supports session timers, if the other side offers none (RFC 4028).
     /// `None`: session timers are relayed only. Default: 30 min.
     pub session: Option<Duration>,
-    /// The shortest session interval that we accept. A request for a shorter interval gets a 422. Default: 90 s.
+    /// The shortest session interval that we accept. A request for a shorter interval gets a 422. If the sender does not
+    /// support session timers, its interval is raised instead. Default: 90 s.
     pub min_session: Duration,
 }
 
