@@ -16,7 +16,14 @@ impl Phone {
     /// # Panics
     ///
     /// If the phone has too many transactions.
-    pub fn calls(&mut self, now: Instant, call: u64, number: &str, offer: bool, extra: &[(&str, &str)]) -> u64 {
+    pub fn calls(
+        &mut self,
+        now: Instant,
+        call: u64,
+        number: &str,
+        offer: bool,
+        extra: &[(&str, &str)],
+    ) -> u64 {
         let uri = format!("sip:{number}@{}", self.edge);
         let mut request = Request::new(Method::Invite, uri.clone());
         let own = format!("<sip:+12155551212@{}>;tag={}", self.address.ip(), self.ids.tag());
@@ -203,12 +210,17 @@ impl Phone {
         let Some(line) = self.lines.get_mut(&number) else { return false };
         let settled = line.talk.agreed.is_some() && line.talk.open.is_none();
         let offerless = line.invite_out.as_ref().is_some_and(|invite| !invite.offered && !invite.first);
-        if line.stage == Stage::Over || line.hung_up || !line.is_dialog() || (offer && (!settled || offerless)) {
+        if line.stage == Stage::Over
+            || line.hung_up
+            || !line.is_dialog()
+            || (offer && (!settled || offerless))
+        {
             return false;
         }
-        let busy = line.invite_in.as_ref().is_some_and(|invite| {
-            (!invite.first && !invite.accepted) || invite.unacknowledged.is_some()
-        });
+        let busy = line
+            .invite_in
+            .as_ref()
+            .is_some_and(|invite| (!invite.first && !invite.accepted) || invite.unacknowledged.is_some());
         if busy || line.invite_out.as_ref().is_some_and(|invite| invite.cancelled) {
             return false;
         }
@@ -240,7 +252,9 @@ impl Phone {
         let Some(line) = self.lines.get_mut(&number) else { return false };
         let mut any = false;
         for place in 0..line.acks.len() {
-            let Some(accepted) = line.acks.get(place).filter(|accepted| accepted.ack.is_none()) else { continue };
+            let Some(accepted) = line.acks.get(place).filter(|accepted| accepted.ack.is_none()) else {
+                continue;
+            };
             let (seq, owes) = (accepted.seq, accepted.owes_answer);
             let mut request = line.request(Method::Ack, seq);
             if owes {
@@ -259,7 +273,11 @@ impl Phone {
     pub(super) fn hangs_up(&mut self, now: Instant, number: u64) -> bool {
         let Some(line) = self.lines.get_mut(&number) else { return false };
         let may = match line.stage {
-            Stage::Early => line.calling && line.is_dialog() && !line.invite_out.as_ref().is_some_and(|invite| invite.cancelled),
+            Stage::Early => {
+                line.calling
+                    && line.is_dialog()
+                    && !line.invite_out.as_ref().is_some_and(|invite| invite.cancelled)
+            }
             Stage::Up => line.acks.iter().all(|accepted| accepted.ack.is_some()),
             Stage::Answered | Stage::Over => false,
         };
@@ -291,7 +309,14 @@ impl Phone {
     }
 
     /// Sends a request other than INVITE in the dialog.
-    fn asks(&mut self, now: Instant, number: u64, method: Method, headers: &[(Name, &str)], body: Option<Bytes>) -> bool {
+    fn asks(
+        &mut self,
+        now: Instant,
+        number: u64,
+        method: Method,
+        headers: &[(Name, &str)],
+        body: Option<Bytes>,
+    ) -> bool {
         let (flow, sent_by) = (self.flow(), self.sent_by.clone());
         let contact = self.contact();
         let Some(line) = self.lines.get_mut(&number) else { return false };
@@ -317,7 +342,15 @@ impl Phone {
         true
     }
 
-    fn sends_invite(&mut self, now: Instant, number: u64, request: Request, seq: u32, first: bool, offered: bool) {
+    fn sends_invite(
+        &mut self,
+        now: Instant,
+        number: u64,
+        request: Request,
+        seq: u32,
+        first: bool,
+        offered: bool,
+    ) {
         let (flow, sent_by) = (self.flow(), self.sent_by.clone());
         let Ok(id) = self.endpoint.request(now, request, flow, &sent_by) else {
             return self.trouble(number, "too many transactions");
@@ -338,10 +371,21 @@ impl Phone {
     }
 
     /// Sends a response. A 2xx to an INVITE and a reliable 1xx are repeated.
-    pub(super) fn responds(&mut self, now: Instant, id: ServerId, status: u16, session: Option<Bytes>, rseq: Option<u32>) -> bool {
+    pub(super) fn responds(
+        &mut self,
+        now: Instant,
+        id: ServerId,
+        status: u16,
+        session: Option<Bytes>,
+        rseq: Option<u32>,
+    ) -> bool {
         let contact = self.contact();
-        let Some(Asked { line: number, request: Some(request), method }) = self.servers.get(&id) else { return false };
-        let (number, method, Some(code)) = (*number, method.clone(), Status::new(status)) else { return false };
+        let Some(Asked { line: number, request: Some(request), method }) = self.servers.get(&id) else {
+            return false;
+        };
+        let (number, method, Some(code)) = (*number, method.clone(), Status::new(status)) else {
+            return false;
+        };
         let mut response = Response::to_request(request, code);
         if let Some(line) = self.lines.get(&number).filter(|_| status > 100) {
             response.headers_mut().set(Name::To, &line.local);
@@ -371,7 +415,9 @@ impl Phone {
             let response = Box::new(response);
             self.later(now + T1, Timer::Repeat { line: number, id, response, interval: T1, until });
         }
-        if status >= 200 && let Some(asked) = self.servers.get_mut(&id) {
+        if status >= 200
+            && let Some(asked) = self.servers.get_mut(&id)
+        {
             asked.request = None;
         }
         true

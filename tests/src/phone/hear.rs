@@ -75,7 +75,8 @@ impl Phone {
         }
         let dialog = (text(headers, Name::CallId), own_tag);
         let number = self.dialogs.get(&dialog).copied();
-        let Some((number, line)) = number.and_then(|number| Some((number, self.lines.get_mut(&number)?))) else {
+        let Some((number, line)) = number.and_then(|number| Some((number, self.lines.get_mut(&number)?)))
+        else {
             return self.dismisses(now, id, &request, 481);
         };
         if line.calling && method != "BYE" && line.stage == Stage::Early {
@@ -86,7 +87,8 @@ impl Phone {
             line.follows(request.headers(), Name::From);
         }
         line.refs += 1;
-        self.servers.insert(id, Asked { line: number, method: method.clone(), request: Some(request.clone()) });
+        self.servers
+            .insert(id, Asked { line: number, method: method.clone(), request: Some(request.clone()) });
         match method.as_str() {
             "BYE" => self.is_hung_up_on(now, number, id),
             "INVITE" => self.invited_again(now, number, id, seq, &request),
@@ -103,7 +105,8 @@ impl Phone {
         if method != "INVITE" {
             return self.dismisses(now, id, &request, if method == "OPTIONS" { 200 } else { 481 });
         }
-        let call = request.headers().named("X-Call").and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+        let call =
+            request.headers().named("X-Call").and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
         let own_tag = self.ids.tag().to_string();
         let mut line = Line::called(call.unwrap_or(u64::MAX), &request, &own_tag);
         let number = self.next_line;
@@ -237,7 +240,9 @@ impl Phone {
     fn acknowledged(&mut self, request: &Request) {
         let dialog = (text(request.headers(), Name::CallId), tag(request.headers(), Name::To));
         let (seq, _) = cseq(request.headers());
-        let Some(line) = self.dialogs.get(&dialog).and_then(|number| self.lines.get_mut(number)) else { return };
+        let Some(line) = self.dialogs.get(&dialog).and_then(|number| self.lines.get_mut(number)) else {
+            return;
+        };
         if line.invite_in.take_if(|invite| invite.accepted && invite.seq == seq).is_none() {
             return;
         }

@@ -111,8 +111,7 @@ impl Talk {
     /// The answer to the open offer.
     pub(super) fn answers(&mut self, session: Bytes) {
         if let Some(open) = self.open.take() {
-            self.agreed =
-                Some(if open.ours { (open.session, session) } else { (session, open.session) });
+            self.agreed = Some(if open.ours { (open.session, session) } else { (session, open.session) });
         }
     }
 

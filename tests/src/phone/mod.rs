@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use attesta_sip::{Request, Response};
 use attesta_transaction::{
-    ClientId, Config, Endpoint, Flow, IdGenerator, Input, Seed, SentBy, ServerId, Transmit,
-    Transport, WorkerPlace,
+    ClientId, Config, Endpoint, Flow, IdGenerator, Input, Seed, SentBy, ServerId, Transmit, Transport,
+    WorkerPlace,
 };
 use bytes::Bytes;
 

@@ -134,7 +134,8 @@ fn named(flow: usize, side: Side) -> Plan {
 /// A random plan; times are divided by `haste`.
 fn random(seed: u64, haste: u64) -> Plan {
     let mut octets = octets_of(seed, OCTETS).into_iter().map(u64::from);
-    let mut below = |count: u64| (octets.next().unwrap_or_default() << 8 | octets.next().unwrap_or_default()) % count;
+    let mut below =
+        |count: u64| (octets.next().unwrap_or_default() << 8 | octets.next().unwrap_or_default()) % count;
     let at = |side, ms: u64, action| Planned { side, after: Duration::from_millis(ms / haste), action };
     let mut actions = Vec::new();
     let mut plan_offer = true;
@@ -183,7 +184,11 @@ fn random(seed: u64, haste: u64) -> Plan {
         let (ms, crosses, by) = (answer + below(16_000), below(4) == 0, side(below(2)));
         actions.extend(one.map(|action| at(by, ms, action)));
         if crosses {
-            actions.extend(other.map(|action| at(if by == Side::Caller { Side::Callee } else { Side::Caller }, ms, action)));
+            actions.extend(
+                other.map(|action| {
+                    at(if by == Side::Caller { Side::Callee } else { Side::Caller }, ms, action)
+                }),
+            );
         }
     }
     let end = answer + 3_000 + below(16_000);

@@ -48,7 +48,9 @@ impl Phone {
     /// RFC 3261 section 12.2.1.2 and RFC 5057: the dialog is over.
     fn loses(&mut self, now: Instant, number: u64, status: u16) {
         let gone = matches!(status, 408 | 481);
-        if gone && self.lines.get(&number).is_some_and(|line| matches!(line.stage, Stage::Up | Stage::Answered)) {
+        if gone
+            && self.lines.get(&number).is_some_and(|line| matches!(line.stage, Stage::Up | Stage::Answered))
+        {
             self.ends(now, number);
         }
     }
@@ -60,7 +62,10 @@ impl Phone {
         if !invite.first || tag(response.headers(), Name::To).is_empty() {
             return;
         }
-        let rseq = response.headers().get(Name::RSeq).and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+        let rseq = response
+            .headers()
+            .get(Name::RSeq)
+            .and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
         let mut is_new = false;
         let (mut answers, body) = (false, !response.body().is_empty());
         if let Some(rseq) = rseq.filter(|rseq: &u32| invite.rseq == 0 || *rseq == invite.rseq + 1) {

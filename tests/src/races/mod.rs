@@ -70,8 +70,13 @@ impl Tally {
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { crossings, races, lossy, up, failures } = self;
-        write!(f, "{races} races of {crossings} crossings, {lossy} with a lost message; {up} calls stayed up")?;
-        failures.iter().try_for_each(|(crossing, (count, first))| write!(f, "\n{crossing}: {count} wrong, {first}"))
+        write!(
+            f,
+            "{races} races of {crossings} crossings, {lossy} with a lost message; {up} calls stayed up"
+        )?;
+        failures
+            .iter()
+            .try_for_each(|(crossing, (count, first))| write!(f, "\n{crossing}: {count} wrong, {first}"))
     }
 }
 
@@ -118,8 +123,10 @@ impl Race {
 /// If a race panics.
 #[must_use]
 pub fn run_all(bound: Bound) -> Tally {
-    let all: Vec<_> =
-        Point::ALL.into_iter().flat_map(|point| Event::ALL.into_iter().map(move |one| (point, one))).collect();
+    let all: Vec<_> = Point::ALL
+        .into_iter()
+        .flat_map(|point| Event::ALL.into_iter().map(move |one| (point, one)))
+        .collect();
     let (next, total) = (AtomicUsize::new(0), Mutex::new(Tally::default()));
     let work = || {
         let mut own = Tally::default();
@@ -156,7 +163,8 @@ fn crossing(point: Point, events: (Event, Event), bound: Bound) -> Option<Tally>
                 tally.races += 1;
                 let race = Race { point, events, order: order.taken() };
                 let name = format!("{point:?}: {:?}, {:?}", events.0, events.1);
-                let first = tally.failures.entry(name).or_insert_with(|| (0, format!("ATTESTA_RACE={race}: {what}")));
+                let first =
+                    tally.failures.entry(name).or_insert_with(|| (0, format!("ATTESTA_RACE={race}: {what}")));
                 first.0 += 1;
             }
         }
@@ -173,7 +181,13 @@ enum Outcome {
     Ran { up: bool, lossy: bool },
 }
 
-fn run(point: Point, events: (Event, Event), bound: Bound, order: &mut Order, tells: bool) -> Result<Outcome, String> {
+fn run(
+    point: Point,
+    events: (Event, Event),
+    bound: Bound,
+    order: &mut Order,
+    tells: bool,
+) -> Result<Outcome, String> {
     order.begins();
     let mut world = World::new(point.holds(), tells);
     if !point.is_reached(&mut world) {

@@ -100,7 +100,11 @@ impl Point {
             Self::OfferedIn200 => world.calls(false) && world.settles() && world.does(callee, Action::Answer),
             Self::Established => {
                 let reached = Self::Ringing.is_reached(world) && world.does(callee, Action::Answer);
-                if world.phone(caller).holds.acks { reached && world.does(caller, Action::Ack) } else { reached }
+                if world.phone(caller).holds.acks {
+                    reached && world.does(caller, Action::Ack)
+                } else {
+                    reached
+                }
             }
             Self::ReInvited(side) | Self::ReAnswered(side) => {
                 Self::Established.is_reached(world) && world.does(side, Action::Invite { offer: true })

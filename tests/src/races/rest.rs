@@ -24,7 +24,8 @@ impl World {
         let live = self.edge.counters().calls_live;
         let caller = is_up(&self.caller);
         // Where the callee is gone, the caller may still hear it ring.
-        let rings = self.gone.is_some() && self.caller.lines().values().any(|line| line.stage == Stage::Early);
+        let rings =
+            self.gone.is_some() && self.caller.lines().values().any(|line| line.stage == Stage::Early);
         if u64::from(caller.is_some() || rings) != live {
             return Err(format!("the caller's call is {}, the edge has {live}", word(caller.is_some())));
         }
@@ -58,7 +59,8 @@ impl World {
         // No ACK of a callee that is gone, and no answer for it but to INVITE and BYE (RFC 4320 section 4.2).
         let excused = |trouble: &&String| {
             let ack = trouble.contains("no ACK of a 2xx");
-            let request = trouble.contains("got no response") && !["INVITE", "BYE"].iter().any(|method| trouble.contains(method));
+            let request = trouble.contains("got no response")
+                && !["INVITE", "BYE"].iter().any(|method| trouble.contains(method));
             self.gone.is_some() && (ack || request)
         };
         if let Some(trouble) = self.caller.troubles.iter().find(|trouble| !excused(trouble)) {

@@ -181,7 +181,8 @@ impl World {
         let Some(at) = next.filter(|at| end.is_none_or(|end| *at <= end)) else { return false };
         self.now = self.now.max(at);
         for (place, who) in [Who::Caller, Who::Edge, Who::Callee].into_iter().enumerate() {
-            let due = self.deadlines.get(place).copied().flatten().is_some_and(|deadline| deadline <= self.now);
+            let due =
+                self.deadlines.get(place).copied().flatten().is_some_and(|deadline| deadline <= self.now);
             if due {
                 let now = self.now;
                 self.node(who).wake(now);
