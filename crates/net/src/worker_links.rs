@@ -17,32 +17,33 @@ use crate::streams::event::Unsent;
 
 /// The links of one worker to the other workers of its edge, and the rule that finds the owner of a message.
 ///
-/// If sockets share an address, all datagrams of one peer reach one of them. A connection has one owner. So the worker
-/// that receives a message hands it over to the worker that owns its call. Our branch or tag names that worker. For a
-/// request without them, the worker follows from a hash of the Call-ID, with a secret key. This happens before anything
-/// of the message is stored, so that retransmissions, CANCELs and merged requests reach the worker of the INVITE.
+/// If sockets share an address, all datagrams of one peer reach the same socket. A connection has one owner. The worker that
+/// receives a message therefore hands it over to the worker that owns its call.
+/// Our branch or tag contains the number of that worker. For a request without them, a hash of the Call-ID with a secret key
+/// determines the worker. No part of the message is stored before. Retransmissions, CANCELs and merged requests therefore reach
+/// the worker of the INVITE.
 #[derive(Debug)]
 pub struct WorkerLinks {
     own: WorkerId,
     instance: u16,
     hasher: SipHasher13,
-    /// The links by worker number. The own entry is `None`.
+    /// The links by worker number. The entry of this worker is `None`.
     outgoing: Vec<Option<mpsc::Sender<Handover>>>,
     incoming: Vec<mpsc::Receiver<Handover>>,
 }
 
-/// An element that one worker hands over to another worker.
+/// An item that one worker hands over to another worker.
 #[derive(Debug)]
 pub(crate) enum Handover {
-    /// A message from the network that belongs to a call of the other worker, or may begin a call there.
+    /// A message from the network that belongs to a call of the other worker, or may start a call there.
     Message(Flow, Bytes),
     /// A message to send on a connection of the other worker.
     Transmit(Transmit),
     /// A message of the other worker that did not arrive.
     Failed(Unsent),
-    /// A connection that the other worker must have ready for this worker.
+    /// A connection that the other worker must prepare for this worker.
     Reach(WorkerId, Token, Flow),
-    /// The result for a connection that the other worker asked for.
+    /// The result of preparing a connection that the other worker requested.
     Reached(Token, Result<(), Unreachable>),
 }
 
@@ -87,7 +88,7 @@ impl WorkerLinks {
         self.own
     }
 
-    /// The owner of a message. This worker if the message names no owner.
+    /// Returns the owner of a message. This is this worker if the message names no owner.
     pub(crate) fn owner(&self, hint: &WorkerHint<'_>) -> WorkerId {
         let named = hint.place.filter(|place| {
             place.instance == self.instance && usize::from(place.worker) < self.outgoing.len()
@@ -98,13 +99,13 @@ impl WorkerLinks {
         let Some(call_id) = hint.call_id else { return self.own };
         let mut hasher = self.hasher;
         hasher.write(call_id);
-        // Less than the number of workers, which is at most 255.
+        // The result is less than the number of workers, which is at most 255.
         let worker = hasher.finish().checked_rem(self.outgoing.len() as u64);
         worker.and_then(|worker| u8::try_from(worker).ok()).map_or(self.own, WorkerId)
     }
 
-    /// The worker whose socket sends a message on `flow`. Each worker has a socket for datagrams. A connection has one
-    /// owner, and worker 0 opens connections, so that all workers share them.
+    /// Returns the worker whose socket sends a message on `flow`. Each worker has a socket for datagrams. A connection has one
+    /// owner. Worker 0 opens connections, so that all workers share them.
     pub(crate) fn transport_owner(&self, flow: &Flow) -> WorkerId {
         match flow.transport {
             Transport::Udp => self.own,
@@ -114,24 +115,24 @@ impl WorkerLinks {
         }
     }
 
-    /// Hands something over to another worker. Returns it if the link has no room.
+    /// Hands an item over to another worker. Returns the item if the link has no room.
     pub(crate) fn hand_over(&self, to: WorkerId, handover: Handover) -> Option<Handover> {
         let Some(Some(link)) = self.outgoing.get(usize::from(to.0)) else { return Some(handover) };
         link.try_send(handover).err().map(TrySendError::into_inner)
     }
 
-    /// The link to another worker, to wait for room.
+    /// Returns the link to another worker. The caller of this function uses it to wait for room.
     pub(crate) fn link(&self, to: WorkerId) -> Option<mpsc::Sender<Handover>> {
         self.outgoing.get(usize::from(to.0)).cloned().flatten()
     }
 
-    /// Waits for handovers from other workers, and adds them to `taken`. Dropping the future loses nothing.
+    /// Waits for handovers from other workers, and adds them to `taken`. Dropping the future has no side effects.
     pub(crate) async fn arrivals(&mut self, taken: &mut Vec<Handover>) {
         let incoming = &mut self.incoming;
         poll_fn(|cx| {
             let before = taken.len();
             for link in incoming.iter_mut() {
-                // The link of a worker that has stopped stays silent.
+                // The link of a stopped worker never becomes ready.
                 let _ = link.poll_recv_many(cx, taken, BATCH);
             }
             if taken.len() > before { Poll::Ready(()) } else { Poll::Pending }
@@ -140,10 +141,10 @@ impl WorkerLinks {
     }
 }
 
-/// What may wait on one link: a few batches of datagrams.
+/// The most items that may wait on one link: a few batches of datagrams.
 const LINK_CAPACITY: usize = 1024;
 
-/// What is taken from one link in one turn.
+/// The most items that are taken from one link in one turn.
 const BATCH: usize = 32;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! What workers hand over to each other: messages go to the worker that owns their call, and work on stream connections
-//! goes to the worker that owns the connections.
+//! The handovers between workers. A message goes to the worker that owns its call. Work on a stream connection goes to the
+//! worker that owns the connection.
 
 use attesta_b2bua::{Input, Now, Policy, Token, Unreachable};
 use attesta_transaction::{Flow, WorkerHint, WorkerId};
@@ -9,7 +9,7 @@ use crate::driver::Driver;
 use crate::worker_links::{Handover, WorkerLinks};
 
 impl<P: Policy> Driver<P> {
-    /// Passes a message to the worker that owns it.
+    /// Passes a message to the worker that owns its call.
     pub(super) fn arrived(&mut self, now: Now, flow: Flow, data: Bytes) {
         tracing::trace!(?flow, octets = data.len(), "received");
         match self.other_worker(|links| links.owner(&WorkerHint::of_received(&data))) {
@@ -22,7 +22,7 @@ impl<P: Policy> Driver<P> {
         }
     }
 
-    /// Hands over waiting messages in order, as long as the link has room.
+    /// Hands over the waiting messages in order, while the link has room.
     pub(super) fn send_waiting_handovers(&mut self) {
         while let (Some(links), Some((to, handover))) =
             (&self.worker_links, self.waiting_handovers.pop_front())
@@ -34,7 +34,7 @@ impl<P: Policy> Driver<P> {
         }
     }
 
-    /// Handles what other workers have handed over.
+    /// Handles the items that other workers have handed over.
     pub(super) fn accept_handovers(&mut self, now: Now) {
         let mut handovers = std::mem::take(&mut self.handovers);
         for handover in handovers.drain(..) {
@@ -49,13 +49,13 @@ impl<P: Policy> Driver<P> {
         self.handovers = handovers;
     }
 
-    /// The worker that `find` returns, if it is another worker.
+    /// Returns the worker that `find` returns, if it is another worker.
     pub(super) fn other_worker(&self, find: impl FnOnce(&WorkerLinks) -> WorkerId) -> Option<WorkerId> {
         let links = self.worker_links.as_ref()?;
         Some(find(links)).filter(|worker| *worker != links.own())
     }
 
-    /// Hands something over to another worker. Counts it as lost and returns it if the link has no room.
+    /// Hands an item over to another worker. If the link has no room, counts the item as lost and returns it.
     pub(super) fn hand_over(&mut self, to: WorkerId, handover: Handover) -> Option<Handover> {
         let back = match &self.worker_links {
             Some(links) => links.hand_over(to, handover),
@@ -87,8 +87,8 @@ impl<P: Policy> Driver<P> {
         }
     }
 
-    /// Sends the result to the worker that requested the connection. If the link has no room, that worker continues
-    /// without the connection after its timeout.
+    /// Sends the result to the worker that requested the connection. If the link has no room, that worker continues without the
+    /// connection after its timeout.
     pub(super) fn reached(&mut self, requester: WorkerId, token: Token, result: Result<(), Unreachable>) {
         match self.other_worker(|_| requester) {
             Some(other) => drop(self.hand_over(other, Handover::Reached(token, result))),

@@ -11,6 +11,7 @@ pub(crate) mod chain;
 mod claim_constraints;
 pub(crate) mod credential;
 mod crl;
+mod ecdsa_p521;
 mod eviction;
 mod freshness;
 mod lint;
