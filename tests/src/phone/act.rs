@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use attesta_sip::{Method, Name, Request, Response, Status};
+use attesta_sip::{Headers, Method, Name, Request, Response, Status};
 use attesta_transaction::ServerId;
 use bytes::Bytes;
 
 use super::line::{Carrier, InviteOut, Line, Stage};
-use super::{Action, Asked, GIVES_UP, Phone, Sent, Timer};
+use super::{Action, Asked, GIVES_UP, Phone, Sent, Supports, Timer};
 use crate::sim::T1;
 
 impl Phone {
@@ -35,7 +35,7 @@ impl Phone {
         headers.push(Name::CallId, call_id);
         headers.push(Name::CSeq, "1 INVITE");
         headers.push(Name::Contact, contact);
-        headers.push(Name::Supported, "100rel, timer");
+        self.supports.put(headers);
         headers.push(Name::Allow, ALLOW);
         headers.push_named("X-Call", call.to_string());
         extra.iter().for_each(|(name, value)| {
@@ -184,7 +184,7 @@ impl Phone {
 
     fn invites_again(&mut self, now: Instant, number: u64, offer: bool) -> bool {
         let own = self.describes(number);
-        let contact = self.contact();
+        let (contact, supports) = (self.contact(), self.supports);
         let Some(line) = self.lines.get_mut(&number) else { return false };
         let acknowledged = line.acks.iter().all(|accepted| accepted.ack.is_some());
         if line.stage != Stage::Up || line.hung_up || line.is_pending() || !acknowledged {
@@ -194,7 +194,7 @@ impl Phone {
         let seq = line.seq;
         let mut request = line.request(Method::Invite, seq);
         request.headers_mut().push(Name::Contact, contact);
-        request.headers_mut().push(Name::Supported, "100rel, timer");
+        supports.put(request.headers_mut());
         request.headers_mut().push(Name::Allow, ALLOW);
         if offer {
             put(&mut request, &own);
@@ -398,6 +398,9 @@ impl Phone {
             headers.push(Name::Contact, contact);
             headers.push(Name::Allow, ALLOW);
         }
+        if matches!(method.as_str(), "INVITE" | "UPDATE") && (200..300).contains(&status) {
+            self.supports.accept(request, headers);
+        }
         if let Some(rseq) = rseq {
             headers.push(Name::Require, "100rel");
             headers.push(Name::RSeq, rseq.to_string());
@@ -432,6 +435,34 @@ impl Phone {
             self.name
         )
         .into()
+    }
+}
+
+impl Supports {
+    /// The option tags of an own INVITE, and the session timer that it asks for.
+    fn put(self, headers: &mut Headers) {
+        let tags = match (self.reliable, self.timers) {
+            (true, true) => "100rel, timer",
+            (true, false) => "100rel",
+            (false, true) => "timer",
+            (false, false) => "",
+        };
+        if !tags.is_empty() {
+            headers.push(Name::Supported, tags);
+        }
+        if self.expires {
+            headers.push(Name::SessionExpires, "1800;refresher=uas");
+        }
+    }
+
+    /// RFC 4028 section 9: the session timer of a 2xx. The other side refreshes.
+    fn accept(self, request: &Request, headers: &mut Headers) {
+        let asked = request.headers().get(Name::SessionExpires);
+        let Some(asked) = asked.filter(|_| self.expires) else { return };
+        let asked = String::from_utf8_lossy(asked);
+        let interval = asked.split(';').next().unwrap_or_default();
+        headers.push(Name::Require, "timer");
+        headers.push(Name::SessionExpires, format!("{interval};refresher=uac"));
     }
 }
 

@@ -116,7 +116,7 @@ impl Phone {
             id,
             seq,
             first: true,
-            reliable: text(request.headers(), Name::Supported).contains("100rel"),
+            reliable: self.supports.reliable && text(request.headers(), Name::Supported).contains("100rel"),
             rseq: 0,
             unacknowledged: None,
             answers: false,

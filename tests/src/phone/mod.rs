@@ -26,7 +26,7 @@ pub use line::{Line, Stage};
 pub use plan::{FLOWS, Flows, Plan, Planned, Side};
 
 /// What a test may ask of a phone in one call.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Action {
     /// 180 to the INVITE that makes the call.
     Ring,
@@ -74,6 +74,17 @@ pub struct Holds {
     pub answers: bool,
 }
 
+/// The extensions that a phone supports.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Supports {
+    /// Reliable provisional responses (RFC 3262).
+    pub reliable: bool,
+    /// Session timers (RFC 4028), so far as the other side refreshes.
+    pub timers: bool,
+    /// Whether it asks for a session timer.
+    pub expires: bool,
+}
+
 /// A phone.
 pub struct Phone {
     name: String,
@@ -86,6 +97,8 @@ pub struct Phone {
     effects: VecDeque<Effect>,
     /// What it holds back now.
     pub holds: Holds,
+    /// What it supports.
+    pub supports: Supports,
     /// What went wrong that the RFCs do not foresee.
     pub troubles: Vec<String>,
     lines: BTreeMap<u64, Line>,
@@ -156,6 +169,7 @@ impl Phone {
             ids: IdGenerator::new(place, &seed.fork(1)),
             effects: VecDeque::new(),
             holds: Holds::default(),
+            supports: Supports { reliable: true, timers: true, expires: false },
             troubles: Vec::new(),
             lines: BTreeMap::new(),
             next_line: 0,

@@ -5,20 +5,27 @@ pub(super) struct Order {
     /// Each choice and how many there were.
     choices: Vec<(usize, usize)>,
     place: usize,
+    /// How many choices are made as before.
+    known: usize,
 }
 
 impl Order {
     pub(super) const fn first() -> Self {
-        Self { choices: Vec::new(), place: 0 }
+        Self { choices: Vec::new(), place: 0, known: 0 }
     }
 
     /// The sequence of these choices.
     pub(super) fn replaying(taken: Vec<usize>) -> Self {
-        Self { choices: taken.into_iter().map(|choice| (choice, usize::MAX)).collect(), place: 0 }
+        Self { choices: taken.into_iter().map(|choice| (choice, usize::MAX)).collect(), place: 0, known: usize::MAX }
     }
 
     pub(super) const fn begins(&mut self) {
         self.place = 0;
+    }
+
+    /// Whether no sequence before had these choices so far.
+    pub(super) const fn is_new(&self) -> bool {
+        self.place >= self.known
     }
 
     /// The next choice, below `count`.
@@ -43,6 +50,7 @@ impl Order {
         while let Some((choice, of)) = self.choices.pop() {
             if choice + 1 < of {
                 self.choices.push((choice + 1, of));
+                self.known = self.choices.len();
                 return true;
             }
         }

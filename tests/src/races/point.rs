@@ -1,5 +1,6 @@
 //! The points of a call at which events cross.
 
+use super::setup::Setup;
 use super::world::World;
 use crate::phone::{Action, Holds, Side};
 
@@ -36,11 +37,13 @@ pub enum Point {
     Updating(Side),
     /// A BYE of this side waits for its answer.
     Ending(Side),
+    /// The edge has begun to refresh the session timer with this side, and the answer is held back.
+    Refreshed(Side),
 }
 
 impl Point {
     /// All points. A race names them by their place.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::InviteSent,
         Self::Tried,
         Self::Ringing,
@@ -61,6 +64,8 @@ impl Point {
         Self::Updating(Side::Callee),
         Self::Ending(Side::Caller),
         Self::Ending(Side::Callee),
+        Self::Refreshed(Side::Caller),
+        Self::Refreshed(Side::Callee),
     ];
 
     /// What the phones hold back from this point on.
@@ -71,10 +76,25 @@ impl Point {
             Self::Established => none,
             Self::RingingReliably | Self::OfferedReliably => Holds { pracks: true, ..none },
             Self::Answered | Self::OfferedIn200 => Holds { acks: true, ..none },
-            Self::ReInvited(_) | Self::ReInvitedWithoutOffer(_) | Self::Updating(_) | Self::Ending(_) => {
-                Holds { answers: true, ..none }
-            }
+            Self::ReInvited(_)
+            | Self::ReInvitedWithoutOffer(_)
+            | Self::Updating(_)
+            | Self::Ending(_)
+            | Self::Refreshed(_) => Holds { answers: true, ..none },
             Self::ReAnswered(_) => Holds { acks: true, ..none },
+        }
+    }
+
+    /// Whether the phones support what leads to this point.
+    pub(super) fn is_in(self, setup: Setup) -> bool {
+        let callee_reliable = setup.supports(Side::Callee).reliable;
+        match self {
+            Self::RingingReliably | Self::Acknowledged => callee_reliable,
+            Self::OfferedReliably => callee_reliable && setup.supports(Side::Caller).reliable,
+            Self::Refreshed(side) => setup == Setup::TimedByEdge(side),
+            Self::InviteSent | Self::Tried | Self::Ringing | Self::Answering | Self::Answered => true,
+            Self::OfferedIn200 | Self::Established | Self::ReInvited(_) | Self::ReInvitedWithoutOffer(_) => true,
+            Self::ReAnswered(_) | Self::Updating(_) | Self::Ending(_) => true,
         }
     }
 
@@ -116,6 +136,7 @@ impl Point {
                 Self::Established.is_reached(world) && world.does(side, Action::Update { offer: true })
             }
             Self::Ending(side) => Self::Established.is_reached(world) && world.does(side, Action::Bye),
+            Self::Refreshed(_) => Self::Established.is_reached(world) && world.refreshes() && world.settles(),
         }
     }
 }

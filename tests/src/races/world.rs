@@ -2,19 +2,19 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use attesta_b2bua::{Config, InboundIdentity, Listener, OutboundIdentity, Route, RouteTo, Trunk};
 use attesta_transaction::{Flow, Transmit, Transport};
 use bytes::Bytes;
 
+use super::setup::{CALLEE, CALLER, EDGE, Setup, address};
 use crate::phone::{Action, Holds, Phone, Side};
 use crate::sim::{Board, Effect, Node};
 
 /// A hop of an ACK.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Hop {
     /// From a phone to the edge.
     FromPhone,
@@ -23,7 +23,7 @@ pub enum Hop {
 }
 
 /// Who sends and receives.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Who {
     Caller,
     Edge,
@@ -33,6 +33,8 @@ pub(super) enum Who {
 struct Packet {
     from: Who,
     to: Who,
+    /// The hash of what it is and of its path.
+    hash: u64,
     transmit: Transmit,
     /// Whether it comes back as undeliverable.
     refused: bool,
@@ -51,31 +53,35 @@ pub(super) struct World {
     pub(super) gone: Option<bool>,
     /// Messages that were lost by choice.
     pub(super) lost: usize,
+    /// The hash of all that each has received and done. Nothing else determines its state.
+    histories: [u64; 3],
     tells: bool,
 }
 
 impl World {
     #[expect(clippy::disallowed_methods, reason = "there is no other instant to start from")]
-    pub(super) fn new(holds: Holds, tells: bool) -> Self {
+    pub(super) fn new(setup: Setup, holds: Holds, tells: bool) -> Self {
         static START: OnceLock<Instant> = OnceLock::new();
         let start = *START.get_or_init(Instant::now);
         let (caller, edge, callee) = (address(CALLER), address(EDGE), address(CALLEE));
-        let phone = |name: &str, at| {
+        let phone = |name: &str, at, side| {
             let mut phone = Phone::new(name, at, edge, Transport::Udp, 1);
             phone.holds = holds;
+            phone.supports = setup.supports(side);
             phone
         };
         Self {
             now: start,
             start,
-            edge: Board::new(start, 1, edge, config()),
-            caller: phone("alice", caller),
-            callee: phone("bob", callee),
+            edge: Board::new(start, 1, edge, setup.config()),
+            caller: phone("alice", caller, Side::Caller),
+            callee: phone("bob", callee, Side::Callee),
             flight: VecDeque::new(),
             deadlines: [None; 3],
             lost_ack: None,
             gone: None,
             lost: 0,
+            histories: [0; 3],
             tells,
         }
     }
@@ -100,6 +106,7 @@ impl World {
             return false;
         }
         let done = self.phone(side).acts(now, 0, action);
+        self.notes(Who::of(side), action);
         self.polls(Who::of(side));
         done
     }
@@ -120,6 +127,20 @@ impl World {
         false
     }
 
+    /// The hash of the state: what each has received and done, and what is in flight in any order. Deliveries to two nodes give
+    /// the same state in both orders.
+    pub(super) fn state(&self) -> u64 {
+        let mut flight: Vec<_> = self.flight.iter().map(|packet| packet.hash).collect();
+        flight.sort_unstable();
+        hash_of((self.histories, flight, self.lost_ack, self.gone, self.lost))
+    }
+
+    fn notes(&mut self, who: Who, what: impl Hash) {
+        if let Some(history) = self.histories.get_mut(who as usize) {
+            *history = hash_of((*history, what));
+        }
+    }
+
     pub(super) fn flights(&self) -> usize {
         self.flight.len()
     }
@@ -129,7 +150,11 @@ impl World {
         let Some(packet) = self.flight.remove(place) else { return };
         self.now += HOP;
         let now = self.now;
+        if self.gone.is_none() || packet.to != Who::Callee {
+            self.notes(packet.to, packet.hash);
+        }
         if packet.refused {
+            self.notes(packet.from, packet.hash);
             self.node(packet.from).undelivered(now, packet.transmit);
             return self.polls(packet.from);
         }
@@ -176,6 +201,19 @@ impl World {
         self.next_timer_before(None)
     }
 
+    /// Time passes until the edge sends something.
+    pub(super) fn refreshes(&mut self) -> bool {
+        for _ in 0..MOST {
+            if self.flight.iter().any(|packet| packet.from == Who::Edge) {
+                return true;
+            }
+            if !self.next_timer() {
+                return false;
+            }
+        }
+        false
+    }
+
     pub(super) fn next_timer_before(&mut self, end: Option<Instant>) -> bool {
         let next = self.deadlines.iter().flatten().min().copied();
         let Some(at) = next.filter(|at| end.is_none_or(|end| *at <= end)) else { return false };
@@ -185,6 +223,7 @@ impl World {
                 self.deadlines.get(place).copied().flatten().is_some_and(|deadline| deadline <= self.now);
             if due {
                 let now = self.now;
+                self.notes(who, now);
                 self.node(who).wake(now);
                 self.polls(who);
             }
@@ -219,7 +258,8 @@ impl World {
             return;
         }
         let refused = to == Who::Callee && self.gone == Some(true);
-        self.flight.push_back(Packet { from, to, transmit, refused });
+        let hash = hash_of((from, to, &transmit.payload, refused));
+        self.flight.push_back(Packet { from, to, hash, transmit, refused });
         if let Some(hop) = self.lost_ack
             && self.flight.back().is_some_and(|packet| is_ack(packet, hop))
         {
@@ -271,32 +311,12 @@ fn is_ack(packet: &Packet, hop: Hop) -> bool {
     packet.transmit.payload.starts_with(b"ACK ") && from_edge == (hop == Hop::FromEdge)
 }
 
-fn address(text: &str) -> SocketAddr {
-    text.parse().expect("an address")
+pub(super) fn hash_of(what: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
 }
 
-fn config() -> Arc<Config> {
-    static CONFIG: OnceLock<Arc<Config>> = OnceLock::new();
-    CONFIG.get_or_init(|| Arc::new(build())).clone()
-}
-
-fn build() -> Config {
-    let trunk = |name: &str, at: &str| {
-        let trunk = Trunk::new(name).source(at.parse().expect("a source"));
-        trunk.inbound_identity(InboundIdentity::Pass).outbound_identity(OutboundIdentity::Pass)
-    };
-    Config::builder()
-        .listener(Listener::new("edge", Transport::Udp, address(EDGE)))
-        .trunk(trunk("alice", "192.0.2.1"))
-        .trunk(trunk("bob", "192.0.2.2").target(format!("sip:{CALLEE}").parse().expect("a target")))
-        .route(Route::new(RouteTo::Trunks(vec!["bob".into()])))
-        .build()
-        .expect("the configuration is sound")
-}
-
-const CALLER: &str = "192.0.2.1:5060";
-const CALLEE: &str = "192.0.2.2:5060";
-const EDGE: &str = "192.0.2.100:5060";
 /// How long a delivery takes.
 const HOP: Duration = Duration::from_millis(1);
 /// More messages than any step leads to.
