@@ -41,8 +41,8 @@ fn main() {
         tally
     });
     println!("{tally}");
-    println!("{:<52}{:>12.1}", "seconds that it took", begun.elapsed().as_secs_f64());
+    println!("{:<52}{:>12.1}", "duration in seconds", begun.elapsed().as_secs_f64());
     println!(
-        "every transaction ended by the timer and in the state that the RFCs give it; nothing is left of any"
+        "every transaction ended by the timer and in the state that the RFCs define; no transaction left state behind"
     );
 }

@@ -222,7 +222,7 @@ impl Network {
             .filter(|seat| !seat.node.borrow().is_idle())
             .map(|seat| seat.name.as_str())
             .collect();
-        assert!(busy.is_empty(), "state is left at {busy:?}:\n{}", world.ladder());
+        assert!(busy.is_empty(), "these nodes still hold state: {busy:?}:\n{}", world.ladder());
     }
 
     /// Returns the ladder of all messages so far.

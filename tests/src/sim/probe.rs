@@ -70,7 +70,7 @@ impl Probe {
         let heard = self.net.run_until(PATIENCE, || !self.wire.borrow().incoming.is_empty());
         assert!(heard, "{} waits for {named}:\n{}", self.name, self.net.ladder());
         let next = self.wire.borrow_mut().incoming.pop_front();
-        let (flow, data) = next.expect("something has come");
+        let (flow, data) = next.expect("a message arrived");
         self.wire.borrow_mut().last = Some(flow);
         assert_eq!(label(&data), named, "{} hears something else:\n{}", self.name, self.net.ladder());
         Message::parse(data, &Limits::default()).expect("an endpoint sends what can be read")
