@@ -1,18 +1,18 @@
-# Recipes of the workspace; `.ci/run` calls the same ones.
+# Recipes of the workspace. `.ci/run` calls them too.
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
-# What there is.
+# Lists the recipes.
 default:
     @just --list
 
-# Plain words, format, lints and documentation, each with warnings as errors.
+# Checks words, format, lints and documentation. Warnings are errors.
 check:
     .ci/words
     cargo fmt --all --check
     cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --all-features
 
-# All tests of the workspace; one that fails keeps none of the others from running.
+# Runs all tests of the workspace. A failed test does not stop the other tests.
 test:
     cargo test --locked --no-fail-fast
 
@@ -20,53 +20,52 @@ test:
 crossings:
     ATTESTA_PRINT_CROSSINGS=1 cargo test --locked -p attesta-b2bua --lib the_page_is_printed
 
-# Which crate may know which: the dependency graph and the imports.
+# Checks the dependency graph and the imports: which crate may use which crate.
 floors:
     .ci/floors
     cargo deny --locked check bans licenses sources
 
-# Known advisories against the dependencies; needs the network, so it is not part of the gate.
+# Checks the dependencies for known advisories. Not part of the gate, because it needs the network.
 advisories:
     cargo deny check advisories
 
-# The SIPp ring alone: the binary from outside, over real sockets.
+# Runs only the SIPp ring, which tests the binary from outside over real sockets.
 ring:
     ATTESTA_REQUIRE_SIPP=1 cargo test --locked -p attesta-tests --test 'sipp_*'
 
-# Transactions by chance on a bad network: SEEDS runs of TRANSACTIONS each, and how they ended.
+# Runs SEEDS storms of TRANSACTIONS random transactions each on a bad network, and prints how they ended.
 storm seeds="1000" transactions="1000":
     cargo run --locked --release -p attesta-tests --example storm -- {{seeds}} {{transactions}}
 
-# Histories of a switchboard and its peers by chance, COUNT of them, and how they went.
+# Runs COUNT random histories of a switchboard and its peers, and prints a summary.
 histories count="1000000":
     cargo run --locked --release -p attesta-tests --example histories -- {{count}}
 
-# One switchboard goes through COUNT calls of random histories in virtual time, and keeps no memory of them.
+# Runs COUNT calls of random histories through one switchboard in virtual time, and checks that memory does not grow.
 soak count="1000000":
     cargo run --locked --release -p attesta-tests --example soak -- {{count}}
 
-# What a call costs on one core: CALLS in all, RATE per second, and a signing or a verifying edge.
+# Measures the cost of a call on one core: CALLS in all, RATE per second, and a signing or a verifying edge.
 load calls="20000" rate="500" edge="sign":
     cargo run --locked --release -p attesta-tests --example load -- {{calls}} {{rate}} {{edge}}
 
-# Wall time of the hot paths, beside what others need for the same.
+# Measures the wall time of the hot paths, and of other libraries for the same work.
 bench:
     cargo bench --locked -p attesta-benches
 
-# Instructions of the hot paths and what calls allocate, beside their ceilings; needs valgrind.
+# Counts instructions of the hot paths and allocations of calls, and checks their ceilings. Needs valgrind.
 instructions:
     cargo bench --locked -p attesta-benches --features valgrind --bench sip_instructions --bench transaction_instructions --bench call_instructions --bench call_memory
 
-# The benchmarks whose figures have ceilings: instructions, allocations and memory, which do not depend on the load of the
-# machine.
+# Runs the benchmarks that have ceilings (instructions, allocations, memory). They do not depend on the machine's load.
 bench-smoke:
     cargo bench --locked -p attesta-benches --features valgrind --bench stir --bench sip_instructions --bench transaction_instructions --bench transaction_memory --bench call_instructions --bench call_memory
 
-# Fuzzes one target for so many seconds; needs nightly and cargo-fuzz.
+# Fuzzes one target for this many seconds. Needs nightly and cargo-fuzz.
 fuzz target seconds="600":
     cargo +nightly fuzz run --fuzz-dir tests/fuzz {{target}} -- -max_total_time={{seconds}} -max_len=4096
 
-# Ten seconds of each target, two targets at a time.
+# Fuzzes each target for ten seconds, two targets at a time.
 fuzz-smoke:
     cargo +nightly fuzz build --fuzz-dir tests/fuzz
     cargo +nightly fuzz list --fuzz-dir tests/fuzz | xargs -P 2 -I {} just fuzz {} 10

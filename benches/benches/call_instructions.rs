@@ -1,7 +1,8 @@
-//! Instructions of whole calls through a switchboard, without a network, beside the ceilings this project holds itself to.
+//! Counts the instructions of whole calls through a switchboard without a network, and compares them with this project's
+//! ceilings.
 //!
-//! A call is an INVITE, 100, 180, 200, ACK, BYE and 200 on both sides, with the timers of its transactions. The two sides are
-//! not counted. "own" is what is left without ring's signature or its verification.
+//! A call is an INVITE, 100, 180, 200, ACK, BYE and 200 on both sides, with the timers of its transactions. The work of the two
+//! sides is not counted. The column "own" excludes the instructions of ring for the signature or its verification.
 
 use std::fs;
 use std::hint::black_box;
@@ -17,7 +18,8 @@ use ring::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, UnparsedPublicKey,
 };
 
-/// The most that each kind of call may take beside ring: 5 % above what it took before one table decided every crossing.
+/// The most instructions that each kind of call may take, without those of ring. Each is 5 % above the count from before one
+/// table decided every crossing.
 const CEILINGS: [(Kind, u64); 3] =
     [(Kind::Plain, 302_100), (Kind::Signed, 311_600), (Kind::Verified, 345_300)];
 
@@ -29,10 +31,10 @@ fn main() -> ExitCode {
     if table() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Prints the table; gives whether every ceiling holds.
+/// Prints the table. Returns true if no count exceeds its ceiling.
 #[expect(clippy::print_stdout, reason = "the table is what the program is for")]
 fn table() -> bool {
-    // Runs that are compared need the same keys.
+    // Only runs with the same keys can be compared.
     let path = std::env::temp_dir().join(format!("attesta-call-bench-{}", std::process::id()));
     fs::write(&path, Fixture::new(1).to_text(1)).expect("a file for the fixture");
     let fixture = path.to_str().expect("a path in UTF-8");
@@ -45,12 +47,12 @@ fn table() -> bool {
         println!("{:<12}{count:>14}{own:>14}{ceiling:>14}", kind.name());
         holds &= own <= ceiling;
     }
-    // A file that stays behind among temporary ones does no harm.
+    // An error is ignored: a leftover temporary file does no harm.
     let _ = fs::remove_file(path);
     holds
 }
 
-/// What ring does in a call of this kind.
+/// The name of the case that runs only the ring operation of such a call.
 const fn ring(kind: Kind) -> Option<&'static str> {
     match kind {
         Kind::Plain => None,
@@ -70,7 +72,7 @@ fn measured(words: &[String], rounds: u32) {
     assert_eq!(exchange.live(), 0, "every call has ended");
 }
 
-/// ring alone, on the octets of the same call.
+/// Runs only the ring operation, on the octets of the same call.
 fn bare(case: &str, fixture: &Fixture, rounds: u32) {
     let provider = fixture.providers.first().expect("a provider");
     let (key, signed, signature) = provider.bare();

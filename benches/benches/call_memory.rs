@@ -1,5 +1,5 @@
-//! Allocations of whole calls through a switchboard, and the memory of calls that are held, beside the ceilings this project
-//! holds itself to: `cargo bench --bench call_memory`.
+//! Measures the allocations of whole calls through a switchboard and the memory of held calls, and compares both with this
+//! project's ceilings: `cargo bench --bench call_memory`.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -11,15 +11,16 @@ use dhat::{HeapStats, Profiler};
 #[global_allocator]
 static HEAP: dhat::Alloc = dhat::Alloc;
 
-/// Calls over which allocations are averaged.
+/// The number of calls over which allocations are averaged.
 const CALLS: u64 = 100;
-/// Calls that are held at once.
+/// The number of calls that are held at the same time.
 const HELD: usize = 4_000;
-/// Calls that begin at once: few, so that the tables of transactions stay small beside the calls.
+/// The number of calls that begin at the same time. It is small, so that the transaction tables stay small compared with the
+/// calls.
 const AT_ONCE: usize = 40;
 
-/// At most: allocations of a call, octets that they take, and octets that a held call keeps. Each is 3 % above what it was when
-/// the ceiling was set.
+/// The ceilings: allocations per call, octets allocated per call, and octets that a held call keeps. Each was set 3 % above the
+/// value measured at that time.
 const CEILINGS: [(Kind, [u64; 3]); 3] = [
     (Kind::Plain, [156, 24_250, 4_410]),
     (Kind::Signed, [160, 25_400, 4_410]),
@@ -44,7 +45,7 @@ fn main() -> ExitCode {
     if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// How often a whole call allocates, and how much.
+/// Returns how often a whole call allocates, and how many octets.
 fn allocated(kind: Kind, fixture: &Fixture) -> (u64, u64) {
     let mut exchange = exchange(kind, fixture);
     let before = *exchange.meter();
@@ -53,12 +54,12 @@ fn allocated(kind: Kind, fixture: &Fixture) -> (u64, u64) {
     ((after.blocks - before.blocks) / CALLS, (after.octets - before.octets) / CALLS)
 }
 
-/// What a call keeps once its INVITE transactions are over.
+/// Returns the octets that a call keeps after its INVITE transactions have ended.
 fn held(kind: Kind, fixture: &Fixture) -> u64 {
     let mut exchange = exchange(kind, fixture);
     let before = HeapStats::get().curr_bytes;
     for _ in 0..HELD / AT_ONCE {
-        // The caller and the callee keep nothing.
+        // Drops the dialogs, so that the caller and the callee keep no memory.
         (0..AT_ONCE).for_each(|_| drop(exchange.hold()));
         exchange.rest();
     }
@@ -71,7 +72,7 @@ fn exchange(kind: Kind, fixture: &Fixture) -> Exchange<Allocated> {
     Exchange::new(Instant::now(), kind, fixture, Allocated::default())
 }
 
-/// What the switchboard allocated.
+/// The allocations of the switchboard.
 #[derive(Clone, Copy, Default)]
 struct Allocated {
     blocks: u64,

@@ -1,4 +1,4 @@
-//! Wall time of reading and printing, beside other parsers: `cargo bench --bench sip`.
+//! Measures the wall time of reading and printing, compared with other parsers: `cargo bench --bench sip`.
 
 mod parsers;
 

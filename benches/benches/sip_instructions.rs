@@ -1,5 +1,5 @@
-//! Instructions of reading and printing, counted by callgrind, beside other parsers and the
-//! ceilings this project holds itself to.
+//! Counts the instructions of reading and printing with callgrind, and compares them with other parsers and with this project's
+//! ceilings.
 
 #![expect(clippy::panic, reason = "a measurement that cannot be taken stops the program")]
 
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     if table() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Prints the table; gives whether every ceiling holds.
+/// Prints the table. Returns true if no count exceeds its ceiling.
 #[expect(clippy::print_stdout, reason = "the table is what the program is for")]
 fn table() -> bool {
     let mut holds = true;
@@ -32,7 +32,7 @@ fn table() -> bool {
             let count = instructions(case, input);
             let ceiling = match *case {
                 "index/attesta" => Some(httparse * 3 / 2),
-                // The index and the values.
+                // This case covers the index and the values.
                 "typed/attesta" => Some(15_000),
                 "print/attesta" => Some(2_600),
                 _ => None,
@@ -48,7 +48,7 @@ fn table() -> bool {
     holds & (per_octet <= 1.5) & growth()
 }
 
-/// Prints how the work grows when a hostile message doubles; gives whether it stays linear.
+/// Prints how the work grows when a hostile message doubles in size. Returns true if the growth is linear.
 #[expect(clippy::print_stdout, reason = "the table is what the program is for")]
 fn growth() -> bool {
     let mut linear = true;
@@ -72,7 +72,7 @@ const SHAPES: &[&str] = &[
     "hostile/folds",
 ];
 
-/// A request in which something occurs so many times.
+/// Returns a request in which the element named by `shape` occurs `times` times.
 fn hostile(shape: &str, times: usize) -> Bytes {
     let lines = match shape {
         "hostile/headers" => "X-Line: value\r\n".repeat(times),
@@ -88,7 +88,7 @@ fn hostile(shape: &str, times: usize) -> Bytes {
     format!("OPTIONS sip:a SIP/2.0\r\n{lines}{usual}\r\nContent-Length: 0\r\n\r\n").into()
 }
 
-/// Reads, judges, splits and prints a message.
+/// Reads, checks, splits and prints a message.
 fn everything(octets: &Bytes) -> usize {
     let limits = Limits::default().headers(usize::MAX).params(usize::MAX);
     let Ok(mut message) = Message::parse(octets.clone(), &limits) else { return 0 };
@@ -111,7 +111,7 @@ const CASES: &[&str] = &[
     "print/rsipstack",
 ];
 
-/// What one round of a case takes.
+/// Returns the instructions of one round of a case.
 fn instructions(case: &str, input: &str) -> u64 {
     callgrind::instructions(&[case, input], 100)
 }
@@ -158,7 +158,7 @@ fn repeat(rounds: u32, mut work: impl FnMut() -> usize) {
     }
 }
 
-/// A request with one value of this length.
+/// Returns a request with one header value of this length.
 fn long_value(length: usize) -> Bytes {
     let value = "v".repeat(length);
     format!("OPTIONS sip:a SIP/2.0\r\nSubject: {value}\r\nContent-Length: 0\r\n\r\n").into()

@@ -1,5 +1,5 @@
-//! Wall time of whole transactions, client and server together, with no network between them:
-//! `cargo bench --bench transaction`.
+//! Measures the wall time of whole transactions, client and server together, without a network between them: `cargo bench
+//! --bench transaction`.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,8 @@ fn main() {
     divan::main();
 }
 
-/// Milliseconds between two transactions: one finds nothing live, the other about as many as a busy worker has.
+/// Milliseconds between two transactions. At 60,000 ms no earlier transaction is live. At 1 ms about as many are live as at a
+/// busy worker.
 const PACES: [u64; 2] = [60_000, 1];
 
 #[divan::bench(args = PACES)]

@@ -1,5 +1,5 @@
-//! Instructions of whole transactions, client and server together, with no network between them, beside the ceilings this
-//! project holds itself to.
+//! Counts the instructions of whole transactions, client and server together, without a network between them, and compares them
+//! with this project's ceilings.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -15,11 +15,11 @@ fn main() -> ExitCode {
     if table() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Prints the table; gives whether every ceiling holds.
+/// Prints the table. Returns true if no count exceeds its ceiling.
 #[expect(clippy::print_stdout, reason = "the table is what the program is for")]
 fn table() -> bool {
     let mut holds = true;
-    println!("{:<24}{:>14}{:>14}", "what is done", "instructions", "at most");
+    println!("{:<24}{:>14}{:>14}", "operation", "instructions", "at most");
     for (case, ceiling) in CEILINGS {
         let words: Vec<_> = case.split_whitespace().collect();
         let count = callgrind::instructions(&words, 100);
@@ -29,7 +29,8 @@ fn table() -> bool {
     holds
 }
 
-/// A transaction of each kind, and a timeout at which nothing is due, with few idle transactions and with many.
+/// The most instructions for a transaction of each kind, and for a timeout at which no timer is due, with few and with many
+/// idle transactions.
 const CEILINGS: [(&str, u64); 4] =
     [("invite", 95_000), ("options", 52_000), ("timeout 1", 250), ("timeout 100000", 250)];
 

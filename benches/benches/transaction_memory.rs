@@ -1,5 +1,5 @@
-//! What 100,000 transactions cost in memory, beside the octets of their messages and beside the ceiling this project holds
-//! itself to: `cargo bench --bench transaction_memory`.
+//! Measures the memory of 100,000 transactions, compared with the octets of their messages and with this project's ceiling:
+//! `cargo bench --bench transaction_memory`.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use dhat::{HeapStats, Profiler};
 static HEAP: dhat::Alloc = dhat::Alloc;
 
 const LIVE: usize = 100_000;
-/// Octets that a transaction may take beside its message.
+/// The most octets that a transaction may take in addition to its message.
 const MOST: usize = 850;
 
 #[expect(clippy::print_stdout, reason = "the table is what the program is for")]

@@ -1,14 +1,14 @@
-//! Instructions, counted by callgrind.
+//! Counts instructions with callgrind.
 //!
-//! A program runs itself under valgrind, once with few rounds and once with more; the difference, divided by the rounds, is
-//! what one round takes.
+//! A program runs itself under valgrind, once with few rounds and once with more rounds. The difference divided by the number
+//! of additional rounds is the cost of one round.
 
 #![expect(clippy::panic, reason = "a measurement that cannot be taken stops the program")]
 
 use std::env;
 use std::process::Command;
 
-/// What this program was asked to do when it runs itself: the words of the case, and the rounds.
+/// Reads the arguments of a program that runs itself: the words of the case, and the number of rounds.
 #[must_use]
 pub fn asked() -> Option<(Vec<String>, u32)> {
     let mut words: Vec<_> = env::args().skip(1).collect();
@@ -20,7 +20,8 @@ pub fn asked() -> Option<(Vec<String>, u32)> {
     Some((words, rounds))
 }
 
-/// What one round of a case takes, where `fewer` rounds are enough to make up for the start.
+/// Returns the instructions of one round of a case. `fewer` is the number of rounds of the shorter run. It must be large enough
+/// to hide variation in the cost of the program start.
 ///
 /// # Panics
 ///
@@ -30,7 +31,7 @@ pub fn instructions(case: &[&str], fewer: u32) -> u64 {
     (collected(&[], case, 3 * fewer) - collected(&[], case, fewer)) / u64::from(2 * fewer)
 }
 
-/// The same, of what the case does within [`counted`] alone.
+/// Returns the instructions of one round of a case, counting only what runs inside [`counted`].
 ///
 /// # Panics
 ///
@@ -41,13 +42,13 @@ pub fn instructions_counted(case: &[&str], fewer: u32) -> u64 {
     (collected(&within, case, 3 * fewer) - collected(&within, case, fewer)) / u64::from(2 * fewer)
 }
 
-/// Work whose instructions [`instructions_counted`] counts. Not to be nested.
+/// Runs work whose instructions [`instructions_counted`] counts. Calls of this function must not be nested.
 #[inline(never)]
 pub fn counted<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// What callgrind counts in a run of this program.
+/// Runs this program under callgrind and returns its count.
 fn collected(options: &[&str], case: &[&str], rounds: u32) -> u64 {
     let program = env::current_exe().expect("the path of this program");
     let output = Command::new("valgrind")

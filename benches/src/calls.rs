@@ -1,6 +1,6 @@
 //! A switchboard between a caller and a callee, without a network.
 //!
-//! The caller and the callee are not measured: what the switchboard does goes through [`Meter::around`].
+//! Only the work of the switchboard is measured, because only this work runs inside [`Meter::around`].
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,28 +18,28 @@ use bytes::Bytes;
 use crate::messages::INVITE;
 use crate::sti::{Fixture, NOW, now};
 
-/// What the edge does with the Identity of a call.
+/// What the edge does with the Identity header field of a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
-    /// The caller's Identity passes unread.
+    /// The edge forwards the caller's Identity unread.
     Plain,
-    /// The caller sends none, and the edge signs.
+    /// The caller sends no Identity, and the edge signs.
     Signed,
-    /// The edge verifies the caller's Identity with a certificate that it knows, and it passes.
+    /// The edge verifies the caller's Identity with a certificate that it knows. The verification succeeds.
     Verified,
 }
 
 impl Kind {
-    /// Every kind.
+    /// All kinds.
     pub const ALL: [Self; 3] = [Self::Plain, Self::Signed, Self::Verified];
 
-    /// The kind of this name.
+    /// Returns the kind with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// Its name.
+    /// Returns the name of the kind.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -50,7 +50,7 @@ impl Kind {
     }
 }
 
-/// Measures what the switchboard does.
+/// Measures the work of the switchboard.
 pub trait Meter {
     /// Runs one piece of work.
     fn around(&mut self, work: impl FnOnce());
@@ -64,19 +64,19 @@ pub struct Exchange<M> {
     invite: Request,
     calls: u32,
     deadline: Option<Instant>,
-    /// What the switchboard asks for after an input; kept, so that it is not allocated each time.
+    /// The outputs after an input. The vector is reused, so that it is not allocated each time.
     outputs: Vec<Output>,
 }
 
 /// An answered call as the two sides see it.
 pub struct Dialog {
     number: u32,
-    /// The answer that the caller got.
+    /// The answer that the caller received.
     answer: Response,
 }
 
 impl<M: Meter> Exchange<M> {
-    /// A switchboard that has had a few calls, so that its tables are there.
+    /// Returns a switchboard that has already handled a few calls, so that its tables are allocated.
     #[must_use]
     pub fn new(start: Instant, kind: Kind, fixture: &Fixture, meter: M) -> Self {
         let (place, seed) = (WorkerPlace { instance: 1, worker: 0 }, Seed::new([7; 32]));
@@ -95,14 +95,14 @@ impl<M: Meter> Exchange<M> {
         exchange
     }
 
-    /// A whole call: INVITE, 100, 180, 200, ACK, BYE, 200 on both sides, and the timers of its transactions.
+    /// Makes a whole call: INVITE, 100, 180, 200, ACK, BYE, 200 on both sides, and the timers of its transactions.
     pub fn call(&mut self) {
         let dialog = self.hold();
         self.hang_up(&dialog);
         self.rest();
     }
 
-    /// A call that is answered and acknowledged.
+    /// Makes a call that is answered and acknowledged, and does not end the call.
     pub fn hold(&mut self) -> Dialog {
         self.calls += 1;
         let mut invite = self.invite.clone();
@@ -129,7 +129,7 @@ impl<M: Meter> Exchange<M> {
         dialog
     }
 
-    /// Lets time pass until no transaction waits for anything. Calls that are held go on.
+    /// Lets time pass until no transaction waits for an event. Held calls continue.
     pub fn rest(&mut self) {
         let most = self.now.mono + REST;
         while let Some(deadline) = self.deadline.filter(|deadline| *deadline <= most) {
@@ -139,18 +139,18 @@ impl<M: Meter> Exchange<M> {
         self.now.mono = most;
     }
 
-    /// What was measured.
+    /// Returns the meter.
     pub const fn meter(&self) -> &M {
         &self.meter
     }
 
-    /// How many calls live.
+    /// Returns the number of live calls.
     #[must_use]
     pub fn live(&self) -> u64 {
         self.board.counters().calls_live
     }
 
-    /// The caller ends a call.
+    /// Ends a call from the caller's side.
     fn hang_up(&mut self, dialog: &Dialog) {
         let sent = self.receives(CALLER, dialog.request(Method::Bye).to_bytes());
         let bye = sent.iter().find_map(|message| request(message, &Method::Bye)).expect("a BYE");
@@ -162,7 +162,7 @@ impl<M: Meter> Exchange<M> {
         self.input(Input::Datagram { flow, data })
     }
 
-    /// Hands in what happened, and answers what the switchboard asks; gives what it sent.
+    /// Passes an input to the switchboard and answers its requests. Returns the messages that it sent.
     fn input(&mut self, input: Input) -> Vec<Message> {
         let mut inputs = vec![input];
         let mut sent = Vec::new();
@@ -205,7 +205,7 @@ impl<M: Meter> Exchange<M> {
 }
 
 impl Dialog {
-    /// A request of the caller's within the dialog.
+    /// Returns a request of the caller within the dialog.
     fn request(&self, method: Method) -> Request {
         let seq = if method == Method::Ack { 102 } else { 103 };
         let field = |name| Bytes::copy_from_slice(self.answer.headers().get(name).unwrap_or_default());
@@ -221,9 +221,9 @@ impl Dialog {
     }
 }
 
-/// Calls before the first that is measured.
+/// The number of calls before the first measured call.
 const WARM: u32 = 8;
-/// Longer than any timer of a transaction that is over (RFC 3261 table 4).
+/// Longer than any timer of an ended transaction (RFC 3261 table 4).
 const REST: Duration = Duration::from_secs(64);
 
 const CALLER: &str = "192.0.2.1:5060";
@@ -265,8 +265,7 @@ fn config(kind: Kind, fixture: &Fixture) -> Config {
         .expect("a configuration")
 }
 
-/// The INVITE as the caller sends it, but for Via and Call-ID: between the numbers that the provider signs for, with a fresh
-/// Date.
+/// Returns the INVITE of the caller without Via and Call-ID. The provider signs for its two numbers, and its Date is fresh.
 fn invite(kind: Kind, fixture: &Fixture) -> Request {
     let text = String::from_utf8_lossy(INVITE).replace("+1215555011", "+1215555121");
     let message = Message::parse(text.into(), &Limits::default());

@@ -1,5 +1,5 @@
-//! What the measurements share: the messages they read, a pair of endpoints, a switchboard with a caller
-//! and a callee, a trust domain, and a counter of instructions.
+//! Code that the benchmarks share: the messages, a pair of endpoints, a switchboard with a caller and a callee, a trust domain,
+//! and a counter of instructions.
 
 pub mod callgrind;
 pub mod calls;

@@ -1,6 +1,6 @@
-//! Keys, certificates and signed calls to measure with.
+//! Keys, certificates and signed calls for the benchmarks.
 //!
-//! Each run makes its own. A run under valgrind reads those that another run wrote as text.
+//! Each run makes its own keys and certificates. A run under valgrind reads those that another run wrote as text.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,16 +19,16 @@ use rcgen::{
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 
-/// The moment at which everything happens.
+/// The time of all signatures and verifications, in seconds since the epoch.
 pub const NOW: u64 = 1_800_000_000;
 
-/// [`NOW`] as a time.
+/// Returns [`NOW`] as a time.
 #[must_use]
 pub fn now() -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(NOW))
 }
 
-/// A telephone number as an identity.
+/// Returns a telephone number as an identity.
 ///
 /// # Panics
 ///
@@ -41,17 +41,17 @@ pub fn number(text: &str) -> Identity {
 /// A trust domain and the signed calls of many providers.
 pub struct Fixture {
     root: String,
-    /// What the trust domain believes.
+    /// The trust anchors of the domain.
     pub anchors: TrustAnchors,
     /// The providers.
     pub providers: Vec<Provider>,
 }
 
-/// One provider: its key, what its URL serves, and a call that it signed.
+/// A provider: its key, the certificates at its URL, and a call that it signed.
 pub struct Provider {
     /// Its private key.
     pub pkcs8: Vec<u8>,
-    /// Where its certificate is.
+    /// The URL of its certificate.
     pub url: X5u,
     /// Its certificate and the intermediate, as PEM.
     pub bundle: String,
@@ -60,7 +60,7 @@ pub struct Provider {
 }
 
 impl Fixture {
-    /// A trust domain with so many providers.
+    /// Returns a trust domain with this number of providers.
     ///
     /// # Panics
     ///
@@ -82,7 +82,7 @@ impl Fixture {
         Self { root: root_pem, anchors, providers }
     }
 
-    /// The trust anchor and the first providers as text: a run that counts instructions needs the same ones each time.
+    /// Returns the trust anchor and the first providers as text. Runs that count instructions need the same keys each time.
     #[must_use]
     pub fn to_text(&self, providers: usize) -> String {
         let mut parts = vec![self.root.clone()];
@@ -94,11 +94,11 @@ impl Fixture {
         parts.join("\0")
     }
 
-    /// What [`to_text`](Self::to_text) wrote.
+    /// Reads the text that [`to_text`](Self::to_text) wrote.
     ///
     /// # Panics
     ///
-    /// If the text is anything else.
+    /// If `to_text` did not write the text.
     #[must_use]
     pub fn from_text(text: &str) -> Self {
         let mut parts = text.split('\0');
@@ -119,7 +119,7 @@ impl Fixture {
         Self { root, anchors, providers }
     }
 
-    /// What the cache knows once every certificate was fetched.
+    /// Returns the content of the cache after every certificate was fetched.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         let mut cache = Cache::new(CacheConfig::default(), vec![self.anchors.clone()]);
@@ -149,11 +149,11 @@ impl Provider {
         provider
     }
 
-    /// A signer with its key and certificate.
+    /// Returns a signer with the key and the certificate of the provider.
     ///
     /// # Panics
     ///
-    /// If they do not fit each other.
+    /// If the key does not match the certificate.
     #[must_use]
     pub fn signer(&self) -> Signer {
         let key = SigningKey::from_pkcs8_der(&self.pkcs8).expect("a key");
@@ -161,7 +161,7 @@ impl Provider {
         Signer::new(key, &chain, self.url.clone(), now()).expect("a signer")
     }
 
-    /// A token of any header and payload that this provider signed.
+    /// Signs a token with this header and payload.
     ///
     /// # Panics
     ///
@@ -176,7 +176,7 @@ impl Provider {
         format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
     }
 
-    /// The Identity header field of the signed call.
+    /// Returns the Identity header field of the signed call.
     #[must_use]
     pub fn field(&self) -> IdentityField<'_> {
         IdentityField {
@@ -187,7 +187,7 @@ impl Provider {
         }
     }
 
-    /// What ring needs to verify the signed call: public key, signed octets, signature.
+    /// Returns the input of ring for the signed call: public key, signed octets, signature.
     ///
     /// # Panics
     ///
@@ -201,26 +201,26 @@ impl Provider {
         (leaf.key().expect("a key").as_point().to_vec(), signed.as_bytes().to_vec(), signature)
     }
 
-    /// The PASSporT of the signed call.
+    /// Returns the PASSporT of the signed call.
     #[must_use]
     pub fn token(&self) -> &str {
         self.value.split(';').next().unwrap_or_default()
     }
 }
 
-/// Who makes the signed call.
+/// The caller of the signed call.
 #[must_use]
 pub fn caller() -> Identity {
     number("12155551212")
 }
 
-/// Whom the signed call is for.
+/// The callee of the signed call.
 #[must_use]
 pub fn callee() -> Identity {
     number("12155551213")
 }
 
-/// What a signature of a call at [`NOW`] vouches for.
+/// The attestation claims of a call at [`NOW`].
 #[must_use]
 pub fn claims<'a>(orig: &'a Identity, dest: &'a [Identity]) -> Shaken<'a> {
     Shaken { attest: Attestation::A, dest, iat: now(), orig, origid: OrigId::from_random([7; 16]) }

@@ -1,4 +1,4 @@
-//! Two endpoints with no network between them, and one with many transactions.
+//! Two endpoints without a network between them, and an endpoint with many transactions.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::messages::INVITE;
 
-/// A caller and a callee; what one transmits, the other is handed.
+/// A caller and a callee. The pair hands each message of one endpoint to the other.
 pub struct Pair {
     now: Instant,
     pace: Duration,
@@ -24,8 +24,8 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Each transaction begins this long after the one before: with a minute in between each finds nothing live, with a
-    /// millisecond tens of thousands.
+    /// Each transaction begins this long after the previous transaction. With a pace of a minute no other transaction is live.
+    /// With a pace of a millisecond tens of thousands are live.
     #[must_use]
     pub fn new(now: Instant, pace: Duration) -> Self {
         let (one, other) = addresses();
@@ -44,7 +44,7 @@ impl Pair {
         }
     }
 
-    /// One INVITE, its 180 and its 200, on both sides: five messages with the ACK, read and printed.
+    /// Runs one INVITE with its 180 and 200 on both sides. With the ACK, five messages are read and printed.
     pub fn invite(&mut self) {
         let invite = self.next(self.invite.clone());
         let (id, request) = self.begin(invite);
@@ -54,14 +54,14 @@ impl Pair {
         self.carry();
     }
 
-    /// One OPTIONS and its 200, on both sides.
+    /// Runs one OPTIONS with its 200 on both sides.
     pub fn options(&mut self) {
         let options = self.next(self.options.clone());
         let (id, request) = self.begin(options);
         self.answer(id, &request, Status::OK);
     }
 
-    /// How many transactions live on both sides.
+    /// Returns the number of live transactions on both sides.
     #[must_use]
     pub fn live(&self) -> u64 {
         [&self.caller, &self.callee]
@@ -70,7 +70,7 @@ impl Pair {
             .sum()
     }
 
-    /// Moves time on, fires the timers of both, and gives the request a Call-ID of its own.
+    /// Advances the time, fires the timers of both endpoints, and sets a new Call-ID in the request.
     fn next(&mut self, mut request: Request) -> Request {
         self.now += self.pace;
         for side in [&mut self.caller, &mut self.callee] {
@@ -95,7 +95,7 @@ impl Pair {
         self.carry();
     }
 
-    /// Hands over what waits, until nothing does; gives the request that the callee heard of.
+    /// Delivers messages until none is waiting. Returns the request that the callee received.
     fn carry(&mut self) -> Option<(ServerId, Request)> {
         let mut heard = None;
         loop {
@@ -117,7 +117,7 @@ impl Pair {
     }
 }
 
-/// An endpoint with many transactions, and how many octets of messages they keep.
+/// An endpoint with many transactions, and the number of octets in the messages that they keep.
 pub struct Crowd {
     now: Instant,
     endpoint: Endpoint,
@@ -125,7 +125,7 @@ pub struct Crowd {
 }
 
 impl Crowd {
-    /// So many OPTIONS on a stream, which wait for nothing but Timer F.
+    /// Returns this many OPTIONS transactions on a stream. They wait only for Timer F.
     #[must_use]
     pub fn idle(now: Instant, count: usize) -> Self {
         let mut crowd = Self::new(now);
@@ -135,7 +135,7 @@ impl Crowd {
         crowd
     }
 
-    /// So many INVITEs of ours, unanswered.
+    /// Returns this many client INVITE transactions without a response.
     #[must_use]
     pub fn calling(now: Instant, count: usize) -> Self {
         let (mut crowd, invite) = (Self::new(now), request(INVITE));
@@ -145,7 +145,8 @@ impl Crowd {
         crowd
     }
 
-    /// So many INVITEs of ours, each with this final response. Of a failure the ACK is kept.
+    /// Returns this many client INVITE transactions, each with this final response. If the response is a failure, the
+    /// transaction keeps the ACK.
     #[must_use]
     pub fn answered(now: Instant, count: usize, status: Status) -> Self {
         let (mut crowd, invite) = (Self::new(now), request(INVITE));
@@ -162,7 +163,8 @@ impl Crowd {
         crowd
     }
 
-    /// So many INVITEs of others, each with this response of ours, which is kept unless it is a 2xx.
+    /// Returns this many server INVITE transactions, each with this response. The transaction keeps the response unless it is a
+    /// 2xx.
     #[must_use]
     pub fn called(now: Instant, count: usize, status: Status) -> Self {
         let (mut crowd, mut invite) = (Self::new(now), request(INVITE));
@@ -182,19 +184,19 @@ impl Crowd {
         crowd
     }
 
-    /// The octets of the messages that the transactions keep.
+    /// Returns the octets of the messages that the transactions keep.
     #[must_use]
     pub const fn messages(&self) -> usize {
         self.messages
     }
 
-    /// How many transactions there are.
+    /// Returns the number of transactions.
     #[must_use]
     pub fn live(&self) -> u64 {
         self.endpoint.counters().live_clients + self.endpoint.counters().live_servers
     }
 
-    /// A timeout at which nothing is due.
+    /// Handles a timeout at which no timer is due.
     pub fn wakes(&mut self) {
         self.endpoint.handle_input(self.now, Input::Timeout);
         debug_assert!(matches!(self.endpoint.poll_output(), Output::Timeout(Some(_))), "nothing is due");
@@ -238,7 +240,7 @@ fn drain(side: &mut Endpoint) -> (Vec<Transmit>, Option<(ServerId, Request)>) {
     }
 }
 
-/// The INVITE as its sender had it: without the Via that the endpoint adds.
+/// Returns the INVITE without the Via that the endpoint adds.
 fn request(octets: &'static [u8]) -> Request {
     let message = Message::parse(Bytes::from_static(octets), &Limits::default());
     let Ok(Message::Request(mut request)) = message else { unreachable!("the message is a request") };

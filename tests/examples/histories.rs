@@ -1,6 +1,6 @@
-//! Many histories of a switchboard and its peers: `just histories [COUNT]` runs so many seeds, and says how they went.
+//! Runs many random histories of a switchboard and its peers, and prints a summary: `just histories [COUNT]`.
 //!
-//! A seed that fails prints its messages and the line that repeats it alone.
+//! A failed seed prints its messages and the line that repeats only this seed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -9,8 +9,8 @@ use std::time::Instant;
 use attesta_tests::sim::seeds;
 use attesta_tests::switchboard_model::{Outcome, replayable};
 
-#[expect(clippy::print_stdout, reason = "the summary is what it is for")]
-#[expect(clippy::disallowed_methods, reason = "the summary says how long it took")]
+#[expect(clippy::print_stdout, reason = "the program prints a summary")]
+#[expect(clippy::disallowed_methods, reason = "the summary contains the duration")]
 fn main() {
     let count = std::env::args().nth(1).map_or(100_000, |text| text.parse().expect("COUNT is a number"));
     let (begun, seeds) = (Instant::now(), seeds(count));

@@ -1,14 +1,15 @@
-//! What a call costs: SIPp callers and callees on one core, a signing edge on another.
+//! Measures the cost of a call, with SIPp callers and callees on one core and a signing edge on another core.
 //!
-//! `just load [CALLS] [RATE] [sign|verify]`: calls in all, calls per second, and whether one edge signs or a second one
-//! verifies too (it is the one that is measured then). Loopback only; bounded in calls and in time.
+//! `just load [CALLS] [RATE] [sign|verify]`: the number of calls, the calls per second, and the measured edge. With `sign` one
+//! edge signs. With `verify` a second edge verifies the signed calls, and only this edge is measured. The program uses only
+//! loopback and has a limit on calls and on time.
 
 use attesta_tests::ring::{Edge, Mood, Pki, Repository, Ring, Sipp, Usage, configuration};
 use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-#[expect(clippy::print_stdout, reason = "the figures are what it is for")]
+#[expect(clippy::print_stdout, reason = "the program prints figures")]
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let calls: u32 = arguments.next().map_or(20_000, |text| text.parse().expect("CALLS is a number"));
@@ -50,7 +51,7 @@ fn main() {
     }
 }
 
-/// The edge that is measured, and the edge before it where there is one.
+/// Returns the measured edge, and the edge before it if there is one.
 fn edges(
     ring: &Ring,
     pki: &Pki,
@@ -69,13 +70,13 @@ fn edges(
     (verifying, Some(signing))
 }
 
-/// How much the edge logs: `ATTESTA_LOAD_LOG`, else warnings. At `info` each call writes its lines.
+/// Returns the log level of the edge: `ATTESTA_LOAD_LOG`, or warnings by default. At `info` the edge logs lines for each call.
 fn log() -> String {
     let level = std::env::var("ATTESTA_LOAD_LOG").unwrap_or_else(|_| "warn".to_owned());
     format!("\n[log]\nlevel = \"{level}\"\n")
 }
 
-#[expect(clippy::print_stdout, reason = "the figures are what it is for")]
+#[expect(clippy::print_stdout, reason = "the program prints figures")]
 fn print_usage(calls: u32, before: Usage, after: Usage) {
     let (user, system) = (after.user - before.user, after.system - before.system);
     let total = user + system;
@@ -103,7 +104,7 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// A running `perf record`, where it is usable.
+/// A running `perf record`, if `perf` works on this machine.
 struct Profile {
     perf: Option<Child>,
     file: std::path::PathBuf,
@@ -122,10 +123,10 @@ impl Profile {
         Self { perf, file }
     }
 
-    /// The share of each part in the samples; empty where there is no `perf`.
+    /// Returns the share of each part in the samples. The list is empty without `perf`.
     fn finish(self) -> Vec<(&'static str, f64)> {
         let Some(mut perf) = self.perf else { return Vec::new() };
-        // perf writes its file when it is interrupted.
+        // perf writes its file when it receives SIGINT.
         let _ = Command::new("kill").args(["-INT", &perf.id().to_string()]).status();
         let _ = perf.wait();
         let listing = Command::new("perf")
@@ -147,7 +148,7 @@ impl Profile {
     }
 }
 
-/// Which part of the work a sample (`address symbol (file)`) belongs to.
+/// Returns the part of the work to which a sample (`address symbol (file)`) belongs.
 fn part_of(sample: &str) -> &'static str {
     let holds = |words: &[&str]| words.iter().any(|word| sample.contains(word));
     if holds(&["[kernel", "[guest", "[vdso", "[unknown] ([unknown])"]) {

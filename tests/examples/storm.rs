@@ -1,6 +1,6 @@
-//! Many storms: `just storm [SEEDS] [TRANSACTIONS]` runs so many seeds of so many transactions each, and says how they ended.
+//! Runs many storms of random transactions and prints how the transactions ended: `just storm [SEEDS] [TRANSACTIONS]`.
 //!
-//! A seed that fails prints the line that repeats it alone.
+//! A failed seed prints the line that repeats only this seed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -9,8 +9,8 @@ use std::time::Instant;
 use attesta_tests::sim::seeds;
 use attesta_tests::storm::{Storm, Tally};
 
-#[expect(clippy::print_stdout, reason = "the summary is what it is for")]
-#[expect(clippy::disallowed_methods, reason = "the summary says how long it took")]
+#[expect(clippy::print_stdout, reason = "the program prints a summary")]
+#[expect(clippy::disallowed_methods, reason = "the summary contains the duration")]
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let count: u64 = arguments.next().map_or(1_000, |text| text.parse().expect("SEEDS is a number"));
@@ -41,8 +41,8 @@ fn main() {
         tally
     });
     println!("{tally}");
-    println!("{:<52}{:>12.1}", "seconds that it took", begun.elapsed().as_secs_f64());
+    println!("{:<52}{:>12.1}", "duration in seconds", begun.elapsed().as_secs_f64());
     println!(
-        "every transaction ended by the timer and in the state that the RFCs give it; nothing is left of any"
+        "every transaction ended by the timer and in the state that the RFCs define; no transaction left state behind"
     );
 }

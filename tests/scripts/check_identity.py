@@ -1,16 +1,22 @@
 #!/usr/bin/env python3
-"""Checks the Identity header field of every INVITE that SIPp received, with no code of Attesta's.
+"""Checks the Identity header field of every INVITE that SIPp received. Shares no code with Attesta.
 
     check_identity.py (--certificate CHAIN.pem --x5u URL | --fetch) [--attest A] [--backend cryptography|openssl] [--every N] MESSAGES.log
 
-MESSAGES.log is SIPp's message log (-trace_msg). For each INVITE: one Identity header field in full form with info, alg
-and ppt; a JWS header and payload in the canonical order of RFC 8225 section 9, without white space; canonical telephone
-numbers (RFC 8224 section 8.3) equal to those of From and To; iat equal to Date; an origid of its own; a signature of 64
-octets, r || s, that verifies under the key of the first certificate in CHAIN.pem. --fetch takes
-URL from the first INVITE and the chain from there, without asking who serves it. With the openssl command each check of a
-signature is a process of its own: --every N then checks the signature of every Nth INVITE only (and all else of each).
+MESSAGES.log is SIPp's message log (-trace_msg). Each INVITE must have:
 
-Exit status: 0 all passed (at least one INVITE was there), 1 one failed, 2 usage.
+* one Identity header field in full form with info, alg and ppt
+* a JWS header and payload in the canonical order of RFC 8225 section 9, without white space
+* canonical telephone numbers (RFC 8224 section 8.3) equal to those of From and To
+* an iat equal to Date
+* an origid that no other INVITE has
+* a signature of 64 octets, r || s, that verifies under the key of the first certificate in CHAIN.pem
+
+--fetch takes URL from the first INVITE and fetches the chain from this URL, without checking the server's certificate. The
+openssl backend starts a process for each signature. With --every N it checks the signature of every Nth INVITE only, and
+all other rules for each INVITE.
+
+Exit status: 0 if there was at least one INVITE and all passed, 1 if an INVITE failed, 2 for wrong usage.
 """
 
 import argparse
@@ -31,7 +37,7 @@ UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9
 
 
 class Wrong(Exception):
-    """What is wrong with one message."""
+    """The fault of one message."""
 
 
 def hold(condition, text):
@@ -40,7 +46,7 @@ def hold(condition, text):
 
 
 def received_invites(log):
-    """Each INVITE once, however often it was sent."""
+    """Returns the received INVITEs without retransmissions."""
     entries = (entry for entry in ENTRY.finditer(log) if entry.group(1) == b"received")
     messages = (log[entry.end():entry.end() + int(entry.group(2))] for entry in entries)
     invites = dict.fromkeys(message for message in messages if message.startswith(b"INVITE "))

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Signs calls with no code of Attesta's, for SIPp to send.
+"""Signs calls that SIPp sends. Shares no code with Attesta.
 
     sign_identity.py --key KEY.pem --x5u URL --orig TN --dest TN --count N [--backend cryptography|openssl] FIELDS.csv
 
-Writes what SIPp's -inf reads: a line for each call with the PASSporT (RFC 8225, RFC 8588) and URL. The signatures are made
-by Python's cryptography, or with every other call by the openssl command; by openssl alone where cryptography is not there.
+Writes the file for SIPp's -inf: a line for each call with the PASSporT (RFC 8225, RFC 8588) and URL. Python's cryptography and
+the openssl command sign alternate calls. If cryptography is not installed, openssl signs all calls.
 """
 
 import argparse
@@ -26,7 +26,7 @@ def canonical(value):
 
 
 def raw_signature(der):
-    """r || s, 32 octets each, from SEQUENCE { INTEGER r, INTEGER s } with lengths below 128."""
+    """Returns r || s, 32 octets each, from SEQUENCE { INTEGER r, INTEGER s } with lengths below 128."""
     assert der[0] == 0x30 and der[1] == len(der) - 2 and der[2] == 2, "no signature in DER"
     middle = 4 + der[3]
     numbers = der[4:middle], der[middle + 2:]
@@ -67,7 +67,7 @@ def signers(arguments):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Signs calls for SIPp to send.")
+    parser = argparse.ArgumentParser(description="Signs calls that SIPp sends.")
     parser.add_argument("fields")
     for option in ["--key", "--x5u", "--orig", "--dest"]:
         parser.add_argument(option, required=True)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""One SIP call over TLS by a client that accepts no connections: its Contact is the port that it dialled out from.
+"""One SIP call over TLS by a client that accepts no connections. Its Contact has the local port of its connection.
 
-The far side hangs up. The BYE must arrive on the client's own connection. Prints `hung up` if it does.
+The callee hangs up. The BYE must arrive on the client's own connection. Prints `hung up` if it does.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""SIP calls over WebSocket (RFC 7118), by a client that shares no code with Attesta: the `websockets` package.
+"""Makes SIP calls over WebSocket (RFC 7118) with the `websockets` package. Shares no code with Attesta.
 
-Prints `N calls` when every call went well, else what went wrong, and exits 1. With --hangs-up callee the far side sends
-the BYE, which has to come by the caller's own connection.
+Prints `N calls` if every call succeeded. Otherwise prints the fault and exits 1. With --hangs-up callee the callee sends
+the BYE, which must arrive on the caller's own connection.
 """
 
 import argparse
@@ -33,11 +33,11 @@ def field(message, name):
 
 
 class Client:
-    """One WebSocket and the calls on it."""
+    """One WebSocket and its calls."""
 
     def __init__(self, socket, number, arguments):
         self.socket = socket
-        # As a browser has it: a name that leads nowhere (RFC 7118 appendix B.1).
+        # Like a browser, the client uses a host name that does not resolve (RFC 7118 appendix B.1).
         self.me = f"ws{number}.invalid"
         self.arguments = arguments
         self.transport = "WSS" if arguments.url.startswith("wss") else "WS"
@@ -65,7 +65,7 @@ class Client:
         common = {"id": identity, "me": self.me, "transport": self.transport}
         host = "edge.example"
         invite = INVITE.format(called=self.arguments.called, host=host, length=len(SDP), sdp=SDP, **common)
-        # Text and binary have to be taken alike (RFC 7118 section 4.2).
+        # The edge must accept text and binary messages (RFC 7118 section 4.2).
         await self.socket.send(invite if identity % 2 else invite.encode())
         answer = await self.expects(queue, "200", lambda m: m.startswith("SIP/2.0 200 "))
         to, target = field(answer, "To"), re.search("<(.*?)>", field(answer, "Contact")).group(1)
@@ -102,7 +102,7 @@ async def connection(number, arguments, context):
             task.result()
         if not calls.done():
             sys.exit("the connection was closed under its calls")
-        # A last ACK or 200 is on its way: the pong says that it has been read.
+        # The last ACK or 200 may still be under way. The pong shows that the edge has read it.
         await (await socket.ping())
         reader.cancel()
 

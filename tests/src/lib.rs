@@ -1,4 +1,5 @@
-//! Tests across crates: the simulated network, the storms on it, the model of a switchboard's peers, and the SIPp ring.
+//! Tools for tests across crates: the simulated network, storms of random transactions on this network, the model of a
+//! switchboard's peers, and the SIPp ring.
 
 pub mod phone;
 pub mod races;

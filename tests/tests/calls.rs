@@ -1,4 +1,4 @@
-//! Ladders of whole calls: Alice, an edge and Bob on a network that does what the test says.
+//! Ladders of whole calls: Alice, an edge and Bob on a network that the test controls.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -33,7 +33,7 @@ impl Stage {
         let (alice, bob) = trunks();
         Self::with_config(
             seed,
-            builder().trunk(alice).trunk(bob).build().expect("the configuration is sound"),
+            builder().trunk(alice).trunk(bob).build().expect("the configuration is valid"),
         )
     }
 
@@ -51,7 +51,7 @@ impl Stage {
         Self { net, alice, edge, bob }
     }
 
-    /// Alice calls, Bob answers.
+    /// Alice calls, and Bob answers.
     fn talk(&self) {
         self.alice.sends(INVITE);
         self.bob.gets(INVITE);
@@ -62,7 +62,7 @@ impl Stage {
         self.bob.gets(ACK);
     }
 
-    /// The call is over for all, and nothing is left of it.
+    /// Checks that the call has ended for all parties and that no state remains.
     fn is_over(&self) {
         self.alice.hears_no_more();
         self.bob.hears_no_more();
@@ -142,7 +142,7 @@ fn alice_cancels_before_bob_says_anything() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// RFC 3261 section 9.1: a 200 that crosses the CANCEL is acknowledged, and its call ended.
+/// RFC 3261 section 9.1: a 200 that crosses the CANCEL is acknowledged, and its call is ended.
 #[test]
 fn alice_cancels_while_bob_answers() {
     let stage = Stage::new();
@@ -240,11 +240,11 @@ fn an_invite_is_signed_at_egress_and_verified_at_ingress() {
         .signer(NamedSigner::new("acme", SigningMeans::Key(sti.signer())))
         .trunk(owner.inbound_identity(InboundIdentity::Pass))
         .trunk(carrier);
-    let first = Edge::new(&net, "sti-as", signs, config.build().expect("the configuration is sound"));
+    let first = Edge::new(&net, "sti-as", signs, config.build().expect("the configuration is valid"));
     let carrier = Trunk::new("carrier").source(source("192.0.2.2"));
     let callee = Trunk::new("bob").source(source("192.0.2.4")).target(target(to));
     let config = listening(verifies, "bob").trust_domain(sti.domain()).trunk(carrier).trunk(quiet(callee));
-    let second = Edge::new(&net, "sti-vs", verifies, config.build().expect("the configuration is sound"));
+    let second = Edge::new(&net, "sti-vs", verifies, config.build().expect("the configuration is valid"));
     second.fetches(sti.fetched(), Duration::from_millis(100));
     let bob = net.agent("bob");
     alice.faces(first.address());
@@ -269,15 +269,16 @@ fn an_invite_is_signed_at_egress_and_verified_at_ingress() {
     assert_snapshot!(net.ladder());
 }
 
-/// Packets are lost, doubled, late and out of order everywhere; each call still goes as it should, and nothing is left of it.
+/// Packets are lost, doubled, late and out of order on every link. Each call still ends as its script says, and no state
+/// remains.
 #[test]
 fn calls_over_a_bad_network() {
     let scripts = [alice_ends_it, bob_ends_it, bob_refuses, alice_gives_up];
     for seed in seeds(200) {
         let (alice, bob) = trunks();
-        // Chance may lose as many INVITEs as there are in the 4 s after which a target is given up.
+        // Chance may lose all INVITEs of the first 4 s. After 4 s a target is given up by default.
         let bob = bob.timers(TrunkTimers { no_response: Duration::from_secs(30), ..TrunkTimers::default() });
-        let config = builder().trunk(alice).trunk(bob).build().expect("the configuration is sound");
+        let config = builder().trunk(alice).trunk(bob).build().expect("the configuration is valid");
         let stage = Stage::with_config(seed, config);
         let delay = Duration::from_millis(5)..Duration::from_millis(400);
         stage.net.suffers(Conditions { loss: 15, duplication: 10, delay });
@@ -327,7 +328,7 @@ fn alice_gives_up(stage: &Stage) {
     stage.alice.gets(487);
 }
 
-/// What was said is still on its way when the callee has gone: everything ends by its timers.
+/// Bob disappears during the call. The BYE to Bob gets no response, and timers end everything.
 #[test]
 fn bob_dies_in_the_call() {
     let stage = Stage::new();
@@ -352,7 +353,7 @@ fn a_lost_bye_response_is_found_again() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// RFC 3261 section 13.2.2.4: an answer that comes again when its dialog is over begins nothing.
+/// RFC 3261 section 13.2.2.4: an answer that is repeated after the end of its dialog starts no call.
 #[test]
 fn a_late_answer_starts_no_call() {
     let stage = Stage::new();
@@ -391,7 +392,7 @@ fn listening(at: SocketAddr, to: &str) -> Builder {
         .route(Route::new(RouteTo::Trunks(vec![to.into()])))
 }
 
-/// No Identity treatment.
+/// Turns off the treatment of Identity header fields.
 fn quiet(trunk: Trunk) -> Trunk {
     trunk.inbound_identity(InboundIdentity::Pass).outbound_identity(OutboundIdentity::Pass)
 }

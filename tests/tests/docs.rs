@@ -1,4 +1,4 @@
-//! The documents point at code and tests that exist.
+//! Checks that the documents refer to code and tests that exist.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The cells of each row of the tables in a Markdown text, without heads and rules.
+/// Returns the cells of each table row in a Markdown text, without table heads and rules.
 fn rows(markdown: &str) -> Vec<Vec<&str>> {
     let mut rows = Vec::new();
     let mut in_body = false;

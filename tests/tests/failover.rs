@@ -1,4 +1,4 @@
-//! Ladders of calls whose first target fails: RFC 3263 section 4.3.
+//! Ladders of calls whose first target fails (RFC 3263 section 4.3).
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -34,7 +34,7 @@ impl Stage {
         Self { net, alice, edge, bob, carol }
     }
 
-    /// Alice calls, and this target takes the call.
+    /// Alice calls, and this target answers the call.
     fn is_taken_by(&self, target: &Agent) {
         self.alice.sends(INVITE);
         target.gets(INVITE);
@@ -63,7 +63,7 @@ fn after_an_icmp_error_one_call_tests_whether_the_target_is_back() {
     let stage = Stage::new();
     stage.net.refuses(stage.bob.address());
     stage.is_taken_by(&stage.carol);
-    assert!(stage.net.elapsed() < Duration::from_secs(1), "no call waits for an error to come again");
+    assert!(stage.net.elapsed() < Duration::from_secs(1), "no call waits for a second error");
     stage.is_taken_by(&stage.carol);
     assert_eq!(stage.aside(), 1);
     stage.net.accepts(stage.bob.address());
@@ -95,7 +95,7 @@ fn a_503_leads_to_the_next_target() {
     stage.alice.gets(503);
     stage.bob.gets(ACK);
     stage.carol.gets(ACK);
-    assert_eq!(stage.aside(), 0, "a 503 without Retry-After says nothing of the next call");
+    assert_eq!(stage.aside(), 0, "a 503 without Retry-After has no effect on the next call");
     stage.is_over();
     assert_snapshot!(stage.net.ladder());
 }
@@ -110,7 +110,7 @@ fn if_all_targets_are_dead_each_call_tries_them_and_ends() {
         stage.alice.gets(408);
     }
     assert_eq!(stage.aside(), 2);
-    // The INVITEs of the calls that were given up go on until their timers end them.
+    // The INVITEs of the abandoned calls are retransmitted until their timers end them.
     stage.net.run_for(Duration::from_secs(33));
     stage.net.accepts(stage.carol.address());
     stage.is_taken_by(&stage.carol);
@@ -134,7 +134,7 @@ fn config(edge: SocketAddr, targets: [SocketAddr; 2]) -> Config {
         .trunk(quiet(carrier))
         .route(Route::new(RouteTo::Trunks(vec!["carrier".into()])))
         .build()
-        .expect("the configuration is sound")
+        .expect("the configuration is valid")
 }
 
 fn address(text: &str) -> SocketAddr {

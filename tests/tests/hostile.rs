@@ -1,4 +1,5 @@
-//! Bad input: each gets the answer that the RFC gives, or silence, and one count; calls in progress are not touched.
+//! Bad input. Each message gets the response that the RFC defines, or no response, and is counted once. Calls in progress are
+//! not affected.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ const GOOD: &str = "INVITE sip:bob@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2
     Max-Forwards: 70\r\nFrom: <sip:mallory@192.0.2.3>;tag=1\r\nTo: <sip:bob@192.0.2.2>\r\nCall-ID: hostile\r\n\
     CSeq: 1 INVITE\r\nContact: <sip:mallory@192.0.2.3>\r\nContent-Length: 0\r\n\r\n";
 
-/// What is done to [`GOOD`], what it is answered with (nothing, if empty), and what it is counted as.
+/// A change to [`GOOD`], the expected response (empty for none), and the counter that counts the message.
 struct Case {
     name: &'static str,
     from: &'static str,
@@ -164,7 +165,7 @@ fn each_bad_message_is_counted_once() {
     }
 }
 
-/// A stateless response goes to the source of its request, whatever the Via says.
+/// A stateless response is sent to the source of its request, whatever the Via says.
 #[test]
 fn a_refusal_cannot_be_sent_to_a_third_party() {
     let mut endpoint = endpoint();
@@ -175,9 +176,9 @@ fn a_refusal_cannot_be_sent_to_a_third_party() {
     assert_eq!(refusal.flow.remote, SocketAddr::from(([192, 0, 2, 3], 5060)));
 }
 
-/// A response of the user does so too: `maddr` is used only if it names the source of the request.
+/// A response of the user is also sent to the source of the request. `maddr` is used only if it names this source.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
+#[expect(clippy::disallowed_methods, reason = "a test needs a start time")]
 fn a_response_cannot_be_sent_to_a_third_party() {
     let mut endpoint = endpoint();
     let aimed = GOOD.replace("192.0.2.3:5060;", "192.0.2.3:5060;maddr=203.0.113.9;");
@@ -190,9 +191,9 @@ fn a_response_cannot_be_sent_to_a_third_party() {
     assert_eq!(response.flow.remote, SocketAddr::from(([192, 0, 2, 3], 5060)));
 }
 
-/// The machine of an INVITE lingers for 32 s behind its final response, and a signed INVITE is large.
+/// The transaction of an INVITE lives for 32 s after its final response, and a signed INVITE is large.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
+#[expect(clippy::disallowed_methods, reason = "a test needs a start time")]
 fn an_answered_request_is_not_kept() {
     for status in [Status::OK, Status::BUSY_HERE] {
         let mut endpoint = endpoint();
@@ -236,7 +237,7 @@ fn a_dismissed_unknown_source_leaves_no_state() {
     }
 }
 
-/// A call is neither lost nor kept for a Date that cannot be read.
+/// An invalid Date in the ACK or the BYE prevents neither the start nor the end of the call.
 #[test]
 fn an_ack_and_a_bye_are_taken_with_faults_that_do_not_matter() {
     let net = Network::new(1);
@@ -294,12 +295,12 @@ fn the_largest_datagram_is_read_and_an_unknown_method_is_the_users() {
 }
 
 proptest! {
-    /// Octets by chance, and good messages with octets changed, cut out and doubled.
+    /// Random octets, and valid messages with octets changed, removed and doubled.
     #[test]
     fn nothing_panics_and_little_leaves(octets in prop_oneof![vec(any::<u8>(), 0..400), mutated()]) {
         let mut endpoint = endpoint();
         let outputs = hand_in(&mut endpoint, octets.into());
-        prop_assert!(outputs.len() <= 1, "one datagram gives one answer or one event: {outputs:?}");
+        prop_assert!(outputs.len() <= 1, "one datagram causes at most one answer or one event: {outputs:?}");
     }
 }
 
@@ -329,7 +330,7 @@ fn endpoint() -> Endpoint {
     Endpoint::new(Config::default(), WorkerPlace::default(), &Seed::new([7; 32]))
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
+#[expect(clippy::disallowed_methods, reason = "a test needs a start time")]
 fn hand_in(endpoint: &mut Endpoint, data: Bytes) -> Vec<Output> {
     let flow = Flow::udp(SocketAddr::from(([192, 0, 2, 2], 5060)), SocketAddr::from(([192, 0, 2, 3], 5060)));
     endpoint.handle_input(Instant::now(), Input::Datagram { flow, data });

@@ -58,8 +58,8 @@ fn four_gigabytes_announced() {
             let answer = read_to_end(&mut stream);
             assert!(answer.starts_with("SIP/2.0 4"), "refused, and closed: {answer}");
         }
-        // One that keeps its word, as far as it is let.
-        let mut stream = connect(edge.tcp(), 1).pop().expect("one");
+        // This peer sends the body that its Content-Length announces, until the edge closes the connection.
+        let mut stream = connect(edge.tcp(), 1).pop().expect("one connection");
         stream.write_all(huge.as_bytes()).expect("the edge reads it");
         while stream.write_all(&[b'x'; 65_536]).is_ok() {}
         closed(edge, "framing", 51);
@@ -75,11 +75,11 @@ fn framing_garbage() {
         for mut stream in connect(edge.tcp(), 50) {
             let mut garbage: Vec<u8> = Vec::new();
             while garbage.len() < 70_000 {
-                // Any generator will do that gives the same octets each time.
+                // Any generator works that produces the same octets each time.
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 garbage.extend_from_slice(&state.to_be_bytes());
             }
-            // The edge may close before it has all of it.
+            // The edge may close the connection before it has read all octets.
             let _ = stream.write_all(&garbage);
             read_to_end(&mut stream);
         }
@@ -90,7 +90,7 @@ fn framing_garbage() {
 #[test]
 fn as_fast_as_it_can() {
     beside("fast", 85, "", |edge| {
-        let mut stream = connect(edge.tcp(), 1).pop().expect("one");
+        let mut stream = connect(edge.tcp(), 1).pop().expect("one connection");
         let mut reader = stream.try_clone().expect("a socket has two handles");
         let reading = std::thread::spawn(move || {
             let (mut octets, mut slot) = (0, vec![0; 65_536]);
@@ -102,16 +102,16 @@ fn as_fast_as_it_can() {
         pump(&mut stream, Duration::from_secs(5));
         let _ = stream.shutdown(std::net::Shutdown::Both);
         let octets = reading.join().expect("the reader reads");
-        assert!(octets > 10_000, "it is served all the while: {octets} octets");
+        assert!(octets > 10_000, "the edge answers the whole time: {octets} octets");
     });
 }
 
 #[test]
 fn one_that_never_reads() {
     beside("deaf", 86, "stalled = \"2s\"", |edge| {
-        let mut stream = connect(edge.tcp(), 1).pop().expect("one");
+        let mut stream = connect(edge.tcp(), 1).pop().expect("one connection");
         pump(&mut stream, LIMIT);
-        until(LIMIT, "a peer that does not read is cut off", || {
+        until(LIMIT, "a peer that does not read is disconnected", || {
             let metrics = edge.metrics();
             let cut = |reason: &str| metrics.sum("attesta_connections_closed_total", &[reason]);
             (cut("reason=\"queue-full\"") + cut("reason=\"slow-reader\"") >= 1.0).then_some(())
@@ -119,7 +119,7 @@ fn one_that_never_reads() {
     });
 }
 
-/// An attack on an edge, and calls over TCP beside it.
+/// Runs an attack on an edge, and calls over TCP at the same time.
 fn beside(test: &str, subnet: u8, streams: &str, attack: impl FnOnce(&Edge)) {
     let Some(ring) = Ring::enter(test, subnet) else { return };
     let (near, far) = (ring.free(2), ring.free(3));
@@ -164,7 +164,7 @@ to = "far"
     callee.finish(LIMIT).assert_successful();
     edge.assert_alive();
     edge.wait_until_no_calls(LIMIT);
-    until(LIMIT, "no connection is left", || {
+    until(LIMIT, "all connections are closed", || {
         (edge.metrics().sum("attesta_connections_live", &[]) == 0.0).then_some(())
     });
     let after = edge.usage();
@@ -177,7 +177,7 @@ to = "far"
     );
 }
 
-/// As many connections, from an address that no trunk claims.
+/// Opens `count` connections from an address that belongs to no trunk.
 fn connect(edge: SocketAddr, count: usize) -> Vec<TcpStream> {
     let connection = || {
         let stream = TcpStream::connect(edge).expect("the edge listens");
@@ -188,7 +188,7 @@ fn connect(edge: SocketAddr, count: usize) -> Vec<TcpStream> {
     std::iter::repeat_with(connection).take(count).collect()
 }
 
-/// Sends requests for so long, or until the edge has had enough.
+/// Sends requests for this time, or until the edge closes the connection.
 fn pump(stream: &mut TcpStream, time: Duration) {
     let begun = now();
     for at in 0_u64.. {
@@ -213,7 +213,7 @@ fn read_to_end(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// Waits until as many connections were closed for this reason.
+/// Waits until `count` connections were closed for this reason.
 fn closed(edge: &Edge, reason: &str, count: u32) {
     let label = format!("reason=\"{reason}\"");
     let counted = |metrics: &Metrics| metrics.sum("attesta_connections_closed_total", &[&label]);
@@ -229,5 +229,5 @@ const CALLS: u32 = 100;
 const RATE: u32 = 20;
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// What an attack may cost at the most, in KiB.
+/// The most memory that an attack may add, in KiB.
 const GROWTH: u64 = 48 * 1024;

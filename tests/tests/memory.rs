@@ -1,4 +1,5 @@
-//! What a live transaction costs, beside the octets of its message (a test of its own, since it counts the whole heap).
+//! Measures the memory of a live transaction, excluding the octets of its message. The test is a program of its own, because it
+//! counts the whole heap.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -12,12 +13,12 @@ use dhat::{HeapStats, Profiler};
 static HEAP: dhat::Alloc = dhat::Alloc;
 
 const LIVE: usize = 10_000;
-/// Octets that a live transaction may take beside its message.
+/// The most octets that a live transaction may take in addition to its message.
 const MOST: usize = 1_024;
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
-#[expect(clippy::print_stdout, reason = "the figures are for a reader of the output")]
+#[expect(clippy::disallowed_methods, reason = "a test needs a start time")]
+#[expect(clippy::print_stdout, reason = "the test prints its figures")]
 fn a_live_transaction_is_small() {
     let _profiler = Profiler::builder().testing().build();
     let (now, flow) = (Instant::now(), Flow::udp(address(1), address(2)));
@@ -52,7 +53,7 @@ fn a_live_transaction_is_small() {
     let server = (HeapStats::get().curr_bytes - before - ringing) / LIVE;
 
     println!(
-        "a live INVITE takes {client} octets at its client and {server} at its server, beside its message"
+        "a live INVITE takes {client} octets at its client and {server} at its server, without its message"
     );
     assert!(client <= MOST && server <= MOST, "{client} and {server} octets");
     assert_eq!(

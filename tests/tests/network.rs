@@ -1,4 +1,4 @@
-//! The simulated network itself: what it does to its nodes, and that a seed repeats it.
+//! Tests of the simulated network itself: its effects on nodes, and the repetition of a run from its seed.
 
 use std::time::Duration;
 

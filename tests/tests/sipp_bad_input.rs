@@ -1,4 +1,4 @@
-//! What no peer should send, sent beside calls in progress: the answer that RFC 3261 gives or silence, one counter each.
+//! Invalid messages, sent during calls in progress. Each gets the response that RFC 3261 defines, or none, and is counted once.
 
 use attesta_tests::ring::{Edge, Mood, Pki, Repository, Ring, Sipp, configuration, until};
 use rand_chacha::ChaCha8Rng;
@@ -21,7 +21,7 @@ fn bad_input_is_answered_or_dropped_and_calls_go_on() {
         .start(&ring);
     until(LIMIT, "calls are in progress", || (edge.metrics().live()[0] >= 20.0).then_some(()));
 
-    // From the address of a known trunk, so that nothing is refused for its source.
+    // The address is that of a known trunk, so that the edge does not refuse the messages because of their source.
     let peer = Peer::new(ring.host(2), &edge);
     peer.wants_silence("noise", &noise());
     peer.wants_silence("a word that is not SIP", &[b"hello".to_vec()]);
@@ -47,7 +47,7 @@ fn bad_input_is_answered_or_dropped_and_calls_go_on() {
     );
     peer.refuses_or_drops("an INVITE of 65,507 octets", &peer.largest(), "without-Content-Length");
 
-    assert!(edge.metrics().live()[0] >= 1.0, "calls were in progress all the while");
+    assert!(edge.metrics().live()[0] >= 1.0, "calls are still in progress");
     caller.wind_down();
     let heard = caller.finish(LIMIT);
     callee.wind_down();
@@ -60,7 +60,7 @@ fn bad_input_is_answered_or_dropped_and_calls_go_on() {
     assert_eq!(callee.requests("INVITE").len() as u64, heard.successful, "no bad INVITE was relayed");
 }
 
-/// One who sends single datagrams to an edge, and reads what comes back.
+/// A peer that sends single datagrams to an edge and reads the answers.
 struct Peer<'a> {
     socket: UdpSocket,
     local: SocketAddr,
@@ -76,7 +76,7 @@ impl<'a> Peer<'a> {
         Self { socket, local, edge }
     }
 
-    /// Each of `datagrams` is dropped without a word, and counted once.
+    /// Checks that each of `datagrams` is dropped without a response and counted once.
     fn wants_silence(&self, what: &str, datagrams: &[Vec<u8>]) {
         for datagram in datagrams {
             let answer = self.answer_once_counted(what, datagram);
@@ -84,7 +84,7 @@ impl<'a> Peer<'a> {
         }
     }
 
-    /// `datagram` is answered with `status`, and counted once.
+    /// Checks that `datagram` is answered with `status` and counted once.
     fn wants(&self, what: &str, datagram: &[u8], status: u16) {
         let answer = self.answer_once_counted(what, datagram);
         assert_eq!(answer.as_deref().map(status_of), Some(Some(status)), "{what}: {answer:?}");
@@ -96,7 +96,7 @@ impl<'a> Peer<'a> {
         }
     }
 
-    /// An INVITE cut after `length` octets is answered with 400 or not at all, and counted once.
+    /// Checks that an INVITE cut after `length` octets is answered with 400 or not at all, and counted once.
     fn wants_400_or_silence(&self, length: usize) {
         let what = format!("an INVITE cut after {length} octets");
         let whole = self.request("INVITE", "cut");
@@ -104,14 +104,13 @@ impl<'a> Peer<'a> {
         assert!(matches!(answer.as_deref().map(status_of), None | Some(Some(400))), "{what}: {answer:?}");
     }
 
-    /// The request of method ACK named `id` is dropped without a response: an ACK is never answered, and a late ACK is no
-    /// fault.
+    /// Checks that the ACK named `id` is dropped without a response. An ACK is never answered, and a late ACK is not an error.
     fn wants_no_answer(&self, what: &str, id: &str) {
         self.send(&self.request("ACK", id));
         assert_eq!(self.answer_before_a_probe(id), None, "{what}");
     }
 
-    /// `datagram`, whose Call-ID is that of the request named `id`, gets an answer of 400 or above, or none.
+    /// Checks that `datagram` gets a response of 400 or above, or no response. Its Call-ID is that of the request named `id`.
     fn refuses_or_drops(&self, what: &str, datagram: &[u8], id: &str) {
         self.send(datagram);
         let answer = self.answer_before_a_probe(id);
@@ -121,8 +120,8 @@ impl<'a> Peer<'a> {
         );
     }
 
-    /// Sends `datagram`, waits until it is counted, and returns the final answer that came of it. An answer leaves before its
-    /// worker tells of its counters.
+    /// Sends `datagram`, waits until it is counted, and returns its final response. A worker sends a response before it reports
+    /// its counters.
     fn answer_once_counted(&self, what: &str, datagram: &[u8]) -> Option<String> {
         let before = self.refused();
         self.send(datagram);
@@ -134,8 +133,8 @@ impl<'a> Peer<'a> {
         answer
     }
 
-    /// Sends a request that is always answered (an unknown method: 501), in the call of the request named `id` and so to the
-    /// same worker, and returns what was answered before it.
+    /// Sends a request with an unknown method, which is always answered with 501. It has the Call-ID of the request named `id`,
+    /// so it goes to the same worker. Returns the response that arrived before the 501.
     fn answer_before_a_probe(&self, id: &str) -> Option<String> {
         self.send(&self.request("PROBE", id));
         let mut first = None;
@@ -144,7 +143,7 @@ impl<'a> Peer<'a> {
             if text.contains("CSeq: 1 PROBE\r\n") {
                 return first;
             }
-            // A 100 comes before the real answer.
+            // A 100 precedes the final response.
             if status_of(&text) != Some(100) {
                 first.get_or_insert(text);
             }
@@ -199,7 +198,7 @@ impl<'a> Peer<'a> {
         .into_bytes()
     }
 
-    /// Where the INVITE is cut: after the first octet, amid each line, after each line, amid the body.
+    /// The positions at which the INVITE is cut: after the first octet, inside each line, after each line, inside the body.
     fn cuts(&self) -> Vec<usize> {
         let whole = self.request("INVITE", "cut");
         let ends: Vec<usize> =
@@ -211,7 +210,7 @@ impl<'a> Peer<'a> {
             .collect()
     }
 
-    /// An INVITE as large as a datagram can be.
+    /// An INVITE of the maximum size of a datagram.
     fn largest(&self) -> Vec<u8> {
         const LARGEST: usize = 65_507;
         let mut invite =
@@ -222,7 +221,7 @@ impl<'a> Peer<'a> {
     }
 }
 
-/// Seeded random octets, in datagrams of many sizes.
+/// Random octets from a fixed seed, in datagrams of many sizes.
 fn noise() -> Vec<Vec<u8>> {
     let mut chance = ChaCha8Rng::seed_from_u64(2);
     (0..100)

@@ -1,5 +1,5 @@
-//! The embedded default, from outside: the built-in callee answers its numbers, other calls leave signed for where their
-//! Request-URI points.
+//! Tests of the embedded default from outside. The built-in callee answers its numbers. Other calls are signed and sent to the
+//! address in their Request-URI.
 
 use attesta_tests::ring::{Check, Edge, Ring, Sipp, check_identities, skips};
 use std::net::{TcpListener, UdpSocket};
@@ -8,7 +8,7 @@ use std::time::Duration;
 #[test]
 fn the_default_itself() {
     let Some(ring) = Ring::enter("default", 2) else { return };
-    // Its ports are fixed: where something else has them, the test below has to do.
+    // The ports of the default are fixed. If another program uses them, this test is skipped and the next test replaces it.
     let free = UdpSocket::bind("127.0.0.1:5060").is_ok()
         && TcpListener::bind("127.0.0.1:5060").is_ok()
         && TcpListener::bind("127.0.0.1:8060").is_ok();

@@ -7,8 +7,9 @@ use std::io::{Read, Write as _};
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-/// A caller on the test's address 2, an edge on 1 that asks `dns`, and trunks: a prefix of called numbers, a target and further
-/// keys, each. One worker: each finds out for itself which targets are dead.
+/// Configures a caller on the test's address 2, an edge on address 1 that asks `dns`, and trunks. Each trunk is a prefix of
+/// called numbers, a target and further keys. The edge has one worker, because each worker finds out on its own which targets
+/// are dead.
 fn config(ring: &Ring, dns: &NameServer, trunks: &[(&str, &str, &str)]) -> String {
     let mut config = format!(
         "[[listen]]\naddress = \"{}:0\"\n[[listen]]\naddress = \"[::1]:0\"\n[dns]\nservers = [\"{}\"]\n[workers]\ncount = 1\n\
@@ -28,7 +29,7 @@ fn config(ring: &Ring, dns: &NameServer, trunks: &[(&str, &str, &str)]) -> Strin
     config
 }
 
-/// The test's name server, with one zone, `dns.test`.
+/// Starts the test's name server with one zone, `dns.test`.
 fn name_server(ring: &Ring, records: String) -> NameServer {
     NameServer::start(ring, 9, &[("dns.test", records)])
 }
@@ -47,7 +48,7 @@ fn answering(ring: &Ring, at: SocketAddr) -> SippParty {
     Sipp::callee("callee_answers", at).calls(100_000, 100).start(ring)
 }
 
-/// How many INVITEs came to a callee.
+/// Returns the number of INVITEs that a callee received.
 fn invites(callee: &SippParty) -> usize {
     callee.requests("INVITE").len()
 }
@@ -80,7 +81,8 @@ fn targets_are_chosen_by_order_priority_and_weight_and_looked_up_once() {
     calls(&ring, &edge, "caller_hangs_up", "+12025550143", CALLS, 50).finish(LIMIT).assert_successful();
     let (at_a, at_b, at_spare) = (invites(&at_a), invites(&at_b), invites(&at_spare));
     assert_eq!((at_a + at_b, at_spare), (CALLS as usize, 0));
-    // Three in four of 200: 150, with a standard deviation of 6.1; five of these either way.
+    // The expected share is three quarters of 200 calls: 150, with a standard deviation of 6.1. The range is five deviations
+    // either way.
     assert!((119..=181).contains(&at_a), "{at_a} of {CALLS} went to the server of weight 30 against 10");
     let metrics = edge.metrics();
     let asked = metrics.sum("attesta_dns_lookups_total", &[]);
@@ -147,7 +149,7 @@ fn a_connection_that_is_reset_leads_to_the_next_server_at_once() {
         };
         let busy = Response::to_request(&invite, Status::BUSY_HERE);
         stream.write_all(&busy.to_bytes()).expect("the edge reads");
-        // Open until the edge has acknowledged.
+        // Keeps the connection open until the edge has sent its ACK.
         let _ = stream.read(&mut octets);
         invite
     });
@@ -182,30 +184,33 @@ fn a_silent_server_is_skipped_until_it_responds_again() {
     let begun = now();
     calls(&ring, &edge, "caller_hangs_up", "+12025550143", 1, 1).finish(LIMIT).assert_successful();
     let took = begun.elapsed();
-    assert!(took >= Duration::from_secs(1), "the first target had its time: {took:?}");
+    assert!(took >= Duration::from_secs(1), "the first target has at least 1 s to respond: {took:?}");
     let lost = receives(&silent).0;
     let via = |request: &Request| request.headers().get(Name::Via).map(<[u8]>::to_vec);
     let taken = callee.requests("INVITE");
     let taken = taken.first().expect("the second target took the call");
     let branch = String::from_utf8_lossy(&via(&lost).expect("an INVITE has a Via")).into_owned();
     assert!(!taken.text.contains(&branch), "a new transaction has a new branch: {branch}");
-    // While it is out of service, nothing is sent to it and calls are not delayed.
+    // While the first target is out of service, the edge sends no call to it, and calls are not delayed.
     calls(&ring, &edge, "caller_hangs_up", "+12025550143", 5, 50).finish(LIMIT).assert_successful();
     assert_eq!(invites(&callee), 6);
     let others = drain(&silent).into_iter().filter(|invite| !invite.contains(&branch)).count();
-    assert_eq!(others, 0, "out of service: it gets only retransmissions of the INVITE of the first call");
-    // It is up again, and gets calls once its time out of service has passed.
+    assert_eq!(
+        others, 0,
+        "a target out of service gets only retransmissions of the INVITE of the first call"
+    );
+    // The first target works again, and gets calls when its time out of service has passed.
     drop(silent);
     let back = answering(&ring, first);
     let one_call =
         || calls(&ring, &edge, "caller_hangs_up", "+12025550143", 1, 1).finish(LIMIT).assert_successful();
-    until(LIMIT, "the first target is found again", || {
+    until(LIMIT, "the first target is back in service", || {
         one_call();
         (edge.metrics().sum("attesta_targets_out_of_service", &[]) == 0.0).then_some(())
     });
     let before = invites(&callee);
     one_call();
-    assert_eq!(invites(&callee), before, "the first target has its calls again");
+    assert_eq!(invites(&callee), before, "the first target gets the calls again");
     assert!(invites(&back) >= 2);
 }
 
@@ -220,7 +225,7 @@ fn addresses_of_both_kinds_are_tried_one_after_the_other() {
     let target = format!("sip:both.dns.test:{}", four.port());
     let edge = Edge::start(&ring, "edge", 1, &config(&ring, &dns, &[("+1", &target, "")]));
     let callee = answering(&ring, four);
-    // A 503 leads to the other address. Three Retry-After in a row keep later calls from this one.
+    // A 503 leads to the other address. Three Retry-After in a row keep later calls away from this address.
     for _ in 0..3 {
         let mut caller = calls(&ring, &edge, "caller_hangs_up", "+12025550143", 1, 1);
         let (invite, from) = receives(&six);
@@ -281,7 +286,7 @@ fn hostile_zones_cost_bounded_time_and_delay_no_other_call() {
     let mut edge = Edge::start(&ring, "edge", 1, &config(&ring, &dns, &trunks));
     let callee = answering(&ring, callee_at);
     let before = edge.usage();
-    // At the same time, calls to a target that works.
+    // At the same time, the edge handles calls to a working target.
     let mut good = calls(&ring, &edge, "caller_hangs_up", "+12025550302", 100, 50);
     for (n, name) in hostile.iter().enumerate() {
         let mut caller = calls(&ring, &edge, "caller_is_refused", &format!("+1202555020{n}"), 3, 50);
@@ -300,12 +305,12 @@ fn hostile_zones_cost_bounded_time_and_delay_no_other_call() {
     let ignored = |reason: &str| metrics.sum("attesta_dns_records_ignored_total", &[reason]);
     assert!(ignored("reason=\"surplus\"") >= 2.0 * 936.0, "{}", ignored("reason=\"surplus\""));
     assert_eq!(ignored("reason=\"port-0\""), 1.0);
-    assert!(metrics.sum("attesta_resolutions_cut_total", &[]) >= 3.0, "64 addresses are cut to 32");
+    assert!(metrics.sum("attesta_resolutions_cut_total", &[]) >= 3.0, "only 32 of 64 addresses are used");
     let grown = edge.usage().resident.saturating_sub(before.resident);
     assert!(grown < 32 * 1024, "{grown} KiB for a few hostile zones");
 }
 
-/// The next request at a socket of the test, and its source.
+/// Returns the next request at a socket of the test, and its source.
 fn receives(socket: &UdpSocket) -> (Request, SocketAddr) {
     socket.set_nonblocking(true).expect("a socket can be told not to block");
     let mut octets = vec![0; 65_536];
@@ -319,7 +324,7 @@ fn receives(socket: &UdpSocket) -> (Request, SocketAddr) {
     })
 }
 
-/// Takes what has arrived, and gives the INVITEs in it.
+/// Reads all arrived datagrams and returns the INVITEs.
 fn drain(socket: &UdpSocket) -> Vec<String> {
     socket.set_nonblocking(true).expect("a socket can be told not to block");
     let mut octets = vec![0; 65_536];
@@ -340,5 +345,5 @@ fn now() -> Instant {
 
 const CALLS: u32 = 200;
 
-/// Longer than 64*T1, for what is left of an attempt.
+/// Longer than 64*T1, so that an attempt ends within this time.
 const LIMIT: Duration = Duration::from_secs(60);

@@ -1,9 +1,9 @@
-//! How calls end: each way, both legs end rightly, and nothing is left behind after the longest timer.
+//! Tests of each way in which a call ends. Both legs end correctly, and no state remains after the longest timer.
 
 use attesta_tests::ring::{Edge, Mood, Pki, Repository, Ring, Sipp, SippParty, configuration};
 use std::time::Duration;
 
-/// One test, so that the endings wait out their timers side by side whatever the number of test threads.
+/// All endings are in one test, so that they wait for their timers in parallel, whatever the number of test threads.
 #[test]
 fn both_legs_end_and_nothing_is_left() {
     let endings: [(&str, fn()); 6] = [
@@ -20,7 +20,7 @@ fn both_legs_end_and_nothing_is_left() {
     });
     let failed: Vec<&str> =
         running.into_iter().filter_map(|(name, thread)| thread.join().err().map(|_| name)).collect();
-    assert!(failed.is_empty(), "these did not end rightly: {failed:?}");
+    assert!(failed.is_empty(), "these did not end correctly: {failed:?}");
 }
 
 fn the_caller_hangs_up() {
@@ -67,7 +67,7 @@ struct End {
     callee: SippParty,
 }
 
-/// Runs the calls, holds that both sides saw what their scenario says, and waits until the edge is idle.
+/// Runs the calls, asserts that both sides followed their scenario, and waits until the edge is idle.
 fn run(ring: &Ring, from: &'static str, to: &'static str, carrier: &str) -> End {
     let pki = Pki::new(ring, "pki");
     let repository = Repository::start(ring.host(4), pki.chain_octets(), Mood::Serves);
@@ -75,7 +75,7 @@ fn run(ring: &Ring, from: &'static str, to: &'static str, carrier: &str) -> End 
     let config = configuration::signing(ring, 1, &pki, &repository, ring.host(2), there)
         .replace("outbound_identity = \"sign\"", &format!("outbound_identity = \"sign\"\n{carrier}"));
     let mut edge = Edge::start(ring, "edge", 1, &config);
-    // The silent callee has to stay for as long as it is called: timer B and some.
+    // The silent callee must run as long as it is called: longer than Timer B.
     let pause = Duration::from_millis(if to == "callee_silent" { 36_000 } else { 300 });
     let mut callee = Sipp::callee(to, there).calls(CALLS, 20).pause(pause).start(ring);
     let mut caller = Sipp::caller(from, ring.free(2), edge.udp())
@@ -92,5 +92,5 @@ fn run(ring: &Ring, from: &'static str, to: &'static str, carrier: &str) -> End 
 
 const CALLS: u32 = 10;
 
-/// Longer than 64*T1 for the attempt and 64*T1 for what is left of it.
+/// Longer than 64*T1 for the attempt plus 64*T1 for its remaining transactions.
 const LIMIT: Duration = Duration::from_secs(100);

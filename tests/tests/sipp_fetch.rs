@@ -1,4 +1,4 @@
-//! A certificate repository that is down, or that accepts and says nothing.
+//! Tests with a certificate repository that is down, or that accepts requests and does not answer.
 
 use attesta_tests::ring::{Edge, Mood, Pki, Repository, Ring, Seen, Sipp, configuration, until};
 use std::net::SocketAddr;
@@ -28,7 +28,7 @@ fn a_repository_that_stalls_costs_the_budget_once() {
     let (sent, arrived) = path.calls(1);
     assert_unvalidated(&arrived);
     let first = typical_delay(&sent, &arrived);
-    assert!((0.9..1.0 + SLACK).contains(&first), "the first call waited {first} s, and its budget is 1 s");
+    assert!((0.9..1.0 + SLACK).contains(&first), "the first call waited {first} s; its limit is 1 s");
     path.wait_for_one_failed_fetch();
 
     let (sent, arrived) = path.calls(20);
@@ -50,7 +50,7 @@ fn by_policy_the_call_is_refused_with_436() {
     assert_eq!(path.failed_fetches(), 1.0);
 }
 
-/// Caller, signing edge, verifying edge, callee; and a repository that does not help.
+/// Caller, signing edge, verifying edge, callee, and a repository that serves no certificate.
 struct Path<'a> {
     ring: &'a Ring,
     repository: Option<Repository>,
@@ -71,7 +71,7 @@ impl<'a> Path<'a> {
         Self { ring, repository: (!down).then_some(repository), signing, verifying, there }
     }
 
-    /// Puts `calls` calls through; the INVITEs as the caller sent them and as the callee received them.
+    /// Runs `calls` calls. Returns the INVITEs as the caller sent them and as the callee received them.
     fn calls(&self, calls: u32) -> (Vec<Seen>, Vec<Seen>) {
         let mut callee = Sipp::callee("callee_answers", self.there).calls(calls, 10).start(self.ring);
         let mut caller = Sipp::caller("caller_hangs_up", self.ring.free(2), self.signing.udp())
@@ -88,7 +88,7 @@ impl<'a> Path<'a> {
             - metrics.sum("attesta_certificate_fetches_total", &["result=\"ok\""])
     }
 
-    /// The attempt may outlive the call that asked for it.
+    /// The fetch may take longer than the call that started it.
     fn wait_for_one_failed_fetch(&self) {
         until(LIMIT, "the failed fetch is counted", || (self.failed_fetches() == 1.0).then_some(()));
     }
@@ -101,8 +101,8 @@ fn assert_unvalidated(invites: &[Seen]) {
     }
 }
 
-/// The median time in s between an INVITE's leaving the caller and its coming to the callee; both kept their order. (A machine
-/// that stalls holds up some calls, and a budget that is waited for, each.)
+/// Returns the median time in s between the departure of an INVITE at the caller and its arrival at the callee. The two lists
+/// have the same order. The median ignores the few calls that a stalled machine delays. A wait for the fetch delays every call.
 fn typical_delay(sent: &[Seen], arrived: &[Seen]) -> f64 {
     assert_eq!(sent.len(), arrived.len());
     let mut delays: Vec<f64> = sent.iter().zip(arrived).map(|(sent, arrived)| arrived.at - sent.at).collect();
@@ -110,7 +110,7 @@ fn typical_delay(sent: &[Seen], arrived: &[Seen]) -> f64 {
     delays.get(delays.len() / 2).copied().unwrap_or_default()
 }
 
-/// What a loaded machine may add to a delay, in s.
+/// The delay in s that a loaded machine may add.
 const SLACK: f64 = 1.5;
 
 const LIMIT: Duration = Duration::from_secs(60);

@@ -1,4 +1,4 @@
-//! The ring's own scenarios fit each other: what fails with an edge between them is the edge's.
+//! Runs the ring's scenarios without an edge between them. If they fail only with an edge, the fault is in the edge.
 
 use attesta_tests::ring::{Ring, Sipp};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Caller, signing edge, callee: 2,000 calls at 200 calls/s, each Identity checked by a program that is not ours.
+//! Caller, signing edge, callee: 2,000 calls at 200 calls/s. A program that shares no code with Attesta checks each Identity.
 
 use attesta_tests::ring::{Check, Edge, Mood, Pki, Repository, Ring, Sipp, check_identities, configuration};
 use std::time::Duration;
@@ -31,7 +31,7 @@ fn two_thousand_calls_leave_signed() {
     assert_eq!(metrics.sum("attesta_identity_signed_total", &[]), f64::from(CALLS));
     edge.assert_alive();
 
-    // The caller's side of the call does not show through: topology hiding.
+    // The callee must not see the caller's side of the call (topology hiding).
     let near = format!("{}", ring.host(2));
     for invite in callee.requests("INVITE").iter().take(50) {
         for name in ["Via", "Contact", "Call-ID", "Record-Route"] {

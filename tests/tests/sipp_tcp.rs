@@ -1,4 +1,4 @@
-//! Calls over TCP, by SIPp at both ends: on one connection and on one for each call, on IPv4 and on IPv6.
+//! Calls over TCP with SIPp at both ends, on one connection and on one connection for each call, on IPv4 and on IPv6.
 
 use attesta_tests::ring::{Edge, Ring, Sipp, free_v6, skips, until};
 use std::collections::BTreeSet;
@@ -46,26 +46,26 @@ fn without_tcp_at_the_callee_large_invites_leave_over_udp() {
     let (edge, invites) = large_calls(&ring, 100, 20, |callee| callee);
     assert!(invites.iter().all(|via| via.starts_with("SIP/2.0/UDP ")), "{invites:?}");
     let refused = edge.metrics().sum("attesta_oversize_refused_total", &[]);
-    assert!((1.0..=3.0).contains(&refused), "a refusal is remembered: {refused} of 100 calls asked");
+    assert!((1.0..=3.0).contains(&refused), "a refusal is remembered: {refused} of 100 calls tried TCP");
 }
 
 #[test]
 fn a_firewall_that_drops_costs_one_call_its_half_second() {
     let Some(ring) = Ring::enter("oversize-drop", 76) else { return };
-    // The listener never accepts. After its queue is full, an attempt to connect gets no answer at all.
+    // The listener never accepts. When its queue is full, the system answers no further connection attempt.
     let listener = ring.listener(3);
     let there = listener.local_addr().expect("a bound socket has an address");
     let quiet = Duration::from_millis(300);
     let queued: Vec<_> =
         std::iter::from_fn(|| TcpStream::connect_timeout(&there, quiet).ok()).take(10_000).collect();
-    assert!(queued.len() < 10_000, "the queue is full at some point");
+    assert!(queued.len() < 10_000, "the queue is full before 10,000 connections");
     let (edge, invites) = large_calls_to(&ring, there, 8, 1, |callee| callee);
     assert!(invites.iter().all(|via| via.starts_with("SIP/2.0/UDP ")), "{invites:?}");
     assert_eq!(edge.metrics().sum("attesta_oversize_refused_total", &[]), 1.0);
     drop((listener, queued));
 }
 
-/// Signed calls of more than 1,300 octets that arrive by UDP; gives the edge and the Via of each INVITE at the callee.
+/// Runs signed calls of more than 1,300 octets that arrive by UDP. Returns the edge and the Via of each INVITE at the callee.
 fn large_calls(ring: &Ring, calls: u32, rate: u32, over: fn(Sipp) -> Sipp) -> (Edge, Vec<String>) {
     large_calls_to(ring, ring.free(3), calls, rate, over)
 }
@@ -81,7 +81,7 @@ fn large_calls_to(
     let config = config(&format!("{}:0", ring.host(1)), caller, callee)
         .replace("transport = \"tcp\"", "transport = [\"udp\", \"tcp\"]")
         .replace(";transport=tcp", "")
-        // What an address refused is remembered by the worker that asked.
+        // Only the worker that tried to connect remembers the refusal. So the edge has one worker.
         .replace("count = 2", "count = 1");
     let edge = Edge::start(ring, "edge", 1, &config);
     let mut far = over(Sipp::callee("callee_answers", callee)).calls(calls, rate).start(ring);
@@ -112,9 +112,9 @@ fn calls_on_ipv6(ring: &Ring, test: &str, callers: usize, tcp: fn(Sipp) -> Sipp)
     calls(ring, "[::1]:0", &Vec::from_iter(parties), callee, tcp);
 }
 
-/// The calls, to which each of `callers` has its share, go through an edge on `listen`, signed, to `callee`; none fails, and no
-/// connection outlives its peer. (Over a connection for each call SIPp is slow enough to get a 2xx twice, which RFC 3261 section
-/// 13.3.1.4 asks for on TCP too.)
+/// Runs signed calls through an edge on `listen` to `callee`. Each of `callers` makes an equal share of the calls. No call
+/// fails, and no connection outlives its peer. With a connection for each call, SIPp is so slow that it may receive a 2xx
+/// twice. RFC 3261 section 13.3.1.4 requires this repetition on TCP too.
 fn calls(
     ring: &Ring,
     listen: &str,
@@ -195,7 +195,7 @@ to = "far"
 
 const CALLS: u32 = 1000;
 const RATE: u32 = 50;
-/// How many share the calls over a connection each: SIPp closes one after the other, and stands still until the peer's system has
-/// acknowledged the end, which Linux puts off for 40 ms.
+/// The number of callers that share the calls with a connection each. SIPp closes one connection after the other, and waits
+/// each time until the peer's system has acknowledged the close. Linux delays this acknowledgement by 40 ms.
 const CALLERS: usize = 4;
 const LIMIT: Duration = Duration::from_secs(120);

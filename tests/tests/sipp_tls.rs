@@ -1,4 +1,4 @@
-//! Calls over TLS: SIPp behind stunnel at both ends, and what OpenSSL sees of the edge.
+//! Calls over TLS with SIPp behind stunnel at both ends, and the edge as seen by OpenSSL.
 
 use attesta_tests::ring::{Edge, Ring, Sipp, Stunnel, StunnelEnd, TlsAuthority, is_installed, until};
 use std::io::Read;
@@ -7,20 +7,21 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// A caller and a callee behind tunnels of their own, and the edge between them.
+/// A caller and a callee with a tunnel each, and the edge between them.
 struct Scene {
     ring: Ring,
     authority: TlsAuthority,
     edge: Edge,
     callee: SocketAddr,
-    /// Where TLS to the callee arrives.
+    /// The TLS address of the callee.
     callee_tls: SocketAddr,
     _callee_tunnel: Stunnel,
 }
 
 impl Scene {
-    /// The edge asks clients for a certificate by `client_auth` (lines of `[[listen]]`) and knows the caller by `origin` (of
-    /// its `[[trunk]]`); the callee's tunnel asks the edge for one with `mutual`.
+    /// Builds the scene. `client_auth` (lines of `[[listen]]`) says how the edge asks clients for a certificate. `origin` (a
+    /// line of its `[[trunk]]`) says how the edge recognises the caller. With `mutual`, the callee's tunnel asks the edge for a
+    /// certificate.
     fn new(test: &str, subnet: u8, client_auth: &str, origin: &str, mutual: bool) -> Option<Self> {
         let ring = Ring::enter(test, subnet)?;
         if !is_installed(test, "stunnel4", &["-version"], "stunnel4")
@@ -74,7 +75,7 @@ to = "far"
         Some(Self { ring, authority, edge, callee, callee_tls, _callee_tunnel: tunnel })
     }
 
-    /// As many calls through tunnels of the caller's, which show `own`; none fails.
+    /// Runs `calls` calls through tunnels of the caller that show the certificate `own`. No call fails.
     fn calls(&self, calls: u32, rate: u32, own: Option<&(PathBuf, PathBuf)>, meanwhile: impl FnOnce()) {
         let entrance = self.ring.free(2);
         let tls = self.edge.address("tls");
@@ -113,7 +114,7 @@ to = "far"
         self.edge.metrics().sum("attesta_tls_handshakes_total", &labels)
     }
 
-    /// What `openssl s_client` says of the edge, asked with `arguments`.
+    /// Returns the output of `openssl s_client` with `arguments`, connected to the edge.
     fn s_client(&self, arguments: &[&str]) -> String {
         let output = Command::new("openssl")
             .args(["s_client", "-connect", &self.edge.address("tls").to_string(), "-CAfile"])
@@ -176,10 +177,10 @@ fn a_certificate_change_under_load_loses_no_call() {
     scene.calls(2_000, 200, None, || {
         let names = [scene.ring.host(1).to_string()];
         let (certificate, _) = scene.authority.issue("edge", "second", Some("edge.example"), &names);
-        until(LIMIT, "the new certificate is taken up", || (reloads("loaded") == 1.0).then_some(()));
+        until(LIMIT, "the new certificate is loaded", || (reloads("loaded") == 1.0).then_some(()));
         assert!(subject().contains("CN = second"), "{}", subject());
         std::fs::write(certificate, "no certificate").expect("the file can be written");
-        until(LIMIT, "the useless one is refused", || (reloads("refused") == 1.0).then_some(()));
+        until(LIMIT, "the unusable certificate is refused", || (reloads("refused") == 1.0).then_some(()));
         assert!(subject().contains("CN = second"), "{}", subject());
     });
 }
@@ -208,7 +209,7 @@ fn openssl_sees_the_offered_versions_and_certificates() {
         assert!(said.contains("alert") && !said.contains("BEGIN CERTIFICATE"), "{refused:?}: {said}");
     }
 
-    // A session is resumed, with TLS 1.2 and 1.3.
+    // The client resumes a session, with TLS 1.2 and 1.3.
     for version in ["-tls1_2", "-tls1_3"] {
         let session = scene.ring.directory().join(format!("session{version}"));
         let session = session.to_str().expect("the path is UTF-8");
@@ -237,20 +238,22 @@ fn handshakes_that_never_end_delay_no_call() {
     let stalled: Vec<_> = (0..200)
         .map(|_| {
             let mut stream = TcpStream::connect(tls).expect("the edge listens");
-            // The head of a record that never comes.
+            // Sends the head of a record whose rest never follows.
             std::io::Write::write_all(&mut stream, &[0x16, 0x03, 0x01, 0x02, 0x00]).expect("it is taken");
             stream
         })
         .collect();
     scene.calls(200, 50, None, || {});
-    until(LIMIT, "each is given up", || (scene.handshakes("accept", "timeout") == 200.0).then_some(()));
+    until(LIMIT, "each handshake times out", || {
+        (scene.handshakes("accept", "timeout") == 200.0).then_some(())
+    });
     drop(stalled);
     let after = scene.edge.usage();
     assert!(after.peak < before.resident + GROWTH, "{} KiB, then {} KiB", before.resident, after.peak);
 }
 
 const LIMIT: Duration = Duration::from_secs(120);
-/// What calls and handshakes may add to the resident memory, in KiB.
+/// The most resident memory that calls and handshakes may add, in KiB.
 const GROWTH: u64 = 48 * 1024;
 const INVITE: &str = "INVITE sip:+12025550143@edge.example SIP/2.0\r\nVia: SIP/2.0/TLS a.example;branch=z9hG4bK1\r\n\
                       Max-Forwards: 70\r\nFrom: <sip:a@a.example>;tag=1\r\nTo: <sip:+12025550143@edge.example>\r\n\

@@ -1,4 +1,4 @@
-//! UDP on both families and over two workers, a thousand calls each; and a peer that sends as fast as it can.
+//! Calls over UDP on IPv4 and IPv6 and over two workers, a thousand calls each, and calls during a flood.
 
 use attesta_tests::ring::{Edge, Metrics, Ring, Sipp, free_v6, skips, until};
 use std::net::{SocketAddr, UdpSocket};
@@ -19,7 +19,7 @@ fn a_thousand_calls_over_ipv6_on_two_workers() {
     a_thousand_calls(&ring, "[::1]", caller, callee);
 }
 
-/// All of one caller's calls come from one address and port, so that the system gives them to one worker's socket.
+/// All calls of the caller come from one address and port, so that the system gives them to the socket of one worker.
 fn a_thousand_calls(ring: &Ring, host: &str, caller: SocketAddr, callee: SocketAddr) {
     let edge = Edge::start(ring, "edge", 1, &passing(host, caller, callee));
     let mut said = Sipp::callee("callee_answers", callee).calls(CALLS, 100).quiet().start(ring);
@@ -58,13 +58,15 @@ fn a_flood_of_an_unknown_source_costs_no_memory_and_no_calls() {
 
     let unknown = UdpSocket::bind((ring.host(9), 0)).expect("a loopback address has a free port");
     let flood = std::thread::spawn(move || flood(&unknown, target));
-    // Whatever the flood makes the edge take, it has taken by then.
-    until(LIMIT, "the flood is felt", || (unread(&edge.metrics()) > 1000.0).then_some(()));
+    // By now the edge has allocated all memory that the flood makes it allocate.
+    until(LIMIT, "the edge drops datagrams of the flood", || {
+        (unread(&edge.metrics()) > 1000.0).then_some(())
+    });
     let before = edge.usage().resident;
     let sent = flood.join().expect("a flood does not panic");
     let after = edge.usage().resident;
     assert!(after < before + GROWTH_KIB, "{before} KiB before, {after} KiB after");
-    // What the system had no room for, the parties send again.
+    // The parties retransmit the messages for which the system had no room.
     heard.finish(LIMIT).assert_successful();
     said.finish(LIMIT).assert_successful();
 
@@ -89,7 +91,7 @@ fn unread(metrics: &Metrics) -> f64 {
     metrics.sum("attesta_unknown_sources_dropped_total", &[])
 }
 
-/// Sends INVITEs of an unknown source, each for a new call, as fast as possible. Returns how many.
+/// Sends INVITEs from an unknown source, each for a new call, as fast as possible. Returns the number of INVITEs.
 fn flood(unknown: &UdpSocket, target: SocketAddr) -> u32 {
     let from = unknown.local_addr().expect("a bound socket has an address");
     let begun = now();
@@ -102,7 +104,7 @@ fn flood(unknown: &UdpSocket, target: SocketAddr) -> u32 {
              Max-Forwards: 70\r\nFrom: <sip:+12155550111@{from}>;tag={call}\r\nTo: <sip:+12025550143@{target}>\r\n\
              Call-ID: flood-{call}@{from}\r\nCSeq: 1 INVITE\r\nContact: <sip:{from}>\r\nContent-Length: 0\r\n\r\n"
         );
-        // A full buffer is the sender's own affair.
+        // A full send buffer concerns only the sender.
         let _ = unknown.send_to(invite.as_bytes(), target);
     }
     u32::MAX
@@ -113,7 +115,7 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// An edge on `host` that passes calls of `caller` on to `callee`, unsigned, on two workers.
+/// Configures an edge on `host` with two workers that sends calls of `caller` to `callee` unsigned.
 fn passing(host: &str, caller: SocketAddr, callee: SocketAddr) -> String {
     format!(
         r#"
@@ -147,10 +149,11 @@ level = "warn"
 }
 
 const CALLS: u32 = 1000;
-/// How long the unknown source sends: shorter than the calls at the same time can retransmit, even on a slow machine.
+/// How long the unknown source sends. Shorter than the time in which the simultaneous calls can retransmit, even on a slow
+/// machine.
 const FLOOD: Duration = Duration::from_secs(5);
-/// Calls beside the flood.
+/// The number of calls during the flood.
 const BESIDE: u32 = 200;
 const LIMIT: Duration = Duration::from_secs(120);
-/// What the calls themselves may add, and what the allocator keeps of them.
+/// The most memory that the calls may add, including memory that the allocator keeps.
 const GROWTH_KIB: u64 = 16 * 1024;

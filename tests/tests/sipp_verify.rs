@@ -1,4 +1,4 @@
-//! Two edges: one signs, the other verifies; between them a relay that can change one octet.
+//! Two edges: one signs and the other verifies. A relay between them can change one octet.
 
 use attesta_tests::ring::{
     Edge, Mood, Pki, Relay, Report, Repository, Ring, Seen, Sipp, SippParty, Way, configuration,
@@ -40,7 +40,7 @@ fn a_changed_signature_fails_the_validation_and_the_call_goes_on() {
         assert_eq!(verstat(&invite).as_deref(), Some("TN-Validation-Failed"), "{}", invite.text);
     }
     assert_eq!(path.verifying.metrics().sum("attesta_identity_verdicts_total", &["verdict=\"fail\""]), 20.0);
-    // What the verifying edge tells upstream, as the relay saw it: RFC 9410.
+    // Checks the responses of the verifying edge to the signing edge, as the relay saw them (RFC 9410).
     let answers: Vec<String> = path
         .relay
         .log()
@@ -91,7 +91,7 @@ fn a_new_revocation_list_applies_to_a_cached_certificate() {
     };
     assert_eq!(call().as_deref(), Some("TN-Validation-Passed"));
     std::fs::copy(of_pki("crl-revoking-leaf.pem"), &list).expect("the list can be replaced");
-    until(LIMIT, "the list that is there now revokes the leaf", || {
+    until(LIMIT, "the new list revokes the leaf", || {
         (call().as_deref() == Some("TN-Validation-Failed")).then_some(())
     });
     let metrics = path.verifying.metrics();
@@ -146,7 +146,8 @@ impl<'a> Path<'a> {
         let between = UdpSocket::bind((ring.host(5), 0)).expect("a loopback address can be bound");
         let crossing = between.local_addr().expect("a bound socket has an address");
         let config = configuration::verifying(ring, 6, &pki, &repository, ring.host(5), there, policy);
-        // In a dialog the signing edge speaks to the Contact of the verifying one, past the relay.
+        // Within a dialog, the signing edge sends directly to the Contact of the verifying edge. These messages do not pass the
+        // relay.
         let verifying = Edge::start(ring, "verifying", 6, &config);
         let relay = Relay::start(between, verifying.udp(), edit);
         let config = configuration::signing(ring, 1, &pki, &repository, ring.host(2), crossing);
@@ -184,7 +185,8 @@ fn change_the_signature(way: Way, datagram: &mut [u8]) {
     *octet = if *octet == b'A' { b'B' } else { b'A' };
 }
 
-/// The verstat parameter in P-Asserted-Identity, else in From: before the `@` (3GPP TS 24.229 section 7.2A.20).
+/// Returns the verstat parameter of P-Asserted-Identity, or of From. The parameter is before the `@` (3GPP TS 24.229 section
+/// 7.2A.20).
 fn verstat(invite: &Seen) -> Option<String> {
     let value = invite
         .headers("P-Asserted-Identity")
@@ -201,5 +203,5 @@ fn is_reason_438(line: &str) -> bool {
 }
 
 const LIMIT: Duration = Duration::from_secs(60);
-/// Half of them signed by Python's cryptography, half by the openssl command.
+/// The number of calls. Python's cryptography signs half of them, and the openssl command signs the other half.
 const FOREIGN: u32 = 20;

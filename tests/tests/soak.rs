@@ -1,4 +1,4 @@
-//! The soak in small: one switchboard, 20,000 calls of random histories. `just soak` runs a million.
+//! A small soak: one switchboard, 20,000 calls of random histories. `just soak` runs a million calls.
 
 use attesta_tests::sim::seeds;
 use attesta_tests::switchboard_model::Soak;
@@ -15,11 +15,11 @@ fn twenty_thousand_calls_leave_nothing_and_no_memory() {
     let warm = HeapStats::get().curr_bytes;
     soak.until(20_000);
     let end = HeapStats::get().curr_bytes;
-    // Tables grow to the most that was ever in them. A call that kept a message would add many times as much.
+    // The tables grow to their highest number of entries. If each call kept a message, the heap would grow many times as much.
     assert!(end < warm + TABLES, "{warm} octets after 10,000 calls, {end} after 20,000");
     let outcome = soak.outcome();
     assert!(4 * outcome.answered > outcome.calls, "{outcome}");
 }
 
-/// What the tables of the switchboard may grow by after the first calls, in octets.
+/// The number of octets by which the tables of the switchboard may grow after the first calls.
 const TABLES: usize = 32 * 1024;

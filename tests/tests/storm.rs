@@ -1,4 +1,4 @@
-//! Transactions by chance: see `attesta_tests::storm`. `just storm` runs many more of them.
+//! Random transactions: see `attesta_tests::storm`. `just storm` runs many more transactions.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn every_transaction_ends_as_the_rfcs_say_and_leaves_nothing() {
     assert!(2 * answered > all.begun(), "only {answered} of {} got through", all.begun());
 }
 
-/// What is cut off or forgotten on one side still ends on the other.
+/// If one side is cut off or restarted, the transactions of the other side still end.
 #[test]
 fn every_transaction_ends_despite_cuts_and_restarts() {
     for seed in seeds(20) {

@@ -5,7 +5,7 @@ use std::env;
 use attesta_tests::sim::seeds;
 use attesta_tests::switchboard_model::{Outcome, replayable};
 
-/// How many histories run if ATTESTA_HISTORIES names no other number: about ten seconds of two cores.
+/// The number of histories if ATTESTA_HISTORIES is not set. They take about ten seconds on two cores.
 const COUNT: u64 = 10_000;
 
 fn count() -> u64 {
@@ -13,11 +13,12 @@ fn count() -> u64 {
     asked.map_or(COUNT, |text| text.parse().expect("ATTESTA_HISTORIES is a number"))
 }
 
-/// The tests share the seeds, so that they run beside each other.
+/// Runs a quarter of the seeds. Four tests share the seeds, so that the tests run in parallel.
 fn quarter(place: u64) {
     let mut total = Outcome::default();
     seeds(count()).filter(|seed| seed % 4 == place).for_each(|seed| total.add(&replayable(seed)));
-    // The histories are worth something: a call in four is answered, and few are left out of the comparison.
+    // Checks that the histories are useful: a quarter of the calls are answered, and few calls are excluded from the
+    // comparison.
     let replay = env::var_os("ATTESTA_SEED").is_some();
     assert!(replay || (4 * total.answered > total.calls && 20 * total.uncertain < total.calls), "{total}");
 }

@@ -1,4 +1,4 @@
-//! A call by a user agent that speaks TLS itself: baresip, on OpenSSL.
+//! A call by baresip, a user agent with its own TLS on OpenSSL.
 
 use attesta_tests::ring::{Edge, Ring, TlsAuthority, is_installed, until};
 use std::net::SocketAddr;
@@ -53,11 +53,11 @@ numbers = ["+120255501"]
     assert_eq!(full, 1.0, "requests and responses on one connection");
 }
 
-/// A user agent in a call; it is killed when dropped.
+/// A user agent in a call. Drop kills the process.
 struct Baresip(Child);
 
 impl Baresip {
-    /// Starts one that shows a certificate for acme.example and dials the edge's own callee.
+    /// Starts a user agent that shows a certificate for acme.example and calls the edge's built-in callee.
     fn start(ring: &Ring, authority: &TlsAuthority, edge: SocketAddr) -> Self {
         let home = ring.directory().join("baresip");
         std::fs::create_dir(&home).expect("the test's directory can be written");
@@ -94,7 +94,7 @@ impl Baresip {
         Self(child)
     }
 
-    /// It ends its calls when it is asked to end.
+    /// Asks the process to end. It then ends its calls.
     fn hangs_up(&self) {
         let asked = Command::new("kill").args(["-INT", &self.0.id().to_string()]).status();
         assert!(asked.expect("kill starts").success());

@@ -72,6 +72,6 @@ fn a_caller_with_a_certificate_hears_the_callee_hang_up() {
     hears_the_callee_hang_up("tls-caller-certificate", 98, true);
 }
 
-/// The system's Python.
+/// The path of the system's Python.
 const PYTHON: &str = "/usr/bin/python3";
 const LIMIT: Duration = Duration::from_secs(60);

@@ -1,4 +1,4 @@
-//! The torture messages of RFC 4475, sent as datagrams to a running edge: each gets one of its answers, or none.
+//! Sends the torture messages of RFC 4475 as datagrams to a running edge. Each message gets one of its listed answers, or none.
 
 use attesta_sip::{Method, Name, UnreadableRequest, Values, Via};
 use attesta_tests::ring::{Edge, Ring, skips, until};
@@ -12,7 +12,7 @@ use std::time::Duration;
 fn every_torture_message_gets_its_answer_on_the_wire() {
     let Some(folder) = torture() else { return };
     let Some(ring) = Ring::enter("torture-wire", 23) else { return };
-    // It takes everything and answers nothing, so that what a call or a MESSAGE gets is the edge's own doing.
+    // This socket receives everything and answers nothing. So each response to a call or a MESSAGE is from the edge itself.
     let silent = ring.socket(0);
     let onward = silent.local_addr().expect("a bound socket has an address");
     let list = std::fs::read_to_string(folder.join("answers.jsonl")).expect("the list is there");
@@ -28,7 +28,8 @@ fn every_torture_message_gets_its_answer_on_the_wire() {
     assert_eq!(peers.len(), 49);
     let mut edges: Vec<(Edge, Vec<Transaction>)> = Vec::new();
     for peer in &peers {
-        // Some messages have the Via of another message: one edge would take them for retransmissions.
+        // Some messages have the Via of another message. The same edge would treat them as retransmissions, so they go to
+        // different edges.
         let transaction = transaction(&peer.octets);
         let fresh = |(_, seen): &(Edge, Vec<_>)| transaction.is_none() || !seen.contains(&transaction);
         let place = edges.iter().position(fresh).unwrap_or(edges.len());
@@ -41,7 +42,7 @@ fn every_torture_message_gets_its_answer_on_the_wire() {
         seen.push(transaction);
         peer.ask(edge.udp());
     }
-    until(LIMIT, "all that were sent are dealt with", || {
+    until(LIMIT, "all messages are handled", || {
         peers.iter_mut().for_each(Peer::listen);
         peers.iter().all(|peer| peer.done).then_some(())
     });
@@ -49,20 +50,20 @@ fn every_torture_message_gets_its_answer_on_the_wire() {
     let wrong: Vec<_> = peers.iter().filter_map(Peer::complaint).collect();
     assert!(wrong.is_empty(), "{} of {}: {wrong:#?}", wrong.len(), peers.len());
     let mut went_on = BTreeSet::new();
-    until(LIMIT, "calls and MESSAGEs went on", || {
+    until(LIMIT, "the edges forward calls and MESSAGEs", || {
         went_on.extend(methods(&silent));
         went_on.iter().eq(["INVITE", "MESSAGE"]).then_some(())
     });
     assert!(edges.iter().any(|(edge, _)| edge.metrics().live()[0] > 0.0), "INVITEs became calls");
 }
 
-/// Who sends one of the messages, from an address of its own and the port to which its top Via has it answered.
+/// The sender of one message. It has its own address, and the port to which the top Via directs the response.
 struct Peer {
     entry: Value,
     octets: Vec<u8>,
     socket: UdpSocket,
     answer: Option<u16>,
-    /// Whether what was sent after the message is answered, so that no answer at once is still to come.
+    /// True if the request after the message is answered. From then on no immediate response can still arrive.
     done: bool,
 }
 
@@ -74,7 +75,7 @@ impl Peer {
         Self { entry, octets, socket, answer: None, done: false }
     }
 
-    /// Sends the message, and behind it a request that is always answered.
+    /// Sends the message, and then a request that is always answered.
     fn ask(&self, edge: SocketAddr) {
         let local = self.socket.local_addr().expect("a bound socket has an address");
         let last = format!(
@@ -86,7 +87,7 @@ impl Peer {
         }
     }
 
-    /// Takes in what came; a provisional response is no answer.
+    /// Reads the arrived responses. A provisional response does not count as an answer.
     fn listen(&mut self) {
         let mut datagram = vec![0; 65_535];
         while let Ok(length) = self.socket.recv(&mut datagram) {
@@ -99,7 +100,7 @@ impl Peer {
         }
     }
 
-    /// What is wrong with the answer.
+    /// Returns the fault in the answer, if there is one.
     fn complaint(&self) -> Option<String> {
         let answer = self.answer.map_or(Value::Null, Value::from);
         let answers = self.entry.get("answer").and_then(Value::as_array).expect("an entry has answers");
@@ -110,14 +111,14 @@ impl Peer {
     }
 }
 
-/// What tells a transaction from others: method and top Via (RFC 3261 section 17.2.3).
+/// The key of a transaction: method and top Via (RFC 3261 section 17.2.3).
 type Transaction = Option<(Method, String)>;
 
 fn transaction(octets: &[u8]) -> Transaction {
     Some((UnreadableRequest::read(octets)?.method().clone(), top_via(octets)?.to_string()))
 }
 
-/// The top Via; `None` where there is none, or it cannot be read.
+/// Returns the top Via. `None` if the message has no Via or the Via cannot be parsed.
 fn top_via(octets: &[u8]) -> Option<Via<'_>> {
     let line = UnreadableRequest::read(octets)?.get(Name::Via)?;
     Via::parse(Values::list(line).next()?).ok()
@@ -127,7 +128,7 @@ fn status(datagram: &[u8]) -> Option<u16> {
     std::str::from_utf8(datagram.strip_prefix(b"SIP/2.0 ")?.get(..3)?).ok()?.parse().ok()
 }
 
-/// What went on so far, by method.
+/// Returns the methods of the requests that the edges forwarded so far.
 fn methods(onward: &UdpSocket) -> BTreeSet<String> {
     onward.set_nonblocking(true).expect("a socket need not block");
     let mut datagram = vec![0; 65_535];
@@ -138,7 +139,7 @@ fn methods(onward: &UdpSocket) -> BTreeSet<String> {
     received.filter_map(|request| request.split(' ').next().map(str::to_owned)).collect()
 }
 
-/// An edge that sends whatever it takes to `onward`. One worker: what is sent behind a message is answered behind it.
+/// Configures an edge that forwards all requests to `onward`. It has one worker, so that it answers requests in order.
 fn config(ring: &Ring, host: u8, onward: SocketAddr) -> String {
     let (edge, callers) = (ring.host(host), ring.host(0));
     format!(
@@ -173,7 +174,7 @@ fn text<'a>(entry: &'a Value, key: &str) -> &'a str {
     entry.get(key).and_then(Value::as_str).expect("an entry has texts")
 }
 
-/// The folder of the messages; `None`, with a word on standard error, where it is absent.
+/// Returns the folder of the messages. If the folder is missing, prints a message to standard error and returns `None`.
 fn torture() -> Option<PathBuf> {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared");
     let root = std::env::var_os("ATTESTA_SHARED").map_or_else(|| PathBuf::from(beside), PathBuf::from);
@@ -186,10 +187,10 @@ fn torture() -> Option<PathBuf> {
     None
 }
 
-/// The address of the first peer; those below are of the edges.
+/// The address of the first peer. The addresses below belong to the edges.
 const FIRST_PEER: u8 = 10;
-/// The port of a Via without one (RFC 3261 section 18.2.2).
+/// The port for a Via without a port (RFC 3261 section 18.2.2).
 const SIP: u16 = 5060;
-/// What tells the last request, and its response, from the messages.
+/// The header field that distinguishes the last request and its response from the torture messages.
 const LAST: &str = "Call-ID: behind-the-message";
 const LIMIT: Duration = Duration::from_secs(30);

@@ -1,4 +1,4 @@
-//! Calls over WebSocket by an independent client, and hostile clients.
+//! Calls over WebSocket by an independent client, and attacks by hostile clients.
 
 use attesta_tests::ring::{Edge, Ring, Sipp, TlsAuthority, is_installed, until};
 use std::io::{Read, Write};
@@ -53,7 +53,7 @@ to = "far"
         Some(Self { ring, authority, edge, callee })
     }
 
-    /// Starts as many calls over `transport` as `calls` says.
+    /// Starts a client that makes `calls` calls over `transport`. The side `hangs_up` ends each call.
     fn client(&self, transport: &str, calls: u32, hangs_up: &str) -> Client {
         let url = format!("{transport}://{}/", self.edge.address(transport));
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/websocket_calls.py");
@@ -68,7 +68,7 @@ to = "far"
         Client(child)
     }
 
-    /// Calls over `transport`, of which the side `hangs_up` ends each, while something else happens; none fails.
+    /// Makes calls over `transport` and runs `meanwhile` at the same time. The side `hangs_up` ends each call. No call fails.
     fn calls(&self, transport: &str, calls: u32, hangs_up: &str, meanwhile: impl FnOnce()) {
         let scenario = if hangs_up == "caller" { "callee_answers" } else { "callee_hangs_up" };
         let mut callee = Sipp::callee(scenario, self.callee).calls(calls, 200).quiet().start(&self.ring);
@@ -84,7 +84,7 @@ to = "far"
         self.edge.metrics().sum("attesta_websocket_failures_total", &[&label])
     }
 
-    /// A WebSocket after its handshake, in the raw.
+    /// Opens a raw TCP stream and completes the WebSocket handshake.
     fn raw(&self) -> TcpStream {
         let mut stream = TcpStream::connect(self.edge.address("ws")).expect("the edge listens");
         stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout can be set");
@@ -97,7 +97,7 @@ to = "far"
     }
 }
 
-/// The independent client; it is killed when dropped.
+/// The independent client. Drop kills the process.
 struct Client(Child);
 
 impl Client {
@@ -142,18 +142,18 @@ fn hostile_clients_meet_counted_limits_and_calls_go_on() {
     let Some(scene) = Scene::new("ws-hostile", 88) else { return };
     let before = scene.edge.usage();
     scene.calls("ws", 300, "caller", || {
-        // More than a SIP message may have, announced.
+        // This frame announces more octets than a SIP message may have.
         let mut large = scene.raw();
         large.write_all(&[0x81, 0xFF, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]).expect("the edge reads");
-        // Fragments without end.
+        // This peer sends fragments and never ends the message.
         let mut fragments = scene.raw();
         fragments.write_all(&[0x01, 0x81, 0, 0, 0, 0, b'I']).expect("the edge reads");
         let empty = [0x00, 0x80, 0, 0, 0, 0].repeat(1_000);
         while fragments.write_all(&empty).is_ok() {}
-        // No mask.
+        // This frame has no mask.
         let mut bare = scene.raw();
         bare.write_all(&[0x81, 0x02, b'h', b'i']).expect("the edge reads");
-        // A handshake that never ends.
+        // This handshake never ends.
         let mut slow = TcpStream::connect(scene.edge.address("ws")).expect("the edge listens");
         slow.write_all(b"GET / HTTP/1.1\r\n").expect("the edge reads");
         for reason in ["too-large", "fragments", "protocol", "timeout"] {
@@ -164,10 +164,10 @@ fn hostile_clients_meet_counted_limits_and_calls_go_on() {
     assert!(after.peak < before.resident + GROWTH, "{} KiB, then {} KiB", before.resident, after.peak);
 }
 
-/// The system's, for which Debian has the package.
+/// The system's Python, for which Debian has the websockets package.
 const PYTHON: &str = "/usr/bin/python3";
 const LIMIT: Duration = Duration::from_secs(120);
-/// What calls and attacks may add to the resident memory, in KiB.
+/// The most resident memory that calls and attacks may add, in KiB.
 const GROWTH: u64 = 48 * 1024;
 const HANDSHAKE: &str = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: sip\r\n\

@@ -1,10 +1,10 @@
-//! The same work done by several parsers. Each gives a count, so that none of it is optimised away.
+//! The same work done by several parsers. Each function returns a count, so that the compiler cannot remove the work.
 
 use attesta_benches::messages;
 use attesta_sip::{CSeq, Contact, From, Limits, MaxForwards, Message, To, Via};
 use bytes::Bytes;
 
-/// Where the lines of a message stand.
+/// Finds where each line of a message starts and ends.
 pub(crate) mod index {
     use super::{Bytes, Limits, Message};
 
@@ -12,7 +12,7 @@ pub(crate) mod index {
         Message::parse(message.clone(), &Limits::default()).map_or(0, |message| message.headers().len())
     }
 
-    /// Header lines only: httparse has no start line for SIP.
+    /// httparse reads header lines only, because it knows no start line of SIP.
     pub(crate) fn httparse(message: &Bytes) -> usize {
         let lines = message.iter().position(|&octet| octet == b'\n').and_then(|end| message.get(end + 1..));
         let mut headers = [httparse::EMPTY_HEADER; 32];
@@ -32,7 +32,7 @@ pub(crate) mod index {
     }
 }
 
-/// A message read, then its Request-URI, all Via, From, To, Contact, CSeq and Max-Forwards.
+/// Reads a message, then its Request-URI, all Via, From, To, Contact, CSeq and Max-Forwards.
 pub(crate) mod typed {
     use super::{Bytes, CSeq, Contact, From, Limits, MaxForwards, Message, To, Via};
 
@@ -56,7 +56,10 @@ pub(crate) mod typed {
         read
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "their enum, of which six arms are read")]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the enum of another crate, of which six variants are read"
+    )]
     pub(crate) fn rsip(message: &Bytes) -> usize {
         use rsip::headers::{Header, ToTypedHeader};
 
@@ -78,7 +81,10 @@ pub(crate) mod typed {
         read
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "their enum, of which six arms are read")]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the enum of another crate, of which six variants are read"
+    )]
     pub(crate) fn rsipstack(message: &Bytes) -> usize {
         use rsipstack::sip::Header;
         use rsipstack::sip::prelude::ToTypedHeader;
@@ -104,7 +110,7 @@ pub(crate) mod typed {
     }
 }
 
-/// A message that was read and not edited, as octets.
+/// Prints a message that was read and not edited.
 pub(crate) mod print {
     use super::Message;
 
@@ -127,7 +133,7 @@ pub(crate) mod print {
     }
 }
 
-/// The two messages, by the name they have in the tables.
+/// Returns the two messages, each with its name in the tables.
 pub(crate) fn inputs() -> [(&'static str, Bytes); 2] {
     [
         ("INVITE 1.1 kB", Bytes::from_static(messages::INVITE)),

@@ -1,9 +1,13 @@
-//! Signing and verifying beside ring's bare operations on the same octets: `cargo bench --bench stir`.
+//! Measures signing and verifying, and compares them with ring's operations alone on the same octets: `cargo bench --bench
+//! stir`.
 //!
-//! One table: median nanoseconds, allocations, and the multiple of ring measured in the same run, turn by turn. With
-//! valgrind at hand, instructions too: the program runs itself under it with few rounds and with more, and the
-//! difference divided by the rounds is what one operation takes. What is left after ring's part is marked when it is over its
-//! limit; with `ATTESTA_REQUIRE_LIMITS` set, that and an allocation on a warm path are a failure.
+//! The program prints one table: median nanoseconds, allocations, and the multiple of ring's time. Each operation alternates
+//! with ring's operation in the same run.
+//!
+//! If valgrind is installed, the table also shows instructions. The program runs itself under valgrind with few rounds and with
+//! more rounds. The difference divided by the number of additional rounds is the cost of one operation. The table marks an
+//! operation whose instructions without ring's exceed the limit. If `ATTESTA_REQUIRE_LIMITS` is set, an exceeded limit or an
+//! allocation on a warm path is a failure.
 
 #![expect(
     clippy::expect_used,
@@ -74,7 +78,7 @@ fn shown(value: Option<i64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }
 
-/// CPU, compiler and commit.
+/// Returns CPU, compiler and commit.
 fn heading() -> String {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown CPU");
@@ -87,7 +91,7 @@ fn heading() -> String {
     format!("{} | {compiler} | {commit}", cpu.trim_start_matches(['\t', ' ', ':']))
 }
 
-/// The medians of an operation and of its floor, measured in turns.
+/// Returns the medians of an operation and of its floor. The two alternate during the measurement.
 fn compare(bench: &Bench, name: &str, floor: Option<Floor>) -> (f64, Option<f64>) {
     let mut operation = bench.operation(name).expect("a known operation");
     let mut bare = floor.map(|floor| bench.floor(floor));
@@ -119,7 +123,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
-/// Allocations of one warm run.
+/// Returns the allocations of one warm run.
 fn allocations(bench: &Bench, name: &str) -> u64 {
     let mut operation = bench.operation(name).expect("a known operation");
     operation();
@@ -128,7 +132,7 @@ fn allocations(bench: &Bench, name: &str) -> u64 {
     dhat::HeapStats::get().total_blocks
 }
 
-/// Counts instructions with cachegrind, if there is one. The operations of the floors come first in the table.
+/// Counts instructions with cachegrind, if valgrind is installed. The operations of the floors come first in the table.
 struct Counts {
     folder: std::path::PathBuf,
     floors: Vec<(&'static str, i64)>,
@@ -145,7 +149,7 @@ impl Counts {
         Self { folder, floors: Vec::new() }
     }
 
-    /// Instructions of an operation, and what is left of them without those of its floor.
+    /// Returns the instructions of an operation, with and without the instructions of its floor.
     fn of(&mut self, row: &Row) -> (Option<i64>, Option<i64>) {
         let Some(whole) = self.per_operation(row) else { return (None, None) };
         self.floors.push((row.name, whole));
@@ -163,7 +167,7 @@ impl Counts {
         })
     }
 
-    /// Instructions of a whole run.
+    /// Returns the instructions of a whole run.
     fn executed(&self, row: &Row, rounds: i64) -> Option<i64> {
         let output = Command::new("valgrind")
             .args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"])
@@ -180,7 +184,7 @@ impl Counts {
 
 impl Drop for Counts {
     fn drop(&mut self) {
-        // A folder that stays behind among temporary ones does no harm.
+        // An error is ignored: a leftover temporary folder does no harm.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }

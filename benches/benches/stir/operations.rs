@@ -1,4 +1,4 @@
-//! The operations that are measured, and ring's bare ones beneath them.
+//! The measured operations, and the ring operation that each of them contains.
 
 use std::cell::OnceCell;
 use std::hint::black_box;
@@ -20,11 +20,11 @@ use attesta_benches::sti::{Fixture, Provider, callee, caller, claims, now, numbe
 pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) floor: Option<Floor>,
-    /// At most this many instructions beside ring's.
+    /// The most instructions that the operation may take, without those of ring.
     pub(crate) limit: Option<i64>,
-    /// Whether it must not allocate.
+    /// True if the operation must not allocate.
     pub(crate) warm: bool,
-    /// How many providers it is about.
+    /// The number of providers in the fixture.
     pub(crate) providers: usize,
 }
 
@@ -54,10 +54,10 @@ impl Row {
     }
 }
 
-/// How many providers a busy verifier hears from.
+/// The number of providers whose calls a busy verifier receives.
 pub(crate) const PROVIDERS: usize = 4_000;
 
-/// ring's bare operation beneath another.
+/// The ring operation that another operation contains.
 #[derive(Clone, Copy)]
 pub(crate) enum Floor {
     Sign,
@@ -92,7 +92,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row::new("refuse stale").warm(),
 ];
 
-/// What the operations work on.
+/// The data that the operations use.
 pub(crate) struct Bench {
     fixture: Fixture,
     snapshot: OnceCell<Arc<Snapshot>>,
@@ -103,7 +103,7 @@ pub(crate) struct Bench {
     ring: EcdsaKeyPair,
     random: SystemRandom,
     signer: Signer,
-    /// The public key of each provider, what it signed and the signature.
+    /// For each provider: its public key, the signed octets and the signature.
     bare: Vec<(Vec<u8>, Vec<u8>, Vec<u8>)>,
 }
 
@@ -128,7 +128,7 @@ impl Bench {
         }
     }
 
-    /// What another run needs to do the same.
+    /// Returns the fixture, so that another run can repeat the operations.
     pub(crate) fn fixture(&self) -> &Fixture {
         &self.fixture
     }
@@ -180,7 +180,7 @@ impl Bench {
         })
     }
 
-    /// What the cache knows; a run that counts ring's instructions does without.
+    /// Returns the known certificates. A run that counts only ring's instructions has no snapshot.
     fn snapshot(&self) -> &Snapshot {
         self.snapshot.get_or_init(|| self.fixture.snapshot())
     }
@@ -215,7 +215,7 @@ impl Bench {
         assert_eq!(verification.verdict(), Verdict::Fail);
     }
 
-    /// Another provider each time, in an order without pattern.
+    /// Verifies a call of another provider each time, in pseudorandom order.
     fn verify_many(&self) -> Box<dyn FnMut() + '_> {
         let fields: Vec<_> = self.fixture.providers.iter().map(Provider::field).collect();
         let mut order = Order::new(fields.len());
@@ -225,7 +225,7 @@ impl Bench {
         })
     }
 
-    /// A call that was diverted three times: four signatures.
+    /// Verifies a call that was diverted three times. Such a call has four signatures.
     fn verify_diverted(&self) -> Box<dyn FnMut() + '_> {
         let provider = self.first();
         let [caller] = &self.caller;
@@ -252,7 +252,7 @@ impl Bench {
         })
     }
 
-    /// Rich call data with digests of its name and of its jCard.
+    /// Verifies rich call data with digests of its name and of its jCard.
     fn verify_rich(&self) -> Box<dyn FnMut() + '_> {
         let provider = self.first();
         let url = &provider.url;
@@ -278,7 +278,7 @@ impl Bench {
         })
     }
 
-    /// The bundle is parsed and its path found, then the call verified: a cache miss without the fetch.
+    /// Parses the bundle, finds its path and verifies the call. This is a cache miss without the fetch.
     fn verify_cold(&self) -> Box<dyn FnMut() + '_> {
         let provider = self.first();
         let field = provider.field();
@@ -320,7 +320,7 @@ fn verify_bare((key, signed, signature): &(Vec<u8>, Vec<u8>, Vec<u8>)) {
     key.verify(black_box(signed), signature).expect("a valid signature");
 }
 
-/// Places in a list, in an order without pattern that is the same each time.
+/// Places in a list, in a pseudorandom order that is the same in each run.
 struct Order {
     state: u64,
     length: usize,

@@ -1,4 +1,4 @@
-//! A trust anchor for targets that need one: self-signed, its key thrown away.
+//! A self-signed trust anchor for the fuzz targets. Its private key no longer exists.
 
 use attesta_stir::UnixTime;
 use attesta_stir::cert::TrustAnchors;

@@ -1,4 +1,4 @@
-//! Certificate chains: read, validated, linted.
+//! Parses, validates and lints certificate chains.
 #![no_main]
 
 #[path = "anchor.rs"]

@@ -1,4 +1,4 @@
-//! Revocation lists.
+//! Reads revocation lists.
 #![no_main]
 
 #[path = "anchor.rs"]

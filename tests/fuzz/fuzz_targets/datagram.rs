@@ -1,5 +1,4 @@
-//! Any datagram is read, judged and answered without a panic, and an accepted one prints as it
-//! came.
+//! Parses, checks and answers any datagram without a panic. An accepted datagram is printed with the same octets.
 #![no_main]
 
 use attesta_sip::{Limits, Message, Rules, UnreadableRequest};

@@ -1,4 +1,4 @@
-//! Any value of any typed header is read without a panic, and what is printed reads back the same.
+//! Parses any value of any typed header without a panic. A printed value parses to an equal value.
 #![no_main]
 
 use attesta_sip::*;

@@ -1,4 +1,4 @@
-//! A whole verification: the token and the parameters of an Identity header field are the input, split at zero octets.
+//! Runs a whole verification. The input is the token and the parameters of an Identity header field, split at zero octets.
 #![no_main]
 
 #[path = "anchor.rs"]
@@ -21,5 +21,5 @@ fuzz_target!(|input: &[u8]| {
     let facts = facts.body(token).fingerprints(&fingerprints);
     let verifier = Verifier::new(anchor::anchors(), VerifyPolicy::default());
     let verification = verifier.verify(&facts, &Snapshot::default(), anchor::now()).give_up();
-    assert_ne!(verification.verdict(), Verdict::Pass, "nothing is known that could be believed");
+    assert_ne!(verification.verdict(), Verdict::Pass, "no input can pass, because no trusted key signed it");
 });

@@ -1,4 +1,4 @@
-//! Decoding a token for people to read.
+//! Decodes a token for display.
 #![no_main]
 
 use attesta_stir::DecodedPassport;

@@ -1,12 +1,12 @@
-//! Parse, edit, print, parse: the second message has the header lines of the first, in order, and
-//! printing it again gives the same octets.
+//! Parses, edits, prints and parses a message. The second message has the header lines of the first, in the same order.
+//! Printing the second message gives the same octets again.
 #![no_main]
 
 use attesta_sip::{Limits, Message, Name};
 use libfuzzer_sys::fuzz_target;
 
-/// Name and value of each line but Content-Length; white space and line ends in values as one
-/// space, since an irregular line is regular once printed.
+/// Returns the name and value of each line except Content-Length. White space and line ends in a value become one space,
+/// because printing normalises irregular lines.
 fn lines(message: &Message) -> Vec<(Vec<u8>, Vec<u8>)> {
     let fields = message.headers().iter().filter(|field| field.name() != Some(Name::ContentLength));
     let words = |value: &[u8]| {
@@ -23,17 +23,17 @@ fuzz_target!(|octets: &[u8]| {
     message.headers_mut().push_named("X-Own", "y");
     message.headers_mut().remove_named("X-Own");
     let printed = message.to_bytes();
-    let again = Message::parse(printed.clone(), &limits).expect("what is printed can be read");
+    let again = Message::parse(printed.clone(), &limits).expect("a printed message can be parsed");
     assert_eq!(lines(&again), lines(&message));
     assert_eq!(again.body(), message.body());
     assert_eq!(again.to_bytes(), printed);
 
-    // A line that is copied into another message stays one line.
+    // A line copied into another message remains one line.
     let mut copy = again.clone();
     copy.headers_mut().retain(|_| false);
     for field in message.headers().iter() {
         copy.headers_mut().push_field(field);
     }
-    let copied = Message::parse(copy.to_bytes(), &limits).expect("a copy can be read");
+    let copied = Message::parse(copy.to_bytes(), &limits).expect("a copy can be parsed");
     assert_eq!(lines(&copied), lines(&message));
 });

@@ -1,4 +1,4 @@
-//! Any session description is read without a panic, prints as it came, and can be edited.
+//! Parses, prints and edits any session description without a panic. An unedited description is printed with the same octets.
 #![no_main]
 
 use attesta_sip::Sdp;
@@ -15,6 +15,6 @@ fuzz_target!(|body: &[u8]| {
     sdp.bump_version();
     sdp.set_port(0, 4000);
     sdp.retain_attributes(|name, _| name != b"candidate");
-    let again = Sdp::parse(&sdp.to_vec()).expect("an edited description can be read");
+    let again = Sdp::parse(&sdp.to_vec()).expect("an edited description can be parsed");
     assert_eq!(again.media_count(), sdp.media_count());
 });

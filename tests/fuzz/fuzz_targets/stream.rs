@@ -1,10 +1,10 @@
-//! However a stream is cut into pieces, the same messages come out.
+//! Splits a stream into pieces of any size. The framer returns the same messages for every size.
 #![no_main]
 
 use attesta_sip::{Frame, Framer, Limits};
 use libfuzzer_sys::fuzz_target;
 
-/// What comes out of a stream in pieces of this size.
+/// Returns the frames of a stream that arrives in pieces of this size.
 fn frames(octets: &[u8], size: usize) -> Vec<Vec<u8>> {
     let mut framer = Framer::new(Limits::default().message(4096));
     let mut frames = Vec::new();

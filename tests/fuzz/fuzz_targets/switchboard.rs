@@ -1,4 +1,4 @@
-//! Any history of a switchboard and its peers keeps what the model asks.
+//! Runs any history of a switchboard and its peers, and checks the rules of the model.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! TNAuthLists and claim constraints: what is read can be printed and encompasses itself.
+//! Parses TNAuthLists and claim constraints. A parsed TNAuthList can be printed and encompasses itself.
 #![no_main]
 
 use attesta_stir::cert::{ClaimConstraints, TnAuthList};

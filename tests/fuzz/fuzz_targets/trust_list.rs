@@ -1,4 +1,4 @@
-//! Trust lists.
+//! Reads trust lists.
 #![no_main]
 
 #[path = "anchor.rs"]

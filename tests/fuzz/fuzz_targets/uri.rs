@@ -1,5 +1,4 @@
-//! Any URI is read without a panic; one that is read is the same as itself, and its parts make it
-//! up.
+//! Parses any URI without a panic. A parsed URI is equal to itself, and its parts rebuild the URI.
 #![no_main]
 
 use attesta_sip::Uri;

@@ -1,11 +1,11 @@
-//! Where the `attesta` binary is.
+//! Finds the `attesta` binary.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The binary under test: what `ATTESTA_BIN` names, else the one that cargo builds, in the profile of this test, beside
-/// this test's own executable.
+/// Returns the path of the binary under test. `ATTESTA_BIN` names the binary if it is set. Otherwise cargo builds the binary in
+/// the profile of this test, beside the executable of this test.
 pub(crate) fn attesta() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| std::env::var_os("ATTESTA_BIN").map_or_else(build, PathBuf::from))
@@ -29,7 +29,7 @@ fn build() -> PathBuf {
             cargo.env_remove(name);
         }
     }
-    // The whole workspace is named, so that the dependencies have the features that the tests were built with.
+    // The command builds the whole workspace, so that the dependencies have the features that the tests were built with.
     cargo.args(["build", "--quiet", "--locked", "--workspace", "--bin", "attesta", "--manifest-path"]);
     cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml")).arg("--target-dir").arg(target);
     if profile.ends_with("release") {

@@ -6,13 +6,13 @@ use std::process::Command;
 /// The certificates that the checker uses.
 #[derive(Clone, Copy, Debug)]
 pub enum Check<'a> {
-    /// The chain in a file, and the address that the tokens have to name.
+    /// The chain in a file, and the address that the tokens must name.
     Against(&'a Path, &'a str),
     /// The chain at the address that the first token names.
     Fetched,
 }
 
-/// Checks every INVITE that the SIPp message log `log` shows as received; returns how many there were.
+/// Checks every INVITE that SIPp received according to its message log `log`. Returns the number of INVITEs.
 pub fn check_identities(log: &Path, check: Check<'_>) -> usize {
     let mut command = Command::new("python3");
     command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/check_identity.py"));
@@ -27,8 +27,8 @@ pub fn check_identities(log: &Path, check: Check<'_>) -> usize {
     said.split(' ').next().and_then(|count| count.parse().ok()).expect("the checker says how many it checked")
 }
 
-/// Signs `calls` calls between two numbers by a program that shares no code with Attesta, `tests/scripts/sign_identity.py`;
-/// what SIPp is to send is written to `fields`.
+/// Signs `calls` calls between two numbers with `tests/scripts/sign_identity.py`, a program that shares no code with Attesta.
+/// Writes the fields for SIPp's messages to `fields`.
 pub fn sign_identities(key: &Path, x5u: &str, numbers: (&str, &str), calls: u32, fields: &Path) {
     let output = Command::new("python3")
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/sign_identity.py"))

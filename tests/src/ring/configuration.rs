@@ -1,10 +1,10 @@
-//! The configurations most tests run on.
+//! The configurations that most tests use.
 
 use super::{Pki, Repository, Ring};
 use std::net::{Ipv4Addr, SocketAddr};
 
-/// An edge on the test's address `host` that signs what comes from `caller` (attestation A for numbers under +1215555)
-/// and sends it to `onward`.
+/// Returns the configuration of an edge on the test's address `host`. The edge signs calls from `caller`, with attestation A
+/// for numbers under +1215555, and sends them to `onward`.
 #[must_use]
 pub fn signing(
     ring: &Ring,
@@ -53,8 +53,8 @@ anchors = "{root}"
     )
 }
 
-/// An edge on the test's address `host` that verifies what comes from `peer` by `policy` (lines of `[verify]`) and sends
-/// it to `onward`.
+/// Returns the configuration of an edge on the test's address `host`. The edge verifies calls from `peer` by `policy` (lines of
+/// `[verify]`) and sends them to `onward`.
 #[must_use]
 pub fn verifying(
     ring: &Ring,
@@ -98,7 +98,7 @@ fn listen(ring: &Ring, host: u8) -> String {
     format!("[[listen]]\naddress = \"{}:0\"\ntransport = \"udp\"\n", ring.host(host))
 }
 
-/// The `[fetch]` section that lets certificates come from `repository`.
+/// Returns the `[fetch]` section that allows certificates from `repository`.
 fn fetch(ring: &Ring, repository: &Repository) -> String {
     let roots = ring.directory().join(format!("https-root-{}.pem", repository.address().port()));
     std::fs::write(&roots, repository.root()).expect("the test's directory can be written");

@@ -1,4 +1,4 @@
-//! `attesta run` processes.
+//! Processes that run `attesta run`.
 
 use super::Ring;
 use super::binary::attesta;
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// A running edge; it is killed when dropped.
+/// A running edge. Drop kills the process.
 #[derive(Debug)]
 pub struct Edge {
     child: Child,
@@ -20,20 +20,19 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// Starts `attesta run` on `config`, completed with an admin listener on the test's address `host`, and waits for
-    /// its ready lines.
+    /// Starts `attesta run` with `config` and with an admin listener on the test's address `host`. Waits for the ready lines.
     #[must_use]
     pub fn start(ring: &Ring, name: &str, host: u8, config: &str) -> Self {
         Self::launch(ring, name, host, config, None)
     }
 
-    /// The same, pinned to one processor core.
+    /// Starts `attesta run` like [`Self::start`], and pins the process to one processor core.
     #[must_use]
     pub fn start_on_core(ring: &Ring, name: &str, host: u8, config: &str, core: usize) -> Self {
         Self::launch(ring, name, host, config, Some(core))
     }
 
-    /// Starts `attesta run` without a configuration: the embedded default, on its fixed ports.
+    /// Starts `attesta run` without a configuration. The edge uses the embedded default with its fixed ports.
     #[must_use]
     pub fn start_default(ring: &Ring, name: &str) -> Self {
         let mut command = Command::new(attesta());
@@ -41,13 +40,13 @@ impl Edge {
         Self::ready(ring, name, command, SocketAddr::from(([127, 0, 0, 1], 8060)))
     }
 
-    /// Where it takes SIP over UDP.
+    /// Returns the address of the UDP listener for SIP.
     #[must_use]
     pub fn udp(&self) -> SocketAddr {
         self.listener("udp")
     }
 
-    /// Where it takes SIP over TCP.
+    /// Returns the address of the TCP listener for SIP.
     #[must_use]
     pub fn tcp(&self) -> SocketAddr {
         self.listener("tcp")
@@ -58,31 +57,31 @@ impl Edge {
         found.expect("the configuration has such a listener").1
     }
 
-    /// Where it takes SIP over `transport`, as its ready lines write it.
+    /// Returns the address of the SIP listener for `transport`, a transport name from the ready lines.
     #[must_use]
     pub fn address(&self, transport: &str) -> SocketAddr {
         self.listener(transport)
     }
 
-    /// Its process id.
+    /// Returns the process id of the edge.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Its counters and gauges now.
+    /// Reads the current counters and gauges.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         until(Duration::from_secs(10), "/metrics answers", || Metrics::read(self.admin))
     }
 
-    /// Whether `/health` answers with 200.
+    /// Returns true if `/health` answers with 200.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         get(self.admin, "/health").is_some()
     }
 
-    /// Waits until no call and no dialog is left. Their transactions may still absorb what is late, for 32 s.
+    /// Waits until no call and no dialog is live. Their transactions may still absorb late messages for 32 s.
     pub fn wait_until_no_calls(&self, limit: Duration) {
         until(limit, "calls and dialogs end", || {
             let [calls, dialogs, _] = self.metrics().live();
@@ -90,7 +89,7 @@ impl Edge {
         });
     }
 
-    /// Waits until no call, dialog or transaction is left.
+    /// Waits until no call, dialog or transaction is live.
     pub fn wait_until_idle(&self, limit: Duration) {
         let metrics = self.metrics();
         for name in ["attesta_calls_live", "attesta_dialogs_live", "attesta_transactions_live"] {
@@ -105,13 +104,13 @@ impl Edge {
         });
     }
 
-    /// Holds that the process still runs.
+    /// Asserts that the process still runs.
     pub fn assert_alive(&mut self) {
         let exit = self.child.try_wait().expect("a child can be waited for");
         assert!(exit.is_none(), "the edge has ended: {exit:?}");
     }
 
-    /// What it used so far.
+    /// Returns the resources that the process has used so far.
     #[must_use]
     pub fn usage(&self) -> Usage {
         Usage::read(self.child.id())
@@ -154,7 +153,7 @@ impl Edge {
         edge
     }
 
-    /// Reads `ready TRANSPORT ADDRESS` lines until `ready` stands alone.
+    /// Reads `ready TRANSPORT ADDRESS` lines until a line consists of `ready` alone.
     fn read_ready_lines(&mut self) -> Option<()> {
         let output = BufReader::new(std::fs::File::open(&self.standard_output).ok()?);
         let mut listeners = Vec::new();
@@ -184,23 +183,24 @@ impl Drop for Edge {
     }
 }
 
-/// What a process used so far, by `/proc`.
+/// The resources that a process has used so far, from `/proc`.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {
     /// Processor time in user mode.
     pub user: Duration,
     /// Processor time in the kernel.
     pub system: Duration,
-    /// Resident memory now, in KiB.
+    /// Current resident memory, in KiB.
     pub resident: u64,
-    /// The most that was ever resident, in KiB.
+    /// Highest resident memory so far, in KiB.
     pub peak: u64,
 }
 
 impl Usage {
     fn read(id: u32) -> Self {
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-        // The command's name, in parentheses, may hold spaces: fields are counted from behind it (state is field 3).
+        // The command name, in parentheses, may contain spaces. So fields are counted after the closing parenthesis (state is
+        // field 3).
         let after: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_ascii_whitespace().collect();
         let ticks = |field: usize| {
             after.get(field - 3).and_then(|value| value.parse::<u64>().ok()).unwrap_or_default()
@@ -219,7 +219,7 @@ impl Usage {
     }
 }
 
-/// How long an edge may take to start on a loaded machine.
+/// The time limit for the start of an edge on a loaded machine.
 const START: Duration = Duration::from_secs(30);
 
 /// A clock tick of `/proc/PID/stat` in ms: USER_HZ is 100 on every Linux that Rust supports.

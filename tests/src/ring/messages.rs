@@ -1,8 +1,8 @@
-//! What SIPp saw: its message log (`-trace_msg`), read without any code of ours.
+//! SIPp's message log (`-trace_msg`), read without any code of Attesta.
 
 use std::path::Path;
 
-/// Which way a message went, seen from SIPp.
+/// The direction of a message, from the viewpoint of SIPp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// SIPp received it.
@@ -14,11 +14,11 @@ pub enum Direction {
 /// One SIP message in a log.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    /// Which way it went.
+    /// The direction of the message.
     pub direction: Direction,
-    /// When, in seconds since midnight of the machine's time zone.
+    /// The time of the message, in seconds since midnight of the machine's time zone.
     pub at: f64,
-    /// The message; octets that are not UTF-8 are replaced.
+    /// The text of the message. Octets that are not UTF-8 are replaced.
     pub text: String,
 }
 
@@ -41,7 +41,7 @@ impl Seen {
         self.start_line().strip_prefix("SIP/2.0 ")?.get(..3)?.parse().ok()
     }
 
-    /// The values of the header field `name`, in order, as written on their lines.
+    /// Returns the values of the header field `name` in order, as written in the message.
     pub fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
         let head = self.text.split("\r\n\r\n").next().unwrap_or_default();
         head.lines().skip(1).filter_map(move |line| {
@@ -57,7 +57,7 @@ impl Seen {
     }
 }
 
-/// Reads the message log at `path`; an absent file is an empty log.
+/// Reads the message log at `path`. A missing file counts as an empty log.
 #[must_use]
 pub fn read_log(path: &Path) -> Vec<Seen> {
     let octets = std::fs::read(path).unwrap_or_default();
@@ -70,7 +70,7 @@ pub fn read_log(path: &Path) -> Vec<Seen> {
     seen
 }
 
-/// One entry: a rule with the date and time, a line with the direction and the length, an empty line, the message.
+/// Reads one entry: a rule with the date and time, a line with the direction and the length, an empty line, and the message.
 fn entry(octets: &[u8]) -> Option<(Seen, &[u8])> {
     let begin = octets.windows(RULE.len()).position(|window| window == RULE)?;
     let (stamp, rest) = line(octets.get(begin + RULE.len()..)?)?;
@@ -90,13 +90,13 @@ fn line(octets: &[u8]) -> Option<(String, &[u8])> {
     Some((String::from_utf8_lossy(line).into_owned(), rest.get(1..)?))
 }
 
-/// `2026-11-22 11:54:55.644791` in seconds since midnight.
+/// Converts a time such as `2026-11-22 11:54:55.644791` to seconds since midnight.
 fn seconds(stamp: &str) -> Option<f64> {
     let time = stamp.split_ascii_whitespace().nth(1)?;
     time.split(':').try_fold(0.0, |sum, part| Some(sum * 60.0 + part.parse::<f64>().ok()?))
 }
 
-/// What SIPp writes before each entry's time.
+/// The text that SIPp writes before the time of each entry.
 const RULE: &[u8] = b"----------------------------------------------- ";
 
 #[cfg(test)]

@@ -1,18 +1,18 @@
-//! The counters and gauges of an edge, as its `/metrics` prints them.
+//! The counters and gauges of an edge, as printed by its `/metrics`.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// One reading of `/metrics`: series (`name{labels}`) to value.
+/// One reading of `/metrics`: a map from series (`name{labels}`) to value.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     series: BTreeMap<String, f64>,
 }
 
 impl Metrics {
-    /// Reads `/metrics` from the admin listener at `admin`. `None`: it does not answer (yet).
+    /// Reads `/metrics` from the admin listener at `admin`. Returns `None` if the listener does not answer, or not yet.
     #[must_use]
     pub fn read(admin: SocketAddr) -> Option<Self> {
         let text = get(admin, "/metrics")?;
@@ -37,7 +37,7 @@ impl Metrics {
             .sum()
     }
 
-    /// Whether any series of the metric `name` is there at all.
+    /// Returns true if the metric `name` has a series.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.series.keys().any(|series| series.split('{').next() == Some(name))
@@ -51,7 +51,7 @@ impl Metrics {
             .map(|(series, value)| (series.as_str(), *value))
     }
 
-    /// The calls, dialogs and transactions that live now.
+    /// Returns the numbers of live calls, dialogs and transactions.
     #[must_use]
     pub fn live(&self) -> [f64; 3] {
         ["attesta_calls_live", "attesta_dialogs_live", "attesta_transactions_live"]
@@ -59,7 +59,7 @@ impl Metrics {
     }
 }
 
-/// The body of a GET over plain HTTP, if it was answered with 200.
+/// Returns the body of a GET over plain HTTP if the status is 200.
 pub(crate) fn get(server: SocketAddr, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect_timeout(&server, PATIENCE).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
@@ -70,5 +70,5 @@ pub(crate) fn get(server: SocketAddr, path: &str) -> Option<String> {
     head.lines().next()?.contains(" 200 ").then(|| body.to_owned())
 }
 
-/// How long a loopback listener may take.
+/// The time limit for an answer of a loopback listener.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -1,11 +1,12 @@
 //! The SIPp ring: the `attesta` binary seen from outside, over real sockets.
 //!
-//! A test enters the ring, starts edges ([`Edge`]), callers and callees ([`Sipp`]), a certificate repository
-//! ([`Repository`]) and, where octets have to be changed in passing, a [`Relay`]. Every process started here is ended
-//! by its own id when its value is dropped. Each test has addresses of its own in 127.0.0.0/8, so that tests run side
-//! by side, and every port is one that was free a moment before.
+//! A test enters the ring and starts edges ([`Edge`]), callers and callees ([`Sipp`]) and a certificate repository
+//! ([`Repository`]). A test that must change octets on the way also starts a [`Relay`]. When the value of a process is dropped,
+//! the process is ended by its own id. Each test has its own addresses in 127.0.0.0/8, so that tests can run in parallel. Every
+//! port was free a moment before its use.
 //!
-//! Where `sipp` is not installed [`Ring::enter`] says that the test skips; with `ATTESTA_REQUIRE_SIPP` set it panics.
+//! If `sipp` is not installed, [`Ring::enter`] prints that the test is skipped. If `ATTESTA_REQUIRE_SIPP` is set, `Ring::enter`
+//! panics instead.
 
 mod binary;
 mod check;
@@ -42,7 +43,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// One test's place: a directory of its own, which is kept when the test fails, and addresses of its own.
+/// The directory and the addresses of one test. The directory is kept when the test fails.
 #[derive(Debug)]
 pub struct Ring {
     directory: Option<tempfile::TempDir>,
@@ -51,8 +52,8 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// Enters the ring as the test named `test`, with the addresses 127.41.`subnet`.0/24. `None`: `sipp` is not
-    /// installed, and the test skips.
+    /// Enters the ring as the test named `test`, with the addresses 127.41.`subnet`.0/24. Returns `None` if `sipp` is not
+    /// installed. Then the test must be skipped.
     #[must_use]
     #[expect(clippy::panic, reason = "a test that cannot run fails where it is required")]
     pub fn enter(test: &str, subnet: u8) -> Option<Self> {
@@ -85,9 +86,9 @@ impl Ring {
         Ipv4Addr::new(127, 41, self.subnet, n)
     }
 
-    /// The test's `n`th address with a port that is free now for UDP and TCP, for a process that binds it itself.
+    /// Returns the test's `n`th address with a port that is currently free for UDP and TCP, for a process that binds it.
     ///
-    /// The port is below the range from which the system assigns ports, so that no other socket gets it meanwhile.
+    /// The port is below the range from which the system assigns ports, so that no other socket gets the port in the meantime.
     #[must_use]
     pub fn free(&self, n: u8) -> SocketAddr {
         self.bound(n).2
@@ -126,9 +127,10 @@ impl Ring {
     }
 }
 
-/// A port that is free now for UDP and TCP on the IPv6 loopback address; `None`: there is no such address here.
+/// Returns a port that is currently free for UDP and TCP on the IPv6 loopback address. Returns `None` if the machine has no
+/// such address.
 ///
-/// IPv6 has one loopback address, so that these are the ports that the system hands out.
+/// IPv6 has only one loopback address. So the system assigns these ports.
 #[must_use]
 pub fn free_v6() -> Option<SocketAddr> {
     let address = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).ok()?.local_addr().ok()?;
@@ -136,7 +138,7 @@ pub fn free_v6() -> Option<SocketAddr> {
 }
 
 impl Drop for Ring {
-    /// After a failure: keeps the directory and prints what the processes wrote.
+    /// If the test failed, keeps the directory and prints the output of the processes.
     #[expect(clippy::print_stderr, reason = "the logs explain the failure")]
     fn drop(&mut self) {
         if !std::thread::panicking() {
@@ -158,11 +160,12 @@ impl Drop for Ring {
     }
 }
 
-/// Whether `program`, which Debian has in `package`, runs with `arguments`; if not, the test named `test` skips.
+/// Returns true if `program` runs with `arguments`. Otherwise prints that the test named `test` is skipped. `package` is the
+/// Debian package of the program.
 ///
 /// # Panics
 ///
-/// If it does not, and the tests of the ring are required.
+/// If the program does not run and the tests of the ring are required.
 #[must_use]
 #[expect(clippy::panic, reason = "a test that cannot run fails where it is required")]
 pub fn is_installed(test: &str, program: &str, arguments: &[&str], package: &str) -> bool {
@@ -178,13 +181,13 @@ pub fn is_installed(test: &str, program: &str, arguments: &[&str], package: &str
     runs
 }
 
-/// Says that the test named `test` does not run, and why: not by a macro, since what those print, a test that passes
-/// keeps to itself.
+/// Prints that the test named `test` does not run, and why. The function does not use a print macro, because the test harness
+/// hides the output of macros in a test that passes.
 pub fn skips(test: &str, why: &str) {
     let _ = writeln!(std::io::stderr(), "{test}: skipped, {why}");
 }
 
-/// A long text's first and last lines.
+/// Returns the first and last lines of a long text.
 fn ends(text: &str) -> String {
     const KEPT: usize = 60;
     let lines: Vec<&str> = text.lines().collect();
@@ -202,5 +205,5 @@ fn ends(text: &str) -> String {
     }
 }
 
-/// The ports that tests choose from.
+/// The ports from which the tests choose.
 const PORTS: Range<u16> = 10_000..30_000;

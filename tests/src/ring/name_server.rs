@@ -8,7 +8,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// A running name server that is the authority for some zones; it is ended when dropped.
+/// A running name server that is authoritative for some zones. Drop ends the process.
 #[derive(Debug)]
 pub struct NameServer {
     child: Child,
@@ -16,11 +16,11 @@ pub struct NameServer {
 }
 
 impl NameServer {
-    /// Whether `nsd` is installed; if not, the test named `test` skips.
+    /// Returns true if `nsd` is installed. Otherwise prints that the test named `test` is skipped.
     ///
     /// # Panics
     ///
-    /// If it is not, and the tests of the ring are required.
+    /// If `nsd` is not installed and the tests of the ring are required.
     #[must_use]
     #[expect(clippy::panic, reason = "a test that cannot run fails where it is required")]
     pub fn is_there(test: &str) -> bool {
@@ -36,8 +36,8 @@ impl NameServer {
         false
     }
 
-    /// Starts one on the test's address `host` with these zones, each a name and its records. Each zone also
-    /// gets SOA and NS records, and every record has a TTL of 300 s.
+    /// Starts a name server on the test's address `host` with these zones, each with its name and its records. Each zone also
+    /// gets SOA and NS records. Every record has a TTL of 300 s.
     #[must_use]
     pub fn start(ring: &Ring, host: u8, zones: &[(&str, String)]) -> Self {
         let address = ring.free(host);
@@ -80,13 +80,13 @@ impl NameServer {
         server
     }
 
-    /// Where it answers.
+    /// Returns the address of the name server.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Whether it has an SOA record for `zone` (RFC 1035 section 4).
+    /// Returns true if the server has an SOA record for `zone` (RFC 1035 section 4).
     fn knows(&self, zone: &str) -> bool {
         let mut question = vec![0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
         for label in zone.split('.') {
@@ -107,7 +107,7 @@ impl NameServer {
 
 impl Drop for NameServer {
     fn drop(&mut self) {
-        // It has children of its own, which it ends when it is asked to end, and leaves behind when it is killed.
+        // `nsd` has child processes. It ends them on a request to stop, but a kill would leave them running.
         let asked = Command::new("kill").arg(self.child.id().to_string()).status();
         if !asked.is_ok_and(|status| status.success()) {
             let _ = self.child.kill();
@@ -116,7 +116,7 @@ impl Drop for NameServer {
     }
 }
 
-/// `nsd`, also where only the superuser's search path has it.
+/// Returns the path of `nsd`, even if only the superuser's search path contains it.
 fn nsd() -> Command {
     let path = std::path::Path::new("/usr/sbin/nsd");
     if path.exists() { Command::new(path) } else { Command::new("nsd") }

@@ -1,4 +1,4 @@
-//! A throw-away STI root, intermediate and leaf, made by `attesta pki new`.
+//! A temporary STI root, intermediate and leaf, made by `attesta pki new`.
 
 use super::Ring;
 use super::binary::attesta;
@@ -45,7 +45,7 @@ impl Pki {
         self.directory.join("leaf.chain.pem")
     }
 
-    /// The chain's octets, as a repository serves them.
+    /// The octets of the chain, as a repository serves them.
     #[must_use]
     pub fn chain_octets(&self) -> Vec<u8> {
         std::fs::read(self.chain()).expect("attesta pki new writes the chain")

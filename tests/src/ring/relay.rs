@@ -1,4 +1,4 @@
-//! A UDP relay between two edges, which changes datagrams in passing.
+//! A UDP relay between two edges that can change datagrams on the way.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Which way a datagram goes through a relay.
+/// The direction of a datagram through a relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     /// From the caller to the destination of the relay.
@@ -15,10 +15,10 @@ pub enum Way {
     Back,
 }
 
-/// The datagrams that went through, as they were sent on.
+/// The relayed datagrams, as sent by the relay.
 type Log = Vec<(Way, Vec<u8>)>;
 
-/// A running relay; it ends when dropped.
+/// A running relay. Drop ends its thread.
 #[derive(Debug)]
 pub struct Relay {
     address: SocketAddr,
@@ -28,8 +28,8 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Relays what arrives on `socket` to `destination`, from the same socket, and what the destination answers back;
-    /// each datagram goes through `edit` first.
+    /// Relays datagrams that arrive on `socket` to `destination` from the same socket, and relays the answers back. `edit` can
+    /// change each datagram before the relay sends it.
     #[must_use]
     pub fn start(
         socket: UdpSocket,
@@ -59,22 +59,22 @@ impl Relay {
                 if let Some(to) = to {
                     let _ = socket.send_to(&datagram, to);
                 }
-                written.lock().expect("no thread panics with the log in hand").push((way, datagram));
+                written.lock().expect("no thread panics while it holds the log").push((way, datagram));
             }
         });
         Self { address, over, log, thread: Some(thread) }
     }
 
-    /// Where it listens.
+    /// Returns the address of the relay.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What went through so far, as it was sent on; octets that are not UTF-8 are replaced.
+    /// Returns the datagrams so far, as sent by the relay. Octets that are not UTF-8 are replaced.
     #[must_use]
     pub fn log(&self) -> Vec<(Way, String)> {
-        let log = self.log.lock().expect("no thread panics with the log in hand");
+        let log = self.log.lock().expect("no thread panics while it holds the log");
         log.iter().map(|(way, datagram)| (*way, String::from_utf8_lossy(datagram).into_owned())).collect()
     }
 }
@@ -88,5 +88,5 @@ impl Drop for Relay {
     }
 }
 
-/// How often the thread looks whether it is over.
+/// The interval at which the thread checks whether it must end.
 const TICK: Duration = Duration::from_millis(50);

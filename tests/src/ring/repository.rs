@@ -1,19 +1,19 @@
-//! A certificate repository, on a thread and a runtime of its own.
+//! A certificate repository that runs on its own thread and its own runtime.
 
 use rustls::pki_types::PrivateKeyDer;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::thread::JoinHandle;
 
-/// How a repository treats those who ask.
+/// The behaviour of a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mood {
-    /// It answers.
+    /// The repository answers requests.
     Serves,
-    /// It takes the request and then says nothing.
+    /// The repository accepts the request and then sends nothing.
     Stalls,
 }
 
-/// A running repository; it ends, and its port refuses connections, when dropped.
+/// A running repository. Drop ends the repository, and its port then refuses connections.
 #[derive(Debug)]
 pub struct Repository {
     served: attesta_net::Repository,
@@ -23,7 +23,7 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// Starts a repository on a free port of `host` that gives `chain`, under a self-signed certificate for `host`.
+    /// Starts a repository on a free port of `host`. It serves `chain` over TLS with a self-signed certificate for `host`.
     #[must_use]
     pub fn start(host: Ipv4Addr, chain: Vec<u8>, mood: Mood) -> Self {
         let own =
@@ -45,31 +45,31 @@ impl Repository {
         served.serve(PATH, answer);
         let (over, wait) = tokio::sync::oneshot::channel();
         let thread = std::thread::spawn(move || {
-            // Either way of ending is the end: the runtime takes its tasks and their sockets with it.
+            // The reason for the end does not matter. The runtime ends its tasks and closes their sockets.
             let _ = runtime.block_on(wait);
         });
         Self { served, root, over: Some(over), thread: Some(thread) }
     }
 
-    /// Where it listens.
+    /// Returns the address of the repository.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.served.local()
     }
 
-    /// The address of the certificate in it.
+    /// Returns the URL of the certificate in the repository.
     #[must_use]
     pub fn x5u(&self) -> String {
         format!("https://{}{PATH}", self.address())
     }
 
-    /// The PEM certificate that `[fetch] https_roots` has to name.
+    /// Returns the PEM certificate that `[fetch] https_roots` must name.
     #[must_use]
     pub fn root(&self) -> &str {
         &self.root
     }
 
-    /// How many requests have come so far.
+    /// Returns the number of requests so far.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.served.requests()
@@ -85,5 +85,5 @@ impl Drop for Repository {
     }
 }
 
-/// Where the chain is.
+/// The path of the chain.
 const PATH: &str = "/leaf.pem";

@@ -1,4 +1,4 @@
-//! SIPp processes and what they report.
+//! SIPp processes and their reports.
 
 use super::Ring;
 use super::messages::{Direction, Seen, read_log};
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// A SIPp process to be: a scenario of `tests/sipp`, and how to run it.
+/// The command for a SIPp process: a scenario of `tests/sipp` and its settings.
 #[derive(Clone, Debug)]
 pub struct Sipp {
     scenario: &'static str,
@@ -29,7 +29,7 @@ pub struct Sipp {
 }
 
 impl Sipp {
-    /// A callee that runs `scenario` for calls that come to `local`.
+    /// A callee that runs `scenario` for calls to `local`.
     #[must_use]
     pub fn callee(scenario: &'static str, local: SocketAddr) -> Self {
         Self {
@@ -50,13 +50,13 @@ impl Sipp {
         }
     }
 
-    /// A caller that runs `scenario` from `local`, and sends to `remote`.
+    /// A caller that runs `scenario` from `local` and sends to `remote`.
     #[must_use]
     pub fn caller(scenario: &'static str, local: SocketAddr, remote: SocketAddr) -> Self {
         Self { remote: Some(remote), ..Self::callee(scenario, local) }
     }
 
-    /// The numbers of the caller and of the one who is called. Default: +12155550111 and +12025550143.
+    /// Sets the numbers of the caller and of the callee. Default: +12155550111 and +12025550143.
     #[must_use]
     pub fn numbers(mut self, caller: &str, called: &str) -> Self {
         caller.clone_into(&mut self.caller);
@@ -64,49 +64,49 @@ impl Sipp {
         self
     }
 
-    /// The host and port of the Request-URI. Default: where the caller sends to.
+    /// Sets the host and port of the Request-URI. Default: the address that the caller sends to.
     #[must_use]
     pub fn target(mut self, target: SocketAddr) -> Self {
         self.target = Some(target);
         self
     }
 
-    /// How many calls, and how many of them per second. Default: one.
+    /// Sets the number of calls and the calls per second. Default: one call.
     #[must_use]
     pub fn calls(mut self, calls: u32, rate: u32) -> Self {
         (self.calls, self.rate) = (calls, rate);
         self
     }
 
-    /// How long the scenario's pauses last. Default: not at all.
+    /// Sets the length of the scenario's pauses. Default: no pause.
     #[must_use]
     pub fn pause(mut self, pause: Duration) -> Self {
         self.pause = pause;
         self
     }
 
-    /// Writes no message log: for loads.
+    /// Turns off the message log. Used under load.
     #[must_use]
     pub fn quiet(mut self) -> Self {
         self.messages = false;
         self
     }
 
-    /// Makes its INVITEs larger by so many octets.
+    /// Makes the INVITEs larger by this many octets.
     #[must_use]
     pub fn padded(mut self, octets: usize) -> Self {
         self.padding = octets;
         self
     }
 
-    /// Speaks TCP, over one connection.
+    /// Uses one TCP connection for all calls.
     #[must_use]
     pub fn over_tcp(mut self) -> Self {
         self.transport = "t1";
         self
     }
 
-    /// Speaks TCP, over a connection for each call.
+    /// Uses a TCP connection for each call.
     #[must_use]
     pub fn over_tcp_per_call(mut self) -> Self {
         self.transport = "tn";
@@ -120,18 +120,18 @@ impl Sipp {
         self
     }
 
-    /// A file with the fields that the scenario takes, a line for each call.
+    /// Sets the file with the fields of the scenario. It has one line for each call.
     #[must_use]
     pub fn fields(mut self, file: PathBuf) -> Self {
         self.fields = Some(file);
         self
     }
 
-    /// Starts it. A callee is ready when this returns.
+    /// Starts the process. When this function returns, a callee is ready for calls.
     #[must_use]
     pub fn start(self, ring: &Ring) -> SippParty {
         let side = if self.remote.is_some() { "caller" } else { "callee" };
-        // Without dots, behind the last of which a file's extension would be taken to stand.
+        // The name has no dots, because SIPp takes the text after the last dot as a file extension.
         let place = self.local.to_string().replace(['.', ':'], "-");
         let stem = ring.directory().join(format!("sipp-{side}-{}-{place}", self.scenario));
         let mut command = self.core.map_or_else(
@@ -155,7 +155,7 @@ impl Sipp {
             .args(["-d", &self.pause.as_millis().to_string()])
             .args(["-s", &self.called, "-key", "caller", &self.caller, "-key", "target", &target.to_string()])
             .args(["-t", self.transport, "-max_socket", "5000"])
-            // SIPp must not give up because the machine is slow.
+            // SIPp must not fail because the machine is slow.
             .args(["-watchdog_minor_maxtriggers", "1000000", "-watchdog_major_maxtriggers", "1000000"])
             .args(["-key", "padding", &"x".repeat(self.padding)])
             .args(["-trace_stat", "-fd", "1", "-stf"])
@@ -172,7 +172,7 @@ impl Sipp {
         let screen = std::fs::File::create(stem.with_extension("screen"))
             .expect("the test's directory can be written");
         let child = command
-            // SIPp draws its screen with curses, which wants to know a terminal.
+            // SIPp draws its screen with curses, which needs the name of a terminal.
             .env("TERM", "dumb")
             .current_dir(ring.directory())
             .stdin(Stdio::null())
@@ -188,7 +188,7 @@ impl Sipp {
     }
 }
 
-/// A running SIPp process; it is killed when dropped.
+/// A running SIPp process. Drop kills the process.
 #[derive(Debug)]
 pub struct SippParty {
     child: Child,
@@ -198,13 +198,13 @@ pub struct SippParty {
 }
 
 impl SippParty {
-    /// Has it begin no more calls; those that live go on to their end.
+    /// Tells SIPp to begin no more calls. Live calls continue to their end.
     pub fn wind_down(&self) {
         let told = Command::new("kill").args(["-USR1", &self.child.id().to_string()]).status();
         assert!(told.is_ok_and(|status| status.success()), "sipp {} can be told", self.scenario);
     }
 
-    /// Waits until it has ended by itself, and reads what it reports.
+    /// Waits until the process has ended by itself, and reads its report.
     pub fn finish(&mut self, limit: Duration) -> Report {
         let what = format!("sipp {} ends", self.scenario);
         let child = &mut self.child;
@@ -219,43 +219,44 @@ impl SippParty {
         report
     }
 
-    /// The messages seen so far.
+    /// The messages so far.
     #[must_use]
     pub fn messages(&self) -> Vec<Seen> {
         read_log(&self.stem.with_extension("log"))
     }
 
-    /// Where the message log is.
+    /// The path of the message log.
     #[must_use]
     pub fn log(&self) -> PathBuf {
         self.stem.with_extension("log")
     }
 
-    /// The requests with `method` received so far, each once however often it was sent.
+    /// The requests with `method` received so far, without repetitions.
     #[must_use]
     pub fn requests(&self, method: &str) -> Vec<Seen> {
         self.distinct(|seen| seen.direction == Direction::Received && seen.method() == Some(method))
     }
 
-    /// The responses with `status` received so far, each once however often it was sent.
+    /// The responses with `status` received so far, without repetitions.
     #[must_use]
     pub fn responses(&self, status: u16) -> Vec<Seen> {
         self.distinct(|seen| seen.direction == Direction::Received && seen.status() == Some(status))
     }
 
-    /// The requests with `method` sent so far, each once however often it was sent.
+    /// The requests with `method` sent so far, without repetitions.
     #[must_use]
     pub fn sent(&self, method: &str) -> Vec<Seen> {
         self.distinct(|seen| seen.direction == Direction::Sent && seen.method() == Some(method))
     }
 
-    /// Each message once: a machine that stalls for T1 or longer causes retransmissions, and they are no fault.
+    /// Removes repeated messages. A machine that stalls for T1 or longer causes retransmissions, which are not a fault of the
+    /// edge.
     fn distinct(&self, wanted: impl Fn(&Seen) -> bool) -> Vec<Seen> {
         let mut known = BTreeSet::new();
         self.messages().into_iter().filter(|seen| wanted(seen) && known.insert(seen.text.clone())).collect()
     }
 
-    /// Waits until `local` is bound: the kernel's table of sockets shows it.
+    /// Waits until `local` is bound, according to the kernel's table of sockets.
     fn listens(&self, local: SocketAddr, protocol: &str) {
         let (octets, table) = match local {
             SocketAddr::V4(v4) => (v4.ip().octets().to_vec(), format!("/proc/net/{protocol}")),
@@ -279,29 +280,29 @@ impl Drop for SippParty {
     }
 }
 
-/// What a SIPp process counted over its life.
+/// The counts of a SIPp process over its whole run.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// Calls that went as the scenario says.
+    /// Calls that followed the scenario.
     pub successful: u64,
-    /// Calls that did not.
+    /// Calls that did not follow the scenario.
     pub failed: u64,
-    /// Messages that SIPp had to send again.
+    /// Messages that SIPp retransmitted.
     pub retransmissions: u64,
     /// Messages that belonged to no call.
     pub out_of_call: u64,
-    /// Messages received more than once; not known without a message log.
+    /// Messages received more than once. This count needs a message log.
     pub received_again: usize,
     /// Seconds from SIPp's start to its end.
     pub seconds: f64,
-    /// What SIPp complained about.
+    /// The errors that SIPp wrote.
     pub errors: String,
     calls: u32,
     scenario: &'static str,
 }
 
 impl Report {
-    /// Holds that all calls went as the scenario says.
+    /// Asserts that all calls followed the scenario.
     pub fn assert_successful(&self) {
         assert!(
             self.failed == 0 && self.successful == u64::from(self.calls),
@@ -314,7 +315,7 @@ impl Report {
         );
     }
 
-    /// Holds that as many calls as there were until it was wound down went as the scenario says.
+    /// Asserts that no call failed and at least one succeeded. For callers that were told to begin no more calls.
     pub fn assert_none_failed(&self) {
         assert!(
             self.failed == 0 && self.successful > 0,
@@ -326,8 +327,8 @@ impl Report {
         );
     }
 
-    /// Holds that next to nothing was sent twice, either way, and next to nothing came astray: each fault of an edge's makes a
-    /// repeat of every call, and a machine that stalls for as long as T1, one of each of some calls.
+    /// Asserts that few messages were repeated in either direction and few belonged to no call. A fault of an edge causes a
+    /// repetition in every call. A machine that stalls for T1 causes one repetition of each kind in some calls.
     pub fn assert_few_repeats(&self) {
         let repeats = self.retransmissions + self.received_again as u64 + self.out_of_call;
         assert!(

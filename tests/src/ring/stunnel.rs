@@ -1,4 +1,4 @@
-//! TLS beside a program that has none: `stunnel`, on OpenSSL.
+//! TLS for a program without TLS, with `stunnel` on OpenSSL.
 
 use super::Ring;
 use super::wait::until;
@@ -7,24 +7,24 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// Which end of the TLS connection the tunnel is.
+/// The end of the TLS connection at which the tunnel is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StunnelEnd {
-    /// It takes TCP and opens TLS.
+    /// The tunnel accepts TCP and connects with TLS.
     Client,
-    /// It takes TLS and opens TCP.
+    /// The tunnel accepts TLS and connects with TCP.
     Server,
 }
 
-/// A running tunnel; it is killed when dropped.
+/// A running tunnel. Drop kills the process.
 #[derive(Debug)]
 pub struct Stunnel {
     child: Child,
 }
 
 impl Stunnel {
-    /// Starts a tunnel from `accept` to `connect`, which believes the root in `root`. With `own`, a certificate and its key,
-    /// it shows that; a server shows one always, and with `asks` asks for one.
+    /// Starts a tunnel from `accept` to `connect` that trusts the root in `root`. `own` is the tunnel's certificate and key,
+    /// which a server always needs. A server with `asks` requires a certificate from its client.
     #[must_use]
     pub fn start(
         ring: &Ring,
@@ -82,7 +82,7 @@ impl Drop for Stunnel {
     }
 }
 
-/// Whether somebody listens there, by the kernel's table: to connect would begin a tunnel.
+/// Returns true if a socket listens on the address, according to the kernel's table. A test connection would open a tunnel.
 fn is_listening(address: SocketAddr) -> bool {
     const LISTEN: &str = "00000000:0000 0A";
     let SocketAddr::V4(v4) = address else { return false };

@@ -1,17 +1,17 @@
-//! Certificates for SIP over TLS, as a test wants them.
+//! Certificates for SIP over TLS.
 
 use super::Ring;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 use std::path::{Path, PathBuf};
 
-/// A root, and the certificates that it has issued into the test's directory.
+/// A root, and the certificates that it issued into the test's directory.
 pub struct TlsAuthority {
     directory: PathBuf,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl TlsAuthority {
-    /// Makes a root; its certificate is `tls-root.pem`.
+    /// Makes a root. Its certificate is the file `tls-root.pem`.
     #[must_use]
     pub fn new(ring: &Ring) -> Self {
         let mut params = CertificateParams::default();
@@ -31,8 +31,8 @@ impl TlsAuthority {
         self.directory.join("tls-root.pem")
     }
 
-    /// Issues a certificate with `common_name` for the SIP domain `domain` (RFC 5922) and for `names`, which are DNS names
-    /// or addresses, into `file.pem` and `file.key.pem`; what stands there is replaced.
+    /// Issues a certificate with `common_name` for the SIP domain `domain` (RFC 5922) and for `names`, which are DNS names or
+    /// addresses. Writes `file.pem` and `file.key.pem`, and replaces existing files.
     #[must_use]
     pub fn issue(
         &self,

@@ -1,8 +1,8 @@
-//! Waiting for a condition, never for a time.
+//! Waits for a condition, never for a fixed time.
 
 use std::time::{Duration, Instant};
 
-/// Probes until `probe` gives a value, and returns it; panics with `what` after `limit`.
+/// Calls `probe` until it returns a value, and returns the value. Panics with `what` after `limit`.
 #[expect(clippy::disallowed_methods, reason = "the processes under test live in real time")]
 #[expect(clippy::panic, reason = "a test fails here")]
 pub fn until<T>(limit: Duration, what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
@@ -18,5 +18,5 @@ pub fn until<T>(limit: Duration, what: &str, mut probe: impl FnMut() -> Option<T
     }
 }
 
-/// Between two probes.
+/// The time between two calls of the probe.
 const STEP: Duration = Duration::from_millis(20);

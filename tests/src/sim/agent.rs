@@ -1,4 +1,4 @@
-//! A scripted user agent: the transaction layer under test, and above it a user that does what the test says.
+//! A scripted user agent: the transaction layer under test, with a user that follows the test's instructions.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use super::network::Network;
 use super::user::User;
 use super::wording::Outgoing;
 
-/// A handle to a scripted user agent. Its clones are the same agent.
+/// A handle to a scripted user agent. Clones are handles to the same agent.
 #[derive(Clone)]
 pub struct Agent {
     net: Network,
@@ -29,65 +29,68 @@ impl Agent {
         Self { net, user, name: name.to_owned(), address }
     }
 
-    /// Where the agent sits.
+    /// Returns the address of the agent.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The agent sends its requests to this address.
+    /// Sets the address to which the agent sends its requests.
     pub fn faces(&self, next_hop: SocketAddr) {
         self.user.borrow_mut().faces(next_hop);
     }
 
-    /// The agent sends its requests by this transport.
+    /// Sets the transport of the agent's requests.
     pub fn speaks(&self, transport: Transport) {
         self.user.borrow_mut().speaks(transport);
     }
 
-    /// The agent calls itself so, in From and Contact: a whole URI.
+    /// Sets the agent's URI in From and Contact, as a whole URI.
     pub fn is_known_as(&self, uri: &str) {
         self.user.borrow_mut().own_uri = uri.to_owned();
     }
 
-    /// The agent's next calls are to this URI.
+    /// Sets the URI of the agent's next calls.
     pub fn dials(&self, uri: &str) {
         self.user.borrow_mut().peer_uri = uri.to_owned();
     }
 
-    /// The agent starts again with these timers and caps, and has forgotten everything.
+    /// Restarts the agent with these timers and caps. The agent loses all state.
     pub fn is_configured(&self, config: Config) {
         self.user.borrow_mut().start_again(config);
     }
 
-    /// The agent acknowledges no 2xx from now on.
+    /// From now on the agent sends no ACK for a 2xx.
     pub fn acknowledges_nothing(&self) {
         self.user.borrow_mut().acknowledges = false;
     }
 
-    /// Sends a request, or answers the last request that waits for an answer.
+    /// Sends a request, or responds to the last request without a final response.
     ///
-    /// An INVITE starts a call, BYE ends it, CANCEL gives up its INVITE. While the agent has a call, or an early dialog, other
-    /// requests belong to it; a further INVITE is a re-INVITE. A PRACK acknowledges the reliable provisional response that
-    /// came last. A 2xx to an INVITE is repeated until its ACK; a 2xx that arrives is acknowledged (RFC 3261 sections 13.3.1.4
-    /// and 13.2.2.4), by the test's own ACK if the agent [acknowledges nothing](Self::acknowledges_nothing).
+    /// An INVITE starts a call. BYE ends the call, and CANCEL gives up its INVITE. If the agent has a call or an early dialog,
+    /// other requests belong to it. A further INVITE is then a re-INVITE. A PRACK acknowledges the last reliable provisional
+    /// response.
+    ///
+    /// The agent repeats a 2xx to an INVITE until its ACK arrives (RFC 3261 section 13.3.1.4). The agent acknowledges a
+    /// received 2xx (section 13.2.2.4). If the agent [acknowledges nothing](Self::acknowledges_nothing), the test sends the
+    /// ACK.
     pub fn sends(&self, message: impl Into<Outgoing>) {
         self.user.borrow_mut().say(self.net.now(), &message.into());
         self.net.wakes(self.address);
     }
 
-    /// Sends a request that the test has built. The agent adds the Via.
+    /// Sends a request that the test has built. The agent adds only the Via.
     pub fn sends_request(&self, request: Request) {
         self.user.borrow_mut().request(self.net.now(), request);
         self.net.wakes(self.address);
     }
 
-    /// Waits until the user hears something, which must be this. Other provisional responses are passed over, since these
-    /// come as often as chance has it; an ACK is heard whether it is the user's or the transaction's.
+    /// Waits until the user receives `expected`. Other provisional responses are ignored, because their number depends on
+    /// chance. An ACK counts whether it belongs to the user or to the transaction.
     ///
     /// # Panics
     ///
-    /// If it is something else, or nothing in 64 T1 and a little more.
+    /// If the user receives something else, or nothing within 64 T1 and a short margin.
     pub fn gets(&self, expected: impl Into<Heard>) {
         let expected = expected.into();
         if expected == Heard::Said(ACK) {
@@ -107,49 +110,49 @@ impl Agent {
         }
     }
 
-    /// Whether the next thing that the user hears is this, and has arrived already.
+    /// Whether the user's next unread message is `expected`, and has arrived already.
     #[must_use]
     pub fn has_heard(&self, expected: impl Into<Heard>) -> bool {
         self.user.borrow().inbox.front() == Some(&expected.into())
     }
 
-    /// Lets the rest of the time pass, and checks that the user hears nothing more, provisional responses apart.
+    /// Lets the remaining time pass, and checks that the user receives nothing except provisional responses.
     ///
     /// # Panics
     ///
-    /// If it does.
+    /// If the user receives something.
     pub fn hears_no_more(&self) {
         self.net.settles();
         let rest = self.user.borrow().inbox.iter().find(|heard| !heard.is_provisional()).cloned();
         assert_eq!(rest, None, "{} also hears this:\n{}", self.name, self.net.ladder());
     }
 
-    /// The last request that the user was given.
+    /// Returns the last request that the user received.
     ///
     /// # Panics
     ///
-    /// If there was none.
+    /// If the user received no request.
     #[must_use]
     pub fn last_request(&self) -> Request {
         self.user.borrow().last_request.clone().expect("the test has seen a request arrive")
     }
 
-    /// The last response that the user was given.
+    /// Returns the last response that the user received.
     ///
     /// # Panics
     ///
-    /// If there was none.
+    /// If the user received no response.
     #[must_use]
     pub fn last_response(&self) -> Response {
         self.user.borrow().last_response.clone().expect("the test has seen a response arrive")
     }
 
-    /// What the agent's endpoint counted.
+    /// Returns the counters of the agent's endpoint.
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.user.borrow().endpoint.counters()
     }
 }
 
-/// 64 T1, and time for what was sent last to arrive.
+/// 64 T1, plus the time in which the last message arrives.
 const PATIENCE: Duration = Duration::from_secs(40);

@@ -1,17 +1,17 @@
-//! What a scripted user knows of a call: enough of RFC 3261 section 12 to send requests within it.
+//! The data that a scripted user has about a call: enough of RFC 3261 section 12 to send requests within the call.
 
 use attesta_sip::{CSeq, From, Headers, Method, Name, NameAddr, Request, Response, Status, To};
 use attesta_transaction::IdGenerator;
 
-/// One dialog, seen from one side.
+/// One dialog, from the viewpoint of one side.
 #[derive(Clone)]
 pub(super) struct Call {
     call_id: Vec<u8>,
     /// Our address with our tag, as in the From of our requests.
     local: Vec<u8>,
-    /// The other's address with the other's tag.
+    /// The peer's address with the peer's tag.
     remote: Vec<u8>,
-    /// The other's Contact.
+    /// The peer's Contact.
     target: Vec<u8>,
     cseq: u32,
     /// Whether our BYE has been sent.
@@ -19,7 +19,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// A request that opens something new; an INVITE carries an offer.
+    /// Builds a request outside any dialog. An INVITE carries an offer.
     pub(super) fn opening(
         method: Method,
         own_uri: &str,
@@ -42,7 +42,7 @@ impl Call {
         request
     }
 
-    /// The call as its callee sees it, when the INVITE has come.
+    /// Returns the dialog of the callee when the INVITE has arrived.
     pub(super) fn answered(invite: &Request, ids: &mut IdGenerator) -> Self {
         let headers = invite.headers();
         let local = match text(headers, Name::To) {
@@ -60,7 +60,7 @@ impl Call {
         }
     }
 
-    /// The dialog as its caller sees it, when a provisional response with a tag or a 2xx has come.
+    /// Returns the dialog of the caller when a provisional response with a tag or a 2xx has arrived.
     pub(super) fn calling(invite: &Request, response: &Response) -> Self {
         let headers = response.headers();
         Self {
@@ -73,7 +73,8 @@ impl Call {
         }
     }
 
-    /// A request within the call; a target refresh carries a Contact (RFC 3261 section 12.2), a re-INVITE an offer.
+    /// Builds a request within the call. A target refresh carries a Contact (RFC 3261 section 12.2), and a re-INVITE carries an
+    /// offer.
     pub(super) fn request(&mut self, method: Method, contact: &str) -> Request {
         self.cseq += 1;
         let mut request = self.build(method.clone(), self.cseq);
@@ -87,7 +88,8 @@ impl Call {
         request
     }
 
-    /// The ACK of the 2xx to an INVITE (RFC 3261 section 13.2.2.4); it carries the answer if the 2xx had to offer.
+    /// Builds the ACK of the 2xx to an INVITE (RFC 3261 section 13.2.2.4). If the 2xx contained the offer, the ACK carries the
+    /// answer.
     pub(super) fn ack(&self, invite: &Request) -> Request {
         let mut request = self.build(Method::Ack, number(invite.headers()));
         if invite.body().is_empty() {
@@ -97,14 +99,14 @@ impl Call {
         request
     }
 
-    /// Takes the Contact of a target refresh, or of its 2xx, as the remote target (RFC 3261 section 12.2).
+    /// Stores the Contact of a target refresh, or of its 2xx, as the remote target (RFC 3261 section 12.2).
     pub(super) fn follows(&mut self, method: &Method, headers: &Headers) {
         if let Some(contact) = contact(headers).filter(|_| refreshes(method)) {
             self.target = contact;
         }
     }
 
-    /// A response; one that opens a dialog carries a Contact, and a 2xx to an INVITE an answer.
+    /// Builds a response. A response that creates a dialog carries a Contact, and a 2xx to an INVITE carries an answer.
     pub(super) fn response(request: &Request, status: Status, tag: &[u8], contact: &str) -> Response {
         let mut response = Response::to_request(request, status);
         let headers = response.headers_mut();
@@ -126,19 +128,19 @@ impl Call {
         From::parse(&self.local).ok().and_then(|from| from.tag()).unwrap_or_default().to_vec()
     }
 
-    /// The callee's dialog is that of this tag.
+    /// Sets the tag of the callee in the dialog.
     pub(super) fn is_tagged(&mut self, tag: &[u8]) {
         let own = self.local_tag();
         self.local.truncate(self.local.len() - own.len());
         self.local.extend_from_slice(tag);
     }
 
-    /// Whether it is the dialog of this To tag, as its caller sees it.
+    /// Returns true if the dialog of the caller has this To tag.
     pub(super) fn leads_to(&self, tag: &[u8]) -> bool {
         To::parse(&self.remote).ok().and_then(|to| to.tag()).unwrap_or_default() == tag
     }
 
-    /// The To tag of a message.
+    /// Returns the To tag of a message.
     pub(super) fn to_tag(headers: &Headers) -> Vec<u8> {
         let to = text(headers, Name::To);
         To::parse(&to).ok().and_then(|to| to.tag()).unwrap_or_default().to_vec()
@@ -156,7 +158,7 @@ impl Call {
     }
 }
 
-/// Whether a request may move the remote target.
+/// Returns true if a request with this method is a target refresh.
 fn refreshes(method: &Method) -> bool {
     matches!(method, Method::Invite | Method::Update | Method::Refer | Method::Subscribe | Method::Notify)
 }

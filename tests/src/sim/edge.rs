@@ -1,4 +1,4 @@
-//! A node that is an edge: a switchboard, and the part of the shell that it needs on a simulated network.
+//! A node that is an edge: a switchboard, and the part of the shell that a simulated network needs.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// Seats an edge at an address at which its configuration listens.
+    /// Adds an edge at an address on which its configuration listens.
     #[must_use]
     pub fn new(net: &Network, name: &str, address: SocketAddr, config: Config) -> Self {
         let board = Rc::new(RefCell::new(Board::new(net.now(), net.seed(), address, Arc::new(config))));
@@ -39,28 +39,28 @@ impl Edge {
         Self { net: net.clone(), board, address }
     }
 
-    /// Where the edge sits.
+    /// Returns the address of the edge.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What a fetched certificate leads to, and how long the fetch takes; without this, no fetch ever ends.
+    /// Sets the result of each certificate fetch and its duration. Without this call, no fetch ends.
     pub fn fetches(&self, snapshot: Arc<Snapshot>, within: Duration) {
         self.board.borrow_mut().certificates = Some((snapshot, within));
     }
 
-    /// Connections to this address are taken: what is too large for a datagram goes there by TCP.
+    /// Allows TCP connections to this address. A message that is too large for a datagram is then sent there by TCP.
     pub fn connects_to(&self, address: SocketAddr) {
         self.board.borrow_mut().connects_to.push(address);
     }
 
-    /// The edge accepts no new calls.
+    /// Makes the edge refuse new calls.
     pub fn drains(&self) {
         self.is_told(Input::Drain);
     }
 
-    /// The edge ends all its calls.
+    /// Makes the edge end all its calls.
     pub fn hangs_up(&self) {
         self.is_told(Input::HangUp);
     }
@@ -70,7 +70,7 @@ impl Edge {
         self.net.wakes(self.address);
     }
 
-    /// What the edge counted.
+    /// Returns the counters of the edge.
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.board.borrow().switchboard.counters()
@@ -83,12 +83,12 @@ pub(crate) struct Board {
     config: Arc<Config>,
     place: WorkerPlace,
     seed: Seed,
-    /// How often the edge has started again.
+    /// The number of restarts so far.
     starts: u64,
     start: Instant,
     certificates: Option<(Arc<Snapshot>, Duration)>,
     connects_to: Vec<SocketAddr>,
-    /// Answers of the shell that are on their way.
+    /// The shell's answers that have not arrived yet.
     answers: BTreeMap<(Instant, u64), Input>,
     serial: u64,
     deadline: Option<Instant>,
@@ -187,7 +187,7 @@ impl Node for Board {
                     let result = if is_open { Ok(()) } else { Err(Unreachable::Refused) };
                     self.input(now, Input::Reached { token, result });
                 }
-                // Only an outside signer and a policy that answers later ask these.
+                // Only an outside signer and a policy that answers later use these outputs.
                 Output::Sign { .. } | Output::Decide { .. } => {}
                 Output::Timeout(deadline) => {
                     self.deadline = deadline;
@@ -204,7 +204,7 @@ impl Node for Board {
     }
 }
 
-/// Addresses stand for themselves; a simulated network has no names.
+/// Resolves an address to itself. A simulated network has no names.
 fn literal(target: &Target) -> Result<Vec<Destination>, ResolveError> {
     let default = if target.secure { Transport::Tls } else { Transport::Udp };
     let transport = target.transport.unwrap_or(default);
@@ -213,7 +213,7 @@ fn literal(target: &Target) -> Result<Vec<Destination>, ResolveError> {
     Ok(vec![Destination { transport, address, server_name: None }])
 }
 
-/// What the ladder says of an event.
+/// Returns the text that the ladder shows for an event.
 fn note(event: &CallEvent) -> Option<String> {
     match event {
         CallEvent::Verified { verification, .. } => Some(match verification.reason() {

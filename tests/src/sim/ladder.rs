@@ -1,4 +1,4 @@
-//! The picture of what was sent: one column per node, one line per datagram, at the time at which it was sent.
+//! The ladder: one column for each node, and one line for each datagram, at the time at which it was sent.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,32 +7,32 @@ use bytes::Bytes;
 
 use super::message::label;
 
-/// One line of the picture.
+/// One line of the ladder.
 #[derive(Clone, Debug)]
 pub(super) enum Rung {
     /// A datagram between two columns, or a message on a stream.
     Arrow { at: Duration, from: usize, to: usize, data: Bytes, stream: Option<usize>, fate: Drawn },
     /// A datagram to an address without a node.
     Void { at: Duration, from: usize, data: Bytes },
-    /// Something that a node says.
+    /// A text about a node.
     Note { at: Duration, by: usize, text: String },
 }
 
-/// What became of a datagram, as far as its arrow shows it.
+/// What happened to a datagram, as the arrow shows it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Drawn {
-    /// It arrives once.
+    /// The datagram arrives once.
     Whole,
-    /// It arrives twice.
+    /// The datagram arrives twice.
     Twice,
-    /// It is lost.
+    /// The datagram is lost.
     Lost,
-    /// It comes back as unreachable.
+    /// The network reports the datagram as unreachable.
     Refused,
 }
 
-/// Draws the rungs under the names of the nodes: `>` arrives, `>>` arrives twice, `x` is lost, `!` is unreachable. A number in
-/// brackets is that of a stream.
+/// Draws the rungs under the names of the nodes. The end of an arrow shows what happened: `>` arrives, `>>` arrives twice, `x`
+/// is lost, `!` is unreachable. A number in brackets is the number of a stream.
 pub(super) fn draw(names: &[String], rungs: &VecDeque<Rung>) -> String {
     let mut picture = line("", &names.iter().map(|name| format!("{name:<WIDTH$}")).collect::<Vec<_>>(), "");
     for rung in rungs {
@@ -61,7 +61,8 @@ pub(super) fn draw(names: &[String], rungs: &VecDeque<Rung>) -> String {
     picture
 }
 
-/// The columns of an arrow: it starts at the post of its sender and ends at that of its receiver, or short of it.
+/// Returns the columns of an arrow. The arrow starts at its sender and ends at its receiver. If the datagram is not delivered,
+/// the arrow ends before its receiver.
 fn arrow(count: usize, from: usize, to: usize, label: &str, fate: Drawn) -> Vec<String> {
     let (left, right) = (from.min(to), from.max(to));
     let length = WIDTH * (right - left) - 1;
@@ -91,7 +92,7 @@ fn line(clock: &str, columns: &[String], note: &str) -> String {
     format!("{}\n", format!("{clock:>8}  {}  {note}", columns.trim_end()).trim_end())
 }
 
-/// Seconds with milliseconds.
+/// Formats seconds with milliseconds.
 fn clock(at: Duration) -> String {
     format!("{}.{:03}", at.as_secs(), at.subsec_millis())
 }

@@ -1,11 +1,11 @@
-//! The words in which a ladder speaks of messages, and the messages that scripted agents send.
+//! The names of messages in a ladder, and the messages that scripted agents send.
 
 use std::fmt;
 
 use attesta_sip::{CSeq, Limits, Message, Method, Name};
 use bytes::Bytes;
 
-/// A message as a test names it: a request by its method, a response by its status.
+/// A message as a test names it: a request by its method, and a response by its status.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Said {
     /// A request.
@@ -14,19 +14,19 @@ pub enum Said {
     Status(u16),
 }
 
-/// What a user hears.
+/// An event that a user receives.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Heard {
     /// A message.
     Said(Said),
-    /// That the wait for one is over.
+    /// A transaction ended without a response or an ACK.
     Timeout,
-    /// That one was not delivered.
+    /// A message was not delivered.
     Unreachable,
 }
 
 impl Heard {
-    /// Whether it is a 1xx.
+    /// Returns true if the message is a 1xx.
     pub(super) fn is_provisional(&self) -> bool {
         matches!(self, Self::Said(Said::Status(100..=199)))
     }
@@ -60,9 +60,9 @@ pub const SUBSCRIBE: Said = Said::Request(Method::Subscribe);
 pub const REGISTER: Said = Said::Request(Method::Register);
 /// A PUBLISH.
 pub const PUBLISH: Said = Said::Request(Method::Publish);
-/// The end of the wait for a message.
+/// A transaction ended without a response or an ACK.
 pub const TIMEOUT: Heard = Heard::Timeout;
-/// The news that a message was not delivered.
+/// A message was not delivered.
 pub const UNREACHABLE: Heard = Heard::Unreachable;
 
 impl From<u16> for Said {
@@ -102,7 +102,7 @@ impl fmt::Display for Heard {
     }
 }
 
-/// A request of a method that no RFC names.
+/// Returns a request whose method no RFC defines.
 ///
 /// # Panics
 ///
@@ -112,7 +112,7 @@ pub fn method(name: &str) -> Said {
     Said::Request(Method::parse(name.as_bytes()).expect("a method name is a token"))
 }
 
-/// What a ladder writes on the arrow of a datagram: `INVITE`, `200 INVITE`.
+/// Returns the text on the arrow of a datagram: `INVITE`, `200 INVITE`.
 pub(super) fn label(data: &Bytes) -> String {
     match Message::parse(data.clone(), &Limits::default()) {
         Ok(Message::Request(request)) => request.method().to_string(),

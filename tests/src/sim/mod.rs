@@ -1,4 +1,4 @@
-//! A simulated network with virtual time, on which a test reads like a ladder.
+//! A simulated network with virtual time. A test on this network reads like a ladder diagram.
 //!
 //! ```
 //! use attesta_tests::sim::{ACK, INVITE, T1, pair};
@@ -15,12 +15,12 @@
 //! assert!(net.ladder().contains("INVITE"));
 //! ```
 //!
-//! Datagrams are lost, doubled, delayed and reordered, by chance or as the test decides; nodes are cut from each other and
-//! joined again ([`Network::cuts`], [`Network::heals`]), and start again without a memory ([`Network::restarts`]). Streams
-//! deliver what they are given, in order, until they break ([`Network::breaks`]).
+//! The network loses, doubles, delays and reorders datagrams, by chance or as the test decides. A test can separate nodes and
+//! join them again ([`Network::cuts`], [`Network::heals`]). A restarted node loses its state ([`Network::restarts`]). Streams
+//! deliver all messages in order until the stream breaks ([`Network::breaks`]).
 //!
-//! [`Network::settles`] runs until nothing is on its way and no timer is set, and fails if any node still holds state. What
-//! the network does by chance follows from its seed alone; a test that fails prints the line that repeats it.
+//! [`Network::settles`] runs until no message is under way and no timer is set, and fails if any node still holds state. All
+//! chance in the network follows from its seed. A failed test prints the line that repeats it.
 
 mod agent;
 mod call;
@@ -52,5 +52,5 @@ pub use world::{Conditions, LATENCY, Traffic};
 
 use std::time::Duration;
 
-/// The estimate of the round-trip time that every timer follows (RFC 3261 section 17.1.1.1).
+/// The estimate of the round-trip time from which every timer is computed (RFC 3261 section 17.1.1.1).
 pub const T1: Duration = Duration::from_millis(500);

@@ -1,4 +1,4 @@
-//! The network, as a test sees it: virtual time, and what is done to the nodes and to what is between them.
+//! The network as tests use it: virtual time, and changes to the nodes and to the links between them.
 
 use std::cell::RefCell;
 use std::env;
@@ -13,7 +13,7 @@ use super::node::{Effect, Node};
 use super::probe::Probe;
 use super::world::{Conditions, Fate, Packet, SEED, Traffic, World};
 
-/// Alice and Bob, who send to each other, on a network of their own that loses nothing.
+/// Alice and Bob, who send to each other, on a network that loses nothing.
 #[must_use]
 pub fn pair() -> (Network, Agent, Agent) {
     let net = Network::new(1);
@@ -21,14 +21,14 @@ pub fn pair() -> (Network, Agent, Agent) {
     (net, alice, bob)
 }
 
-/// A handle to one simulated network. Its clones are the same network.
+/// A handle to one simulated network. Clones are handles to the same network.
 #[derive(Clone)]
 pub struct Network {
     world: Rc<RefCell<World>>,
 }
 
 impl Network {
-    /// A network that loses nothing, and whose chance follows from `seed`.
+    /// Returns a network that loses nothing. All its chance follows from `seed`.
     #[must_use]
     #[expect(
         clippy::disallowed_methods,
@@ -38,18 +38,18 @@ impl Network {
         Self { world: Rc::new(RefCell::new(World::new(seed, Instant::now()))) }
     }
 
-    /// What all chance follows from.
+    /// Returns the seed of the network.
     #[must_use]
     pub fn seed(&self) -> u64 {
         self.world.borrow().seed
     }
 
-    /// Sets what chance does from now on.
+    /// Sets how often datagrams are lost or doubled by chance, and how long they take.
     pub fn suffers(&self, conditions: Conditions) {
         self.world.borrow_mut().conditions = conditions;
     }
 
-    /// Two agents that send to each other.
+    /// Adds two agents that send to each other.
     #[must_use]
     pub fn pair(&self, one: &str, other: &str) -> (Agent, Agent) {
         let (first, second) = (self.agent(one), self.agent(other));
@@ -58,7 +58,7 @@ impl Network {
         (first, second)
     }
 
-    /// A scripted user agent on an address of its own.
+    /// Adds a scripted user agent with its own address.
     #[must_use]
     pub fn agent(&self, name: &str) -> Agent {
         let seed = self.world.borrow().seed;
@@ -66,114 +66,114 @@ impl Network {
         Agent::new(self.clone(), name, address, seed)
     }
 
-    /// A node that sends and shows raw datagrams.
+    /// Adds a node that sends and shows raw datagrams.
     #[must_use]
     pub fn probe(&self, name: &str) -> Probe {
         let address = self.free_address();
         Probe::new(self.clone(), name, address)
     }
 
-    /// Puts a node at an address. The columns of the ladder are in the order of these calls.
+    /// Adds a node at an address. The columns of the ladder are in the order of these calls.
     pub fn seat(&self, name: &str, address: SocketAddr, node: Rc<RefCell<dyn Node>>) {
         self.world.borrow_mut().seat(name, address, node);
     }
 
-    /// An address where no node sits: 192.0.2.1:5060 and following.
+    /// Returns an address without a node: 192.0.2.1:5060 and following.
     #[must_use]
     pub fn free_address(&self) -> SocketAddr {
         let host = u8::try_from(self.world.borrow().nodes.len() + 1).expect("a test seats few nodes");
         SocketAddr::from(([192, 0, 2, host], 5060))
     }
 
-    /// The next datagram is lost.
+    /// Loses the next datagram.
     pub fn lose_next(&self) {
         self.decide(Fate::Lost);
     }
 
-    /// The next datagram arrives twice.
+    /// Delivers the next datagram twice.
     pub fn double_next(&self) {
         self.decide(Fate::Doubled);
     }
 
-    /// The next datagram takes this long.
+    /// Delivers the next datagram after this time.
     pub fn delay_next(&self, delay: Duration) {
         self.decide(Fate::Late(delay));
     }
 
-    /// The next datagram arrives: what was decided after it is for those that follow.
+    /// Delivers the next datagram. Later decisions apply to the datagrams after it.
     pub fn spare_next(&self) {
         self.decide(Fate::Spared);
     }
 
-    /// Datagrams to this address come back as unreachable, as ICMP would say, and streams to it are not opened.
+    /// Reports datagrams to this address as unreachable, like ICMP, and refuses streams to this address.
     pub fn refuses(&self, address: SocketAddr) {
         self.world.borrow_mut().refused.push(address);
     }
 
-    /// Datagrams to this address are lost, as if its node were gone.
+    /// Loses datagrams to this address, as if its node did not exist.
     pub fn silences(&self, address: SocketAddr) {
         self.world.borrow_mut().silenced.push(address);
     }
 
-    /// Datagrams to this address arrive again.
+    /// Delivers datagrams to this address again.
     pub fn accepts(&self, address: SocketAddr) {
         let mut world = self.world.borrow_mut();
         world.refused.retain(|refused| *refused != address);
         world.silenced.retain(|silenced| *silenced != address);
     }
 
-    /// The network falls apart: nothing gets from one of these two nodes to the other until [`Self::heals`]. What is on its
-    /// way arrives.
+    /// Separates these two nodes. No message passes between them until [`Self::heals`]. Messages that are already under way
+    /// arrive.
     pub fn cuts(&self, one: &str, other: &str) {
         self.world.borrow_mut().cut(one, other);
     }
 
-    /// What was cut is whole again.
+    /// Joins all separated nodes again.
     pub fn heals(&self, one: &str, other: &str) {
         self.world.borrow_mut().heal(one, other);
     }
 
-    /// The streams between these two nodes are closed, and both find out when they send.
+    /// Closes the streams between these two nodes. Each node learns of it when it sends.
     pub fn breaks(&self, one: &str, other: &str) {
         self.world.borrow_mut().break_streams(one, other);
     }
 
-    /// A node loses all its state and its streams, and comes back at once: what arrives for it finds it new.
+    /// Restarts a node immediately. The node loses all its state and its streams, and then receives messages again.
     pub fn restarts(&self, name: &str) {
         let (index, node) = self.world.borrow_mut().restart(name);
         node.borrow_mut().restart(self.now());
         self.drain_seat(index);
     }
 
-    /// Keeps only the last lines of the ladder, this many: for runs whose whole ladder is too long to read.
+    /// Keeps only this many lines at the end of the ladder. For runs whose whole ladder is too long to read.
     pub fn keeps_the_last(&self, rungs: usize) {
         self.world.borrow_mut().kept = rungs;
     }
 
-    /// What a run that fails prints as the line that repeats it, instead of a call of the test by its name.
+    /// Sets the line that repeats a failed run. By default the line runs the test by its name.
     pub fn is_replayed_by(&self, line: String) {
         self.world.borrow_mut().replay = Some(line);
     }
 
-    /// The line that repeats this run, for a shell.
+    /// Returns the shell command that repeats this run.
     #[must_use]
     pub fn replay(&self) -> String {
         self.world.borrow().replay()
     }
 
-    /// What was sent so far.
+    /// Returns how much was sent so far.
     #[must_use]
     pub fn traffic(&self) -> Traffic {
         self.world.borrow().traffic
     }
 
-    /// The time.
+    /// Returns the current time.
     #[must_use]
     pub fn now(&self) -> Instant {
         self.world.borrow().now
     }
 
-    /// How much time has passed since the start.
+    /// Returns the time since the start.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         let world = self.world.borrow();
@@ -189,7 +189,7 @@ impl Network {
         self.world.borrow_mut().now = end;
     }
 
-    /// Lets time pass until `done` holds, for at most `limit`; gives whether it holds.
+    /// Lets time pass until `done` returns true, for at most `limit`. Returns true if `done` returned true.
     pub fn run_until(&self, limit: Duration, mut done: impl FnMut() -> bool) -> bool {
         let end = self.now() + limit;
         loop {
@@ -204,11 +204,11 @@ impl Network {
         }
     }
 
-    /// Lets time pass until nothing is on its way and no timer is set.
+    /// Lets time pass until no message is under way and no timer is set.
     ///
     /// # Panics
     ///
-    /// If that takes more than [`LONGEST`], or if a node then holds state of something that is over.
+    /// If this takes more than [`LONGEST`], or if a node then still holds state.
     pub fn settles(&self) {
         let end = self.now() + LONGEST;
         while let Some(at) = self.next_event() {
@@ -222,16 +222,16 @@ impl Network {
             .filter(|seat| !seat.node.borrow().is_idle())
             .map(|seat| seat.name.as_str())
             .collect();
-        assert!(busy.is_empty(), "state is left at {busy:?}:\n{}", world.ladder());
+        assert!(busy.is_empty(), "these nodes still hold state: {busy:?}:\n{}", world.ladder());
     }
 
-    /// The picture of what was sent so far.
+    /// Returns the ladder of all messages so far.
     #[must_use]
     pub fn ladder(&self) -> String {
         self.world.borrow().ladder()
     }
 
-    /// Asks a node what it does, after a test has called it or seated it.
+    /// Collects the effects of a node after a test has called or added it.
     pub fn wakes(&self, address: SocketAddr) {
         let Some(index) = self.world.borrow().seat_at(address) else { return };
         self.drain_seat(index);
@@ -248,7 +248,7 @@ impl Network {
         arrival.into_iter().chain(deadlines).min()
     }
 
-    /// Carries out the next event: an arrival before a timer of the same time.
+    /// Handles the next event. An arrival precedes a timer of the same time.
     fn step(&self) {
         let Some(at) = self.next_event() else { return };
         let mut world = self.world.borrow_mut();
@@ -301,7 +301,7 @@ impl Network {
     }
 }
 
-/// The seeds that a test of chance runs: `count` of them, or the one that a replay line names.
+/// The seeds of a test with chance: `count` seeds, or the single seed that a replay line names.
 #[must_use]
 pub fn seeds(count: u64) -> Range<u64> {
     match env::var(SEED).ok().and_then(|seed| seed.parse::<u64>().ok()) {
@@ -310,5 +310,5 @@ pub fn seeds(count: u64) -> Range<u64> {
     }
 }
 
-/// Longer than any timer of a transaction, and than any sum of those that follow from one request.
+/// Longer than any timer of a transaction, and longer than any sum of timers that follow from one request.
 pub const LONGEST: Duration = Duration::from_secs(600);

@@ -1,38 +1,38 @@
-//! What takes part in the network.
+//! The participants of the network.
 
 use std::time::Instant;
 
 use attesta_transaction::{Flow, Transmit};
 use bytes::Bytes;
 
-/// A participant: takes what arrives, and says what it sends and when it wants to be woken.
+/// A participant: receives messages, and says what to send and when to wake it.
 pub trait Node {
-    /// A datagram arrives, or a message on a stream.
+    /// A datagram or a message on a stream arrives.
     fn receive(&mut self, now: Instant, flow: Flow, data: Bytes);
 
-    /// A datagram of this node's could not be delivered, and the network says so.
+    /// The network reports that a datagram of this node was not delivered.
     fn undelivered(&mut self, now: Instant, transmit: Transmit);
 
-    /// The time that the last [`Effect::Sleep`] named has come.
+    /// The time of the last [`Effect::Sleep`] is over.
     fn wake(&mut self, now: Instant);
 
-    /// The node loses all its state, and comes back as it was at first.
+    /// The node loses all its state and starts again.
     fn restart(&mut self, now: Instant);
 
-    /// What the node does now; it is asked until it sleeps.
+    /// Returns the next effect. The network calls this function until the node sleeps.
     fn poll(&mut self, now: Instant) -> Effect;
 
-    /// Whether no state is left of anything that happened: asked when the network has settled.
+    /// Returns true if the node holds no state. The network calls this function when it has settled.
     fn is_idle(&self) -> bool;
 }
 
-/// What a node does.
+/// An effect of a node.
 #[derive(Debug)]
 pub enum Effect {
     /// Sends a datagram, or a message on a stream.
     Send(Transmit),
-    /// Has its ladder say something.
+    /// Adds a text to the ladder.
     Note(String),
-    /// Does nothing until something arrives, or until this time.
+    /// Sleeps until a message arrives, or until this time.
     Sleep(Option<Instant>),
 }

@@ -1,4 +1,4 @@
-//! A node without a transaction layer: it sends what a test writes, and shows what arrives.
+//! A node without a transaction layer. It sends what a test writes, and shows what arrives.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -37,7 +37,7 @@ impl Probe {
         Self { net, wire, name: name.to_owned(), address }
     }
 
-    /// Where the probe sits.
+    /// Returns the address of the probe.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -48,45 +48,45 @@ impl Probe {
         self.sends_by(Flow::udp(self.address, to), data);
     }
 
-    /// Sends these octets on a stream to that address, on a new one if none is open.
+    /// Sends these octets on a stream to this address. Opens a new stream if none is open.
     pub fn streams(&self, to: SocketAddr, data: impl Into<Bytes>) {
         self.sends_by(Flow { transport: Transport::Tcp, ..Flow::udp(self.address, to) }, data);
     }
 
-    /// Sends these octets by this flow.
+    /// Sends these octets on this flow.
     pub fn sends_by(&self, flow: Flow, data: impl Into<Bytes>) {
         let transmit = Transmit { flow, payload: data.into() };
         self.wire.borrow_mut().outgoing.push_back(transmit);
         self.net.wakes(self.address);
     }
 
-    /// Waits until a datagram arrives, which must be what the ladder calls so, and gives it.
+    /// Waits until a datagram arrives and returns it. The name of its message must be `named`.
     ///
     /// # Panics
     ///
-    /// If it is something else, or nothing comes.
+    /// If another message arrives, or no message arrives.
     #[must_use]
     pub fn gets(&self, named: &str) -> Message {
         let heard = self.net.run_until(PATIENCE, || !self.wire.borrow().incoming.is_empty());
         assert!(heard, "{} waits for {named}:\n{}", self.name, self.net.ladder());
         let next = self.wire.borrow_mut().incoming.pop_front();
-        let (flow, data) = next.expect("something has come");
+        let (flow, data) = next.expect("a message arrived");
         self.wire.borrow_mut().last = Some(flow);
         assert_eq!(label(&data), named, "{} hears something else:\n{}", self.name, self.net.ladder());
         Message::parse(data, &Limits::default()).expect("an endpoint sends what can be read")
     }
 
-    /// The flow by which the message came that [`Self::gets`] gave last.
+    /// Returns the flow of the message that [`Self::gets`] returned last.
     ///
     /// # Panics
     ///
-    /// If it gave none.
+    /// If [`Self::gets`] has returned no message.
     #[must_use]
     pub fn last_flow(&self) -> Flow {
         self.wire.borrow().last.clone().expect("the test has seen a message arrive")
     }
 
-    /// Whether nothing has arrived that the test has not asked for.
+    /// Returns true if the test has read all arrived messages.
     #[must_use]
     pub fn heard_all(&self) -> bool {
         self.wire.borrow().incoming.is_empty()

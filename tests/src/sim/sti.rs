@@ -1,4 +1,4 @@
-//! A throw-away STI root and leaf, made in memory.
+//! A temporary STI root and leaf, made in memory.
 
 use std::sync::Arc;
 
@@ -22,11 +22,11 @@ pub struct Sti {
 }
 
 impl Sti {
-    /// Makes them.
+    /// Makes the root, the leaf and the key.
     ///
     /// # Panics
     ///
-    /// If the machine has no randomness.
+    /// If the machine provides no random numbers.
     #[must_use]
     pub fn new() -> Self {
         let root_key = KeyPair::generate().expect("the machine has randomness");
@@ -46,11 +46,11 @@ impl Sti {
         Self { anchors, leaf, key: key.serialize_pem() }
     }
 
-    /// The leaf's signer.
+    /// Returns the signer of the leaf.
     ///
     /// # Panics
     ///
-    /// If key and certificate, which were made together, do not fit.
+    /// If key and certificate do not match. They were made together, so they match.
     #[must_use]
     pub fn signer(&self) -> Arc<Signer> {
         let chain = CertificateChain::parse(self.leaf.as_bytes()).expect("the leaf was just made");
@@ -58,19 +58,19 @@ impl Sti {
         Arc::new(Signer::new(key, &chain, url(), epoch()).expect("key and certificate were made together"))
     }
 
-    /// The trust domain that believes the root.
+    /// Returns the trust domain that trusts the root.
     #[must_use]
     pub fn domain(&self) -> TrustDomain {
         TrustDomain::new("default", Verifier::new(self.anchors.clone(), VerifyPolicy::default()))
     }
 
-    /// What a cache knows once it has fetched the leaf.
+    /// Returns the content of a cache after it has fetched the leaf.
     #[must_use]
     pub fn fetched(&self) -> Arc<Snapshot> {
         self.cache(Ok(Fetched::new(self.leaf.as_bytes())))
     }
 
-    /// What a cache knows once the fetch has failed.
+    /// Returns the content of a cache after the fetch has failed.
     #[must_use]
     pub fn unreachable(&self) -> Arc<Snapshot> {
         self.cache(Err(FetchFailure::Unreachable))
@@ -98,7 +98,7 @@ fn url() -> X5u {
     X5u::parse("https://cr.example.net/leaf.pem", DEFAULT_PORTS).expect("the address is one of an x5u")
 }
 
-/// Valid from before to well after [`EPOCH`], which is in January 2027.
+/// The validity: from before [`EPOCH`], which is in January 2027, to long after it.
 fn parameters(name: &str) -> CertificateParams {
     let mut parameters = CertificateParams::default();
     parameters.distinguished_name.push(DnType::CommonName, name);

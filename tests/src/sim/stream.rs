@@ -1,25 +1,25 @@
-//! The streams between the nodes of a network: each delivers what it is given, in order, until it is closed.
+//! The streams between the nodes of a network. Each stream delivers its messages in order until it is closed.
 
 use std::net::SocketAddr;
 use std::time::Instant;
 
 use attesta_transaction::{ConnectionId, Flow, Transport};
 
-/// All streams that were ever opened. The ends of one stand next to each other, that of its opener first.
+/// All streams that were ever opened. The two ends of a stream are adjacent, with the end of the opener first.
 #[derive(Default)]
 pub(super) struct Streams(Vec<End>);
 
-/// One end, as the node that sits there knows it.
+/// One end of a stream, from the viewpoint of its node.
 struct End {
     seat: usize,
     address: SocketAddr,
     transport: Transport,
     open: bool,
-    /// When what was sent last from here arrives.
+    /// The arrival time of the last message that was sent from this end.
     busy: Instant,
 }
 
-/// An end of a stream that is open.
+/// One end of an open stream.
 #[derive(Clone, Copy)]
 pub(super) struct Open(usize);
 
@@ -31,13 +31,13 @@ impl Open {
 }
 
 impl Streams {
-    /// The end that a node calls so, if it is open.
+    /// Returns the end that the node knows by this connection, if it is open.
     pub(super) fn end(&self, connection: ConnectionId, seat: usize) -> Option<Open> {
         let index = usize::try_from(connection.0).ok()?;
         self.0.get(index).filter(|end| end.open && end.seat == seat).map(|_| Open(index))
     }
 
-    /// The end of a node whose stream leads where a flow leads.
+    /// Returns an open end of the node that leads to the remote address of the flow.
     pub(super) fn find(&self, seat: usize, flow: &Flow) -> Option<Open> {
         let leads = |index: usize, end: &End| {
             let there = self.0.get(index ^ 1).is_some_and(|other| other.address == flow.remote);
@@ -46,7 +46,7 @@ impl Streams {
         self.0.iter().enumerate().find(|(index, end)| leads(*index, end)).map(|(index, _)| Open(index))
     }
 
-    /// Opens a stream from a port of its own.
+    /// Opens a stream from a new port.
     pub(super) fn open(&mut self, from: usize, to: usize, flow: &Flow, now: Instant) -> Open {
         let index = self.0.len();
         let port = EPHEMERAL + u16::try_from(index / 2).expect("a test opens few streams");
@@ -56,24 +56,24 @@ impl Streams {
         Open(index)
     }
 
-    /// The node at the other end.
+    /// Returns the node at the other end.
     pub(super) fn other(&self, Open(end): Open) -> usize {
         self.0.get(end ^ 1).map(|end| end.seat).expect("ends come in pairs")
     }
 
-    /// The node at the other end of what may be closed.
+    /// Returns the node at the other end of a stream that may be closed.
     pub(super) fn peer_of(&self, connection: Option<ConnectionId>) -> Option<usize> {
         self.0.get(usize::try_from(connection?.0).ok()? ^ 1).map(|end| end.seat)
     }
 
-    /// How what is sent from an end arrives at the other.
+    /// Returns the flow on which the other node receives messages from this end.
     pub(super) fn flow_to(&self, Open(end): Open) -> Flow {
         let (here, there) = self.0.get(end).zip(self.0.get(end ^ 1)).expect("ends come in pairs");
         let connection = Some(ConnectionId((end ^ 1) as u64));
         Flow { transport: here.transport, connection, ..Flow::udp(there.address, here.address) }
     }
 
-    /// When what is sent from an end arrives, if it takes until `earliest`: not before what was sent before it.
+    /// Returns the arrival time of a message that takes at least until `earliest`. A message never overtakes earlier messages.
     pub(super) fn arrival(&mut self, Open(end): Open, earliest: Instant) -> Instant {
         let end = self.0.get_mut(end).expect("it was found");
         end.busy = end.busy.max(earliest);
@@ -103,5 +103,5 @@ impl Streams {
     }
 }
 
-/// The first port of those from which streams are opened.
+/// The port of the first opened stream. Later streams use the following ports.
 const EPHEMERAL: u16 = 49_152;

@@ -1,4 +1,4 @@
-//! The user above an agent's transaction layer: one call at a time, and whatever else the test says.
+//! The user above an agent's transaction layer. It has one call at a time, and sends other messages as the test says.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ pub(super) struct User {
     next_hop: SocketAddr,
     seed: u64,
     config: Config,
-    /// How often the user has started again.
+    /// The number of restarts so far.
     starts: u64,
     transport: Transport,
     pub(super) own_uri: String,
@@ -32,40 +32,40 @@ pub(super) struct User {
     pub(super) acknowledges: bool,
     pub(super) endpoint: Endpoint,
     ids: IdGenerator,
-    /// What the test has not yet asked for.
+    /// Events that the test has not read yet.
     pub(super) inbox: VecDeque<Heard>,
-    /// ACKs that the test has not yet asked for.
+    /// ACKs that the test has not read yet.
     pub(super) acks: usize,
     pub(super) last_request: Option<Request>,
     pub(super) last_response: Option<Response>,
     effects: VecDeque<Effect>,
-    /// Requests without a final response of ours, the latest last.
+    /// Requests to which the user has sent no final response. The latest is last.
     unanswered: Vec<(ServerId, Request)>,
     clients: BTreeSet<ClientId>,
     servers: BTreeSet<ServerId>,
-    /// The INVITE that was sent last.
+    /// The last INVITE that was sent.
     invite: Option<(ClientId, Request)>,
-    /// The call, or the early dialog in which something was said last.
+    /// The call, or the early dialog with the last message.
     call: Option<Call>,
     /// The other early dialogs of the caller's INVITE.
     forks: Vec<Call>,
-    /// The 2xx that came last.
+    /// The last 2xx that arrived.
     accepted: Option<Accepted>,
-    /// The RAck for the reliable provisional response that came last.
+    /// The RAck for the last reliable provisional response that arrived.
     rack: Option<String>,
-    /// The INVITE that was answered with 2xx last: another branch may answer it again.
+    /// The last INVITE that was answered with 2xx. Another branch may answer it again.
     answered: Option<(ServerId, Request)>,
     repeated: Vec<Repeated>,
 }
 
-/// A 2xx that has come, and its ACK, if it was given one.
+/// A 2xx that arrived, and its ACK if one was sent.
 struct Accepted {
     invite: Request,
     tag: Vec<u8>,
     ack: Option<Transmit>,
 }
 
-/// A 2xx that is sent again until its ACK comes (RFC 3261 section 13.3.1.4).
+/// A 2xx that is repeated until its ACK arrives (RFC 3261 section 13.3.1.4).
 struct Repeated {
     id: ServerId,
     response: Response,
@@ -79,7 +79,7 @@ impl User {
         Self::started(name, address, seed, config, 0)
     }
 
-    /// A user that has started so often before: its chance is another each time.
+    /// Returns a user after this number of restarts. Each restart uses different random values.
     fn started(name: &str, address: SocketAddr, seed: u64, config: Config, starts: u64) -> Self {
         let place = WorkerPlace { instance: address_number(address), worker: 0 };
         let mut octets = [0; 32];
@@ -121,7 +121,7 @@ impl User {
         }
     }
 
-    /// Starts again with these timers and caps, and without a memory of anything but its settings.
+    /// Restarts with these timers and caps. Everything except the settings is lost.
     pub(super) fn start_again(&mut self, config: Config) {
         let fresh = Self::started(&self.name, self.address, self.seed, config, self.starts + 1);
         let Self { next_hop, own_uri, peer_uri, transport, acknowledges, .. } =
@@ -130,7 +130,7 @@ impl User {
         (self.transport, self.acknowledges) = (transport, acknowledges);
     }
 
-    /// Sends its requests by this transport.
+    /// Sends requests by this transport.
     pub(super) fn speaks(&mut self, transport: Transport) {
         self.transport = transport;
     }
@@ -140,7 +140,7 @@ impl User {
         self.peer_uri = format!("sip:{next_hop}");
     }
 
-    /// Does what the test says.
+    /// Carries out an instruction of the test.
     pub(super) fn say(&mut self, now: Instant, outgoing: &Outgoing) {
         match &outgoing.said {
             Said::Request(Method::Cancel) => {
@@ -166,7 +166,7 @@ impl User {
         }
     }
 
-    /// A request of the call, or one that opens something new.
+    /// Builds a request within the call, or a request outside any dialog.
     fn opened(&mut self, method: &Method, place: Place) -> Request {
         let contact = self.contact();
         let goes_on = |call: &&mut Call| match place {
@@ -192,7 +192,7 @@ impl User {
         }
     }
 
-    /// Sends a request by a transaction.
+    /// Sends a request in a transaction.
     pub(super) fn request(&mut self, now: Instant, request: Request) {
         let (flow, sent_by) = (self.way_out(), SentBy::from(self.address));
         let copy = request.clone();
@@ -232,7 +232,8 @@ impl User {
         }
     }
 
-    /// The request that a response answers: the latest of its method, or the INVITE that another branch has answered.
+    /// Returns the request that a response answers: the latest request of its method, or the INVITE that another branch has
+    /// answered.
     fn waiting(&self, outgoing: &Outgoing) -> Option<(ServerId, Request)> {
         let is_meant = |request: &Request| {
             outgoing.answers.as_ref().is_none_or(|said| *said == Said::Request(request.method().clone()))
@@ -317,7 +318,7 @@ impl User {
         }
     }
 
-    /// The caller goes on in the dialog of this response.
+    /// The caller continues in the dialog of this response.
     fn turn_to(&mut self, invite: &Request, response: &Response, tag: &[u8]) {
         let headers = response.headers();
         if let (Some(number), Some(invite)) = (headers.get(Name::RSeq), headers.get(Name::CSeq)) {
@@ -338,7 +339,7 @@ impl User {
         }
     }
 
-    /// Acknowledges the 2xx that came last.
+    /// Acknowledges the last 2xx that arrived.
     fn acknowledge(&mut self, outgoing: Option<&Outgoing>) {
         let (flow, sent_by) = (self.way_out(), SentBy::from(self.address));
         let accepted = self.accepted.as_mut().expect("the test acknowledges a 2xx that has come");
@@ -421,12 +422,12 @@ impl Node for User {
     }
 }
 
-/// The method in a CSeq.
+/// Returns the method in a CSeq.
 fn method_of(cseq: &[u8]) -> Option<Method> {
     CSeq::parse(cseq).ok().map(|cseq| cseq.method().clone())
 }
 
-/// The last octet of the address, which tells the nodes of a network apart.
+/// Returns the last octet of the address. It is different for each node of a network.
 fn address_number(address: SocketAddr) -> u16 {
     match address {
         SocketAddr::V4(address) => address.ip().octets().last().copied().map_or(0, u16::from),

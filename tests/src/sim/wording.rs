@@ -1,14 +1,14 @@
-//! What a test adds to the messages of a scripted agent: header fields, a body, a branch.
+//! The parts that a test adds to the messages of a scripted agent: header fields, a body, a branch.
 
 use attesta_sip::{Headers, Name};
 
 use super::message::Said;
 
-/// A message that an agent sends, and what the test adds to it.
+/// A message that an agent sends, with the parts that the test adds.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
     pub(super) said: Said,
-    /// `None`: the body that the agent chooses itself.
+    /// `None`: the agent chooses the body.
     pub(super) body: Option<String>,
     headers: Vec<(String, String)>,
     pub(super) branch: Option<String>,
@@ -16,18 +16,18 @@ pub struct Outgoing {
     pub(super) place: Place,
 }
 
-/// Whether a request belongs to the agent's call.
+/// When a request belongs to the agent's call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Place {
-    /// If the agent has a call that it has not hung up.
+    /// If the agent has a call and has not hung up.
     Default,
-    /// Even after the agent has hung up.
+    /// Always, even after the agent has hung up.
     Within,
     /// Never.
     Outside,
 }
 
-/// The words that a test adds to a request or to a status: `INVITE.offering(SDP)`, `183.reliably(1)`.
+/// Methods that add parts to a request or to a status: `INVITE.offering(SDP)`, `183.reliably(1)`.
 pub trait Wording: Into<Outgoing> {
     /// Sets a header field.
     #[must_use]
@@ -37,49 +37,49 @@ pub trait Wording: Into<Outgoing> {
         outgoing
     }
 
-    /// The body is this session description, as an offer.
+    /// Sets this session description as the body. It is an offer.
     #[must_use]
     fn offering(self, sdp: &str) -> Outgoing {
         Outgoing { body: Some(sdp.to_owned()), ..self.into() }
     }
 
-    /// The body is this session description, as an answer.
+    /// Sets this session description as the body. It is an answer.
     #[must_use]
     fn answering(self, sdp: &str) -> Outgoing {
         self.offering(sdp)
     }
 
-    /// There is no body.
+    /// Removes the body.
     #[must_use]
     fn without_body(self) -> Outgoing {
         self.offering("")
     }
 
-    /// A provisional response is reliable, with this RSeq (RFC 3262 section 3).
+    /// Makes a provisional response reliable, with this RSeq (RFC 3262 section 3).
     #[must_use]
     fn reliably(self, number: u32) -> Outgoing {
         self.with("Require", "100rel").with("RSeq", &number.to_string())
     }
 
-    /// A response comes from this branch of a forked INVITE: it has a To tag of its own.
+    /// Sends a response from this branch of a forked INVITE. Each branch has its own To tag.
     #[must_use]
     fn on_branch(self, branch: &str) -> Outgoing {
         Outgoing { branch: Some(branch.to_owned()), ..self.into() }
     }
 
-    /// A response answers the latest unanswered request of this method, and not the latest of all.
+    /// Answers the latest unanswered request of this method, instead of the latest request of any method.
     #[must_use]
     fn to(self, request: Said) -> Outgoing {
         Outgoing { answers: Some(request), ..self.into() }
     }
 
-    /// A request belongs to the agent's call, although the agent has hung up.
+    /// Sends the request within the agent's call, although the agent has hung up.
     #[must_use]
     fn within(self) -> Outgoing {
         Outgoing { place: Place::Within, ..self.into() }
     }
 
-    /// A request stands outside the agent's call.
+    /// Sends the request outside the agent's call.
     #[must_use]
     fn outside(self) -> Outgoing {
         Outgoing { place: Place::Outside, ..self.into() }
@@ -89,7 +89,7 @@ pub trait Wording: Into<Outgoing> {
 impl<T: Into<Outgoing>> Wording for T {}
 
 impl Outgoing {
-    /// Puts the test's header fields in place of the agent's own.
+    /// Replaces the agent's own header fields by those of the test.
     pub(super) fn dress(&self, headers: &mut Headers) {
         if let Some(body) = &self.body {
             headers.remove(Name::ContentType);

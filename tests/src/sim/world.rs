@@ -1,4 +1,4 @@
-//! What a network is made of: the nodes, what is on its way between them, and what chance does to it.
+//! The state of a network: the nodes, the messages between them, and the effects of chance.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -17,28 +17,29 @@ use super::ladder::{self, Drawn, Rung};
 use super::node::Node;
 use super::stream::Streams;
 
-/// How long a datagram takes where nothing else is said.
+/// The default transit time of a datagram.
 pub const LATENCY: Duration = Duration::from_millis(10);
 
-/// What the network does to datagrams by chance.
+/// The effects of chance on datagrams.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Conditions {
-    /// How many of a hundred are lost.
+    /// The percentage of lost datagrams.
     pub loss: u64,
-    /// How many of a hundred arrive twice.
+    /// The percentage of datagrams that arrive twice.
     pub duplication: u64,
-    /// How long each takes; a wide range reorders. What a stream carries takes as long, and stays in order.
+    /// The range of the transit time. A wide range reorders datagrams. Messages on a stream take the same time, but stay in
+    /// order.
     pub delay: Range<Duration>,
 }
 
-/// How much was sent over a network, and what became of it.
+/// How much was sent over a network, and how much of it was lost or doubled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Traffic {
-    /// Datagrams, and messages on streams.
+    /// Datagrams and messages on streams.
     pub sent: u64,
-    /// Of these, those that were lost.
+    /// The lost messages.
     pub lost: u64,
-    /// Of these, those that arrived twice.
+    /// The messages that arrived twice.
     pub doubled: u64,
 }
 
@@ -59,7 +60,7 @@ pub(super) struct World {
     pub(super) fates: VecDeque<Fate>,
     pub(super) refused: Vec<SocketAddr>,
     pub(super) silenced: Vec<SocketAddr>,
-    /// Pairs of nodes, the lower index first, between which nothing passes.
+    /// Pairs of nodes, lower index first, between which no message passes.
     cuts: BTreeSet<(usize, usize)>,
     pub(super) nodes: Vec<Seat>,
     streams: Streams,
@@ -71,7 +72,7 @@ pub(super) struct World {
     pub(super) replay: Option<String>,
 }
 
-/// A node and where it sits.
+/// A node and its address.
 pub(super) struct Seat {
     pub(super) name: String,
     address: SocketAddr,
@@ -79,7 +80,7 @@ pub(super) struct Seat {
     pub(super) deadline: Option<Instant>,
 }
 
-/// What a test has decided for the next datagram.
+/// The test's decision for the next datagram.
 #[derive(Clone, Copy)]
 pub(super) enum Fate {
     Lost,
@@ -88,7 +89,7 @@ pub(super) enum Fate {
     Spared,
 }
 
-/// What is on its way.
+/// A message or an error report that has not arrived yet.
 pub(super) enum Packet {
     Data { to: usize, flow: Flow, data: Bytes },
     Undelivered { to: usize, transmit: Transmit },
@@ -138,7 +139,7 @@ impl World {
         self.streams.close_between(one, other);
     }
 
-    /// Closes what a node had open, and gives it, to be made new.
+    /// Closes the streams of a node and returns the node, so that the network can restart it.
     pub(super) fn restart(&mut self, name: &str) -> (usize, Rc<RefCell<dyn Node>>) {
         let (index, at) = (self.named(name), self.now - self.start);
         self.streams.close_of(index);
@@ -146,7 +147,7 @@ impl World {
         (index, self.nodes.get(index).map(|seat| Rc::clone(&seat.node)).expect("its name was found"))
     }
 
-    /// Takes what a node sends.
+    /// Sends a message of a node.
     pub(super) fn send(&mut self, from: usize, transmit: Transmit) {
         self.traffic.sent += 1;
         if transmit.flow.transport.reliable() {
@@ -156,7 +157,7 @@ impl World {
         }
     }
 
-    /// When the next thing that is on its way arrives.
+    /// Returns the time of the next arrival.
     pub(super) fn next_arrival(&self) -> Option<Instant> {
         self.packets.keys().next().map(|&(at, _)| at)
     }
@@ -223,7 +224,7 @@ impl World {
         }
     }
 
-    /// On the connection that is meant; else on one that is open to that address, else on a new one.
+    /// Sends on the named connection. Without a name, sends on an open connection to the address, or on a new connection.
     fn send_on_stream(&mut self, from: usize, transmit: Transmit) {
         let (at, remote, data) = (self.now - self.start, transmit.flow.remote, transmit.payload.clone());
         let listens = self.seat_at(remote).filter(|_| !self.refused.contains(&remote));
@@ -257,7 +258,7 @@ impl World {
         self.deliver(arrival - self.now, Packet::Data { to, flow, data: transmit.payload });
     }
 
-    /// What the test decided, else what chance does.
+    /// Returns the test's decision for a datagram. Without a decision, chance decides.
     fn fate(&mut self) -> Fate {
         if let Some(fate) = self.fates.pop_front() {
             return fate;
@@ -303,7 +304,7 @@ impl World {
 }
 
 impl Drop for World {
-    /// A test that fails leaves behind what it takes to see it fail again.
+    /// A failed test prints the data that repeats its run.
     #[expect(clippy::print_stderr, reason = "the test's own output, shown only when it fails")]
     fn drop(&mut self) {
         if thread::panicking() {
@@ -312,8 +313,8 @@ impl Drop for World {
     }
 }
 
-/// The variable by which a replay line names a seed.
+/// The environment variable in which a replay line passes the seed.
 pub(super) const SEED: &str = "ATTESTA_SEED";
 
-/// How long a node waits for a stream on which nothing comes through.
+/// The time after which a node gives up a stream that delivers nothing.
 const STALL: Duration = Duration::from_secs(3);

@@ -15,8 +15,8 @@ use super::subject::Subject;
 use super::tally::{End, Tally};
 use crate::sim::{Effect, Node, T1};
 
-/// Answers at random times with random responses; repeats the 2xx to an INVITE until its ACK (RFC 3261 section 13.3.1.4). One
-/// request in sixteen it leaves alone: such an INVITE is over when it is cancelled, or after [`LAST_RESORT`].
+/// Answers at random times with random responses. Repeats the 2xx to an INVITE until its ACK (RFC 3261 section 13.3.1.4). Does
+/// not answer one request in sixteen. Such an INVITE ends when it is cancelled, or after [`LAST_RESORT`].
 pub(super) struct Answerer {
     seed: u64,
     subject: Subject,
@@ -24,17 +24,17 @@ pub(super) struct Answerer {
     due: BTreeMap<(Instant, u64), Due>,
     serial: u64,
     live: BTreeMap<ServerId, Taken>,
-    /// The INVITEs by their Call-ID, as long as they live.
+    /// The live INVITEs by their Call-ID.
     calls: BTreeMap<Vec<u8>, ServerId>,
-    /// The top Via of each request that lives.
+    /// The top Via of each live request.
     vias: BTreeSet<Vec<u8>>,
-    /// Those of requests that are over.
+    /// The top Via of each ended request.
     ended: BTreeSet<Vec<u8>>,
     tally: Tally,
     restarts: u64,
 }
 
-/// What is known of a request.
+/// The data about a request.
 struct Taken {
     invite: bool,
     at: Instant,
@@ -49,7 +49,7 @@ struct Taken {
 struct Due {
     id: ServerId,
     response: Response,
-    /// The 2xx of an INVITE again: the interval after which it was sent.
+    /// The 2xx of an INVITE is repeated. The value is the interval after which it was sent last.
     interval: Option<Duration>,
 }
 
@@ -71,7 +71,7 @@ impl Answerer {
         }
     }
 
-    /// How its transactions ended.
+    /// Counts how the transactions ended.
     pub(super) fn tally(&self) -> Tally {
         let mut tally = self.tally.clone();
         self.subject.note(&mut tally);
@@ -110,7 +110,7 @@ impl Answerer {
         self.due.insert((at, self.serial), Due { id, response, interval });
     }
 
-    /// Sends a response, if it still has a sense.
+    /// Sends a response, unless the request has ended.
     fn answer(&mut self, now: Instant, due: Due) {
         let Due { id, response, interval } = due;
         let Some(taken) = self.live.get_mut(&id) else { return };
@@ -182,12 +182,12 @@ impl Answerer {
 }
 
 impl Taken {
-    /// The state and the timer by which the transaction ends at `now`.
+    /// Returns the state in which the transaction ends at `now`, and the timer that ends it.
     fn end(&self, now: Instant) -> End {
         let (end, at) = match (self.invite, self.answer, self.failed) {
             (true, Some((at, status)), None) if status.is_success() => (End::ServerAccepted, at + 64 * T1),
             (true, Some((at, _)), None) => {
-                // The ACK, which is not the user's to see, came between the response and Timer H.
+                // The ACK arrived between the response and Timer H. The user receives no event for this ACK.
                 let acknowledged = now - T4;
                 assert!(
                     acknowledged > at && acknowledged <= at + 64 * T1,
@@ -260,7 +260,7 @@ impl Node for Answerer {
 
 const PLACE: WorkerPlace = WorkerPlace { instance: 2, worker: 0 };
 
-/// When an INVITE that the answerer leaves alone is refused after all.
+/// The time after which the answerer refuses an INVITE that it did not answer.
 const LAST_RESORT: Duration = Duration::from_secs(200);
 
 const T2: Duration = Duration::from_secs(4);

@@ -22,7 +22,7 @@ pub(super) struct Caller {
     subject: Subject,
     ids: IdGenerator,
     flow: Flow,
-    /// When the next requests leave, the soonest last.
+    /// The times of the next requests. The earliest is last.
     starts: Vec<Instant>,
     cancels: BTreeMap<(Instant, ClientId), ()>,
     live: BTreeMap<ClientId, Sent>,
@@ -30,7 +30,7 @@ pub(super) struct Caller {
     restarts: u64,
 }
 
-/// What is known of a request.
+/// The data about a request.
 struct Sent {
     invite: bool,
     at: Instant,
@@ -66,7 +66,7 @@ impl Caller {
         }
     }
 
-    /// How its transactions ended.
+    /// Counts how the transactions ended.
     pub(super) fn tally(&mut self) -> Tally {
         self.subject.note(&mut self.tally);
         std::mem::take(&mut self.tally)
@@ -131,7 +131,7 @@ impl Caller {
         }
     }
 
-    /// Each provisional response, the first final, and of an INVITE each 2xx, which is acknowledged.
+    /// Handles each provisional response and the first final response. Acknowledges each 2xx to an INVITE.
     fn respond(&mut self, now: Instant, id: ClientId, response: &Response) {
         let sent = self.live.get_mut(&id).expect("a response before the end");
         let status = response.status();
@@ -161,7 +161,7 @@ impl Caller {
 }
 
 impl Sent {
-    /// The state and the timer by which the transaction ends at `now`.
+    /// Returns the state in which the transaction ends at `now`, and the timer that ends it.
     fn end(&self, now: Instant) -> End {
         let (end, at) = match (self.invite, self.answer, self.failed) {
             (true, Some((at, status)), None) if status.is_success() => (End::ClientAccepted, at + 64 * T1),

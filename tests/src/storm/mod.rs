@@ -1,4 +1,4 @@
-//! Random transactions, on a network that loses, doubles, delays and reorders messages.
+//! Random transactions on a network that loses, doubles, delays and reorders messages.
 //!
 //! A caller sends INVITE, OPTIONS and MESSAGE requests and cancels some. An answerer answers at random, or not at all. At the
 //! end of each transaction the storm checks that the transaction ends by the timer and in the state that the RFCs define.
@@ -23,7 +23,7 @@ pub use tally::{End, Tally};
 
 /// One run.
 pub struct Storm {
-    /// The network, for tests that make it worse. Its nodes are called `caller` and `answerer`.
+    /// The network, so that a test can make it worse. Its nodes are called `caller` and `answerer`.
     pub net: Network,
     transactions: usize,
     caller: Rc<RefCell<Caller>>,
@@ -31,7 +31,7 @@ pub struct Storm {
 }
 
 impl Storm {
-    /// A network of 20 % loss, 10 % duplication and up to 2 s of delay, on which so many requests leave within 20 s.
+    /// Returns a storm with this many requests within 20 s. The network has 20 % loss, 10 % duplication and up to 2 s of delay.
     #[must_use]
     pub fn new(seed: u64, transactions: usize) -> Self {
         let net = Network::new(seed);
@@ -50,11 +50,11 @@ impl Storm {
         Self { net, transactions, caller, answerer }
     }
 
-    /// Runs until nothing is on its way and no timer is set; gives how the transactions ended.
+    /// Runs until no message is under way and no timer is set. Returns how the transactions ended.
     ///
     /// # Panics
     ///
-    /// If one of them did not end, ended in another way than the RFCs say, or left something behind.
+    /// If a transaction did not end, did not end as the RFCs say, or left state behind.
     #[must_use]
     pub fn run(&self) -> Tally {
         self.net.settles();
@@ -76,5 +76,5 @@ fn seed_of(seed: u64, node: u8) -> Seed {
     Seed::new(octets)
 }
 
-/// How much of a run's ladder is kept, to be shown where it fails.
+/// The number of ladder lines that are kept and printed if the run fails.
 const RUNGS: usize = 200;

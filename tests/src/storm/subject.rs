@@ -1,4 +1,4 @@
-//! An endpoint that is watched: each of its timers must do something.
+//! An endpoint under observation: each of its timers must have an effect.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -7,7 +7,7 @@ use attesta_transaction::{Config, Counters, Endpoint, Input, Output, Seed, Worke
 
 use super::tally::Tally;
 
-/// An endpoint, and what it was seen to do.
+/// An endpoint, and the observations about it.
 pub(super) struct Subject {
     pub(super) endpoint: Endpoint,
     ready: VecDeque<Output>,
@@ -55,7 +55,7 @@ impl Subject {
         output
     }
 
-    /// Adds to a tally what it was seen to do.
+    /// Adds the observations to a tally.
     pub(super) fn note(&self, tally: &mut Tally) {
         tally.count_traffic(&self.endpoint.counters());
         tally.most = tally.most.max(self.most);
@@ -63,7 +63,7 @@ impl Subject {
     }
 }
 
-/// How many transactions there are, and how many of them only absorb.
+/// Returns the number of transactions, and how many of them only absorb.
 fn load(counters: &Counters) -> (u64, u64) {
     (counters.live_clients + counters.live_servers, counters.absorbing)
 }

@@ -1,4 +1,4 @@
-//! How transactions ended, counted.
+//! Counts how transactions ended.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -33,12 +33,12 @@ pub enum End {
     ServerCompleted,
     /// Non-INVITE server: no response or a planned 408, until no client waits for a response, then Timer J.
     ServerUnanswered,
-    /// It was forgotten when its node started again.
+    /// The transaction was lost when its node restarted.
     Forgotten,
 }
 
 impl End {
-    /// Every end, clients first.
+    /// Every way to end, with the client transactions first.
     pub const ALL: [Self; 12] = [
         Self::ClientAccepted,
         Self::ClientFailed,
@@ -54,7 +54,7 @@ impl End {
         Self::Forgotten,
     ];
 
-    /// What a summary calls it.
+    /// Returns the name in a summary.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -91,45 +91,45 @@ impl End {
     }
 }
 
-/// What came of one run, or of many.
+/// The results of one run, or of many runs.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     /// Runs.
     pub runs: u64,
     /// Transactions by how they ended.
     pub ends: BTreeMap<End, u64>,
-    /// Client transactions that were forgotten at a restart.
+    /// Client transactions that were lost at a restart.
     pub clients_forgotten: u64,
-    /// Requests that the network brought again after Timer J or L had ended their transaction, and that began another: the RFCs
-    /// set these timers without regard to how long the last of them travels.
+    /// Repeated requests that arrived after Timer J or L had ended their transaction and that began another transaction. The
+    /// RFCs set these timers without regard to the transit time of the last repetition.
     pub again: u64,
-    /// What the network carried.
+    /// The messages on the network.
     pub traffic: Traffic,
-    /// Messages that machines sent again.
+    /// Messages that transactions retransmitted.
     pub retransmissions: u64,
-    /// Messages that machines absorbed.
+    /// Messages that transactions absorbed.
     pub absorbed: u64,
-    /// The most transactions that lived at a time at one endpoint.
+    /// The highest number of transactions that were live at one endpoint at the same time.
     pub most: u64,
     /// Timers that fired.
     pub timers: u64,
-    /// Virtual time.
+    /// Virtual time of all runs.
     pub simulated: Duration,
 }
 
 impl Tally {
-    /// Counts an end.
+    /// Counts the end of a transaction.
     pub(super) fn count(&mut self, end: End) {
         *self.ends.entry(end).or_default() += 1;
     }
 
-    /// Takes over what an endpoint counted, before it is lost or at the end.
+    /// Adds the counters of an endpoint, before the endpoint restarts or at the end of the run.
     pub(super) fn count_traffic(&mut self, counters: &Counters) {
         self.retransmissions += counters.retransmissions_sent;
         self.absorbed += counters.retransmissions_absorbed;
     }
 
-    /// Adds what came of another.
+    /// Adds the results of another tally.
     pub fn add(&mut self, other: &Self) {
         for (end, count) in &other.ends {
             *self.ends.entry(*end).or_default() += count;
@@ -147,14 +147,14 @@ impl Tally {
         self.simulated += other.simulated;
     }
 
-    /// How many requests were begun.
+    /// Returns the number of requests.
     #[must_use]
     pub fn begun(&self) -> u64 {
         let ended: u64 = self.ends.iter().filter(|(end, _)| end.is_client()).map(|(_, count)| count).sum();
         ended + self.clients_forgotten
     }
 
-    /// How many transactions ended so.
+    /// Returns the number of transactions that ended in this way.
     #[must_use]
     pub fn of(&self, end: End) -> u64 {
         self.ends.get(&end).copied().unwrap_or_default()

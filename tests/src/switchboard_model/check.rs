@@ -1,4 +1,4 @@
-//! What holds of every message that the switchboard sends.
+//! The rules for every message that the switchboard sends.
 
 use attesta_sip::{Message, Name};
 use bytes::Bytes;
@@ -7,11 +7,11 @@ use super::history::History;
 use super::message::{branch, call, cseq, text};
 
 impl History<'_> {
-    /// A message of the switchboard's to one of the peers.
+    /// Checks a message from the switchboard to one of the peers.
     pub(super) fn checks(&mut self, place: usize, message: &Message, octets: &Bytes) -> Result<(), String> {
         let headers = message.headers();
         for name in [Name::Via, Name::From, Name::To, Name::CallId, Name::CSeq] {
-            // The answer to a spoilt request repeats what that has.
+            // The response to a damaged request repeats the header fields of the request.
             if headers.count(name) == 0 && !self.strays {
                 return Err(format!("a message without {name:?}"));
             }
@@ -42,7 +42,7 @@ impl History<'_> {
         }
     }
 
-    /// A request that could not be sent: the peer never learns what it says.
+    /// Handles a request that was not sent. The peer never learns its content.
     pub(super) fn undelivered(&mut self, message: &Message) {
         let Message::Request(request) = message else { return };
         if matches!(request.method().as_str(), "INVITE" | "BYE" | "CANCEL")

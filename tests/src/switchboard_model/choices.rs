@@ -1,6 +1,6 @@
-//! Octets, read as choices.
+//! Reads octets as choices.
 
-/// What a history is decoded from: a seed's octets, or a fuzzer's.
+/// The octets from which a history is decoded. They come from a seed or from a fuzzer.
 pub(super) struct Choices<'a> {
     octets: std::slice::Iter<'a, u8>,
 }
@@ -10,28 +10,28 @@ impl<'a> Choices<'a> {
         Self { octets: octets.iter() }
     }
 
-    /// The next octet; `None` at the end of the history.
+    /// Returns the next octet, or `None` at the end of the history.
     pub(super) fn octet(&mut self) -> Option<u8> {
         self.octets.next().copied()
     }
 
-    /// One of `count` choices; the first at the end of the history.
+    /// Returns one of `count` choices, or the first choice at the end of the history.
     pub(super) fn of(&mut self, count: usize) -> usize {
         usize::from(self.octet().unwrap_or_default()) % count.max(1)
     }
 
-    /// True in one of `count` cases.
+    /// Returns true in one of `count` cases.
     pub(super) fn one_in(&mut self, count: usize) -> bool {
         self.of(count) + 1 == count
     }
 
-    /// One of the choices in a list that is not empty.
+    /// Returns one of the choices in a list that is not empty.
     pub(super) fn among<T: Copy>(&mut self, choices: &[T]) -> Option<T> {
         choices.get(self.of(choices.len())).copied()
     }
 }
 
-/// The octets of a seed's history: SplitMix64.
+/// Returns the octets of a seed's history (SplitMix64).
 #[must_use]
 pub fn octets_of(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed;

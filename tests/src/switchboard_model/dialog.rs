@@ -1,4 +1,4 @@
-//! A dialog as a peer sees it.
+//! A dialog from the viewpoint of a peer.
 
 use attesta_sip::{Headers, Name, Response};
 use bytes::Bytes;
@@ -25,23 +25,23 @@ pub(super) struct Dialog {
     /// The CSeq number of the peer's last request.
     pub(super) seq: u32,
     pub(super) stage: Stage,
-    /// The branch of the INVITE that made it.
+    /// The branch of the INVITE that created the dialog.
     pub(super) branch: String,
-    /// Whether the peer is the caller.
+    /// True if the peer is the caller.
     pub(super) calling: bool,
     /// RSeq and CSeq number of the last reliable provisional response.
     pub(super) reliable: Option<(u32, u32)>,
-    /// The peer's own INVITEs that were answered by 2xx, with the ACK once it is sent.
+    /// The peer's own INVITEs that were answered with 2xx, with the ACK if it was sent.
     pub(super) acks: Vec<(u32, Option<Bytes>)>,
 }
 
 impl Dialog {
-    /// The dialog that the peer's own response makes.
+    /// Returns the dialog that the peer's own response creates.
     pub(super) fn answering(response: &Response, call: Option<usize>, branch: String) -> Self {
         Self::new(response.headers(), (Name::To, Name::From), call, branch, false)
     }
 
-    /// The dialog that a response to the peer's INVITE makes.
+    /// Returns the dialog that a response to the peer's INVITE creates.
     pub(super) fn calling(response: &Response, call: Option<usize>, branch: String, seq: u32) -> Self {
         Self { seq, ..Self::new(response.headers(), (Name::From, Name::To), call, branch, true) }
     }

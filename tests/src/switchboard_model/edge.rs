@@ -1,4 +1,4 @@
-//! The configurations of the edge, and where everybody is.
+//! The configurations of the edge, and the addresses of all parties.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -17,28 +17,28 @@ use attesta_transaction::Transport;
 pub(super) const EPOCH: u64 = 1_800_000_000;
 
 pub(super) const EDGE: &str = "192.0.2.100:5060";
-/// Callers, by UDP and by TCP, then callees, by UDP and by TCP: the targets of one trunk.
+/// A caller on UDP and a caller on TCP, then a callee on UDP and a callee on TCP. The callees are the targets of one trunk.
 pub(super) const PEERS: [(&str, Transport); 4] = [
     ("192.0.2.1:5060", Transport::Udp),
     ("192.0.2.4:5060", Transport::Tcp),
     ("192.0.2.2:5060", Transport::Udp),
     ("192.0.2.3:5060", Transport::Tcp),
 ];
-/// What the hosts of the peers' Contacts end with: so that a dialog leads elsewhere than a route.
+/// The end of the host names in the peers' Contacts. So a request within a dialog goes to another name than a routed call.
 pub(super) const DOMAIN: &str = ".peer.example";
-/// Where the callees begin among the peers.
+/// The index of the first callee among the peers.
 pub(super) const FIRST_CALLEE: usize = 2;
 
-/// A number behind the callees' trunk, one that the built-in callee answers, and an emergency number.
+/// A number of the callees' trunk, a number that the built-in callee answers, and an emergency number.
 pub(super) const NUMBERS: [&str; 3] = ["+12155551213", "+12155550199", "911"];
-/// The certificate that callers name in an Identity.
+/// The URL of the certificate that callers name in an Identity.
 pub(super) const URL: &str = "https://cr.example.net/leaf.pem";
 
 pub(super) fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address")
 }
 
-/// One of the configurations: verifying or not, signing or not.
+/// Returns one of the configurations: verifying or not, signing or not.
 pub(super) fn config(variant: usize) -> Arc<Config> {
     static CONFIGS: OnceLock<[Arc<Config>; VARIANTS]> = OnceLock::new();
     let configs =
@@ -83,14 +83,14 @@ fn build(variant: usize) -> Result<Config, ConfigError> {
         .build()
 }
 
-/// The longest call.
+/// The maximum duration of a call.
 const MAX_CALL: Duration = Duration::from_secs(600);
 
 fn anchors() -> TrustAnchors {
     TrustAnchors::from_pem(include_bytes!("anchor.pem")).expect("an anchor")
 }
 
-/// What is known once the certificate could not be fetched.
+/// The content of the cache after the fetch of the certificate has failed.
 pub(super) fn certificates() -> Arc<Snapshot> {
     static SNAPSHOT: OnceLock<Arc<Snapshot>> = OnceLock::new();
     let fetch = || {

@@ -1,4 +1,4 @@
-//! A history: its steps, and the messages that they lead to.
+//! A history: its steps, and the messages that result from them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -15,21 +15,21 @@ use super::peer::Peer;
 use super::sent::{Fault, Outside};
 use super::shell::{MOST_WAKES, OUTCOMES, Shell};
 
-/// How a history went.
+/// The results of a history.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Outcome {
-    /// Calls that were begun.
+    /// Calls that began.
     pub calls: u64,
     /// Calls that were answered.
     pub answered: u64,
-    /// Calls that both sides held for established when they were compared.
+    /// Calls that both sides considered established at the comparison.
     pub compared: u64,
-    /// Calls that were not compared, since a peer did what is forbidden or a message could not be sent.
+    /// Calls that were not compared, because a peer broke RFC 3261 or a message was not sent.
     pub uncertain: u64,
 }
 
 impl Outcome {
-    /// Adds how another history went.
+    /// Adds the results of another history.
     pub fn add(&mut self, other: &Self) {
         let Self { calls, answered, compared, uncertain } = other;
         self.calls += calls;
@@ -47,21 +47,21 @@ impl std::fmt::Display for Outcome {
     }
 }
 
-/// What becomes of the next message.
+/// What happens to the next message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Fate {
     Lost,
     Doubled,
-    /// The shell says that it could not be sent. A peer's message is lost.
+    /// The shell reports that the message was not sent. A message of a peer is lost.
     Failed,
-    /// The shell says that it had no room for it.
+    /// The shell reports that it had no room for the message.
     NoRoom,
 }
 
 /// A call that a caller began.
 #[derive(Default)]
 pub(super) struct Call {
-    /// Whether the built-in callee answers it.
+    /// True if the built-in callee answers the call.
     pub(super) callee: bool,
     pub(super) uncertain: bool,
 }
@@ -71,25 +71,25 @@ pub(super) struct History<'a> {
     pub(super) shell: Shell,
     pub(super) peers: [Peer; 4],
     pub(super) calls: Vec<Call>,
-    /// Whether a message was sent that the model does not follow.
+    /// True if a message was sent that the model does not follow.
     pub(super) strays: bool,
-    /// The final response of each request: by peer, branch and method.
+    /// The final response of each request, by peer, branch and method.
     pub(super) finals: BTreeMap<(usize, String, String), Bytes>,
     pub(super) call_ids: BTreeMap<String, usize>,
     pub(super) outcome: Outcome,
     fates: VecDeque<Fate>,
     tells: bool,
-    /// Whether the switchboard lives on after the history: then it is not told to stop.
+    /// True if the switchboard continues after the history. Then the history does not stop the switchboard.
     lasts: bool,
-    /// The calls that the switchboard answered before the history.
+    /// The number of calls that the switchboard answered before the history.
     pub(super) answered_before: u64,
 }
 
-/// Runs the history that these octets describe. `tells` prints each message.
+/// Runs the history that these octets describe. If `tells` is true, prints each message.
 ///
 /// # Errors
 ///
-/// What went wrong.
+/// The rule of the model that was broken.
 pub fn run(octets: &[u8], tells: bool) -> Result<Outcome, String> {
     let mut choices = Choices::new(octets);
     let variant = choices.of(VARIANTS);
@@ -99,7 +99,7 @@ pub fn run(octets: &[u8], tells: bool) -> Result<Outcome, String> {
     run_on(shell, choices, false, tells).map(|(outcome, _)| outcome)
 }
 
-/// Runs a history on a switchboard that lives on, which is given back.
+/// Runs a history on a switchboard that continues afterwards, and returns the switchboard.
 pub(super) fn run_on(
     shell: Shell,
     choices: Choices<'_>,
@@ -214,7 +214,7 @@ impl History<'_> {
         }
     }
 
-    /// One of the peers sends a request within a dialog.
+    /// A peer sends a request within a dialog.
     fn requests(&mut self) {
         let (who, how, now) =
             (self.choices.of(4), self.choices.octet().unwrap_or_default(), self.shell.now.mono);
@@ -236,11 +236,11 @@ impl History<'_> {
         peer.requests(now, dialog, method, session, fault);
     }
 
-    /// One of the peers answers what it was asked: mostly the last request that waits.
+    /// A peer answers a request, usually the last request that waits for a response.
     fn answers(&mut self) {
         let (who, how, now) =
             (self.choices.of(8), self.choices.octet().unwrap_or_default(), self.shell.now.mono);
-        // Callees have more to answer.
+        // Callees are chosen more often, because they have more requests to answer.
         let who = if who < 4 { who } else { FIRST_CALLEE + who % 2 };
         let Some(peer) = self.peers.get_mut(who) else { return };
         let waits = |place: &usize| peer.asked.get(*place).is_some_and(|asked| asked.done.is_none());
@@ -268,7 +268,7 @@ impl History<'_> {
         }
     }
 
-    /// A request outside any dialog, or what is none.
+    /// A peer sends a request outside any dialog, or octets that are no request.
     fn asks(&mut self) {
         let (who, now) = (self.choices.of(FIRST_CALLEE), self.shell.now.mono);
         let methods = ["MESSAGE", "MESSAGE", "OPTIONS", "REGISTER", "BYE", "FROB"];
@@ -280,7 +280,7 @@ impl History<'_> {
             let rest = if at.is_multiple_of(4) { rest.as_str() } else { "" };
             return peer.asks(now, &Outside { method, number: NUMBERS[0], call: None, rest, body: "" });
         }
-        // A message with some octets of it spoilt: what comes of it, nobody follows.
+        // Some octets of the message are damaged. The model does not follow the effects of this message.
         self.strays = true;
         let number = NUMBERS[0];
         peer.asks(now, &Outside { method: "INVITE", number, call: None, rest: "", body: OFFER });
@@ -303,7 +303,7 @@ impl History<'_> {
         }
     }
 
-    /// Time passes, while the peers send again what is not answered.
+    /// Time passes, and the peers retransmit messages without an answer.
     fn time_passes(&mut self) -> Result<(), String> {
         let spans = [1, 600, 600, 2_500, 2_500, 4_500, 33_000, 125_000];
         let span = self.choices.among(&spans).unwrap_or(1);
@@ -325,7 +325,7 @@ impl History<'_> {
         Ok(())
     }
 
-    /// Moves time on; the switchboard is woken when it asks for it.
+    /// Advances the time, and wakes the switchboard at each of its deadlines.
     pub(super) fn passes(&mut self, span: Duration) -> Result<(), String> {
         let end = self.shell.now.mono + span;
         for _ in 0..MOST_WAKES {
@@ -337,7 +337,7 @@ impl History<'_> {
         Err("the switchboard does not sleep".to_owned())
     }
 
-    /// Carries messages until none is on its way.
+    /// Delivers messages until none is under way.
     pub(super) fn carries(&mut self) -> Result<(), String> {
         for _ in 0..MOST_MESSAGES {
             if let Some(transmit) = self.shell.wire.pop_front() {
@@ -366,7 +366,8 @@ impl History<'_> {
 
     fn delivers(&mut self, transmit: Transmit) -> Result<(), String> {
         let parsed = Message::parse(transmit.payload.clone(), &Limits::default());
-        let message = parsed.map_err(|error| format!("what was sent cannot be read: {error}"))?;
+        let message =
+            parsed.map_err(|error| format!("a message of the switchboard cannot be parsed: {error}"))?;
         let place = PEERS.iter().position(|(at, _)| address(at) == transmit.flow.remote);
         self.tells("edge to ", transmit.flow.remote, &transmit.payload);
         let Some(place) = place else { return Ok(()) };
@@ -409,7 +410,7 @@ impl History<'_> {
         self.fates.clear();
     }
 
-    #[expect(clippy::print_stdout, reason = "a history that is replayed is to be read")]
+    #[expect(clippy::print_stdout, reason = "a replayed history is printed for a reader")]
     fn tells(&self, who: &str, peer: std::net::SocketAddr, octets: &[u8]) {
         if self.tells {
             let text = String::from_utf8_lossy(octets);
@@ -423,5 +424,5 @@ impl History<'_> {
     }
 }
 
-/// More than any step leads to.
+/// More messages than any step causes.
 const MOST_MESSAGES: usize = 5_000;

@@ -1,4 +1,4 @@
-//! Messages of the peers, and what is read of those that they get.
+//! Messages of the peers, and the parts that the model reads from received messages.
 
 use attesta_sip::{CSeq, Headers, Name, NameAddr, Via};
 use attesta_transaction::Transport;
@@ -9,7 +9,7 @@ use super::edge::{DOMAIN, EDGE};
 pub(super) const OFFER: &str =
     "v=0\r\no=a 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
 
-/// A request as a peer at `address` writes it.
+/// A request that a peer at `address` sends.
 pub(super) struct Draft<'a> {
     pub(super) method: &'a str,
     pub(super) uri: &'a str,
@@ -20,7 +20,7 @@ pub(super) struct Draft<'a> {
     pub(super) to: &'a str,
     pub(super) call_id: &'a str,
     pub(super) seq: u32,
-    /// Whole lines.
+    /// Further header lines, each with its line end.
     pub(super) rest: &'a str,
     pub(super) body: &'a str,
 }
@@ -41,7 +41,7 @@ impl Draft<'_> {
     }
 }
 
-/// The Contact line of a peer.
+/// Returns the Contact line of a peer.
 pub(super) fn contact(address: &str, transport: Transport) -> String {
     let by = if transport == Transport::Tcp { ";transport=tcp" } else { "" };
     let (host, port) = address.split_once(':').unwrap_or((address, "5060"));
@@ -56,26 +56,26 @@ pub(super) fn text(headers: &Headers, name: Name) -> String {
     String::from_utf8_lossy(headers.get(name).unwrap_or_default()).into_owned()
 }
 
-/// The tag of a From or To header field; empty where there is none.
+/// Returns the tag of a From or To header field, or an empty text.
 pub(super) fn tag(headers: &Headers, name: Name) -> String {
     let tag = headers.get(name).and_then(|value| NameAddr::parse(value).ok()?.tag().map(<[u8]>::to_vec));
     String::from_utf8_lossy(&tag.unwrap_or_default()).into_owned()
 }
 
-/// The branch of the topmost Via.
+/// Returns the branch of the topmost Via.
 pub(super) fn branch(headers: &Headers) -> String {
     let branch =
         headers.get(Name::Via).and_then(|value| Via::parse(value).ok()?.branch().map(<[u8]>::to_vec));
     String::from_utf8_lossy(&branch.unwrap_or_default()).into_owned()
 }
 
-/// Number and method of CSeq.
+/// Returns the number and the method of CSeq.
 pub(super) fn cseq(headers: &Headers) -> Option<(u32, String)> {
     let cseq = CSeq::parse(headers.get(Name::CSeq)?).ok()?;
     Some((cseq.number(), cseq.method().as_str().to_owned()))
 }
 
-/// The number of the call that an INVITE of a caller's carries across the edge.
+/// Returns the call number that a caller's INVITE carries across the edge.
 pub(super) fn call(headers: &Headers) -> Option<usize> {
     std::str::from_utf8(headers.named("X-Call")?).ok()?.parse().ok()
 }

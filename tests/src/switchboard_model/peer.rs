@@ -11,7 +11,7 @@ use super::edge::{EDGE, address};
 use super::message::{OFFER, branch, call, contact, cseq, tag, text};
 use super::sent::Sent;
 
-/// A peer: its dialogs, what it was asked and what it sent.
+/// A peer: its dialogs, its received requests and its sent requests.
 pub(super) struct Peer {
     pub(super) place: usize,
     pub(super) address: &'static str,
@@ -21,19 +21,19 @@ pub(super) struct Peer {
     pub(super) sent: Vec<Sent>,
     pub(super) unacknowledged: Vec<Unacknowledged>,
     pub(super) out: Vec<(Flow, Bytes)>,
-    /// Calls of which the two sides may think differently from now on: the peer did what RFC 3261 forbids, or a message could
-    /// not be sent.
+    /// Calls that the two sides may see differently from now on. Either the peer did something that RFC 3261 forbids, or a
+    /// message was not sent.
     pub(super) uncertain: Vec<Option<usize>>,
     pub(super) serial: u32,
 }
 
-/// A request that the peer got.
+/// A request that the peer received.
 pub(super) struct Asked {
     pub(super) request: Request,
     pub(super) method: String,
     pub(super) branch: String,
     pub(super) flow: Flow,
-    /// When it came, or had its final response.
+    /// The time of its arrival, or of its final response.
     pub(super) at: Instant,
     pub(super) call: Option<usize>,
     /// `None` for a request outside any dialog.
@@ -42,11 +42,11 @@ pub(super) struct Asked {
     pub(super) rang: bool,
     pub(super) done: Option<u16>,
     pub(super) cancelled: bool,
-    /// Whether the ACK of a final response other than 2xx has come.
+    /// True if the ACK of a final response other than 2xx has arrived.
     pub(super) acknowledged: bool,
 }
 
-/// A 2xx to an INVITE, until its ACK comes.
+/// A 2xx to an INVITE that waits for its ACK.
 pub(super) struct Unacknowledged {
     dialog: usize,
     seq: u32,
@@ -71,7 +71,7 @@ impl Peer {
         }
     }
 
-    /// Where its messages arrive at the edge.
+    /// Returns the flow on which the edge receives the peer's messages.
     pub(super) fn flow(&self) -> Flow {
         Flow { transport: self.transport, ..Flow::udp(address(EDGE), address(self.address)) }
     }
@@ -81,7 +81,7 @@ impl Peer {
         self.out.push((flow, message));
     }
 
-    /// How many dialogs of this call the peer holds for established.
+    /// Returns the number of dialogs of this call that the peer considers established.
     pub(super) fn established(&self, call: usize) -> usize {
         let held = |dialog: &&Dialog| dialog.call == Some(call) && dialog.stage == Stage::Established;
         self.dialogs.iter().filter(held).count()
@@ -129,7 +129,7 @@ impl Peer {
             self.asked.iter_mut().filter(invite).for_each(|invite| invite.cancelled = true);
             return self.answers(now, place, 200, 0, false);
         }
-        // Of a dialog that the peer does not have, or not any more.
+        // The request belongs to a dialog that the peer does not have, or no longer has.
         if !local.is_empty() && matches!(stage, None | Some(Stage::Ended)) {
             return self.answers(now, place, 481, 0, false);
         }
@@ -154,8 +154,8 @@ impl Peer {
         }
     }
 
-    /// Answers a request. One that has its final response gets the last one again, but an INVITE may be answered in several
-    /// dialogs.
+    /// Answers a request. If the request already has its final response, repeats the last response. Only an INVITE may be
+    /// answered in several dialogs.
     pub(super) fn answers(&mut self, now: Instant, place: usize, status: u16, fork: usize, reliable: bool) {
         let serial = self.next_serial();
         let (address, transport) = (self.address, self.transport);
@@ -238,7 +238,7 @@ impl Peer {
         self.refuses(place, status, begins, call, age);
     }
 
-    /// What a refusal means to the dialogs of the peer: RFC 3261 section 12.2.1.2.
+    /// Applies a refusal to the dialogs of the peer (RFC 3261 section 12.2.1.2).
     fn refuses(&mut self, place: usize, status: u16, begins: bool, call: Option<usize>, age: Duration) {
         let Some(asked) = self.asked.get(place) else { return };
         if begins && status >= 300 {
@@ -260,7 +260,7 @@ impl Peer {
         }
     }
 
-    /// The dialog of a message whose local and remote tags stand there.
+    /// Returns the dialog of a message. `local` and `remote` name the header fields with the two tags.
     fn dialog_of(&self, headers: &Headers, local: Name, remote: Name) -> Option<usize> {
         let (call_id, local, remote) =
             (text(headers, Name::CallId), tag(headers, local), tag(headers, remote));
@@ -274,13 +274,13 @@ impl Peer {
         self.serial
     }
 
-    /// The last response of a request again.
+    /// Repeats the last response to a request.
     pub(super) fn repeats(&mut self, place: usize) {
         let asked = self.asked.get(place);
         self.out.extend(asked.and_then(|asked| Some((asked.flow.clone(), asked.last.clone()?))));
     }
 
-    /// Sends again what waits for an answer, as the timers of RFC 3261 section 17 and 13.3.1.4 do.
+    /// Retransmits messages without an answer, like the timers of RFC 3261 sections 17 and 13.3.1.4.
     pub(super) fn retransmits(&mut self, now: Instant) {
         let unreliable = self.transport == Transport::Udp;
         if unreliable {
@@ -304,8 +304,8 @@ impl Peer {
         }
     }
 
-    /// Does what a peer does that brings everything to its end: acknowledges, and answers what it was asked, INVITEs that begin
-    /// a call only where `status` says how.
+    /// Does what a peer must do to end all transactions: sends each ACK and answers each request. Answers an INVITE that begins
+    /// a call only if `status` gives the response.
     pub(super) fn comes_to_rest(&mut self, now: Instant, status: Option<u16>) {
         for place in 0..self.dialogs.len() {
             self.acknowledges(place);
@@ -322,7 +322,7 @@ impl Peer {
             };
             match status {
                 Some(status) => self.answers(now, place, status, 0, false),
-                // A provisional response may have been lost.
+                // Repeats the provisional response, because it may have been lost.
                 None => self.repeats(place),
             }
         }
@@ -330,7 +330,7 @@ impl Peer {
     }
 }
 
-/// A response that comes later than this may find that the edge has given the request up (RFC 3261 section 17.1).
+/// The edge may have given up a request whose response takes longer than this (RFC 3261 section 17.1).
 const IN_TIME: Duration = Duration::from_secs(20);
 /// 64 T1.
 pub(super) const GIVES_UP: Duration = Duration::from_secs(32);

@@ -1,4 +1,4 @@
-//! The requests that a peer sends, and the responses that it gets.
+//! The requests that a peer sends, and the responses that it receives.
 
 use std::time::Instant;
 
@@ -19,7 +19,7 @@ pub(super) struct Sent {
     pub(super) call_id: String,
     pub(super) seq: u32,
     pub(super) call: Option<usize>,
-    /// The dialog that it belongs to; `None` outside any, and for one that names a dialog that there is not.
+    /// The dialog of the request. `None` outside any dialog, and for a request that names an unknown dialog.
     pub(super) dialog: Option<usize>,
     pub(super) at: Instant,
     pub(super) octets: Bytes,
@@ -28,12 +28,12 @@ pub(super) struct Sent {
     pub(super) cancelled: bool,
 }
 
-/// How a request within a dialog is not what it should be.
+/// The fault of a request within a dialog.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Fault {
-    /// Its CSeq number is lower than those before it.
+    /// The CSeq number is lower than earlier numbers.
     Sequence,
-    /// Its To tag is one that the edge could have made, and names no dialog.
+    /// The To tag has the form of the edge's tags, but identifies no dialog.
     Tag,
 }
 
@@ -42,19 +42,19 @@ pub(super) struct Outside<'a> {
     pub(super) method: &'a str,
     pub(super) number: &'a str,
     pub(super) call: Option<usize>,
-    /// Whole lines.
+    /// Further header lines, each with its line end.
     pub(super) rest: &'a str,
     pub(super) body: &'a str,
 }
 
 impl Sent {
-    /// Whether it is sent again over an unreliable transport.
+    /// Returns true if the peer retransmits the request over an unreliable transport.
     pub(super) fn waits(&self, now: Instant) -> bool {
         let invite = self.method == "INVITE";
         self.done.is_none() && !(invite && self.rang) && now.duration_since(self.at) < GIVES_UP
     }
 
-    /// Whether it is an INVITE that waits for its final response, and was not cancelled.
+    /// Returns true if the request is an INVITE without a final response and without a CANCEL.
     pub(super) fn may_be_cancelled(&self, now: Instant) -> bool {
         let young = now.duration_since(self.at) < 4 * GIVES_UP;
         self.method == "INVITE" && self.rang && self.done.is_none() && !self.cancelled && young
@@ -62,7 +62,7 @@ impl Sent {
 }
 
 impl Peer {
-    /// Sends a request that belongs to no dialog.
+    /// Sends a request outside any dialog.
     pub(super) fn asks(&mut self, now: Instant, outside: &Outside<'_>) {
         let (serial, place) = (self.next_serial(), self.place);
         let uri = format!("sip:{}@edge.example", outside.number);
@@ -85,7 +85,7 @@ impl Peer {
         self.leaves(sent, outside.rest, outside.body);
     }
 
-    /// Sends a request within a dialog; an INVITE only where the dialog may take one.
+    /// Sends a request within a dialog. Sends an INVITE only if the dialog allows one.
     pub(super) fn requests(
         &mut self,
         now: Instant,
@@ -116,7 +116,7 @@ impl Peer {
             Some(_) | None => String::new(),
         };
         if method == "BYE" && fault.is_none() {
-            // A callee waits for the ACK (RFC 3261 section 15).
+            // RFC 3261 section 15 forbids a BYE of the callee before the ACK.
             if leg.stage == Stage::Answered && !leg.calling {
                 self.uncertain.push(leg.call);
             }
@@ -255,7 +255,7 @@ impl Peer {
         }
     }
 
-    /// A 2xx: the same again gets its ACK again.
+    /// Handles a 2xx. A repeated 2xx gets its ACK again.
     fn picked_up(&mut self, place: Option<usize>, seq: u32) {
         let Some(dialog) = place.and_then(|place| self.dialogs.get_mut(place)) else { return };
         match dialog.acks.iter().find(|(each, _)| *each == seq) {
@@ -285,13 +285,13 @@ impl Peer {
         self.loses(within, "INVITE", response.status().code());
     }
 
-    /// A peer that gets a 481 has no dialog any more (RFC 3261 section 12.2.1.2).
+    /// Ends the dialog of a peer that receives a 481 (RFC 3261 section 12.2.1.2).
     fn loses(&mut self, dialog: Option<usize>, method: &str, status: u16) {
         let Some(dialog) = dialog.and_then(|place| self.dialogs.get_mut(place)) else { return };
         if status != 481 || method == "CANCEL" || dialog.stage == Stage::Early {
             return;
         }
-        // The request was faster than the 2xx.
+        // The request of the callee arrived at the edge before its 2xx.
         if dialog.stage == Stage::Answered && !dialog.calling {
             self.uncertain.push(dialog.call);
         }
@@ -299,7 +299,7 @@ impl Peer {
     }
 }
 
-/// A tag of the same form.
+/// Returns another tag of the same form.
 fn other(tag: &str) -> String {
     let (rest, last) = tag.split_at(tag.len().saturating_sub(1));
     let last = if last == "0" { "1" } else { "0" };

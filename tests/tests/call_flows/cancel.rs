@@ -1,4 +1,4 @@
-//! Calls that their caller gives up: RFC 3261 sections 9 and 15.1.1, RFC 3326, RFC 5407.
+//! Calls that the caller gives up: RFC 3261 sections 9 and 15.1.1, RFC 3326, RFC 5407.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ fn the_reason_of_a_cancel_crosses() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// RFC 5407 section 3.1.2: the call is answered already; the CANCEL has no effect, and a BYE ends the call.
+/// RFC 5407 section 3.1.2: the call is already answered. The CANCEL has no effect, and a BYE ends the call.
 #[test]
 fn a_cancel_that_crosses_the_200_to_the_caller_has_no_effect() {
     let stage = Stage::new();
@@ -118,7 +118,7 @@ fn a_cancel_that_is_lost_on_the_way_to_the_callee_comes_again() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// RFC 3261 section 9.1: an INVITE that was cancelled is given up 64 T1 later.
+/// RFC 3261 section 9.1: a cancelled INVITE is given up 64 T1 later.
 #[test]
 fn a_callee_that_ignores_the_cancel_is_given_up() {
     let stage = Stage::new();
@@ -133,7 +133,7 @@ fn a_callee_that_ignores_the_cancel_is_given_up() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// RFC 3261 section 15.1.1: a caller may end an early dialog by a BYE; the INVITE is answered by 487.
+/// RFC 3261 section 15.1.1: a caller may end an early dialog by a BYE. The INVITE is answered with 487.
 #[test]
 fn the_caller_ends_an_early_dialog_by_a_bye() {
     let stage = Stage::new();

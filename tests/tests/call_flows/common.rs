@@ -1,4 +1,4 @@
-//! The stage of all ladders: Alice, an edge and its targets, on a network that does what the test says.
+//! The parties of all ladders: Alice, an edge and its targets, on a network that the test controls.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -60,7 +60,7 @@ impl Stage {
         self.bob.gets(ACK);
     }
 
-    /// Alice hangs up, and nothing is left of the call.
+    /// Alice hangs up, and no state of the call remains.
     pub(crate) fn alice_hangs_up(&self) {
         self.alice.sends(BYE);
         self.bob.gets(BYE);
@@ -69,7 +69,7 @@ impl Stage {
         self.is_over();
     }
 
-    /// The edge ends the call on both sides, and nothing is left of it.
+    /// The edge ends the call on both sides, and no state of the call remains.
     pub(crate) fn both_are_hung_up(&self) {
         for agent in [&self.alice, &self.bob] {
             agent.gets(BYE);
@@ -78,7 +78,7 @@ impl Stage {
         self.is_over();
     }
 
-    /// The call is over for all, and nothing is left of it.
+    /// Checks that the call has ended for all parties and that no state remains.
     pub(crate) fn is_over(&self) {
         self.alice.hears_no_more();
         self.bob.hears_no_more();
@@ -123,7 +123,7 @@ impl TwoTargets {
         Self { net, alice, edge, bob, carol }
     }
 
-    /// This target takes Alice's call.
+    /// This target answers Alice's call.
     pub(crate) fn is_taken_by(&self, target: &Agent) {
         target.gets(INVITE);
         target.sends(200);
@@ -131,7 +131,7 @@ impl TwoTargets {
         target.gets(ACK);
     }
 
-    /// Alice ends the call that this target has taken.
+    /// Alice ends the call that this target has answered.
     pub(crate) fn alice_hangs_up_on(&self, target: &Agent) {
         self.alice.sends(BYE);
         target.gets(BYE);
@@ -169,13 +169,13 @@ pub(crate) fn bob() -> Trunk {
     quiet(Trunk::new("bob")).source(source("192.0.2.3")).target(target(BOB))
 }
 
-/// The trunk of two targets, without them.
+/// The trunk with two targets, before the targets are added.
 fn carrier() -> Trunk {
     let timers = TrunkTimers { no_response: Duration::from_secs(2), ..TrunkTimers::default() };
     quiet(Trunk::new("bob")).source(source("192.0.2.3")).source(source("192.0.2.4")).timers(timers)
 }
 
-/// No Identity treatment.
+/// Turns off the treatment of Identity header fields.
 pub(crate) fn quiet(trunk: Trunk) -> Trunk {
     trunk.inbound_identity(InboundIdentity::Pass).outbound_identity(OutboundIdentity::Pass)
 }
@@ -192,27 +192,27 @@ pub(crate) fn target(address: &str) -> Target {
     format!("sip:{address}").parse().expect("a SIP URI")
 }
 
-/// The first line of a header field, empty where there is none.
+/// Returns the first line of a header field, or an empty text.
 pub(crate) fn field(headers: &Headers, name: Name) -> String {
     String::from_utf8_lossy(headers.get(name).unwrap_or_default()).into_owned()
 }
 
-/// The body of the last request that an agent was given.
+/// Returns the body of the last request that an agent received.
 pub(crate) fn heard_body(agent: &Agent) -> String {
     String::from_utf8_lossy(agent.last_request().body()).into_owned()
 }
 
-/// The body of the last response that an agent was given.
+/// Returns the body of the last response that an agent received.
 pub(crate) fn answered_body(agent: &Agent) -> String {
     String::from_utf8_lossy(agent.last_response().body()).into_owned()
 }
 
-/// A header field of the last request that an agent was given.
+/// Returns a header field of the last request that an agent received.
 pub(crate) fn heard(agent: &Agent, name: Name) -> String {
     field(agent.last_request().headers(), name)
 }
 
-/// A header field of the last response that an agent was given.
+/// Returns a header field of the last response that an agent received.
 pub(crate) fn answered(agent: &Agent, name: Name) -> String {
     field(agent.last_response().headers(), name)
 }

@@ -1,4 +1,4 @@
-//! The rows of `docs/crossings.md` that decide more than a plain relay, from both sides where the sides differ.
+//! The rows of `docs/crossings.md` that need more than a plain relay. Where the sides differ, both sides are tested.
 
 use std::time::Duration;
 
@@ -165,7 +165,7 @@ fn an_update_whose_200_has_no_answer_blocks_no_later_offer() {
     stage.alice_hangs_up();
 }
 
-/// ISUP over SIP: the release is acknowledged by a body in the 200 of the BYE.
+/// ISUP over SIP: the 200 of the BYE acknowledges the release in its body.
 #[test]
 fn the_body_of_the_200_to_a_bye_crosses() {
     let stage = Stage::new();
@@ -214,7 +214,7 @@ fn a_challenged_bye_that_does_not_come_again_ends_the_call_all_the_same() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// The caller gets our own 200 after three seconds, and the BYE of the silent side runs on.
+/// The caller gets our own 200 after three seconds, while the BYE to the silent side is still retransmitted.
 #[test]
 fn a_bye_whose_far_side_takes_too_long_gets_our_own_200() {
     let stage = Stage::new();
@@ -274,7 +274,7 @@ fn a_bye_of_one_early_dialog_leaves_the_other() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// The request gets this final response, and the call goes on.
+/// The request gets this final response, and the call continues.
 fn leaves_the_call(request: &Said, status: u16) -> Stage {
     let stage = Stage::new();
     stage.talk();
@@ -341,7 +341,7 @@ fn a_481_to_an_update_ends_the_call_on_both_sides() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// RFC 3261 section 8.1.3.1: the port is closed for a moment, and the call goes on.
+/// RFC 3261 section 8.1.3.1: the port is closed for a moment, and the call continues.
 #[test]
 fn a_request_towards_a_closed_port_gets_503_and_the_call_goes_on() {
     let stage = Stage::new();
@@ -404,7 +404,7 @@ fn a_late_200_of_a_re_invite_gets_an_ack_and_no_second_bye() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// RFC 3261 section 13.2.2.4: the route set of the 200 counts, and not that of the 180 with the same tag.
+/// RFC 3261 section 13.2.2.4: the route set of the 200 replaces that of the 180 with the same tag.
 #[test]
 fn the_route_set_and_the_target_come_from_the_200() {
     let stage = Stage::new();
@@ -431,7 +431,7 @@ fn the_route_set_and_the_target_come_from_the_200() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// RFC 3261 section 12: the Call-ID belongs to the dialog as the tags do.
+/// RFC 3261 section 12: the Call-ID identifies the dialog together with the tags.
 #[test]
 fn a_request_with_another_call_id_is_outside_the_dialog() {
     let stage = Stage::new();

@@ -1,4 +1,4 @@
-//! The end of a call, and what is in flight then: RFC 3261 sections 13.3.1.4 and 15, RFC 5407.
+//! The end of a call while other messages are under way: RFC 3261 sections 13.3.1.4 and 15, RFC 5407.
 
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ fn byes_of_both_sides_cross() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// RFC 3261 section 15.1.1: the edge acknowledges on the other leg, then sends its BYE.
+/// RFC 3261 section 15.1.1: the edge sends the ACK on the other leg, then its BYE.
 #[test]
 fn the_caller_hangs_up_before_it_acknowledges() {
     let stage = Stage::new();
@@ -71,7 +71,7 @@ fn the_caller_hangs_up_before_it_acknowledges() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// RFC 3261 section 15.1.2: the BYE of the side whose re-INVITE is open.
+/// RFC 3261 section 15.1.2: the side whose re-INVITE is open sends a BYE.
 #[test]
 fn the_caller_hangs_up_while_its_re_invite_is_open() {
     let stage = Stage::new();
@@ -92,7 +92,7 @@ fn the_caller_hangs_up_while_its_re_invite_is_open() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// RFC 3261 section 15.1.2: the BYE of the side that has not answered the re-INVITE.
+/// RFC 3261 section 15.1.2: the side that has not answered the re-INVITE sends a BYE.
 #[test]
 fn the_callee_hangs_up_while_the_callers_re_invite_is_open() {
     let stage = Stage::new();
@@ -113,7 +113,7 @@ fn the_callee_hangs_up_while_the_callers_re_invite_is_open() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// RFC 3261 section 15.1.2: what else is in flight is answered by 487.
+/// RFC 3261 section 15.1.2: all other open requests are answered with 487.
 #[test]
 fn an_info_in_flight_gets_487_when_the_call_ends() {
     let stage = Stage::new();
@@ -130,7 +130,7 @@ fn an_info_in_flight_gets_487_when_the_call_ends() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// RFC 5407 section 3.2: the edge's BYE is on its way to Bob already.
+/// RFC 5407 section 3.2: the edge's BYE to Bob is already under way.
 #[test]
 fn a_re_invite_that_crosses_the_bye_gets_481() {
     let stage = Stage::new();
@@ -146,7 +146,7 @@ fn a_re_invite_that_crosses_the_bye_gets_481() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// RFC 3261 section 13.2.2.4: a 200 that comes again gets its ACK again.
+/// RFC 3261 section 13.2.2.4: a repeated 200 gets its ACK again.
 #[test]
 fn an_ack_that_is_lost_is_sent_again_for_the_next_200() {
     let stage = Stage::new();
@@ -179,7 +179,7 @@ fn an_ack_that_is_lost_on_the_second_leg_is_sent_again() {
     stage.alice_hangs_up();
 }
 
-/// RFC 3261 section 13.3.1.4: the edge repeats its 200 of itself.
+/// RFC 3261 section 13.3.1.4: the edge itself repeats its 200.
 #[test]
 fn a_200_that_is_lost_on_the_first_leg_comes_again() {
     let stage = Stage::new();
@@ -207,7 +207,7 @@ fn a_200_that_is_lost_on_the_second_leg_comes_again() {
     stage.alice_hangs_up();
 }
 
-/// RFC 3261 section 13.3.1.4: without an ACK in 64 T1, the call is over.
+/// RFC 3261 section 13.3.1.4: without an ACK within 64 T1, the call ends.
 #[test]
 fn a_re_invite_that_is_never_acknowledged_ends_the_call() {
     let stage = Stage::new();
@@ -222,7 +222,7 @@ fn a_re_invite_that_is_never_acknowledged_ends_the_call() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// The longest call of the trunk is over.
+/// The call reaches the maximum duration of the trunk.
 #[test]
 fn a_call_that_lasts_too_long_is_hung_up_on_both_sides() {
     let timers = TrunkTimers { max_call: Duration::from_secs(30), ..TrunkTimers::default() };

@@ -52,7 +52,7 @@ fn an_icmp_error_leads_to_the_next_target() {
     stage.is_over();
 }
 
-/// RFC 3261 section 13.2.2.4: the first target answers when the second has the call.
+/// RFC 3261 section 13.2.2.4: the first target answers when the second target already has the call.
 #[test]
 fn a_target_that_answers_too_late_is_hung_up() {
     let stage = TwoTargets::new();
@@ -71,7 +71,7 @@ fn a_target_that_answers_too_late_is_hung_up() {
     stage.is_over();
 }
 
-/// RFC 3261 section 9.1: the INVITE that was given up is cancelled as soon as it can be.
+/// RFC 3261 section 9.1: the edge cancels the abandoned INVITE as soon as a CANCEL is allowed.
 #[test]
 fn a_target_that_rings_too_late_is_cancelled() {
     let stage = TwoTargets::new();
@@ -89,7 +89,7 @@ fn a_target_that_rings_too_late_is_cancelled() {
     stage.is_over();
 }
 
-/// A new target makes a new dialog, so the caller hears another To tag (RFC 3261 section 12.1.2).
+/// A new target makes a new dialog, so the caller sees another To tag (RFC 3261 section 12.1.2).
 #[test]
 fn a_target_rings_and_refuses_and_the_next_one_rings() {
     let stage = TwoTargets::new();
@@ -112,7 +112,7 @@ fn a_target_rings_and_refuses_and_the_next_one_rings() {
     stage.is_over();
 }
 
-/// ADR 10: the caller gets what the last target said.
+/// ADR 10: the caller gets the response of the last target.
 #[test]
 fn all_targets_answer_503_and_the_caller_gets_503() {
     let stage = TwoTargets::new();
@@ -149,7 +149,7 @@ fn all_targets_are_silent_and_the_caller_gets_408() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// RFC 3261 section 21.5.4: one busy moment does not count, three in a row do.
+/// RFC 3261 section 21.5.4: one 503 does not put a target out of service, three in a row do.
 #[test]
 fn a_target_is_left_alone_for_the_time_of_its_third_retry_after() {
     let stage = TwoTargets::new();
@@ -207,7 +207,7 @@ fn the_last_target_may_take_longer_than_no_response() {
     stage.is_over();
 }
 
-/// The last target is silent. The caller gets what the first target said.
+/// The last target is silent. The caller gets the response of the first target.
 #[test]
 fn the_caller_gets_the_last_response_that_a_target_sent() {
     let stage = TwoTargets::new();

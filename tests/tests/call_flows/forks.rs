@@ -9,7 +9,7 @@ use insta::assert_snapshot;
 use crate::common::{ANSWER, OFFER, Stage, answered, answered_body, heard};
 
 impl Stage {
-    /// Alice calls, and two branches ring. Gives the To tags that she hears.
+    /// Alice calls, and two branches ring. Returns the To tags that she receives.
     fn rings_twice(&self) -> [String; 2] {
         self.alice.sends(INVITE.with("Supported", "100rel"));
         self.bob.gets(INVITE);
@@ -62,7 +62,7 @@ fn a_branch_that_never_rang_answers() {
     stage.alice_hangs_up();
 }
 
-/// RFC 3261 section 13.2.2.4: the 2xx of one more branch is acknowledged, and its call ended.
+/// RFC 3261 section 13.2.2.4: the 2xx of a second branch is acknowledged, and its call is ended.
 #[test]
 fn two_branches_answer_and_the_second_is_hung_up() {
     let stage = Stage::new();
@@ -95,7 +95,7 @@ fn two_branches_answer_at_once_and_the_second_is_hung_up() {
     stage.alice_hangs_up();
 }
 
-/// RFC 3261 section 13.2.2.4: the answer to the INVITE of a call that is over.
+/// RFC 3261 section 13.2.2.4: the INVITE is answered after the call has ended.
 #[test]
 fn a_branch_that_answers_after_the_call_is_hung_up() {
     let stage = Stage::new();
@@ -131,7 +131,7 @@ fn early_media_of_two_branches_crosses() {
     stage.alice_hangs_up();
 }
 
-/// RFC 3262 section 3: each early dialog has reliable responses of its own.
+/// RFC 3262 section 3: each early dialog has its own reliable responses.
 #[test]
 fn reliable_responses_of_two_branches_are_acknowledged_apart() {
     let stage = Stage::new();
@@ -175,7 +175,7 @@ fn an_early_update_reaches_its_own_branch() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// One CANCEL ends all branches; the proxy deals with each (RFC 3261 section 16.10).
+/// One CANCEL ends all branches. The proxy cancels each branch (RFC 3261 section 16.10).
 #[test]
 fn a_cancel_ends_a_call_with_two_branches() {
     let stage = Stage::new();
@@ -188,7 +188,7 @@ fn a_cancel_ends_a_call_with_two_branches() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// RFC 6228: one branch is over while the other rings on.
+/// RFC 6228: one branch ends while the other branch continues to ring.
 #[test]
 fn a_199_of_one_branch_crosses_and_the_other_answers() {
     let stage = Stage::new();

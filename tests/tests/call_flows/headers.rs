@@ -1,4 +1,4 @@
-//! What crosses the edge and what stays on its leg: RFC 3261 sections 8.1.1, 12 and 20.
+//! Header fields that cross the edge and header fields that stay on their leg: RFC 3261 sections 8.1.1, 12 and 20.
 
 use attesta_b2bua::{ContactParams, Trunk};
 use attesta_sip::{Headers, Name};
@@ -78,7 +78,7 @@ fn a_strict_router_gets_its_own_uri_as_the_request_uri() {
     stage.alice_hangs_up();
 }
 
-/// What the edge does not know crosses as it is; of Supported and Allow, what works across the edge.
+/// Unknown header fields cross unchanged. Supported and Allow keep only the values that work across the edge.
 #[test]
 fn header_fields_that_the_edge_does_not_know_cross_both_ways() {
     let stage = Stage::new();

@@ -128,7 +128,7 @@ fn requests_from_both_sides_are_in_flight_at_once() {
     stage.alice_hangs_up();
 }
 
-/// Requests that overtake each other at the callee are answered in the order in which he likes.
+/// The callee receives two requests at the same time and may answer them in any order.
 #[test]
 fn two_requests_of_one_side_are_answered_in_the_other_order() {
     let stage = Stage::new();
@@ -145,7 +145,7 @@ fn two_requests_of_one_side_are_answered_in_the_other_order() {
     stage.alice_hangs_up();
 }
 
-/// An INVITE that is open holds up no other request (RFC 3261 section 14.1 speaks of INVITEs only).
+/// An open INVITE delays no other request (RFC 3261 section 14.1 is only about INVITEs).
 #[test]
 fn an_info_crosses_while_a_re_invite_is_open() {
     let stage = Stage::new();
@@ -304,7 +304,7 @@ fn a_ninth_request_in_flight_gets_500_with_retry_after() {
     stage.alice_hangs_up();
 }
 
-/// A body of any type crosses, and so does that of the response.
+/// A body of any type crosses, in the request and in the response.
 #[test]
 fn the_bodies_of_an_update_cross() {
     let stage = Stage::new();

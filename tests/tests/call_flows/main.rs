@@ -1,6 +1,6 @@
-//! Ladders of whole calls across an edge, by topic: what each side sends, and what the edge makes of it.
+//! Ladders of whole calls across an edge, by topic. They show what each side sends and what the edge sends for it.
 //!
-//! A ladder ends where its topic ends; each test then ends the call, and checks that nothing is left of it.
+//! A ladder ends where its topic ends. Each test then ends the call and checks that no state remains.
 
 mod cancel;
 mod common;

@@ -58,7 +58,7 @@ fn a_message_goes_to_the_next_target_after_an_icmp_error() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// RFC 3261 section 16.7: upstream hears 500 and not 503.
+/// RFC 3261 section 16.7: the sender gets 500 instead of 503.
 #[test]
 fn a_message_that_all_targets_refuse_with_503_gets_503() {
     let stage = TwoTargets::new();

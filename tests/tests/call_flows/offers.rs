@@ -131,7 +131,7 @@ fn the_callee_holds_and_the_caller_holds_as_well() {
     stage.alice_hangs_up();
 }
 
-/// RFC 3261 section 14.1: the session stays as it was.
+/// RFC 3261 section 14.1: the session remains unchanged.
 fn refused_with(status: u16) -> Stage {
     let stage = Stage::new();
     stage.talk();
@@ -167,7 +167,7 @@ fn a_re_invite_refused_with_503_leaves_the_call() {
     stage.alice_hangs_up();
 }
 
-/// RFC 3261 section 22.2: the challenge crosses, and the credentials after it.
+/// RFC 3261 section 22.2: the challenge crosses, and then the credentials.
 #[test]
 fn a_re_invite_is_challenged_and_comes_again_with_credentials() {
     let stage = Stage::new();
@@ -186,7 +186,7 @@ fn a_re_invite_is_challenged_and_comes_again_with_credentials() {
     stage.alice_hangs_up();
 }
 
-/// RFC 3261 section 14.2: the edge has an INVITE of its own on Bob's leg, so his gets 491; Bob does as he must with Alice's.
+/// RFC 3261 section 14.2: the edge has an open INVITE to Bob, so Bob's INVITE gets 491. Bob refuses Alice's INVITE with 491 too.
 #[test]
 fn re_invites_that_cross_both_get_491() {
     let stage = Stage::new();
@@ -201,7 +201,7 @@ fn re_invites_that_cross_both_get_491() {
     stage.alice_hangs_up();
 }
 
-/// RFC 3261 section 14.2, the other way round: the callee was first at the edge.
+/// RFC 3261 section 14.2: the INVITE of the callee reaches the edge first.
 #[test]
 fn the_callers_re_invite_gets_491_while_the_callees_is_open() {
     let stage = Stage::new();
@@ -217,7 +217,7 @@ fn the_callers_re_invite_gets_491_while_the_callees_is_open() {
     stage.alice_hangs_up();
 }
 
-/// RFC 3261 section 14.1: after a 491 the INVITE comes again, and is taken.
+/// RFC 3261 section 14.1: after a 491 the INVITE is sent again and accepted.
 #[test]
 fn after_a_491_the_re_invite_comes_again_and_is_taken() {
     let stage = Stage::new();
@@ -273,7 +273,7 @@ fn invites_in_an_early_dialog_get_500_and_491() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// RFC 3261 section 14.2: the caller's ACK is still due, so the callee's INVITE meets one that is not over.
+/// RFC 3261 section 14.2: the caller's ACK is still due, so the callee's INVITE meets an open INVITE.
 #[test]
 fn a_re_invite_of_the_callee_before_the_callers_ack_gets_491() {
     let stage = Stage::new();
@@ -305,7 +305,7 @@ fn a_re_invite_is_cancelled_and_the_call_goes_on() {
     stage.alice_hangs_up();
 }
 
-/// RFC 3261 section 9.1: the 200 stands, though the CANCEL crosses it.
+/// RFC 3261 section 9.1: the 200 remains valid although the CANCEL crosses it.
 #[test]
 fn a_cancel_that_crosses_the_200_of_a_re_invite_has_no_effect() {
     let stage = Stage::new();
@@ -361,7 +361,7 @@ fn an_update_with_offer_crosses_from_both_sides() {
     stage.alice_hangs_up();
 }
 
-/// RFC 3261 section 12.2.1.1: requests follow the Contact that came last.
+/// RFC 3261 section 12.2.1.1: requests are sent to the last Contact.
 #[test]
 fn requests_follow_the_contact_of_a_re_invite_and_of_an_update() {
     let stage = Stage::new();

@@ -1,4 +1,4 @@
-//! What the edge answers itself: RFC 3261 sections 8.2, 11 and 16.3.
+//! Requests that the edge answers itself: RFC 3261 sections 8.2, 11 and 16.3.
 
 use attesta_b2bua::{Caps, Trunk};
 use attesta_sip::Name;
@@ -44,7 +44,7 @@ fn an_invite_that_requires_what_the_edge_does_not_know_gets_420() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// RFC 3261 section 8.2.2.2: the same INVITE by another path.
+/// RFC 3261 section 8.2.2.2: the same INVITE arrives by another path.
 #[test]
 fn an_invite_that_comes_by_two_paths_gets_482() {
     let stage = Stage::new();
@@ -127,7 +127,7 @@ fn a_call_beyond_the_cap_gets_503_with_retry_after() {
     stage.is_over();
 }
 
-/// RFC 3261 section 8.2.1: 405 for what the edge knows and does not take, 501 for what it does not know.
+/// RFC 3261 section 8.2.1: 405 for a known method that is not accepted, 501 for an unknown method.
 #[test]
 fn methods_that_the_edge_does_not_take_are_refused_with_allow() {
     let stage = Stage::new();
@@ -170,7 +170,7 @@ fn an_options_to_the_edge_is_answered() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// RFC 5031: a service URN leads to the emergency route, though the call cap is reached.
+/// RFC 5031: a service URN leads to the emergency route, even if the call cap is reached.
 #[test]
 fn an_emergency_call_is_taken_beyond_the_cap() {
     let caps = Caps { calls: 0, ..Caps::default() };
@@ -181,7 +181,7 @@ fn an_emergency_call_is_taken_beyond_the_cap() {
     stage.alice_hangs_up();
 }
 
-/// RFC 3261 section 17.1.1.2: a failure is acknowledged by the transaction, and absorbed when it comes again.
+/// RFC 3261 section 17.1.1.2: the transaction acknowledges a failure and absorbs its repetitions.
 #[test]
 fn a_refusal_by_the_edge_is_repeated_until_its_ack() {
     let stage = Stage::new();

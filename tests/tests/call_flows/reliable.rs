@@ -15,7 +15,7 @@ impl Stage {
         self.alice.gets(183);
     }
 
-    /// Alice acknowledges the reliable response that came last.
+    /// Alice acknowledges the last reliable response.
     fn is_acknowledged(&self) {
         self.alice.sends(PRACK);
         self.bob.gets(PRACK);
@@ -23,7 +23,7 @@ impl Stage {
         self.alice.gets(200);
     }
 
-    /// Bob answers without a body: the session stands already.
+    /// Bob answers without a body, because the session already exists.
     fn is_answered(&self) {
         self.bob.sends(200.to(INVITE).without_body());
         self.alice.gets(200);
@@ -72,7 +72,7 @@ fn two_reliable_responses_are_acknowledged_in_turn() {
     stage.alice_hangs_up();
 }
 
-/// RFC 3262 section 3: the callee repeats the response until its PRACK, and the edge passes each on.
+/// RFC 3262 section 3: the callee repeats the response until its PRACK, and the edge forwards each repetition.
 #[test]
 fn a_reliable_response_is_repeated_until_its_prack() {
     let stage = Stage::new();
@@ -90,7 +90,7 @@ fn a_reliable_response_is_repeated_until_its_prack() {
     stage.alice_hangs_up();
 }
 
-/// RFC 3262 section 5: a reliable response may offer; then the PRACK answers.
+/// RFC 3262 section 5: a reliable response may contain an offer. Then the PRACK contains the answer.
 #[test]
 fn an_offer_in_a_reliable_183_is_answered_in_the_prack() {
     let stage = Stage::new();
@@ -113,7 +113,7 @@ fn an_offer_in_a_reliable_183_is_answered_in_the_prack() {
     stage.alice_hangs_up();
 }
 
-/// RFC 3262 section 5: a PRACK may carry a second offer; its 200 answers.
+/// RFC 3262 section 5: a PRACK may contain a second offer. Its 200 contains the answer.
 #[test]
 fn an_offer_in_a_prack_is_answered_in_its_200() {
     let stage = Stage::new();
@@ -129,7 +129,7 @@ fn an_offer_in_a_prack_is_answered_in_its_200() {
     stage.alice_hangs_up();
 }
 
-/// RFC 3262 section 3: a PRACK that matches no response gets 481, and the call goes on.
+/// RFC 3262 section 3: a PRACK that matches no response gets 481, and the call continues.
 #[test]
 fn a_prack_for_no_response_gets_481_and_the_call_goes_on() {
     let stage = Stage::new();
@@ -142,7 +142,7 @@ fn a_prack_for_no_response_gets_481_and_the_call_goes_on() {
     stage.alice_hangs_up();
 }
 
-/// RFC 3262 section 4: the PRACK is on its way when the call is answered.
+/// RFC 3262 section 4: the PRACK is under way when the call is answered.
 #[test]
 fn a_prack_that_crosses_the_200_is_still_answered() {
     let stage = Stage::new();
@@ -250,7 +250,7 @@ fn a_call_with_preconditions_rings_after_the_update() {
     stage.alice_hangs_up();
 }
 
-/// RFC 3262 section 3 holds for a re-INVITE too.
+/// RFC 3262 section 3 also applies to a re-INVITE.
 #[test]
 fn a_reliable_response_to_a_re_invite_is_acknowledged() {
     let stage = Stage::new();

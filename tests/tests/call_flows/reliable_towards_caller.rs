@@ -16,7 +16,7 @@ fn towards_alice() -> Stage {
     Stage::with_config(builder().trunk(alice().reliable(Reliable::Local)).trunk(bob()))
 }
 
-/// The RSeq of the response that the agent got last.
+/// The RSeq of the last response that the agent received.
 fn rseq(agent: &Agent) -> u32 {
     answered(agent, Name::RSeq).parse().expect("the response is reliable")
 }
@@ -28,7 +28,7 @@ impl Stage {
         self.bob.gets(INVITE);
     }
 
-    /// Alice acknowledges the reliable response that came last, and the edge answers.
+    /// Alice acknowledges the last reliable response, and the edge answers.
     fn alice_acknowledges(&self) {
         self.alice.sends(PRACK);
         self.alice.gets(200);
@@ -377,7 +377,7 @@ fn nothing_is_ended_towards_a_caller_without_an_offer() {
     stage.alice_hangs_up();
 }
 
-/// A storm of responses is bounded: what the caller does not acknowledge is not queued without end.
+/// The edge limits the number of responses that wait for the caller's PRACK.
 #[test]
 fn a_storm_of_responses_is_bounded() {
     let stage = towards_alice();

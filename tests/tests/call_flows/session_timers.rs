@@ -1,4 +1,4 @@
-//! Session timers (RFC 4028) and keep-alives: which side has them, who refreshes, and how a silent side ends the call.
+//! Session timers (RFC 4028) and keep-alives: which side uses them, which side refreshes, and how a silent side ends the call.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::common::{ANSWER, OFFER, Stage, alice, answered, bob, builder, heard, 
 
 const WATCHED: Duration = Duration::from_secs(1_770);
 
-/// Alice asks for a session timer. Bob begins one or not.
+/// Alice asks for a session timer. Bob accepts the timer or does not.
 fn with_timer(asked: &str, begun: Option<&str>) -> Stage {
     let stage = Stage::new();
     stage.alice.sends(INVITE.with("Supported", "timer").with("Session-Expires", asked));
@@ -26,7 +26,7 @@ fn with_timer(asked: &str, begun: Option<&str>) -> Stage {
     stage
 }
 
-/// The edge asks this side whether the call lives.
+/// The edge probes whether this side still has the call.
 fn is_asked(agent: &Agent, status: u16) {
     agent.gets(OPTIONS);
     agent.sends(status);
@@ -185,7 +185,7 @@ fn the_edge_offers_a_timer_to_the_callee_of_a_caller_without_one() {
     stage.alice_hangs_up();
 }
 
-/// RFC 4028 sections 7.3 and 7.4: the target refuses the interval that only the edge asks for. The edge asks for a longer
+/// RFC 4028 sections 7.3 and 7.4: the target refuses the interval that only the edge has asked for. The edge asks for a longer
 /// interval. The caller gets no 422.
 #[test]
 fn a_422_to_the_edges_own_offer_raises_the_offer_once() {

@@ -1,4 +1,4 @@
-//! How a call is set up or comes to nothing: RFC 3261 sections 13 and 21.
+//! Calls that are set up or refused: RFC 3261 sections 13 and 21.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use insta::assert_snapshot;
 
 use crate::common::{ANSWER, OFFER, Stage, alice, answered, answered_body, bob, builder, heard, heard_body};
 
-/// Bob refuses with this response, which Alice hears as it was.
+/// Bob refuses with this response, and Alice receives it unchanged.
 fn refused_with(status: u16, name: &str, value: &str) -> Stage {
     let stage = Stage::new();
     stage.rings();
@@ -35,7 +35,7 @@ fn a_call_is_set_up_with_offer_and_answer() {
     stage.alice_hangs_up();
 }
 
-/// RFC 3261 section 20.10: the Contacts of a redirection name other places, and cross.
+/// RFC 3261 section 20.10: the Contacts of a redirection name other targets, and they cross.
 #[test]
 fn a_302_crosses_with_its_contacts() {
     let stage = refused_with(302, "Contact", "<sip:+12155551214@198.51.100.9>");
@@ -104,7 +104,7 @@ fn every_provisional_response_but_100_crosses() {
     stage.alice_hangs_up();
 }
 
-/// RFC 3261 section 17.2.1: the edge says 100 itself where the callee takes longer than 200 ms.
+/// RFC 3261 section 17.2.1: the edge itself sends 100 if the callee takes longer than 200 ms.
 #[test]
 fn the_edge_says_100_while_the_callee_thinks() {
     let stage = Stage::new();
@@ -157,7 +157,7 @@ fn a_callee_that_rings_too_long_answers_as_the_cancel_comes() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// RFC 3261 section 17.2.1: an INVITE that comes again gets the last response again, and leaves once.
+/// RFC 3261 section 17.2.1: a repeated INVITE gets the last response again, and the edge forwards the INVITE only once.
 #[test]
 fn an_invite_that_comes_again_gets_the_last_response_again() {
     let stage = Stage::new();
@@ -186,7 +186,7 @@ fn everything_that_arrives_twice_has_effect_once() {
     stage.alice_hangs_up();
 }
 
-/// RFC 3261 section 17.2.1: a final response is sent again until its ACK.
+/// RFC 3261 section 17.2.1: a final response is repeated until its ACK.
 #[test]
 fn a_refusal_that_is_lost_comes_again() {
     let stage = Stage::new();

@@ -8,7 +8,7 @@ use insta::assert_snapshot;
 
 use crate::common::{ANSWER, BOB, OFFER, Stage, alice, bob, heard, listening, quiet, source, target};
 
-/// Alice's calls come by one transport, and leave by another.
+/// Alice's calls arrive by one transport, and leave by another.
 fn over(first: Transport, second: Transport) -> Stage {
     let word = second.as_str().to_ascii_lowercase();
     let trunk = quiet(Trunk::new("bob")).source(source("192.0.2.3"));
@@ -64,7 +64,7 @@ fn a_call_from_udp_to_tls() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// RFC 7118: a caller behind a WebSocket has no address; requests to it go back along the WebSocket.
+/// RFC 7118: a caller behind a WebSocket has no reachable address. Requests to the caller are sent on the WebSocket.
 #[test]
 fn a_call_from_a_websocket_to_udp() {
     let stage = over(Transport::Ws, Transport::Udp);
@@ -127,7 +127,7 @@ fn a_call_survives_streams_that_break() {
     stage.alice_hangs_up();
 }
 
-/// A call whose INVITE is longer than 1,300 octets, to a target that takes connections or does not.
+/// A call whose INVITE is longer than 1,300 octets, to a target that accepts or refuses connections.
 fn too_large(takes_connections: bool) -> Stage {
     let stage = Stage::with_config(listening(&[Transport::Udp, Transport::Tcp]).trunk(alice()).trunk(bob()));
     if takes_connections {
@@ -164,7 +164,7 @@ fn a_too_large_invite_leaves_by_udp_if_tcp_is_refused() {
     stage.alice_hangs_up();
 }
 
-/// RFC 3261 section 17: over a stream nothing is sent again, and no timer of a lost message waits.
+/// RFC 3261 section 17: over a stream nothing is retransmitted, and no timer waits for a lost message.
 #[test]
 fn a_call_over_tcp_is_cancelled() {
     let stage = over(Transport::Tcp, Transport::Tcp);

@@ -1,4 +1,4 @@
-//! CANCEL: when it leaves, and which INVITE it ends (RFC 3261 sections 9.1 and 9.2).
+//! CANCEL: when it is sent, and which INVITE it ends (RFC 3261 sections 9.1 and 9.2).
 
 use attesta_sip::Name;
 use attesta_tests::sim::{ACK, CANCEL, INVITE, Network, TIMEOUT, pair};
@@ -70,7 +70,7 @@ fn cancel_that_crosses_the_answer_has_no_effect() {
     assert_snapshot!(net.ladder());
 }
 
-/// RFC 3261 section 9.1: an INVITE that was cancelled is given up 64 T1 later.
+/// RFC 3261 section 9.1: a cancelled INVITE is given up 64 T1 later.
 #[test]
 fn an_ignored_cancel_ends_the_invite_after_64_t1() {
     let (net, alice, bob) = pair();
@@ -104,7 +104,7 @@ fn a_cancel_without_its_invite_gets_481() {
     bob.hears_no_more();
 }
 
-/// RFC 3261 section 9.2: a CANCEL from elsewhere is none, though it knows the branch.
+/// RFC 3261 section 9.2: a CANCEL from another source is ignored, even if it has the right branch.
 #[test]
 fn a_cancel_from_another_address_gets_481() {
     let (net, alice, bob) = pair();

@@ -1,4 +1,4 @@
-//! What happens where the caps of the transaction layer are reached.
+//! Tests in which the transaction layer reaches its caps.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -48,7 +48,7 @@ fn at_the_cap_a_bye_still_leaves() {
     net.settles();
 }
 
-/// A transaction that has had its final response only absorbs, and leaves room for new ones.
+/// A transaction with a final response only absorbs, and does not count against the cap for new transactions.
 #[test]
 fn what_only_absorbs_does_not_count_against_the_cap() {
     let (_net, alice, bob) = pair();
@@ -76,8 +76,8 @@ fn what_only_absorbs_does_not_count_against_the_cap() {
     assert_eq!((alice.counters().absorbing, bob.counters().absorbing), (0, 0));
 }
 
-/// Beyond the bound of absorbing transactions, the transaction nearest to its end is dropped. No request is refused, and the
-/// user gets an event for each end.
+/// If there are too many absorbing transactions, the endpoint drops the transaction nearest to its end. The endpoint refuses no
+/// request, and the user gets an event for each end.
 #[test]
 fn what_only_absorbs_is_shed_before_it_grows_without_bound() {
     let (_net, alice, bob) = pair();
@@ -92,14 +92,14 @@ fn what_only_absorbs_is_shed_before_it_grows_without_bound() {
         assert_eq!((alice.counters().shed, bob.counters().shed), (shed, shed));
         assert!(alice.counters().absorbing <= 2 && bob.counters().absorbing <= 2);
     }
-    // `settles` fails where a user waits for the end of a transaction that is gone.
+    // `settles` fails if a user waits for the end of a transaction that does not exist.
     alice.hears_no_more();
     bob.hears_no_more();
 }
 
-/// Beyond the cap the user sees INVITEs, among which an emergency call may be, until the reserve is used up.
+/// Above the cap, the user still receives INVITEs until the reserve is used up, because an emergency call may be among them.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
+#[expect(clippy::disallowed_methods, reason = "a test needs a start time")]
 fn an_emergency_call_passes_the_cap_and_others_are_turned_away() {
     let now = Instant::now();
     let (us, them) = (SocketAddr::from(([192, 0, 2, 1], 5060)), SocketAddr::from(([192, 0, 2, 2], 5060)));
@@ -116,7 +116,7 @@ fn an_emergency_call_passes_the_cap_and_others_are_turned_away() {
     }
     assert!(matches!(arrives(&mut endpoint, 5, "OPTIONS"), Outcome::Refused(503)));
     let Outcome::Taken { id, request, on_reserve: true } = arrives(&mut endpoint, 6, "INVITE") else {
-        panic!("the user decides")
+        panic!("the request must reach the user")
     };
     endpoint.turn_away(now, id, &request, &Flow::udp(us, them));
     assert!(matches!(outcome(&mut endpoint), Outcome::Refused(503)));
@@ -139,7 +139,7 @@ enum Outcome {
     Refused(u16),
 }
 
-/// What the endpoint does first, ends apart.
+/// Returns the first effect of the endpoint, without events for ended transactions.
 fn outcome(endpoint: &mut Endpoint) -> Outcome {
     loop {
         match endpoint.poll_output() {

@@ -1,4 +1,4 @@
-//! The messages that a probe makes from those it got.
+//! Messages that a probe builds from the messages that it received.
 
 use attesta_sip::{Message, Name};
 
@@ -7,7 +7,7 @@ pub(crate) fn field(message: &Message, name: Name) -> String {
     String::from_utf8_lossy(message.headers().get(name).unwrap_or_default()).into_owned()
 }
 
-/// The response that a probe gives to a request, with a To tag.
+/// Returns a probe's response to a request, with a To tag.
 pub(crate) fn respond(request: &Message, status: &str) -> String {
     format!(
         "SIP/2.0 {status}\r\nVia: {}\r\nFrom: {}\r\nTo: {};tag=far\r\nCall-ID: {}\r\nCSeq: {}\r\n\
@@ -20,7 +20,7 @@ pub(crate) fn respond(request: &Message, status: &str) -> String {
     )
 }
 
-/// The ACK of a failure, as a probe makes it from its INVITE.
+/// Returns a probe's ACK of a failure, built from its INVITE.
 pub(crate) fn acknowledge(invite: &str, failure: &Message) -> String {
     invite
         .replace("INVITE", "ACK")

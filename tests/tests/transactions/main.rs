@@ -1,6 +1,6 @@
-//! Ladders of the transaction layer alone: two user agents, and a network that does what the test says.
+//! Ladders of the transaction layer alone: two user agents on a network that the test controls.
 //!
-//! Each picture shows what was sent, when, and what became of it; a change to a picture is a change to a call flow.
+//! Each ladder shows what was sent, when, and what happened to it. A changed ladder is a changed call flow.
 
 mod cancel;
 mod caps;

@@ -1,4 +1,4 @@
-//! Which transaction a message belongs to: RFC 3261 sections 8.2.2.2, 17.1.3 and 17.2.3.
+//! Tests that find the transaction of a message (RFC 3261 sections 8.2.2.2, 17.1.3 and 17.2.3).
 
 use attesta_sip::Name;
 use attesta_tests::sim::{ACK, INVITE, MESSAGE, Network, OPTIONS};
@@ -25,7 +25,7 @@ fn f_x4_a_stray_response_is_dropped_and_counted() {
     assert_snapshot!(net.ladder());
 }
 
-/// F-X5: RFC 3261 sections 17.1.3 and 17.2.3, on a client of RFC 2543, whose branch says nothing.
+/// F-X5: RFC 3261 sections 17.1.3 and 17.2.3. The client follows RFC 2543, so its branch identifies nothing.
 #[test]
 fn f_x5_an_old_client_is_matched_without_a_branch() {
     let net = Network::new(1);
@@ -52,7 +52,7 @@ fn f_x5_an_old_client_is_matched_without_a_branch() {
     assert_snapshot!(net.ladder());
 }
 
-/// F-X5: RFC 3261 section 17.2.3: the branch counts with its sent-by and its method.
+/// F-X5: RFC 3261 section 17.2.3. A branch identifies a transaction only together with its sent-by and its method.
 #[test]
 fn f_x5_one_branch_of_two_clients_is_two_transactions() {
     let net = Network::new(1);
@@ -80,7 +80,7 @@ fn f_x5_one_branch_of_two_clients_is_two_transactions() {
     assert_snapshot!(net.ladder());
 }
 
-/// F-X5: RFC 3261 section 17.1.3: a response is matched by its branch and the method in its CSeq.
+/// F-X5: RFC 3261 section 17.1.3. A response is matched by its branch and the method in its CSeq.
 #[test]
 fn f_x5_a_response_is_matched_by_branch_and_method() {
     let net = Network::new(1);
@@ -100,7 +100,7 @@ fn f_x5_a_response_is_matched_by_branch_and_method() {
     assert_eq!(alice.counters().refused.of(Refusal::StrayResponse), 2);
 }
 
-/// F-X5: RFC 4475 section 3.2.1: a branch that is only the cookie names nothing.
+/// F-X5: RFC 4475 section 3.2.1. A branch that consists only of the cookie identifies nothing.
 #[test]
 fn f_x5_a_branch_without_an_identifier_does_not_join_two_requests() {
     let net = Network::new(1);
@@ -149,7 +149,7 @@ fn f_x6_a_request_that_came_by_two_paths_gets_482_on_the_second() {
     assert_snapshot!(net.ladder());
 }
 
-/// F-X6: RFC 8224 section 6.2.3, and every proxy that tries its targets one after the other.
+/// F-X6: RFC 8224 section 6.2.3. Also applies to every proxy that tries its targets one after the other.
 #[test]
 fn f_x6_a_request_may_come_by_another_path_once_it_has_failed() {
     let net = Network::new(1);

@@ -64,7 +64,7 @@ fn f_x7_a_request_gets_neither_408_nor_a_late_response() {
     assert_snapshot!(net.ladder());
 }
 
-/// RFC 4320 section 4.2: what the client sends last, and the network brings late, begins nothing again.
+/// RFC 4320 section 4.2: the client's last retransmission arrives late and starts no new transaction.
 #[test]
 fn f_x7_an_unanswered_request_does_not_start_again() {
     let (net, alice, bob) = pair();

@@ -1,4 +1,4 @@
-//! Transactions over streams. In the ladders a number in brackets is that of the connection.
+//! Transactions over streams. In the ladders a number in brackets is the number of a connection.
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ fn pair_on_tcp() -> (Network, Agent, Agent) {
     (net, alice, bob)
 }
 
-/// RFC 3261 sections 17.1.1.2, 17.1.2.2, 17.2.1 and 17.2.2: over a reliable transport nothing is sent again, and Timers D, I, J
-/// and K are zero.
+/// RFC 3261 sections 17.1.1.2, 17.1.2.2, 17.2.1 and 17.2.2: over a reliable transport nothing is retransmitted, and Timers D,
+/// I, J and K are zero.
 #[test]
 fn nothing_is_sent_again_and_nothing_lingers() {
     let (net, alice, bob) = pair_on_tcp();
@@ -41,7 +41,7 @@ fn nothing_is_sent_again_and_nothing_lingers() {
     assert_snapshot!(net.ladder());
 }
 
-/// F-X2 and F-X3: RFC 6026 sections 7.1 and 7.2: Timers L and M are 64 T1 over every transport.
+/// F-X2 and F-X3: RFC 6026 sections 7.1 and 7.2. Timers L and M are 64 T1 over every transport.
 #[test]
 fn f_x2_f_x3_timers_l_and_m_run_over_streams_too() {
     let (net, alice, bob) = pair_on_tcp();
@@ -60,7 +60,7 @@ fn f_x2_f_x3_timers_l_and_m_run_over_streams_too() {
     net.settles();
 }
 
-/// F-X3: RFC 3261 section 17.1.1.3: the ACK of a failure is sent over a reliable transport too. Timer H waits for it.
+/// F-X3: RFC 3261 section 17.1.1.3. The ACK of a failure is sent over a reliable transport too. Timer H waits for this ACK.
 #[test]
 fn f_x3_a_failure_is_acknowledged_on_a_stream() {
     let net = Network::new(1);
@@ -76,7 +76,7 @@ fn f_x3_a_failure_is_acknowledged_on_a_stream() {
     assert_eq!(lives(&bob), 0);
 }
 
-/// F-X7: RFC 4320 section 4.1: over a stream too there is a 100 in the end, once.
+/// F-X7: RFC 4320 section 4.1. A slow request on a stream also gets a 100, and only once.
 #[test]
 fn f_x7_a_slow_request_gets_one_100_on_a_stream() {
     let (net, alice, bob) = pair_on_tcp();
@@ -89,7 +89,7 @@ fn f_x7_a_slow_request_gets_one_100_on_a_stream() {
     assert_snapshot!(net.ladder());
 }
 
-/// RFC 3261 section 18.2.2: on the connection of the request, whatever its Via says.
+/// RFC 3261 section 18.2.2: a response is sent on the connection of the request, whatever the Via says.
 #[test]
 fn a_response_goes_on_the_connection_of_its_request() {
     let net = Network::new(1);
@@ -123,7 +123,7 @@ fn a_response_whose_connection_is_gone_goes_on_a_new_one() {
     assert_snapshot!(net.ladder());
 }
 
-/// RFC 3261 section 18.2.2: what was handed to the connection before it was known to be gone goes on the same new one.
+/// RFC 3261 section 18.2.2: responses handed to a connection before its loss was known are all sent on the same new connection.
 #[test]
 fn responses_that_fail_together_all_find_the_new_connection() {
     let (net, alice, bob) = pair_on_tcp();
@@ -141,7 +141,7 @@ fn responses_that_fail_together_all_find_the_new_connection() {
     assert_snapshot!(net.ladder());
 }
 
-/// F-X4: RFC 6026 section 7.1: once, and the transaction lives on.
+/// F-X4: RFC 6026 section 7.1. The failure is reported once, and the transaction continues.
 #[test]
 fn f_x4_a_response_that_no_connection_takes_is_reported() {
     let (net, alice, bob) = pair_on_tcp();
@@ -188,13 +188,13 @@ fn a_response_on_another_connection_is_taken_and_a_stray_is_not() {
     net.breaks("alice", "proxy");
     proxy.streams(alice.address(), response.clone());
     alice.gets(200);
-    // Timer K is zero: the same again finds nothing.
+    // Timer K is zero, so the repeated response matches no transaction.
     proxy.streams(alice.address(), response);
     alice.hears_no_more();
     assert_eq!(alice.counters().refused.of(Refusal::StrayResponse), 1);
 }
 
-/// RFC 3261 section 9.2: a CANCEL of the same peer counts on any connection of its.
+/// RFC 3261 section 9.2: a CANCEL is accepted on any connection of the same peer.
 #[test]
 fn a_cancel_counts_on_another_connection_of_its_peer() {
     let net = Network::new(1);
