@@ -26,6 +26,8 @@ pub(crate) struct RevocationLists {
     pub(crate) signed_below: TrustAnchors,
     pub(crate) hard: bool,
     pub(crate) files: Vec<ListFile>,
+    /// When the age of a list was last logged.
+    pub(crate) age_logged: Option<UnixTime>,
 }
 
 /// One list, with the state of its file when the list was read.
@@ -78,9 +80,11 @@ impl RevocationLists {
         changed
     }
 
-    fn warn_of_age(&self, now: UnixTime) {
-        let due = self.files.iter().filter_map(|file| file.list.next_update());
-        if due.min().is_some_and(|due| due < now) {
+    /// Logs that a list is past its nextUpdate, at most once per [`AGE_LOG_INTERVAL`].
+    fn warn_of_age(&mut self, now: UnixTime) {
+        let next_update = self.files.iter().filter_map(|file| file.list.next_update()).min();
+        if age_is_logged(next_update, self.age_logged, now) {
+            self.age_logged = Some(now);
             warn!(
                 domain = &*self.domain,
                 hard = self.hard,
@@ -88,6 +92,11 @@ impl RevocationLists {
             );
         }
     }
+}
+
+fn age_is_logged(next_update: Option<UnixTime>, logged: Option<UnixTime>, now: UnixTime) -> bool {
+    let is_past = next_update.is_some_and(|due| due < now);
+    is_past && logged.is_none_or(|logged| logged.as_secs() + AGE_LOG_INTERVAL.as_secs() <= now.as_secs())
 }
 
 impl ListFile {
@@ -132,5 +141,24 @@ fn stamp(path: &PathBuf) -> io::Result<Stamp> {
 /// How often to check the files for changes.
 const POLL_INTERVAL: Duration = Duration::from_secs(10);
 
+/// How often to log that a list is past its nextUpdate.
+const AGE_LOG_INTERVAL: Duration = Duration::from_secs(60 * 60);
+
 /// The size limit of a revocation list in octets. A list of a hundred thousand certificates has about four million octets.
 pub(crate) const MAX_LIST: u64 = 16 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_age_of_a_list_is_logged_once_an_hour() {
+        let due = Some(time::unix(1_000));
+        assert!(!age_is_logged(None, None, time::unix(2_000)));
+        assert!(!age_is_logged(due, None, time::unix(1_000)));
+        assert!(age_is_logged(due, None, time::unix(1_001)));
+        assert!(!age_is_logged(due, Some(time::unix(1_001)), time::unix(1_011)));
+        assert!(!age_is_logged(due, Some(time::unix(1_001)), time::unix(4_600)));
+        assert!(age_is_logged(due, Some(time::unix(1_001)), time::unix(4_601)));
+    }
+}

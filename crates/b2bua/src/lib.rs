@@ -64,9 +64,9 @@
 //!
 //! The next target is tried, with a new branch, if a target cannot be reached, is silent for
 //! [`no_response`](TrunkTimers::no_response), or answers with 503 or a status of [`Trunk::failover`]. A target that
-//! cannot be reached or is silent is out of service for [`Trunk::resume`]. A target that sends a Retry-After with its
-//! 503 is out of service for that time. Meanwhile, calls go to the other targets. If no other target remains, a call
-//! tries targets that failed before. An emergency call tries every target.
+//! cannot be reached or is silent is out of service for [`Trunk::resume`]. A target that sends three 503 with Retry-After
+//! in a row is out of service for the time of the Retry-After ([`Trunk::retry_after`]). Meanwhile, calls go to the other
+//! targets. A target stays in service if no other target is in service. An emergency call tries every target.
 //!
 //! # Requests within a dialog
 //!

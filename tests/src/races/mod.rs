@@ -100,7 +100,8 @@ impl fmt::Display for Race {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let order: Vec<_> = self.order.iter().map(usize::to_string).collect();
         let event = |event: Event| place_of(&Event::ALL, event);
-        let (setup, point) = (place_of(&Setup::ALL, self.place.setup), place_of(&Point::ALL, self.place.point));
+        let (setup, point) =
+            (place_of(&Setup::ALL, self.place.setup), place_of(&Point::ALL, self.place.point));
         let Bound { before, after, losses } = self.bound;
         write!(f, "{setup},{point},{},{},", event(self.events.0), event(self.events.1))?;
         write!(f, "{before},{after},{losses},{}", order.join("."))

@@ -16,7 +16,11 @@ impl Order {
 
     /// The sequence of these choices.
     pub(super) fn replaying(taken: Vec<usize>) -> Self {
-        Self { choices: taken.into_iter().map(|choice| (choice, usize::MAX)).collect(), place: 0, known: usize::MAX }
+        Self {
+            choices: taken.into_iter().map(|choice| (choice, usize::MAX)).collect(),
+            place: 0,
+            known: usize::MAX,
+        }
     }
 
     pub(super) const fn begins(&mut self) {

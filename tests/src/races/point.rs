@@ -93,7 +93,9 @@ impl Point {
             Self::OfferedReliably => callee_reliable && setup.supports(Side::Caller).reliable,
             Self::Refreshed(side) => setup == Setup::TimedByEdge(side),
             Self::InviteSent | Self::Tried | Self::Ringing | Self::Answering | Self::Answered => true,
-            Self::OfferedIn200 | Self::Established | Self::ReInvited(_) | Self::ReInvitedWithoutOffer(_) => true,
+            Self::OfferedIn200 | Self::Established | Self::ReInvited(_) | Self::ReInvitedWithoutOffer(_) => {
+                true
+            }
             Self::ReAnswered(_) | Self::Updating(_) | Self::Ending(_) => true,
         }
     }

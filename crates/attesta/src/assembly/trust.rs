@@ -115,6 +115,7 @@ impl Reader<'_> {
             signed_below,
             hard: settings.hard,
             files,
+            age_logged: None,
         })
     }
 

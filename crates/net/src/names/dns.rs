@@ -102,9 +102,9 @@ async fn services(resolver: &TokioResolver, mut name: Name) -> Reply {
         let is_absent = matches!(error, NetError::Dns(DnsError::NoRecordsFound(_)));
         let found = if is_absent { resolver.lookup(name, RecordType::CNAME).await.ok() } else { None };
         let alias = found.as_ref().and_then(|found| {
-            found.answers().iter().find_map(|record| match &record.data {
-                RData::CNAME(alias) => Some((alias.0.clone(), record.ttl)),
-                _ => None,
+            found.answers().iter().find_map(|record| {
+                let RData::CNAME(alias) = &record.data else { return None };
+                Some((alias.0.clone(), record.ttl))
             })
         });
         let Some((next, seconds)) = alias else { return failure_reply(&error) };
