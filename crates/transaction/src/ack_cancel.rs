@@ -1,6 +1,6 @@
 //! The ACK of a 300-699 response and the CANCEL. Both requests are built from the INVITE as sent.
 
-use attesta_sip::{CSeq, Limits, Message, Method, Name, Request, Response, To};
+use attesta_sip::{CSeq, Limits, Message, Method, Name, NameAddr, Request, Response};
 use bytes::Bytes;
 
 /// The ACK of a 300-699 response (RFC 3261 section 17.1.1.3). It has the Request-URI, Call-ID, From, CSeq number, Route and top
@@ -45,7 +45,7 @@ fn follow(invite: &Request, method: Method, to: &[u8]) -> Option<Request> {
 /// The To tag of a response as sent.
 pub(crate) fn to_tag(response: &Bytes) -> Option<Vec<u8>> {
     let message = Message::parse(response.clone(), &unlimited()).ok()?;
-    Some(To::parse(message.headers().get(Name::To)?).ok()?.tag()?.to_vec())
+    Some(NameAddr::tag_of(message.headers().get(Name::To)?)?.to_vec())
 }
 
 fn read(sent: &Bytes) -> Option<Request> {

@@ -5,7 +5,7 @@ use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 use std::time::Instant;
 
-use attesta_sip::{Method, Name, Request, Response, Rules, Status, To};
+use attesta_sip::{Method, Name, NameAddr, Request, Response, Rules, Status};
 use bytes::Bytes;
 
 use crate::ack_cancel;
@@ -343,5 +343,5 @@ impl Endpoint {
 
 /// Whether a request is within a dialog: its To has a tag.
 pub(crate) fn is_in_dialog(request: &Request) -> bool {
-    request.headers().get(Name::To).and_then(|to| To::parse(to).ok()).is_some_and(|to| to.tag().is_some())
+    request.headers().get(Name::To).and_then(NameAddr::tag_of).is_some()
 }

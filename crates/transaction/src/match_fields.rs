@@ -29,7 +29,7 @@ impl<'a> MatchFields<'a> {
 
     /// The tag of From or To.
     pub(crate) fn tag(&self, name: Name) -> Option<&'a [u8]> {
-        NameAddr::parse(self.headers.get(name)?).ok()?.tag()
+        NameAddr::tag_of(self.headers.get(name)?)
     }
 
     /// The branch, if it starts with the magic cookie, which marks the branch as unique (RFC 3261 section 8.1.1.7). The cookie

@@ -1,6 +1,6 @@
 //! The worker of a message. It is found before the message is parsed.
 
-use attesta_sip::{Headers, Name, To, Via};
+use attesta_sip::{Headers, Name, NameAddr, Via};
 
 use crate::id_generator::WorkerPlace;
 
@@ -56,8 +56,7 @@ impl<'a> WorkerHint<'a> {
         if ours_by_branch {
             return Self::default();
         }
-        let to = to.and_then(|to| To::parse(to).ok());
-        Self { place: to.and_then(|to| WorkerPlace::of(to.tag()?)), call_id }
+        Self { place: to.and_then(NameAddr::tag_of).and_then(WorkerPlace::of), call_id }
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) fn contact(headers: &Headers) -> Option<Bytes> {
 
 /// The tag of a From or To value, as a copy.
 pub(crate) fn tag(address: &[u8]) -> Option<Bytes> {
-    NameAddr::parse(address).ok()?.tag().map(owned)
+    NameAddr::tag_of(address).map(owned)
 }
 
 /// A From or To value with our tag instead of any tag that it had. Display name, URI and other parameters stay as

@@ -211,7 +211,7 @@ pub(crate) fn is_sips(uri: &[u8]) -> bool {
 }
 
 fn is_sips_address(address: &[u8]) -> bool {
-    address_uri(address).is_some_and(|uri| is_sips(&uri))
+    NameAddr::parse(address).is_ok_and(|address| is_sips(address.uri().as_bytes()))
 }
 
 fn is_loose(route: &[u8]) -> bool {

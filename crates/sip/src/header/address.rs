@@ -42,23 +42,18 @@ impl<'a> NameAddr<'a> {
     /// Reads one value.
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
         let mut cursor = Cursor::new(value);
-        cursor.skip_lws();
-        let display = read_display(&mut cursor)?;
-        let (start, uri) = match display {
-            Some(_) => {
-                let start = cursor.offset() + 1;
-                (start, cursor.take_angle()?)
-            }
-            None => (cursor.offset(), read_addr_spec(&mut cursor)?),
-        };
+        let (display, start, uri) = read_before_params(&mut cursor)?;
         let uri = Uri::parse(uri).map_err(|error| error.shifted(start))?;
-        let mut tag = None;
-        let params = Params::read(&mut cursor, |name, value| {
-            if tag.is_none() && name.eq_ignore_ascii_case(b"tag") {
-                tag = value;
-            }
-        })?;
-        Ok(Self { display: display.unwrap_or(DisplayName::None), uri, params, tag })
+        let (params, tag) = read_params(&mut cursor)?;
+        Ok(Self { display, uri, params, tag })
+    }
+
+    /// The `tag` parameter of a value. The URI is not checked, which saves most of the time that
+    /// [`parse`](Self::parse) takes.
+    pub fn tag_of(value: &'a [u8]) -> Option<&'a [u8]> {
+        let mut cursor = Cursor::new(value);
+        read_before_params(&mut cursor).ok()?;
+        read_params(&mut cursor).ok()?.1
     }
 
     /// The same address with this display name, which prints quoted; `None` if the name holds
@@ -150,6 +145,30 @@ impl fmt::Debug for NameAddr<'_> {
         }
         write!(f, "<{:?}>{:?}", self.uri, self.params)
     }
+}
+
+/// The display name, and the offset and the octets of the URI.
+#[inline]
+fn read_before_params<'a>(cursor: &mut Cursor<'a>) -> Result<(DisplayName<'a>, usize, &'a [u8]), ParseError> {
+    cursor.skip_lws();
+    if let Some(display) = read_display(cursor)? {
+        let start = cursor.offset() + 1;
+        Ok((display, start, cursor.take_angle()?))
+    } else {
+        Ok((DisplayName::None, cursor.offset(), read_addr_spec(cursor)?))
+    }
+}
+
+/// The parameters, and the tag among them.
+#[inline]
+fn read_params<'a>(cursor: &mut Cursor<'a>) -> Result<(Params<'a>, Option<&'a [u8]>), ParseError> {
+    let mut tag = None;
+    let params = Params::read(cursor, |name, value| {
+        if tag.is_none() && name.eq_ignore_ascii_case(b"tag") {
+            tag = value;
+        }
+    })?;
+    Ok((params, tag))
 }
 
 /// The display name before a `<`; `None` if the value is a URI without angle brackets.
@@ -290,6 +309,23 @@ mod tests {
         let bracketed = NameAddr::parse(b"<sip:a@example.com;user=phone>").unwrap();
         assert!(bracketed.params().is_empty());
         assert_eq!(bracketed.uri().params().value("user"), Some(&b"phone"[..]));
+    }
+
+    #[test]
+    fn the_tag_is_read_without_the_uri() {
+        for text in [
+            "<sip:a@b;tag=uri>;x=\";tag=quoted\";TAG=1",
+            "\"A <b>;tag=name\" <sip:a@b?c=d>;tag=1;tag=2",
+            "sip:a@b;tag=1",
+            "sip:a@b ; tag = 1",
+        ] {
+            assert_eq!(NameAddr::tag_of(text.as_bytes()), Some(&b"1"[..]), "{text}");
+            assert_eq!(NameAddr::parse(text.as_bytes()).unwrap().tag(), Some(&b"1"[..]), "{text}");
+        }
+        for text in ["<sip:a@b>", "<sip:a@b;tag=1>", "<sip:a@b>;tag", "<sip:a@b;tag=1", "\"A\" sip:a@b;tag=1"]
+        {
+            assert_eq!(NameAddr::tag_of(text.as_bytes()), None, "{text}");
+        }
     }
 
     #[test]
