@@ -2,6 +2,7 @@
 //!
 //! A ladder ends where its topic ends; each test then ends the call, and checks that nothing is left of it.
 
+mod bad_input;
 mod cancel;
 mod common;
 mod crossings;
