@@ -43,8 +43,8 @@ pub(crate) enum OfMessage {}
 pub(crate) enum OfClosing {}
 
 impl<K: Copy, T> Arena<K, T> {
-    pub(crate) const fn new() -> Self {
-        Self { slots: Slab::new(), serial: 0, kind: PhantomData }
+    pub(crate) fn new() -> Self {
+        Self { slots: Slab::with_capacity(KEPT), serial: 0, kind: PhantomData }
     }
 
     /// Inserts an entry that knows its key.
@@ -62,7 +62,11 @@ impl<K: Copy, T> Arena<K, T> {
 
     pub(crate) fn remove(&mut self, key: Key<K>) -> Option<T> {
         self.get_mut(key)?;
-        self.slots.try_remove(key.slot).map(|(_, entry)| entry)
+        let (_, entry) = self.slots.try_remove(key.slot)?;
+        if self.slots.is_empty() && self.slots.capacity() > KEPT {
+            self.slots = Slab::with_capacity(KEPT);
+        }
+        Some(entry)
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = Key<K>> {
@@ -73,6 +77,10 @@ impl<K: Copy, T> Arena<K, T> {
         self.slots.len()
     }
 }
+
+/// The entries for which an empty arena has room. The memory for more entries is freed, so that one busy hour does not keep
+/// it.
+const KEPT: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -88,5 +96,18 @@ mod tests {
         assert!(arena.get_mut(first).is_none());
         assert_eq!(arena.remove(first), None);
         assert_eq!((arena.get_mut(second).copied(), arena.len()), (Some('b'), 1));
+    }
+
+    #[test]
+    fn an_empty_arena_frees_the_memory_of_a_burst() {
+        let mut arena = Arena::<OfCall, usize>::new();
+        let keys: Vec<_> = (0..10 * KEPT).map(|number| arena.insert_with(|_| number)).collect();
+        assert!(arena.slots.capacity() >= 10 * KEPT);
+        let first = keys.first().copied().expect("there are keys");
+        assert!(keys.into_iter().enumerate().all(|(number, key)| arena.remove(key) == Some(number)));
+        assert_eq!((arena.slots.capacity(), arena.len()), (KEPT, 0));
+        let next = arena.insert_with(|_| 0);
+        assert!(arena.get_mut(first).is_none());
+        assert_eq!(arena.get_mut(next).copied(), Some(0));
     }
 }

@@ -171,6 +171,14 @@ pub enum Refusal {
     Draining,
     /// The limit of dialogs for the 2xx responses to one INVITE is reached: the 2xx is dropped.
     AnswerCap,
+    /// The limit of early dialogs of one call is reached: the provisional response is dropped.
+    ForkCap,
+    /// The limit of provisional responses to one INVITE is reached: the provisional response is dropped.
+    ProvisionalCap,
+    /// The limit of ACKs for one 2xx that comes again is reached: the 2xx gets no further ACK.
+    AckCap,
+    /// A request of ours came back to us with the same Request-URI: 482.
+    Loop,
     /// A PRACK that acknowledges a response of our own contains an offer, which the other side cannot answer: 488 (RFC 3262).
     PrackOffer,
     /// The session interval of the request is shorter than the trunk accepts: 422 with Min-SE (RFC 4028).
@@ -185,7 +193,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every reason, in the order of reports.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 22] = [
         Self::UnknownSource,
         Self::Method,
         Self::UnknownMethod,
@@ -200,6 +208,10 @@ impl Refusal {
         Self::CallCap,
         Self::Draining,
         Self::AnswerCap,
+        Self::ForkCap,
+        Self::ProvisionalCap,
+        Self::AckCap,
+        Self::Loop,
         Self::PrackOffer,
         Self::SessionTooShort,
         Self::NotRouted,
@@ -224,6 +236,10 @@ impl Refusal {
             Self::CallCap => "call-cap",
             Self::Draining => "draining",
             Self::AnswerCap => "answer-cap",
+            Self::ForkCap => "fork-cap",
+            Self::ProvisionalCap => "provisional-cap",
+            Self::AckCap => "ack-cap",
+            Self::Loop => "loop",
             Self::PrackOffer => "prack-offer",
             Self::SessionTooShort => "session-too-short",
             Self::NotRouted => "not-routed",

@@ -55,10 +55,19 @@ impl Shared {
             counters: Counters::default(),
             owners: Owners::default(),
             late_answers: LateAnswers::default(),
-            out: VecDeque::new(),
+            out: VecDeque::with_capacity(KEPT_OUTPUTS),
             tokens: first_number(place),
             names: seed.fork(NAMES),
         }
+    }
+
+    /// Returns the next output for the shell.
+    pub(crate) fn take_output(&mut self) -> Option<Output> {
+        let output = self.out.pop_front();
+        if output.is_none() && self.out.capacity() > KEPT_OUTPUTS {
+            self.out.shrink_to(KEPT_OUTPUTS);
+        }
+        output
     }
 
     /// The state that a step at `now` may change.
@@ -254,6 +263,9 @@ impl Env<'_> {
 pub(crate) fn first_number(place: WorkerPlace) -> u64 {
     u64::from_be_bytes([0, place.worker, 0, 0, 0, 0, 0, 0])
 }
+
+/// The outputs for which an empty queue has room. The memory for more outputs is freed, so that one burst does not keep it.
+const KEPT_OUTPUTS: usize = 32;
 
 /// The labels of the random streams that are derived from the seed of a worker.
 const ENDPOINT: u64 = 0;

@@ -8,6 +8,10 @@ use attesta_transaction::{ClientId, Transmit};
 
 use crate::headers::dialog_id::DialogId;
 
+/// The most times that the ACK of one 2xx is sent again. A callee repeats its 2xx eleven times within 64*T1 (RFC 3261 section
+/// 13.3.1.4).
+pub(crate) const MOST_ACKS_AGAIN: u8 = 64;
+
 /// The dialogs that answered each INVITE whose transaction lives. Bounded by the caps on transactions and on answers.
 #[derive(Debug, Default)]
 pub(crate) struct LateAnswers(BTreeMap<ClientId, Vec<LateAnswer>>);
@@ -18,6 +22,8 @@ struct LateAnswer {
     dialog: DialogId,
     /// The ACK, once the dialog is over. A repeated 2xx gets the same ACK again (RFC 3261 section 13.2.2.4).
     ack: Option<Transmit>,
+    /// How often the ACK was sent again.
+    times: u8,
 }
 
 impl LateAnswers {
@@ -25,7 +31,7 @@ impl LateAnswers {
     pub(crate) fn note(&mut self, invite: ClientId, dialog: DialogId, cap: usize) {
         let dialogs = self.0.entry(invite).or_default();
         if dialogs.len() < cap && dialogs.iter().all(|each| each.dialog != dialog) {
-            dialogs.push(LateAnswer { dialog, ack: None });
+            dialogs.push(LateAnswer { dialog, ack: None, times: 0 });
         }
     }
 
@@ -37,9 +43,12 @@ impl LateAnswers {
         }
     }
 
-    /// The ACK of a repeated 2xx to this INVITE in a dialog that is over.
-    pub(crate) fn ack_of(&self, invite: ClientId, dialog: &DialogId) -> Option<Transmit> {
-        self.0.get(&invite)?.iter().find(|each| each.dialog == *dialog)?.ack.clone()
+    /// The ACK of a repeated 2xx to this INVITE in a dialog that is over, and how often this ACK was asked for.
+    pub(crate) fn ack_of(&mut self, invite: ClientId, dialog: &DialogId) -> Option<(Transmit, u8)> {
+        let answer = self.0.get_mut(&invite)?.iter_mut().find(|each| each.dialog == *dialog)?;
+        let ack = answer.ack.clone()?;
+        answer.times = answer.times.saturating_add(1);
+        Some((ack, answer.times))
     }
 
     /// True if a 2xx to this INVITE arrived in this dialog before.

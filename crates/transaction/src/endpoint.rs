@@ -56,7 +56,7 @@ impl Endpoint {
             clients: Table::new(),
             servers: Table::new(),
             merged: HashMap::default(),
-            out: Outbox::default(),
+            out: Outbox::new(),
             throttle: Throttle::default(),
         }
     }

@@ -9,13 +9,17 @@ use crate::flow::Flow;
 use crate::io::{Event, Output, Transmit};
 
 /// The outputs that wait to be drained, in order, and the counters.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Outbox {
     outputs: VecDeque<Output>,
     pub(crate) counters: Counters,
 }
 
 impl Outbox {
+    pub(crate) fn new() -> Self {
+        Self { outputs: VecDeque::with_capacity(KEPT), counters: Counters::default() }
+    }
+
     /// Sends a message.
     pub(crate) fn send(&mut self, flow: &Flow, payload: &Bytes) {
         self.outputs.push_back(Output::Transmit(Transmit { flow: flow.clone(), payload: payload.clone() }));
@@ -38,10 +42,32 @@ impl Outbox {
     }
 
     pub(crate) fn pop(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if output.is_none() && self.outputs.capacity() > KEPT {
+            self.outputs.shrink_to(KEPT);
+        }
+        output
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.outputs.is_empty()
+    }
+}
+
+/// The outputs for which an empty queue has room. The memory for more outputs is freed, so that one burst does not keep it.
+const KEPT: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_queue_frees_the_memory_of_a_burst() {
+        let (mut out, flow) =
+            (Outbox::new(), Flow::udp(([192, 0, 2, 1], 5060).into(), ([192, 0, 2, 2], 5060).into()));
+        (0..10 * KEPT).for_each(|_| out.send(&flow, &Bytes::new()));
+        assert!(out.outputs.capacity() >= 10 * KEPT);
+        let sent = std::iter::from_fn(|| out.pop()).count();
+        assert_eq!((sent, out.outputs.capacity()), (10 * KEPT, KEPT));
     }
 }

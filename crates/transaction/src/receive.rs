@@ -15,6 +15,7 @@ use crate::counters::Refusal;
 use crate::endpoint::Endpoint;
 use crate::error::Failure;
 use crate::flow::Flow;
+use crate::id_generator::WorkerPlace;
 use crate::io::{Event, ServerId, Slot, Transmit};
 use crate::match_fields::MatchFields;
 use crate::reply::{self, Unanswered};
@@ -238,6 +239,20 @@ impl Endpoint {
     /// The client transaction of this branch and method (RFC 3261 section 17.1.3).
     fn find_client(&self, branch: Option<&[u8]>, method: &Method) -> Option<Slot> {
         self.clients.find(self.keyring.client(branch?, method))
+    }
+
+    /// Whether this request is a request of ours that has come back with the same Request-URI, while it waits for its final
+    /// response (RFC 3261 section 16.3 item 4). A request that comes back with another Request-URI is a spiral, and no loop.
+    #[must_use]
+    pub fn is_looped(&self, request: &Request) -> bool {
+        let (headers, method) = (request.headers(), request.method());
+        if headers.get(Name::CallId).and_then(WorkerPlace::of).is_none() {
+            return false;
+        }
+        headers.values(Name::Via).filter_map(|via| Via::parse(via).ok()).any(|via| {
+            let client = self.find_client(via.branch(), method).and_then(|slot| self.clients.get(slot));
+            client.is_some_and(|client| client.is_for(method, request.uri()))
+        })
     }
 
     /// Whether a request that starts a transaction is malformed. If so, it is answered.

@@ -34,8 +34,8 @@ struct Entry<T> {
 impl<T> Table<T> {
     pub(crate) fn new() -> Self {
         Self {
-            slab: Slab::new(),
-            keys: HashMap::default(),
+            slab: Slab::with_capacity(KEPT),
+            keys: HashMap::with_capacity_and_hasher(KEPT, BuildHasherDefault::default()),
             live: Queue::new(),
             absorbing: Queue::new(),
             serial: 0,
@@ -86,6 +86,10 @@ impl<T> Table<T> {
         let queue = queue(&mut self.live, &mut self.absorbing, entry.absorbs);
         queue.replace(slot.index, entry.deadline, None);
         self.keys.remove(&entry.key);
+        if self.slab.is_empty() && self.slab.capacity() > KEPT {
+            self.slab = Slab::with_capacity(KEPT);
+            self.keys.shrink_to(KEPT);
+        }
         Some(entry.transaction)
     }
 
@@ -133,6 +137,10 @@ impl<T> Table<T> {
         self.slab.get(index as usize).map(|entry| Slot { serial: entry.serial, index })
     }
 }
+
+/// The transactions for which an empty table has room. The memory for more transactions is freed, so that one busy hour does
+/// not keep it.
+const KEPT: usize = 32;
 
 /// The queue for the deadline of a transaction.
 fn queue<'a>(live: &'a mut Queue<u32>, absorbing: &'a mut Queue<u32>, absorbs: bool) -> &'a mut Queue<u32> {
@@ -207,6 +215,22 @@ mod tests {
         assert_eq!((table.live(), table.absorbing(), table.due(now)), (0, 3, None));
         assert_eq!([one, two, three].map(|slot| table.remove(slot)), [Some(()); 3]);
         assert!(table.is_empty());
+    }
+
+    #[test]
+    fn an_empty_table_frees_the_memory_of_a_burst() {
+        let mut table = Table::new();
+        let room = |table: &Table<usize>| (table.slab.capacity(), table.keys.capacity());
+        let at_rest = room(&table);
+        let insert = |number: usize| table.insert(key(&number.to_string()), number).unwrap();
+        let slots: Vec<_> = (0..10 * KEPT).map(insert).collect();
+        assert!(table.slab.capacity() >= 10 * KEPT);
+        for (number, slot) in slots.into_iter().enumerate() {
+            assert_eq!(table.remove(slot), Some(number));
+        }
+        assert_eq!(room(&table), at_rest);
+        let old = table.insert(key("1"), 1).unwrap();
+        assert_eq!((table.remove(old), table.get(old)), (Some(1), None));
     }
 
     fn key(branch: &str) -> Key {

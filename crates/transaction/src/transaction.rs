@@ -116,6 +116,13 @@ impl Client {
         cancel
     }
 
+    /// Whether the request that was sent has this method and Request-URI. False after the final response.
+    pub(crate) fn is_for(&self, method: &Method, uri: &[u8]) -> bool {
+        let line = self.request.strip_prefix(method.as_str().as_bytes());
+        let uri = line.and_then(|line| line.strip_prefix(b" ")?.strip_prefix(uri));
+        uri.is_some_and(|rest| rest.starts_with(b" "))
+    }
+
     /// The time of the next timer event.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match &self.machine {

@@ -23,7 +23,7 @@ mod soak;
 
 pub use choices::octets_of;
 pub use history::{Outcome, run};
-pub use soak::Soak;
+pub use soak::{Left, soak};
 
 /// The octets of an ordinary history.
 pub const LENGTH: usize = 56;

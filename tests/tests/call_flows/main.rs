@@ -2,6 +2,7 @@
 //!
 //! A ladder ends where its topic ends. Each test then ends the call and checks that no state remains.
 
+mod bad_input;
 mod cancel;
 mod common;
 mod crossings;

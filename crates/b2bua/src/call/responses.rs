@@ -7,6 +7,7 @@ use crate::call::bridge::Bridge;
 use crate::call::crossing::{Arrival, Crossing};
 use crate::call::end::{ByeTo, CallEnd};
 use crate::call::session;
+use crate::counters::Refusal;
 use crate::env::Env;
 use crate::event::Cause;
 use crate::headers::address::{contact, sequence};
@@ -39,6 +40,10 @@ impl Bridge {
         if status.is_provisional() {
             relayed.on_provisional(env.now.mono);
             if status == Status::TRYING || method != Method::Invite {
+                return None;
+            }
+            if relayed.provisionals.is_exceeded_by_one_more() {
+                env.counters.refuse(Refusal::ProvisionalCap);
                 return None;
             }
         } else {

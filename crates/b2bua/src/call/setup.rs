@@ -14,6 +14,7 @@ use crate::call::forks::Forks;
 use crate::call::reliable::Waiting2xx;
 use crate::call::session;
 use crate::config::listener::Listener;
+use crate::counters::Refusal;
 use crate::env::Env;
 use crate::event::Cause;
 use crate::headers::dialog_id::DialogId;
@@ -21,12 +22,14 @@ use crate::headers::timer::Asked;
 use crate::hunt::{Hunt, HuntStep};
 use crate::intake::origin::Origin;
 use crate::leg::dialog::FIRST_SEQ;
+use crate::leg::requests::ProvisionalCount;
 
 /// A call that is being set up.
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) hunt: Hunt,
     pub(crate) forks: Forks,
+    provisionals: ProvisionalCount,
     /// A 2xx that waits for a PRACK of the caller.
     waiting_2xx: Option<Box<Waiting2xx>>,
     /// The callee's leg of a 2xx that has waited in vain.
@@ -51,7 +54,8 @@ pub(crate) enum SetupStep {
 
 impl Setup {
     pub(crate) fn new(hunt: Hunt) -> Self {
-        Self { hunt, forks: Forks::default(), waiting_2xx: None, released: None }
+        let (forks, provisionals) = (Forks::default(), ProvisionalCount::default());
+        Self { hunt, forks, provisionals, waiting_2xx: None, released: None }
     }
 
     /// Returns the time of the next work of the set-up.
@@ -159,7 +163,10 @@ impl Setup {
         let known = self.forks.find(response);
         if known.is_none() && self.forks.len() >= origin.config.caps.forks {
             tracing::debug!("provisional response of one fork too many");
-            return;
+            return env.counters.refuse(Refusal::ForkCap);
+        }
+        if self.provisionals.is_exceeded_by_one_more() {
+            return env.counters.refuse(Refusal::ProvisionalCap);
         }
         let place =
             known.or_else(|| self.forks.open((response, flow, listener), &self.hunt, caller, origin, env));

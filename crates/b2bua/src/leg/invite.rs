@@ -85,7 +85,7 @@ impl InviteUsage {
 
     /// Notes that the peer has answered our INVITE with a 2xx. The INVITE has the CSeq number `seq`.
     pub(crate) fn on_2xx_received(&mut self, seq: u32, client: ClientId) {
-        self.answered = Some(AnsweredInvite { client, seq, ack: Ack::Due });
+        self.answered = Some(AnsweredInvite { client, seq, ack: Ack::Due, times: 0 });
         self.answer_first();
     }
 
@@ -129,13 +129,16 @@ impl InviteUsage {
 
     /// Handles a 2xx to our INVITE with CSeq number `seq`. No request waits for this 2xx.
     pub(crate) fn on_repeated_2xx(&mut self, seq: u32, client: ClientId) -> Repeated2xx {
-        match &self.answered {
-            Some(AnsweredInvite { seq: last, ack, .. }) if seq <= *last => match ack {
-                Ack::Sent(transmit) if seq == *last => Repeated2xx::AckAgain(transmit.clone()),
+        match &mut self.answered {
+            Some(AnsweredInvite { seq: last, ack, times, .. }) if seq <= *last => match ack {
+                Ack::Sent(transmit) if seq == *last => {
+                    *times = times.saturating_add(1);
+                    Repeated2xx::AckAgain(transmit.clone(), *times)
+                }
                 Ack::Due | Ack::Queued | Ack::Sent(_) => Repeated2xx::Ignore,
             },
             Some(_) | None => {
-                self.answered = Some(AnsweredInvite { client, seq, ack: Ack::Due });
+                self.answered = Some(AnsweredInvite { client, seq, ack: Ack::Due, times: 0 });
                 Repeated2xx::Ack
             }
         }
@@ -224,8 +227,8 @@ impl InviteUsage {
 /// The handling of a 2xx for which no request waits (RFC 3261 section 13.2.2.4).
 #[derive(Debug)]
 pub(crate) enum Repeated2xx {
-    /// The 2xx was repeated. The same ACK is sent again.
-    AckAgain(Transmit),
+    /// The 2xx was repeated, this number of times. The same ACK is sent again.
+    AckAgain(Transmit, u8),
     /// The 2xx answers a cancelled INVITE, and gets its own ACK.
     Ack,
     /// The ACK is not known yet, or the 2xx is older than the last 2xx.
@@ -287,6 +290,8 @@ struct AnsweredInvite {
     /// The CSeq number of the INVITE.
     seq: u32,
     ack: Ack,
+    /// How often the 2xx has come again after its ACK.
+    times: u8,
 }
 
 /// The ACK of a 2xx that we received.

@@ -21,12 +21,14 @@ use bytes::Bytes;
 
 use crate::config::Config;
 use crate::config::listener::Listener;
+use crate::counters::Refusal;
 use crate::env::Env;
 use crate::headers::contact::contact_for;
 use crate::headers::relay;
 use crate::headers::session::{has_session, is_session_alone};
 use crate::identity::belief::strip_untrusted;
 use crate::io::{Output, ResolveError};
+use crate::late_answers::MOST_ACKS_AGAIN;
 use crate::leg::dialog::Dialog;
 use crate::leg::invite::{Bye, Due2xx, InviteState, InviteUsage, Repeated2xx};
 use crate::leg::next_hop::{NextHopState, OwnRequest, PeerPath, RequestKind};
@@ -239,7 +241,10 @@ impl Leg {
             return;
         }
         match self.invite.on_repeated_2xx(seq, client) {
-            Repeated2xx::AckAgain(transmit) => env.out.push_back(Output::Transmit(transmit)),
+            Repeated2xx::AckAgain(_, times) if times > MOST_ACKS_AGAIN => {
+                env.counters.refuse(Refusal::AckCap);
+            }
+            Repeated2xx::AckAgain(transmit, _) => env.out.push_back(Output::Transmit(transmit)),
             Repeated2xx::Ack => self.acknowledge(None, env),
             Repeated2xx::Ignore => {}
         }

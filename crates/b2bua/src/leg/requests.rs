@@ -20,11 +20,14 @@ pub(crate) struct RelayedRequest {
     deadline: Option<Instant>,
     /// True if the INVITE was cancelled because it rang for too long.
     is_overdue: bool,
+    /// The provisional responses to an INVITE.
+    pub(crate) provisionals: ProvisionalCount,
 }
 
 impl RelayedRequest {
     pub(crate) const fn new(request: Request, server: ServerId, seq: u32) -> Self {
-        Self { request, server, client: None, seq, deadline: None, is_overdue: false }
+        let provisionals = ProvisionalCount(0);
+        Self { request, server, client: None, seq, deadline: None, is_overdue: false, provisionals }
     }
 
     pub(crate) fn is_invite(&self) -> bool {
@@ -38,6 +41,26 @@ impl RelayedRequest {
         }
     }
 }
+
+/// How many provisional responses to one INVITE were relayed. The peer that answers the INVITE could otherwise make us send
+/// without limit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ProvisionalCount(u8);
+
+impl ProvisionalCount {
+    /// Counts one more response. Returns true if the limit is reached: then the response is not relayed.
+    pub(crate) const fn is_exceeded_by_one_more(&mut self) -> bool {
+        if self.0 >= MOST_PROVISIONAL_RESPONSES {
+            return true;
+        }
+        self.0 += 1;
+        false
+    }
+}
+
+/// The most provisional responses to one INVITE that are relayed. A callee that rings for two hours sends about as many (RFC
+/// 3261 section 13.3.1.1: one each minute).
+pub(crate) const MOST_PROVISIONAL_RESPONSES: u8 = 128;
 
 /// The requests of one peer that are in flight, in the order of their arrival.
 #[derive(Debug, Default)]

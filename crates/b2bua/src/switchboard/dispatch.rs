@@ -21,6 +21,7 @@ use crate::intake::emergency::is_emergency;
 use crate::intake::origin::{Origin, arrival};
 use crate::intake::screening::{Purpose, is_outside, screen};
 use crate::io::Output;
+use crate::late_answers::MOST_ACKS_AGAIN;
 use crate::leg::dialog::Dialog;
 use crate::leg::{Leg, LegSettings, Side};
 use crate::message::{MessageInput, MessageRelay};
@@ -108,6 +109,9 @@ impl<P: Policy> Switchboard<P> {
             Err((status, refusal)) => env.refuse(id, &request, status, refusal),
             Ok(purpose) if self.service.is_closed_to(purpose, &config, &request) => {
                 env.refuse(id, &request, Status::SERVICE_UNAVAILABLE, Refusal::Draining);
+            }
+            Ok(Purpose::Call | Purpose::Message) if env.endpoint.is_looped(&request) => {
+                env.refuse(id, &request, Status::LOOP_DETECTED, Refusal::Loop);
             }
             Ok(Purpose::Query) => options::answer(id, &request, &mut env),
             Ok(Purpose::Message) => self.begin_message(now, id, request, flow, ingress),
@@ -262,8 +266,10 @@ impl<P: Policy> Switchboard<P> {
         let config = self.shared.config.clone();
         if self.shared.late_answers.contains(client, id) {
             tracing::debug!("a 2xx of a dialog that is over came late");
-            if let Some(ack) = self.shared.late_answers.ack_of(client, id) {
-                self.shared.out.push_back(Output::Transmit(ack));
+            match self.shared.late_answers.ack_of(client, id) {
+                Some((_, times)) if times > MOST_ACKS_AGAIN => self.shared.counters.refuse(Refusal::AckCap),
+                Some((ack, _)) => self.shared.out.push_back(Output::Transmit(ack)),
+                None => {}
             }
         } else if self.shared.late_answers.is_full(client, config.caps.answers) {
             self.shared.counters.refuse(Refusal::AnswerCap);

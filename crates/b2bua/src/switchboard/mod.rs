@@ -103,7 +103,7 @@ impl<P: Policy> Switchboard<P> {
 
     /// Returns the next action for the shell, in order. Returns [`Output::Timeout`] if no action remains.
     pub fn poll_output(&mut self) -> Output {
-        self.shared.out.pop_front().unwrap_or_else(|| {
+        self.shared.take_output().unwrap_or_else(|| {
             let deadlines = [self.endpoint_deadline, self.alarms.next()];
             Output::Timeout(deadlines.into_iter().flatten().min())
         })

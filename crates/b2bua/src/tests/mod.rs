@@ -1,5 +1,6 @@
 //! The rules of calls, each driven through a switchboard with bytes and virtual time.
 
+mod bad_input;
 mod configuration;
 mod draining;
 mod ending;
