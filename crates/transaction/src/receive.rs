@@ -241,7 +241,7 @@ impl Endpoint {
         self.clients.find(self.keyring.client(branch?, method))
     }
 
-    /// Whether this request is a request of ours that has come back with the same Request-URI, while it waits for its final
+    /// Whether this request is a request of ours that arrives here with the same Request-URI, while it waits for its final
     /// response (RFC 3261 section 16.3 item 4). A request that comes back with another Request-URI is a spiral, and no loop.
     #[must_use]
     pub fn is_looped(&self, request: &Request) -> bool {

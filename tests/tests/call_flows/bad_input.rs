@@ -1,7 +1,7 @@
 //! Peers that send what no peer should send. Each message gets the answer of its RFC and is counted, and the call continues.
 
 use attesta_sip::Name;
-use attesta_tests::sim::{Agent, INFO, INVITE, NOTIFY, PRACK, UPDATE, Wording};
+use attesta_tests::sim::{Agent, BYE, INFO, INVITE, NOTIFY, PRACK, UPDATE, Wording};
 use insta::assert_snapshot;
 
 use crate::common::{Stage, TwoTargets, heard};
@@ -68,6 +68,20 @@ fn requests_whose_cseq_goes_back_get_500_and_the_call_goes_on() {
     stage.goes_on();
     assert_snapshot!(stage.net.ladder());
     stage.alice_hangs_up();
+}
+
+/// RFC 3261 section 15.1.1: the sender of a BYE has ended the call, whatever the response is.
+#[test]
+fn a_bye_that_an_info_has_overtaken_gets_500_and_ends_the_call() {
+    let stage = Stage::new();
+    stage.talk();
+    stage.goes_on();
+    stage.bob.sends(BYE.with("CSeq", "0 BYE").within());
+    stage.bob.gets(500);
+    stage.alice.gets(BYE);
+    stage.alice.sends(200);
+    stage.is_over();
+    assert_snapshot!(stage.net.ladder());
 }
 
 /// RFC 3262 section 3: a PRACK that acknowledges no response gets a 481.

@@ -185,7 +185,7 @@ impl Bridge {
         let leg = self.legs(near).0?;
         if leg.dialog.receive(&request).is_err() {
             env.refuse(id, &request, Status::SERVER_INTERNAL_ERROR, Refusal::OutOfOrder);
-            return None;
+            return self.on_out_of_order(near, request, env);
         }
         if leg.follows(flow) && origin.config.screen(flow).is_some() {
             leg.on_message_from(flow);
@@ -229,7 +229,11 @@ impl Bridge {
                 env.put_off(id, &request, refusal);
                 None
             }
-            Crossing::AnswerAndEnd => self.answer_and_end(near, id, request, env),
+            Crossing::AnswerAndEnd => {
+                let response = env.reply(&request, Status::OK);
+                env.respond(id, &response);
+                self.end_by_bye(near, request, env)
+            }
             Crossing::EndUnanswered => {
                 let response = env.reply(&request, Status::OK);
                 env.respond(id, &response);

@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
-use attesta_sip::{Request, Status};
+use attesta_sip::{Method, Request, Status};
 use attesta_transaction::ServerId;
 
 use crate::call::bridge::Bridge;
+use crate::call::crossing::{Arrival, Crossing};
 use crate::call::end::{ByeTo, CallEnd};
 use crate::call::release::{Releasing, State};
 use crate::env::Env;
@@ -43,16 +44,27 @@ impl Bridge {
         self.relay(near, id, bye, origin, env)
     }
 
-    /// Answers a BYE of the peer `near` with 200, and ends the call on the other side.
-    pub(super) fn answer_and_end(
+    /// Handles a request that was refused because its CSeq number is lower than an earlier number. A BYE ends the call all the
+    /// same: its sender has ended the session, whatever the response is (RFC 3261 section 15.1.1).
+    pub(super) fn on_out_of_order(
         &mut self,
         near: Side,
-        id: ServerId,
-        mut bye: Request,
+        request: Request,
         env: &mut Env<'_>,
     ) -> Option<CallEnd> {
-        let response = env.reply(&bye, Status::OK);
-        env.respond(id, &response);
+        if *request.method() != Method::Bye {
+            return None;
+        }
+        let crossing = self.decides(Arrival::Bye, near)?;
+        if crossing == Crossing::EndUnanswered {
+            return Some(CallEnd { bye: Some(request), ..CallEnd::by(Cause::Cancelled) });
+        }
+        let ends = [Crossing::RelayBye, Crossing::AnswerAndEnd].contains(&crossing);
+        if ends { self.end_by_bye(near, request, env) } else { None }
+    }
+
+    /// Ends the call on the other side. We have answered the BYE of the peer `near`.
+    pub(super) fn end_by_bye(&mut self, near: Side, mut bye: Request, env: &mut Env<'_>) -> Option<CallEnd> {
         match self.releasing.as_ref().filter(|releasing| releasing.is_open()) {
             // This is another BYE of the same sender. The first BYE waits for its response.
             Some(releasing) if releasing.near == near => return None,

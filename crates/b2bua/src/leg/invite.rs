@@ -290,7 +290,7 @@ struct AnsweredInvite {
     /// The CSeq number of the INVITE.
     seq: u32,
     ack: Ack,
-    /// How often the 2xx has come again after its ACK.
+    /// How often the 2xx was repeated after its ACK.
     times: u8,
 }
 
