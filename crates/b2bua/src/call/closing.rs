@@ -1,5 +1,6 @@
 //! Legs whose call is over. A closing leg sends our BYE and waits for the ACK of the peer. It also handles messages that cross
-//! the BYE or the ACK (RFC 3261 section 15).
+//! the BYE or the ACK (RFC 3261 section 15). If the peer has sent the BYE, the leg repeats our 2xx until its ACK arrives: the
+//! peer may have sent the BYE before the 2xx arrived, and its INVITE still waits for a final response.
 //!
 //! When a call ends, its legs become closing legs, and the call is deleted. A 2xx that arrives too late for a call also creates
 //! a closing leg (RFC 3261 section 13.2.2.4). This leg sends the ACK, and then ends the dialog (ADR 9).
@@ -71,7 +72,7 @@ impl ClosingLeg {
         match input {
             ClosingInput::Request { id, request } => self.on_request(id, &request, env),
             ClosingInput::Ack(ack) => {
-                if self.leg.invite.on_ack(sequence(&ack)) {
+                if self.leg.invite.on_ack(sequence(&ack)) && !self.is_ended {
                     self.leg.send_bye(None, env);
                 }
             }
@@ -97,7 +98,7 @@ impl ClosingLeg {
             }
             ClosingInput::Deadline => {
                 let (_, gave_up) = self.leg.on_deadline(env);
-                if gave_up {
+                if gave_up && !self.is_ended {
                     self.leg.send_bye(None, env);
                 }
             }

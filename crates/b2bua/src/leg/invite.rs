@@ -194,10 +194,10 @@ impl InviteUsage {
         matches!(self.answered, Some(AnsweredInvite { ack: Ack::Due | Ack::Queued, .. }))
     }
 
-    /// True if we must still send an ACK, or may receive a 2xx to a cancelled re-INVITE.
+    /// True if we must still send an ACK, repeat a 2xx, or may receive a 2xx to a cancelled re-INVITE.
     pub(crate) const fn is_in_progress(&self) -> bool {
         let acks = matches!(self.answered, Some(AnsweredInvite { ack: Ack::Queued, .. }));
-        acks || self.given_up.is_some()
+        acks || self.unacknowledged.is_some() || self.given_up.is_some()
     }
 
     /// Returns the time at which [`on_deadline`](Self::on_deadline) must be called.
