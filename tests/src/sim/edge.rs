@@ -34,7 +34,7 @@ impl Edge {
     /// Seats an edge at an address at which its configuration listens.
     #[must_use]
     pub fn new(net: &Network, name: &str, address: SocketAddr, config: Config) -> Self {
-        let board = Rc::new(RefCell::new(Board::new(net.now(), net.seed(), address, config)));
+        let board = Rc::new(RefCell::new(Board::new(net.now(), net.seed(), address, Arc::new(config))));
         net.seat(name, address, Rc::clone(&board) as Rc<RefCell<_>>);
         Self { net: net.clone(), board, address }
     }
@@ -77,7 +77,8 @@ impl Edge {
     }
 }
 
-struct Board {
+/// The edge as a node, for drivers that carry messages themselves.
+pub(crate) struct Board {
     switchboard: Switchboard<DefaultPolicy>,
     config: Arc<Config>,
     place: WorkerPlace,
@@ -94,11 +95,10 @@ struct Board {
 }
 
 impl Board {
-    fn new(start: Instant, seed: u64, address: SocketAddr, config: Config) -> Self {
+    pub(crate) fn new(start: Instant, seed: u64, address: SocketAddr, config: Arc<Config>) -> Self {
         let mut octets = [0x5e; 32];
         octets.iter_mut().zip(seed.to_be_bytes()).for_each(|(slot, octet)| *slot = octet);
         let (place, seed) = (WorkerPlace { instance: address.port(), worker: 0 }, Seed::new(octets));
-        let config = Arc::new(config);
         Self {
             switchboard: Switchboard::new(config.clone(), DefaultPolicy, place, &seed),
             config,
@@ -112,6 +112,15 @@ impl Board {
             serial: 0,
             deadline: None,
         }
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        self.switchboard.counters()
+    }
+
+    /// Whether no call is left and no timer is set.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.switchboard.is_settled() && self.deadline.is_none()
     }
 
     fn now(&self, mono: Instant) -> Now {

@@ -37,6 +37,7 @@ mod wording;
 mod world;
 
 pub use agent::Agent;
+pub(crate) use edge::Board;
 pub use edge::{EPOCH, Edge};
 pub use message::{
     ACK, BYE, CANCEL, Heard, INFO, INVITE, MESSAGE, NOTIFY, OPTIONS, PRACK, PUBLISH, REFER, REGISTER,
