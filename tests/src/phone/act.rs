@@ -136,6 +136,7 @@ impl Phone {
             if line.stage == Stage::Early {
                 line.stage = Stage::Answered;
                 line.answered = true;
+                line.status = Some(200);
             }
             return self.responds(now, id, 200, says.then_some(own), None);
         }
@@ -177,6 +178,7 @@ impl Phone {
         let Some(invite) = line.invite_in.take_if(|invite| !invite.accepted) else { return false };
         if invite.first {
             line.stage = Stage::Over;
+            line.status = Some(status);
         }
         line.talk.open = None;
         self.responds(now, invite.id, status, None, None)
@@ -291,6 +293,7 @@ impl Phone {
     /// Sends a BYE, whatever the state is.
     pub(super) fn ends(&mut self, now: Instant, number: u64) {
         let Some(line) = self.lines.get_mut(&number) else { return };
+        line.settled &= !line.is_pending();
         line.hung_up = true;
         line.stage = Stage::Over;
         let unanswered = line.invite_in.take_if(|invite| !invite.accepted);

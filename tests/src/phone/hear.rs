@@ -224,6 +224,7 @@ impl Phone {
             self.responds(now, id, 481, None, None);
             return;
         }
+        line.settled &= line.stage == Stage::Over || !line.is_pending();
         line.stage = Stage::Over;
         let unanswered = line.invite_in.take_if(|invite| !invite.accepted);
         let waiting = std::mem::take(&mut line.waiting);
@@ -250,6 +251,7 @@ impl Phone {
             if request.body().is_empty() {
                 // The edge cannot answer for a caller who has hung up.
                 line.talk.rolls_back(true, Carrier::Invite);
+                line.settled = false;
             } else {
                 line.talk.answers(request.body_bytes());
             }

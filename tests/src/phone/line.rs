@@ -4,6 +4,8 @@ use attesta_sip::{CSeq, Headers, Method, Name, NameAddr, Request};
 use attesta_transaction::{ClientId, ServerId, Transmit};
 use bytes::Bytes;
 
+use super::Ended;
+
 /// Where a call is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stage {
@@ -34,6 +36,10 @@ pub struct Line {
     pub(super) target: String,
     pub(super) seq: u32,
     pub(super) hung_up: bool,
+    /// The final response to the first INVITE.
+    pub(super) status: Option<u16>,
+    /// Whether nothing was open when the call ended.
+    pub(super) settled: bool,
     pub(super) invite_out: Option<InviteOut>,
     pub(super) invite_in: Option<InviteIn>,
     /// Other requests of the dialog that wait for their response.
@@ -171,6 +177,8 @@ impl Line {
             target: String::new(),
             seq: 0,
             hung_up: false,
+            status: None,
+            settled: true,
             invite_out: None,
             invite_in: None,
             waiting: Vec::new(),
@@ -209,6 +217,18 @@ impl Line {
     #[must_use]
     pub const fn session(&self) -> Option<&(Bytes, Bytes)> {
         self.talk.agreed.as_ref()
+    }
+
+    /// How the call ended.
+    pub(super) fn ending(&self) -> Ended {
+        Ended {
+            call: self.call,
+            call_id: self.call_id.clone(),
+            answered: self.answered,
+            status: self.status,
+            session: self.talk.agreed.clone(),
+            settled: self.settled,
+        }
     }
 
     /// Whether an offer or an INVITE is still unanswered.

@@ -121,8 +121,16 @@ pub struct Phone {
 pub struct Ended {
     /// The number of the call.
     pub call: u64,
+    /// Its Call-ID at this phone.
+    pub call_id: String,
     /// Whether it was answered.
     pub answered: bool,
+    /// The final response to the INVITE that makes the call.
+    pub status: Option<u16>,
+    /// The session that both sides agreed on last: own and remote description.
+    pub session: Option<(Bytes, Bytes)>,
+    /// Whether no INVITE and no offer was open when the call ended.
+    pub settled: bool,
 }
 
 /// A request that was sent.
@@ -196,6 +204,25 @@ impl Phone {
         &self.lines
     }
 
+    /// Its calls that are over, also those whose transactions still absorb what is late.
+    #[must_use]
+    pub fn endings(&self) -> Vec<Ended> {
+        let over = self.lines.values().filter(|line| line.stage == Stage::Over).map(Line::ending);
+        self.ended.iter().cloned().chain(over).collect()
+    }
+
+    /// How many of its calls are not over.
+    #[must_use]
+    pub fn open_calls(&self) -> usize {
+        self.lines.values().filter(|line| line.stage != Stage::Over).count()
+    }
+
+    /// Whether none of its transactions is left.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.is_idle()
+    }
+
     /// How many lines it has had.
     #[must_use]
     pub const fn lines_so_far(&self) -> u64 {
@@ -227,7 +254,7 @@ impl Phone {
             && line.stage == Stage::Over
             && line.refs == 0
         {
-            self.ended.push(Ended { call: line.call, answered: line.answered });
+            self.ended.push(line.ending());
             self.dialogs.remove(&(line.call_id.clone(), line.local_tag.clone()));
             self.lines.remove(&number);
         }

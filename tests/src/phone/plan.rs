@@ -14,6 +14,17 @@ pub enum Side {
     Callee,
 }
 
+impl Side {
+    /// The other side.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Caller => Self::Callee,
+            Self::Callee => Self::Caller,
+        }
+    }
+}
+
 /// One action of a plan.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Planned {
@@ -46,7 +57,7 @@ pub enum Flows {
 }
 
 /// The flows that are named, each an action in an established call or before.
-pub const FLOWS: [(&str, &[Action]); 12] = [
+pub const FLOWS: [(&str, &[Action]); 19] = [
     ("an INFO", &[Action::Info]),
     ("a hold and a resume", &[Action::Invite { offer: true }, Action::Invite { offer: true }]),
     ("a re-INVITE without an offer", &[Action::Invite { offer: false }]),
@@ -59,6 +70,13 @@ pub const FLOWS: [(&str, &[Action]); 12] = [
     ("an UPDATE before the answer", &[]),
     ("a CANCEL or a refusal", &[]),
     ("a BYE", &[]),
+    ("no answer", &[]),
+    ("re-INVITEs that cross", &[]),
+    ("UPDATEs that cross", &[]),
+    ("BYEs that cross", &[]),
+    ("a CANCEL that crosses the answer", &[]),
+    ("a BYE that crosses a re-INVITE", &[]),
+    ("a reliable 183 without a session", &[]),
 ];
 
 impl Flows {
@@ -107,6 +125,8 @@ fn named(flow: usize, side: Side) -> Plan {
     match flow {
         6 => plan.offer = false,
         7 | 9 => plan.actions.push(at(Side::Callee, 100, reliable)),
+        12 => return plan,
+        18 => plan.actions.push(at(Side::Callee, 100, Action::RingReliably { session: false })),
         8 => {
             plan.offer = false;
             plan.actions.push(at(Side::Callee, 100, reliable));
@@ -125,9 +145,22 @@ fn named(flow: usize, side: Side) -> Plan {
         plan.actions.push(at(side, 300, Action::Update { offer: true }));
     }
     plan.actions.push(at(Side::Callee, 500, answer));
+    let other = side.other();
+    match flow {
+        13 => plan.actions.extend([side, other].map(|by| at(by, 1_000, Action::Invite { offer: true }))),
+        14 => plan.actions.extend([side, other].map(|by| at(by, 1_000, Action::Update { offer: true }))),
+        15 => plan.actions.push(at(other, 2_000, Action::Bye)),
+        16 => plan.actions.push(at(Side::Caller, 500, Action::Cancel)),
+        17 => plan.actions.push(at(other, 2_000, Action::Invite { offer: true })),
+        _ => {}
+    }
     let later = actions.iter().zip(1..);
     plan.actions.extend(later.map(|(action, place)| at(side, 700 + 300 * place, *action)));
     plan.actions.push(at(side, 2_000, Action::Bye));
+    // Where a lost message has made the time of these too early, or another action forbade them.
+    for ms in [6_000, 12_000, 24_000, 48_000] {
+        plan.actions.push(at(side, ms, Action::Bye));
+    }
     plan
 }
 
@@ -186,7 +219,7 @@ fn random(seed: u64, haste: u64) -> Plan {
         if crosses {
             actions.extend(
                 other.map(|action| {
-                    at(if by == Side::Caller { Side::Callee } else { Side::Caller }, ms, action)
+                    at(by.other(), ms, action)
                 }),
             );
         }

@@ -110,6 +110,7 @@ impl Phone {
         if line.stage == Stage::Early {
             line.stage = Stage::Up;
             line.answered = true;
+            line.status = Some(200);
         }
         let over = line.stage == Stage::Over;
         let gives_up = invite.first && invite.cancelled && !over;
@@ -127,6 +128,7 @@ impl Phone {
         line.talk.rolls_back(invite.offered, Carrier::Invite);
         if invite.first {
             line.stage = Stage::Over;
+            line.status = Some(status);
             // A CANCEL of a call that the other side has refused.
             let waiting = std::mem::take(&mut line.waiting);
             for each in waiting {

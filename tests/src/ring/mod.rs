@@ -8,6 +8,7 @@
 //! If `sipp` is not installed, [`Ring::enter`] prints that the test is skipped. If `ATTESTA_REQUIRE_SIPP` is set, `Ring::enter`
 //! panics instead.
 
+mod baresip;
 mod binary;
 mod check;
 pub mod configuration;
@@ -15,6 +16,7 @@ mod edge;
 mod messages;
 mod metrics;
 mod name_server;
+mod phone_thread;
 mod pki;
 mod relay;
 mod repository;
@@ -23,11 +25,13 @@ mod stunnel;
 mod tls_authority;
 mod wait;
 
+pub use self::baresip::Baresip;
 pub use self::check::{Check, check_identities, sign_identities};
 pub use self::edge::{Edge, Usage};
 pub use self::messages::{Direction, Seen, read_log};
 pub use self::metrics::Metrics;
 pub use self::name_server::NameServer;
+pub use self::phone_thread::PhoneThread;
 pub use self::pki::Pki;
 pub use self::relay::{Relay, Way};
 pub use self::repository::{Mood, Repository};
