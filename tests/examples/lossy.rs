@@ -32,7 +32,10 @@ fn main() {
     let metrics = edge.metrics();
     print!("{outcome}");
     for name in ["attesta_calls_ended_total", "attesta_retransmissions_total"] {
-        metrics.of(name).filter(|(_, count)| *count > 0.0).for_each(|(series, count)| println!("{series} {count}"));
+        metrics
+            .of(name)
+            .filter(|(_, count)| *count > 0.0)
+            .for_each(|(series, count)| println!("{series} {count}"));
     }
     let [live, dialogs, transactions] = metrics.live();
     println!("left in the edge     {live} calls, {dialogs} dialogs, {transactions} transactions");

@@ -167,7 +167,9 @@ fn agree(near: &[Ended], far: &[Ended]) -> Result<(), String> {
         }
         _ if near.answered => Err("only the caller has an answer".to_owned()),
         _ if given_up || rang_out => Ok(()),
-        Some(far) if far.answered => Err(format!("the callee has answered, the caller heard {near_status:?}")),
+        Some(far) if far.answered => {
+            Err(format!("the callee has answered, the caller heard {near_status:?}"))
+        }
         Some(_) if near_status == far_status => Ok(()),
         Some(_) => Err(format!("the callee said {far_status:?}, the caller heard {near_status:?}")),
         None => Err(format!("it never reached the callee, the caller heard {near_status:?}")),

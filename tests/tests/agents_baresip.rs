@@ -24,7 +24,8 @@ impl Scene {
         let carol = Baresip::start(&ring, "carol", 4, ";answermode=auto");
         let mut config =
             format!("[[listen]]\naddress = \"{}:0\"\ntransport = \"{transport}\"\n", ring.host(1));
-        for (agent, name, number) in [(&alice, "alice", ALICE), (&bob, "bob", BOB), (&carol, "carol", CAROL)] {
+        for (agent, name, number) in [(&alice, "alice", ALICE), (&bob, "bob", BOB), (&carol, "carol", CAROL)]
+        {
             let address = agent.address();
             config += &format!(
                 "[[trunk]]\nname = \"{name}\"\nsources = [\"{ip}\"]\ninbound_identity = \"pass\"\n\

@@ -147,9 +147,12 @@ impl Phone {
     /// 200 to a request other than INVITE.
     pub(super) fn agrees(&mut self, now: Instant, number: u64, id: ServerId) -> bool {
         let own = self.describes(number);
-        let method = self.servers.get(&id).map(|asked| asked.method.clone()).unwrap_or_default();
+        let asked = self.servers.get(&id);
+        let method = asked.map(|asked| asked.method.clone()).unwrap_or_default();
+        let has_offer =
+            asked.and_then(|asked| asked.request.as_ref()).is_some_and(|request| !request.body().is_empty());
         let Some(line) = self.lines.get_mut(&number) else { return false };
-        let answers = method == "UPDATE" && line.talk.waits(false, Carrier::Update);
+        let answers = method == "UPDATE" && has_offer && line.talk.waits(false, Carrier::Update);
         if answers {
             line.talk.answers(own.clone());
         }

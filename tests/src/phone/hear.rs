@@ -28,7 +28,7 @@ impl Phone {
     fn hears(&mut self, now: Instant, event: Event) {
         match event {
             Event::Request { id, request, .. } => self.requested(now, id, request),
-            Event::Ack { request, .. } => self.acknowledged(&request),
+            Event::Ack { request, .. } => self.acknowledged(now, &request),
             Event::Cancelled { invite, .. } => {
                 let line = self.servers.get(&invite).map(|asked| asked.line);
                 if let Some(line) = line {
@@ -238,12 +238,11 @@ impl Phone {
         self.agrees_or_waits(now, number, id);
     }
 
-    fn acknowledged(&mut self, request: &Request) {
+    fn acknowledged(&mut self, now: Instant, request: &Request) {
         let dialog = (text(request.headers(), Name::CallId), tag(request.headers(), Name::To));
         let (seq, _) = cseq(request.headers());
-        let Some(line) = self.dialogs.get(&dialog).and_then(|number| self.lines.get_mut(number)) else {
-            return;
-        };
+        let Some(number) = self.dialogs.get(&dialog).copied() else { return };
+        let Some(line) = self.lines.get_mut(&number) else { return };
         if line.invite_in.take_if(|invite| invite.accepted && invite.seq == seq).is_none() {
             return;
         }
@@ -256,10 +255,11 @@ impl Phone {
                 line.talk.answers(request.body_bytes());
             }
         }
-        if let Some(line) = self.dialogs.get(&dialog).and_then(|number| self.lines.get_mut(number))
-            && line.stage == Stage::Answered
-        {
+        if line.stage == Stage::Answered {
             line.stage = Stage::Up;
+        }
+        if line.ends_on_ack {
+            self.ends(now, number);
         }
     }
 

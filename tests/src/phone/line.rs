@@ -36,6 +36,8 @@ pub struct Line {
     pub(super) target: String,
     pub(super) seq: u32,
     pub(super) hung_up: bool,
+    /// Whether the call ends once the ACK of the 2xx arrives.
+    pub(super) ends_on_ack: bool,
     /// The final response to the first INVITE.
     pub(super) status: Option<u16>,
     /// Whether nothing was open when the call ended.
@@ -177,6 +179,7 @@ impl Line {
             target: String::new(),
             seq: 0,
             hung_up: false,
+            ends_on_ack: false,
             status: None,
             settled: true,
             invite_out: None,

@@ -217,11 +217,7 @@ fn random(seed: u64, haste: u64) -> Plan {
         let (ms, crosses, by) = (answer + below(16_000), below(4) == 0, side(below(2)));
         actions.extend(one.map(|action| at(by, ms, action)));
         if crosses {
-            actions.extend(
-                other.map(|action| {
-                    at(by.other(), ms, action)
-                }),
-            );
+            actions.extend(other.map(|action| at(by.other(), ms, action)));
         }
     }
     let end = answer + 3_000 + below(16_000);

@@ -45,13 +45,16 @@ impl Phone {
         }
     }
 
-    /// RFC 3261 section 12.2.1.2 and RFC 5057: the dialog is over.
+    /// RFC 3261 section 12.2.1.2 and RFC 5057: the dialog is over. A callee waits with its BYE for the ACK of its 2xx (RFC 3261
+    /// section 15).
     fn loses(&mut self, now: Instant, number: u64, status: u16) {
-        let gone = matches!(status, 408 | 481);
-        if gone
-            && self.lines.get(&number).is_some_and(|line| matches!(line.stage, Stage::Up | Stage::Answered))
-        {
-            self.ends(now, number);
+        if !matches!(status, 408 | 481) {
+            return;
+        }
+        match self.lines.get_mut(&number) {
+            Some(line) if line.stage == Stage::Up => self.ends(now, number),
+            Some(line) if line.stage == Stage::Answered => line.ends_on_ack = true,
+            Some(_) | None => {}
         }
     }
 

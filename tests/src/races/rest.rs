@@ -67,7 +67,10 @@ impl World {
             return Err(trouble.clone());
         }
         if self.gone.is_none() {
-            if let Some(trouble) = self.callee.troubles.first() {
+            // A later request has overtaken a PRACK, which gets 500 (RFC 3261 section 12.2.2). The callee gives the call up.
+            let is_overtaken = self.caller.statuses.contains_key(&("PRACK".to_owned(), 500));
+            let excused = |trouble: &&String| is_overtaken && trouble.ends_with("no PRACK");
+            if let Some(trouble) = self.callee.troubles.iter().find(|trouble| !excused(trouble)) {
                 return Err(trouble.clone());
             }
             if !self.callee.is_idle() || !self.callee.lines().is_empty() {

@@ -122,7 +122,9 @@ impl Baresip {
         let mut slot = [0; 16_384];
         match self.control.read(&mut slot) {
             Ok(length) => self.unread.extend_from_slice(slot.get(..length).unwrap_or_default()),
-            Err(error) => assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}"),
+            Err(error) => {
+                assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}")
+            }
         }
         while let Some((text, rest)) = netstring(&self.unread) {
             (self.unread, _) = (rest, self.said.push(text));

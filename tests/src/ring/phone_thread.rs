@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -107,10 +107,7 @@ impl Sockets {
                 continue;
             }
             let wait = deadline.map_or(STEP, |deadline| (deadline - now).min(STEP));
-            let mut arrival = match self.arrivals.recv_timeout(wait) {
-                Ok(arrival) => Some(arrival),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-            };
+            let mut arrival = self.arrivals.recv_timeout(wait).ok();
             let now = Instant::now();
             while let Some(each) = arrival.take() {
                 match each {
@@ -153,7 +150,8 @@ impl Sockets {
             let lost = self.loses();
             self.traces("->", lost, &transmit.payload);
             return lost
-                || socket.is_ok_and(|socket| socket.send_to(&transmit.payload, transmit.flow.remote).is_ok());
+                || socket
+                    .is_ok_and(|socket| socket.send_to(&transmit.payload, transmit.flow.remote).is_ok());
         }
         self.traces("->", false, &transmit.payload);
         let open = transmit.flow.connection.filter(|id| self.connections.contains_key(id));
@@ -187,11 +185,7 @@ impl Sockets {
         let reader = stream.try_clone().ok()?;
         let id = ConnectionId(self.next);
         self.next += 1;
-        let flow = Flow {
-            transport: Transport::Tcp,
-            connection: Some(id),
-            ..Flow::udp(self.local, remote)
-        };
+        let flow = Flow { transport: Transport::Tcp, connection: Some(id), ..Flow::udp(self.local, remote) };
         let (sender, over) = (self.sender.clone(), Arc::clone(&self.over));
         std::thread::spawn(move || {
             reads_stream(reader, &flow, &sender, &over);
