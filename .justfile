@@ -45,6 +45,10 @@ histories count="1000000":
 soak count="1000000":
     cargo run --locked --release -p attesta-tests --example soak -- {{count}}
 
+# Runs all races of two events in a call: BEFORE deliveries chosen between the events, AFTER chosen after them, LOSSES lost.
+races before="3" after="3" losses="1":
+    cargo run --locked --release -p attesta-tests --example races -- {{before}} {{after}} {{losses}}
+
 # Measures the cost of a call on one core: CALLS in all, RATE per second, and a signing or a verifying edge.
 load calls="20000" rate="500" edge="sign":
     cargo run --locked --release -p attesta-tests --example load -- {{calls}} {{rate}} {{edge}}

@@ -1,9 +1,12 @@
 //! Pairs of events that cross in a call: see `attesta_tests::races`. `just races` runs more of them.
 
+use std::num::NonZero;
+use std::thread;
+
 use attesta_tests::races::{Bound, Race, Setup, run_all};
 
 /// What the gate runs.
-const BOUND: Bound = Bound { before: 1, after: 0, losses: 0 };
+const BOUND: Bound = Bound { before: 2, after: 1, losses: 0 };
 
 #[test]
 #[expect(clippy::print_stdout, reason = "the count is for a reader of the output")]
@@ -13,7 +16,8 @@ fn crossing_events_leave_both_sides_in_agreement() {
         race.replay().expect("the race ends well");
         return;
     }
-    let tally = run_all(&Setup::ALL, BOUND, 1);
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let tally = run_all(&Setup::ALL, BOUND, threads);
     println!("{tally}");
     assert!(tally.failures.is_empty(), "{tally}");
 }

@@ -1,13 +1,18 @@
 //! Pairs of events that cross in a call, in every order of delivery up to a bound.
 //!
 //! A race is a setup, a point of a call, two events and an order of delivery. The first event happens at that point. The second
-//! happens at once or after some deliveries. The first deliveries before it and after it are chosen: any message in flight may
-//! arrive next, or is lost. Messages on one path may pass each other. All choices up to [`Bound`] are run, depth first. Orders
-//! that lead to the same state are run once. What comes later arrives in the order in which it was sent. Whatever the order is:
+//! event happens at once or after some deliveries. The first deliveries before the second event and after it are chosen: any
+//! message in flight may arrive next, or is lost. Messages on one path may overtake each other. All choices up to [`Bound`] are
+//! run, depth first. Orders that lead to the same state are run once. All later messages arrive in the order in which they were
+//! sent. These rules hold after each race:
 //!
 //! * Both phones and the edge agree whether the call is up, and both phones agree on the session.
 //! * Every request gets a final response, every 2xx its ACK, every reliable provisional response its PRACK.
 //! * Once the call is over, the edge holds no call, dialog, transaction or timer, and no phone holds a transaction.
+//!
+//! Each event crosses each other event at each point where the phones may send it. Some pairs never cross: a phone follows the
+//! RFCs, and so sends, for example, no 180 after its 200, no re-INVITE while its offer is open, and nothing after its BYE.
+//! [`Tally::apart`] lists these pairs.
 
 mod event;
 mod order;
@@ -16,7 +21,7 @@ mod rest;
 mod setup;
 mod world;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fmt, thread};
@@ -59,6 +64,8 @@ pub struct Race {
 pub struct Tally {
     /// Points with two events that can happen there.
     pub crossings: u64,
+    /// The pairs of events that crossed somewhere, by their places in [`Event::ALL`].
+    pairs: BTreeSet<(usize, usize)>,
     /// Races that were run, each another interleaving.
     pub races: u64,
     /// Orders that were cut off, since another one had led to the same state.
@@ -72,9 +79,19 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, other: Self) {
-        let Self { crossings, races, equal, lossy, up, failures } = other;
+    /// The pairs of events of which the second never happened after the first.
+    pub fn apart(&self) -> impl Iterator<Item = (Event, Event)> {
+        let pairs = Event::ALL.into_iter().flat_map(|one| Event::ALL.map(|other| (one, other)));
+        pairs.filter(|(one, other)| {
+            !self.pairs.contains(&(place_of(&Event::ALL, *one), place_of(&Event::ALL, *other)))
+        })
+    }
+
+    /// Adds the tally of other races.
+    pub fn add(&mut self, other: Self) {
+        let Self { crossings, pairs, races, equal, lossy, up, failures } = other;
         self.crossings += crossings;
+        self.pairs.extend(pairs);
         self.races += races;
         self.equal += equal;
         self.lossy += lossy;
@@ -85,10 +102,12 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { crossings, races, equal, lossy, up, failures } = self;
+        let Self { crossings, pairs, races, equal, lossy, up, failures } = self;
+        let (pairs, all) = (pairs.len(), Event::ALL.len().pow(2));
         write!(
             f,
-            "{races} races of {crossings} crossings, {lossy} with a lost message; {equal} equal orders; {up} calls stayed up"
+            "{races} races of {crossings} crossings of {pairs} pairs of events (of {all}), {lossy} with a lost message; \
+             {equal} equal orders; {up} calls stayed up"
         )?;
         failures
             .iter()
@@ -191,7 +210,10 @@ fn crossing(place: Place, events: (Event, Event), bound: Bound) -> Option<Tally>
             }
         }
         if !order.advances() {
-            tally.crossings = u64::from(tally.races > 0);
+            if tally.races > 0 {
+                tally.crossings = 1;
+                tally.pairs.insert((place_of(&Event::ALL, events.0), place_of(&Event::ALL, events.1)));
+            }
             return Some(tally);
         }
     }
