@@ -44,8 +44,8 @@ impl Bridge {
         self.relay(near, id, bye, origin, env)
     }
 
-    /// Handles a request that was refused because its CSeq number is lower than an earlier number. A BYE ends the call all the
-    /// same: its sender has ended the session, whatever the response is (RFC 3261 section 15.1.1).
+    /// Handles a request that was refused because its CSeq number is lower than an earlier number. A BYE still ends
+    /// the call, because its sender has ended the session, whatever the response is (RFC 3261 section 15.1.1).
     pub(super) fn on_out_of_order(
         &mut self,
         near: Side,
