@@ -29,6 +29,8 @@ pub enum Want {
     InFlight,
     /// The cache has a fresh credential.
     Fresh,
+    /// Every entry that might make room is in use or has a fetch in progress.
+    Full,
     /// The last fetch failed. The cache does not ask for a new fetch before `until`.
     Failed {
         /// The earliest time of the next fetch.
@@ -77,12 +79,10 @@ impl Cache {
     /// certificate, so the cache fetches the URL again after the [refetch](CacheConfig::refetch) time.
     pub fn want(&mut self, url: &X5u, now: UnixTime) -> Want {
         if !self.entries.contains_key(url) && !self.add(url, now) {
-            return Want::Failed { until: after(now, self.config.negative) };
+            return Want::Full;
         }
         self.protect(url);
-        let Some(entry) = self.entries.get_mut(url) else {
-            return Want::Failed { until: after(now, self.config.negative) };
-        };
+        let Some(entry) = self.entries.get_mut(url) else { return Want::Full };
         entry.asked = now;
         let want = match &entry.state {
             _ if entry.in_flight => Want::InFlight,
@@ -98,6 +98,24 @@ impl Cache {
     /// Whether the certificate of `url` has verified a signature before, even if the cache has forgotten the certificate.
     pub fn has_verified(&self, url: &X5u) -> bool {
         self.entries.get(url).is_some_and(|entry| entry.usage.last().is_some()) || self.proven.contains(url)
+    }
+
+    /// Whether a certificate of the [site](X5u::site) of `url` has verified a signature. The answer may be a minute old.
+    pub fn site_has_verified(&self, url: &X5u) -> bool {
+        self.order.last(&Group::Site(url.site())).is_some_and(|(rank, ..)| *rank == VERIFIED)
+    }
+
+    /// Reports that `url` was not fetched, because too many fetches were needed. The cache keeps what it knows, and asks for
+    /// the next fetch as if this fetch had not been needed.
+    pub fn not_fetched(&mut self, url: &X5u, now: UnixTime) {
+        let Some(entry) = self.entries.get_mut(url).filter(|entry| entry.in_flight) else { return };
+        entry.in_flight = false;
+        match &mut entry.state {
+            State::Unknown => return self.forget(url),
+            State::Known(kept) => kept.refresh_at = kept.refresh_at.max(after(now, self.config.negative)),
+            State::Failed { .. } => {}
+        }
+        self.make_evictable(url);
     }
 
     /// Reports the result of a fetch of `url`. After a failure, the cache keeps its credential for `url`, because the chain
@@ -197,6 +215,7 @@ impl Cache {
         let expired: Vec<X5u> =
             self.entries.iter().filter(|(_, entry)| expired(entry)).map(|(url, _)| url.clone()).collect();
         expired.iter().for_each(|url| self.forget(url));
+        self.relist();
         let due = |entry: &UrlRecord| !entry.in_flight && entry.is_due(now);
         let due: Vec<X5u> =
             self.entries.iter().filter(|(_, entry)| due(entry)).map(|(url, _)| url.clone()).collect();
@@ -263,6 +282,18 @@ impl Cache {
             return true;
         }
         false
+    }
+
+    /// Moves the entries that verified signatures to their places in the eviction order.
+    fn relist(&mut self) {
+        let is_moved = |(url, entry): &(&X5u, &UrlRecord)| {
+            entry.listed.as_ref().is_some_and(|key| *key != entry.eviction_key(url))
+        };
+        let moved: Vec<X5u> = self.entries.iter().filter(is_moved).map(|(url, _)| url.clone()).collect();
+        for url in &moved {
+            self.protect(url);
+            self.make_evictable(url);
+        }
     }
 
     fn forget(&mut self, url: &X5u) {

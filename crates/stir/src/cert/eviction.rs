@@ -81,4 +81,9 @@ impl EvictionOrder {
             None => self.all.first(),
         }
     }
+
+    /// The last entry to evict of a group.
+    pub(super) fn last(&self, group: &Group) -> Option<&EvictionKey> {
+        self.groups.get(group)?.keys.last()
+    }
 }
