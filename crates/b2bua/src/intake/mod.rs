@@ -213,7 +213,7 @@ impl Intake {
     }
 
     /// Verifies the untouched message with the certificates that are known, and waits for the others until `until`.
-    fn verify(received: Received, until: Instant, origin: &Origin, env: &mut Env<'_>) -> IntakeStep {
+    fn verify(mut received: Received, until: Instant, origin: &Origin, env: &mut Env<'_>) -> IntakeStep {
         let ingress = &origin.ingress;
         let verifier = match (&ingress.domain, ingress.trunk.inbound_identity) {
             (Some(domain), InboundIdentity::Verify) => &domain.verifier,
