@@ -141,7 +141,7 @@ impl Queue {
         !self.waiting.is_empty()
     }
 
-    /// Adds a fetch. Returns the fetch that has no place: the oldest fetch, or the new one.
+    /// Adds a fetch. Returns the fetch that has no place: the oldest fetch, or this fetch.
     pub(crate) fn push(&mut self, now: Instant, job: Job) -> Option<Job> {
         let unknown = self.waiting.len() - self.waiting_known;
         let of_site = self.sites.get(&job.site).map_or(0, |site| site.waiting);
