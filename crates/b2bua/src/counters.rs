@@ -159,6 +159,15 @@ pub enum Refusal {
     NoContact,
     /// The message belongs to a dialog that does not exist: 481.
     NoDialog,
+    /// Replaces, Join, Target-Dialog or the Refer-To cannot be read, comes twice, or contradicts another header field: 400.
+    DialogName,
+    /// The Refer-To is longer than 4096 octets: 400.
+    ReferToTooLong,
+    /// Replaces, Join, Target-Dialog or the Refer-To names a dialog of ours that does not exist or cannot be replaced: 481,
+    /// 486 or 603.
+    NamedDialog,
+    /// Replaces or Join names a dialog of another trunk, without a matching Referred-By: 403.
+    ForeignDialog,
     /// The CSeq number is lower than an earlier CSeq number in the dialog: 500.
     OutOfOrder,
     /// The request conflicts with another request in the dialog: 491, or 500 with Retry-After.
@@ -183,7 +192,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every reason, in the order of reports.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
         Self::UnknownSource,
         Self::Method,
         Self::UnknownMethod,
@@ -192,6 +201,10 @@ impl Refusal {
         Self::MaxForwards,
         Self::NoContact,
         Self::NoDialog,
+        Self::DialogName,
+        Self::ReferToTooLong,
+        Self::NamedDialog,
+        Self::ForeignDialog,
         Self::OutOfOrder,
         Self::Glare,
         Self::RequestCap,
@@ -215,6 +228,10 @@ impl Refusal {
             Self::MaxForwards => "max-forwards",
             Self::NoContact => "no-contact",
             Self::NoDialog => "no-dialog",
+            Self::DialogName => "dialog-name",
+            Self::ReferToTooLong => "refer-to-too-long",
+            Self::NamedDialog => "named-dialog",
+            Self::ForeignDialog => "foreign-dialog",
             Self::OutOfOrder => "out-of-order",
             Self::Glare => "glare",
             Self::RequestCap => "request-cap",

@@ -61,6 +61,14 @@ impl Shared {
         }
     }
 
+    /// Returns a new token. The answer with this token goes to `owner`.
+    pub(crate) fn token(&mut self, owner: Owner) -> Token {
+        self.tokens += 1;
+        let token = Token(self.tokens);
+        self.owners.own_token(token, owner);
+        token
+    }
+
     /// The state that a step at `now` may change.
     pub(crate) fn env<'a>(&'a mut self, now: Now, policy: &'a mut dyn Policy) -> Env<'a> {
         Env {

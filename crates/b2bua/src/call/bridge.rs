@@ -241,6 +241,10 @@ impl Bridge {
         origin: &Origin,
         env: &mut Env<'_>,
     ) -> Option<CallEnd> {
+        let Ok(event) = self.map_event(near, &request) else {
+            env.refuse(id, &request, Status::CALL_DOES_NOT_EXIST, Refusal::NamedDialog);
+            return None;
+        };
         let (leg, far) = self.legs(near);
         let leg = leg?;
         leg.observe_request(Sender::Remote, &request, env);
@@ -265,6 +269,12 @@ impl Bridge {
             && let Some(invite) = leg.reliable.on_prack(&rack)
         {
             outgoing.headers_mut().push(Name::RAck, renumbered(&rack, invite));
+        }
+        if let Some(event) = event {
+            outgoing.headers_mut().set(Name::Event, event);
+        }
+        if *request.method() == Method::Refer {
+            leg.refers.on_relayed(sequence(&request).unwrap_or_default(), seq);
         }
         far.observe_request(Sender::Local, &outgoing, env);
         leg.requests.push(RelayedRequest::new(request, id, seq));

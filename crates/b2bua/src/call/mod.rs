@@ -25,6 +25,7 @@ mod release;
 mod responses;
 pub(crate) mod session;
 pub(crate) mod setup;
+mod transfer;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

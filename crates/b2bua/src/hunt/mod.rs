@@ -44,6 +44,8 @@ pub(crate) struct Hunt {
     destinations: VecDeque<Destination>,
     attempts: usize,
     progress: Progress,
+    /// The name of the current target's trunk.
+    trunk: Option<Arc<str>>,
     /// The rules of the current target's trunk.
     rules: LegRules,
     /// The Request-URI of the request to the current target.
@@ -96,6 +98,7 @@ impl Hunt {
             destinations: VecDeque::new(),
             attempts: 0,
             progress: Progress::Idle,
+            trunk: None,
             rules: LegRules::default(),
             uri: Bytes::new(),
             out_of_service: VecDeque::new(),
@@ -112,6 +115,11 @@ impl Hunt {
     /// The request as it was received.
     pub(crate) fn request(&self) -> &Request {
         self.request.request()
+    }
+
+    /// The name of the current target's trunk.
+    pub(crate) const fn trunk(&self) -> Option<&Arc<str>> {
+        self.trunk.as_ref()
     }
 
     /// The rules of the current target's trunk.
@@ -255,6 +263,7 @@ impl Hunt {
         self.attempts += 1;
         self.tried.push(attempt.hop.flow.clone());
         self.rules = attempt.trunk().leg_rules();
+        self.trunk = Some(attempt.trunk().name.clone());
         self.uri = attempt.target.uri.clone();
         self.attest(attempt, origin, env)
     }

@@ -5,6 +5,7 @@ pub(crate) mod invite;
 pub(crate) mod next_hop;
 pub(crate) mod offer_answer;
 mod own_requests;
+pub(crate) mod refers;
 pub(crate) mod reliable;
 pub(crate) mod requests;
 mod sending;
@@ -29,6 +30,7 @@ use crate::leg::dialog::Dialog;
 use crate::leg::invite::{Bye, Due2xx, InviteState, InviteUsage, Repeated2xx};
 use crate::leg::next_hop::{NextHopState, OwnRequest, PeerPath, RequestKind};
 use crate::leg::offer_answer::{Disagreement, OfferAnswer, Sender};
+use crate::leg::refers::RelayedRefers;
 use crate::leg::reliable::RelayedReliable;
 use crate::leg::requests::{RelayedRequest, RelayedRequests};
 use crate::leg::session_timer::SessionTimer;
@@ -71,6 +73,10 @@ pub(crate) struct Leg {
     pub(crate) requests: RelayedRequests,
     /// The reliable provisional responses that the peer has not acknowledged.
     pub(crate) reliable: RelayedReliable,
+    /// The REFERs of the peer that were relayed.
+    pub(crate) refers: RelayedRefers,
+    /// The name of the peer's trunk, if the peer has one.
+    pub(crate) trunk: Option<Arc<str>>,
     /// The rules of the peer's trunk.
     pub(crate) rules: LegRules,
     /// The listener that sends messages to the peer.
@@ -99,6 +105,7 @@ pub(crate) struct LegSettings {
     pub(crate) side: Side,
     pub(crate) listener: Arc<Listener>,
     pub(crate) config: Arc<Config>,
+    pub(crate) trunk: Option<Arc<str>>,
     pub(crate) rules: LegRules,
     /// The flow by which the message of the peer that creates the dialog arrived.
     pub(crate) flow: Flow,
@@ -124,7 +131,7 @@ pub(crate) enum NotLaunched {
 impl Leg {
     /// A leg with an early dialog. Its owner is told what arrives in the dialog.
     pub(crate) fn open(dialog: Dialog, settings: LegSettings, env: &mut Env<'_>) -> Self {
-        let LegSettings { owner, side, listener, config, rules, flow } = settings;
+        let LegSettings { owner, side, listener, config, trunk, rules, flow } = settings;
         let mut path = PeerPath::new(rules.behind_nat);
         let next_hop = path.on_message(&flow).map_or(NextHopState::Unknown, NextHopState::Known);
         dialog.is_owned_by(owner, env.owners);
@@ -134,6 +141,8 @@ impl Leg {
             invite: InviteUsage::early(),
             requests: RelayedRequests::default(),
             reliable: RelayedReliable::default(),
+            refers: RelayedRefers::default(),
+            trunk,
             rules,
             listener,
             timer: None,

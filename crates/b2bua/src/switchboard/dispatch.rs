@@ -15,6 +15,7 @@ use crate::counters::Refusal;
 use crate::event::CallNumber;
 use crate::headers::address::source;
 use crate::headers::dialog_id::DialogId;
+use crate::headers::dialog_names::names_dialogs;
 use crate::headers::timer::is_too_short;
 use crate::intake::emergency::is_emergency;
 use crate::intake::origin::{Origin, arrival};
@@ -60,6 +61,9 @@ impl<P: Policy> Switchboard<P> {
         let dialog = DialogId::of_request(&request);
         let owner = dialog.as_ref().and_then(|dialog| self.owner_of(dialog, &request));
         match (owner, dialog) {
+            (Some(Owner::Call(_)), Some(_)) if names_dialogs(request.headers()) => {
+                self.on_naming_request(now, id, request, flow, Vec::new());
+            }
             (Some(Owner::Call(key)), Some(dialog)) => {
                 let input = CallInput::Request { dialog, id, request, flow };
                 self.with_call(now, key, |call, env| call.handle(input, env));
@@ -68,19 +72,43 @@ impl<P: Policy> Switchboard<P> {
                 let input = ClosingInput::Request { id, request };
                 self.with_closing(now, key, |leg, env| leg.handle(input, env));
             }
-            (Some(Owner::Call(_) | Owner::Message(_)) | None, _) if is_outside(&request) => {
+            (Some(Owner::Call(_) | Owner::Message(_) | Owner::Lookup(_)) | None, _) if is_outside(&request) => {
                 self.on_request_outside(now, id, request, flow, on_reserve);
             }
-            (Some(Owner::Call(_) | Owner::Message(_)) | None, _) => {
-                let status = Status::CALL_DOES_NOT_EXIST;
-                let known = self.knows(flow);
-                let mut env = self.shared.env(now, &mut self.policy);
-                if known {
-                    env.refuse(id, &request, status, Refusal::NoDialog);
-                } else {
-                    env.dismiss(id, &request, flow, status, Refusal::NoDialog);
-                }
+            (Some(Owner::Call(_) | Owner::Message(_) | Owner::Lookup(_)) | None, _) => {
+                self.refuse_without_dialog(now, id, &request, flow);
             }
+        }
+    }
+
+    /// A request in a dialog, after its names of other dialogs were mapped. Meanwhile, its own dialog may have ended.
+    pub(super) fn deliver(&mut self, now: Now, id: ServerId, request: Request, flow: &Flow) {
+        let dialog = DialogId::of_request(&request);
+        let owner = dialog.as_ref().and_then(|dialog| self.owner_of(dialog, &request));
+        match (owner, dialog) {
+            (Some(Owner::Call(key)), Some(dialog)) => {
+                let input = CallInput::Request { dialog, id, request, flow };
+                self.with_call(now, key, |call, env| call.handle(input, env));
+            }
+            (Some(Owner::Closing(key)), _) => {
+                let input = ClosingInput::Request { id, request };
+                self.with_closing(now, key, |leg, env| leg.handle(input, env));
+            }
+            (Some(Owner::Call(_) | Owner::Message(_) | Owner::Lookup(_)) | None, _) => {
+                self.refuse_without_dialog(now, id, &request, flow);
+            }
+        }
+    }
+
+    /// Refuses a request of a dialog that does not exist.
+    fn refuse_without_dialog(&mut self, now: Now, id: ServerId, request: &Request, flow: &Flow) {
+        let status = Status::CALL_DOES_NOT_EXIST;
+        let known = self.knows(flow);
+        let mut env = self.shared.env(now, &mut self.policy);
+        if known {
+            env.refuse(id, request, status, Refusal::NoDialog);
+        } else {
+            env.dismiss(id, request, flow, status, Refusal::NoDialog);
         }
     }
 
@@ -90,7 +118,7 @@ impl<P: Policy> Switchboard<P> {
         &mut self,
         now: Now,
         id: ServerId,
-        request: Request,
+        mut request: Request,
         flow: &Flow,
         on_reserve: bool,
     ) {
@@ -103,7 +131,14 @@ impl<P: Policy> Switchboard<P> {
         if on_reserve && !emergency {
             return env.endpoint.turn_away(now.mono, id, &request, flow);
         }
-        match screen(&request) {
+        let screened = match screen(&request) {
+            Ok(purpose @ (Purpose::Call | Purpose::Message)) if names_dialogs(request.headers()) => {
+                self.map_outside(&mut request, &ingress).map(|()| purpose)
+            }
+            screened => screened,
+        };
+        let mut env = self.shared.env(now, &mut self.policy);
+        match screened {
             Err((status, refusal)) => env.refuse(id, &request, status, refusal),
             Ok(purpose) if self.service.is_closed_to(purpose, &config, &request) => {
                 env.refuse(id, &request, Status::SERVICE_UNAVAILABLE, Refusal::Draining);
@@ -191,7 +226,7 @@ impl<P: Policy> Switchboard<P> {
                 self.with_closing(now, key, |leg, env| leg.handle(ClosingInput::Ack(request), env));
             }
             // An ACK of a dialog that is over has no answer.
-            (Some(Owner::Call(_) | Owner::Message(_)) | None, _) => {}
+            (Some(Owner::Call(_) | Owner::Message(_) | Owner::Lookup(_)) | None, _) => {}
         }
     }
 
@@ -224,7 +259,7 @@ impl<P: Policy> Switchboard<P> {
                 self.with_closing(now, key, |leg, env| leg.handle(input, env));
                 true
             }
-            None => false,
+            Some(Owner::Lookup(_)) | None => false,
         };
         if let Some((dialog, seq)) = answered {
             if !taken {
@@ -255,7 +290,7 @@ impl<P: Policy> Switchboard<P> {
                 let input = ClosingInput::Repeated2xx { seq, client };
                 return self.with_closing(now, key, |leg, env| leg.handle(input, env));
             }
-            Some(Owner::Message(_)) | None => {}
+            Some(Owner::Message(_) | Owner::Lookup(_)) | None => {}
         }
         let config = self.shared.config.clone();
         if self.shared.late_answers.contains(client, id) {
@@ -272,7 +307,7 @@ impl<P: Policy> Switchboard<P> {
             let crossing = cross(Arrival::LateSuccess, Situation::over(Side::Callee), None);
             debug_assert_eq!(crossing, Crossing::AckAndBye, "the 2xx came too late");
             self.close_with(now, |owner, env| {
-                let settings = LegSettings { owner, side, listener, config, rules, flow };
+                let settings = LegSettings { owner, side, listener, config, trunk: None, rules, flow };
                 let mut leg = Leg::open(dialog, settings, env);
                 leg.invite.on_2xx_received(seq, client);
                 ReleasedLeg { leg, needs_bye: true, bye: None }
@@ -296,7 +331,7 @@ impl<P: Policy> Switchboard<P> {
                 let input = ClosingInput::Failed { client: id, why };
                 self.with_closing(now, key, |leg, env| leg.handle(input, env));
             }
-            None => {}
+            Some(Owner::Lookup(_)) | None => {}
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The top object: inputs in, outputs out. It finds the owner of each input and owns all calls, MESSAGEs and closing legs.
 
 mod dispatch;
+mod lookup;
+mod named;
 mod service;
 mod shutdown;
 
@@ -12,7 +14,7 @@ use attesta_transaction as transaction;
 use attesta_transaction::{Flow, Seed, WorkerPlace};
 
 use crate::alarm::Alarms;
-use crate::arena::{Arena, CallKey, ClosingKey, MessageKey, OfCall, OfClosing, OfMessage};
+use crate::arena::{Arena, CallKey, ClosingKey, MessageKey, OfCall, OfClosing, OfLookup, OfMessage};
 use crate::call::Call;
 use crate::call::closing::{ClosingInput, ClosingLeg};
 use crate::call::end::ReleasedLeg;
@@ -25,6 +27,7 @@ use crate::message::{MessageInput, MessageRelay};
 use crate::now::Now;
 use crate::owners::Owner;
 use crate::policy::{Decision, DefaultPolicy, Policy};
+use crate::switchboard::lookup::Lookup;
 use crate::switchboard::service::ServiceState;
 use crate::token::Token;
 
@@ -40,6 +43,8 @@ pub struct Switchboard<P = DefaultPolicy> {
     messages: Arena<OfMessage, MessageRelay>,
     /// Legs whose call is over, as long as a BYE or an ACK is owed.
     closing: Arena<OfClosing, ClosingLeg>,
+    /// Requests that wait for a dialog of another worker.
+    lookups: Arena<OfLookup, Lookup>,
     alarms: Alarms<Owner>,
     /// The number of the last call.
     numbers: u64,
@@ -58,6 +63,7 @@ impl<P: Policy> Switchboard<P> {
             calls: Arena::new(),
             messages: Arena::new(),
             closing: Arena::new(),
+            lookups: Arena::new(),
             alarms: Alarms::new(),
             numbers: first_number(place),
             service: ServiceState::Open,
@@ -92,6 +98,7 @@ impl<P: Policy> Switchboard<P> {
                 self.answer_call(now, token, CallInput::Signed { token, result })
             }
             Input::Decided { token, decision } => self.on_decided(now, token, decision),
+            Input::DialogFound { token, dialog } => self.on_dialog_found(now, token, dialog),
             Input::Configure(config) => self.shared.config = config,
             Input::Drain => self.drain(),
             Input::HangUp => self.hang_up_all(now),
@@ -169,7 +176,7 @@ impl<P: Policy> Switchboard<P> {
                 let input = ClosingInput::Resolved(result);
                 self.with_closing(now, key, |leg, env| leg.handle(input, env));
             }
-            None => {}
+            Some(Owner::Lookup(_)) | None => {}
         }
     }
 
@@ -179,7 +186,7 @@ impl<P: Policy> Switchboard<P> {
                 let input = MessageInput::Decided { token, decision };
                 self.with_message(now, key, |message, env| message.handle(input, env));
             }
-            Some(Owner::Call(_) | Owner::Closing(_)) | None => {
+            Some(Owner::Call(_) | Owner::Closing(_) | Owner::Lookup(_)) | None => {
                 self.answer_call(now, token, CallInput::Decided { token, decision });
             }
         }
@@ -204,7 +211,7 @@ impl<P: Policy> Switchboard<P> {
                         message.handle(MessageInput::Certificates, env);
                     });
                 }
-                Owner::Closing(_) => {}
+                Owner::Closing(_) | Owner::Lookup(_) => {}
             }
         }
     }
@@ -223,6 +230,12 @@ impl<P: Policy> Switchboard<P> {
                         message.alarm = None;
                         message.handle(MessageInput::Deadline, env);
                     });
+                }
+                Owner::Lookup(key) => {
+                    if let Some(lookup) = self.lookups.get_mut(key) {
+                        lookup.alarm = None;
+                    }
+                    self.end_lookup(now, key, None);
                 }
                 Owner::Closing(key) => {
                     self.with_closing(now, key, |leg, env| {
