@@ -41,6 +41,10 @@ storm seeds="1000" transactions="1000":
 histories count="1000000":
     cargo run --locked --release -p attesta-tests --example histories -- {{count}}
 
+# One switchboard goes through COUNT calls of random histories in virtual time, and keeps no memory of them.
+soak count="1000000":
+    cargo run --locked --release -p attesta-tests --example soak -- {{count}}
+
 # What a call costs on one core: CALLS in all, RATE per second, and a signing or a verifying edge.
 load calls="20000" rate="500" edge="sign":
     cargo run --locked --release -p attesta-tests --example load -- {{calls}} {{rate}} {{edge}}

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use attesta_b2bua::{
     Config, DefaultPolicy, Destination, InboundIdentity, Input, Listener, NamedSigner, Now, Numbers,
-    OutboundIdentity, Output, Route, RouteTo, SigningMeans, Switchboard, Trunk, TrustDomain,
+    OutboundIdentity, Output, Route, RouteTo, SigningMeans, Switchboard, Trunk, TrunkTimers, TrustDomain,
 };
 use attesta_sip::{Date, Limits, Message, Method, Name, Request, Response, Status};
 use attesta_stir::{Verifier, VerifyPolicy};
@@ -239,7 +239,10 @@ fn config(kind: Kind, fixture: &Fixture) -> Config {
     };
     let provider = fixture.providers.first().expect("a provider");
     let own = "+1215555".parse().expect("a prefix");
+    // A held call must outlive the measurement, although its caller does not refresh the session.
+    let timers = TrunkTimers { session: Some(Duration::from_secs(24 * 3600)), ..TrunkTimers::default() };
     let caller = Trunk::new("caller")
+        .timers(timers)
         .source("192.0.2.1".parse().expect("a source"))
         .numbers(Numbers::starting(vec![own]))
         .vouched_by("own")

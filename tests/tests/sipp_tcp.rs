@@ -2,7 +2,7 @@
 
 use attesta_tests::ring::{Edge, Ring, Sipp, free_v6, skips, until};
 use std::collections::BTreeSet;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 #[test]
@@ -52,9 +52,9 @@ fn without_tcp_at_the_callee_large_invites_leave_over_udp() {
 #[test]
 fn a_firewall_that_drops_costs_one_call_its_half_second() {
     let Some(ring) = Ring::enter("oversize-drop", 76) else { return };
-    let there = ring.free(3);
-    // A listener that never accepts and whose queue is full: what comes after gets no answer at all.
-    let listener = TcpListener::bind(there).expect("a free port");
+    // The listener never accepts. After its queue is full, an attempt to connect gets no answer at all.
+    let listener = ring.listener(3);
+    let there = listener.local_addr().expect("a bound socket has an address");
     let quiet = Duration::from_millis(300);
     let queued: Vec<_> =
         std::iter::from_fn(|| TcpStream::connect_timeout(&there, quiet).ok()).take(10_000).collect();

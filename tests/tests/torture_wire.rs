@@ -13,7 +13,7 @@ fn every_torture_message_gets_its_answer_on_the_wire() {
     let Some(folder) = torture() else { return };
     let Some(ring) = Ring::enter("torture-wire", 23) else { return };
     // It takes everything and answers nothing, so that what a call or a MESSAGE gets is the edge's own doing.
-    let silent = UdpSocket::bind(ring.free(0)).expect("a free port can be bound");
+    let silent = ring.socket(0);
     let onward = silent.local_addr().expect("a bound socket has an address");
     let list = std::fs::read_to_string(folder.join("answers.jsonl")).expect("the list is there");
     let mut peers: Vec<_> = list
@@ -104,7 +104,9 @@ impl Peer {
         let answer = self.answer.map_or(Value::Null, Value::from);
         let answers = self.entry.get("answer").and_then(Value::as_array).expect("an entry has answers");
         let file = text(&self.entry, "file");
-        (!answers.contains(&answer)).then(|| format!("{file}: {answer}, not {answers:?}"))
+        // RFC 4475 lets an element accept some invalid messages, as baddate.dat. Their INVITE then gets no answer here.
+        let is_accepted = answer.is_null() && text(&self.entry, "result") == "either";
+        (!is_accepted && !answers.contains(&answer)).then(|| format!("{file}: {answer}, not {answers:?}"))
     }
 }
 

@@ -180,6 +180,8 @@ pub enum Refusal {
     Draining,
     /// The limit of dialogs for the 2xx responses to one INVITE is reached: the 2xx is dropped.
     AnswerCap,
+    /// A PRACK that acknowledges a response of our own contains an offer, which the other side cannot answer: 488 (RFC 3262).
+    PrackOffer,
     /// The session interval of the request is shorter than the trunk accepts: 422 with Min-SE (RFC 4028).
     SessionTooShort,
     /// The policy refuses a MESSAGE or answers too late, or there is no target: 404, 503, 405 for a number of the
@@ -192,7 +194,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every reason, in the order of reports.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::UnknownSource,
         Self::Method,
         Self::UnknownMethod,
@@ -211,6 +213,7 @@ impl Refusal {
         Self::CallCap,
         Self::Draining,
         Self::AnswerCap,
+        Self::PrackOffer,
         Self::SessionTooShort,
         Self::NotRouted,
         Self::NotVerified,
@@ -238,6 +241,7 @@ impl Refusal {
             Self::CallCap => "call-cap",
             Self::Draining => "draining",
             Self::AnswerCap => "answer-cap",
+            Self::PrackOffer => "prack-offer",
             Self::SessionTooShort => "session-too-short",
             Self::NotRouted => "not-routed",
             Self::NotVerified => "not-verified",

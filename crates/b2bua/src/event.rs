@@ -121,7 +121,7 @@ pub enum Cause {
     Unreachable,
     /// A target rang, and the callee did not answer within the trunk's limit.
     NotAnswered,
-    /// The caller did not acknowledge the answer.
+    /// The caller did not acknowledge the answer, or a reliable provisional response of ours.
     NotAcknowledged,
     /// The call reached the time limit of the outbound trunk.
     TooLong,

@@ -136,7 +136,7 @@ pub use trunk::Trunk;
 pub use trunk::numbers::{InvalidPrefix, Numbers, Prefix};
 pub use trunk::rules::{
     Consequence, ContactParams, InboundIdentity, OnSignFailure, OutboundIdentity, Outcomes, Oversize,
-    RetryAfterRule, TrunkTimers, Trusts,
+    Reliable, RetryAfterRule, TrunkTimers, Trusts,
 };
 pub use trunk::source::{InvalidSource, Source};
 pub use trunk::target::{InvalidTarget, Target};

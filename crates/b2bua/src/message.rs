@@ -1,9 +1,10 @@
-//! A MESSAGE outside a dialog, relayed (RFC 3428).
+//! The relaying of a MESSAGE outside a dialog (RFC 3428).
 //!
-//! It takes the way of an INVITE as far as a transaction without a dialog can: intake, then the hunt, until one target sends a
-//! final response. RFC 8224 covers any request, so its Identity is verified, with `msg` as a PASSporT type of its own, which
-//! binds the body (RFC 9475). It is not signed. It never outlives its client transaction, and a timeout gets no answer
-//! (RFC 4320 section 4.2).
+//! A MESSAGE passes the intake and the hunt like an INVITE, until one target sends a final response. A MESSAGE creates no
+//! dialog.
+//! RFC 8224 covers any request, so the Identity of a MESSAGE is verified. Its PASSporT has the type `msg`, which also covers
+//! the body (RFC 9475). The edge does not sign a MESSAGE.
+//! A MESSAGE never lives longer than its client transaction. A timeout gets no answer (RFC 4320 section 4.2).
 
 use std::time::Instant;
 
@@ -21,14 +22,14 @@ use crate::io::{Destination, ResolveError};
 use crate::policy::{Decision, Routing};
 use crate::token::Token;
 
-/// A MESSAGE on its way.
+/// A MESSAGE that is being relayed.
 #[derive(Debug)]
 pub(crate) struct MessageRelay {
     origin: Origin,
     phase: Phase,
-    /// Reason values that the final response owes the sender (RFC 9410 section 3).
+    /// Reason values to add to the final response (RFC 9410 section 3).
     reasons: Vec<String>,
-    /// True once the MESSAGE was sent and counted.
+    /// True if the MESSAGE was sent and counted.
     is_counted: bool,
     /// The deadline of this MESSAGE in the alarms.
     pub(crate) alarm: Option<Instant>,
@@ -37,40 +38,40 @@ pub(crate) struct MessageRelay {
 /// The phase of a MESSAGE.
 #[derive(Debug)]
 enum Phase {
-    /// The MESSAGE is admitted, verified and judged.
+    /// The MESSAGE is admitted and verified, and the policy decides.
     Intake(Box<Intake>),
-    /// A target is being found, or was sent the MESSAGE.
+    /// The hunt looks for a target, or a target has the MESSAGE.
     Hunt(Box<Hunt>),
     /// The MESSAGE has its final response.
     Over,
 }
 
-/// What happens to a MESSAGE.
+/// An event of a MESSAGE.
 #[derive(Debug)]
 pub(crate) enum MessageInput<'a> {
     /// A response to the MESSAGE.
     Response { client: ClientId, response: &'a Response },
     /// The MESSAGE gets no response.
     Failed { client: ClientId, why: Failure },
-    /// The addresses that it asked for.
+    /// The addresses that the MESSAGE has asked for.
     Resolved { token: Token, result: Result<Vec<Destination>, ResolveError> },
     /// The answer of the policy.
     Decided { token: Token, decision: Decision },
     /// New certificates are known.
     Certificates,
-    /// The deadline of the MESSAGE is over.
+    /// The deadline of the MESSAGE has passed.
     Deadline,
-    /// The edge stops: a MESSAGE that has not been sent is refused.
+    /// The edge stops. A MESSAGE that was not sent yet is refused.
     ShutDown,
 }
 
 impl MessageRelay {
-    /// A MESSAGE that has passed screening; [`begin`](Self::begin) follows.
+    /// Creates a MESSAGE that has passed screening. The caller of this function then calls [`begin`](Self::begin).
     pub(crate) const fn new(origin: Origin) -> Self {
         Self { origin, phase: Phase::Over, reasons: Vec::new(), is_counted: false, alarm: None }
     }
 
-    /// Begins with the request.
+    /// Handles the request.
     pub(crate) fn begin(&mut self, request: Request, env: &mut Env<'_>) {
         let step = Intake::begin(request, &self.origin, env);
         self.on_intake(step, env);
@@ -89,7 +90,7 @@ impl MessageRelay {
         }
     }
 
-    /// Takes one event.
+    /// Handles one event.
     pub(crate) fn handle(&mut self, input: MessageInput<'_>, env: &mut Env<'_>) {
         match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Intake(intake) => self.on_waiting(intake, input, env),
@@ -153,7 +154,7 @@ impl MessageRelay {
         match step {
             IntakeStep::Waits(intake) => self.phase = Phase::Intake(intake),
             IntakeStep::Passed(routed, routing) => self.hunt(routed, &routing, env),
-            // The built-in callee takes calls only.
+            // The built-in callee answers calls only.
             IntakeStep::BuiltInCallee(Routed { request, reasons }) => {
                 self.reasons = reasons;
                 let mut response = self.origin.reply(request.request(), Status::METHOD_NOT_ALLOWED);
@@ -167,7 +168,7 @@ impl MessageRelay {
         }
     }
 
-    /// Begins the hunt for a target, by the routes.
+    /// Starts the hunt for a target, with these routes.
     fn hunt(&mut self, routed: Routed, routing: &Routing, env: &mut Env<'_>) {
         let Routed { request, reasons } = routed;
         self.reasons = reasons;
@@ -191,7 +192,7 @@ impl MessageRelay {
             env.counters.messages += 1;
         }
         match step {
-            // A provisional response says that the target is there, and no more (RFC 4320 section 4.1).
+            // A provisional response only proves that the target is reachable (RFC 4320 section 4.1).
             HuntStep::Goes | HuntStep::Provisional(_) => self.phase = Phase::Hunt(hunt),
             HuntStep::AttemptFailed(target) => {
                 let step = hunt.go_on(target, &self.origin, env);
@@ -214,7 +215,7 @@ impl MessageRelay {
         self.respond(response, env);
     }
 
-    /// Sends the final response. The endpoint drops a 408, which RFC 4320 section 4.2 forbids.
+    /// Sends the final response. The endpoint does not send a 408, because RFC 4320 section 4.2 forbids it.
     fn respond(&mut self, mut response: Response, env: &mut Env<'_>) {
         for reason in self.reasons.drain(..) {
             response.headers_mut().push(Name::Reason, reason);

@@ -28,6 +28,11 @@ impl Targets {
         self.requests.status(now, Peer::of(flow))
     }
 
+    /// True if no failure of this peer is known, or the peer's time out of service has ended.
+    pub(crate) fn is_in_service(&self, now: Instant, peer: Peer) -> bool {
+        self.requests.status(now, peer) == TargetStatus::InService
+    }
+
     /// Whether requests may be sent to this address.
     pub(crate) fn status_at(&self, now: Instant, transport: Transport, address: SocketAddr) -> TargetStatus {
         self.requests.status(now, Peer::at(transport, address))
@@ -73,7 +78,7 @@ impl Targets {
         }
     }
 
-    /// Records a final response other than 503 that arrived along `flow`.
+    /// Ends the row of Retry-After that arrived along `flow`.
     pub(crate) fn accepts(&mut self, flow: &Flow) {
         if !self.busy.is_empty() {
             self.busy.remove(&Peer::of(flow));
@@ -81,31 +86,39 @@ impl Targets {
     }
 
     /// Records a 503 that arrived along `flow`. A 503 without Retry-After counts as a 500, and does not affect the next
-    /// request (RFC 3261 section 21.5.4). After [`IN_A_ROW`] Retry-After in a row, the target is out of service.
+    /// request (RFC 3261 section 21.5.4). After [`IN_A_ROW`] Retry-After in a row, the target is out of service if it
+    /// `may_rest`. At most `cap` targets are remembered.
     pub(crate) fn unavailable(
         &mut self,
         now: Instant,
         (trunk, flow): (&Trunk, &Flow),
         response: &Response,
+        may_rest: bool,
         cap: usize,
         counters: &mut Counters,
     ) {
         let value = response.headers().get(Name::RetryAfter);
-        if let Some(Ok(retry_after)) = value.map(RetryAfter::parse) {
-            let longest = trunk.resume.saturating_mul(LONGEST_RETRY_AFTER);
-            let span = Duration::from_secs(retry_after.seconds().into()).min(longest);
-            let in_a_row = self.busy.entry(Peer::of(flow)).or_default();
-            *in_a_row = in_a_row.saturating_add(1);
-            let is_due = *in_a_row >= IN_A_ROW;
-            while self.busy.len() > cap {
-                self.busy.pop_first();
-            }
-            if !span.is_zero() && is_due {
-                counters.targets_taken_out_of_service += 1;
-                tracing::warn!(trunk = %trunk.name, ?flow, ?span, "target out of service by its Retry-After");
-                self.requests.rests(now, Peer::of(flow), span, cap);
-            }
+        let Some(Ok(retry_after)) = value.map(RetryAfter::parse) else { return self.accepts(flow) };
+        let longest = trunk.resume.saturating_mul(LONGEST_RETRY_AFTER);
+        let span = Duration::from_secs(retry_after.seconds().into()).min(longest);
+        let is_due = self.count_busy(Peer::of(flow), cap) >= IN_A_ROW;
+        if !span.is_zero() && is_due && may_rest {
+            self.accepts(flow);
+            counters.targets_taken_out_of_service += 1;
+            tracing::warn!(trunk = %trunk.name, ?flow, ?span, "target out of service by its Retry-After");
+            self.requests.rests(now, Peer::of(flow), span, cap);
         }
+    }
+
+    /// Counts a Retry-After of this peer. Returns how many the peer has sent in a row. If `cap` others are counted, the
+    /// count of one of them is lost.
+    fn count_busy(&mut self, peer: Peer, cap: usize) -> u8 {
+        if self.busy.len() >= cap && !self.busy.contains_key(&peer) {
+            self.busy.pop_first();
+        }
+        let in_a_row = self.busy.entry(peer).or_default();
+        *in_a_row = in_a_row.saturating_add(1);
+        *in_a_row
     }
 
     /// True if a connection along `flow` is expected to work: no recent attempt to connect has failed, and the target

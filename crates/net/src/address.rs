@@ -1,7 +1,7 @@
-//! Which addresses a fetch may connect to: public unicast addresses, and addresses that the operator lists.
+//! The addresses that a fetch may connect to: public unicast addresses, and addresses that the operator lists.
 //!
-//! An unknown caller can choose the `x5u`. Without this check a call could make the edge send requests into its own
-//! network. So the address is checked after the name is resolved, and the connection goes to exactly that address.
+//! An unknown caller can choose the `x5u`. Without this check, a call could make the edge send requests into its own network.
+//! The address is therefore checked after the name is resolved, and the connection uses exactly this address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -52,7 +52,7 @@ impl AddressPolicy {
         AddressPolicy { allowed }
     }
 
-    /// The address to connect to: `address` itself, or the IPv4 address that is mapped into it.
+    /// Returns the address to connect to: `address`, or the IPv4 address that is mapped into it.
     pub(crate) fn admit(&self, address: IpAddr) -> Result<IpAddr, RefusedAddress> {
         let address = address.to_canonical();
         match special_use(address) {
@@ -96,7 +96,7 @@ const fn v6(first: u16, second: u16, third: u16, last: u16, prefix: u8) -> Ipv6N
     Ipv6Net::new_assert(Ipv6Addr::new(first, second, third, 0, 0, 0, 0, last), prefix)
 }
 
-/// RFC 4291 section 2.4 and the IANA registry: all public unicast addresses that are assigned today.
+/// All public unicast addresses that are assigned today (RFC 4291 section 2.4 and the IANA registry).
 const PUBLIC_IPV6: Ipv6Net = v6(0x2000, 0, 0, 0, 3);
 
 /// The well-known prefix of RFC 6052 section 2.1.

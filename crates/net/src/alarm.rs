@@ -1,4 +1,4 @@
-//! The timer of a loop.
+//! The timer of a loop. The timer is set as rarely as possible.
 
 use std::future::pending;
 use std::pin::Pin;
@@ -8,11 +8,11 @@ use tokio::time::{Sleep, sleep_until};
 
 use crate::clock::Clock;
 
-/// Rings when a deadline is reached. Arms tokio's timer as rarely as possible.
+/// An alarm that rings when a deadline is reached. It sets tokio's timer as rarely as possible.
 ///
-/// A deadline moves with almost every message, mostly to a later time. Setting tokio's timer each time would cost more
-/// than handling the message. So a later deadline leaves the timer unchanged. The timer then rings early, the loop
-/// finds nothing due, and arms the timer again.
+/// Almost every message moves the deadline, usually to a later time. Setting tokio's timer each time would cost more than
+/// handling the message. A later deadline therefore leaves the timer unchanged. The timer then rings early, and the loop sets
+/// the timer again.
 #[derive(Debug)]
 pub(crate) struct Alarm {
     deadline: Option<Instant>,
@@ -26,7 +26,7 @@ impl Alarm {
         Alarm { deadline: None, armed: None, sleep: Box::pin(sleep_until(Clock::mono().into())) }
     }
 
-    /// Sets the next deadline; `None` means that nothing is scheduled.
+    /// Sets the next deadline. `None` means that there is no deadline.
     pub(crate) fn set(&mut self, deadline: Option<Instant>) {
         self.deadline = deadline;
     }
@@ -36,7 +36,7 @@ impl Alarm {
         self.deadline.is_some_and(|deadline| deadline <= now)
     }
 
-    /// Makes sure that [`Alarm::rings`] returns at the deadline or earlier.
+    /// Sets the timer if necessary, so that [`Alarm::rings`] returns at the deadline or earlier.
     pub(crate) fn arm(&mut self) {
         let Some(deadline) = self.deadline else { return };
         if self.armed.is_none_or(|armed| deadline < armed) {
@@ -45,7 +45,7 @@ impl Alarm {
         }
     }
 
-    /// Waits until the timer rings; forever while the timer is not armed. Dropping the future loses nothing.
+    /// Waits until the timer rings. Waits forever while the timer is not set. Dropping the future has no side effects.
     pub(crate) async fn rings(&mut self) {
         if self.armed.is_none() {
             return pending().await;

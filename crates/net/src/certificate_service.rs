@@ -1,4 +1,5 @@
-//! The owner of the certificate cache: fetches what drivers ask for, and publishes what is known.
+//! The owner of the certificate cache. The service fetches the certificates that drivers request, and publishes snapshots of
+//! the cache.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::queue::{FetchLimits, Queue};
 
 /// The task that owns the certificate cache.
 ///
-/// Drivers send requests through a bounded queue and read immutable snapshots. So the call path needs no lock, and a
+/// Drivers send requests through a bounded queue and read immutable snapshots. The call path therefore needs no lock, and a
 /// fetch never blocks a driver.
 #[derive(Debug)]
 pub struct CertificateService {
@@ -36,7 +37,7 @@ pub struct CertificateService {
 type Outcome = Result<Document, FetchError>;
 
 impl CertificateService {
-    /// Creates a service for `cache`, and the handle that drivers use to ask it. Needs tokio's time driver.
+    /// Creates a service for `cache`, and the handle for the drivers. Needs tokio's time driver.
     pub fn new(cache: Cache, fetcher: Fetcher, limits: FetchLimits) -> (CertificateService, Certificates) {
         let (ask, requests) = mpsc::channel(REQUESTS);
         let (snapshots, published) = watch::channel(cache.snapshot());
@@ -56,20 +57,20 @@ impl CertificateService {
         (service, Certificates { ask, published })
     }
 
-    /// Runs until the last [`Certificates`] is dropped. Fetches in progress end with it.
+    /// Runs until the last [`Certificates`] is dropped. Fetches in progress then end too.
     pub async fn run(mut self) {
         loop {
             tokio::select! {
                 request = self.requests.recv() => match request {
                     Some(Request::Want(url)) => self.want(url),
                     Some(Request::Revoke(anchors, revocations)) => self.cache.revocations(&anchors, revocations),
-                    // An error means that the requester is gone and needs no answer.
+                    // An error means that the requester no longer exists and needs no answer.
                     Some(Request::Count(requester)) => drop(requester.send(self.counters)),
                     None => return,
                 },
                 Some(ended) = self.fetches.join_next_with_id() => {
                     self.fetched(ended);
-                    // One snapshot covers all fetches that ended together.
+                    // One snapshot covers all fetches that have ended at the same time.
                     while let Some(ended) = self.fetches.try_join_next_with_id() {
                         self.fetched(ended);
                     }
@@ -81,10 +82,10 @@ impl CertificateService {
         }
     }
 
-    /// Handles the request of a call for the certificate of `url`.
+    /// Handles the request for the certificate of `url`.
     fn want(&mut self, url: X5u) {
         if !self.queue.has_room(&url) {
-            // The cache is not told: no fetch was tried, so the cache must not remember a failure of this URL.
+            // The cache is not informed, because no fetch was tried. The cache must not remember a failure of this URL.
             self.counters.count(Err(FetchError::Busy));
             return;
         }
@@ -131,7 +132,7 @@ impl CertificateService {
             if self.queue.has_room(&url) {
                 self.queue.push(url);
             } else {
-                // The cached credential stays; the next round tries again.
+                // The cached credential stays in use. The next refresh tries again.
                 self.counters.count(Err(FetchError::Busy));
                 self.cache.fetched(&url, now, Err(FetchFailure::Unreachable));
             }
@@ -149,7 +150,8 @@ impl CertificateService {
     }
 }
 
-/// How drivers ask a [`CertificateService`] for certificates and read what it knows. Clones reach the same service.
+/// The handle of a [`CertificateService`]. Drivers request certificates and read snapshots with it. Clones use the same
+/// service.
 #[derive(Clone, Debug)]
 pub struct Certificates {
     ask: mpsc::Sender<Request>,
@@ -157,8 +159,8 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Asks for the certificate of `url` without waiting. Returns false if the queue of the service is full or the
-    /// service has stopped.
+    /// Requests the certificate of `url` without waiting. Returns false if the queue of the service is full, or if the service
+    /// has stopped.
     #[must_use]
     pub fn want(&self, url: X5u) -> bool {
         self.ask.try_send(Request::Want(url)).is_ok()
@@ -178,7 +180,7 @@ impl Certificates {
         Arc::clone(&self.published.borrow_and_update())
     }
 
-    /// Waits until there is a snapshot that [`Certificates::snapshot`] has not returned yet; forever if the service has
+    /// Waits until there is a snapshot that [`Certificates::snapshot`] has not returned yet. Waits forever if the service has
     /// stopped.
     pub async fn changed(&mut self) {
         if self.published.changed().await.is_err() {
@@ -204,14 +206,14 @@ enum Request {
     Count(oneshot::Sender<FetchCounters>),
 }
 
-/// Fetches by result: `attesta_certificate_fetches_total{result}`.
+/// The number of fetches for each result (`attesta_certificate_fetches_total{result}`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FetchCounters {
     results: [u64; RESULTS.len()],
 }
 
 impl FetchCounters {
-    /// Each result and its count, also results with a count of 0.
+    /// Returns each result and its count. Results with a count of 0 are included.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
         RESULTS.into_iter().zip(self.results)
     }
@@ -224,7 +226,7 @@ impl FetchCounters {
     }
 }
 
-/// What the cache remembers of a failure: the part that a verdict needs.
+/// Converts an error to the failure that the cache stores. The cache stores only the facts that a verdict needs.
 fn failure(error: FetchError) -> FetchFailure {
     match error {
         FetchError::Refused(_) | FetchError::Port(_) => FetchFailure::ForbiddenAddress,
@@ -241,10 +243,10 @@ fn failure(error: FetchError) -> FetchFailure {
     }
 }
 
-/// Requests that may wait for the service.
+/// The most requests that may wait for the service.
 const REQUESTS: usize = 4096;
 
-/// How often expired entries are removed and entries that expire soon are refetched.
+/// The interval at which expired entries are removed, and entries that expire soon are fetched again.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(60);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The only place where the process reads a clock or asks the operating system for random octets.
+//! The clock and the random generator of the operating system. No other file of the process uses them.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -6,45 +6,42 @@ use attesta_b2bua::Now;
 use rustls::crypto::ring;
 use rustls_pki_types::UnixTime;
 
-/// The system's clock. The shell reads it and passes the time to the pure floors.
+/// The clock of the operating system. The shell reads the clock and passes the time to the pure crates.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock;
 
 impl Clock {
-    /// The monotonic time and the time of day.
+    /// Returns the monotonic time and the time of day.
     pub fn now() -> Now {
         Now { mono: Clock::mono(), unix: Clock::unix() }
     }
 
-    /// The monotonic time.
-    ///
-    /// This is tokio's clock, so that a test that pauses tokio's time also pauses the drivers and the certificate
-    /// service. Outside such tests it is the clock of the operating system.
+    /// Returns the monotonic time of tokio's clock. A test that pauses tokio's time therefore also pauses the drivers and the
+    /// certificate service. Outside such tests, tokio's clock is the clock of the operating system.
     #[expect(clippy::disallowed_methods, reason = "this is the clock that every other file is sent to")]
     pub fn mono() -> Instant {
         tokio::time::Instant::now().into_std()
     }
 
-    /// The time of day, in whole seconds since the epoch. Returns 0 if the system's clock is set to a time before the
-    /// epoch.
+    /// Returns the time of day, in whole seconds since the epoch. Returns 0 if the clock is set to a time before the epoch.
     #[expect(clippy::disallowed_methods, reason = "this is the clock that every other file is sent to")]
     pub fn unix() -> UnixTime {
         UnixTime::since_unix_epoch(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
     }
 }
 
-/// `N` octets from the operating system's generator.
+/// Returns `N` octets from the random generator of the operating system.
 ///
 /// # Errors
-/// [`NoRandomness`] if the operating system returns none. Nothing may start without random octets: tags, branches and
-/// the keys of hash maps come from them.
+/// [`NoRandomness`] if the operating system returns no octets. The program must not start then: tags, branches and the keys of
+/// hash maps need random octets.
 pub fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
     let mut octets = [0; N];
     ring::default_provider().secure_random.fill(&mut octets).map_err(|_| NoRandomness)?;
     Ok(octets)
 }
 
-/// The operating system returned no random octets.
+/// The error if the operating system returns no random octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoRandomness;
 

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::resolve::search::Found;
 use crate::streams::ended::StreamCounters;
 
-/// A handle to a running [`Driver`](crate::Driver). Clones reach the same driver.
+/// A handle to a running [`Driver`](crate::Driver). Clones control the same driver.
 #[derive(Clone, Debug)]
 pub struct Control {
     commands: mpsc::Sender<Command>,
@@ -20,7 +20,7 @@ impl Control {
         Control { commands }
     }
 
-    /// The counters of the driver and its switchboard, taken between two turns of its loop.
+    /// Returns the counters of the driver and its switchboard. They are read between two turns of the loop.
     ///
     /// # Errors
     /// [`Stopped`].
@@ -30,8 +30,8 @@ impl Control {
         answer.await.map_err(|_| Stopped)
     }
 
-    /// Applies `config` to new calls. Calls in progress keep their configuration. The listeners must be those that the
-    /// driver has.
+    /// Applies `config` to new calls. Calls in progress keep their configuration. The listeners of `config` must be the
+    /// listeners of the driver.
     ///
     /// # Errors
     /// [`Stopped`].
@@ -39,7 +39,7 @@ impl Control {
         self.send(Command::Input(Input::Configure(config))).await
     }
 
-    /// Answers a question of [`Driver::questions`](crate::Driver::questions).
+    /// Answers a question from the channel of [`Driver::questions`](crate::Driver::questions).
     ///
     /// # Errors
     /// [`Stopped`].
@@ -47,8 +47,8 @@ impl Control {
         self.send(Command::Input(Input::Decided { token, decision })).await
     }
 
-    /// Asks the driver to begin no new calls, except emergency calls. Other requests that would begin something get a
-    /// 503. Calls in progress continue. [`drain`](crate::drain()) does this and the steps that follow.
+    /// Asks the driver to accept no new calls, except emergency calls. Other requests outside a dialog get a 503. Calls in
+    /// progress continue. [`drain`](crate::drain()) does this step and the next steps.
     ///
     /// # Errors
     /// [`Stopped`].
@@ -56,8 +56,8 @@ impl Control {
         self.send(Command::Input(Input::Drain)).await
     }
 
-    /// Asks the driver to hang up all calls, and to begin no new calls. Answered calls end with BYE to both parties.
-    /// Other calls end with 503 to the caller and CANCEL to the callee.
+    /// Asks the driver to end all calls, and to accept no new calls. In an answered call, both parties get a BYE. In any other
+    /// call, the caller gets a 503 and the callee gets a CANCEL.
     ///
     /// # Errors
     /// [`Stopped`].
@@ -65,7 +65,7 @@ impl Control {
         self.send(Command::Input(Input::HangUp)).await
     }
 
-    /// Waits until no call is live and no MESSAGE waits for its final response.
+    /// Waits until there is no call, and no MESSAGE waits for its final response.
     ///
     /// # Errors
     /// [`Stopped`].
@@ -73,7 +73,7 @@ impl Control {
         self.wait_idle(IdleLevel::Empty).await
     }
 
-    /// Waits until no call is live and every request has its final response.
+    /// Waits until there is no call, and every request has its final response.
     ///
     /// # Errors
     /// [`Stopped`].
@@ -87,8 +87,8 @@ impl Control {
         reached.await.map_err(|_| Stopped)
     }
 
-    /// Asks the driver to stop at once. The driver sends what waits for room in its sockets and connections, closes
-    /// them, and its `run` returns. Calls in progress do not get a BYE.
+    /// Asks the driver to stop at once. The driver sends the waiting messages of its sockets and connections, and closes the
+    /// sockets and connections. Then its `run` returns. Calls in progress do not get a BYE.
     ///
     /// # Errors
     /// [`Stopped`], if the driver has already stopped.
@@ -101,7 +101,7 @@ impl Control {
     }
 }
 
-/// The driver has stopped.
+/// The error if the driver has stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped;
 
@@ -116,52 +116,52 @@ impl std::error::Error for Stopped {}
 /// The counts of a driver since its start.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// The counts of its switchboard.
+    /// The counts of the switchboard.
     pub calls: Counters,
-    /// The counts of its sockets and channels.
+    /// The counts of the sockets and channels.
     pub shell: ShellCounters,
 }
 
-/// What the shell itself counts. All counts only grow, except the gauges of the switchboard.
+/// The counts of the shell. All counts only grow, except the gauges of the switchboard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ShellCounters {
     /// Datagrams that were passed to the switchboard.
     pub datagrams_received: u64,
     /// Octets of all received datagrams, including keep-alives.
     pub octets_received: u64,
-    /// Keep-alives: datagrams that contain only line ends or NULs, and empty datagrams. The switchboard does not get
-    /// them.
+    /// Keep-alives: empty datagrams, and datagrams that contain only line ends or NULs. The switchboard does not get these
+    /// datagrams.
     pub keepalives: u64,
-    /// Errors that the network reported for datagrams sent earlier. The switchboard gets those that say that the peer
-    /// is unreachable.
+    /// Errors that the network reported for datagrams sent earlier. The switchboard gets an error if it means that the peer is
+    /// unreachable.
     pub receive_errors: u64,
     /// Datagrams that the operating system dropped because the receive buffer of a socket was full.
     pub datagrams_dropped: u64,
-    /// Datagrams that the operating system took, or that wait for room.
+    /// Datagrams that the operating system accepted, or that wait in the queue of a socket.
     pub datagrams_sent: u64,
     /// Octets of the sent datagrams.
     pub octets_sent: u64,
-    /// Datagrams, and messages for stream connections, that could not be sent. The switchboard is told about each.
+    /// Datagrams, and messages for stream connections, that could not be sent. The switchboard gets an event for each of them.
     pub send_failures: u64,
-    /// Call events that were dropped because their channel was full: the reader is too slow.
+    /// Call events that were dropped because the channel was full. The reader of the channel is too slow.
     pub events_dropped: u64,
     /// Questions of the policy that were dropped because their channel was full or had no reader.
     pub questions_dropped: u64,
-    /// Targets that were searched in DNS. Targets that are addresses are not counted.
+    /// Targets for which DNS was queried. Targets that are addresses are not counted.
     pub resolutions: u64,
-    /// Searches that led to more names or addresses than the search uses.
+    /// Searches that found more names or addresses than a search uses.
     pub resolutions_cut: u64,
-    /// Certificates that could not be requested: there is no service, or its queue is full.
+    /// Certificates that could not be requested, because there is no service or its queue is full.
     pub certificates_unasked: u64,
     /// The counts of stream connections.
     pub streams: StreamCounters,
-    /// Datagrams from unknown sources that were dropped unread because they exceeded the rate limit. No trunk claims
-    /// the source, and the datagram belongs to no call of ours.
+    /// Datagrams from unknown sources that were dropped unread, because they exceeded the rate limit. No trunk claims the
+    /// source, and the datagram belongs to no call of this edge.
     pub unknown_sources_dropped: u64,
     /// Messages that were handed over to the worker that owns them.
     pub handed_over: u64,
-    /// Messages that were lost because the queue of the worker that owns them was full. This is like a loss on the
-    /// wire.
+    /// Messages that were lost because the queue of the worker that owns them was full. Such a loss is like a loss in the
+    /// network.
     pub handovers_dropped: u64,
 }
 
@@ -176,7 +176,7 @@ impl Report {
 impl ShellCounters {
     /// Adds the counts of another driver.
     pub fn add(&mut self, other: &ShellCounters) {
-        // Destructured, so that the compiler reports a forgotten counter.
+        // The pattern lists all fields, so that the compiler reports a forgotten counter.
         let ShellCounters {
             datagrams_received,
             octets_received,
@@ -223,20 +223,20 @@ pub(crate) enum Command {
     Input(Input),
     /// The result of a search for a target.
     Found(Token, Found),
-    /// A request for the counters.
+    /// A request for the counters of the driver.
     Count(oneshot::Sender<Report>),
-    /// A request to be told when the driver is idle.
+    /// A request for a notification when the driver is idle.
     WaitIdle(IdleWaiter),
     /// A request to stop.
     Stop,
 }
 
-/// How idle a driver must be before its waiter is told.
+/// The degree to which a driver must be idle before it notifies the waiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IdleLevel {
-    /// No call is live.
+    /// There is no call.
     Empty,
-    /// No call is live, and every request has its final response.
+    /// There is no call, and every request has its final response.
     Settled,
 }
 

@@ -7,7 +7,7 @@ use attesta_stir::cert::Fetched;
 use bytes::Bytes;
 use hyper::header::{AGE, CACHE_CONTROL, DATE, EXPIRES, HeaderMap, HeaderName};
 
-/// A document that came with status 200, and the caching directives of its server (RFC 9111 section 5).
+/// A document from a response with status 200, and the caching directives of its server (RFC 9111 section 5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
     body: Bytes,
@@ -32,12 +32,12 @@ impl Document {
         }
     }
 
-    /// The octets, at most as many as the fetcher's configuration allows.
+    /// Returns the octets. Their number is limited by the configuration of the fetcher.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
 
-    /// The document as [`Cache::fetched`](attesta_stir::cert::Cache::fetched) takes it.
+    /// Returns the document in the form for [`Cache::fetched`](attesta_stir::cert::Cache::fetched).
     pub fn fetched(&self) -> Fetched<'_> {
         let fetched = Fetched::new(&self.body).cache_control(&self.cache_control).age(self.age);
         match self.expires_in {
@@ -47,7 +47,7 @@ impl Document {
     }
 }
 
-/// `Expires` minus `Date`. Zero if a field is missing or unreadable, or if `Expires` lies in the past.
+/// Returns `Expires` minus `Date`. Returns zero if a field is missing or unreadable, or if `Expires` is in the past.
 fn expires_in(headers: &HeaderMap) -> Duration {
     let seconds = |name| text(headers, name).and_then(imf_date);
     match (seconds(EXPIRES), seconds(DATE)) {
@@ -56,8 +56,8 @@ fn expires_in(headers: &HeaderMap) -> Duration {
     }
 }
 
-/// Parses the fixed-length date of RFC 9110 section 5.6.7, which is the date of SIP (RFC 3261 section 20.17). The two
-/// obsolete forms count as unreadable, which means expired. The cache has a minimum lifetime.
+/// Parses the fixed-length date of RFC 9110 section 5.6.7. SIP has the same date format (RFC 3261 section 20.17). The two
+/// obsolete formats count as unreadable, so the document counts as expired. The cache has a minimum lifetime.
 fn imf_date(text: &str) -> Option<u64> {
     Date::parse(text.as_bytes()).ok().map(|date| date.unix())
 }

@@ -1,4 +1,4 @@
-//! An orderly shutdown: calls in progress may end, and no new calls begin.
+//! An orderly shutdown. Calls in progress may end, and no new calls begin.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use tokio::time::timeout;
 
 use crate::control::{Control, Stopped};
 
-/// Lets drivers that run side by side end their calls, then stops them.
+/// Ends the calls of drivers that run side by side, and then stops the drivers.
 ///
-/// From now on no driver begins a call, except emergency calls. Calls in progress continue for at most `wait`. Then
-/// answered calls are hung up, and the others are refused. Their parties have five seconds to confirm. No driver stops
-/// before all drivers are done: a driver may own the connections that calls of another driver use.
+/// From now on, a driver accepts only emergency calls. Calls in progress continue for at most `wait`. Then answered calls get a
+/// BYE, and other calls are refused. Their parties have five seconds to respond. No driver stops before all drivers are done,
+/// because the calls of one driver may use the connections of another.
 ///
-/// [`Control::stop`] ends this early. If the future is dropped, the drivers keep running without new calls.
+/// [`Control::stop`] ends this wait early. If the future is dropped, the drivers continue to run without new calls.
 ///
 /// # Errors
 /// [`Stopped`], if a driver stops for another reason. The other drivers stay in their current state.
@@ -48,8 +48,8 @@ pub async fn drain(drivers: &[Control], wait: Duration) -> Result<(), Stopped> {
     Ok(())
 }
 
-/// Waits until no driver has a call. The loop checks again, since a driver without calls may begin an emergency call
-/// while the loop waits for another driver.
+/// Waits until no driver has a call. The loop checks all drivers again, because a driver may accept an emergency call while the
+/// loop waits for another driver.
 async fn emptied(drivers: &[Control]) -> Result<(), Stopped> {
     loop {
         for driver in drivers {
@@ -69,5 +69,5 @@ async fn calls(drivers: &[Control]) -> Result<u64, Stopped> {
     Ok(calls)
 }
 
-/// How long the parties of hung-up calls have to confirm: a few retransmissions over UDP.
+/// The time that the parties of ended calls have to respond: a few retransmissions over UDP.
 const HANG_UP_GRACE: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! The main loop. Datagrams, timers and answers go in; datagrams, questions and events come out.
+//! The main loop. Its inputs are datagrams, timers and answers. Its outputs are datagrams, questions and events.
 
 mod wait;
 mod wake;
@@ -33,9 +33,9 @@ use crate::udp::{Arrival, Udp};
 use crate::unknown_sources::UnknownSourceLimiter;
 use crate::worker_links::{Handover, WorkerLinks};
 
-/// Drives one [`Switchboard`] on the sockets that it owns.
+/// Drives one [`Switchboard`] on the sockets of the driver.
 ///
-/// The future of [`Driver::run`] is the whole worker. It spawns only name lookups, holds no lock, and waits only for
+/// The future of [`Driver::run`] is the whole worker. It starts tasks only for name lookups, holds no lock, and waits only for
 /// its next input.
 pub struct Driver<P: Policy> {
     switchboard: Switchboard<P>,
@@ -50,18 +50,18 @@ pub struct Driver<P: Policy> {
     commands: mpsc::Sender<Command>,
     inbox: mpsc::Receiver<Command>,
     batch: Vec<Arrival>,
-    /// Messages sent earlier that, as the network reports, did not arrive.
+    /// Messages sent earlier that did not arrive, as the network reports.
     lost: Vec<Transmit>,
     stream_events: Vec<StreamEvent>,
-    /// What other workers have handed over.
+    /// The items that other workers have handed over.
     handovers: Vec<Handover>,
-    /// Messages from connections that wait for room in the queue to the worker that owns them. Meanwhile nothing more
-    /// is taken from connections: a message that a stream has delivered is never sent again.
+    /// Messages from connections that wait for room in the queue of the worker that owns them. Meanwhile, no further message is
+    /// taken from connections, because the sender of a message over a stream never repeats it.
     waiting_handovers: VecDeque<(WorkerId, Handover)>,
-    /// True if a socket may hold more datagrams than this turn took.
+    /// True if a socket may hold more datagrams than this turn has received.
     has_more: bool,
     answers: VecDeque<Input>,
-    /// Callers that wait until this driver is idle.
+    /// The callers that wait until this driver is idle.
     idle_waiters: Vec<IdleWaiter>,
     alarm: Alarm,
     counters: ShellCounters,
@@ -113,42 +113,41 @@ impl<P: Policy> Driver<P> {
         self
     }
 
-    /// Sets the links to the other workers of an edge whose drivers run side by side. Each worker has a switchboard
-    /// whose place has the same worker number as its links, and sockets at the same addresses
+    /// Sets the links to the other workers of an edge. The drivers of the workers run side by side. The switchboard of each
+    /// worker has a place with the same worker number as its links. The sockets of all workers have the same addresses
     /// ([`UdpOptions::shared`](crate::UdpOptions::shared)). Default: no other workers.
     pub fn worker_links(mut self, links: WorkerLinks) -> Driver<P> {
         self.worker_links = Some(links);
         self
     }
 
-    /// Sets where certificates are requested. Without this no certificate arrives, and calls that need one wait for
-    /// their whole budget.
+    /// Sets the certificate service. Without a service, a call that needs a certificate waits for its whole budget in vain.
     pub fn certificates(mut self, certificates: Certificates) -> Driver<P> {
         self.certificates = Some(certificates);
         self
     }
 
-    /// Sets who resolves names. Default: an own [`Directory`] that asks the system's name servers.
+    /// Sets the resolver of names. Default: a new [`Directory`] that uses the name servers of the system.
     pub fn names(mut self, names: Arc<dyn Names>) -> Driver<P> {
         self.names = Some(names);
         self
     }
 
-    /// Sets where call events go. If the channel is full, events are dropped and counted: a slow reader loses records,
-    /// never calls. Default: nowhere.
+    /// Sets the channel for call events. If the channel is full, events are dropped and counted: a slow reader loses records,
+    /// but never calls. Default: no channel.
     pub fn events(mut self, events: mpsc::Sender<CallEvent>) -> Driver<P> {
         self.events = Some(events);
         self
     }
 
-    /// Sets where questions go that the policy answers later. [`Control::decide`] brings the answers. If the channel is
-    /// full, the question is dropped and counted, and its call waits for its whole time. Default: nowhere.
+    /// Sets the channel for the questions that the policy answers later. [`Control::decide`] receives the answers. If the
+    /// channel is full, the question is dropped and counted, and its call waits for its whole time. Default: no channel.
     pub fn questions(mut self, questions: mpsc::Sender<(Token, Question)>) -> Driver<P> {
         self.questions = Some(questions);
         self
     }
 
-    /// A handle to the running driver. Dropping the handle does not stop the driver.
+    /// Returns a handle to the running driver. Dropping the handle does not stop the driver.
     pub fn control(&self) -> Control {
         Control::new(self.commands.clone())
     }
@@ -172,7 +171,7 @@ impl<P: Policy> Driver<P> {
         let now = match wake {
             Wake::Command(Command::Stop) => return LoopControl::Stop,
             Wake::Command(Command::Count(requester)) => {
-                // An error means that the requester is gone and needs no answer.
+                // An error means that the requester no longer exists and needs no answer.
                 let _ = requester.send(self.report());
                 return LoopControl::Continue;
             }
@@ -226,7 +225,7 @@ impl<P: Policy> Driver<P> {
         LoopControl::Continue
     }
 
-    /// Tells the waiters whose idle level is reached, and removes the waiters that are gone.
+    /// Notifies the waiters whose idle level is reached, and removes the waiters that no longer exist.
     fn notify_idle_waiters(&mut self) {
         let is_reached = |waiter: &mut IdleWaiter| match waiter.level {
             IdleLevel::Empty => self.switchboard.is_empty(),
@@ -266,14 +265,14 @@ impl<P: Policy> Driver<P> {
         }
     }
 
-    /// True if an unknown source exceeds its rate limit and the message matches no call of ours.
+    /// True if an unknown source exceeds its rate limit and the message matches no call of this edge.
     fn is_over_unknown_source_limit(&mut self, now: Now, flow: &Flow, data: &[u8]) -> bool {
         !self.switchboard.knows(flow)
             && WorkerHint::of_received(data).place.is_none()
             && !self.unknown_sources.admits(now.mono)
     }
 
-    /// Handles what stream connections have reported.
+    /// Handles the reports of stream connections.
     fn feed_stream_events(&mut self, now: Now) {
         let mut stream_events = std::mem::take(&mut self.stream_events);
         for event in stream_events.drain(..) {
@@ -300,7 +299,7 @@ impl<P: Policy> Driver<P> {
         }
     }
 
-    /// Passes one input to the switchboard and handles all outputs and immediate answers that follow.
+    /// Passes one input to the switchboard. Handles all outputs and immediate answers that result.
     fn feed(&mut self, now: Now, input: Input) {
         let mut next = Some(input);
         while let Some(input) = next {
@@ -313,7 +312,7 @@ impl<P: Policy> Driver<P> {
         }
     }
 
-    /// Handles all outputs of the switchboard. Immediate answers go to `answers`.
+    /// Handles all outputs of the switchboard. Adds immediate answers to `answers`.
     fn drain(&mut self) {
         loop {
             match self.switchboard.poll_output() {
@@ -331,7 +330,7 @@ impl<P: Policy> Driver<P> {
                     let asked = self.certificates.as_ref().is_some_and(|certificates| certificates.want(url));
                     self.counters.certificates_unasked += u64::from(!asked);
                 }
-                // No external signer is attached to this driver.
+                // This driver has no external signer.
                 Output::Sign { token, .. } => {
                     self.answers.push_back(Input::Signed { token, result: Err(SignError::Unavailable) });
                 }
@@ -395,7 +394,7 @@ impl<P: Policy> Driver<P> {
         }
     }
 
-    /// Handles a message that could not be sent. The switchboard is told, unless the error is transient.
+    /// Handles a message that could not be sent. The switchboard gets an event, unless the error is transient.
     fn unsent(&mut self, transmit: Transmit, error: &io::Error) {
         tracing::debug!(flow = ?transmit.flow, %error, "cannot send");
         if is_transient(error) {
@@ -410,7 +409,7 @@ impl<P: Policy> Driver<P> {
         self.did_not_arrive(unsent);
     }
 
-    /// Tells the worker that sent the message.
+    /// Informs the worker that sent the message.
     fn did_not_arrive(&mut self, unsent: Unsent) {
         match self.other_worker(|links| links.owner(&WorkerHint::of_sent(&unsent.transmit.payload))) {
             Some(other) => drop(self.hand_over(other, Handover::Failed(unsent))),
@@ -418,7 +417,7 @@ impl<P: Policy> Driver<P> {
         }
     }
 
-    /// Sends what is queued, and handles the failures.
+    /// Sends the queued datagrams, and handles the failures.
     fn flush(&mut self, now: Now) {
         loop {
             self.flush_sockets();
@@ -443,8 +442,7 @@ impl<P: Policy> Driver<P> {
         }
     }
 
-    /// Closes connections, and sends queued datagrams as long as the operating system takes them, for at most
-    /// [`FLUSH_GRACE`].
+    /// Closes the connections. Sends the queued datagrams while the operating system accepts them, for at most [`FLUSH_GRACE`].
     async fn flush_and_close(&mut self) {
         self.streams.stop().await;
         let sockets = &mut self.sockets;
@@ -454,7 +452,7 @@ impl<P: Policy> Driver<P> {
                 sockets.iter_mut().for_each(|socket| socket.flush(|_, _| {}));
             }
         };
-        // A datagram that is not sent within this time is lost, like a datagram on the wire.
+        // A datagram that is not sent within this time is lost, like a datagram in the network.
         let _ = timeout(FLUSH_GRACE, flushed).await;
     }
 
@@ -464,20 +462,20 @@ impl<P: Policy> Driver<P> {
     }
 }
 
-/// True if the send buffer is full for the moment. The datagram is lost as on the wire, and its sender retransmits it.
-/// Reporting a broken transport would end calls that a retransmission saves (RFC 3261 section 17.1.1.2).
+/// True if the send buffer is full at the moment. The datagram is lost as in the network, and its sender retransmits it. A
+/// report of a broken transport would end calls that a retransmission can save (RFC 3261 section 17.1.1.2).
 fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::OutOfMemory)
         || (cfg!(target_os = "linux") && error.raw_os_error() == Some(LINUX_ENOBUFS))
 }
 
-/// Commands that may wait for the loop: results of name lookups, decisions, requests from the program.
+/// The most commands that may wait for the loop: results of name lookups, decisions, requests from the program.
 const INBOX: usize = 1024;
 
 /// The queue of the network device is full. `std` has no error kind for this.
 const LINUX_ENOBUFS: i32 = 105;
 
-/// How long a stopping driver tries to send what waits for room in the send buffer.
+/// The time for which a stopping driver tries to send the datagrams that wait for room in the send buffer.
 const FLUSH_GRACE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! Fetches the document at an `x5u` URL over HTTPS from unknown servers: RFC 8226 section 7, as ATIS-1000074 restricts
-//! it.
+//! Fetches the document at an `x5u` URL over HTTPS from unknown servers (RFC 8226 section 7, with the restrictions of
+//! ATIS-1000074).
 //!
-//! Any caller can choose the URL. So the fetch limits everything: the scheme, the ports, the addresses, the time and
-//! the size. It follows no redirects.
+//! Any caller can choose the URL. A fetch therefore limits the scheme, the ports, the addresses, the time and the size. It
+//! follows no redirects.
 
 use std::fmt;
 use std::future::Future;
@@ -49,7 +49,7 @@ pub struct FetchConfig {
 }
 
 impl Default for FetchConfig {
-    /// Ports 443 and 8443, no private addresses, the system's roots, 2 s in total, 64 KiB.
+    /// The defaults: ports 443 and 8443, no private addresses, the roots of the system, 2 s in total, 64 KiB.
     fn default() -> FetchConfig {
         FetchConfig {
             ports: vec![443, 8443],
@@ -75,8 +75,8 @@ impl FetchConfig {
         self
     }
 
-    /// Web roots that are trusted in addition to the system's roots. They have no influence on who may sign calls.
-    /// Default: none.
+    /// Web roots that are trusted in addition to the roots of the system. They do not determine who may sign calls. Default:
+    /// none.
     pub fn roots(mut self, roots: Vec<CertificateDer<'static>>) -> FetchConfig {
         self.roots = roots;
         self
@@ -113,16 +113,16 @@ pub struct Fetcher {
 }
 
 impl Fetcher {
-    /// Creates a fetcher that asks the system's name servers. Reads the system's roots, so it may block for a moment.
-    /// Must be called within a tokio runtime.
+    /// Creates a fetcher that uses the name servers of the system. Reads the roots of the system, so this function may block
+    /// for a moment. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// [`NoRoots`] if there is no web root to trust: no fetch could succeed.
+    /// [`NoRoots`] if there is no trusted web root. Every fetch would fail.
     pub fn new(config: FetchConfig) -> Result<Fetcher, NoRoots> {
         Fetcher::with_names(config, Arc::new(Directory::system()))
     }
 
-    /// Creates a fetcher that asks `names`.
+    /// Creates a fetcher that resolves names with `names`.
     ///
     /// # Errors
     /// As for [`Fetcher::new`].
@@ -152,7 +152,7 @@ impl Fetcher {
         self.get(target, stream).await
     }
 
-    /// The addresses to connect to: the addresses of the name that the policy allows.
+    /// Returns the addresses to connect to: the addresses of the name that the policy allows.
     async fn admitted_addresses(&self, target: &FetchTarget) -> Result<Vec<IpAddr>, FetchError> {
         let found = match target.host.parse() {
             Ok(literal) => vec![literal],
@@ -173,7 +173,7 @@ impl Fetcher {
         }
     }
 
-    /// Sends one request on a new connection, and reads the whole answer.
+    /// Sends one request on a new connection, and reads the whole response.
     async fn get(&self, target: &FetchTarget, stream: TlsStream<TcpStream>) -> Result<Document, FetchError> {
         let (mut sender, connection) = http1::Builder::new()
             .max_headers(HEADERS)
@@ -211,7 +211,7 @@ impl fmt::Debug for Fetcher {
     }
 }
 
-/// There is no web root to trust.
+/// The error if there is no trusted web root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoRoots;
 
@@ -223,7 +223,7 @@ impl fmt::Display for NoRoots {
 
 impl std::error::Error for NoRoots {}
 
-/// Why a fetch failed.
+/// The reason for the failure of a fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FetchError {
     /// The host is not valid in a certificate, or the path is not valid in a request.
@@ -234,13 +234,13 @@ pub enum FetchError {
     Name(LookupError),
     /// The name resolved only to addresses that a fetch may not connect to.
     Refused(RefusedAddress),
-    /// No connection to any address.
+    /// No address accepted a connection.
     Connect(io::ErrorKind),
     /// The server's certificate is not trusted or is not valid for this host.
     Certificate,
     /// The TLS handshake failed for another reason.
     Tls,
-    /// The answer is not HTTP, or is incomplete.
+    /// The response is not HTTP, or is incomplete.
     Http,
     /// A redirect, with its status. ATIS-1000074 forbids following redirects.
     Redirect(u16),
@@ -313,7 +313,8 @@ impl FetchTarget {
     fn of(url: &X5u) -> Result<FetchTarget, FetchError> {
         let (host, port) = (url.host().to_owned(), url.port());
         let server_name = ServerName::try_from(host.clone()).map_err(|_| FetchError::Url)?;
-        // RFC 9110 section 7.2: Host names the port unless it is the default port of the scheme. IPv6 needs brackets.
+        // The Host field contains the port unless it is the default port of the scheme (RFC 9110 section 7.2). IPv6 needs
+        // brackets.
         let named = if host.contains(':') { format!("[{host}]") } else { host.clone() };
         let authority = if port == HTTPS { named } else { format!("{named}:{port}") };
         Ok(FetchTarget { host, port, authority, path: url.path().to_owned(), server_name })
@@ -349,13 +350,13 @@ fn tls_config(config: &FetchConfig) -> Result<ClientConfig, NoRoots> {
         .with_root_certificates(roots)
         .with_no_client_auth();
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-    // A certificate is fetched once in hours. A ticket kept that long is useful only to a repository that tracks us.
+    // A certificate is fetched once in several hours. A ticket with such a long life only helps a repository to track us.
     tls.resumption = Resumption::disabled();
     Ok(tls)
 }
 
-/// Connects to the first of `addresses` that answers. Each address gets an equal share of the remaining time, so that a
-/// silent address does not use up the time of the others.
+/// Connects to the first of `addresses` that accepts a connection. Each address gets an equal share of the remaining time, so
+/// that a silent address does not use all of it.
 async fn connect(addresses: &[IpAddr], port: u16, deadline: Instant) -> Result<TcpStream, FetchError> {
     let mut failure = FetchError::Name(LookupError::NotFound);
     for (tried, address) in addresses.iter().enumerate() {
@@ -370,7 +371,7 @@ async fn connect(addresses: &[IpAddr], port: u16, deadline: Instant) -> Result<T
     Err(failure)
 }
 
-/// Runs `exchange` to its end while polling its connection. Dropping the future drops both.
+/// Runs `exchange` to its end and polls its connection meanwhile. Dropping the future drops both.
 async fn drive<T, C, E>(connection: C, exchange: E) -> Result<T, FetchError>
 where
     C: Future<Output = hyper::Result<()>>,
@@ -379,7 +380,7 @@ where
     let mut exchange = pin!(exchange);
     tokio::select! {
         outcome = &mut exchange => outcome,
-        // The connection may end before its last octets are read. Its error reaches the exchange.
+        // The connection may end before its last octets are read. The exchange gets the error of the connection.
         _ = connection => exchange.await,
     }
 }
@@ -429,10 +430,10 @@ const HTTPS: u16 = 443;
 /// The most addresses of one name that a fetch tries.
 const ADDRESSES: usize = 8;
 
-/// The most header fields of an answer.
+/// The most header fields of a response.
 const HEADERS: usize = 64;
 
-/// The most octets in the header of an answer.
+/// The most octets in the header of a response.
 const HEADER_OCTETS: usize = 16 * 1024;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! A web of one host for tests: its root, a repository with a certificate below that root, and names with fixed
-//! addresses.
+//! A web server for one host, for tests. It consists of a root, a repository whose certificate the root has issued, and names
+//! with fixed addresses.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -18,13 +18,13 @@ use crate::repository::{Repository, RepositoryConfig};
 /// The host in the repository's certificate.
 pub(crate) const HOST: &str = "cr.example.net";
 
-/// A repository on loopback and what a fetcher needs to reach it.
+/// A repository on loopback, and the data that a fetcher needs.
 pub(crate) struct Web {
     pub(crate) repository: Repository,
     pub(crate) root: CertificateDer<'static>,
     /// The root in PEM.
     pub(crate) anchors: String,
-    /// A leaf below the root, in PEM.
+    /// A leaf certificate that the root has issued, in PEM.
     pub(crate) chain: String,
 }
 
@@ -46,18 +46,18 @@ impl Web {
         Web { repository, root: root.into(), anchors, chain }
     }
 
-    /// The URL of `path` on this host.
+    /// Returns the URL of `path` on this host.
     pub(crate) fn url(&self, path: &str) -> X5u {
         self.url_at(HOST, path)
     }
 
-    /// The URL of `path` on `host`, at the port of this repository.
+    /// Returns the URL of `path` on `host`, at the port of this repository.
     pub(crate) fn url_at(&self, host: &str, path: &str) -> X5u {
         let port = self.repository.local().port();
         X5u::parse(&format!("https://{host}:{port}{path}"), &[port]).unwrap()
     }
 
-    /// A configuration under which a fetch from this host succeeds.
+    /// Returns a configuration with which a fetch from this host succeeds.
     pub(crate) fn config(&self) -> FetchConfig {
         FetchConfig::default()
             .native_roots(false)
@@ -66,7 +66,7 @@ impl Web {
             .allow_private(vec!["127.0.0.0/8".parse().unwrap()])
     }
 
-    /// A fetcher that resolves the host to 127.0.0.1.
+    /// Returns a fetcher that resolves the host to 127.0.0.1.
     pub(crate) fn fetcher(&self, config: FetchConfig) -> Fetcher {
         Fetcher::with_names(config, Arc::new(Hosts::new().at(HOST, Ipv4Addr::LOCALHOST))).unwrap()
     }

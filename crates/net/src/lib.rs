@@ -1,11 +1,12 @@
-//! The tokio shell of Attesta: the sockets, names, certificates and clock that the pure floors below ask for.
+//! The tokio shell of Attesta. It provides the sockets, names, certificates and the clock for the pure crates.
 //!
-//! A [`Driver`] owns the sockets and one [`Switchboard`](attesta_b2bua::Switchboard). It is one future: it takes a
-//! batch of datagrams, reads the clock once, hands the batch to the switchboard, and does what the switchboard asks.
+//! A [`Driver`] owns the sockets and one [`Switchboard`](attesta_b2bua::Switchboard). A driver is one future. It receives a
+//! batch of datagrams, reads the clock once, passes the batch to the switchboard, and carries out the outputs of the
+//! switchboard.
 //!
-//! Slow work runs beside the driver. Targets are found by RFC 3263 with the help of [`Names`]. Certificates are fetched
-//! by a [`CertificateService`], which owns their cache and shows the drivers immutable snapshots. The driver never
-//! waits for this work. A call waits for it, at most for its budget.
+//! Slow work runs beside the driver. The addresses of targets are found by RFC 3263 with [`Names`]. Certificates are fetched by
+//! a [`CertificateService`]. The service owns the cache, and publishes immutable snapshots for the drivers. The driver never
+//! waits for this work. A call waits for it, but at most for its budget.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -32,20 +33,20 @@
 //! # }
 //! ```
 //!
-//! # What is bounded
+//! # Limits
 //!
-//! All queues are bounded: commands to a driver, events from a driver, requests to the certificate service, waiting
-//! fetches, datagrams that wait for room in a socket, name lookups, connections of a [`Repository`], stream connections
-//! and what each may hold ([`StreamLimits`]). An item that finds no room is dropped and counted, or fails with its own
-//! error.
+//! All queues are bounded: commands to a driver, events from a driver, requests to the certificate service, waiting fetches,
+//! datagrams that wait for room in a socket, name lookups, connections of a [`Repository`], and stream connections with their
+//! messages ([`StreamLimits`]). An item for which a queue has no room is dropped and counted, or fails with an error of its
+//! own.
 //!
-//! A [`Fetcher`] follows no redirect. It connects to public addresses only, unless [`FetchConfig::allow_private`] lists
-//! the address. The address is checked after the name is resolved.
+//! A [`Fetcher`] follows no redirect. It connects only to public addresses, and to the addresses in
+//! [`FetchConfig::allow_private`]. The address is checked after the name is resolved.
 //!
-//! # What it is built on
+//! # Dependencies
 //!
-//! Only [`Clock`] reads the system's clock, and only [`random`] reads the system's random generator. TLS is rustls with
-//! the ring provider. Each configuration gets the provider; nothing global is installed.
+//! Only [`Clock`] reads the clock of the system, and only [`random`] reads its random generator. TLS is rustls with the ring
+//! provider. Each configuration gets the provider, and no global provider is installed.
 
 mod address;
 mod alarm;

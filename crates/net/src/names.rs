@@ -32,5 +32,5 @@ pub trait Names: Send + Sync + 'static {
     }
 }
 
-/// A lookup in progress. Dropping it cancels the lookup.
+/// A lookup in progress. Dropping the future cancels the lookup.
 pub type Lookup<T = IpAddr> = Pin<Box<dyn Future<Output = Result<Vec<T>, LookupError>> + Send>>;

@@ -1,4 +1,4 @@
-//! Which fetches run, which wait, and which are refused.
+//! The running fetches, the waiting fetches and the refused fetches.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -14,21 +14,21 @@ pub struct FetchLimits {
 }
 
 impl Default for FetchLimits {
-    /// 128 running fetches, 4 of them from one host; 1,024 waiting fetches, 32 of them for one host.
+    /// The defaults: 128 running fetches, 4 of them from one host, and 1,024 waiting fetches, 32 of them for one host.
     fn default() -> FetchLimits {
         FetchLimits { running: 128, running_per_host: 4, waiting: 1024, waiting_per_host: 32 }
     }
 }
 
 impl FetchLimits {
-    /// Fetches that may run at once, in total and from one host. A limit of 0 counts as 1.
+    /// The most fetches that may run at once, in total and from one host. A limit of 0 counts as 1.
     pub fn running(mut self, total: usize, per_host: usize) -> FetchLimits {
         (self.running, self.running_per_host) = (total.max(1), per_host.max(1));
         self
     }
 
-    /// Fetches that may wait, in total and for one host. More are refused. So a caller that names many URLs of one slow
-    /// host delays only its own calls.
+    /// The most fetches that may wait, in total and for one host. Further fetches are refused. A caller that names many URLs of
+    /// one slow host therefore delays only its own calls.
     pub fn waiting(mut self, total: usize, per_host: usize) -> FetchLimits {
         (self.waiting, self.waiting_per_host) = (total, per_host);
         self
@@ -68,7 +68,7 @@ impl Queue {
         self.waiting.push_back(url);
     }
 
-    /// The next fetch that may start: the first whose host has room. It now counts as running.
+    /// Returns the next fetch that may start: the first fetch whose host has room. Counts this fetch as running.
     pub(crate) fn start(&mut self) -> Option<X5u> {
         if self.running >= self.limits.running {
             return None;

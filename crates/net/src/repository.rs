@@ -1,6 +1,6 @@
-//! A small certificate repository: an HTTPS server for the chains that an `x5u` names (RFC 8226 section 7).
+//! A small certificate repository: an HTTPS server for certificate chains with an `x5u` URL (RFC 8226 section 7).
 //!
-//! The embedded default and `attesta demo` serve their temporary leaf with it. Tests use it to simulate failures.
+//! The embedded default and `attesta demo` publish their temporary leaf with it. Tests use it to simulate failures.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -37,9 +37,8 @@ pub struct RepositoryConfig {
 }
 
 impl RepositoryConfig {
-    /// A repository on any free port of 127.0.0.1. It shows `certificates` (its own first) and holds their `key`.
-    ///
-    /// This is the certificate of the web server, not one of the certificates that the repository serves.
+    /// Creates the configuration of a repository on any free port of 127.0.0.1. The web server shows `certificates` in TLS, its
+    /// own certificate first, and has their `key`. These certificates are not the certificates that the repository publishes.
     pub fn new(certificates: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> RepositoryConfig {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         RepositoryConfig { address, beyond_loopback: false, certificates, key }
@@ -51,14 +50,14 @@ impl RepositoryConfig {
         self
     }
 
-    /// Whether the address may be reachable from other machines. Default: no.
+    /// Allows an address that other machines can reach. Default: no.
     pub fn beyond_loopback(mut self, allowed: bool) -> RepositoryConfig {
         self.beyond_loopback = allowed;
         self
     }
 }
 
-/// A repository that serves until it is dropped.
+/// A repository that runs until it is dropped.
 #[derive(Debug)]
 pub struct Repository {
     local: SocketAddr,
@@ -68,12 +67,11 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// Starts to listen on the tokio runtime of the caller. Each path answers 404 until [`Repository::serve`] sets its
-    /// answer.
+    /// Starts to listen on the tokio runtime of the caller. Each path has the answer 404 until [`Repository::serve`] sets
+    /// another answer.
     ///
     /// # Errors
-    /// [`RepositoryError`]: the address is not a loopback address, is in use, or the key does not match the
-    /// certificate.
+    /// [`RepositoryError`] if the address is not a loopback address or is in use, or if the key does not match the certificate.
     pub async fn bind(config: RepositoryConfig) -> Result<Repository, RepositoryError> {
         if !config.address.ip().is_loopback() && !config.beyond_loopback {
             return Err(RepositoryError::NotLoopback(config.address));
@@ -89,19 +87,19 @@ impl Repository {
         Ok(Repository { local, answers, requests, acceptor })
     }
 
-    /// The address that is bound.
+    /// Returns the bound address.
     pub fn local(&self) -> SocketAddr {
         self.local
     }
 
-    /// From now on answers requests for `path` (which starts with `/`) with `answer`.
+    /// Sets the answer to requests for `path`. The path starts with `/`.
     pub fn serve(&self, path: impl Into<String>, answer: Answer) {
         self.answers.send_modify(|answers| {
             answers.insert(path.into(), answer);
         });
     }
 
-    /// Requests so far, for any path.
+    /// Returns the number of requests so far, for any path.
     pub fn requests(&self) -> u64 {
         *self.requests.borrow()
     }
@@ -149,33 +147,33 @@ impl Answer {
         Answer { status, headers: Vec::new(), body: Bytes::new(), delivery: Delivery::WithLength }
     }
 
-    /// 302 to another URL, which a verifier must not follow.
+    /// A 302 to another URL. A verifier must not follow it.
     pub fn redirect(location: HeaderValue) -> Answer {
         Answer::status(StatusCode::FOUND).header(LOCATION, location)
     }
 
-    /// Reads the request and never answers.
+    /// Reads the request and never responds.
     pub fn never() -> Answer {
         Answer { delivery: Delivery::Never, ..Answer::status(StatusCode::OK) }
     }
 
-    /// The same answer with one more header field.
+    /// Returns the same answer with one more header field.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Answer {
         self.headers.push((name, value));
         self
     }
 
-    /// The same answer in chunks, without Content-Length.
+    /// Returns the same answer in chunks, without Content-Length.
     pub fn chunked(mut self) -> Answer {
         self.delivery = Delivery::Chunked;
         self
     }
 }
 
-/// Why a repository did not start.
+/// The reason for which a repository did not start.
 #[derive(Debug)]
 pub enum RepositoryError {
-    /// Other machines can reach this address, and the configuration does not allow that.
+    /// Other machines can reach this address, and the configuration does not allow this.
     NotLoopback(SocketAddr),
     /// The operating system refused the address.
     Bind(io::Error),
@@ -203,7 +201,7 @@ impl std::error::Error for RepositoryError {
     }
 }
 
-/// The cause of a failure, used only for display.
+/// The cause of a failure. It is only displayed.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn tls_config(
@@ -218,14 +216,14 @@ fn tls_config(
     Ok(tls)
 }
 
-/// What the connections share: the answers, and the count of requests.
+/// The state that the connections share: the answers, and the count of requests.
 #[derive(Clone, Debug)]
 struct Served {
     answers: watch::Receiver<BTreeMap<String, Answer>>,
     requests: watch::Sender<u64>,
 }
 
-/// Accepts connections until the task is aborted. The connections end with it.
+/// Accepts connections until the task is aborted. The connections then end too.
 async fn accept(listener: TcpListener, tls: TlsAcceptor, served: Served) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
@@ -242,7 +240,7 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, served: Served) {
                 });
             }
             Err(error) => {
-                // Probably the process has no free descriptors. A pause is better than a busy loop.
+                // The process probably has no free descriptors. A pause avoids a busy loop.
                 tracing::warn!(%error, "repository: cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
@@ -250,7 +248,7 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, served: Served) {
     }
 }
 
-/// One connection: the handshake, one request, one answer.
+/// Handles one connection: the handshake, one request, one response.
 async fn exchange(stream: TcpStream, tls: TlsAcceptor, served: Served) {
     let stream = match tls.accept(stream).await {
         Ok(stream) => stream,
@@ -298,7 +296,7 @@ impl Served {
     }
 }
 
-/// The most connections at once. More wait in the listen queue.
+/// The most connections at once. Further connections wait in the listen queue.
 const CONNECTIONS: usize = 64;
 
 /// The longest time for one connection.

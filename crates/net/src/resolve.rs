@@ -1,5 +1,5 @@
-//! Finds the addresses of a target by RFC 3263. [`Search`] decides what to ask and what follows from the answers. This
-//! file asks the questions.
+//! Finds the addresses of a target by RFC 3263. [`Search`] chooses the questions and evaluates the answers. This file sends the
+//! questions.
 
 mod order;
 pub(crate) mod search;
@@ -16,8 +16,8 @@ use crate::names::Names;
 use crate::names::record::{DnsQuestion, Kind, LookupError, Records};
 use crate::resolve::search::{Answer, Found, Search, Step};
 
-/// Finds where a target can be reached by one of `transports`, best first (RFC 3263). `seed` provides the random
-/// numbers for the choice among servers of the same priority (RFC 2782).
+/// Finds the destinations of a target for one of `transports`, best first (RFC 3263). `seed` provides the random numbers for
+/// the choice among servers of the same priority (RFC 2782).
 ///
 /// # Errors
 /// [`ResolveError`], after at most 3.5 s.
@@ -33,12 +33,12 @@ pub async fn locate(
     }
 }
 
-/// What it takes to find a target.
+/// The work that is needed to find a target.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Resolution {
-    /// No lookup: the target is an address.
+    /// No lookup is needed, because the target is an address.
     Known(Result<Vec<Destination>, ResolveError>),
-    /// Lookups in DNS.
+    /// Lookups in DNS are needed.
     Lookup(Lookup),
 }
 
@@ -59,8 +59,8 @@ impl Resolution {
 }
 
 impl Lookup {
-    /// Asks `names` until the search ends or its time is over. `seed` provides the random numbers for the choice among
-    /// servers of the same priority.
+    /// Sends questions to `names` until the search ends or its time is over. `seed` provides the random numbers for the choice
+    /// among servers of the same priority.
     pub(crate) async fn run(self, names: Arc<dyn Names>, seed: Seed) -> Found {
         let Lookup { mut search, mut questions } = self;
         let mut ids = IdGenerator::new(WorkerPlace::default(), &seed);
@@ -77,7 +77,7 @@ impl Lookup {
     }
 }
 
-/// Asks all questions at once. Returns the answers in the order of the questions.
+/// Sends all questions at once. Returns the answers in the order of the questions.
 async fn ask(names: &dyn Names, questions: Vec<DnsQuestion>) -> Vec<Answer> {
     let mut answers = vec![Err(LookupError::Failed); questions.len()];
     let mut lookups = JoinSet::new();
@@ -107,7 +107,7 @@ async fn ask(names: &dyn Names, questions: Vec<DnsQuestion>) -> Vec<Answer> {
     answers
 }
 
-/// The longest time for a search: less than a call waits for it.
+/// The longest time for a search. It is shorter than the time that a call waits for the search.
 const TIME: Duration = Duration::from_millis(3_500);
 
 #[cfg(test)]
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(found.result, Err(ResolveError::NotFound));
     }
 
-    /// Names that are never answered.
+    /// Names that never resolve.
     struct SilentNames;
 
     impl Names for SilentNames {

@@ -1,4 +1,4 @@
-//! The stream connections of one driver: which exist, which of them lead to a destination, and how many are allowed.
+//! The stream connections of one driver. This file finds the connection to a destination, and limits the number of connections.
 
 mod admission;
 mod connection;
@@ -34,28 +34,28 @@ use crate::streams::limits::StreamLimits;
 use crate::streams::link::{Closed, ConnectionEvent, ConnectionReport, Link, expects_response};
 use crate::tcp::{self, Acceptor};
 
-/// All stream connections of a driver, and the addresses that accept more.
+/// All stream connections of a driver, and the addresses that accept further connections.
 pub(crate) struct Streams {
     acceptors: Vec<Acceptor>,
     limits: Arc<StreamLimits>,
     connections: BTreeMap<ConnectionId, ConnectionEntry>,
-    /// The connection for each key, for connections that may carry new requests.
+    /// The connection for each key. Only connections that may carry new requests are in this map.
     by_key: BTreeMap<ConnectionKey, ConnectionId>,
     admission: Admission,
     ids: u64,
     tasks: JoinSet<()>,
     post: mpsc::Sender<ConnectionReport>,
     reports: mpsc::Receiver<ConnectionReport>,
-    /// Reports that this turn handles.
+    /// Reports that this turn of the loop handles.
     pending_reports: Vec<ConnectionReport>,
     accepted_sockets: Vec<AcceptedSocket>,
-    /// If the system had no descriptor left, nothing is accepted until this pause ends.
+    /// If the system has no free descriptors, no connection is accepted until this pause ends.
     pause: Option<Pin<Box<Sleep>>>,
     counters: StreamCounters,
 }
 
 impl Streams {
-    /// Must be called within a tokio runtime.
+    /// Creates the streams. Must be called within a tokio runtime.
     pub(crate) fn new(acceptors: Vec<Acceptor>, limits: StreamLimits) -> Streams {
         let (post, reports) = mpsc::channel(REPORTS);
         Streams {
@@ -81,11 +81,11 @@ impl Streams {
         counters
     }
 
-    /// Ready when there are accepted sockets or reports for [`Streams::take`].
+    /// Ready if there are accepted sockets or reports for [`Streams::take`].
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_accept(cx);
         if self.pending_reports.is_empty() {
-            // The channel never closes, since `post` is a sender that stays alive.
+            // The channel never closes, because `post` is a sender that exists as long as this object.
             let _ = self.reports.poll_recv_many(cx, &mut self.pending_reports, BATCH);
         }
         let idle = self.accepted_sockets.is_empty() && self.pending_reports.is_empty();
@@ -99,7 +99,7 @@ impl Streams {
             }
             self.pause = None;
         }
-        // Each listener has its share, so that a flood at one listener blocks no connection at the others.
+        // Each listener has its share, so that a flood at one listener does not block the other listeners.
         let share = BATCH.div_ceil(self.acceptors.len().max(1));
         for acceptor in &self.acceptors {
             for _ in 0..share {
@@ -126,7 +126,8 @@ impl Streams {
         }
     }
 
-    /// Takes what [`Streams::poll_ready`] has collected. `claims` tells if a trunk claims the source of a flow.
+    /// Handles the items that [`Streams::poll_ready`] has collected. `claims` returns true if a trunk claims the source of a
+    /// flow.
     pub(crate) fn take(&mut self, events: &mut Vec<StreamEvent>, claims: &dyn Fn(&Flow) -> bool) {
         for accepted in mem::take(&mut self.accepted_sockets) {
             self.admit(accepted, claims);
@@ -164,8 +165,8 @@ impl Streams {
         self.tasks.spawn(setup::serve(stream, layer, link));
     }
 
-    /// Registers a connection and returns the task's end of it. Requests to the source address may use this connection:
-    /// an accepted connection is indexed by its source (RFC 3261 section 18).
+    /// Registers a connection and returns the link for its task. The source address of an accepted connection is its key.
+    /// Requests to this address may use the connection (RFC 3261 section 18).
     fn register(&mut self, mut flow: Flow, admitted: Option<Admitted>) -> Link {
         let outbound = admitted.is_none();
         self.ids += 1;
@@ -191,7 +192,7 @@ impl Streams {
         Link { id, queue: outgoing, queued, reports, abort: aborted, limits, outbound }
     }
 
-    /// From now on requests to `key` use this connection, unless they have another connection.
+    /// Makes requests to `key` use this connection, unless they have another connection.
     fn index(&mut self, key: ConnectionKey, id: ConnectionId) {
         let Some(entry) = self.connections.get_mut(&id) else { return };
         if let Entry::Vacant(free) = self.by_key.entry(key.clone()) {
@@ -200,7 +201,7 @@ impl Streams {
         }
     }
 
-    /// From now on new requests do not use this connection.
+    /// Stops new requests from using this connection.
     fn unindex(&mut self, id: ConnectionId) {
         let keys = self.connections.get_mut(&id).map(|entry| mem::take(&mut entry.keys));
         for key in keys.into_iter().flatten() {
@@ -208,9 +209,10 @@ impl Streams {
         }
     }
 
-    /// Sends a message on its connection. If the flow names no connection, uses one that leads to the destination, or
-    /// opens one. Returns the message if this fails. If the connection is at fault, the returned flow names no
-    /// connection. Then the message is not sent again on another connection, since the peer does not read.
+    /// Sends a message on its connection. If the flow names no connection, uses a connection to the destination, or opens one.
+    /// Returns the message if this fails.
+    /// If the connection is at fault, the returned flow names no connection. The message is then not sent again on another
+    /// connection, because the peer does not read.
     pub(crate) fn send(&mut self, mut transmit: Transmit) -> Option<Unsent> {
         let id = match transmit.flow.connection {
             Some(id) => Ok(id),
@@ -239,8 +241,9 @@ impl Streams {
         None
     }
 
-    /// True if a response must not open another connection. Any unknown peer can cause this: it sends a request and
-    /// closes the connection at once (RFC 3261 section 18.2.2). So half of the connections are reserved for requests.
+    /// True if a response must not open another connection. An unknown peer could otherwise use up our connections: it sends a
+    /// request and closes the connection at once (RFC 3261 section 18.2.2). Half of the connections are therefore reserved for
+    /// requests.
     fn is_reserved(&mut self, transmit: &Transmit) -> bool {
         let reserved = transmit.payload.starts_with(b"SIP/2.0 ")
             && self.opened() >= self.limits.opened.div_ceil(2)
@@ -251,12 +254,12 @@ impl Streams {
         reserved
     }
 
-    /// Connections that we have opened or are opening.
+    /// Returns the number of connections that we have opened or are opening.
     fn opened(&self) -> usize {
         self.connections.len() - self.admission.accepted()
     }
 
-    /// The connection to the destination of a flow. Opens a connection if no connection exists.
+    /// Returns the connection to the destination of a flow. Opens a connection if there is none.
     fn connection_to(&mut self, flow: &Flow) -> Result<ConnectionId, Unreachable> {
         if let Some(id) = self.by_key.get(&ConnectionKey::of(flow)) {
             return Ok(*id);
@@ -280,8 +283,8 @@ impl Streams {
         Ok(id)
     }
 
-    /// Has a connection ready to the destination of `flow`. Returns the result if it is known at once; else `requester`
-    /// gets it later.
+    /// Prepares a connection to the destination of `flow`. Returns the result if it is known at once. Otherwise `requester`
+    /// gets the result later.
     pub(crate) fn reach(
         &mut self,
         requester: (WorkerId, Token),
@@ -339,9 +342,9 @@ impl Streams {
         }
     }
 
-    /// Indexes an accepted connection for requests to the peer's own port (RFC 5923 section 5). Over TLS, these are
-    /// requests to a domain that the peer's certificate proves. Over TCP nothing is proved, so only peers that a trunk
-    /// claims may do this. Otherwise an unknown peer behind the address of a trunk's target could receive its calls.
+    /// Adds a key for requests to the peer's own port to an accepted connection (RFC 5923 section 5). Over TLS, the key is for
+    /// requests to a domain that the peer's certificate proves. TCP proves no name, so only peers that a trunk claims get a
+    /// key. Otherwise an unknown peer at the address of a trunk's target could receive the calls of this target.
     fn alias(&mut self, id: ConnectionId, port: u16, claims: &dyn Fn(&Flow) -> bool) {
         let Some(entry) = self.connections.get(&id).filter(|entry| entry.keys.len() < ALIASES) else {
             return;
@@ -360,7 +363,7 @@ impl Streams {
         }
     }
 
-    /// Closes a connection after it has sent what is queued.
+    /// Closes a connection after it has sent its queue.
     pub(crate) fn close(&mut self, id: ConnectionId, reason: Ended) {
         self.unindex(id);
         if let Some(entry) = self.connections.get_mut(&id) {
@@ -373,13 +376,14 @@ impl Streams {
     fn abort(&mut self, id: ConnectionId, reason: Ended) {
         self.unindex(id);
         if let Some(task) = self.connections.get_mut(&id).and_then(|entry| entry.task.take()) {
-            // An error means that the task has already ended; its report follows.
+            // An error means that the task has already ended. Its report follows.
             let _ = task.abort.send(reason);
         }
     }
 
-    /// Removes a closed connection. If a peer closes while a request is being sent, the request may be lost. So
-    /// undelivered requests go once to a new connection, if we opened the closed connection and it had worked.
+    /// Removes a closed connection. If a peer closes a connection while a request is being sent, the request may be lost.
+    /// Undelivered requests are therefore sent once on a new connection, if we opened the closed connection and if it had
+    /// worked.
     fn remove_closed(&mut self, id: ConnectionId, closed: Closed, events: &mut Vec<StreamEvent>) {
         self.unindex(id);
         let Some(entry) = self.connections.remove(&id) else { return };
@@ -408,7 +412,7 @@ impl Streams {
         }
     }
 
-    /// Closes all connections, each after it has sent what is queued.
+    /// Closes all connections. Each connection first sends its queue.
     pub(crate) async fn stop(&mut self) {
         self.acceptors.clear();
         self.accepted_sockets.clear();
@@ -422,19 +426,19 @@ impl Streams {
             loop {
                 tokio::select! {
                     ended = tasks.join_next() => if ended.is_none() { break },
-                    // Reading the reports lets tasks end that wait for room to report.
+                    // A task that waits to send its report can end only if the reports are read.
                     Some(_) = poll_fn(|cx| reports.poll_recv(cx)) => {}
                 }
             }
         };
-        // The remaining connections are closed with the runtime's sockets.
+        // The remaining connections are closed together with the sockets of the runtime.
         let _ = timeout(CLOSE_GRACE, ended).await;
         self.connections.clear();
         self.by_key.clear();
     }
 }
 
-/// True if the error belongs to one connection that failed before it was accepted, and not to the listener.
+/// True if the error concerns one connection that failed before it was accepted. False if it concerns the listener.
 fn is_peer_fault(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -442,19 +446,19 @@ fn is_peer_fault(error: &io::Error) -> bool {
     )
 }
 
-/// Reports of all connections that wait for the driver. If there is no room, connections stop reading.
+/// The most reports of all connections that wait for the driver. If there is no room, the connections stop reading.
 const REPORTS: usize = 128;
 
-/// Accepted sockets, and reports, taken in one pass.
+/// The most accepted sockets, and the most reports, in one turn of the loop.
 const BATCH: usize = 64;
 
 /// The most keys of one connection: its source, and the names and ports that the peer claims.
 const ALIASES: usize = 4;
 
-/// How long nothing is accepted after the system had no descriptor left.
+/// The time for which no connection is accepted after the system had no free descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long connections may take to send the rest when the driver stops.
+/// The time that connections have to send their queues when the driver stops.
 const CLOSE_GRACE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

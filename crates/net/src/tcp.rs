@@ -1,4 +1,4 @@
-//! TCP sockets: listening, accepted and opened.
+//! TCP sockets: listening sockets, accepted sockets and opened sockets.
 
 use std::io;
 use std::net::SocketAddr;
@@ -88,7 +88,7 @@ impl Acceptor {
     fn bind(address: SocketAddr, layer: Layer) -> io::Result<Acceptor> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         if address.is_ipv6() {
-            // As for datagrams: `[::]` does not include IPv4, so that the operator can configure `0.0.0.0` separately.
+            // As for datagrams, `[::]` does not include IPv4, so that the operator can configure `0.0.0.0` separately.
             socket.set_only_v6(true)?;
         }
         // Old connections in TIME_WAIT do not block the port after a restart.
@@ -101,12 +101,12 @@ impl Acceptor {
         Ok(Acceptor { listener, local, layer })
     }
 
-    /// The address that is bound.
+    /// Returns the bound address.
     pub fn local(&self) -> SocketAddr {
         self.local
     }
 
-    /// The transport of its connections.
+    /// Returns the transport of the connections.
     pub fn transport(&self) -> Transport {
         self.layer.transport()
     }
@@ -131,9 +131,9 @@ pub(crate) async fn connect(local: SocketAddr, remote: SocketAddr) -> io::Result
     Ok(stream)
 }
 
-/// Raises the descriptor limit of this process to the maximum that the system allows, and returns that number. Each
-/// connection takes one descriptor, and the default of a shell is low. A program calls this at its start. The library
-/// does not call it by itself.
+/// Raises the descriptor limit of this process to the maximum that the system allows. Returns the new limit. Each connection
+/// needs one descriptor, and the default of a shell is low. A program calls this function at its start. The library does not
+/// call it.
 ///
 /// # Errors
 /// The error of the operating system. The limit then stays unchanged.
@@ -144,8 +144,8 @@ pub fn raise_descriptor_limit() -> io::Result<u64> {
     Ok(granted)
 }
 
-/// Sets the options of a signalling connection. Small writes are sent at once. A connection whose peer is gone ends. The
-/// system's buffers stay small, however long a peer does not read.
+/// Sets the options of a signalling connection. Small writes are sent at once. If the peer no longer responds, the connection
+/// ends. The buffers of the system stay small, even if a peer does not read.
 pub(crate) fn tune(stream: &TcpStream) {
     let keep_alive = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_EVERY);
     let socket = SockRef::from(stream);
@@ -162,17 +162,17 @@ pub(crate) fn tune(stream: &TcpStream) {
     }
 }
 
-/// Connections that may wait to be accepted. The system may allow fewer.
+/// The most connections that may wait to be accepted. The system may have a lower limit.
 const BACKLOG: i32 = 1024;
 
 /// Octets that the system buffers in each direction of a connection.
 const BUFFER: usize = 128 * 1024;
 
-/// How long a connection is silent before the system probes the peer, and how often it probes.
+/// The silence of a connection after which the system probes the peer, and the interval of the probes.
 const PROBE_AFTER: Duration = Duration::from_secs(60);
 const PROBE_EVERY: Duration = Duration::from_secs(10);
 
-/// The longest time that sent data may stay unacknowledged before the connection breaks. After this time a transaction
-/// gives up (RFC 3261 section 17.1.1.2).
+/// The longest time that sent data may stay unacknowledged before the connection breaks. A transaction also ends after this
+/// time (RFC 3261 section 17.1.1.2).
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED: Duration = Duration::from_secs(32);

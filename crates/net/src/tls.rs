@@ -1,5 +1,5 @@
-//! TLS for SIP and for WebSocket: the certificates and roots of a listener, and how they are replaced while connections
-//! live (RFC 3261 section 26.3, RFC 5922).
+//! TLS for SIP and for WebSocket (RFC 3261 section 26.3, RFC 5922). A listener has certificates and roots, which can be
+//! replaced while connections are open.
 
 pub(crate) mod counters;
 pub(crate) mod files;
@@ -40,27 +40,27 @@ pub struct TlsTerms {
 }
 
 impl TlsTerms {
-    /// Shows `identity`, asks clients for no certificate, and trusts servers whose certificates lead to `roots`.
+    /// Creates terms that show `identity`, request no certificate from clients, and trust servers whose certificates lead to
+    /// `roots`.
     pub fn new(identity: TlsIdentity, roots: TlsRoots) -> TlsTerms {
         let (identities, clients, protocol) = (vec![identity], TlsClients::default(), TlsProtocol::default());
         TlsTerms { identities, clients, roots, protocol }
     }
 
-    /// Adds a certificate. A client gets the first certificate that it can verify and that is valid for the requested
-    /// name (RFC 6066 section 3). If no certificate is valid for this name, the client gets the first certificate that it can
-    /// verify.
+    /// Adds a certificate. A client gets the first certificate that it can verify and that is valid for the requested name (RFC
+    /// 6066 section 3). If no certificate is valid for this name, the client gets the first certificate that it can verify.
     pub fn identity(mut self, identity: TlsIdentity) -> TlsTerms {
         self.identities.push(identity);
         self
     }
 
-    /// Which clients are asked for a certificate. Default: none.
+    /// Sets the clients that are asked for a certificate. Default: none.
     pub fn clients(mut self, clients: TlsClients) -> TlsTerms {
         self.clients = clients;
         self
     }
 
-    /// The protocol inside TLS. Default: SIP.
+    /// Sets the protocol inside TLS. Default: SIP.
     pub fn protocol(mut self, protocol: TlsProtocol) -> TlsTerms {
         self.protocol = protocol;
         self
@@ -89,7 +89,7 @@ impl TlsTerms {
             .map_err(|_| TlsError::Unsupported)?
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(OfferedCertificates(self.keys())));
-        // A ticket contains the whole session, so this side needs no memory for the sessions of its clients.
+        // A ticket contains the whole session, so this side stores no sessions of its clients.
         config.ticketer = ring::Ticketer::new().map_err(|_| TlsError::NoRandomness)?;
         config.alpn_protocols = self.protocol.alpn();
         Ok(config)
@@ -101,8 +101,8 @@ impl TlsTerms {
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|_| TlsError::Unsupported)?
-            // The verifier makes all checks of the default verifier. Only the name check differs: the verifier looks for
-            // the name in the certificate fields that SIP uses (RFC 5922).
+            // The verifier makes all checks of the default verifier. Only the name check differs: it uses the certificate
+            // fields of SIP (RFC 5922).
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_client_cert_resolver(Arc::new(OfferedCertificates(self.keys())));
@@ -114,27 +114,27 @@ impl TlsTerms {
     }
 }
 
-/// Which clients are asked for a certificate (RFC 5922 section 7.4).
+/// The clients that are asked for a certificate (RFC 5922 section 7.4).
 #[derive(Clone, Debug, Default)]
 pub enum TlsClients {
-    /// None.
+    /// No client is asked for a certificate.
     #[default]
     NotAsked,
-    /// All clients. A client without a certificate may continue and proves no name. A certificate that does not lead to
-    /// these roots ends the handshake.
+    /// All clients are asked for a certificate. A client without a certificate may continue, and proves no name. A certificate
+    /// that does not lead to these roots ends the handshake.
     Optional(TlsRoots),
-    /// All clients. A client without a certificate is refused.
+    /// All clients are asked for a certificate. A client without a certificate is refused.
     Required(TlsRoots),
 }
 
-/// The protocol inside TLS, which a client may name (RFC 7301). A client that names only other protocols is refused, so
+/// The protocol inside TLS. A client may name the protocol (RFC 7301). A client that names only other protocols is refused, so
 /// that an attacker cannot redirect traffic for another service to this listener.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TlsProtocol {
-    /// SIP: `sip/2`, as registered, and `sip`.
+    /// SIP, with the registered name `sip/2` and with the name `sip`.
     #[default]
     Sip,
-    /// HTTP/1.1, from which a WebSocket begins.
+    /// HTTP/1.1. A WebSocket begins with HTTP/1.1.
     WebSocket,
 }
 
@@ -147,9 +147,9 @@ impl TlsProtocol {
     }
 }
 
-/// The TLS of one listener. Accepts and opens connections with its current terms.
+/// The TLS of one listener. It accepts and opens connections with its current terms.
 ///
-/// Clones share their terms. New terms apply to new connections. Open connections keep the terms of their handshake.
+/// Clones share the terms. New terms apply to new connections. Open connections keep the terms of their handshake.
 #[derive(Clone)]
 pub struct Tls {
     terms: watch::Sender<Prepared>,
@@ -169,15 +169,15 @@ impl Prepared {
 }
 
 impl Tls {
-    /// TLS with these terms. `meter` counts its handshakes.
+    /// Creates the TLS of a listener with these terms. `meter` counts its handshakes.
     ///
     /// # Errors
-    /// [`TlsError`] if roots are needed but missing, or if there is no randomness for ticket keys.
+    /// [`TlsError`] if required roots are missing, or if there are no random octets for ticket keys.
     pub fn new(terms: &TlsTerms, meter: TlsMeter) -> Result<Tls, TlsError> {
         Ok(Tls { terms: watch::Sender::new(Prepared::of(terms)?), meter })
     }
 
-    /// Uses new terms for new connections. Sessions from the old terms cannot be resumed, so a peer must show a
+    /// Sets the terms for new connections. Sessions from the old terms cannot be resumed. A peer must therefore show a
     /// certificate that the new terms trust.
     ///
     /// # Errors
@@ -187,8 +187,8 @@ impl Tls {
         Ok(())
     }
 
-    /// The server's side of a handshake, with the time limit `within`. Returns the names that the client's certificate
-    /// proves, if the client shows one.
+    /// Performs the server's side of a handshake within the time `within`. Returns the names that the client's certificate
+    /// proves, if the client shows a certificate.
     ///
     /// # Errors
     /// [`TlsFailure`]. The failure is counted, and the connection is unusable.
@@ -204,8 +204,8 @@ impl Tls {
         self.finish(Side::Accept, timeout(within, handshake).await)
     }
 
-    /// The client's side of a handshake with the server of `domain`, with the time limit `within`. Returns the names
-    /// that the server's certificate proves; `domain` is one of them.
+    /// Performs the client's side of a handshake with the server of `domain`, within the time `within`. Returns the names that
+    /// the server's certificate proves. `domain` is one of these names.
     ///
     /// # Errors
     /// [`TlsFailure`]. The failure is counted, and the connection is unusable.
@@ -265,7 +265,7 @@ impl fmt::Debug for Tls {
 pub struct Secured<S> {
     /// The encrypted stream.
     pub stream: TlsStream<S>,
-    /// The SIP identities of the peer's certificate (RFC 5922 section 7.1). `None`: the peer showed no certificate.
+    /// The SIP identities of the peer's certificate (RFC 5922 section 7.1). `None` if the peer showed no certificate.
     pub names: Option<Arc<TlsNames>>,
 }
 
@@ -292,8 +292,8 @@ impl ResolvesClientCert for OfferedCertificates {
     }
 }
 
-/// True if a certificate is suitable for `name`, by its SIP URIs or its DNS names. The client makes the final check. A
-/// browser accepts a wildcard, so a wildcard is enough here.
+/// True if a certificate matches `name`, by its SIP URIs or its DNS names. A wildcard is enough here, because a browser accepts
+/// wildcards. The client makes the final check.
 fn is_for(key: &CertifiedKey, name: &str) -> bool {
     let Ok(certificate) = key.end_entity_cert() else { return false };
     names::speaks_for(certificate, name) || is_valid_for_name(certificate, name)

@@ -1,5 +1,5 @@
-//! One UDP socket: sends and receives datagrams in batches, and reports datagrams that did not arrive. No error stops
-//! the loop.
+//! One UDP socket. It sends and receives datagrams in batches, and reports datagrams that did not arrive. No error stops the
+//! loop.
 
 use std::collections::VecDeque;
 use std::io;
@@ -22,40 +22,39 @@ pub struct UdpOptions {
 }
 
 impl Default for UdpOptions {
-    /// 4 MiB for receiving and 2 MiB for sending: one second of a busy edge. An unprivileged process gets at most
-    /// `net.core.rmem_max` and `net.core.wmem_max`. Datagrams are marked as class selector 3.
+    /// The defaults: 4 MiB for receiving and 2 MiB for sending, which is one second of traffic on a busy edge. An unprivileged
+    /// process gets at most `net.core.rmem_max` and `net.core.wmem_max`. Datagrams are marked as class selector 3.
     fn default() -> UdpOptions {
         UdpOptions { receive_buffer: 4 << 20, send_buffer: 2 << 20, dscp: 24, shared: false }
     }
 }
 
 impl UdpOptions {
-    /// The octets that the operating system is asked to buffer while the loop is busy.
+    /// The number of octets that the operating system is asked to buffer while the loop is busy.
     pub fn receive_buffer(mut self, octets: usize) -> UdpOptions {
         self.receive_buffer = octets;
         self
     }
 
-    /// The octets that the operating system is asked to buffer for sending.
+    /// The number of octets that the operating system is asked to buffer for sending.
     pub fn send_buffer(mut self, octets: usize) -> UdpOptions {
         self.send_buffer = octets;
         self
     }
 
-    /// Whether other sockets of this process may be bound to the same address. Each socket then gets a share of the
-    /// peers. Default: no.
+    /// Allows other sockets of this process at the same address. Each socket then gets a share of the peers. Default: no.
     ///
-    /// On systems other than Unix this is not supported, and a second socket is refused.
+    /// Only Unix supports this. On other systems, a second socket is refused.
     pub fn shared(mut self, shared: bool) -> UdpOptions {
         self.shared = shared;
         self
     }
 
-    /// The differentiated services code point of sent datagrams (RFC 2474), 0 to 63. Of a larger number the low six
-    /// bits are used.
+    /// The differentiated services code point of sent datagrams (RFC 2474), 0 to 63. Only the low six bits of a larger number
+    /// are used.
     ///
-    /// Default: 24, class selector 3. Most networks that carry SIP use it for signalling. RFC 4594 section 4.2 names
-    /// class selector 5, which is 40. With 0, datagrams are unmarked.
+    /// Default: 24, which is class selector 3. Most networks that carry SIP use class selector 3 for signalling. RFC 4594
+    /// section 4.2 names class selector 5, which is 40. With 0, datagrams are unmarked.
     pub fn dscp(mut self, dscp: u8) -> UdpOptions {
         self.dscp = dscp & 0x3f;
         self
@@ -64,24 +63,24 @@ impl UdpOptions {
 
 /// A bound UDP socket, on which a [`Driver`](crate::Driver) receives and sends.
 ///
-/// On Linux, a socket bound to all addresses (`0.0.0.0`, `::`) reports the destination address of each message.
-/// Replies are sent with that address as their source (RFC 3581 section 4).
+/// On Linux, a socket bound to all addresses (`0.0.0.0`, `::`) reports the destination address of each datagram. The source
+/// address of a reply is this address (RFC 3581 section 4).
 #[derive(Debug)]
 pub struct Udp {
     socket: Watched,
     local: SocketAddr,
     slots: Box<[u8]>,
-    /// How many datagrams the last call took.
+    /// The number of datagrams that the last call received.
     taken: usize,
     quote: Box<[u8]>,
     outgoing: VecDeque<Outgoing>,
-    /// True if the last attempt to send found no room.
+    /// True if the send buffer had no room at the last attempt.
     full: bool,
-    /// The system's count of dropped datagrams, as last read.
+    /// The system's count of dropped datagrams at the last read.
     dropped: u32,
 }
 
-/// One datagram, and our address that received it.
+/// One datagram, and the address of ours that received it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Arrival {
     pub(crate) local: SocketAddr,
@@ -98,7 +97,7 @@ pub(crate) struct Received {
     pub(crate) errors: u64,
     /// Octets of the datagrams and keep-alives.
     pub(crate) octets: u64,
-    /// Datagrams that the operating system dropped for lack of room.
+    /// Datagrams that the operating system dropped because of a full buffer.
     pub(crate) dropped: u64,
     /// True if more datagrams may wait.
     pub(crate) full: bool,
@@ -115,8 +114,8 @@ impl Udp {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         let traffic_class = u32::from(options.dscp) << 2;
         if address.is_ipv6() {
-            // `[::]` does not include IPv4: the operator can configure `0.0.0.0` separately, and IPv4 peers never
-            // appear as mapped addresses.
+            // `[::]` does not include IPv4. The operator can configure `0.0.0.0` separately, and IPv4 peers never appear as
+            // mapped addresses.
             socket.set_only_v6(true)?;
             socket.set_tclass_v6(traffic_class)?;
         } else {
@@ -148,12 +147,12 @@ impl Udp {
         })
     }
 
-    /// The address that is bound.
+    /// Returns the bound address.
     pub fn local(&self) -> SocketAddr {
         self.local
     }
 
-    /// True if this socket sends from `local`: it is bound to that address, or to all addresses.
+    /// True if this socket can send from `local`: it is bound to that address, or to all addresses.
     pub(crate) fn serves(&self, local: SocketAddr) -> bool {
         self.local.port() == local.port()
             && self.local.is_ipv4() == local.is_ipv4()
@@ -165,13 +164,13 @@ impl Udp {
         system::while_readable(&self.socket, || Ok(())).is_ok()
     }
 
-    /// Waits until a datagram has arrived, or an error for a datagram sent earlier. Dropping the future loses nothing.
+    /// Waits until a datagram has arrived, or an error for a datagram sent earlier. Dropping the future has no side effects.
     pub(crate) async fn arrivals(&self) {
         system::arrivals(&self.socket).await;
     }
 
-    /// Receives until the socket is empty or a batch is full. Each datagram is one `Bytes` of its exact size. `failed`
-    /// gets the datagrams that did not arrive (RFC 3261 section 18.4), as far as the network quotes them.
+    /// Receives until the socket is empty or a batch is full. Each datagram is one `Bytes` of its exact size. `failed` gets the
+    /// datagrams that did not arrive (RFC 3261 section 18.4). Only the octets that the network quotes are known.
     pub(crate) fn receive(
         &mut self,
         mut deliver: impl FnMut(Arrival),
@@ -186,10 +185,10 @@ impl Udp {
                 failed(Transmit { flow: Flow::udp(*local, remote), payload: Bytes::copy_from_slice(quoted) });
             }
         });
-        // Asks for as many datagrams as last time and a few more. Room for more has a cost, but a second call costs
-        // more.
+        // Asks for a few more datagrams than the last call received. Unused buffers cost time, but a second call costs more
+        // time.
         let (mut taken, mut want) = (0, BATCH.min(*last + EXTRA));
-        // There are never more errors than sent datagrams. This limits their number anyway.
+        // The number of errors cannot exceed the number of sent datagrams. This limit does not depend on it.
         let mut attempts = BATCH;
         while taken < BATCH && attempts > 0 {
             attempts -= 1;
@@ -229,8 +228,8 @@ impl Udp {
         received
     }
 
-    /// Queues a datagram for the next [`flush`](Self::flush). `source` is the local address of its flow. A socket bound
-    /// to all addresses sends from it.
+    /// Queues a datagram for the next [`flush`](Self::flush). `source` is the local address of its flow. A socket bound to all
+    /// addresses uses it as source address.
     ///
     /// # Errors
     /// `remote` is unreachable from this socket, or the queue is full.
@@ -251,7 +250,7 @@ impl Udp {
         self.outgoing.len() >= BATCH && !self.full
     }
 
-    /// Sends queued datagrams as long as there is room. `failed` gets the datagrams that cannot be sent.
+    /// Sends queued datagrams while there is room. `failed` gets the datagrams that cannot be sent.
     pub(crate) fn flush(&mut self, mut failed: impl FnMut(Transmit, io::Error)) {
         self.full = false;
         let mut again = true;
@@ -265,7 +264,7 @@ impl Udp {
                     self.full = true;
                     return;
                 }
-                // This may be the error of an earlier datagram. An error of this datagram occurs again.
+                // This may be the error of an earlier datagram. If it is the error of this datagram, it occurs again.
                 Err(_) if again => again = false,
                 Err(error) => {
                     again = true;
@@ -285,7 +284,7 @@ impl Udp {
     }
 }
 
-/// A keep-alive: up to four octets that are line ends or NULs, or an empty datagram. These octets cannot be a SIP
+/// True for a keep-alive: an empty datagram, or up to four octets that are line ends or NULs. These octets cannot be a SIP
 /// message.
 fn is_keepalive(datagram: &[u8]) -> bool {
     datagram.len() <= 4 && datagram.iter().all(|octet| matches!(octet, b'\r' | b'\n' | 0))
@@ -296,7 +295,7 @@ fn at_port(mut address: SocketAddr, port: u16) -> SocketAddr {
     address
 }
 
-/// False for an address of the other family. The system's error for it differs by platform.
+/// False for an address of the other IP version. The error of the system for such an address differs by platform.
 fn can_reach(local: SocketAddr, remote: SocketAddr) -> bool {
     match (local.ip(), remote.ip()) {
         (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) => remote.port() != 0,
@@ -304,14 +303,14 @@ fn can_reach(local: SocketAddr, remote: SocketAddr) -> bool {
     }
 }
 
-/// Datagrams asked for in addition to the number of the last call.
+/// The number of datagrams that are requested in addition to the number of the last call.
 const EXTRA: usize = 4;
 
-/// How much of a quoted datagram is kept. A router quotes up to 576 octets over IPv4 (RFC 1812 section 4.3.2.3), and
-/// 1,280 over IPv6 (RFC 4443 section 2.4).
+/// The most octets of a quoted datagram that are kept. A router quotes up to 576 octets over IPv4 (RFC 1812 section 4.3.2.3),
+/// and 1,280 over IPv6 (RFC 4443 section 2.4).
 const QUOTE: usize = 1280;
 
-/// Datagrams that may wait for room in the send buffer. One more counts as a failed send.
+/// The most datagrams that may wait for room in the send buffer. A further datagram counts as a failed send.
 const BACKLOG: usize = 1024;
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 /// Admits a fixed number of datagrams in each time window.
 ///
-/// A request from an address that no trunk claims begins no call. But reading and refusing such requests takes time,
-/// and a fast sender would take this time from calls. So datagrams over the limit are dropped unread. The sender still
-/// gets enough refusals from the datagrams below the limit.
+/// A request from an address that no trunk claims starts no call. But reading and refusing such requests takes time that calls
+/// need. A fast sender could take all of this time. Datagrams over the limit are therefore dropped unread. The sender still
+/// gets enough refusals for the datagrams below the limit.
 #[derive(Debug, Default)]
 pub(crate) struct UnknownSourceLimiter {
     ends: Option<Instant>,
@@ -14,7 +14,7 @@ pub(crate) struct UnknownSourceLimiter {
 }
 
 impl UnknownSourceLimiter {
-    /// True if one more datagram may pass at `now`.
+    /// True if the limit allows one more datagram at `now`.
     pub(crate) fn admits(&mut self, now: Instant) -> bool {
         if self.ends.is_none_or(|ends| ends <= now) {
             self.ends = Some(now + WINDOW);
@@ -28,7 +28,7 @@ impl UnknownSourceLimiter {
 
 const WINDOW: Duration = Duration::from_millis(100);
 
-/// Datagrams from unknown sources that one worker reads in a window. This makes 1,000 per second, which costs a few per
+/// The most datagrams from unknown sources that one worker reads in a window. This is 1,000 per second, which costs a few per
 /// cent of a core.
 const DATAGRAMS: u32 = 100;
 

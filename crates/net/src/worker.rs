@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use crate::control::Report;
 use crate::driver::Driver;
 
-/// A thread with its own tokio runtime. It waits for the driver that it will run.
+/// A thread with its own tokio runtime. The thread waits for its driver.
 ///
 /// The driver and its sockets must be created [within](Self::within) the worker.
 pub struct Worker {
@@ -29,7 +29,7 @@ impl Worker {
     /// Creates a worker without a driver.
     ///
     /// # Errors
-    /// The operating system provides no thread, or no means to wait for sockets.
+    /// The operating system provides no thread, or the runtime cannot wait for sockets.
     pub fn new(name: impl Into<String>) -> io::Result<Worker> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (job, jobs) = mpsc::channel::<Job>();
@@ -48,8 +48,8 @@ impl Worker {
         work()
     }
 
-    /// Runs a driver that was created [within](Self::within) this worker. The future ends with the driver. Dropping the
-    /// future stops the driver at once. A panic of the driver becomes a panic of the future.
+    /// Runs a driver that was created [within](Self::within) this worker. The future ends with the driver. Dropping the future
+    /// stops the driver at once. A panic of the driver becomes a panic of the future.
     pub fn run<P: Policy + Send + 'static>(
         mut self,
         driver: Driver<P>,
@@ -65,10 +65,10 @@ impl Worker {
                     _ = halted => None,
                 }
             });
-            // The results of lookups that still run are not needed.
+            // The results of running lookups are not needed.
             runtime.shutdown_background();
             if let Some(report) = report {
-                // An error means that the future is dropped and needs no report.
+                // An error means that the future was dropped and needs no report.
                 let _ = done.send(report);
             }
         };
@@ -83,7 +83,7 @@ impl Worker {
         }
     }
 
-    /// The thread has ended without a report: the driver has panicked, or was stopped by dropping the future.
+    /// The thread has ended without a report. The driver has panicked, or dropping the future stopped the driver.
     async fn thread_ended(mut self) -> Report {
         let thread = self.thread.take().map(JoinHandle::join);
         if let Some(Err(panic)) = thread {
@@ -101,7 +101,7 @@ impl fmt::Debug for Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // Waiting for a runtime is forbidden within another runtime.
+        // A thread must not wait for a runtime within another runtime.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

@@ -18,10 +18,11 @@ use crate::streams::event::Unsent;
 
 /// The links of one worker to the other workers of its edge, and the rule that finds the owner of a message.
 ///
-/// If sockets share an address, all datagrams of one peer reach one of them. A connection has one owner. So the worker
-/// that receives a message hands it over to the worker that owns its call. Our branch or tag names that worker. For a
-/// request without them, the worker follows from a hash of the Call-ID, with a secret key. This happens before anything
-/// of the message is stored, so that retransmissions, CANCELs and merged requests reach the worker of the INVITE.
+/// If sockets share an address, all datagrams of one peer reach the same socket. A connection has one owner. The worker that
+/// receives a message therefore hands it over to the worker that owns its call.
+/// Our branch or tag contains the number of that worker. For a request without them, a hash of the Call-ID with a secret key
+/// determines the worker. No part of the message is stored before. Retransmissions, CANCELs and merged requests therefore reach
+/// the worker of the INVITE.
 ///
 /// An INVITE that names a dialog of ours in Replaces, Join or Target-Dialog goes to the worker of that dialog. Its CANCEL
 /// names no dialog, so the worker that receives both remembers the Call-ID.
@@ -30,25 +31,25 @@ pub struct WorkerLinks {
     own: WorkerId,
     instance: u16,
     hasher: SipHasher13,
-    /// The links by worker number. The own entry is `None`.
+    /// The links by worker number. The entry of this worker is `None`.
     outgoing: Vec<Option<mpsc::Sender<Handover>>>,
     incoming: Vec<mpsc::Receiver<Handover>>,
     /// The last INVITEs that went to the worker of the dialog they name: the hash of the Call-ID, and the worker.
     named: VecDeque<(u64, WorkerId)>,
 }
 
-/// An element that one worker hands over to another worker.
+/// An item that one worker hands over to another worker.
 #[derive(Debug)]
 pub(crate) enum Handover {
-    /// A message from the network that belongs to a call of the other worker, or may begin a call there.
+    /// A message from the network that belongs to a call of the other worker, or may start a call there.
     Message(Flow, Bytes),
     /// A message to send on a connection of the other worker.
     Transmit(Transmit),
     /// A message of the other worker that did not arrive.
     Failed(Unsent),
-    /// A connection that the other worker must have ready for this worker.
+    /// A connection that the other worker must prepare for this worker.
     Reach(WorkerId, Token, Flow),
-    /// The result for a connection that the other worker asked for.
+    /// The result of preparing a connection that the other worker requested.
     Reached(Token, Result<(), Unreachable>),
     /// A dialog that this worker must find for the other worker.
     FindDialog(WorkerId, Token, DialogName),
@@ -98,7 +99,7 @@ impl WorkerLinks {
         self.own
     }
 
-    /// The owner of a received message. This worker if the message names no owner.
+    /// Returns the owner of a received message. This is this worker if the message names no owner.
     pub(crate) fn owner_of_received(&mut self, hint: &WorkerHint<'_>) -> WorkerId {
         if hint.place.is_none()
             && let Some(call_id) = hint.call_id
@@ -118,7 +119,7 @@ impl WorkerLinks {
         self.owner(hint)
     }
 
-    /// The owner of a message. This worker if the message names no owner.
+    /// Returns the owner of a message. This is this worker if the message names no owner.
     pub(crate) fn owner(&self, hint: &WorkerHint<'_>) -> WorkerId {
         if let Some(worker) = hint.place.and_then(|place| self.worker_at(place)) {
             return worker;
@@ -141,8 +142,8 @@ impl WorkerLinks {
         is_ours.then_some(WorkerId(place.worker))
     }
 
-    /// The worker whose socket sends a message on `flow`. Each worker has a socket for datagrams. A connection has one
-    /// owner, and worker 0 opens connections, so that all workers share them.
+    /// Returns the worker whose socket sends a message on `flow`. Each worker has a socket for datagrams. A connection has one
+    /// owner. Worker 0 opens connections, so that all workers share them.
     pub(crate) fn transport_owner(&self, flow: &Flow) -> WorkerId {
         match flow.transport {
             Transport::Udp => self.own,
@@ -152,24 +153,24 @@ impl WorkerLinks {
         }
     }
 
-    /// Hands something over to another worker. Returns it if the link has no room.
+    /// Hands an item over to another worker. Returns the item if the link has no room.
     pub(crate) fn hand_over(&self, to: WorkerId, handover: Handover) -> Option<Handover> {
         let Some(Some(link)) = self.outgoing.get(usize::from(to.0)) else { return Some(handover) };
         link.try_send(handover).err().map(TrySendError::into_inner)
     }
 
-    /// The link to another worker, to wait for room.
+    /// Returns the link to another worker. The caller of this function uses it to wait for room.
     pub(crate) fn link(&self, to: WorkerId) -> Option<mpsc::Sender<Handover>> {
         self.outgoing.get(usize::from(to.0)).cloned().flatten()
     }
 
-    /// Waits for handovers from other workers, and adds them to `taken`. Dropping the future loses nothing.
+    /// Waits for handovers from other workers, and adds them to `taken`. Dropping the future has no side effects.
     pub(crate) async fn arrivals(&mut self, taken: &mut Vec<Handover>) {
         let incoming = &mut self.incoming;
         poll_fn(|cx| {
             let before = taken.len();
             for link in incoming.iter_mut() {
-                // The link of a worker that has stopped stays silent.
+                // The link of a stopped worker never becomes ready.
                 let _ = link.poll_recv_many(cx, taken, BATCH);
             }
             if taken.len() > before { Poll::Ready(()) } else { Poll::Pending }
@@ -178,13 +179,13 @@ impl WorkerLinks {
     }
 }
 
-/// What may wait on one link: a few batches of datagrams.
+/// The most items that may wait on one link: a few batches of datagrams.
 const LINK_CAPACITY: usize = 1024;
 
 /// How many INVITEs that name a dialog are remembered for their CANCEL.
 const MAX_NAMED: usize = 256;
 
-/// What is taken from one link in one turn.
+/// The most items that are taken from one link in one turn.
 const BATCH: usize = 32;
 
 #[cfg(test)]
@@ -196,7 +197,11 @@ mod tests {
     }
 
     fn of_place(instance: u16, worker: u8) -> WorkerHint<'static> {
-        WorkerHint { place: Some(WorkerPlace { instance, worker }), call_id: Some(b"c"), ..WorkerHint::default() }
+        WorkerHint {
+            place: Some(WorkerPlace { instance, worker }),
+            call_id: Some(b"c"),
+            ..WorkerHint::default()
+        }
     }
 
     fn message() -> Handover {

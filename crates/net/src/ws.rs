@@ -1,4 +1,4 @@
-//! SIP over WebSocket, the server's side: RFC 7118.
+//! The server's side of SIP over WebSocket (RFC 7118).
 
 pub(crate) mod failure;
 pub(crate) mod frames;

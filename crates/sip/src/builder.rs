@@ -10,8 +10,7 @@ use crate::request::Request;
 /// Builds a request with all header fields that RFC 3261 section 8.1.1 requires. The builder asks
 /// for the mandatory headers in a fixed order, and only a complete request can be built.
 ///
-/// CSeq takes its method from the request line. Max-Forwards starts at 70. Content-Length follows
-/// from the body.
+/// CSeq takes its method from the request line. Max-Forwards starts at 70. Content-Length is calculated from the body.
 ///
 /// ```
 /// use attesta_sip::{Method, Name, Request};
@@ -102,7 +101,7 @@ impl RequestBuilder<step::CallId> {
 }
 
 impl RequestBuilder<step::CSeq> {
-    /// The sequence number, below 2^31; the highest bit is cleared.
+    /// The sequence number, below 2^31. The highest bit is cleared.
     pub fn cseq(self, number: u32) -> RequestBuilder<step::Complete> {
         let value = format!("{} {}", number & (u32::MAX >> 1), self.request.method());
         self.with::<step::Complete>(Name::CSeq, value)

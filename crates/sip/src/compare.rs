@@ -47,8 +47,7 @@ impl SipUri<'_> {
             && same_headers(self, other)
     }
 
-    /// The cost of comparing parts in any order grows with the square of their number, so the
-    /// number is limited.
+    /// The cost of comparing parts in any order grows with the square of their number. The number is therefore limited.
     fn is_comparable(&self) -> bool {
         self.params().len() <= MAX_PARTS && self.headers().take(MAX_PARTS + 1).count() <= MAX_PARTS
     }
@@ -57,8 +56,8 @@ impl SipUri<'_> {
 /// The largest number of parameters, and of headers, of a URI that is compared part by part.
 const MAX_PARTS: usize = 64;
 
-/// Parameters that must be present on both sides or on neither. The rule of RFC 3261 section 19.1.4
-/// does not list `transport`, but its examples treat `transport` like the listed parameters.
+/// Parameters that both sides must have, or neither side. The rule of RFC 3261 section 19.1.4 does not list `transport`, but
+/// its examples treat `transport` like the listed parameters.
 const ALWAYS_COMPARED: [&[u8]; 5] = [b"user", b"ttl", b"method", b"maddr", b"transport"];
 
 /// A parameter on both sides must have the same value. A parameter on only one side makes the URIs
@@ -81,8 +80,8 @@ fn same_params(one: Params<'_>, two: Params<'_>) -> bool {
     one.len() == two.len() && one.len() <= MAX_PARTS && fits(one, two) && fits(two, one)
 }
 
-/// Whether a parameter with this name has this value; `None` if no parameter has this name. RFC
-/// 3261 section 19.1.1 forbids a name that occurs twice; such a name matches each of its values.
+/// Whether a parameter with this name has this value. `None` if no parameter has this name. RFC 3261 section 19.1.1 forbids a
+/// name that occurs twice. Such a name matches each of its values.
 fn found(params: Params<'_>, name: &[u8], value: Option<&[u8]>) -> Option<bool> {
     let name = normalized(name);
     let mut values =

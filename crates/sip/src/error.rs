@@ -2,7 +2,7 @@ use std::fmt;
 
 use crate::status::Status;
 
-/// Why octets could not be read, and where.
+/// The reason for which octets could not be read, and the place of the fault.
 ///
 /// The offset counts octets from the start of the parsed text: the datagram for
 /// [`Message::parse`](crate::Message::parse), the value for a typed header.
@@ -168,7 +168,7 @@ impl fmt::Display for ParseErrorKind {
     }
 }
 
-/// Which of the [`Limits`](crate::Limits) the message exceeds.
+/// The limit of [`Limits`](crate::Limits) that the message exceeds.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Limit {
     /// Octets of the whole message.

@@ -4,7 +4,7 @@ use crate::error::ParseErrorKind;
 use crate::header::name::Name;
 use crate::status::Status;
 
-/// Why a message is rejected, and the status to answer.
+/// The reason for which a message is rejected, and the status to answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Invalid {
     kind: InvalidKind,
@@ -28,13 +28,12 @@ impl Invalid {
         self.header
     }
 
-    /// The status to answer; `None` if the message is dropped: a response or an ACK.
+    /// The status to answer. `None` for a response or an ACK, which is dropped.
     pub fn answer(&self) -> Option<Status> {
         self.answer
     }
 
-    /// Whether the message breaks RFC 3261. False if the message only asks for something
-    /// unsupported.
+    /// Whether the message violates RFC 3261. False if the message only requests an unsupported feature.
     pub fn is_malformed(&self) -> bool {
         self.kind.status() == Status::BAD_REQUEST
     }
@@ -84,7 +83,7 @@ pub enum InvalidKind {
     MediaType,
     /// The encoding of the body is not supported: 415.
     ContentEncoding,
-    /// The sender accepts no type of body that a response could carry: 406.
+    /// The sender accepts no body type that a response could have: 406.
     NotAcceptable,
 }
 

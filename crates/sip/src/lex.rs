@@ -12,8 +12,8 @@ pub(crate) const TOKEN: u32 = 1;
 pub(crate) const DIGIT: u32 = 1 << 1;
 /// `HEXDIG`, upper or lower case.
 pub(crate) const HEX: u32 = 1 << 2;
-/// Octets that the user part of a SIP URI may hold without an escape. The grammar does not allow
-/// `#`, but many dial strings carry an unescaped `#`, and rejecting them would lose calls.
+/// Octets that the user part of a SIP URI may hold without an escape. The grammar does not allow `#`, but many dial strings
+/// have an unescaped `#`. Calls would fail if these strings were rejected.
 pub(crate) const USER: u32 = 1 << 3;
 /// The same for the password.
 pub(crate) const PASSWORD: u32 = 1 << 4;
@@ -31,8 +31,8 @@ pub(crate) const HOST: u32 = 1 << 9;
 /// Octets of an unquoted display name, besides white space: `token`, octets beyond ASCII and
 /// visible characters that are not delimiters.
 pub(crate) const DISPLAY: u32 = 1 << 10;
-/// Visible ASCII: a Call-ID. The grammar does not allow `;`, `,`, `=` and some other characters.
-/// These characters do no harm, because a Call-ID is only compared.
+/// Visible ASCII: a Call-ID. The grammar does not allow `;`, `,`, `=` and some other characters. These characters are safe,
+/// because a Call-ID is only compared.
 pub(crate) const CALL_ID: u32 = 1 << 11;
 /// The standard and URL-safe base64 alphabets, `=` and `.`: a PASSporT in compact form.
 pub(crate) const BASE64: u32 = 1 << 12;

@@ -89,10 +89,9 @@
 //!
 //! # rsip
 //!
-//! With the feature `rsip`, messages convert to and from rsip 0.4. rsip rejects compact headers,
-//! folds, IPv6, `tel:` and `urn:` Request-URIs, unknown methods and octets that are not UTF-8.
-//! Therefore rsip cannot read all received messages; `RsipError` tells why a message does not
-//! convert.
+//! With the feature `rsip`, messages convert to and from rsip 0.4. rsip rejects compact headers, folds, IPv6, `tel:` and `urn:`
+//! Request-URIs, unknown methods and octets that are not UTF-8. Therefore rsip cannot read all received messages. `RsipError`
+//! is the reason for which a message does not convert.
 
 mod builder;
 mod compare;

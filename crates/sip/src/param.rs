@@ -8,7 +8,8 @@ use crate::lex::{self, Cursor};
 ///
 /// Names are compared without case. A quoted value has no quotes but keeps its escapes; [`unquote`]
 /// undoes the escapes. A name with `=` but nothing after it, as in `;rport=`, has no value. The
-/// grammar does not allow this form, but some gateways send it.
+/// grammar does not allow this form, but some gateways send it. Header parameters may also end with
+/// one `;` too many, which some phones send.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Params<'a> {
     raw: &'a [u8],
@@ -32,9 +33,12 @@ impl<'a> Params<'a> {
         let raw = cursor.rest();
         let mut count = 0;
         while !cursor.at_end() {
-            count += 1;
             cursor.expect(b';')?;
             cursor.skip_lws();
+            if cursor.at_end() {
+                break;
+            }
+            count += 1;
             let name = cursor.take_some(lex::TOKEN)?;
             cursor.skip_lws();
             let value = if cursor.eat(b'=') { read_value(cursor)? } else { None };
@@ -74,7 +78,7 @@ impl<'a> Params<'a> {
 
     /// Whether there are no parameters.
     pub fn is_empty(&self) -> bool {
-        self.raw.is_empty()
+        self.count == 0
     }
 
     /// The value of the first parameter with this name: `None` if absent, `Some(None)` if present
@@ -147,6 +151,9 @@ impl<'a> Iterator for ParamsIter<'a> {
             return None;
         }
         self.cursor.skip_lws();
+        if self.cursor.at_end() {
+            return None;
+        }
         let name = self.cursor.take_all(lex::PARAM_NAME);
         self.cursor.skip_lws();
         let value = if self.cursor.eat(b'=') { read_value(&mut self.cursor).ok().flatten() } else { None };
@@ -218,8 +225,18 @@ mod tests {
     }
 
     #[test]
+    fn one_semicolon_too_many_at_the_end_is_ignored() {
+        for (text, count) in [(&b";tag=1;"[..], 1), (b" ; tag=1 ; ", 1), (b";", 0), (b";a;b=\"c\";", 2)] {
+            let params = Params::parse(text).unwrap();
+            assert_eq!((params.len(), params.iter().count()), (count, count));
+        }
+        assert_eq!(Params::parse(b";tag=1;").unwrap().value("tag"), Some(&b"1"[..]));
+        assert_eq!(Params::parse(b";x;tag=1;").unwrap().without("tag"), b";x");
+    }
+
+    #[test]
     fn empty_pieces_are_refused() {
-        for bad in [&b";;"[..], b";", b";=", b";a=,", b";a=\"b", b"a", b";a=b,c", b";a b"] {
+        for bad in [&b";;"[..], b";a;;", b";=", b";a=,", b";a=\"b", b"a", b";a=b,c", b";a b"] {
             assert!(Params::parse(bad).is_err(), "{}", String::from_utf8_lossy(bad));
         }
     }

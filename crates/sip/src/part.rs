@@ -108,7 +108,7 @@ impl Text {
     }
 }
 
-/// Whether the start line is unedited.
+/// The state of the start line: received, or edited.
 #[derive(Clone, Copy)]
 pub(crate) enum StartLine {
     /// The length of the received start line in octets, with its line end.
@@ -160,7 +160,7 @@ macro_rules! shared_methods {
                 self.parts.body.shared(self.parts.raw())
             }
 
-            /// Replaces the body. Content-Length follows when the message is printed; the caller sets Content-Type.
+            /// Replaces the body. Content-Length is calculated when the message is printed. The caller sets Content-Type.
             pub fn set_body(&mut self, body: impl Into<bytes::Bytes>) {
                 self.parts.body = $crate::part::Text::own(body);
             }

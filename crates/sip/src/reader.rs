@@ -202,8 +202,7 @@ impl<'m> HeaderReader<'m> {
                     header.irregular = true;
                     1
                 }
-                // A message that lost its carriage returns may also have lost the empty line at its
-                // end.
+                // A message that lost its carriage returns may also have lost the empty line at its end.
                 [] if bare => 0,
                 [] => return Err(ParseError::new(ParseErrorKind::Truncated, raw.len())),
                 [..] => {
@@ -253,8 +252,7 @@ impl<'m> HeaderReader<'m> {
         Ok(rest)
     }
 
-    /// Reads a value that starts at `from`, with folds: the values that [`single_line`] does not
-    /// read.
+    /// Reads a value that starts at `from`, with folds. [`single_line`] does not read such values.
     #[inline(never)]
     fn folded<'a>(&mut self, raw: &'a [u8], from: usize) -> Result<(Value<'a>, &'a [u8]), ParseError> {
         let (content, next) = self.fold(raw, from)?;

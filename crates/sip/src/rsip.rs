@@ -16,7 +16,7 @@ use crate::response::Response;
 use crate::uri::Uri;
 use crate::version::Version;
 
-/// Why a message does not convert to rsip.
+/// The reason for which a message does not convert to rsip.
 ///
 /// rsip 0.4 stores text, so a message with a header that is not UTF-8 does not convert. These
 /// messages do not convert either: a method that rsip does not list, a `tel:`, `urn:` or other
@@ -120,7 +120,7 @@ impl TryFrom<&rsip::SipMessage> for Message {
     }
 }
 
-/// Rejects requests that rsip would misread.
+/// Rejects requests that rsip would read incorrectly.
 fn representable(request: &Request) -> Result<(), RsipError> {
     if matches!(request.method(), Method::Extension(_)) {
         return Err(RsipError::Method);

@@ -4,8 +4,7 @@ use std::net::IpAddr;
 use crate::error::{ParseError, ParseErrorKind};
 use crate::lex;
 
-/// A session description (RFC 8866). Its lines keep their order; each line can be read and
-/// replaced.
+/// A session description (RFC 8866). Its lines keep their order. Each line can be read and replaced.
 ///
 /// Unedited lines print octet for octet as received, with their line ends.
 ///
@@ -206,7 +205,7 @@ impl fmt::Display for Sdp {
     }
 }
 
-/// Shows only the letters of the lines, because addresses and keys do not belong in logs.
+/// Shows only the letters of the lines, because addresses and keys must not appear in logs.
 impl fmt::Debug for Sdp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kinds: String = self.lines.iter().map(|line| char::from(line.kind)).collect();
@@ -237,7 +236,7 @@ impl<'a> Origin<'a> {
     }
 }
 
-/// Shows only the numbers, because names and addresses do not belong in logs.
+/// Shows only the numbers, because names and addresses must not appear in logs.
 impl fmt::Debug for Origin<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Origin({} {})", self.session, self.version)

@@ -10,7 +10,7 @@ use crate::reader::{self, Framing};
 use crate::response::Response;
 use crate::unreadable_request::UnreadableRequest;
 
-/// Splits a byte stream into messages (RFC 3261 section 18.3). The framer itself reads no socket.
+/// Splits a byte stream into messages (RFC 3261 section 18.3). The framer reads no socket.
 ///
 /// The caller pushes octets in pieces of any size. After each push, the caller polls messages and
 /// keep-alives until `poll` returns `None`. The sizes of the pieces do not change the result.
@@ -74,8 +74,8 @@ pub enum Frame {
     Message(Message),
     /// One line end between messages: the answer to a ping (RFC 5626 section 3.5.1).
     Pong,
-    /// A second line end directly after the first: a ping, to be answered with one CRLF (RFC 5626
-    /// section 4.4.1). The first line end was already returned as a pong.
+    /// A second line end directly after the first. This is a ping, and its answer is one CRLF (RFC 5626 section 4.4.1). The
+    /// first line end was already returned as a pong.
     Ping,
 }
 

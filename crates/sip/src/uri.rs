@@ -273,8 +273,7 @@ impl fmt::Debug for AbsoluteUri<'_> {
     }
 }
 
-/// Undoes `%` escapes in one pass; the result is not unescaped again. Borrows the text if it holds
-/// no escapes.
+/// Undoes `%` escapes in one pass. The result is not unescaped again. Borrows the text if it has no escapes.
 ///
 /// An escaped NUL becomes an ordinary octet (RFC 4475 section 3.1.1.4).
 pub fn unescape(text: &[u8]) -> Cow<'_, [u8]> {

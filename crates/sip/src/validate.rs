@@ -4,7 +4,6 @@ use crate::header::call_id::CallId;
 use crate::header::contact::Contact;
 use crate::header::content_disposition::ContentDisposition;
 use crate::header::cseq::CSeq;
-use crate::header::date::Date;
 use crate::header::headers::Headers;
 use crate::header::max_forwards::MaxForwards;
 use crate::header::media_type::{Accept, ContentType, MediaType};
@@ -24,7 +23,7 @@ use crate::version::Version;
 ///
 /// The default applies the requirements of RFC 3261 for all messages: mandatory headers are
 /// present, a header that may occur only once occurs once, values can be read, the version is 2.0.
-/// The setters add what the element itself supports.
+/// The setters add the features that the element supports.
 ///
 /// ```
 /// use attesta_sip::{InvalidKind, Limits, Message, Method, Rules, Status};
@@ -201,14 +200,15 @@ impl Rules {
         Ok(cseq)
     }
 
-    /// Checks headers that have a meaning only in requests. A wrong clock must not drop a response
-    /// and lose the call.
+    /// Checks headers that have a meaning only in requests. An empty Max-Forwards counts as absent. Date is not checked: a
+    /// wrong clock must not cost a call, and who needs Date reads it.
     fn check_request_headers(&self, headers: &Headers) -> Result<(), Fault> {
         for route in headers.read_all::<Route<'_>>() {
             self.check_address(*route.map_err(Fault::of::<Route<'_>>)?, Name::Route)?;
         }
-        headers.read::<MaxForwards>().transpose().map_err(Fault::of::<MaxForwards>)?;
-        headers.read::<Date>().transpose().map_err(Fault::of::<Date>)?;
+        if headers.get(Name::MaxForwards).is_some_and(|hops| !hops.is_empty()) {
+            headers.read::<MaxForwards>().transpose().map_err(Fault::of::<MaxForwards>)?;
+        }
         Ok(())
     }
 
@@ -413,16 +413,29 @@ mod tests {
 
     #[test]
     fn headers_of_requests_are_not_checked_in_a_response() {
-        for (line, name) in [
-            ("Date: Mon, 01 Jan 1900 00:00:00 GMT", Name::Date),
-            ("Max-Forwards: 256", Name::MaxForwards),
-            ("Route: nowhere", Name::Route),
-        ] {
+        for (line, name) in [("Max-Forwards: 256", Name::MaxForwards), ("Route: nowhere", Name::Route)] {
             let request = GOOD.replace("Max-Forwards: 0", line);
             let fault = check(&Rules::default(), &request).unwrap_err();
             assert_eq!((fault.1, fault.2), (Some(name), Some(400)));
             let response = request.replace("OPTIONS sip:example.com SIP/2.0", "SIP/2.0 200 OK");
             assert_eq!(check(&Rules::default(), &response), Ok(()), "{line}");
+        }
+    }
+
+    #[test]
+    fn small_faults_of_phones_cost_no_call() {
+        for line in
+            ["Date: Fri, 01 Jan 2010 16:00:00 EST", "Date: yesterday", "Max-Forwards:", "Max-Forwards: "]
+        {
+            assert_eq!(check(&Rules::default(), &GOOD.replace("Max-Forwards: 0", line)), Ok(()), "{line}");
+        }
+        for (good, bad) in [
+            ("<sip:a@example.com>;tag=1", "<sip:a@example.com>;tag=1; "),
+            ("<sip:example.com>", "sip:b ;"),
+            ("=z9hG4bK1", "=z9hG4bK1;"),
+        ] {
+            assert!(GOOD.contains(good), "{good}");
+            assert_eq!(check(&Rules::default(), &GOOD.replace(good, bad)), Ok(()), "{bad}");
         }
     }
 

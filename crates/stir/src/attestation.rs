@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// How far the signing provider attests the caller number (RFC 8588 section 4, ATIS-1000074).
+/// The degree to which the signing provider attests the caller number (RFC 8588 section 4, ATIS-1000074).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Attestation {
     /// Full: the provider knows the customer and the customer's right to the number.

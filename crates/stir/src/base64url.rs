@@ -1,4 +1,4 @@
-//! The base64 forms of RFC 4648 that PASSporTs use. The `base64` crate does the work.
+//! The base64 forms of RFC 4648 that PASSporTs use. The `base64` crate encodes and decodes.
 
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{DecodeSliceError, Engine, alphabet};
@@ -74,7 +74,7 @@ pub(crate) struct Tolerance {
     pub(crate) padding: bool,
 }
 
-/// Why a text is not base64url.
+/// The reason for which a text is not base64url.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Base64Error {
     /// The text uses the alphabet of standard base64.
@@ -141,7 +141,7 @@ pub(crate) fn decode_pem(text: &[u8]) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
 }
 
-/// The slow path: decodes an accepted deviation, or returns the reason why the text is refused.
+/// Decodes an accepted deviation, or returns the reason for which the text is refused. This path is slow.
 fn decode_deviating(text: &[u8], tolerance: Tolerance, out: &mut DecodeBuffer) -> Result<(), Base64Error> {
     let unpadded = text.iter().rposition(|octet| *octet != b'=').map_or(0, |last| last + 1);
     let (body, padding) = text.split_at_checked(unpadded).unwrap_or((text, &[]));

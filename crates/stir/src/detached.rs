@@ -1,4 +1,4 @@
-//! Signing with a key in a hardware module or a key service, which may answer later.
+//! Signing with a key in a hardware module or a key service. The signature may arrive later.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::es256::{SIGNATURE_LENGTH, VerifyingKey};
 use crate::sign::{Shaken, SignError, SignerError, SigningCertificate};
 use crate::x5u::X5u;
 
-/// A certificate whose key is in another place. It prepares the message to sign and adds the signature.
+/// A certificate whose key is in another system. The signer prepares the message to sign and adds the signature.
 #[derive(Debug)]
 pub struct DetachedSigner {
     certified: SigningCertificate,
@@ -26,7 +26,7 @@ pub struct Unsigned {
     key: VerifyingKey,
 }
 
-/// The certificate's key did not make the signature over the message.
+/// The error if the signature over the message was not made with the certificate's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnsignedError;
 
@@ -69,8 +69,8 @@ impl Unsigned {
         sha256(&self.message)
     }
 
-    /// Returns the value of the Identity header field with `signature`: r and s, 32 octets each. The
-    /// signature is checked here, because verifiers would refuse a call with a wrong signature.
+    /// Returns the value of the Identity header field with `signature`: r and s, 32 octets each. The signature is checked here,
+    /// because verifiers refuse a call with a wrong signature.
     ///
     /// # Errors
     /// If the certificate's key did not make the signature.

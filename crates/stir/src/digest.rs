@@ -1,4 +1,4 @@
-//! SHA-2 digests. ring does the work.
+//! SHA-2 digests, computed by ring.
 
 use ring::digest::{SHA256, SHA384, SHA512, digest};
 

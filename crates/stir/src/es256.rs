@@ -1,5 +1,4 @@
-//! ES256 (RFC 7518 section 3.4): ECDSA over P-256 with SHA-256 and the 64-octet r||s form. ring does the
-//! work.
+//! ES256 (RFC 7518 section 3.4): ECDSA over P-256 with SHA-256 and the 64-octet r||s form. ring signs and verifies.
 
 use std::fmt;
 
@@ -24,8 +23,7 @@ impl SigningKey {
     /// Reads the first `PRIVATE KEY` (PKCS#8) or `EC PRIVATE KEY` (SEC1) of a PEM text.
     ///
     /// # Errors
-    /// If there is no such key, if it is not a P-256 key, or if its public key is absent or does not belong
-    /// to it.
+    /// If there is no such key, or if it is not a P-256 key. If its public key is absent, or does not belong to it.
     pub fn from_pem(pem: &[u8]) -> Result<Self, KeyError> {
         private_key::from_pem(pem, Self::from_private)
     }
@@ -65,7 +63,7 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// The operating system gave no randomness for a nonce.
+/// The error if the operating system provides no random octets for a nonce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SigningFailed;
 

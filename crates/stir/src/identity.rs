@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::tn::{DialPlan, TelephoneNumber};
 
-/// The canonical identity of a caller or a callee, as `orig` and `dest` hold it.
+/// The canonical identity of a caller or a callee, as in `orig` and `dest`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Identity {
     /// A telephone number (`tn`), RFC 8224 section 8.3.
@@ -14,8 +14,8 @@ pub enum Identity {
 }
 
 impl Identity {
-    /// The caller in a From or P-Asserted-Identity URI. A number that has no global form is treated as a URI
-    /// (RFC 8224 section 8.1, last paragraph). A `tel:` URI stays a number, because it has no other form.
+    /// The caller in a From or P-Asserted-Identity URI. A number that has no global form is treated as a URI (RFC 8224 section
+    /// 8.1, last paragraph). The number in a `tel:` URI stays a number, because such a URI has no other form.
     ///
     /// # Errors
     /// If `uri` has no identity.
@@ -111,7 +111,7 @@ impl fmt::Debug for IdentityUri {
     }
 }
 
-/// Why a URI has no identity.
+/// The reason for which a URI has no identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IdentityError {
@@ -146,8 +146,8 @@ enum Kind {
 struct UriParts<'a> {
     kind: Kind,
     scheme: &'a [u8],
-    /// The user of a SIP URI without its password, the subscriber of a `tel:` URI, or everything after the
-    /// scheme of another URI.
+    /// The user of a SIP URI without its password, or the subscriber of a `tel:` URI. For another URI, everything after the
+    /// scheme.
     user: &'a [u8],
     host: &'a [u8],
     parameters: &'a [u8],
@@ -235,8 +235,8 @@ impl<'a> UriParts<'a> {
     }
 }
 
-/// Writes lower case, except in the hexadecimal digits of an escape. Decodes escapes of unreserved characters
-/// (RFC 3986 section 6.2.2).
+/// Writes in lower case, except the hexadecimal digits of an escape. Decodes escapes of unreserved characters (RFC 3986 section
+/// 6.2.2).
 fn push_normalised(text: &mut String, mut rest: &[u8]) -> Result<(), IdentityError> {
     while let Some((octet, tail)) = rest.split_first() {
         rest = tail;
@@ -266,7 +266,7 @@ fn unescape(rest: &[u8]) -> Option<(u8, &[u8])> {
     }
 }
 
-/// The octets with escapes decoded. A malformed escape stays as written, so the text is not a number.
+/// The octets with escapes decoded. A malformed escape stays unchanged, so the text is not a number.
 fn unescaped(mut rest: &[u8]) -> impl Iterator<Item = u8> {
     std::iter::from_fn(move || {
         let (octet, tail) = rest.split_first()?;

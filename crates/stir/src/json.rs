@@ -1,23 +1,22 @@
-//! A bounded JSON scanner (RFC 8259). It reads in place, does not allocate, and refuses duplicate member
-//! names.
+//! A JSON scanner with limits (RFC 8259). It reads in place, does not allocate, and refuses duplicate member names.
 //!
-//! PASSporTs are small objects from untrusted senders. The scanner reads each octet once and passes each
-//! member to its caller. It checks depth, members per object and text encoding on the way, so every scanned
-//! value is well formed.
+//! PASSporTs are small objects from untrusted senders. The scanner reads each octet once and passes each member to its caller.
+//! It also checks the depth, the number of members per object and the text encoding. Every scanned value is therefore well
+//! formed.
 
 use std::borrow::Cow;
 
 /// The largest depth of nested objects and arrays.
 const MAX_DEPTH: usize = 8;
-/// The largest number of members in an object. The scanner compares names pair by pair to find duplicates.
+/// The largest number of members in an object. The scanner compares all pairs of names to find duplicates.
 const MAX_MEMBERS: usize = 24;
 
-/// Why a text was refused.
+/// The reason for which a text was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JsonError {
     /// The text is not JSON in UTF-8, or a member does not have the type that the caller needs.
     Malformed,
-    /// An object names a member twice.
+    /// An object has two members with the same name.
     Duplicate,
     /// The text has more levels, or an object has more members, than a PASSporT needs.
     Limit,
@@ -51,7 +50,7 @@ impl<'a> Text<'a> {
         if self.escaped { Cow::Owned(self.characters().collect()) } else { Cow::Borrowed(self.raw) }
     }
 
-    /// The text, if it has no escape. That is enough to compare a value with plain ASCII.
+    /// The text, if it has no escape. This is enough to compare a value with plain ASCII.
     pub(crate) fn plain(self) -> Option<&'a str> {
         if self.escaped { None } else { Some(self.raw) }
     }

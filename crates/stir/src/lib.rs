@@ -1,8 +1,8 @@
 //! PASSporTs and STIR/SHAKEN for SIP: signing, verification, and the certificates for both.
 //!
-//! The crate does no input or output and reads no clock. The caller provides the time, the certificates, and the
-//! random octets of identifiers. A signing service needs a [`Signer`]. A verification service needs a [`Verifier`] for
-//! each trust domain, and a [`cert::Cache`], which says which certificates to fetch.
+//! The crate does no input or output and reads no clock. The caller provides the time, the certificates, and the random octets
+//! of identifiers. A signing service needs a [`Signer`]. A verification service needs a [`Verifier`] for each trust domain, and
+//! a [`cert::Cache`]. The cache tells the service which certificates to fetch.
 //!
 //! # Signing
 //!

@@ -1,4 +1,4 @@
-//! The reasons of a verification result, with the SIP response and the verstat of each: the only such table.
+//! The reasons of a verification result. This file has the only table with the SIP response and the verstat of each reason.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ pub enum Verstat {
     TnValidationPassed,
     /// A PASSporT for the number was refused.
     TnValidationFailed,
-    /// There was nothing to decide from.
+    /// There was no evidence for a decision.
     NoTnValidation,
 }
 
@@ -30,7 +30,7 @@ impl fmt::Display for Verstat {
     }
 }
 
-/// Which reasons are reported as `TN-Validation-Failed`.
+/// The set of reasons that are reported as `TN-Validation-Failed`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum VerstatProfile {
     /// Every Identity that was checked and refused (3GPP TS 24.229).
@@ -67,10 +67,10 @@ impl Response {
     }
 }
 
-/// How strongly a reason speaks against the caller.
+/// The strength of the evidence against the caller.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Weight {
-    /// There was nothing to decide from.
+    /// There was no evidence for a decision.
     Unjudged,
     /// The Identity was checked and refused.
     Judged,
@@ -80,7 +80,7 @@ enum Weight {
 
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])+ $variant:ident = $word:literal, $code:ident, $weight:ident;)+) => {
-        /// Why an Identity header field, or a whole request, did not verify.
+        /// The reason for which an Identity header field, or a whole request, did not verify.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Reason {
@@ -98,7 +98,7 @@ macro_rules! reasons {
                 }
             }
 
-            /// The reason in one sentence.
+            /// A description of the reason in one sentence.
             pub fn explanation(self) -> &'static str {
                 match self {
                     $(Self::$variant => concat!($($doc),+).trim_ascii(),)+
@@ -144,7 +144,7 @@ reasons! {
     HeaderMalformed = "header-malformed", InvalidIdentity, Judged;
     /// The payload of the token is not a JSON object.
     PayloadMalformed = "payload-malformed", InvalidIdentity, Judged;
-    /// A JSON object names a member twice.
+    /// A JSON object has two members with the same name.
     DuplicateMember = "duplicate-member", InvalidIdentity, Judged;
     /// The JSON has more levels or more members than a PASSporT needs.
     JsonLimit = "json-limit", InvalidIdentity, Judged;
@@ -282,7 +282,7 @@ reasons! {
 }
 
 impl Reason {
-    /// The SIP status that rejects a request for this reason: 403, 428, 436, 437 or 438.
+    /// The SIP status of a response that rejects a request for this reason: 403, 428, 436, 437 or 438.
     pub fn code(self) -> u16 {
         self.row().0.status().0
     }

@@ -7,11 +7,10 @@ use rustls_pki_types::UnixTime;
 
 use crate::digest::sha256;
 
-/// Remembers recent tokens and the call of each. The size is bounded: when the set is full, it forgets the
-/// oldest token.
+/// The set of recent tokens, with the call of each token. The size of the set is limited: a full set forgets its oldest token.
 ///
-/// The set stores the digest of header and payload, not of the signature: from one valid ECDSA signature
-/// anyone can compute another valid signature.
+/// The set stores the digest of the header and payload, but not of the signature. From one valid ECDSA signature, anyone can
+/// compute another valid signature.
 #[derive(Debug)]
 pub struct ReplaySet {
     window: Duration,
@@ -20,7 +19,7 @@ pub struct ReplaySet {
     order: VecDeque<(UnixTime, [u8; 32])>,
 }
 
-/// What the set knows about a token.
+/// The result of looking up a token in the set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sighting {
     /// The token is new.
@@ -32,13 +31,13 @@ pub enum Sighting {
 }
 
 impl ReplaySet {
-    /// Remembers each token for `window`, and at most `capacity` tokens. Set `window` to the time for which a
-    /// token is fresh.
+    /// Creates a set that remembers each token for `window`, and at most `capacity` tokens. Set `window` to the time for which
+    /// a token is fresh.
     pub fn new(window: Duration, capacity: usize) -> Self {
         Self { window, capacity: capacity.max(1), calls: BTreeMap::new(), order: VecDeque::new() }
     }
 
-    /// Records `token` for the call with the Call-ID `call`. Returns whether it was seen before.
+    /// Records `token` for the call with the Call-ID `call`. Returns whether the token was seen before.
     pub fn observe(&mut self, token: &[u8], call: &[u8], now: UnixTime) -> Sighting {
         self.forget(now);
         let signed = token.iter().rposition(|octet| *octet == b'.').and_then(|end| token.get(..end));

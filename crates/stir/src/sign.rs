@@ -1,4 +1,4 @@
-//! The authentication service: it makes Identity header values (RFC 8224 section 6.1).
+//! The authentication service, which creates Identity header values (RFC 8224 section 6.1).
 
 use std::fmt;
 
@@ -55,7 +55,7 @@ pub struct Shaken<'a> {
     pub origid: OrigId,
 }
 
-/// The claims of a base PASSporT (RFC 8225 section 5), which a delegate certificate may sign.
+/// The claims of a base PASSporT (RFC 8225 section 5). A delegate certificate may sign such a PASSporT.
 #[derive(Clone, Copy, Debug)]
 pub struct Base<'a> {
     /// The callees, at least one.
@@ -79,7 +79,7 @@ pub struct Div<'a> {
     pub orig: &'a Identity,
 }
 
-/// Why a key and a certificate chain cannot sign.
+/// The reason for which a key and a certificate chain cannot sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SignerError {
@@ -91,7 +91,7 @@ pub enum SignerError {
     KeyMismatch,
     /// The leaf is a certification authority, or its key usage does not allow signatures.
     NotForSigning,
-    /// The leaf has no TNAuthList, or a malformed one.
+    /// The leaf has no TNAuthList, or its TNAuthList is malformed.
     NoTnAuthList,
     /// The leaf has expired.
     Expired,
@@ -119,7 +119,7 @@ impl fmt::Display for SignerError {
 
 impl std::error::Error for SignerError {}
 
-/// Why a token was not signed.
+/// The reason for which a token was not signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SignError {
@@ -127,7 +127,7 @@ pub enum SignError {
     NoDestination,
     /// `iat` is outside the validity of the certificate (RFC 8224 section 6.1, step 3).
     OutsideValidity,
-    /// The operating system provided no randomness.
+    /// The operating system provided no random octets.
     Random,
 }
 
@@ -167,7 +167,7 @@ impl Signer {
     /// If `out` has enough capacity (1,024 octets suffice), nothing is allocated.
     ///
     /// # Errors
-    /// Why the token was not signed. `out` is then unchanged.
+    /// [`SignError`] if the token was not signed. `out` is then unchanged.
     pub fn sign_shaken(&self, claims: &Shaken<'_>, out: &mut Vec<u8>) -> Result<(), SignError> {
         self.certified.check(claims.dest, claims.iat)?;
         self.certified.shaken.sign(&self.key, out, |json| claims.write(json))
@@ -212,7 +212,7 @@ impl Signer {
 }
 
 impl SigningCertificate {
-    /// Also returns the public key of the certificate.
+    /// Creates the signing certificate. Also returns its public key.
     pub(crate) fn new(
         chain: &CertificateChain,
         x5u: X5u,
@@ -264,12 +264,11 @@ impl Shaken<'_> {
 }
 
 impl SigningKey {
-    /// Appends the value of an Identity header field as [`Signer::sign_shaken`] does, but without the
-    /// certificate. The caller must know that the certificate behind `x5u` belongs to this key and is valid
-    /// at `iat`.
+    /// Appends the value of an Identity header field as [`Signer::sign_shaken`] does, but without the certificate. The caller
+    /// must know that the certificate behind `x5u` belongs to this key and is valid at `iat`.
     ///
     /// # Errors
-    /// Why the token was not signed. `out` is then unchanged.
+    /// [`SignError`] if the token was not signed. `out` is then unchanged.
     pub fn dangerous_sign_shaken(
         &self,
         x5u: &X5u,
@@ -286,7 +285,7 @@ impl SigningKey {
     /// certificate.
     ///
     /// # Errors
-    /// Why the token was not signed. `out` is then unchanged.
+    /// [`SignError`] if the token was not signed. `out` is then unchanged.
     pub fn dangerous_sign_base(
         &self,
         x5u: &X5u,
@@ -314,8 +313,7 @@ impl TokenTemplate {
         Self { header, parameters: parameters.into_bytes() }
     }
 
-    /// Writes header and payload. The payload is written directly to `out` and encoded there, so no other
-    /// buffer is needed.
+    /// Writes the header and the payload. The payload is written to `out` and encoded there, so no other buffer is needed.
     fn write(&self, out: &mut Vec<u8>, payload: impl FnOnce(&mut Json)) {
         out.extend_from_slice(&self.header);
         let encoded = out.len();

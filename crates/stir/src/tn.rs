@@ -1,4 +1,4 @@
-//! Telephone numbers: RFC 8224 section 8.3.
+//! Telephone numbers (RFC 8224 section 8.3).
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -6,21 +6,20 @@ use std::ops::RangeInclusive;
 /// A telephone number in the canonical form of RFC 8224 section 8.3: 1 to 31 of the characters `0` to `9`,
 /// `*` and `#`, without `+` or visual separators.
 ///
-/// The value is stored inline, so a copy allocates nothing. `Debug` masks the last digits. `Display` shows
-/// all digits, for the wire and the call record.
+/// The value is stored inline, so a copy allocates nothing. `Debug` masks the last digits. `Display` shows all digits, for
+/// messages and the call record.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TelephoneNumber {
     characters: [u8; MAX_CHARACTERS],
     length: u8,
 }
 
-/// The largest length. It fits every E.164 number (15 digits) and long dial strings. A longer `tn` is not a
-/// subscriber number.
+/// The largest length. Every E.164 number (15 digits) and long dial strings are shorter. A longer `tn` is not a subscriber
+/// number.
 const MAX_CHARACTERS: usize = 31;
 
 impl TelephoneNumber {
-    /// Reads a number with or without a leading `+` and visual separators (RFC 3966 section 5.1.1), and
-    /// removes both. No dial plan is applied.
+    /// Reads a number. Removes a leading `+` and visual separators (RFC 3966 section 5.1.1). No dial plan is applied.
     ///
     /// # Errors
     /// If the text has no character of a number, more than 31, or any other octet.
@@ -38,9 +37,9 @@ impl TelephoneNumber {
         self.characters.get(..usize::from(self.length)).unwrap_or_default()
     }
 
-    /// Whether this can be a global number: 7 to 15 digits of which the first is not zero (ITU-T E.164).
+    /// Whether this can be a global number: 7 to 15 digits, and the first digit is not zero (ITU-T E.164).
     ///
-    /// Shorter numbers are short codes and emergency numbers, which keep their national form.
+    /// Shorter numbers are short codes and emergency numbers. They keep their national form.
     pub fn is_global(&self) -> bool {
         let digits = self.as_bytes();
         (7..=15).contains(&digits.len())
@@ -99,7 +98,7 @@ impl std::str::FromStr for TelephoneNumber {
     }
 }
 
-/// Why a text is not a telephone number.
+/// The reason for which a text is not a telephone number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NumberError {
@@ -128,7 +127,7 @@ impl std::error::Error for NumberError {}
 /// The dial plan of a request's source. It converts local numbers to E.164 numbers (RFC 8224 section 8.3,
 /// second step).
 ///
-/// The default has no country and leaves every number as written.
+/// The default has no country and leaves every number unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DialPlan {
     country: Box<str>,
@@ -138,12 +137,11 @@ pub struct DialPlan {
 }
 
 impl DialPlan {
-    /// A plan for the country code `country` (`"1"`, `"33"`). `national` is the prefix before a national
-    /// number (`"1"`, `"0"`, or `""` if there is none). `international` is the prefix before an international
-    /// number (`"011"`, `"00"`).
+    /// Creates a plan for the country code `country` (`"1"`, `"33"`). `national` is the prefix of a national number (`"1"`,
+    /// `"0"`, or `""` for no prefix). `international` is the prefix of an international number (`"011"`, `"00"`).
     ///
     /// # Errors
-    /// If one of them has other characters than digits, or if the country code is empty.
+    /// If a value has characters other than digits, or if the country code is empty.
     pub fn new(country: &str, national: &str, international: &str) -> Result<Self, DialPlanError> {
         let digits = |text: &str| text.bytes().all(|octet| octet.is_ascii_digit());
         if country.is_empty() || !digits(country) || !digits(national) || !digits(international) {
@@ -167,8 +165,8 @@ impl DialPlan {
 
     /// The canonical form of the dialled `number`, without separators and without a `+`.
     ///
-    /// A number that has no global form stays as it is: service codes with `*` or `#`, short codes, emergency
-    /// numbers, and numbers that already have a country code.
+    /// A number that has no global form stays unchanged: service codes with `*` or `#`, short codes, emergency numbers, and
+    /// numbers that already have a country code.
     pub fn canonical(&self, number: TelephoneNumber) -> TelephoneNumber {
         let digits = number.as_bytes();
         if self.country.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
@@ -201,7 +199,7 @@ impl Default for DialPlan {
     }
 }
 
-/// A value of the dial plan is not made of digits, or the country code is empty.
+/// The error if a value of the dial plan does not consist of digits, or if the country code is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DialPlanError;
 

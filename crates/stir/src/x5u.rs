@@ -9,11 +9,11 @@ use std::sync::Arc;
 /// The ports that a certificate URL may name by default.
 pub const DEFAULT_PORTS: &[u16] = &[443, 8443];
 
-/// An `https` URL that satisfies the rules for `x5u`: no userinfo, query or fragment, a port from a list,
-/// visible ASCII, at most 2,048 octets.
+/// An `https` URL that satisfies the rules for `x5u`. The URL has no userinfo, query or fragment. Its port is in a list. It
+/// consists of visible ASCII and has at most 2,048 octets.
 ///
-/// Two values are equal if their texts are equal (RFC 3986 section 6.2.1). RFC 8224 section 4.1 compares
-/// `info` and `x5u` like that, and the cache uses the same comparison. Clones share the text.
+/// Two values are equal if their texts are equal (RFC 3986 section 6.2.1). RFC 8224 section 4.1 compares `info` and `x5u` in
+/// this way, and the cache uses the same comparison. Clones share the text.
 #[derive(Clone)]
 pub struct X5u {
     text: Arc<str>,
@@ -22,10 +22,10 @@ pub struct X5u {
 }
 
 impl X5u {
-    /// Reads `text`. Its port must be one of `ports` (443 if the URL names none).
+    /// Reads `text`. Its port must be one of `ports`. The port is 443 if the URL names no port.
     ///
     /// # Errors
-    /// The first rule that `text` breaks.
+    /// [`X5uError`] for the first rule that `text` violates.
     pub fn parse(text: &str, ports: &[u16]) -> Result<Self, X5uError> {
         let (host, port) = check(text, ports)?;
         Ok(Self { text: text.into(), host, port })
@@ -42,8 +42,8 @@ impl X5u {
         self.text.get(start..end).unwrap_or_default()
     }
 
-    /// The host for limits per host, in lower case and without a dot at its end: both spellings name the same
-    /// host (RFC 3986 section 6.2.2.1). So a different spelling cannot avoid the limits.
+    /// The host for limits per host, in lower case and without a dot at its end (RFC 3986 section 6.2.2.1). Another spelling of
+    /// the same host therefore cannot avoid the limits.
     pub fn folded_host(&self) -> Box<str> {
         self.host().trim_end_matches('.').to_ascii_lowercase().into()
     }
@@ -104,7 +104,7 @@ impl fmt::Display for X5u {
     }
 }
 
-/// The rule that a certificate URL breaks.
+/// The rule that a certificate URL violates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum X5uError {
@@ -170,7 +170,7 @@ pub(crate) fn check(text: &str, ports: &[u16]) -> Result<((usize, usize), u16), 
         return Err(X5uError::Malformed);
     }
     let port = match port.strip_prefix(':') {
-        // `parse` accepts a sign, but a port has none (RFC 3986 section 3.2.3).
+        // `parse` accepts a sign, but a port has no sign (RFC 3986 section 3.2.3).
         Some(digits) if digits.starts_with('+') => return Err(X5uError::Malformed),
         Some(digits) => digits.parse().map_err(|_| X5uError::Malformed)?,
         None if port.is_empty() => 443,

@@ -1,10 +1,10 @@
-//! The ACK of a 300-699 response and the CANCEL: the two requests that are built from the INVITE as sent.
+//! The ACK of a 300-699 response and the CANCEL. Both requests are built from the INVITE as sent.
 
 use attesta_sip::{CSeq, Limits, Message, Method, Name, Request, Response, To};
 use bytes::Bytes;
 
-/// The ACK of a 300-699 response (RFC 3261 section 17.1.1.3): Request-URI, Call-ID, From, CSeq number, Route and the top Via
-/// of the INVITE, the To of the response.
+/// The ACK of a 300-699 response (RFC 3261 section 17.1.1.3). It has the Request-URI, Call-ID, From, CSeq number, Route and top
+/// Via of the INVITE, and the To of the response.
 ///
 /// `None` if the INVITE as sent cannot be parsed.
 pub(crate) fn ack(invite: &Bytes, response: &Response) -> Option<Bytes> {
@@ -55,7 +55,7 @@ fn read(sent: &Bytes) -> Option<Request> {
     }
 }
 
-/// Our own messages are parsed without limits: the limits are for received messages.
+/// Our own messages are parsed without limits, because the limits are for received messages.
 fn unlimited() -> Limits {
     Limits::default()
         .message(usize::MAX)

@@ -1,4 +1,4 @@
-//! Which other addresses may cancel an INVITE.
+//! The other addresses that may cancel an INVITE.
 
 use std::fmt::Debug;
 

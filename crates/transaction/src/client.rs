@@ -45,7 +45,7 @@ pub(crate) enum Event {
     Provisional(Response, Flow),
     /// A 200-699 arrived.
     Final(Response, Flow),
-    /// The deadline came.
+    /// The deadline has passed.
     Timer,
     /// The transport could not send the request, or one of our own limits prevented it.
     TransportError(Failure),

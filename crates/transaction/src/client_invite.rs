@@ -65,7 +65,7 @@ pub(crate) enum Event {
     Failure(Response, Flow),
     /// The user cancels the INVITE.
     Cancel(Cancel),
-    /// The deadline came.
+    /// The deadline has passed.
     Timer,
     /// The transport could not send the message, or one of our own limits prevented it.
     TransportError(Failure),
@@ -142,7 +142,8 @@ impl State {
                     Self::Proceeding { cancelled: cancelled.or(Some(now + tsx.config.sixty_four_t1())) }
                 }
                 Event::Timer => tsx.fail(Failure::Timeout, out),
-                // After a 1xx this machine sends nothing, so a late ICMP error for the INVITE has no meaning.
+                // After a 1xx, this machine sends no further message. A late ICMP error for the INVITE therefore has no
+                // meaning.
                 Event::TransportError(_) => Self::Proceeding { cancelled },
             },
             Self::Accepted { timer_m } => match event {
@@ -209,8 +210,8 @@ impl Context<'_> {
         State::Accepted { timer_m: now + self.config.sixty_four_t1() }
     }
 
-    /// Sends the ACK to the next hop of the INVITE, over a reliable transport too (RFC 6026 section 8.4). There Timer D is
-    /// zero.
+    /// Sends the ACK to the next hop of the INVITE. The ACK is also sent over a reliable transport, where Timer D is zero (RFC
+    /// 6026 section 8.4).
     fn complete(&self, now: Instant, response: Response, flow: Flow, out: &mut Outbox) -> State {
         let ack = ack_cancel::ack(self.invite, &response);
         if let Some(ack) = &ack {

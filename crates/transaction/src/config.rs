@@ -6,8 +6,8 @@ use attesta_sip::Limits;
 
 /// The timers and caps of an [`Endpoint`](crate::Endpoint).
 ///
-/// The other timers follow from these: B, F, H, J, L and M are 64 T1, A, E and G start at T1, I and K are T4, and D is the
-/// longer of 64 T1 and 32 s (RFC 3261 table 4, RFC 6026 section 8.4).
+/// The other timers are derived from these timers (RFC 3261 table 4, RFC 6026 section 8.4). B, F, H, J, L and M are 64 T1. A, E
+/// and G start at T1. I and K are T4. D is the longer of 64 T1 and 32 s.
 #[derive(Clone, Debug)]
 pub struct Config {
     t1: Duration,
@@ -36,7 +36,8 @@ impl Config {
         self
     }
 
-    /// T4: how long a message stays in the network (RFC 3261 section 17.1.2.2). Default 5 s, at most [`MAX_T4`](Self::MAX_T4).
+    /// T4: the time for which a message stays in the network (RFC 3261 section 17.1.2.2). Default 5 s, at most
+    /// [`MAX_T4`](Self::MAX_T4).
     #[must_use]
     pub fn t4(mut self, t4: Duration) -> Self {
         self.t4 = t4.min(Self::MAX_T4);
@@ -55,10 +56,10 @@ impl Config {
     }
 
     /// The cap on absorbing transactions, which wait for Timer D, I, J, K, L or M and only absorb late messages. Above the cap,
-    /// the transaction that is nearest to its end is dropped; no request is refused. Default 400,000. Each costs about 700
+    /// the transaction that is nearest to its end is dropped. No request is refused. Default 400,000. Each costs about 700
     /// octets.
     ///
-    /// The default is enough for about 4,000 answered calls a second: each call leaves three such transactions for 32 s and one
+    /// The default is enough for about 4,000 answered calls a second. Each call has three such transactions for 32 s and one
     /// for 5 s.
     #[must_use]
     pub fn max_absorbing(mut self, max_absorbing: usize) -> Self {
@@ -146,14 +147,14 @@ impl Config {
     }
 }
 
-/// The kind of a new request, which decides how far it may exceed the cap.
+/// The kind of a new request. It determines how far the request may exceed the cap.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Claim {
-    /// Outside a dialog: not at all.
+    /// A request outside a dialog. It may not exceed the cap.
     Ordinary,
-    /// Within a dialog: by a quarter.
+    /// A request within a dialog. It may exceed the cap by a quarter.
     InDialog,
-    /// An emergency call: by half.
+    /// An emergency call. It may exceed the cap by half.
     Emergency,
 }
 

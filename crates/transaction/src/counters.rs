@@ -2,15 +2,15 @@
 
 use std::fmt;
 
-/// The counters of one endpoint. The reader adds up the counters of all workers.
+/// The counters of one endpoint. The reader of the counters adds up the counters of all workers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counters {
-    /// Client transactions now, including absorbing ones.
+    /// Client transactions now, including absorbing transactions.
     pub live_clients: u64,
-    /// Server transactions now, including absorbing ones.
+    /// Server transactions now, including absorbing transactions.
     pub live_servers: u64,
-    /// Absorbing transactions among these: after their final response they only absorb late messages, until Timer D, I, J, K, L
-    /// or M ends them.
+    /// Absorbing transactions among these. After their final response, they only absorb late messages, until Timer D, I, J, K,
+    /// L or M ends them.
     pub absorbing: u64,
     /// Absorbing transactions that were dropped early, because their number exceeded
     /// [`Config::max_absorbing`](crate::Config::max_absorbing).
@@ -56,7 +56,7 @@ impl Counters {
     }
 }
 
-/// Why a received message was refused.
+/// The reason for which a received message was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Refusal {
     /// A malformed message: 400 for a request with a readable Via, no response for any other message.

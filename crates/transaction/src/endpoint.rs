@@ -1,4 +1,4 @@
-//! The demultiplexer: finds the machine of a message or a timer.
+//! The demultiplexer. It finds the machine of a message or a timer.
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
@@ -74,7 +74,7 @@ impl Endpoint {
         }
     }
 
-    /// The next output, in order; [`Output::Timeout`] when all outputs are drained.
+    /// The next output, in order. [`Output::Timeout`] if no output remains.
     pub fn poll_output(&mut self) -> Output {
         self.out.pop().unwrap_or_else(|| {
             let deadlines = [self.clients.next_deadline(), self.servers.next_deadline()];
@@ -88,8 +88,8 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// If the cap on live transactions is reached. A BYE is always accepted: there is one for each dialog, and without the BYE
-    /// the peer would keep an ended call.
+    /// If the cap on live transactions is reached. A BYE is always accepted. There is one BYE for each dialog, and without the
+    /// BYE the peer would keep an ended call.
     pub fn request(
         &mut self,
         now: Instant,
@@ -174,12 +174,12 @@ impl Endpoint {
         }
     }
 
-    /// Refuses a request without state (RFC 3261 section 8.2.7). `response`, a 300-699 without a To tag, is sent once to the
-    /// address of `source`, the flow of the request. A retransmission counts as a new request. The endpoint recognises the ACK
-    /// of an INVITE by its own To tag, and gives no event for it.
+    /// Refuses a request without state (RFC 3261 section 8.2.7). `response` is a 300-699 without a To tag. It is sent once to
+    /// the address of `source`, the flow of the request. A retransmission counts as a new request. The endpoint recognises the
+    /// ACK of an INVITE by its own To tag, and gives no event for this ACK.
     ///
-    /// Use it for requests from unknown sources. A sender with a forged source address can then neither fill our memory nor
-    /// make us retransmit the response to a victim.
+    /// Use this function for requests from unknown sources. A sender with a forged source address then cannot fill our memory.
+    /// It also cannot make us retransmit the response to a victim.
     pub fn dismiss(&mut self, id: ServerId, response: Response, source: &Flow) {
         if self.end_server(id.0) {
             self.send_stateless(response, source);
@@ -256,8 +256,8 @@ impl Endpoint {
 
     pub(crate) fn step_server(&mut self, now: Instant, slot: Slot, event: ServerEvent) {
         let Some(server) = self.servers.get_mut(slot) else { return };
-        // After a failure, the same request may arrive over another path: a proxy may try them in turn (RFC 8224 section
-        // 6.2.3).
+        // After a failure, the same request may arrive over another path, because a proxy may try several paths in turn (RFC
+        // 8224 section 6.2.3).
         if matches!(&event, ServerEvent::Response(status, _) if status.class() > 2)
             && let Some(merged) = server.merged.take()
         {
@@ -292,7 +292,7 @@ impl Endpoint {
         true
     }
 
-    /// Drops absorbing transactions above the cap. The one that is nearest to its end is the least useful.
+    /// Drops absorbing transactions above the cap. The transaction that is nearest to its end is dropped first.
     fn shed(&mut self) {
         while self.absorbing() > self.config.absorbing_cap() {
             match (self.clients.nearest_end(), self.servers.nearest_end()) {

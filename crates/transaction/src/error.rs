@@ -3,14 +3,14 @@
 use std::error::Error;
 use std::fmt;
 
-/// Why a transaction failed. The network or the peer is the cause, except for [`NoRoom`](Self::NoRoom).
+/// The reason for which a transaction failed. The network or the peer is the cause, except for [`NoRoom`](Self::NoRoom).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Failure {
-    /// No answer in time: Timer B, F or H fired, or a cancelled INVITE got no final response.
+    /// No answer arrived in time: Timer B, F or H fired, or a cancelled INVITE got no final response.
     Timeout,
     /// The transport could not deliver the message (RFC 3261 section 18.4).
     Transport,
-    /// One of our own limits prevented the message from being sent. This says nothing about the peer.
+    /// One of our own limits prevented the message from being sent. The peer is not the cause.
     NoRoom,
 }
 
@@ -24,7 +24,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// The cap on live transactions is reached: no new transaction starts.
+/// The error at the cap on live transactions. No new transaction starts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Overloaded;
 

@@ -1,4 +1,4 @@
-//! The path of a message: where it came from, or where it goes.
+//! The path of a message: its source or its destination.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 /// The path of a message: transport, both addresses and, on a stream, the connection.
 ///
-/// A response uses the flow of its request, so that it comes from the address to which the peer sent the request (RFC 3261
-/// section 18.2.2, RFC 3581 section 4).
+/// A response uses the flow of its request. The response therefore comes from the address to which the peer sent the request
+/// (RFC 3261 section 18.2.2, RFC 3581 section 4).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Flow {
     /// The transport protocol.
@@ -16,13 +16,13 @@ pub struct Flow {
     pub local: SocketAddr,
     /// The peer's address.
     pub remote: SocketAddr,
-    /// The connection of an open stream; `None` for datagrams and for a stream that is not open yet.
+    /// The connection of an open stream. `None` for datagrams, and for a stream that is not open yet.
     pub connection: Option<ConnectionId>,
-    /// The worker that owns the connection. It has no meaning for datagrams: each worker has a socket at each address.
+    /// The worker that owns the connection. It has no meaning for datagrams, because each worker has a socket at each address.
     pub worker: WorkerId,
     /// The names that the peer's TLS certificate proved, if there was one.
     pub tls_names: Option<Arc<TlsNames>>,
-    /// The domain that the peer's certificate must prove on a connection that we open (RFC 5922 section 7.3); `None` without
+    /// The domain that the peer's certificate must prove on a connection that we open (RFC 5922 section 7.3). `None` without
     /// TLS, and on a connection that the peer opened.
     pub server_name: Option<Arc<str>>,
 }
@@ -65,7 +65,7 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// Whether the transport is reliable, so that the transactions do not retransmit.
+    /// Whether the transport is reliable. The transactions do not retransmit over a reliable transport.
     #[must_use]
     pub const fn reliable(self) -> bool {
         match self {

@@ -1,7 +1,7 @@
-//! The identifiers that we make, and the random numbers behind them.
+//! The identifiers that we create, and their random numbers.
 //!
-//! Each identifier contains the [`WorkerPlace`] that made it, in a fixed format. Any worker that receives a response or an
-//! in-dialog request can therefore hand it over to the worker that has its state:
+//! Each identifier contains the [`WorkerPlace`] that created it, in a fixed format. A worker that receives a response or an
+//! in-dialog request can therefore hand it over to the worker with its state:
 //!
 //! ```text
 //! branch    z9hG4bK-at iiii ww hhhhhhhhhhhhhhhh
@@ -9,14 +9,15 @@
 //! Call-ID           at iiii ww hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh
 //! ```
 //!
-//! without the spaces: `iiii` is the instance, `ww` the worker, `h` a random part, all in lower-case hexadecimal.
+//! The identifiers have no spaces. `iiii` is the instance, `ww` the worker, and `h` a random part, all in lower-case
+//! hexadecimal.
 
 use std::fmt;
 
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// The place that made an identifier: an instance of the program and one of its workers.
+/// The place that created an identifier: an instance of the program and one of its workers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
 pub struct WorkerPlace {
     /// The instance, unique among the edges that share calls.
@@ -26,7 +27,7 @@ pub struct WorkerPlace {
 }
 
 impl WorkerPlace {
-    /// Reads the place from a branch, tag or Call-ID of ours; `None` for any other text.
+    /// Reads the place from a branch, tag or Call-ID of ours. `None` for any other text.
     #[must_use]
     pub fn of(identifier: &[u8]) -> Option<Self> {
         let rest = identifier.strip_prefix(COOKIE).unwrap_or(identifier).strip_prefix(MARK)?;

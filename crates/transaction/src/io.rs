@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::error::Failure;
 use crate::flow::Flow;
 
-/// An input: an event outside the endpoint.
+/// An input: an event from outside the endpoint.
 #[derive(Clone, Debug)]
 pub enum Input {
     /// One message arrived: a datagram, or one message framed from a stream.
@@ -18,8 +18,8 @@ pub enum Input {
         /// The octets as received.
         data: Bytes,
     },
-    /// The stream cannot be split into messages any longer (RFC 3261 section 18.3). The endpoint answers the broken message if
-    /// it is a request with a Via. The owner of the connection then closes it.
+    /// The stream can no longer be split into messages (RFC 3261 section 18.3). If the broken message is a request with a Via,
+    /// the endpoint answers it. The owner of the connection then closes the connection.
     Unreadable {
         /// The stream.
         flow: Flow,
@@ -34,7 +34,7 @@ pub enum Input {
     /// shell then finds or opens a connection to that address (RFC 3261 section 18.2.2). If that fails too, the user gets an
     /// event.
     TransportFailed(Transmit),
-    /// Like `TransportFailed`, if one of our own limits is the cause, such as the limit on connections. The user gets
+    /// Like `TransportFailed`, but one of our own limits is the cause, such as the limit on connections. The user gets
     /// [`Failure::NoRoom`].
     NoRoom(Transmit),
     /// The time of the last [`Output::Timeout`] has arrived.
@@ -48,20 +48,19 @@ pub enum Input {
     reason = "the value lives for one turn of the loop: a box would cost an allocation per message"
 )]
 pub enum Output {
-    /// Send this.
+    /// A message to send.
     Transmit(Transmit),
-    /// Tell the transaction user.
+    /// An event for the transaction user.
     Event(Event),
-    /// All outputs are drained. Pass [`Input::Timeout`] at this time, unless another input arrives first. `None`: no timer
-    /// runs.
+    /// No output remains. Pass [`Input::Timeout`] at this time, unless another input arrives first. `None` if no timer runs.
     Timeout(Option<Instant>),
 }
 
 /// One message to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transmit {
-    /// The source and the destination. On a stream with a connection, only this connection may be used. On a stream without
-    /// one, use an open connection to that address, or else open one.
+    /// The source and the destination. On a stream with a connection, only this connection may be used. On a stream without a
+    /// connection, use an open connection to that address, or open a new connection.
     pub flow: Flow,
     /// The octets of the message.
     pub payload: Bytes,
@@ -80,13 +79,13 @@ pub enum Event {
         request: Request,
         /// The flow on which it arrived.
         flow: Flow,
-        /// Whether the request was accepted above the cap on live transactions: only the user knows whether an INVITE is an
-        /// emergency call. If the INVITE is not, refuse it with [`Endpoint::turn_away`](crate::Endpoint::turn_away).
+        /// Whether the request was accepted above the cap on live transactions. Only the user knows whether an INVITE is an
+        /// emergency call. If it is not, refuse the INVITE with [`Endpoint::turn_away`](crate::Endpoint::turn_away).
         on_reserve: bool,
     },
     /// The ACK of a 2xx response.
     Ack {
-        /// The INVITE, if the ACK has its branch, as RFC 2543 clients send it. Otherwise the dialog identifies the INVITE.
+        /// The INVITE, if the ACK has its branch. RFC 2543 clients send such ACKs. Otherwise the dialog identifies the INVITE.
         invite: Option<ServerId>,
         /// The ACK.
         request: Request,
@@ -114,7 +113,7 @@ pub enum Event {
     ClientFailed {
         /// The transaction of the request.
         id: ClientId,
-        /// Why.
+        /// The reason.
         why: Failure,
     },
     /// A response did not arrive, or was not acknowledged. After [`Failure::Transport`] the transaction continues (RFC 6026
@@ -122,7 +121,7 @@ pub enum Event {
     ServerFailed {
         /// The transaction of the response.
         id: ServerId,
-        /// Why.
+        /// The reason.
         why: Failure,
     },
     /// A client transaction has ended and gives no more events.
@@ -145,8 +144,8 @@ pub struct ClientId(pub(crate) Slot);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct ServerId(pub(crate) Slot);
 
-/// An index into a slab, and the serial number of the entry there. The number distinguishes the entry from earlier ones with
-/// the same index.
+/// An index into a slab, and the serial number of the entry there. The serial number distinguishes the entry from earlier
+/// entries with the same index.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) struct Slot {
     pub(crate) serial: u64,

@@ -11,8 +11,8 @@ use crate::match_fields::MatchFields;
 
 /// A keyed 128-bit digest of the fields that identify a transaction.
 ///
-/// The digest replaces the octets of these fields. A peer without the secret cannot find two transactions with one digest, and
-/// a random collision needs about 2^64 live transactions. So a key always costs 16 octets, whatever the peer sends.
+/// The digest replaces the octets of these fields. A peer without the secret cannot find two transactions with the same digest.
+/// A random collision needs about 2^64 live transactions. A key always costs 16 octets, regardless of the fields.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Key(u128);
 
@@ -39,9 +39,9 @@ impl Keyring {
     /// The key of the server transaction of a request with these fields and this `method` (RFC 3261 section 17.2.3). To find
     /// the INVITE of an ACK or of a CANCEL, `method` is INVITE.
     ///
-    /// If the branch is one of RFC 3261, the key consists of branch, sent-by and method; otherwise of the fields of RFC 2543.
-    /// These exclude the To tag, because an ACK has the To tag of the response. A client that reuses From tag, Call-ID, CSeq
-    /// number and Via means the same request.
+    /// If the branch is a branch of RFC 3261, the key consists of branch, sent-by and method. Otherwise the key consists of the
+    /// fields of RFC 2543, without the To tag, because an ACK has the To tag of the response. A client that reuses From tag,
+    /// Call-ID, CSeq number and Via sends the same request.
     pub(crate) fn server(&self, fields: &MatchFields<'_>, uri: &[u8], method: &Method) -> Key {
         match fields.branch() {
             Some(branch) => self.digest(Use::Server).part(branch).sent_by(&fields.via).method(method).key(),
@@ -55,14 +55,14 @@ impl Keyring {
         }
     }
 
-    /// The key that finds the same request on another path (RFC 3261 section 8.2.2.2); `None` within a dialog, where paths do
-    /// not fork.
+    /// The key that finds the same request on another path (RFC 3261 section 8.2.2.2). `None` within a dialog, because its
+    /// requests do not fork.
     pub(crate) fn merged(&self, fields: &MatchFields<'_>, method: &Method) -> Option<Key> {
         fields.tag(Name::To).is_none().then(|| self.digest(Use::Merged).request(fields).method(method).key())
     }
 
-    /// The To tag of a stateless response to a request with this top Via. It is the same for each retransmission of the
-    /// request, and for the ACK of an INVITE (RFC 3261 section 8.2.7).
+    /// The To tag of a stateless response to a request with this top Via. Each retransmission of the request has the same tag,
+    /// and the ACK of an INVITE too (RFC 3261 section 8.2.7).
     pub(crate) fn tag(&self, via: &Via<'_>, place: WorkerPlace) -> Tag {
         let Key(digest) = self.digest(Use::Tag).part(via.branch().unwrap_or_default()).sent_by(via).key();
         Tag::of(place, digest as u64)
@@ -111,7 +111,7 @@ impl Digest {
         self.part(method.as_str().as_bytes())
     }
 
-    /// From tag, Call-ID and CSeq number: a request keeps them on every path.
+    /// The From tag, Call-ID and CSeq number. They are the same for a request on every path.
     fn request(self, fields: &MatchFields<'_>) -> Self {
         self.part(fields.tag(Name::From).unwrap_or_default())
             .part(fields.call_id)

@@ -31,7 +31,7 @@
 //! `tell` may call [`Endpoint::respond`], [`Endpoint::request`], [`Endpoint::cancel`] and [`Endpoint::send`]: the same loop
 //! drains their outputs. The same seed, inputs and times give the same outputs.
 //!
-//! # What the endpoint does by itself
+//! # Work of the endpoint
 //!
 //! * It retransmits messages and absorbs retransmissions.
 //! * It acknowledges 300-699 responses to an INVITE (RFC 3261 section 17.1.1.3).

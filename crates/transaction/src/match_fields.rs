@@ -15,7 +15,7 @@ pub(crate) struct MatchFields<'a> {
 }
 
 impl<'a> MatchFields<'a> {
-    /// `None` if a field is missing or unreadable: such a message belongs to no transaction.
+    /// Reads the fields. `None` if a field is missing or unreadable. Such a message belongs to no transaction.
     pub(crate) fn of(headers: &'a Headers) -> Option<Self> {
         let via_text = headers.values(Name::Via).next()?;
         Some(Self {
@@ -32,8 +32,8 @@ impl<'a> MatchFields<'a> {
         NameAddr::parse(self.headers.get(name)?).ok()?.tag()
     }
 
-    /// The branch, if it starts with the magic cookie, which marks it as unique (RFC 3261 section 8.1.1.7). The cookie alone is
-    /// no branch (RFC 4475 section 3.2.1).
+    /// The branch, if it starts with the magic cookie, which marks the branch as unique (RFC 3261 section 8.1.1.7). The cookie
+    /// alone is not a branch (RFC 4475 section 3.2.1).
     pub(crate) fn branch(&self) -> Option<&'a [u8]> {
         self.via.branch().filter(|branch| branch.len() > COOKIE.len() && branch.starts_with(COOKIE))
     }

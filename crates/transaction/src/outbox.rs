@@ -32,7 +32,7 @@ impl Outbox {
         self.counters.retransmissions_absorbed += 1;
     }
 
-    /// Tells the transaction user.
+    /// Gives an event to the transaction user.
     pub(crate) fn tell(&mut self, event: Event) {
         self.outputs.push_back(Output::Event(event));
     }

@@ -134,14 +134,15 @@ impl Endpoint {
         slot.map_or(Delivery::Done, |slot| Delivery::Request { id: ServerId(slot), stamped, on_reserve })
     }
 
-    /// Whether a request over the cap goes to the user: it may be an emergency call, and the higher cap of these is not
-    /// reached.
+    /// Whether a request over the cap goes to the user. The request may be an emergency call, and the higher cap for emergency
+    /// calls is not reached.
     fn may_be_emergency(&self, request: &Request, claim: Claim) -> bool {
         let begins_a_call = *request.method() == Method::Invite && claim == Claim::Ordinary;
         begins_a_call && self.live() < self.config.cap(Claim::Emergency)
     }
 
-    /// An ACK belongs to the INVITE with the same branch, if there is one. Otherwise the user finds its dialog.
+    /// Finds the receiver of an ACK: the INVITE with the same branch, or the user if there is no such INVITE. The user then
+    /// finds the dialog.
     fn place_ack(
         &mut self,
         now: Instant,
@@ -165,8 +166,8 @@ impl Endpoint {
         Delivery::Ack
     }
 
-    /// Whether an ACK that matches the key of an INVITE belongs to it. With an RFC 2543 client the ACK of any response matches
-    /// the key, so the To tag decides (RFC 3261 section 17.2.3). In Accepted, every ACK goes to the user (RFC 6026 section 6).
+    /// Whether an ACK that matches the key of an INVITE belongs to it. The ACK of an RFC 2543 client matches the key for any
+    /// response, so the To tag decides (RFC 3261 section 17.2.3). In Accepted, every ACK goes to the user (RFC 6026 section 6).
     fn is_acknowledged(&self, invite: Slot, fields: &MatchFields<'_>) -> bool {
         let Some(state) = self.servers.get(invite).and_then(Server::invite) else { return false };
         fields.branch().is_some()
@@ -175,12 +176,13 @@ impl Endpoint {
                 .is_none_or(|response| ack_cancel::to_tag(response).as_deref() == fields.tag(Name::To))
     }
 
-    /// A CANCEL (RFC 3261 section 9.2) always gets a response. The user gets an event if the CANCEL may still have an effect.
+    /// Handles a CANCEL (RFC 3261 section 9.2). It always gets a response. The user gets an event if the CANCEL may still have
+    /// an effect.
     ///
     /// A CANCEL matches only an INVITE from the same address, on any connection, or from an address of the same
     /// [`CancelScope`](crate::CancelScope). Every element on the path knows the branch, and a CANCEL cannot be challenged.
     ///
-    /// A CANCEL ignores the cap: there is at most one per INVITE, and it ends calls.
+    /// A CANCEL ignores the cap. There is at most one CANCEL per INVITE, and it ends calls.
     fn place_cancel(
         &mut self,
         now: Instant,
@@ -219,7 +221,7 @@ impl Endpoint {
         if pending { Delivery::Cancelled(ServerId(invite)) } else { Delivery::Done }
     }
 
-    /// RFC 3261 sections 17.1.3 and 8.1.3.3.
+    /// Handles a response (RFC 3261 sections 17.1.3 and 8.1.3.3).
     fn receive_response(&mut self, now: Instant, flow: Flow, response: Response) {
         if response.headers().values(Name::Via).nth(1).is_some() {
             return self.refuse(now, Refusal::MisroutedResponse, &flow);
@@ -295,8 +297,8 @@ impl Endpoint {
     }
 }
 
-/// Whether a fault of an ACK or a BYE is tolerated: the dialog does not need the faulty header. A refused ACK or BYE would
-/// leave a call open.
+/// Whether a fault of an ACK or a BYE is tolerated, because the dialog does not need the faulty header. If we refused such an
+/// ACK or BYE, a call would stay open.
 fn is_forgiven(request: &Request, fault: &Invalid) -> bool {
     let method = request.method();
     let needed = [Name::Via, Name::From, Name::To, Name::CallId, Name::CSeq];
@@ -307,15 +309,15 @@ fn is_forgiven(request: &Request, fault: &Invalid) -> bool {
 
 /// The receiver of a request.
 enum Delivery {
-    /// The user: the request starts a transaction. `stamped` replaces the top Via line. `on_reserve` says that the cap is
+    /// The user. The request starts a transaction. `stamped` replaces the top Via line. `on_reserve` is true if the cap is
     /// reached.
     Request { id: ServerId, stamped: Option<Vec<u8>>, on_reserve: bool },
     /// The machine of the INVITE that the ACK acknowledges.
     AckOf(Slot),
-    /// The user, who finds the dialog of the ACK.
+    /// The user. The user finds the dialog of the ACK.
     Ack,
-    /// The user: the CANCEL cancels this INVITE.
+    /// The user. The CANCEL cancels this INVITE.
     Cancelled(ServerId),
-    /// No receiver: the endpoint is done with the request.
+    /// No receiver. The endpoint has handled the request completely.
     Done,
 }

@@ -25,7 +25,7 @@ pub(crate) struct Unanswered {
 }
 
 impl Unanswered {
-    /// The 100 (RFC 3261 section 8.2.6.1): without a To tag of ours.
+    /// The 100 (RFC 3261 section 8.2.6.1). It has no To tag from us.
     pub(crate) fn trying(&self, config: &Config) -> Option<Bytes> {
         match Message::parse(self.data.clone(), config.reading_limits()).ok()? {
             Message::Request(mut request) => {

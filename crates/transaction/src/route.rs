@@ -1,4 +1,4 @@
-//! The path of a response: the receiver of a request writes it into the top Via, and the sender of the response reads it.
+//! The path of a response. The receiver of a request writes the path into the top Via, and the sender of the response reads it.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -7,8 +7,8 @@ use attesta_sip::{Headers, Name, Via};
 
 use crate::flow::{Flow, Transport};
 
-/// Writes the source of the request into the top Via (RFC 3261 section 18.2.1, RFC 3581 section 4): `received` if the sent-by
-/// has another host or the client asks for `rport`, and the value of `rport`.
+/// Writes the source of the request into the top Via (RFC 3261 section 18.2.1, RFC 3581 section 4). Writes `received` if the
+/// sent-by has another host or the client asks for `rport`, and the value of `rport`.
 pub(crate) fn stamp(headers: &mut Headers, source: SocketAddr) {
     let Some(top) = headers.values(Name::Via).next() else { return };
     let Some(stamped) = Via::parse(top).ok().and_then(|via| stamped(headers, top, &via, source)) else {
@@ -78,9 +78,9 @@ pub(crate) fn reply(via: &Via<'_>, source: &Flow) -> Flow {
     flow
 }
 
-/// The flow of a response whose connection is gone: a new connection to the source address of the request, at the port of
-/// sent-by (RFC 3261 section 18.2.2). `None` if that was tried already, and for peers that accept no connection (RFC 7118
-/// section 5).
+/// The flow of a response whose connection no longer exists. This is a new connection to the source address of the request, at
+/// the port of sent-by (RFC 3261 section 18.2.2). `None` if this flow has failed already, and for peers that accept no
+/// connection (RFC 7118 section 5).
 pub(crate) fn elsewhere(via: &Via<'_>, failed: &Flow) -> Option<Flow> {
     failed.connection?;
     let server_name = match failed.transport {

@@ -33,10 +33,10 @@ use crate::reply::Unanswered;
 ///                     Terminated
 /// ```
 ///
-/// Completed without a response absorbs retransmissions: the last retransmission may still be in the network when the
+/// The state Completed without a response absorbs retransmissions. The last retransmission may still be in the network when the
 /// client's Timer F fires.
 ///
-/// A transport error does not change the state (RFC 6026 section 8.8): a client that retransmits its request gets the response
+/// A transport error does not change the state (RFC 6026 section 8.8). A client that retransmits its request gets the response
 /// again.
 #[derive(Debug)]
 pub(crate) enum State {
@@ -53,9 +53,9 @@ pub(crate) enum Event {
     Request,
     /// The user sends a 200-699 other than 408.
     Final(Bytes),
-    /// The user sends a 408, which is dropped: a non-INVITE request never gets a 408 (RFC 4320 section 4.2).
+    /// The user sends a 408. It is dropped, because a non-INVITE request never gets a 408 (RFC 4320 section 4.2).
     Silence,
-    /// The deadline came.
+    /// The deadline has passed.
     Timer,
     /// The transport could not send the response.
     TransportError,
@@ -66,7 +66,7 @@ pub(crate) struct Context<'a> {
     /// The transaction; `None` for a CANCEL, which the endpoint answers and the user does not know.
     pub(crate) id: Option<ServerId>,
     pub(crate) config: &'a Config,
-    /// Where responses go.
+    /// The flow of the responses.
     pub(crate) flow: &'a Flow,
 }
 

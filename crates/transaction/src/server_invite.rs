@@ -76,7 +76,7 @@ pub(crate) enum Event {
     Success(Bytes),
     /// The user sends a 300-699.
     Failure(Bytes),
-    /// The deadline came.
+    /// The deadline has passed.
     Timer,
     /// The transport could not send the response.
     TransportError,
@@ -86,7 +86,7 @@ pub(crate) enum Event {
 pub(crate) struct Context<'a> {
     pub(crate) id: ServerId,
     pub(crate) config: &'a Config,
-    /// Where responses go.
+    /// The flow of the responses.
     pub(crate) flow: &'a Flow,
 }
 
@@ -128,7 +128,7 @@ impl State {
                     tsx.inform(Failure::Transport, out);
                     Self::Proceeding { trying, provisional }
                 }
-                // Proceeding has sent no final response, so the ACK has no meaning.
+                // No final response was sent in Proceeding, so the ACK has no meaning.
                 Event::Ack(..) => Self::Proceeding { trying, provisional },
             },
             Self::Accepted { timer_l } => match event {
@@ -205,7 +205,7 @@ impl State {
         }
     }
 
-    /// The response that a retransmitted INVITE gets.
+    /// The response to a retransmitted INVITE.
     pub(crate) fn last_response(&self) -> Option<&Bytes> {
         match self {
             Self::Proceeding { provisional, .. } => provisional.as_ref(),

@@ -1,4 +1,4 @@
-//! The transactions of one side, found by key, by id, and by deadline.
+//! The transactions of one side. They can be found by key, by id, and by deadline.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -42,7 +42,7 @@ impl<T> Table<T> {
         }
     }
 
-    /// Adds a transaction; `None` if the slab is full, at 2^32 transactions.
+    /// Adds a transaction. `None` if the slab is full, which is the case at 2^32 transactions.
     pub(crate) fn insert(&mut self, key: Key, transaction: T) -> Option<Slot> {
         let index = u32::try_from(self.slab.vacant_key()).ok()?;
         self.serial += 1;

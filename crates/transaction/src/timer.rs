@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// A retransmission timer. It fires after T1, then at intervals that double, up to the cap of the RFC: T2 for Timers E and
-/// G, no cap for Timer A.
+/// A retransmission timer. It fires after T1, and then at intervals that double. For Timers E and G, the longest interval is
+/// T2. Timer A has no longest interval.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Backoff {
     pub(crate) at: Instant,
@@ -30,8 +30,8 @@ impl Backoff {
 
 /// The next deadline of each machine, earliest first.
 ///
-/// A machine has at most one deadline here, so an idle machine costs nothing, and no deadline remains when a machine ends. Each
-/// operation costs O(log n).
+/// A machine has at most one deadline here. An idle machine therefore costs nothing, and no deadline remains when a machine
+/// ends. Each operation costs O(log n).
 #[derive(Debug)]
 pub(crate) struct Queue<K> {
     deadlines: BTreeSet<(Instant, K)>,

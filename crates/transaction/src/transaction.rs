@@ -36,7 +36,7 @@ pub(crate) struct Client {
 enum ClientMachine {
     Invite(client_invite::State),
     Other(client::State),
-    /// A CANCEL of the endpoint itself. The user gets no events for it.
+    /// A CANCEL of the endpoint itself. The user gets no events for this CANCEL.
     Cancel(client::State),
 }
 
@@ -211,7 +211,7 @@ pub(crate) struct Server {
 enum ServerMachine {
     Invite(server_invite::State),
     Other(server::State),
-    /// A CANCEL, which the endpoint answers. The user gets no transaction for it.
+    /// A CANCEL that the endpoint answers. The user gets no transaction for this CANCEL.
     Cancel(server::State),
 }
 
@@ -286,7 +286,7 @@ impl Server {
             || self.cancel_scope.as_ref().is_some_and(|scope| scope.may_cancel(flow))
     }
 
-    /// Uses `elsewhere` for later responses, if they used the connection that is `gone`.
+    /// Uses `elsewhere` for later responses, if they used the connection `gone`.
     pub(crate) fn replace_connection(&mut self, gone: Option<ConnectionId>, elsewhere: &Flow) {
         if self.flow.connection == gone {
             self.flow = elsewhere.clone();

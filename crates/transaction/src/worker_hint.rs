@@ -1,4 +1,4 @@
-//! The worker of a message, found before the message is parsed.
+//! The worker of a message. It is found before the message is parsed.
 
 use attesta_sip::{Headers, Name, To, Via};
 

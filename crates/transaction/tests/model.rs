@@ -1,5 +1,5 @@
-//! Random histories, run by the endpoint and by a small machine that only follows tables. The tables are those of RFC 3261
-//! section 17, RFC 6026 and RFC 4320. Both must do the same things at the same times.
+//! Random histories, run by the endpoint and by a small machine that only follows tables. The tables are from RFC 3261 section
+//! 17, RFC 6026 and RFC 4320. Both must do the same actions at the same times.
 //!
 //! `ATTESTA_HISTORIES` sets the number of histories. `ATTESTA_SEED` repeats one history.
 
@@ -101,7 +101,7 @@ impl History {
         }
     }
 
-    /// The user sends its final response and all timers fire: the transaction must end.
+    /// The user sends its final response, and all timers fire. The transaction must end.
     fn finish(&mut self) {
         if matches!(self.model.kind, Kind::InviteServer) {
             self.subject.meet("user failure");

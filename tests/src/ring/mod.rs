@@ -85,23 +85,43 @@ impl Ring {
         Ipv4Addr::new(127, 41, self.subnet, n)
     }
 
-    /// The test's `n`th address with a port that is free now for UDP and TCP.
+    /// The test's `n`th address with a port that is free now for UDP and TCP, for a process that binds it itself.
     ///
     /// The port is below the range from which the system assigns ports, so that no other socket gets it meanwhile.
     #[must_use]
     pub fn free(&self, n: u8) -> SocketAddr {
+        self.bound(n).2
+    }
+
+    /// A TCP listener at the test's `n`th address, on a port that is free now for UDP too.
+    ///
+    /// A test must not bind a port of [`Ring::free`] itself. A process that another test starts holds a copy of every
+    /// socket for a moment, so that a port is not always free right after its socket was closed.
+    #[must_use]
+    pub fn listener(&self, n: u8) -> TcpListener {
+        self.bound(n).1
+    }
+
+    /// A UDP socket at the test's `n`th address, on a port that is free now for TCP too.
+    #[must_use]
+    pub fn socket(&self, n: u8) -> UdpSocket {
+        self.bound(n).0
+    }
+
+    /// Sockets at the test's `n`th address that have one port, and their address.
+    fn bound(&self, n: u8) -> (UdpSocket, TcpListener, SocketAddr) {
         static NEXT: AtomicU16 = AtomicU16::new(0);
         let of_this_process =
             u16::try_from(std::process::id() % u32::from(PORTS.len() as u16)).unwrap_or_default();
-        let is_free =
-            |address: &SocketAddr| UdpSocket::bind(address).is_ok() && TcpListener::bind(address).is_ok();
+        let bind = |address: SocketAddr| {
+            Some((UdpSocket::bind(address).ok()?, TcpListener::bind(address).ok()?, address))
+        };
         PORTS
             .map(|_| {
                 PORTS.start
                     + of_this_process.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS.len() as u16
             })
-            .map(|port| SocketAddr::from((self.host(n), port)))
-            .find(is_free)
+            .find_map(|port| bind(SocketAddr::from((self.host(n), port))))
             .expect("a loopback address has a free port")
     }
 }

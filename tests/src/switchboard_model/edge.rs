@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use attesta_b2bua::{
-    Caps, Config, ConfigError, InboundIdentity, Listener, NamedSigner, OutboundIdentity, Route, RouteTo,
-    SigningMeans, Trunk, TrunkTimers, TrustDomain,
+    Caps, Config, ConfigError, InboundIdentity, Listener, NamedSigner, OutboundIdentity, Reliable, Route,
+    RouteTo, SigningMeans, Trunk, TrunkTimers, TrustDomain,
 };
 use attesta_sip::Status;
 use attesta_stir::cert::{Cache, CacheConfig, FetchFailure, Snapshot, TrustAnchors};
@@ -64,7 +64,8 @@ fn build(variant: usize) -> Result<Config, ConfigError> {
         .target("sip:192.0.2.2:5060".parse().expect("a target"))
         .target("sip:192.0.2.3:5060;transport=tcp".parse().expect("a target"))
         .failover(vec![Status::SERVER_INTERNAL_ERROR])
-        .resume(Duration::from_secs(20));
+        .resume(Duration::from_secs(20))
+        .reliable(Reliable::Local);
     let caps = Caps { calls: 4, forks: 2, answers: 2, requests_per_dialog: 3, ..Caps::default() };
     let verifier = Verifier::new(anchors(), VerifyPolicy::default());
     Config::builder()
@@ -73,7 +74,7 @@ fn build(variant: usize) -> Result<Config, ConfigError> {
         .trust_domain(TrustDomain::new("default", verifier))
         .signer(NamedSigner::new("outside", SigningMeans::Outside))
         .trunk(trunk("alice").source(source("192.0.2.1")))
-        .trunk(trunk("dave").source(source("192.0.2.4")))
+        .trunk(trunk("dave").source(source("192.0.2.4")).reliable(Reliable::Local))
         .trunk(callees)
         .route(Route::new(RouteTo::Trunks(vec!["callees".into()])))
         .callee(vec![NUMBERS[1].parse().expect("a prefix")])

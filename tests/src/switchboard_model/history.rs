@@ -79,6 +79,10 @@ pub(super) struct History<'a> {
     pub(super) outcome: Outcome,
     fates: VecDeque<Fate>,
     tells: bool,
+    /// Whether the switchboard lives on after the history: then it is not told to stop.
+    lasts: bool,
+    /// The calls that the switchboard answered before the history.
+    pub(super) answered_before: u64,
 }
 
 /// Runs the history that these octets describe. `tells` prints each message.
@@ -91,10 +95,22 @@ pub fn run(octets: &[u8], tells: bool) -> Result<Outcome, String> {
     let variant = choices.of(VARIANTS);
     let holds = choices.one_in(4);
     let later = if choices.one_in(4) { choices.octet().unwrap_or_default() } else { 0 };
+    let shell = Shell::new(config(variant), holds, later);
+    run_on(shell, choices, false, tells).map(|(outcome, _)| outcome)
+}
+
+/// Runs a history on a switchboard that lives on, which is given back.
+pub(super) fn run_on(
+    shell: Shell,
+    choices: Choices<'_>,
+    lasts: bool,
+    tells: bool,
+) -> Result<(Outcome, Shell), String> {
+    let answered_before = shell.counters().answered;
     let place = |place: usize| Peer::new(place, PEERS.get(place).copied().unwrap_or(("", Transport::Udp)));
     let mut history = History {
         choices,
-        shell: Shell::new(config(variant), holds, later),
+        shell,
         peers: std::array::from_fn(place),
         calls: Vec::new(),
         strays: false,
@@ -103,13 +119,15 @@ pub fn run(octets: &[u8], tells: bool) -> Result<Outcome, String> {
         outcome: Outcome::default(),
         fates: VecDeque::new(),
         tells,
+        lasts,
+        answered_before,
     };
     history.calls(0)?;
     while let Some(octet) = history.choices.octet() {
         history.step(octet)?;
     }
     history.ends()?;
-    Ok(history.outcome)
+    Ok((history.outcome, history.shell))
 }
 
 impl History<'_> {
@@ -150,7 +168,8 @@ impl History<'_> {
             _ => NUMBERS[0],
         };
         let call = self.calls.len();
-        let mut rest = format!("X-Call: {call}\r\nSupported: 100rel, timer\r\n");
+        let options = if kind & 0x20 == 0 { "100rel, timer" } else { "timer" };
+        let mut rest = format!("X-Call: {call}\r\nSupported: {options}\r\n");
         if kind & 1 != 0 {
             rest.push_str(&format!("Identity: a.b.c;info=<{URL}>;alg=ES256;ppt=shaken\r\n"));
         }
@@ -278,8 +297,8 @@ impl History<'_> {
     fn shell_says(&mut self) {
         let variant = self.choices.of(VARIANTS);
         match self.choices.of(8) {
-            0 => self.shell.input(Input::HangUp),
-            1 | 2 => self.shell.input(Input::Drain),
+            0 if !self.lasts => self.shell.input(Input::HangUp),
+            1 | 2 if !self.lasts => self.shell.input(Input::Drain),
             _ => self.shell.input(Input::Configure(config(variant))),
         }
     }

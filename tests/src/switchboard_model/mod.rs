@@ -19,9 +19,11 @@ mod peer;
 mod rest;
 mod sent;
 mod shell;
+mod soak;
 
 pub use choices::octets_of;
 pub use history::{Outcome, run};
+pub use soak::Soak;
 
 /// The octets of an ordinary history.
 pub const LENGTH: usize = 56;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::dialog::{Dialog, Stage};
 use super::edge::FIRST_CALLEE;
 use super::history::History;
 use super::peer::Peer;
@@ -62,7 +63,17 @@ impl History<'_> {
         Ok(())
     }
 
+    /// The edge holds a 2xx back until the PRACK of a caller (RFC 3262 section 3). A caller that sends none has no call yet.
+    fn doubts_calls_without_prack(&mut self) {
+        let waits = |dialog: &&Dialog| dialog.stage == Stage::Early && dialog.reliable.is_some();
+        let (callers, _) = self.peers.split_at(FIRST_CALLEE);
+        let dialogs = callers.iter().flat_map(|peer| peer.dialogs.iter().filter(waits));
+        let calls: Vec<_> = dialogs.filter_map(|dialog| dialog.call).collect();
+        calls.into_iter().for_each(|call| self.doubts(call));
+    }
+
     fn agrees(&mut self) -> Result<(), String> {
+        self.doubts_calls_without_prack();
         let mut held = 0;
         let (callers, callees) = self.peers.split_at(FIRST_CALLEE);
         for (call, state) in self.calls.iter().enumerate() {
@@ -96,7 +107,7 @@ impl History<'_> {
         let woken = (0..=MOST_WAKES).take_while(|_| self.shell.wakes_before(end)).count();
         self.shell.wire.clear();
         let counters = self.shell.counters();
-        self.outcome.answered += counters.answered;
+        self.outcome.answered += counters.answered - self.answered_before;
         let gauges = (counters.calls_live, counters.dialogs_live, counters.transactions_live);
         if gauges != (0, 0, 0) || !self.shell.is_settled() {
             return Err(format!("something is left: {gauges:?}"));

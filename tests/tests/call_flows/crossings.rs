@@ -214,7 +214,7 @@ fn a_challenged_bye_that_does_not_come_again_ends_the_call_all_the_same() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// The caller gets our own 200 after four seconds, and the BYE of the silent side runs on.
+/// The caller gets our own 200 after three seconds, and the BYE of the silent side runs on.
 #[test]
 fn a_bye_whose_far_side_takes_too_long_gets_our_own_200() {
     let stage = Stage::new();
@@ -507,4 +507,27 @@ fn a_re_invite_that_rings_for_two_minutes_is_cancelled() {
     stage.bob.gets(487);
     assert_snapshot!(stage.net.ladder());
     stage.alice_hangs_up();
+}
+
+/// The callee answers in the early dialog that the caller has ended: this 200 gets an ACK and a BYE.
+#[test]
+fn a_200_in_an_early_dialog_that_was_ended_is_hung_up() {
+    let stage = Stage::new();
+    stage.alice.sends(INVITE);
+    stage.bob.gets(INVITE);
+    for branch in ["one", "two"] {
+        stage.bob.sends(180.on_branch(branch));
+        stage.alice.gets(180);
+    }
+    stage.alice.sends(BYE);
+    stage.alice.gets(200);
+    stage.bob.gets(BYE);
+    stage.bob.sends(200.to(BYE));
+    stage.bob.sends(200.to(INVITE).on_branch("two"));
+    stage.bob.gets(ACK);
+    stage.bob.gets(BYE);
+    stage.bob.sends(200.to(BYE));
+    stage.alice.gets(487);
+    stage.is_over();
+    assert_snapshot!(stage.net.ladder());
 }

@@ -14,6 +14,8 @@ mod messages;
 mod offers;
 mod refusals;
 mod reliable;
+mod reliable_towards_callee;
+mod reliable_towards_caller;
 mod session_timers;
 mod set_up;
 mod shutdown;

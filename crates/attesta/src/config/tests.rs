@@ -359,6 +359,18 @@ fn the_contact_of_a_trunk_is_read() {
 }
 
 #[test]
+fn the_rule_for_reliable_responses_of_a_trunk_is_read() {
+    let trunk = |keys: &str| format!("[[trunk]]\nname = \"b\"\n{keys}\n");
+    for rule in ["relay", "local"] {
+        settings(&trunk(&format!("reliable = \"{rule}\"")));
+    }
+    assert_eq!(
+        faults(&trunk("reliable = \"both\"")),
+        ["3:12 `both` is not a value of `reliable` | one of: relay, local"]
+    );
+}
+
+#[test]
 fn only_a_tls_listener_has_a_certificate() {
     let listen = |rest: &str| faults(&format!("[[listen]]\n{rest}"));
     assert_eq!(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use attesta_b2bua::{
-    ContactParams, InboundIdentity, Numbers, OnSignFailure, OutboundIdentity, Outcomes, Oversize,
+    ContactParams, InboundIdentity, Numbers, OnSignFailure, OutboundIdentity, Outcomes, Oversize, Reliable,
     RetryAfterRule, Route, RouteTo, Source, Target, Trunk, TrunkTimers, Trusts,
 };
 use attesta_sip::{Host, Status};
@@ -60,6 +60,9 @@ pub(super) fn read_trunk(section: Section<'_>, names: &Names, outcomes: Outcomes
     trunk = trunk.nat(nat);
     if let Some(every) = section.duration("keep_alive", KEEP_ALIVE) {
         trunk = trunk.keep_alive(every);
+    }
+    if let Some(reliable) = section.choice("reliable", RELIABLE, &[]) {
+        trunk = trunk.reliable(reliable);
     }
     if let Some(params) = section.choice("contact_params", CONTACT_PARAMS, &[]) {
         trunk = trunk.contact_params(params);
@@ -333,6 +336,7 @@ const RETRY_AFTER: &[(&str, RetryAfterRule)] =
     &[("respect", RetryAfterRule::Respect), ("ignore", RetryAfterRule::Ignore)];
 const CONTACT_PARAMS: &[(&str, ContactParams)] =
     &[("own", ContactParams::Own), ("relay", ContactParams::Relay)];
+const RELIABLE: &[(&str, Reliable)] = &[("relay", Reliable::Relay), ("local", Reliable::Local)];
 const ON_SIGN_FAILURE: &[(&str, OnSignFailure)] =
     &[("continue", OnSignFailure::Continue), ("reject", OnSignFailure::Reject)];
 const NO_RESPONSE: std::ops::RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(32);

@@ -1,6 +1,6 @@
-//! The two sides of a call, and the messages relayed between them (RFC 3261 section 12.2).
+//! The two sides of a call, and the messages relayed between the sides (RFC 3261 section 12.2).
 //!
-//! [`cross`] decides. The bridge carries out the decision.
+//! The function [`cross`] decides what happens to a message. The bridge carries out the decision.
 
 use std::time::Instant;
 
@@ -30,14 +30,14 @@ use crate::leg::requests::RelayedRequest;
 use crate::leg::{Launched, Leg, NotLaunched, Side};
 use crate::token::Token;
 
-/// The two sides of a call, or of one of its early dialogs.
+/// The two sides of a call. During set-up, each early dialog of the call has a bridge of its own.
 #[derive(Debug)]
 pub(crate) struct Bridge {
     /// The caller.
     pub(crate) a: Leg,
     /// The callee.
     pub(crate) b: BridgedTo,
-    /// The BYE that is being relayed.
+    /// The relayed BYE. The response of the far peer is outstanding.
     pub(super) releasing: Option<Box<Releasing>>,
 }
 
@@ -45,9 +45,9 @@ pub(crate) struct Bridge {
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly every bridge has a leg here")]
 pub(crate) enum BridgedTo {
-    /// A leg, to which requests are relayed.
+    /// The leg of the callee. Requests of the caller are relayed to this leg.
     Leg(Leg),
-    /// The built-in callee, which answers requests.
+    /// The built-in callee. It answers the requests of the caller itself.
     BuiltInCallee,
 }
 
@@ -56,7 +56,7 @@ impl Bridge {
         Self { a, b, releasing: None }
     }
 
-    /// The leg of the side `near` and the leg of the other side. The built-in callee has no leg.
+    /// Returns the leg of the side `near`, then the leg of the other side. The built-in callee has no leg.
     pub(super) fn legs(&mut self, near: Side) -> (Option<&mut Leg>, Option<&mut Leg>) {
         let b = match &mut self.b {
             BridgedTo::Leg(leg) => Some(leg),
@@ -68,38 +68,38 @@ impl Bridge {
         }
     }
 
-    /// The legs of both sides.
+    /// Returns the legs of both sides.
     fn both(&mut self) -> impl Iterator<Item = &mut Leg> {
         let (a, b) = self.legs(Side::Caller);
         [a, b].into_iter().flatten()
     }
 
-    /// The leg of the callee.
+    /// Returns the leg of the callee.
     pub(crate) fn callee(&mut self) -> Option<&mut Leg> {
         self.legs(Side::Callee).0
     }
 
-    /// The side whose leg has this dialog.
+    /// Returns the side whose leg has this dialog.
     pub(crate) fn side_of(&mut self, id: &DialogId) -> Option<Side> {
         self.both().find(|leg| leg.dialog.has_id(id)).map(|leg| leg.side)
     }
 
-    /// The side whose leg waits for the answer with this token.
+    /// Returns the side whose leg waits for the answer with this token.
     pub(crate) fn side_waiting_for(&mut self, token: Token) -> Option<Side> {
         self.both().find(|leg| leg.waits_for(token)).map(|leg| leg.side)
     }
 
-    /// The side whose peer sent the request that was relayed in this transaction.
+    /// Returns the side whose peer sent a request that we relayed in the transaction `client`.
     pub(crate) fn side_relaying(&mut self, client: ClientId) -> Option<Side> {
         self.both().find_map(|leg| leg.requests.by_client(client).is_some().then_some(leg.side))
     }
 
-    /// The side to which we have sent this request on our own account.
+    /// Returns our own request in the transaction `client`, and the side that we sent the request to.
     pub(crate) fn own_request(&mut self, client: ClientId) -> Option<(Side, OwnRequest)> {
         self.both().find_map(|leg| leg.own.filter(|own| own.client == client).map(|own| (leg.side, own)))
     }
 
-    /// A response to a request on our own account.
+    /// Handles a response to our own request.
     pub(crate) fn on_own_response(
         &mut self,
         near: Side,
@@ -111,19 +111,19 @@ impl Bridge {
         is_gone.then(|| CallEnd::by(Cause::Lost))
     }
 
-    /// A request on our own account gets no response.
+    /// Handles the failure of our own request: the peer sends no response.
     pub(crate) fn on_own_failure(&mut self, near: Side, own: OwnRequest, why: Failure) -> Option<CallEnd> {
         let is_silent = self.legs(near).0?.on_own_failure(why);
         tracing::debug!(?own, %why, "no response to a request on our own account");
         is_silent.then(|| CallEnd::by(Cause::SessionExpired))
     }
 
-    /// The side whose peer sent the request that is received in this transaction.
+    /// Returns the side whose peer sent a request in the transaction `server`.
     pub(crate) fn side_receiving(&mut self, server: ServerId) -> Option<Side> {
         self.both().find_map(|leg| leg.requests.by_server(server).is_some().then_some(leg.side))
     }
 
-    /// When [`on_deadline`](Self::on_deadline) is due.
+    /// Returns the time at which [`on_deadline`](Self::on_deadline) must be called.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let b = match &self.b {
             BridgedTo::Leg(leg) => leg.deadline(),
@@ -133,7 +133,7 @@ impl Bridge {
         [self.a.deadline(), b, releasing].into_iter().flatten().min()
     }
 
-    /// Closes both legs of an early dialog that ends without an answer. Requests in flight get 487.
+    /// Closes both legs of an early dialog that ends without an answer. The requests in flight get a 487.
     pub(crate) fn close(&mut self, env: &mut Env<'_>) {
         self.abandon_requests(env);
         for leg in self.both() {
@@ -141,7 +141,7 @@ impl Bridge {
         }
     }
 
-    /// Answers the requests in flight, because the call is over.
+    /// Answers the requests in flight. The call is over.
     pub(super) fn abandon_requests(&mut self, env: &mut Env<'_>) {
         for side in [Side::Caller, Side::Callee] {
             if let (Some(leg), far) = self.legs(side) {
@@ -150,7 +150,7 @@ impl Bridge {
         }
     }
 
-    /// The situations of the side `near` and of the other side.
+    /// Returns the situation of the side `near`, then the situation of the other side.
     pub(super) fn situations(&mut self, near: Side) -> (Option<Situation>, Option<Situation>) {
         let is_over = self.is_releasing();
         let (leg, far) = self.legs(near);
@@ -160,13 +160,13 @@ impl Bridge {
         (near, far)
     }
 
-    /// The row of the table for this arrival.
+    /// Looks up the row of the table for this arrival.
     pub(super) fn decides(&mut self, arrival: Arrival, near: Side) -> Option<Crossing> {
         let (situation, far) = self.situations(near);
         Some(cross(arrival, situation?, far))
     }
 
-    /// A request arrived in the dialog of `near`.
+    /// Handles a request of the peer `near`.
     pub(crate) fn on_request(
         &mut self,
         near: Side,
@@ -182,7 +182,7 @@ impl Bridge {
             env.refuse(id, &request, Status::SERVER_INTERNAL_ERROR, Refusal::OutOfOrder);
             return None;
         }
-        if origin.config.screen(flow).is_some() {
+        if leg.follows(flow) && origin.config.screen(flow).is_some() {
             leg.on_message_from(flow);
         }
         if *request.method() != Method::Bye
@@ -199,13 +199,22 @@ impl Bridge {
             return None;
         }
         let offers = has_session(request.headers(), request.body());
-        let is_expected = rack_of(&request).is_some_and(|rack| leg.reliable.awaits(&rack));
-        let arrival = Arrival::of_request(request.method(), offers, is_expected);
+        let arrival = match rack_of(&request) {
+            Some(rack) if leg.awaits_prack(&rack) => Arrival::OwnPrack,
+            rack => {
+                let is_expected = rack.is_some_and(|rack| leg.reliable.awaits(&rack));
+                Arrival::of_request(request.method(), offers, is_expected)
+            }
+        };
         match self.decides(arrival, near)? {
             Crossing::Relay => self.relay(near, id, request, origin, env),
             Crossing::RelayBye => self.relay_bye(near, id, request, origin, env),
             Crossing::Answer(status, refusal) => {
                 env.refuse(id, &request, status, refusal);
+                None
+            }
+            Crossing::Acknowledged => {
+                self.acknowledged(near, id, &request, origin, env);
                 None
             }
             Crossing::RetryAfter(refusal) => {
@@ -232,7 +241,7 @@ impl Bridge {
         }
     }
 
-    /// Relays a request of `near` in the dialog of the far leg.
+    /// Relays a request of the peer `near` to the far peer.
     pub(super) fn relay(
         &mut self,
         near: Side,
@@ -253,14 +262,15 @@ impl Bridge {
             return None;
         };
         if *request.method() == Method::Invite {
-            // The sender has our 2xx, because it starts a new INVITE (RFC 5407 section 3.1.4). The ACK of the far leg must not
-            // wait for the ACK of the near leg.
+            // A new INVITE means that its sender has received our 2xx (RFC 5407 section 3.1.4). The far leg therefore gets its
+            // ACK now. It does not wait for the ACK of the near leg.
             far.acknowledge(None, env);
         }
         let (mut outgoing, seq) = far.dialog.request(request.method().clone());
-        // Only a BYE can have no hops left here. The BYE still ends the call.
+        // Any other request without hops was refused before. A BYE ends the call even without hops, and gets a new
+        // Max-Forwards.
         let forwards = relay::forwards(request.headers()).unwrap_or(relay::MAX_FORWARDS);
-        relay::request(&request, &mut outgoing, forwards, &far.contact(request.headers()));
+        relay::request(&request, &mut outgoing, forwards, || far.contact(request.headers()));
         strip_untrusted(outgoing.headers_mut(), leg.rules.trusts);
         if [Method::Invite, Method::Update].contains(request.method()) {
             session::prepare(leg, far, &mut outgoing);
@@ -269,6 +279,7 @@ impl Bridge {
             && let Some(invite) = leg.reliable.on_prack(&rack)
         {
             outgoing.headers_mut().push(Name::RAck, renumbered(&rack, invite));
+            leg.on_relayed_prack(origin.server, env);
         }
         if let Some(event) = event {
             outgoing.headers_mut().set(Name::Event, event);
@@ -283,7 +294,7 @@ impl Bridge {
         launched.and_then(|launched| self.on_launched(near, launched, env))
     }
 
-    /// A request of `near` was sent on the far leg, or could not be sent.
+    /// Handles the result of sending a request of the peer `near` on the far leg.
     fn on_launched(&mut self, near: Side, launched: Launched, env: &mut Env<'_>) -> Option<CallEnd> {
         let Launched { server, result } = launched;
         match result {
@@ -300,7 +311,7 @@ impl Bridge {
         }
     }
 
-    /// The sender of a relayed INVITE cancels the INVITE. The far peer answers the INVITE, if the far peer has received it.
+    /// Handles the CANCEL of a relayed INVITE. If the INVITE was sent, the far peer answers the INVITE.
     pub(crate) fn on_cancel(&mut self, near: Side, server: ServerId, cancel: &Request, env: &mut Env<'_>) {
         let client = self.legs(near).0.and_then(|leg| leg.requests.by_server(server)?.client);
         match client {
@@ -313,7 +324,7 @@ impl Bridge {
         }
     }
 
-    /// An ACK arrived in the dialog of `near`: its peer has our 2xx. The ACK is relayed in the far dialog.
+    /// Handles an ACK of the peer `near`. The peer has our 2xx. The ACK is relayed to the far peer.
     pub(crate) fn on_ack(&mut self, near: Side, ack: &Request, env: &mut Env<'_>) {
         let (leg, far) = self.legs(near);
         if let Some(leg) = leg
@@ -326,15 +337,15 @@ impl Bridge {
         }
     }
 
-    /// A 2xx to an INVITE that we sent to `near`, for which no request waits.
+    /// Handles a 2xx of the peer `near` to our INVITE, if no request waits for this 2xx.
     pub(crate) fn on_repeated_2xx(&mut self, near: Side, seq: u32, client: ClientId, env: &mut Env<'_>) {
         if let Some(leg) = self.legs(near).0 {
             leg.on_repeated_2xx(seq, client, env);
         }
     }
 
-    /// The address of the peer of `near` is known, or cannot be found. The relayed requests that wait for the address came
-    /// from the other side.
+    /// Handles the address of the peer `near`, or the failure to find the address. The relayed requests that wait for the
+    /// address came from the other side.
     pub(crate) fn on_resolved(
         &mut self,
         near: Side,
@@ -375,7 +386,7 @@ impl Bridge {
         self.on_release_deadline(env)
     }
 
-    /// Cancels relayed INVITEs that ring for too long. The far peer then sends the final response.
+    /// Cancels the relayed INVITEs that have rung for too long. The far peer then sends the final response.
     fn cancel_overdue(&mut self, near: Side, env: &mut Env<'_>) {
         let now = env.now.mono;
         while let Some(client) = self.legs(near).0.and_then(|leg| leg.requests.overdue(now)) {
@@ -383,7 +394,7 @@ impl Bridge {
         }
     }
 
-    /// Removes a request of `near` from the requests in flight.
+    /// Removes a request of the peer `near` from the requests in flight.
     pub(super) fn take_request(
         &mut self,
         near: Side,
@@ -399,7 +410,7 @@ impl Bridge {
     }
 }
 
-/// The reason to refuse a request in every situation (RFC 3261 section 8.2).
+/// Returns the reason to refuse a request in every situation (RFC 3261 section 8.2).
 fn refusal(request: &Request) -> Option<(Status, Refusal)> {
     if relay::forwards(request.headers()).is_err() {
         Some((Status::TOO_MANY_HOPS, Refusal::MaxForwards))
@@ -410,7 +421,7 @@ fn refusal(request: &Request) -> Option<(Status, Refusal)> {
     }
 }
 
-/// The situation of a leg. `other` is the leg of the other side.
+/// Returns the situation of a leg. `other` is the leg of the other side.
 fn situation(leg: &Leg, other: Option<&Leg>, is_over: bool) -> Situation {
     let usage = match (is_over, leg.invite.is_confirmed()) {
         (true, _) => Usage::Over,
@@ -438,17 +449,17 @@ fn situation(leg: &Leg, other: Option<&Leg>, is_over: bool) -> Situation {
     Situation { side: leg.side, usage, awaits_ack, invite, offer, is_full }
 }
 
-/// All Reason values of a CANCEL or a BYE, from all lines (RFC 3326 section 2).
+/// Returns all Reason values of a CANCEL or a BYE (RFC 3326 section 2).
 pub(crate) fn reason_of(request: &Request) -> Option<Bytes> {
     let lines: Vec<_> = request.headers().all(Name::Reason).collect();
     (!lines.is_empty()).then(|| Bytes::from(lines.join(&b", "[..])))
 }
 
-fn rack_of(request: &Request) -> Option<RAck> {
+pub(super) fn rack_of(request: &Request) -> Option<RAck> {
     RAck::parse(request.headers().get(Name::RAck)?).ok()
 }
 
-/// The RAck with the CSeq number that the INVITE has on the far leg (RFC 3262 section 7.2).
+/// Returns the RAck for the far leg. It has the CSeq number of the INVITE on the far leg (RFC 3262 section 7.2).
 fn renumbered(rack: &RAck, invite: u32) -> String {
     format!("{} {invite} {}", rack.response(), rack.method())
 }

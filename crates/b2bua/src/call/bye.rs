@@ -1,7 +1,7 @@
-//! The end of an answered call by a BYE: RFC 3261 section 15, RFC 5407 section 3.
+//! The end of an answered call by a BYE (RFC 3261 section 15, RFC 5407 section 3).
 //!
-//! The BYE is relayed, so that its header fields, its body and its response cross. If the far peer takes too long, the sender of
-//! the BYE gets our own 200.
+//! The BYE is relayed with its header fields and its body, and the far peer's response is relayed back. If the response takes
+//! too long, the sender of the BYE gets a 200 from us.
 
 use std::time::Duration;
 
@@ -18,12 +18,12 @@ use crate::intake::origin::Origin;
 use crate::leg::Side;
 
 impl Bridge {
-    /// True while a BYE waits for the response of the far peer.
+    /// True while a relayed BYE waits for the response of the far peer.
     pub(crate) fn is_releasing(&self) -> bool {
         self.releasing.as_ref().is_some_and(|releasing| releasing.is_open())
     }
 
-    /// Relays a BYE of `near`.
+    /// Relays a BYE of the peer `near`.
     pub(super) fn relay_bye(
         &mut self,
         near: Side,
@@ -43,7 +43,7 @@ impl Bridge {
         self.relay(near, id, bye, origin, env)
     }
 
-    /// Answers a BYE of `near` with 200, and ends the call on the other side.
+    /// Answers a BYE of the peer `near` with 200, and ends the call on the other side.
     pub(super) fn answer_and_end(
         &mut self,
         near: Side,
@@ -54,7 +54,7 @@ impl Bridge {
         let response = env.reply(&bye, Status::OK);
         env.respond(id, &response);
         match self.releasing.as_ref().filter(|releasing| releasing.is_open()) {
-            // Another BYE of the same sender. The first BYE is still being relayed.
+            // This is another BYE of the same sender. The first BYE waits for its response.
             Some(releasing) if releasing.near == near => return None,
             // The BYEs of both sides have crossed.
             Some(_) => {
@@ -71,7 +71,7 @@ impl Bridge {
         Some(CallEnd { cause: hung_up(near), bye_to: ByeTo::Only(near.other()), bye: Some(bye), at: since })
     }
 
-    /// The far peer has challenged the relayed BYE, and the challenge has crossed. The sender may try again.
+    /// Notes that the far peer's challenge to the BYE was relayed. The sender of the BYE may send another BYE.
     pub(super) fn on_challenge(&mut self, env: &Env<'_>) {
         if let Some(releasing) = &mut self.releasing {
             releasing.state = State::Challenged;
@@ -79,20 +79,20 @@ impl Bridge {
         }
     }
 
-    /// Ends the call if the far peer, or the sender of a challenged BYE, has taken too long.
+    /// Ends the call if the response of the far peer takes too long, or if the sender of a challenged BYE sends no other BYE.
     pub(super) fn on_release_deadline(&mut self, env: &mut Env<'_>) -> Option<CallEnd> {
         let is_due = self.releasing.as_ref().is_some_and(|releasing| releasing.until <= env.now.mono);
         is_due.then(|| self.finish_release(env))
     }
 
-    /// Ends the call without the response of the far peer: the sender of the BYE gets 200.
+    /// Ends the call without the response of the far peer. The sender of the BYE gets a 200.
     pub(crate) fn finish_release(&mut self, env: &mut Env<'_>) -> CallEnd {
         let near = self.releasing.as_ref().map_or(Side::Caller, |releasing| releasing.near);
         let bye = self.answer_relayed_bye(env);
         CallEnd { bye, ..self.released(ByeTo::Only(near.other()), env) }
     }
 
-    /// The end of the call by the BYE that was relayed.
+    /// Returns the end of the call that results from the relayed BYE.
     pub(super) fn released(&mut self, bye_to: ByeTo, env: &Env<'_>) -> CallEnd {
         let (near, since) = match self.releasing.take() {
             Some(releasing) => (releasing.near, releasing.since),
@@ -101,7 +101,7 @@ impl Bridge {
         CallEnd { cause: hung_up(near), bye_to, bye: None, at: Some(since) }
     }
 
-    /// Answers the relayed BYE with 200, if it has no response. Returns the BYE.
+    /// Answers the relayed BYE with 200, unless it was answered before. Returns the BYE.
     fn answer_relayed_bye(&mut self, env: &mut Env<'_>) -> Option<Request> {
         let (near, server) = {
             let releasing = self.releasing.as_ref().filter(|releasing| releasing.is_open())?;
@@ -129,8 +129,9 @@ const fn hung_up(side: Side) -> Cause {
     }
 }
 
-/// How long the sender of a BYE waits for the response of the far peer, before we send our own 200.
-const BYE_BUDGET: Duration = Duration::from_secs(4);
+/// The time that the sender of a BYE waits for the response of the far peer. Then we send our own 200. At 3.5 s, a 100
+/// would be due (RFC 4320 section 4.1), which some user agents do not expect for a BYE.
+const BYE_BUDGET: Duration = Duration::from_secs(3);
 
-/// How long the sender of a challenged BYE may take to send another BYE: the time that a transaction may take (64*T1).
+/// The time in which the sender of a challenged BYE may send another BYE: the duration of a transaction (64*T1).
 const CHALLENGE_BUDGET: Duration = Duration::from_secs(32);

@@ -1,4 +1,4 @@
-//! The built-in test callee, which answers calls itself in place of a B leg.
+//! The built-in test callee. It answers calls itself, and the call has no B leg.
 
 use attesta_sip::{Method, Name, Request, Response, Rules, Status};
 use attesta_transaction::ServerId;
@@ -17,11 +17,11 @@ use crate::leg::dialog::Dialog;
 use crate::leg::invite::Unacknowledged2xx;
 use crate::leg::offer_answer::Sender;
 
-/// Rings and answers at once. Returns the leg of the caller.
+/// Sends 180 and 200 at once. Returns the leg of the caller.
 ///
 /// # Errors
 ///
-/// The response that refuses the call: the INVITE makes no dialog, or the callee does not understand its body.
+/// Returns the response that refuses the call if the INVITE creates no dialog, or if the callee does not support the body.
 pub(crate) fn answer_call(
     request: &Request,
     caller: &mut CallerSide,
@@ -55,7 +55,7 @@ pub(crate) fn answer_call(
     Ok(a)
 }
 
-/// Answers a request in the dialog of a call that the callee took.
+/// Answers a request in the dialog of a call that the callee has answered.
 pub(crate) fn answer_in_dialog(
     leg: &mut Leg,
     id: ServerId,
@@ -90,15 +90,16 @@ pub(crate) fn answer_in_dialog(
     }
 }
 
-/// The refusal of a request whose body the callee does not understand, or that takes none that it could send (RFC 3261
-/// section 8.2.3).
+/// Returns the refusal of a request whose body the callee does not support, or whose Accept allows no SDP in the response (RFC
+/// 3261 section 8.2.3).
 pub(crate) fn objection(request: &Request) -> Option<Response> {
     let rules = Rules::default().media_types([SDP]);
     rules.answer(request, &rules.request(request).err()?)
 }
 
-/// The session description of the callee's 2xx: an answer to the offer, or an offer if the request has no offer (RFC 3264
-/// section 4). `None` if the 2xx needs no description: an UPDATE may have no offer (RFC 3311 section 5.2).
+/// Returns the session description for the 2xx of the callee: an answer to the offer, or an offer if the request has none (RFC
+/// 3264 section 4).
+/// Returns `None` if the request is an UPDATE without an offer (RFC 3311 section 5.2).
 pub(crate) fn session(request: &Request, listener: &Listener) -> Option<Bytes> {
     match (request.body().is_empty(), request.method()) {
         (true, Method::Update) => None,
@@ -107,11 +108,11 @@ pub(crate) fn session(request: &Request, listener: &Listener) -> Option<Bytes> {
     }
 }
 
-/// Answers an offer (RFC 3264 section 6): the first audio stream is taken in its first format and stays inactive, since
-/// there is no media behind it; every other stream is refused with port 0.
+/// Answers an offer (RFC 3264 section 6). The callee accepts the first audio stream in its first format, as inactive, because
+/// the callee has no media. The callee refuses every other stream with port 0.
 fn answer(offer: &[u8], listener: &Listener) -> Bytes {
     let offer = String::from_utf8_lossy(offer);
-    // RFC 3264 section 6: the t= line equals that of the offer.
+    // RFC 3264 section 6: the t= line of the answer equals the t= line of the offer.
     let time = offer.lines().find_map(|line| line.strip_prefix("t=")).unwrap_or("0 0");
     let mut media = String::new();
     let mut taken = false;
@@ -144,7 +145,7 @@ fn description(listener: &Listener, time: &str, media: &str) -> Bytes {
     Bytes::from(head + media)
 }
 
-/// Nothing is sent from or received at it: RFC 863.
+/// The discard port (RFC 863). No media is sent from or received at this port.
 const DISCARD_PORT: u16 = 9;
 
 const OWN_OFFER: &str = "m=audio 9 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=inactive\r\n";

@@ -1,6 +1,6 @@
 //! The caller's side of a call: the transaction of the INVITE and the responses in it.
 
-use attesta_sip::{Name, Request, Response};
+use attesta_sip::{Name, Request, Response, Status};
 use attesta_transaction::{Flow, ServerId};
 
 use crate::call::end::CallEnd;
@@ -16,12 +16,12 @@ use crate::leg::{Leg, LegSettings, Side};
 /// The caller's side of a call.
 #[derive(Debug)]
 pub(crate) struct CallerSide {
-    /// The flow by which the INVITE arrived.
+    /// The flow on which the INVITE arrived.
     flow: Flow,
-    /// Reason values that the next response owes the caller (RFC 9410 section 3).
+    /// Reason values to add to the next response (RFC 9410 section 3).
     pub(crate) reasons: Vec<String>,
     pub(crate) record: Record,
-    /// True once the INVITE has its final response.
+    /// True if the final response to the INVITE was sent.
     is_answered: bool,
 }
 
@@ -30,7 +30,7 @@ impl CallerSide {
         Self { flow, reasons: Vec::new(), record, is_answered: false }
     }
 
-    /// The settings of the caller's leg.
+    /// Returns the settings of the caller's leg.
     pub(crate) fn leg_settings(&self, origin: &Origin) -> LegSettings {
         LegSettings {
             owner: origin.owner,
@@ -43,7 +43,7 @@ impl CallerSide {
         }
     }
 
-    /// True once the INVITE has its final response.
+    /// True if the final response to the INVITE was sent.
     pub(crate) const fn is_answered(&self) -> bool {
         self.is_answered
     }
@@ -52,7 +52,12 @@ impl CallerSide {
     pub(crate) fn provisional(&mut self, mut response: Response, origin: &Origin, env: &mut Env<'_>) {
         self.add_reasons(&mut response);
         env.respond(origin.server, &response);
-        let (call, at, status) = (origin.arrival.call, env.now.unix, response.status());
+        Self::tell_ringing(response.status(), origin, env);
+    }
+
+    /// Tells the embedder about a provisional response.
+    pub(crate) fn tell_ringing(status: Status, origin: &Origin, env: &mut Env<'_>) {
+        let (call, at) = (origin.arrival.call, env.now.unix);
         env.tell(CallEvent::Ringing { call, at, status });
     }
 
@@ -76,7 +81,7 @@ impl CallerSide {
         tracing::debug!("answered");
     }
 
-    /// Sends a final error response. The call ends for this cause.
+    /// Sends a final error response. The call ends for the reason `cause`.
     pub(crate) fn conclude(
         &mut self,
         mut response: Response,
@@ -89,7 +94,7 @@ impl CallerSide {
         CallEnd::by(cause)
     }
 
-    /// Refuses the call by our own decision.
+    /// Sends a final error response that we decide on ourselves.
     pub(crate) fn refuse(&mut self, response: Response, origin: &Origin, env: &mut Env<'_>) -> CallEnd {
         let cause = Cause::Refused(response.status());
         self.conclude(response, cause, origin, env)
@@ -102,7 +107,8 @@ impl CallerSide {
         env.owners.forget_server(server);
     }
 
-    fn add_reasons(&mut self, response: &mut Response) {
+    /// Adds the Reason values that are owed to the caller.
+    pub(crate) fn add_reasons(&mut self, response: &mut Response) {
         for reason in self.reasons.drain(..) {
             response.headers_mut().push(Name::Reason, reason);
         }

@@ -1,8 +1,8 @@
-//! Legs whose call is over. A closing leg sends our BYE, waits for the ACK of the peer, and handles messages that cross
+//! Legs whose call is over. A closing leg sends our BYE and waits for the ACK of the peer. It also handles messages that cross
 //! the BYE or the ACK (RFC 3261 section 15).
 //!
-//! When a call ends, its legs become closing legs, and the call is deleted. A 2xx that arrives too late for a call
-//! (RFC 3261 section 13.2.2.4) also creates a closing leg, which sends the ACK and then ends the dialog (ADR 9).
+//! When a call ends, its legs become closing legs, and the call is deleted. A 2xx that arrives too late for a call also creates
+//! a closing leg (RFC 3261 section 13.2.2.4). This leg sends the ACK, and then ends the dialog (ADR 9).
 
 use std::time::Instant;
 
@@ -37,7 +37,7 @@ pub(crate) enum ClosingInput {
     Repeated2xx { seq: u32, client: ClientId },
     /// A response to the BYE, or to an INVITE that was cancelled. `seq` is the CSeq number of the request.
     Response { client: ClientId, status: Status, seq: u32 },
-    /// A request of ours gets no response.
+    /// Our request gets no response.
     Failed { client: ClientId, why: Failure },
     /// The address of the peer.
     Resolved(Result<Vec<Destination>, ResolveError>),
@@ -49,7 +49,7 @@ impl ClosingLeg {
     /// Ends the dialog of a leg. The owner of the leg must already be this closing leg.
     pub(crate) fn begin(released: ReleasedLeg, env: &mut Env<'_>) -> Self {
         let ReleasedLeg { mut leg, needs_bye, bye } = released;
-        leg.end_timer(env);
+        leg.end_requests(env);
         if needs_bye {
             leg.end(bye.as_ref(), env);
         }
@@ -121,6 +121,7 @@ impl ClosingLeg {
             other @ (Crossing::Relay
             | Crossing::RelayBye
             | Crossing::RetryAfter(_)
+            | Crossing::Acknowledged
             | Crossing::EndUnanswered
             | Crossing::EndUsage
             | Crossing::RelayAndEnd

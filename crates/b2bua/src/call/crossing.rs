@@ -1,8 +1,8 @@
 //! The table of crossings. The kind of a message and the situation of both legs decide whether the message is relayed or
 //! answered, and whether the call ends.
 //!
-//! The table is pure. [`Bridge`](crate::call::bridge::Bridge) carries out the crossing. `docs/crossings.md` is printed from
-//! the rows.
+//! The table has no state and no effects. [`Bridge`](crate::call::bridge::Bridge) carries out the crossing. `docs/crossings.md`
+//! is generated from the rows.
 
 use attesta_sip::{Method, Status};
 
@@ -21,13 +21,15 @@ pub(crate) enum Arrival {
     Invite,
     /// An UPDATE with an offer.
     UpdateWithOffer,
+    /// A PRACK that acknowledges a response of our own.
+    OwnPrack,
     /// A PRACK that acknowledges no response that we sent.
     UnknownPrack,
     /// Any other request within the dialog.
     Request,
     /// A CANCEL of an INVITE.
     Cancel,
-    /// A response after which the INVITE usage is over: 481 or 408 to INVITE, UPDATE or INFO, or no response.
+    /// A response that ends the INVITE usage: 481 or 408 to INVITE, UPDATE or INFO. A missing response counts too.
     UsageGone,
     /// A 401 or 407 to a BYE.
     ByeChallenged,
@@ -43,13 +45,13 @@ pub(crate) enum Arrival {
     PeerLost,
     /// No ACK of our 2xx has arrived within 64*T1.
     NotAcknowledged,
-    /// A 2xx that comes too late for its INVITE: the call is answered in another dialog, or is over.
+    /// A 2xx that arrives too late for its INVITE. The call was answered in another dialog, or is over.
     LateSuccess,
 }
 
 impl Arrival {
-    /// The arrival of a request that has this method. `has_offer`: the request contains an offer. `is_expected` is false for a
-    /// PRACK whose RAck matches no response that we sent.
+    /// Returns the arrival of a request with this method. `has_offer` is true if the request contains an offer. `is_expected`
+    /// is false for a PRACK whose RAck matches no response that we sent.
     pub(crate) fn of_request(method: &Method, has_offer: bool, is_expected: bool) -> Self {
         if *method == Method::Bye {
             Self::Bye
@@ -64,8 +66,8 @@ impl Arrival {
         }
     }
 
-    /// The arrival of a final response to a relayed request that has this method. A timeout counts as a 408 (RFC 5057 section
-    /// 5.1 note 4).
+    /// Returns the arrival of a final response to a relayed request with this method. A timeout counts as a 408 (RFC 5057
+    /// section 5.1 note 4).
     pub(crate) fn of_final(method: &Method, status: Status) -> Self {
         let is_challenge = [Status::UNAUTHORIZED, Status::PROXY_AUTHENTICATION_REQUIRED].contains(&status);
         let is_gone = [Status::CALL_DOES_NOT_EXIST, Status::REQUEST_TIMEOUT].contains(&status);
@@ -78,7 +80,8 @@ impl Arrival {
         }
     }
 
-    /// The arrival of the failure to send a relayed request that has this method. `is_lost`: the peer cannot be reached.
+    /// Returns the arrival for a relayed request with this method that could not be sent. `is_lost` is true if the peer cannot
+    /// be reached.
     pub(crate) fn of_unsent(method: &Method, is_lost: bool) -> Self {
         match (*method == Method::Bye, is_lost) {
             (true, _) => Self::ByeNotSent,
@@ -99,47 +102,47 @@ pub(crate) struct Situation {
     pub(crate) invite: Pending,
     /// The offer that has no answer yet (RFC 3264 section 4).
     pub(crate) offer: Pending,
-    /// As many requests of the peer are in flight as the configuration allows.
+    /// True if the number of the peer's requests in flight has reached the configured limit.
     pub(crate) is_full: bool,
 }
 
-/// The INVITE usage of a leg, as far as the table distinguishes its states.
+/// The state of the INVITE usage of a leg, as the table needs it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Usage {
     /// The INVITE that created the dialog has no 2xx yet.
     Early,
-    /// From the 2xx on.
+    /// The INVITE that created the dialog has a 2xx.
     Confirmed,
-    /// A BYE of ours or of the peer has been sent.
+    /// We or the peer have sent a BYE.
     Over,
 }
 
-/// The sender of an INVITE or an offer that is not answered yet.
+/// The sender of an INVITE or an offer that has no answer yet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Pending {
-    /// There is none.
+    /// There is no such INVITE or offer.
     None,
-    /// The peer.
+    /// The peer sent it.
     Theirs,
-    /// This edge.
+    /// We sent it.
     Ours,
 }
 
 impl Situation {
-    /// The situation of a leg whose call is over.
+    /// Returns the situation of a leg whose call is over.
     pub(crate) const fn over(side: Side) -> Self {
         let (usage, awaits_ack, is_full) = (Usage::Over, false, false);
         Self { side, usage, awaits_ack, invite: Pending::None, offer: Pending::None, is_full }
     }
 
-    /// The situation of a caller that has no final response.
+    /// Returns the situation of a caller that has no final response.
     pub(crate) const fn unanswered() -> Self {
         let (side, usage, awaits_ack, is_full) = (Side::Caller, Usage::Early, false, false);
         Self { side, usage, awaits_ack, invite: Pending::Theirs, offer: Pending::None, is_full }
     }
 }
 
-/// What the bridge does.
+/// The action of the bridge.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Crossing {
     /// The message is relayed.
@@ -148,6 +151,8 @@ pub(crate) enum Crossing {
     RelayBye,
     /// The request is answered with this status.
     Answer(Status, Refusal),
+    /// The PRACK is answered with 200, or with 488 if it contains an offer. The next response of our own is sent.
+    Acknowledged,
     /// The request is answered with 500 and Retry-After.
     RetryAfter(Refusal),
     /// The BYE is answered with 200, and the call ends on the other side.
@@ -173,13 +178,13 @@ pub(crate) enum Crossing {
 }
 
 impl Crossing {
-    /// The table gives each arrival its own crossings. Another crossing is an error in the table.
+    /// Reports an error in the table. Each arrival has its own crossings, and the table returned a crossing of another arrival.
     pub(crate) fn is_of_another_arrival(self) {
         debug_assert!(false, "{self:?} is the crossing of another arrival");
     }
 }
 
-/// The situations of a leg that a row is for.
+/// The situations of a leg for which a row is valid.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum For {
     Any,
@@ -192,9 +197,9 @@ enum For {
     OurInvite,
     TheirOffer,
     OurOffer,
-    /// An INVITE is unanswered, or our 2xx is not acknowledged.
+    /// An INVITE has no final response, or our 2xx has no ACK.
     InInvite,
-    /// As [`InInvite`](Self::InInvite), or an offer is not answered.
+    /// Like [`InInvite`](Self::InInvite), or an offer has no answer.
     Negotiates,
     Full,
     /// The far side is the built-in callee, which has no leg.
@@ -244,7 +249,7 @@ const LATER: Crossing = Crossing::RetryAfter(Refusal::Glare);
 const UNKNOWN: Crossing = Crossing::Answer(Status::CALL_DOES_NOT_EXIST, Refusal::NoDialog);
 const TOO_MANY: Crossing = Crossing::RetryAfter(Refusal::RequestCap);
 
-/// The rows. The first row that fits wins.
+/// The rows. The first row that matches applies.
 const ROWS: &[Row] = &[
     row(Arrival::Bye, For::Over, For::Any, Crossing::AnswerAndEnd, "RFC 5407 section 3.2.1"),
     row(Arrival::Bye, For::EarlyCallee, For::Any, UNKNOWN, "RFC 3261 section 15.1.1"),
@@ -265,8 +270,17 @@ const ROWS: &[Row] = &[
     row(Arrival::UpdateWithOffer, For::Over, For::Any, UNKNOWN, "RFC 3261 section 15.1.2"),
     row(Arrival::UpdateWithOffer, For::OurOffer, For::Any, GLARE, "RFC 3311 section 5.2"),
     row(Arrival::UpdateWithOffer, For::TheirOffer, For::Any, LATER, "RFC 3311 section 5.2"),
+    row(Arrival::UpdateWithOffer, For::Any, For::OurOffer, GLARE, "RFC 3311 section 5.1, for the other leg"),
+    row(
+        Arrival::UpdateWithOffer,
+        For::Any,
+        For::TheirOffer,
+        GLARE,
+        "RFC 3311 section 5.1, for the other leg",
+    ),
     row(Arrival::UpdateWithOffer, For::Full, For::Any, TOO_MANY, "our limit"),
     row(Arrival::UpdateWithOffer, For::Any, For::Any, Crossing::Relay, "RFC 3311 section 5.1"),
+    row(Arrival::OwnPrack, For::Any, For::Any, Crossing::Acknowledged, "RFC 3262 section 3"),
     row(Arrival::UnknownPrack, For::Any, For::Any, UNKNOWN, "RFC 3262 section 3"),
     row(Arrival::Request, For::Over, For::Any, UNKNOWN, "RFC 3261 section 15.1.2"),
     row(Arrival::Request, For::Full, For::Any, TOO_MANY, "our limit"),
@@ -287,8 +301,8 @@ const ROWS: &[Row] = &[
     row(Arrival::LateSuccess, For::Any, For::Any, Crossing::AckAndBye, "RFC 3261 sections 9.1 and 13.2.2.4"),
 ];
 
-/// The crossing of `arrival`: the first row that fits. `far` is `None` if the built-in callee is the far side, or if there is
-/// no far leg yet.
+/// Returns the crossing of `arrival` from the first row that matches. `far` is `None` if the far side is the built-in callee,
+/// or if there is no far leg yet.
 pub(crate) fn cross(arrival: Arrival, near: Situation, far: Option<Situation>) -> Crossing {
     match ROWS.iter().find(|row| fits(row, arrival, &near, far.as_ref())) {
         Some(row) => {

@@ -7,14 +7,14 @@ use attesta_sip::Request;
 use crate::event::Cause;
 use crate::leg::{Leg, Side};
 
-/// Why and how a call ends.
+/// The reason for the end of a call, and the BYEs to send.
 #[derive(Debug)]
 pub(crate) struct CallEnd {
     pub(crate) cause: Cause,
     pub(crate) bye_to: ByeTo,
     /// The BYE that ended the call. Its header fields are relayed to the other side.
     pub(crate) bye: Option<Request>,
-    /// When the call ended. `None`: now.
+    /// The time at which the call ended. `None` means now.
     pub(crate) at: Option<Instant>,
 }
 
@@ -39,7 +39,7 @@ impl ByeTo {
 }
 
 impl CallEnd {
-    /// The call ends for this cause. Both sides get a BYE.
+    /// Ends the call for the reason `cause`. Both sides get a BYE from us.
     pub(crate) const fn by(cause: Cause) -> Self {
         Self { cause, bye_to: ByeTo::Both, bye: None, at: None }
     }

@@ -9,25 +9,25 @@ use crate::io::{Destination, ResolveError, SignError, Unreachable};
 use crate::policy::Decision;
 use crate::token::Token;
 
-/// What happens to a call.
+/// An event of a call.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "an input is moved once and never stored")]
 pub(crate) enum CallInput<'a> {
-    /// A request in one of its dialogs.
+    /// A request in a dialog of the call.
     Request { dialog: DialogId, id: ServerId, request: Request, flow: &'a Flow },
-    /// An ACK in one of its dialogs.
+    /// An ACK in a dialog of the call.
     Ack { dialog: DialogId, ack: &'a Request },
-    /// A CANCEL of the call's INVITE, or of an INVITE in its dialogs.
+    /// A CANCEL of the call's INVITE, or of an INVITE in a dialog of the call.
     Cancelled { server: ServerId, cancel: &'a Request },
-    /// A response to one of its requests.
+    /// A response to a request of the call.
     Response { client: ClientId, response: &'a Response, flow: &'a Flow },
-    /// A 2xx to an INVITE in one of its dialogs, for which no request waits.
+    /// A 2xx to an INVITE in a dialog of the call. No request waits for this 2xx.
     Repeated2xx { dialog: DialogId, seq: u32, client: ClientId },
-    /// One of its requests gets no response.
+    /// A request of the call gets no response.
     Failed { client: ClientId, why: Failure },
-    /// The addresses that it asked for.
+    /// The addresses that the call has asked for.
     Resolved { token: Token, result: Result<Vec<Destination>, ResolveError> },
-    /// Whether the connection that it asked for is open.
+    /// The result of opening a connection for the call.
     Reached { token: Token, result: Result<(), Unreachable> },
     /// The answer of an outside signer.
     Signed { token: Token, result: Result<Bytes, SignError> },
@@ -35,13 +35,13 @@ pub(crate) enum CallInput<'a> {
     Decided { token: Token, decision: Decision },
     /// New certificates are known.
     Certificates,
-    /// The deadline of the call is over.
+    /// The deadline of the call has passed.
     Deadline,
     /// The edge stops.
     ShutDown,
 }
 
-/// How a step of a call ends.
+/// The result of a step of a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum CallStep {
     /// The call continues.

@@ -1,4 +1,4 @@
-//! Calls: from the INVITE that arrives to the end of both sides.
+//! Calls. A call begins with an INVITE, and ends when both sides have ended.
 //!
 //! ```text
 //!   INVITE
@@ -9,7 +9,7 @@
 //!             Over <------- Over <---------- Over
 //! ```
 //!
-//! A call owns all that lives for it: its intake, its hunt, its legs and the requests in flight between them.
+//! A call owns its intake, its hunt, its legs and the requests in flight between the legs.
 
 pub(crate) mod bridge;
 mod bye;
@@ -22,6 +22,7 @@ pub(crate) mod forks;
 pub(crate) mod input;
 pub(crate) mod record;
 mod release;
+pub(crate) mod reliable;
 mod responses;
 pub(crate) mod session;
 pub(crate) mod setup;
@@ -61,7 +62,7 @@ pub(crate) struct Call {
     phase: Phase,
     /// Legs that the switchboard must close.
     released: Vec<ReleasedLeg>,
-    /// The deadline that is set for it.
+    /// The deadline of this call in the alarms.
     pub(crate) alarm: Option<Instant>,
     span: tracing::Span,
 }
@@ -69,25 +70,25 @@ pub(crate) struct Call {
 /// The phase of a call.
 #[derive(Debug)]
 enum Phase {
-    /// The INVITE is admitted, verified and judged.
+    /// The call admits and verifies the INVITE, and asks the policy.
     Intake(Box<Intake>),
-    /// A target is being found, or is ringing.
+    /// The call looks for a target, or a target rings.
     Setup(Box<Setup>),
     /// The callee has answered.
     Connected { bridge: Box<Bridge>, until: Instant },
-    /// The call has ended, or is about to change its phase.
+    /// The call has ended, or changes its phase at this moment.
     Over,
 }
 
 impl Call {
-    /// A call whose INVITE has passed screening; [`begin`](Self::begin) follows.
+    /// Creates a call whose INVITE has passed screening. The caller of this function then calls [`begin`](Self::begin).
     pub(crate) fn new(origin: Origin, flow: Flow, now: Instant) -> Self {
         let span = tracing::debug_span!("call", id = origin.arrival.call.get());
         let caller = CallerSide::new(flow, Record::new(now));
         Self { origin, caller, phase: Phase::Over, released: Vec::new(), alarm: None, span }
     }
 
-    /// Begins the call.
+    /// Handles the INVITE that begins the call.
     pub(crate) fn begin(&mut self, request: Request, env: &mut Env<'_>) -> CallStep {
         let _span = self.span.clone().entered();
         let Origin { owner, config, arrival, ingress, server, .. } = &self.origin;
@@ -103,7 +104,7 @@ impl Call {
         self.after(end, env)
     }
 
-    /// Takes one event.
+    /// Handles one event.
     pub(crate) fn handle(&mut self, input: CallInput<'_>, env: &mut Env<'_>) -> CallStep {
         let _span = self.span.clone().entered();
         let end = match input {
@@ -140,12 +141,12 @@ impl Call {
         self.after(end, env)
     }
 
-    /// The legs that the call has released. The switchboard closes them.
+    /// Returns the legs that the call has released. The switchboard closes these legs.
     pub(crate) fn take_released(&mut self) -> Vec<ReleasedLeg> {
         std::mem::take(&mut self.released)
     }
 
-    /// When the call next has something to do by itself.
+    /// Returns the time of the next work of the call.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match &self.phase {
             Phase::Intake(intake) => Some(intake.deadline()),
@@ -165,15 +166,27 @@ impl Call {
         env: &mut Env<'_>,
     ) -> Option<CallEnd> {
         let (bridge, side) = self.phase.find(|bridge| bridge.side_of(dialog))?;
-        let end = bridge.on_request(side, id, (request, flow), &self.origin, env)?;
+        let end = bridge.on_request(side, id, (request, flow), &self.origin, env);
+        let Some(end) = end else { return self.resume(env) };
         match &mut self.phase {
-            Phase::Setup(setup) if setup.forks.len() > 1 && end.cause == Cause::Cancelled => {
+            Phase::Setup(setup) if setup.forks.are_several() && end.cause == Cause::Cancelled => {
                 // The caller's BYE ends one of several early dialogs (RFC 3261 section 15).
                 let leg = setup.forks.end(dialog, env);
                 self.released.extend(leg.map(|leg| ReleasedLeg { leg, needs_bye: true, bye: end.bye }));
                 None
             }
             Phase::Setup(_) | Phase::Intake(_) | Phase::Connected { .. } | Phase::Over => Some(end),
+        }
+    }
+
+    /// A PRACK may have arrived for which the 2xx of the callee waits.
+    fn resume(&mut self, env: &mut Env<'_>) -> Option<CallEnd> {
+        match &mut self.phase {
+            Phase::Setup(setup) => {
+                let step = setup.resume(&mut self.caller, &self.origin, env);
+                self.on_setup(step, env)
+            }
+            Phase::Intake(_) | Phase::Connected { .. } | Phase::Over => None,
         }
     }
 
@@ -184,7 +197,7 @@ impl Call {
         None
     }
 
-    /// The caller gave up, or a side cancels its INVITE within a dialog.
+    /// Handles a CANCEL of the INVITE of the call, or of an INVITE within a dialog.
     fn on_cancel(&mut self, server: ServerId, cancel: &Request, env: &mut Env<'_>) -> Option<CallEnd> {
         if server != self.origin.server {
             if let Some((bridge, side)) = self.phase.find(|bridge| bridge.side_receiving(server)) {
@@ -192,9 +205,8 @@ impl Call {
             }
             return None;
         }
-        match &mut self.phase {
-            Phase::Connected { .. } | Phase::Over => return None,
-            Phase::Intake(_) | Phase::Setup(_) => {}
+        if matches!(self.phase, Phase::Connected { .. } | Phase::Over) {
+            return None;
         }
         let crossing = cross(Arrival::Cancel, Situation::unanswered(), None);
         debug_assert_eq!(crossing, Crossing::EndUnanswered, "the INVITE has no final response");
@@ -209,7 +221,7 @@ impl Call {
         }
     }
 
-    /// `None` if the response was not for this call.
+    /// Handles a response. Returns `None` if the response is not for this call.
     fn on_response(
         &mut self,
         client: ClientId,
@@ -220,17 +232,35 @@ impl Call {
         if let Phase::Setup(setup) = &mut self.phase
             && setup.hunt.is_waiting_on(client)
         {
+            if setup.forks.has_ended(response) {
+                // The caller has ended this early dialog. A 2xx in the dialog gets an ACK and a BYE, and ends the call.
+                return Some(response.status().is_success().then(|| {
+                    let terminated = self.origin.reply(setup.hunt.request(), Status::REQUEST_TERMINATED);
+                    self.caller.conclude(terminated, Cause::Cancelled, &self.origin, env)
+                }));
+            }
             let step = setup.on_response(client, (response, flow), &mut self.caller, &self.origin, env);
             return Some(self.on_setup(step, env));
         }
         if let Some((bridge, (side, own))) = self.phase.find(|bridge| bridge.own_request(client)) {
             return Some(bridge.on_own_response(side, own, response, env));
         }
+        if let Some((bridge, side)) = self.phase.find(|bridge| bridge.side_of_prack(client)) {
+            if response.status().is_final() {
+                bridge.on_prack_done(side, client, env);
+            }
+            return Some(None);
+        }
         let (bridge, side) = self.phase.find(|bridge| bridge.side_relaying(client))?;
         Some(bridge.on_response(side, client, (response, flow), &self.origin, env))
     }
 
     fn on_failure(&mut self, client: ClientId, why: Failure, env: &mut Env<'_>) -> Option<CallEnd> {
+        if let Some((bridge, side)) = self.phase.find(|bridge| bridge.side_of_prack(client)) {
+            tracing::debug!(%why, "no response to a PRACK of ours");
+            bridge.on_prack_done(side, client, env);
+            return None;
+        }
         match &mut self.phase {
             Phase::Setup(setup) => {
                 let step = setup.on_failure(client, why, &mut self.caller, &self.origin, env);
@@ -259,7 +289,7 @@ impl Call {
         self.on_hunt(token, env, |hunt, origin, env| hunt.on_resolved(result, origin, env))
     }
 
-    /// Policy has answered: the intake waits for it, or the hunt does.
+    /// Handles the answer of the policy. The intake or the hunt waits for the answer.
     fn on_decision(&mut self, token: Token, decision: Decision, env: &mut Env<'_>) -> Option<CallEnd> {
         match decision {
             Decision::Attest(attestation) => {
@@ -271,7 +301,7 @@ impl Call {
         }
     }
 
-    /// The answer with this token is for the hunt.
+    /// Handles an answer with this token for the hunt.
     fn on_hunt(
         &mut self,
         token: Token,
@@ -288,7 +318,7 @@ impl Call {
         }
     }
 
-    /// Something that the intake may wait for.
+    /// Handles an event that the intake may wait for.
     fn on_waiting(&mut self, input: IntakeInput, env: &mut Env<'_>) -> Option<CallEnd> {
         match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Intake(intake) => {
@@ -318,7 +348,7 @@ impl Call {
         }
     }
 
-    /// The edge stops: the call is hung up, or refused if it is not answered yet.
+    /// Ends the call because the edge stops. An answered call gets a BYE. An unanswered call is refused.
     fn on_shut_down(&mut self, env: &mut Env<'_>) -> CallEnd {
         let request = match &mut self.phase {
             Phase::Intake(intake) => {
@@ -362,7 +392,7 @@ impl Call {
         }
     }
 
-    /// Begins the hunt for a target, by the routes.
+    /// Starts the hunt for a target, with these routes.
     fn set_up(&mut self, routed: Routed, routing: &Routing, env: &mut Env<'_>) -> Option<CallEnd> {
         let Routed { request, reasons } = routed;
         self.caller.reasons = reasons;
@@ -397,10 +427,11 @@ impl Call {
         let connected = Phase::Connected { bridge, until: env.now.mono + max_call };
         if let Phase::Setup(mut setup) = std::mem::replace(&mut self.phase, connected) {
             self.caller.record.sent(setup.hunt.take_sent());
+            self.released.extend(setup.released.map(|leg| *leg));
         }
     }
 
-    /// Ends the call if `end` says so.
+    /// Ends the call if there is an `end`.
     fn after(&mut self, end: Option<CallEnd>, env: &mut Env<'_>) -> CallStep {
         match end {
             None => CallStep::Goes,
@@ -411,19 +442,20 @@ impl Call {
         }
     }
 
-    /// The call has ended. Open questions to the shell are dropped, an unanswered INVITE gets a 487, and the legs are
-    /// released.
+    /// Ends the call. The call drops its open questions to the shell, answers an unanswered INVITE with 487, and releases its
+    /// legs.
     fn finish(&mut self, end: CallEnd, env: &mut Env<'_>) {
         let (cause, at) = (end.cause, end.at.unwrap_or(env.now.mono));
         match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Intake(mut intake) => intake.abandon(&self.origin, env),
             Phase::Setup(mut setup) => {
                 if !self.caller.is_answered() {
-                    // The caller ended its early dialog by a BYE (RFC 3261 section 15.1.2).
+                    // The caller has ended its early dialog with a BYE (RFC 3261 section 15.1.2).
                     let response = self.origin.reply(setup.hunt.request(), Status::REQUEST_TERMINATED);
                     self.caller.conclude(response, cause, &self.origin, env);
                 }
                 setup.abandon(end.bye.as_ref().and_then(reason_of), env);
+                self.released.extend(setup.released.take().map(|leg| *leg));
                 self.caller.record.sent(setup.hunt.take_sent());
             }
             Phase::Connected { bridge, .. } => self.release(*bridge, end, env),
@@ -436,7 +468,7 @@ impl Call {
 
     /// Releases the legs of a bridge. A leg in which no message is outstanding is closed at once.
     fn release(&mut self, mut bridge: Bridge, end: CallEnd, env: &mut Env<'_>) {
-        // The sender of a BYE that is being relayed gets no BYE of ours.
+        // The sender of a relayed BYE gets no BYE from us.
         let end = if bridge.is_releasing() { bridge.finish_release(env) } else { end };
         let CallEnd { bye_to, bye, .. } = end;
         bridge.abandon_requests(env);
@@ -456,7 +488,7 @@ impl Call {
 }
 
 impl Phase {
-    /// The bridge in which `side` finds a side: the connected bridge, or the bridge of an early dialog.
+    /// Finds the bridge for which `side` returns a side. This is the connected bridge, or the bridge of an early dialog.
     fn find<T>(&mut self, side: impl Fn(&mut Bridge) -> Option<T>) -> Option<(&mut Bridge, T)> {
         match self {
             Self::Connected { bridge, .. } => side(bridge).map(|found| (bridge.as_mut(), found)),

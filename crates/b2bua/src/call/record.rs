@@ -16,7 +16,7 @@ pub(crate) struct Record {
     answered: Option<Instant>,
     /// The final response to the caller.
     status: Option<Status>,
-    /// The trunk that the last INVITE was sent to, and the Call-ID of that INVITE.
+    /// The trunk to which the last INVITE was sent, and the Call-ID of that INVITE.
     sent: Option<(Arc<str>, CallId)>,
 }
 
@@ -25,20 +25,20 @@ impl Record {
         Self { began, answered: None, status: None, sent: None }
     }
 
-    /// Sets the trunk that the last INVITE was sent to, and the Call-ID of that INVITE.
+    /// Records the trunk to which the last INVITE was sent, and the Call-ID of that INVITE.
     pub(crate) fn sent(&mut self, sent: Option<(Arc<str>, CallId)>) {
         self.sent = sent;
     }
 
-    /// The caller gets a final response.
+    /// Records the final response to the caller.
     pub(crate) fn concluded(&mut self, now: Instant, status: Status) {
         self.status = Some(status);
         self.answered = status.is_success().then_some(now);
     }
 
-    /// Writes the line. It names the call in a field, since the span has a more detailed level. It contains no
-    /// telephone numbers. Values from peers are truncated and escaped, so that they cannot break the line. Nothing is
-    /// allocated if the level is disabled.
+    /// Writes the line. The line has the call in a field, because the span has a more detailed level. The line contains no
+    /// telephone numbers. Values from peers are truncated and escaped, so that they cannot break the line. A disabled level
+    /// allocates nothing.
     pub(crate) fn log(&self, now: Instant, arrival: &Arrival, cause: Cause) {
         let since = |then| u64::try_from(now.saturating_duration_since(then).as_millis()).unwrap_or(u64::MAX);
         tracing::info!(
@@ -56,7 +56,7 @@ impl Record {
     }
 }
 
-/// A value from a peer, for a log line: truncated if long, with blanks, quotes and control characters escaped.
+/// A value from a peer, for a log line. A long value is truncated. Blanks, quotes and control characters are escaped.
 struct Excerpt<'a>(&'a [u8]);
 
 impl fmt::Display for Excerpt<'_> {
@@ -72,7 +72,7 @@ impl fmt::Display for Excerpt<'_> {
     }
 }
 
-/// The longest part of a caller's Call-ID that is logged, in octets.
+/// The most octets of a caller's Call-ID that are logged.
 const MAX_EXCERPT: usize = 128;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The state of a BYE that is being relayed: RFC 3261 section 15, RFC 5407 section 3.
+//! The state of a relayed BYE (RFC 3261 section 15, RFC 5407 section 3).
 
 use std::time::Instant;
 

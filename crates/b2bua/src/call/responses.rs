@@ -1,4 +1,4 @@
-//! The final responses to relayed requests, and what follows if there is none (RFC 3261 section 12.2.1.2, RFC 5057).
+//! The final responses to relayed requests, and the handling of missing responses (RFC 3261 section 12.2.1.2, RFC 5057).
 
 use attesta_sip::{Method, Response, Status};
 use attesta_transaction::{ClientId, Failure, Flow, ServerId};
@@ -19,7 +19,7 @@ use crate::leg::requests::RelayedRequest;
 use crate::leg::{Leg, Side};
 
 impl Bridge {
-    /// A response to a request of `near` that was relayed in this transaction.
+    /// Handles a response to a request of the peer `near`. We relayed the request in the transaction `client`.
     pub(crate) fn on_response(
         &mut self,
         near: Side,
@@ -45,7 +45,7 @@ impl Bridge {
         }
         far.observe_response(Sender::Remote, &method, response, env);
         let mut back = Response::to_request(&relayed.request, status);
-        relay::response(response, &mut back, &method, &leg.contact(response.headers()));
+        relay::response(response, &mut back, &method, || leg.contact(response.headers()));
         strip_untrusted(back.headers_mut(), far.rules.trusts);
         if status.is_success() && [Method::Invite, Method::Update].contains(&method) {
             let request = leg.requests.by_server(server)?.request.headers().clone();
@@ -75,7 +75,7 @@ impl Bridge {
         self.after_final(near, Arrival::of_final(&method, status), env)
     }
 
-    /// A request of `near` that was relayed in this transaction gets no response.
+    /// Handles the failure of a relayed request of the peer `near`: the far peer sends no response.
     pub(crate) fn on_failure(
         &mut self,
         near: Side,
@@ -99,7 +99,7 @@ impl Bridge {
         }
     }
 
-    /// A request of `near` has its final response. Decides whether the call continues.
+    /// Decides whether the call continues after the final response to a request of the peer `near`.
     fn after_final(&mut self, near: Side, arrival: Arrival, env: &mut Env<'_>) -> Option<CallEnd> {
         match self.decides(arrival, near)? {
             Crossing::EndUsage => Some(CallEnd::by(Cause::Lost)),
@@ -113,6 +113,7 @@ impl Bridge {
             other @ (Crossing::RelayBye
             | Crossing::Answer(..)
             | Crossing::RetryAfter(_)
+            | Crossing::Acknowledged
             | Crossing::AnswerAndEnd
             | Crossing::EndUnanswered
             | Crossing::OkAndEnd
@@ -127,8 +128,8 @@ impl Bridge {
         }
     }
 
-    /// A request of `near` could not be sent on the far leg (RFC 3261 section 8.1.3.1).
-    /// `is_peers_fault` is false if a limit of our own is the reason.
+    /// Handles a request of the peer `near` that could not be sent on the far leg (RFC 3261 section 8.1.3.1). `is_peers_fault`
+    /// is false if one of our limits is the reason.
     pub(super) fn on_unsent(
         &mut self,
         near: Side,
@@ -155,6 +156,7 @@ impl Bridge {
             | Crossing::RelayBye
             | Crossing::Answer(..)
             | Crossing::RetryAfter(_)
+            | Crossing::Acknowledged
             | Crossing::AnswerAndEnd
             | Crossing::EndUnanswered
             | Crossing::EndUsage
@@ -168,7 +170,8 @@ impl Bridge {
         }
     }
 
-    /// Answers a request that was removed from the requests in flight, in place of the far peer.
+    /// Answers a request of the peer `near` that the far peer does not answer. The request was removed from the requests in
+    /// flight.
     pub(super) fn answer(&mut self, near: Side, relayed: &RelayedRequest, status: Status, env: &mut Env<'_>) {
         let response = env.reply(&relayed.request, status);
         env.respond(relayed.server, &response);

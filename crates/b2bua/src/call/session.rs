@@ -1,4 +1,5 @@
-//! Session timers between both legs (RFC 4028): relayed if both sides support them, else our own on the side that does.
+//! Session timers between both legs (RFC 4028). If both sides support session timers, the timer is relayed. If only one side
+//! does, we run a timer with that side.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use crate::headers::session::has_session;
 use crate::headers::timer;
 use crate::leg::Leg;
 
-/// Prepares an INVITE or UPDATE of `near` for the far leg: the far peer keeps its own session timer.
+/// Prepares an INVITE or UPDATE of `near` for the far leg. The far peer keeps its own session timer.
 pub(crate) fn prepare(near: &Leg, far: &Leg, outgoing: &mut Request) {
     if let Some(interval) = far.timer.as_ref().and_then(|timer| timer.interval())
         && !near.supports_timer
@@ -18,7 +19,7 @@ pub(crate) fn prepare(near: &Leg, far: &Leg, outgoing: &mut Request) {
     }
 }
 
-/// Handles the 2xx of the far peer to an INVITE or UPDATE of `near`. `back` is the 2xx that `near` gets.
+/// Handles the 2xx of the far peer to an INVITE or UPDATE of `near`. `back` is the 2xx to the peer `near`.
 ///
 /// | near | far | the 2xx to near |
 /// |---|---|---|
@@ -33,8 +34,6 @@ pub(crate) fn settle(
     env: &Env<'_>,
 ) {
     near.supports_timer |= timer::supports_timer(request);
-    near.learn_methods(request);
-    far.learn_methods(response.headers());
     let begun = timer::session(response.headers());
     match (near.supports_timer, begun) {
         (true, Some((interval, _))) => {
@@ -51,7 +50,7 @@ pub(crate) fn settle(
                     let refresher = asked.and_then(|(_, side)| side).unwrap_or(Refresher::Uac);
                     let we_refresh = refresher == Refresher::Uas;
                     timer::begin(back.headers_mut(), interval, refresher);
-                    if we_refresh && !near.allows_update && has_session(back.headers(), back.body()) {
+                    if we_refresh && !takes_update(request) && has_session(back.headers(), back.body()) {
                         near.refresh_body = Some(back.body_bytes());
                     }
                     watch(near, interval, we_refresh, env);
@@ -78,12 +77,7 @@ fn watch(leg: &mut Leg, interval: Duration, we_refresh: bool, env: &Env<'_>) {
     }
 }
 
-impl Leg {
-    /// Learns from Allow whether the peer takes an UPDATE (RFC 3311 section 4).
-    fn learn_methods(&mut self, headers: &Headers) {
-        if headers.contains(Name::Allow) {
-            self.allows_update =
-                headers.values(Name::Allow).any(|method| method.eq_ignore_ascii_case(b"UPDATE"));
-        }
-    }
+/// True if the sender takes an UPDATE (RFC 3311 section 4).
+fn takes_update(headers: &Headers) -> bool {
+    headers.values(Name::Allow).any(|method| method.eq_ignore_ascii_case(b"UPDATE"))
 }

@@ -1,4 +1,4 @@
-//! A call during set-up: the caller waits, the hunt tries targets, early dialogs begin and end.
+//! A call during set-up. The caller waits, the hunt tries targets, and early dialogs begin and end.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,26 +9,30 @@ use bytes::Bytes;
 
 use crate::call::bridge::{Bridge, BridgedTo};
 use crate::call::caller::CallerSide;
-use crate::call::end::CallEnd;
+use crate::call::end::{CallEnd, ReleasedLeg};
 use crate::call::forks::Forks;
+use crate::call::reliable::Waiting2xx;
 use crate::call::session;
 use crate::config::listener::Listener;
 use crate::env::Env;
 use crate::event::Cause;
-use crate::headers::address::sequence;
+use crate::headers::dialog_id::DialogId;
 use crate::hunt::{Hunt, HuntStep};
 use crate::intake::origin::Origin;
 use crate::leg::dialog::FIRST_SEQ;
-use crate::leg::offer_answer::Sender;
 
 /// A call that is being set up.
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) hunt: Hunt,
     pub(crate) forks: Forks,
+    /// A 2xx that waits for a PRACK of the caller.
+    waiting_2xx: Option<Box<Waiting2xx>>,
+    /// The callee's leg of a 2xx that has waited in vain.
+    pub(crate) released: Option<Box<ReleasedLeg>>,
 }
 
-/// How a step of the set-up ends.
+/// The result of a step of the set-up.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "the BYE in it is moved once a call")]
 pub(crate) enum SetupStep {
@@ -37,7 +41,7 @@ pub(crate) enum SetupStep {
     /// The callee has answered.
     Answered {
         bridge: Box<Bridge>,
-        /// How long the call may last.
+        /// The longest duration of the call.
         max_call: Duration,
     },
     /// The call ends.
@@ -46,16 +50,16 @@ pub(crate) enum SetupStep {
 
 impl Setup {
     pub(crate) fn new(hunt: Hunt) -> Self {
-        Self { hunt, forks: Forks::default() }
+        Self { hunt, forks: Forks::default(), waiting_2xx: None, released: None }
     }
 
-    /// When something is due.
+    /// Returns the time of the next work of the set-up.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let forks = self.forks.iter().filter_map(Bridge::deadline);
         forks.chain(self.hunt.deadline()).min()
     }
 
-    /// Handles the result of a step of the hunt after which no response can have arrived.
+    /// Handles a step of the hunt that returns no response of the callee.
     pub(crate) fn on_step(
         &mut self,
         step: HuntStep,
@@ -66,12 +70,12 @@ impl Setup {
         match step {
             HuntStep::Goes => SetupStep::Goes,
             HuntStep::AttemptFailed(target) => {
-                self.forks.close(env);
+                self.close_forks(env);
                 let step = self.hunt.go_on(target, origin, env);
                 self.on_step(step, caller, origin, env)
             }
             HuntStep::Over(response, cause) => {
-                self.forks.close(env);
+                self.close_forks(env);
                 SetupStep::Over(caller.conclude(*response, cause, origin, env))
             }
             HuntStep::Provisional(_) | HuntStep::Success { .. } => {
@@ -81,7 +85,7 @@ impl Setup {
         }
     }
 
-    /// A response to the INVITE of the attempt.
+    /// Handles a response to the INVITE of the attempt.
     pub(crate) fn on_response(
         &mut self,
         client: ClientId,
@@ -90,6 +94,11 @@ impl Setup {
         origin: &Origin,
         env: &mut Env<'_>,
     ) -> SetupStep {
+        if response.status().is_success() && self.forks.holds_2xx(response) {
+            let (response, flow) = (response.clone(), flow.clone());
+            self.waiting_2xx = Some(Box::new(Waiting2xx { client, response, flow }));
+            return SetupStep::Goes;
+        }
         match self.hunt.on_response(response, origin, env) {
             HuntStep::Provisional(listener) => {
                 self.on_provisional((response, flow, &listener), caller, origin, env);
@@ -102,6 +111,39 @@ impl Setup {
             step @ (HuntStep::Goes | HuntStep::AttemptFailed(_) | HuntStep::Over(..)) => {
                 self.on_step(step, caller, origin, env)
             }
+        }
+    }
+
+    /// A PRACK has arrived. The 2xx that waited for it answers the call.
+    pub(crate) fn resume(
+        &mut self,
+        caller: &mut CallerSide,
+        origin: &Origin,
+        env: &mut Env<'_>,
+    ) -> SetupStep {
+        match self.waiting_2xx.take() {
+            Some(waiting) if self.forks.find(&waiting.response).is_some() => {
+                let Waiting2xx { client, response, flow } = *waiting;
+                self.on_response(client, (&response, &flow), caller, origin, env)
+            }
+            Some(_) | None => SetupStep::Goes,
+        }
+    }
+
+    /// Ends all early dialogs. A callee whose 2xx waits for a PRACK gets an ACK and a BYE (RFC 3261 section 13.2.2.4).
+    fn close_forks(&mut self, env: &mut Env<'_>) {
+        self.end_waiting(env);
+        self.forks.close(env);
+    }
+
+    fn end_waiting(&mut self, env: &mut Env<'_>) {
+        if let Some(waiting) = self.waiting_2xx.take()
+            && let Some(id) = DialogId::of_response(&waiting.response)
+            && let Some(mut leg) = self.forks.end(&id, env)
+        {
+            leg.confirm(&waiting.response);
+            leg.invite.on_2xx_received(FIRST_SEQ, waiting.client);
+            self.released = Some(Box::new(ReleasedLeg { leg, needs_bye: true, bye: None }));
         }
     }
 
@@ -121,16 +163,11 @@ impl Setup {
         let place =
             known.or_else(|| self.forks.open((response, flow, listener), &self.hunt, caller, origin, env));
         if let Some(bridge) = place.and_then(|place| self.forks.get(place)) {
-            let back = bridge.response_to_caller(response, &self.hunt, env);
-            let request = self.hunt.request();
-            let invite = sequence(request).unwrap_or_default();
-            bridge.a.on_provisional_relayed(response, invite, FIRST_SEQ);
-            bridge.a.observe_response(Sender::Local, request.method(), &back, env);
-            caller.provisional(back, origin, env);
+            bridge.relay_provisional(response, &self.hunt, caller, origin, env);
         }
     }
 
-    /// A 2xx answers the call in its dialog. All other early dialogs of the call are over.
+    /// Relays a 2xx, which answers the call in its dialog. Ends all other early dialogs of the call.
     fn on_success(
         &mut self,
         (response, flow, listener): (&Response, &Flow, &Arc<Listener>),
@@ -139,6 +176,7 @@ impl Setup {
         origin: &Origin,
         env: &mut Env<'_>,
     ) -> SetupStep {
+        self.end_waiting(env);
         let place = self
             .forks
             .find(response)
@@ -151,20 +189,22 @@ impl Setup {
         };
         let mut back = bridge.response_to_caller(response, &self.hunt, env);
         if let BridgedTo::Leg(b) = &mut bridge.b {
+            b.add_answer(&mut back);
             let request = self.hunt.request().headers();
             session::settle((&mut bridge.a, request), (b, response), &mut back, env);
         }
+        bridge.a.end_reliable_responses();
         caller.success(back, self.hunt.request(), &mut bridge.a, origin, env);
         SetupStep::Answered { bridge, max_call }
     }
 
-    /// Ends the set-up: the INVITE of the attempt is cancelled with this Reason, and the early dialogs are over.
+    /// Ends the set-up. Cancels the INVITE of the attempt with this Reason, and ends the early dialogs.
     pub(crate) fn abandon(&mut self, reason: Option<Bytes>, env: &mut Env<'_>) {
         self.hunt.abandon(reason, env);
-        self.forks.close(env);
+        self.close_forks(env);
     }
 
-    /// The request of the attempt gets no response.
+    /// Handles the failure of the INVITE of the attempt: the target sends no response.
     pub(crate) fn on_failure(
         &mut self,
         client: ClientId,
@@ -191,6 +231,11 @@ impl Setup {
         origin: &Origin,
         env: &mut Env<'_>,
     ) -> SetupStep {
+        if self.forks.has_given_up(origin.server, env) {
+            self.abandon(None, env);
+            let response = origin.reply(self.hunt.request(), Status::SERVER_TIMEOUT);
+            return SetupStep::Over(caller.conclude(response, Cause::NotAcknowledged, origin, env));
+        }
         for bridge in self.forks.iter_mut() {
             if let Some(end) = bridge.on_deadline(env) {
                 return SetupStep::Over(end);
@@ -200,7 +245,8 @@ impl Setup {
         self.on_step(step, caller, origin, env)
     }
 
-    /// The caller has hung up before the answer (RFC 3261 sections 9.2 and 15.1.2): its INVITE gets a 487.
+    /// Ends the set-up because the caller has hung up before the answer (RFC 3261 sections 9.2 and 15.1.2). The INVITE of the
+    /// caller gets a 487.
     pub(crate) fn cancel(
         &mut self,
         reason: Option<Bytes>,
@@ -214,7 +260,7 @@ impl Setup {
     }
 }
 
-/// The 2xx of this transaction confirms the dialog of the callee (RFC 3261 section 13.2.2.4).
+/// Confirms the dialog of the callee with the 2xx of this transaction (RFC 3261 section 13.2.2.4).
 fn confirmed(mut step: SetupStep, response: &Response, client: ClientId) -> SetupStep {
     if let SetupStep::Answered { bridge, .. } = &mut step
         && let Some(callee) = bridge.callee()

@@ -30,7 +30,11 @@ impl Bridge {
 
     /// The Event of a NOTIFY or SUBSCRIBE of `near`, with the `id` that the REFER has on the far leg (RFC 3515 section 2.4.6).
     /// `Ok(None)`: the Event stays as it is.
-    pub(super) fn map_event(&mut self, near: Side, request: &Request) -> Result<Option<Vec<u8>>, NoSuchRefer> {
+    pub(super) fn map_event(
+        &mut self,
+        near: Side,
+        request: &Request,
+    ) -> Result<Option<Vec<u8>>, NoSuchRefer> {
         if ![Method::Notify, Method::Subscribe].contains(request.method()) {
             return Ok(None);
         }

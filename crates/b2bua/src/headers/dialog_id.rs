@@ -5,7 +5,8 @@ use bytes::Bytes;
 
 use crate::headers::address::tag;
 
-/// The identifier of a dialog: our tag and the peer's tag. No other dialog has our tag, so the Call-ID is not needed.
+/// The identifier of a dialog without its Call-ID: our tag and the peer's tag. [`Owners`](crate::owners::Owners) checks
+/// the Call-ID of each request in a dialog (RFC 3261 section 12).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) struct DialogId {
     pub(crate) local: Bytes,

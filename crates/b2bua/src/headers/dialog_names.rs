@@ -96,9 +96,7 @@ impl DialogName {
 
 /// True if a header field of the request may name another dialog.
 pub(crate) fn names_dialogs(headers: &Headers) -> bool {
-    let names = |name| {
-        matches!(name, Some(Name::Replaces | Name::Join | Name::TargetDialog | Name::ReferTo))
-    };
+    let names = |name| matches!(name, Some(Name::Replaces | Name::Join | Name::TargetDialog | Name::ReferTo));
     headers.iter().any(|field| names(field.name()))
 }
 

@@ -96,13 +96,18 @@ pub(crate) fn forwards(headers: &Headers) -> Result<MaxForwards, TooManyHops> {
 
 /// Copies the header fields and the body of a request to the request of the other leg's dialog. `contact` is our Contact on
 /// the other leg.
-pub(crate) fn request(from: &Request, to: &mut Request, forwards: MaxForwards, contact: &str) {
+pub(crate) fn request(
+    from: &Request,
+    to: &mut Request,
+    forwards: MaxForwards,
+    contact: impl FnOnce() -> String,
+) {
     let headers = to.headers_mut();
     headers.push(Name::MaxForwards, forwards.to_string());
     // A MESSAGE has no Contact (RFC 3428 section 4).
     let named = from.headers().contains(Name::Contact) && *from.method() != Method::Message;
     if named || is_owed_in_request(from.method()) {
-        headers.push(Name::Contact, contact);
+        headers.push(Name::Contact, contact());
     }
     copy_headers(from.headers(), headers);
     if *from.method() == Method::Invite {
@@ -113,14 +118,19 @@ pub(crate) fn request(from: &Request, to: &mut Request, forwards: MaxForwards, c
 
 /// Copies the header fields and the body of a response to the response on the other leg. `method` is the method of the request,
 /// and `contact` is our Contact on the other leg.
-pub(crate) fn response(from: &Response, to: &mut Response, method: &Method, contact: &str) {
+pub(crate) fn response(
+    from: &Response,
+    to: &mut Response,
+    method: &Method,
+    contact: impl FnOnce() -> String,
+) {
     let headers = to.headers_mut();
     if has_other_targets(from.status()) {
         for line in from.headers().all(Name::Contact) {
             headers.push(Name::Contact, line);
         }
     } else if from.headers().contains(Name::Contact) || is_owed_in_response(method, from.status()) {
-        headers.push(Name::Contact, contact);
+        headers.push(Name::Contact, contact());
     }
     copy_headers(from.headers(), headers);
     if *method == Method::Invite && from.status().is_success() {

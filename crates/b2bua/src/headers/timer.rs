@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use attesta_sip::{Headers, Name, Refresher, SessionExpires};
 
+use crate::headers::options;
+
 /// The option tag of session timers.
 const TIMER: &str = "timer";
 
 /// True if the sender supports session timers (RFC 4028 section 7.1).
 pub(crate) fn supports_timer(headers: &Headers) -> bool {
-    let mut options = headers.values(Name::Supported).chain(headers.values(Name::Require));
-    options.any(|option| option.eq_ignore_ascii_case(TIMER.as_bytes()))
+    options::supports(headers, TIMER)
 }
 
 /// The session interval and the side that refreshes. `None` if there is no value, or no readable one.
@@ -36,10 +37,7 @@ pub(crate) fn offer(headers: &mut Headers, interval: Duration) {
         headers.push(Name::SessionExpires, seconds.to_string());
         return;
     }
-    let options: Vec<_> = headers.values(Name::Supported).map(String::from_utf8_lossy).collect();
-    let options =
-        if options.is_empty() { TIMER.to_owned() } else { format!("{}, {TIMER}", options.join(", ")) };
-    headers.set(Name::Supported, options);
+    options::add(headers, Name::Supported, TIMER);
     headers.push(Name::SessionExpires, format!("{seconds};refresher=uas"));
 }
 
@@ -49,25 +47,19 @@ pub(crate) fn begin(headers: &mut Headers, interval: Duration, refresher: Refres
         Refresher::Uac => "uac",
         Refresher::Uas => "uas",
     };
-    headers.set(Name::SessionExpires, format!("{};refresher={side}", interval.as_secs()));
-    let options = headers.values(Name::Require).map(String::from_utf8_lossy);
-    let mut options: Vec<_> = options.map(std::borrow::Cow::into_owned).collect();
-    if !options.iter().any(|option| option.eq_ignore_ascii_case(TIMER)) {
-        options.push(TIMER.to_owned());
+    let value = format!("{};refresher={side}", interval.as_secs());
+    if headers.contains(Name::SessionExpires) {
+        headers.set(Name::SessionExpires, value);
+    } else {
+        headers.push(Name::SessionExpires, value);
     }
-    headers.set(Name::Require, options.join(", "));
+    options::add(headers, Name::Require, TIMER);
 }
 
 /// Removes the session timer from a 2xx to a peer that does not support session timers.
 pub(crate) fn strip(headers: &mut Headers) {
     headers.remove(Name::SessionExpires);
-    let options = headers.values(Name::Require).map(String::from_utf8_lossy);
-    let others: Vec<_> = options.filter(|option| !option.eq_ignore_ascii_case(TIMER)).collect();
-    let others = others.join(", ");
-    headers.remove(Name::Require);
-    if !others.is_empty() {
-        headers.push(Name::Require, others);
-    }
+    options::remove(headers, Name::Require, TIMER);
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ impl Hunt {
     /// Builds the INVITE or MESSAGE to send, without its Identity and its Via. The header fields that identify or route the
     /// request are new. The other header fields and the body are relayed. From, To and P-Asserted-Identity stay unchanged,
     /// except for the `verstat`.
-    pub(super) fn build_request(&mut self, attempt: &Attempt, env: &mut Env<'_>) -> Request {
+    pub(super) fn build_request(&mut self, attempt: &Attempt, origin: &Origin, env: &mut Env<'_>) -> Request {
         let (tag, call_id) = (env.ids.tag(), env.ids.call_id());
         self.built = Some(call_id);
         let received = self.request.request();
@@ -34,7 +34,10 @@ impl Hunt {
         let forwards = relay::forwards(received.headers()).unwrap_or(MaxForwards(0));
         let own = attempt.hop.listener.contact(is_sips(&attempt.target.uri));
         let contact = contact_for(own, attempt.trunk().leg_rules().relays_contact_params, received.headers());
-        relay::request(received, &mut outgoing, forwards, &contact);
+        relay::request(received, &mut outgoing, forwards, || contact);
+        if *method == Method::Invite {
+            self.local_reliable(origin).offer(outgoing.headers_mut());
+        }
         if let Some(rules) = attempt.trunk().leg_rules().session
             && *method == Method::Invite
             && !self.offers_no_session
@@ -56,7 +59,7 @@ impl Hunt {
     ) -> HuntStep {
         let outgoing = match outgoing {
             Some(outgoing) => outgoing,
-            None => self.build_request(&attempt, env),
+            None => self.build_request(&attempt, origin, env),
         };
         match self.stream_for(&attempt, &outgoing, origin, env) {
             Some(stream) => self.connect(attempt, stream, outgoing, origin, env),
@@ -175,8 +178,8 @@ impl Hunt {
         env: &mut Env<'_>,
     ) -> Response {
         let mut back = origin.reply(self.request(), response.status());
-        let contact = origin.listener.contact(false);
-        relay::response(response, &mut back, self.request().method(), &contact);
+        let contact = || origin.listener.contact(false);
+        relay::response(response, &mut back, self.request().method(), contact);
         // A response to MESSAGE names no peer (RFC 3428 section 7).
         if *self.request().method() == Method::Message && response.status().class() != 3 {
             back.headers_mut().remove(Name::Contact);

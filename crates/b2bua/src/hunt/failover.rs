@@ -3,15 +3,16 @@
 use std::time::Instant;
 
 use attesta_sip::{Name, Response, Status};
-use attesta_transaction::{Failure, Flow};
+use attesta_transaction::Failure;
 
 use crate::env::Env;
 use crate::event::Cause;
 use crate::hunt::last_failure::LastFailure;
+use crate::hunt::plan::RouteTarget;
 use crate::hunt::progress::Attempt;
 use crate::hunt::{Hunt, HuntStep};
 use crate::intake::origin::Origin;
-use crate::trunk::health::TargetStatus;
+use crate::trunk::health::{Peer, TargetStatus};
 use crate::trunk::rules::RetryAfterRule;
 
 impl Hunt {
@@ -44,14 +45,24 @@ impl Hunt {
         is_exhausted || self.attempts >= origin.config.caps.attempts
     }
 
-    /// True if a target of this hunt other than `attempt` is in service, or was not tried yet.
+    /// True if a target of this hunt other than `attempt` is in service. A target named by a domain name counts: its
+    /// addresses are not known yet.
     fn has_alternative(&self, attempt: &Attempt, env: &Env<'_>) -> bool {
-        let is_in_service = |flow: &&Flow| {
-            let is_other = flow.remote != attempt.hop.flow.remote;
-            is_other && env.targets.status(env.now.mono, flow) == TargetStatus::InService
+        let own = Peer::of(&attempt.hop.flow);
+        let is_other = |peer: Peer| peer != own && env.targets.is_in_service(env.now.mono, peer);
+        let tried = self.tried.iter().map(Peer::of);
+        let addresses = self.destinations.iter().map(|to| Peer::at(to.transport, to.address));
+        let is_open = |next: &RouteTarget| {
+            next.target.address().is_none_or(|(transport, to)| is_other(Peer::at(transport, to)))
         };
-        let has_more = !self.plan.is_empty() || !self.destinations.is_empty();
-        has_more || self.tried.iter().any(|flow| is_in_service(&flow))
+        tried.chain(addresses).any(is_other) || self.plan.iter().any(is_open)
+    }
+
+    /// Records a failure of ours as the response to the sender. A response of a target says more, and stays (ADR 10).
+    pub(super) fn fails_with(&mut self, status: Status, cause: Cause) {
+        if matches!(self.failure, LastFailure::With(..)) {
+            self.failure = LastFailure::With(status, cause);
+        }
     }
 
     /// Records that the request sent to a target at `sent` gets no response.
@@ -63,15 +74,15 @@ impl Hunt {
         origin: &Origin,
         env: &mut Env<'_>,
     ) {
+        self.tried.push(attempt.hop.flow.clone());
         let (trunk, cap) = (attempt.trunk(), origin.config.caps.remembered_targets);
         env.targets.failed(env.now.mono, (trunk, &attempt.hop.flow), why, sent, cap, env.counters);
         let status = match why {
             Failure::Timeout => Status::REQUEST_TIMEOUT,
             Failure::Transport | Failure::NoRoom => Status::SERVER_INTERNAL_ERROR,
         };
-        // The last response that a target sent says more than our own.
-        if self.others_tried != Some(true) && matches!(self.failure, LastFailure::With(..)) {
-            self.failure = LastFailure::With(status, Cause::Unreachable);
+        if self.others_tried != Some(true) {
+            self.fails_with(status, Cause::Unreachable);
         }
     }
 
@@ -86,13 +97,15 @@ impl Hunt {
         env: &mut Env<'_>,
     ) {
         let status = response.status();
+        self.tried.push(attempt.hop.flow.clone());
         if status == Status::SERVICE_UNAVAILABLE {
             // The Retry-After of one target is not for this edge.
             back.headers_mut().remove(Name::RetryAfter);
             let (trunk, cap) = (attempt.trunk(), origin.config.caps.remembered_targets);
-            if trunk.retry_after == RetryAfterRule::Respect && self.has_alternative(attempt, env) {
+            if trunk.retry_after == RetryAfterRule::Respect {
+                let may_rest = self.has_alternative(attempt, env);
                 let peer = (trunk, &attempt.hop.flow);
-                env.targets.unavailable(env.now.mono, peer, response, cap, env.counters);
+                env.targets.unavailable(env.now.mono, peer, response, may_rest, cap, env.counters);
             }
         }
         tracing::debug!(trunk = %attempt.trunk().name(), status = status.code(), "the next target is tried");

@@ -10,6 +10,7 @@ pub(crate) mod last_failure;
 pub(crate) mod oversize;
 pub(crate) mod plan;
 pub(crate) mod progress;
+pub(crate) mod reliable;
 pub(crate) mod signing;
 
 use std::collections::VecDeque;
@@ -52,7 +53,7 @@ pub(crate) struct Hunt {
     uri: Bytes,
     /// Targets that are out of service. The hunt tries them if no other target remains.
     out_of_service: VecDeque<Attempt>,
-    /// The flows that were tried.
+    /// The flows that were tried and have failed.
     tried: Vec<Flow>,
     /// `None` until the hunt turns to the targets out of service. Then true if targets in service were tried before. In
     /// that case, the failure of the targets in service stays if a target out of service does not respond.
@@ -211,7 +212,7 @@ impl Hunt {
                     Err(why) => {
                         tracing::debug!(%why, target = %target.target, "target not resolved");
                         if why == ResolveError::Timeout {
-                            self.failure = LastFailure::With(Status::SERVER_TIMEOUT, Cause::Unreachable);
+                            self.fails_with(Status::SERVER_TIMEOUT, Cause::Unreachable);
                         }
                     }
                 }
@@ -236,7 +237,7 @@ impl Hunt {
             if config.is_own(transport, address) {
                 // This address is our own, so the request would come back to us. We have no user of that name.
                 self.attempts += 1;
-                self.failure = LastFailure::With(Status::NOT_FOUND, Cause::Refused(Status::NOT_FOUND));
+                self.fails_with(Status::NOT_FOUND, Cause::Refused(Status::NOT_FOUND));
                 continue;
             }
             let names = &target.egress.trunk.listeners;
@@ -261,7 +262,6 @@ impl Hunt {
     /// Begins an attempt at one address.
     fn approach(&mut self, attempt: Attempt, origin: &Origin, env: &mut Env<'_>) -> HuntStep {
         self.attempts += 1;
-        self.tried.push(attempt.hop.flow.clone());
         self.rules = attempt.trunk().leg_rules();
         self.trunk = Some(attempt.trunk().name.clone());
         self.uri = attempt.target.uri.clone();

@@ -8,6 +8,7 @@ use attesta_transaction::Transport;
 use crate::config::next_hop::NextHop;
 use crate::env::Env;
 use crate::headers::contact::contact_for;
+use crate::headers::relay;
 use crate::hunt::progress::{Attempt, Progress};
 use crate::hunt::{Hunt, HuntStep};
 use crate::intake::origin::Origin;
@@ -101,8 +102,16 @@ impl Hunt {
 
 /// The length of a request in a datagram, with our Via, in octets.
 fn length(request: &Request, hop: &NextHop) -> usize {
-    request.to_bytes().len() + hop.listener.sent_by.as_str().len() + VIA
+    let start_line = request.method().as_str().len() + request.uri().len() + START_LINE;
+    let digits = request.body().len().checked_ilog10().unwrap_or_default() as usize + 1;
+    start_line + relay::octets(request) + CONTENT_LENGTH + digits + hop.listener.sent_by.as_str().len() + VIA
 }
+
+/// The length, in octets, of two blanks, `SIP/2.0` and the line end.
+const START_LINE: usize = 11;
+
+/// The length, in octets, of `Content-Length: `, its line end, and the empty line.
+const CONTENT_LENGTH: usize = 20;
 
 /// The largest request that is sent over UDP, in octets, if the MTU of the path is not known (RFC 3261 section 18.1.1).
 const LARGEST_DATAGRAM: usize = 1300;

@@ -92,7 +92,7 @@ impl Hunt {
         let (Some(signer), Some(claims)) = (signer, claims) else {
             return self.sign_failed(attempt, None, origin, env);
         };
-        let mut outgoing = self.build_request(&attempt, env);
+        let mut outgoing = self.build_request(&attempt, origin, env);
         add_date(&mut outgoing, env.now.unix);
         match &signer.means {
             SigningMeans::Key(key) => match claims.sign(key) {

@@ -31,6 +31,9 @@ pub(crate) fn strip_untrusted(headers: &mut Headers, trusts: Trusts) {
 /// Removes from a response the Reason values about PASSporTs that the caller did not send. Those PASSporTs are ours,
 /// and the caller must not be told about them (RFC 9410 section 7). Returns true if there was such a value.
 pub(crate) fn keep_own_reasons(headers: &mut Headers, invite: &Request) -> bool {
+    if !headers.contains(Name::Reason) {
+        return false;
+    }
     // Both peers choose how many values there are, so each value is read once only.
     let own: BTreeSet<&[u8]> =
         invite.headers().values(Name::Identity).map(|value| signature_of(field(value).token)).collect();

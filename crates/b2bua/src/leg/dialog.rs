@@ -10,8 +10,8 @@ use crate::headers::dialog_names::DialogName;
 use crate::owners::{Owner, Owners};
 use crate::trunk::target::Target;
 
-/// Our state of one dialog (RFC 3261 section 12): its identifiers, its remote target and route set, and the sequence
-/// numbers of both directions.
+/// Our state of one dialog (RFC 3261 section 12): its identifiers, its remote target, its route set, and the sequence numbers
+/// of both directions.
 ///
 /// The values are copies, so that a long call does not keep received datagrams in memory.
 #[derive(Debug)]
@@ -35,17 +35,18 @@ struct Party {
     tag: Bytes,
 }
 
-/// The message lacks a header field that a dialog needs.
+/// The error if a message lacks a header field that a dialog needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct NoDialog;
 
-/// The CSeq of a request from the peer is lower than an earlier CSeq (RFC 3261 section 12.2.2).
+/// The error if the CSeq number of the peer's request is lower than an earlier number (RFC 3261 section 12.2.2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct OutOfOrder;
 
 impl Dialog {
-    /// The dialog that our response with `local_tag` to `request` creates (RFC 3261 section 12.1.1). If To already has
-    /// a tag, that tag stays (RFC 3261 section 8.2.6.2). If the peer sends no Contact, `fallback` is the remote target.
+    /// Creates the dialog of our response to `request` (RFC 3261 section 12.1.1). The response has the tag `local_tag`. If To
+    /// already has a tag, that tag stays (RFC 3261 section 8.2.6.2). If the peer sends no Contact, `fallback` is the remote
+    /// target.
     pub(crate) fn answering(
         request: &Request,
         local_tag: &Tag,
@@ -72,9 +73,9 @@ impl Dialog {
         })
     }
 
-    /// The dialog that `response` to our request creates (RFC 3261 section 12.1.2). Only the response is needed, since
-    /// it repeats our From, Call-ID and CSeq. If the peer sends no Contact, `fallback` is the remote target.
-    /// `uri` is the Request-URI of our request.
+    /// Creates the dialog of a `response` to our request (RFC 3261 section 12.1.2). The request is not needed, because the
+    /// response repeats our From, Call-ID and CSeq. If the peer sends no Contact, `fallback` is the remote target. `uri` is the
+    /// Request-URI of our request.
     pub(crate) fn calling(
         response: &Response,
         uri: &[u8],
@@ -103,8 +104,8 @@ impl Dialog {
         owners.own_dialog(self.id(), &self.call_id, owner);
     }
 
-    /// Recomputes the route set and the remote target of an early dialog from the 2xx (RFC 3261 sections 12.1.2 and
-    /// 13.2.2.4). Returns true if they have changed.
+    /// Takes the route set and the remote target of an early dialog from the 2xx (RFC 3261 sections 12.1.2 and 13.2.2.4).
+    /// Returns true if either has changed.
     pub(crate) fn confirm(&mut self, response: &Response) -> bool {
         let mut route_set: Vec<_> = response.headers().values(Name::RecordRoute).map(owned).collect();
         route_set.reverse();
@@ -134,7 +135,7 @@ impl Dialog {
         self.secure
     }
 
-    /// The CSeq number of our last request.
+    /// Returns the CSeq number of our last request.
     pub(crate) const fn local_seq(&self) -> u32 {
         self.local_seq
     }
@@ -144,19 +145,19 @@ impl Dialog {
         self.local.tag == id.local && self.remote.tag == id.remote
     }
 
-    /// Our From or To value, with the tag.
+    /// Returns our From or To value, with the tag.
     pub(crate) fn local_address(&self) -> &Bytes {
         &self.local.address
     }
 
-    /// A new request in the dialog, with the header fields that the dialog determines (RFC 3261 section 12.2.1.1):
-    /// Request-URI, Route, From, To, Call-ID and CSeq.
+    /// Builds a new request with the header fields that the dialog determines (RFC 3261 section 12.2.1.1): Request-URI, Route,
+    /// From, To, Call-ID and CSeq.
     pub(crate) fn request(&mut self, method: Method) -> (Request, u32) {
         self.local_seq += 1;
         (self.compose(method, self.local_seq), self.local_seq)
     }
 
-    /// The ACK of a 2xx to our INVITE with this sequence number (RFC 3261 section 13.2.2.4).
+    /// Builds the ACK of a 2xx to our INVITE with this CSeq number (RFC 3261 section 13.2.2.4).
     pub(crate) fn ack(&self, invite: u32) -> Request {
         self.compose(Method::Ack, invite)
     }
@@ -176,8 +177,8 @@ impl Dialog {
         request
     }
 
-    /// The Request-URI and the Route header fields (RFC 3261 section 12.2.1.1). A first route without `lr` is a strict
-    /// router: its URI becomes the Request-URI, and the remote target becomes the last Route.
+    /// Returns the Request-URI and the Route header fields (RFC 3261 section 12.2.1.1). A first route without `lr` is a strict
+    /// router. Its URI becomes the Request-URI, and the remote target becomes the last Route.
     fn uri_and_routes(&self) -> (Bytes, Vec<Bytes>) {
         match self.route_set.split_first() {
             Some((first, rest)) if !is_loose(first) => {
@@ -189,7 +190,7 @@ impl Dialog {
         }
     }
 
-    /// The target of the next request: the first route, else the remote target.
+    /// Returns the target of the next request: the first route, or the remote target if there is no route.
     pub(crate) fn next_hop(&self) -> Option<Target> {
         match self.route_set.first() {
             Some(route) => Target::of(&address_uri(route)?),
@@ -207,7 +208,7 @@ impl Dialog {
         Ok(())
     }
 
-    /// Sets the remote target from a target refresh request (RFC 3261 section 12.2.1.2). Returns true if it has
+    /// Sets the remote target from a target refresh request (RFC 3261 section 12.2.1.2). Returns true if the remote target has
     /// changed.
     pub(crate) fn refresh(&mut self, contact: Bytes) -> bool {
         let changed = self.target != contact;
@@ -230,5 +231,5 @@ fn is_loose(route: &[u8]) -> bool {
     route.uri().as_sip().is_none_or(|uri| uri.is_loose_router())
 }
 
-/// The CSeq number of our first request in a dialog. RFC 3261 section 8.1.1.5 leaves the choice to us.
+/// The CSeq number of our first request in a dialog. RFC 3261 section 8.1.1.5 allows any number.
 pub(crate) const FIRST_SEQ: u32 = 1;

@@ -24,11 +24,11 @@ use attesta_transaction::{ClientId, Config as Transactions, ServerId, Transmit};
 pub(crate) enum InviteState {
     /// The dialog is early (RFC 3261 section 12.1).
     Early,
-    /// The 2xx was sent or received, and its ACK was not.
+    /// The 2xx was sent or received. The ACK is outstanding.
     Moratorium,
-    /// The 2xx and its ACK have passed.
+    /// The 2xx and the ACK were sent or received.
     Established,
-    /// The call is over. We must still send a BYE, or we have sent a BYE.
+    /// The call is over. We must send a BYE, or have sent the BYE.
     Mortal {
         /// Our BYE.
         bye: Bye,
@@ -67,23 +67,23 @@ impl InviteUsage {
         Self { state: InviteState::Early, unacknowledged: None, answered: None, given_up: None }
     }
 
-    /// True from the 2xx to the end of the call.
+    /// True from the 2xx until the end of the call.
     pub(crate) const fn is_confirmed(&self) -> bool {
         matches!(self.state, InviteState::Moratorium | InviteState::Established)
     }
 
-    /// True if the ACK of our 2xx is due.
+    /// True while our 2xx waits for its ACK.
     pub(crate) const fn awaits_ack(&self) -> bool {
         self.unacknowledged.is_some()
     }
 
-    /// We have sent a 2xx to the peer's INVITE.
+    /// Notes that we have sent a 2xx to the peer's INVITE.
     pub(crate) fn on_2xx_sent(&mut self, answer: Unacknowledged2xx) {
         self.unacknowledged = Some(Box::new(answer));
         self.answer_first();
     }
 
-    /// The peer has answered our INVITE of this transaction, with CSeq number `seq`, by a 2xx.
+    /// Notes that the peer has answered our INVITE with a 2xx. The INVITE has the CSeq number `seq`.
     pub(crate) fn on_2xx_received(&mut self, seq: u32, client: ClientId) {
         self.answered = Some(AnsweredInvite { client, seq, ack: Ack::Due });
         self.answer_first();
@@ -101,7 +101,7 @@ impl InviteUsage {
         }
     }
 
-    /// The peer's ACK with CSeq number `seq` has arrived. True if this is the first ACK of our 2xx.
+    /// Handles the peer's ACK with CSeq number `seq`. Returns true if this is the first ACK of our 2xx.
     pub(crate) fn on_ack(&mut self, seq: Option<u32>) -> bool {
         let acknowledges = self.unacknowledged.as_ref().is_some_and(|answer| seq == Some(answer.seq));
         if acknowledges {
@@ -111,15 +111,15 @@ impl InviteUsage {
         acknowledges
     }
 
-    /// The CSeq number of our INVITE whose 2xx has no ACK yet. The caller of this function must send the ACK: the number is
-    /// returned only once.
+    /// Returns the CSeq number of our INVITE whose 2xx has no ACK yet. Each number is returned only once, so the caller of this
+    /// function must send the ACK.
     pub(crate) fn take_ack_due(&mut self) -> Option<u32> {
         let answered = self.answered.as_mut().filter(|answered| matches!(answered.ack, Ack::Due))?;
         answered.ack = Ack::Queued;
         Some(answered.seq)
     }
 
-    /// The ACK was sent.
+    /// Notes that the ACK was sent.
     pub(crate) fn on_ack_sent(&mut self, transmit: Transmit) {
         if let Some(answered) = &mut self.answered {
             answered.ack = Ack::Sent(transmit);
@@ -127,7 +127,7 @@ impl InviteUsage {
         self.acknowledge_first();
     }
 
-    /// A 2xx to our INVITE with CSeq number `seq` has arrived, and no request waits for this 2xx.
+    /// Handles a 2xx to our INVITE with CSeq number `seq`. No request waits for this 2xx.
     pub(crate) fn on_repeated_2xx(&mut self, seq: u32, client: ClientId) -> Repeated2xx {
         match &self.answered {
             Some(AnsweredInvite { seq: last, ack, .. }) if seq <= *last => match ack {
@@ -141,12 +141,12 @@ impl InviteUsage {
         }
     }
 
-    /// The ACK cannot be sent.
+    /// Notes that the ACK cannot be sent.
     pub(crate) fn on_ack_not_sent(&mut self) {
         self.answered = None;
     }
 
-    /// The transaction of our last answered INVITE, and the ACK that was sent.
+    /// Returns the transaction of our last answered INVITE, and the ACK that was sent.
     pub(crate) fn sent_ack(&self) -> Option<(ClientId, Transmit)> {
         match self.answered.as_ref()? {
             AnsweredInvite { client, ack: Ack::Sent(transmit), .. } => Some((*client, transmit.clone())),
@@ -154,12 +154,12 @@ impl InviteUsage {
         }
     }
 
-    /// Our BYE was sent in this transaction.
+    /// Notes that our BYE was sent in this transaction.
     pub(crate) fn on_bye_sent(&mut self, client: ClientId) {
         self.state = InviteState::Mortal { bye: Bye::Sent(client) };
     }
 
-    /// The transaction of our BYE.
+    /// Returns the transaction of our BYE.
     pub(crate) const fn bye(&self) -> Option<ClientId> {
         match self.state {
             InviteState::Mortal { bye: Bye::Sent(client) } => Some(client),
@@ -171,33 +171,33 @@ impl InviteUsage {
         }
     }
 
-    /// Our re-INVITE in this transaction was cancelled, because the call is over.
+    /// Notes that our re-INVITE in this transaction was cancelled, because the call is over.
     pub(crate) fn on_given_up(&mut self, client: ClientId) {
         self.given_up = Some(client);
     }
 
-    /// The re-INVITE that was cancelled.
+    /// Returns the transaction of the cancelled re-INVITE.
     pub(crate) const fn given_up(&self) -> Option<ClientId> {
         self.given_up
     }
 
-    /// The cancelled re-INVITE has its final response, or gets none.
+    /// Notes that the cancelled re-INVITE has its final response, or gets no response.
     pub(crate) fn on_given_up_over(&mut self) {
         self.given_up = None;
     }
 
-    /// True if we still send an ACK, or may receive a 2xx of a cancelled re-INVITE.
+    /// True if we must still send an ACK, or may receive a 2xx to a cancelled re-INVITE.
     pub(crate) const fn is_in_progress(&self) -> bool {
         let acks = matches!(self.answered, Some(AnsweredInvite { ack: Ack::Queued, .. }));
         acks || self.given_up.is_some()
     }
 
-    /// When [`on_deadline`](Self::on_deadline) is due.
+    /// Returns the time at which [`on_deadline`](Self::on_deadline) must be called.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.unacknowledged.as_ref().map(|answer| answer.again.min(answer.give_up))
     }
 
-    /// The action that is due at `now` for our 2xx.
+    /// Returns the action that is due at `now` for our 2xx.
     pub(crate) fn on_deadline(&mut self, now: Instant) -> Due2xx<'_> {
         if self.unacknowledged.as_ref().is_some_and(|answer| answer.give_up <= now) {
             self.unacknowledged = None;
@@ -216,12 +216,12 @@ impl InviteUsage {
     }
 }
 
-/// What we do with a 2xx for which no request waits (RFC 3261 section 13.2.2.4).
+/// The handling of a 2xx for which no request waits (RFC 3261 section 13.2.2.4).
 #[derive(Debug)]
 pub(crate) enum Repeated2xx {
-    /// The 2xx came again: the same ACK is sent again.
+    /// The 2xx was repeated. The same ACK is sent again.
     AckAgain(Transmit),
-    /// The 2xx answers an INVITE that was given up. This 2xx gets its own ACK.
+    /// The 2xx answers a cancelled INVITE, and gets its own ACK.
     Ack,
     /// The ACK is not known yet, or the 2xx is older than the last 2xx.
     Ignore,
@@ -234,16 +234,16 @@ pub(crate) enum Due2xx<'a> {
     Nothing,
     /// The 2xx is sent again.
     Repeat(ServerId, &'a Response),
-    /// No ACK came within 64*T1.
+    /// No ACK arrived within 64*T1.
     GiveUp,
 }
 
-/// Our 2xx to an INVITE, sent again until its ACK comes (RFC 3261 section 13.3.1.4).
+/// Our 2xx to an INVITE. We repeat the 2xx until its ACK arrives (RFC 3261 section 13.3.1.4).
 #[derive(Debug)]
 pub(crate) struct Unacknowledged2xx {
-    /// The INVITE.
+    /// The transaction of the INVITE.
     server: ServerId,
-    /// Its CSeq number, which the ACK repeats.
+    /// The CSeq number of the INVITE. The ACK has the same number.
     seq: u32,
     response: Response,
     again: Instant,
@@ -264,7 +264,7 @@ impl Unacknowledged2xx {
         Self { server, seq, response, again: now + t1, interval: t1, longest, give_up: now + 64 * t1 }
     }
 
-    /// True if the 2xx must be sent again at `now`. In this case, also sets the time of the next repetition.
+    /// Returns true if the 2xx must be repeated at `now`. In this case, also sets the time of the next repetition.
     fn repeats(&mut self, now: Instant) -> bool {
         let due = self.again <= now;
         if due {
@@ -279,7 +279,7 @@ impl Unacknowledged2xx {
 #[derive(Debug)]
 struct AnsweredInvite {
     client: ClientId,
-    /// Its CSeq number.
+    /// The CSeq number of the INVITE.
     seq: u32,
     ack: Ack,
 }

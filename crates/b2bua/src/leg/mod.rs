@@ -1,10 +1,11 @@
-//! A leg: one dialog with one peer, and the requests in flight in this dialog. A leg knows no other leg.
+//! A leg: one dialog with one peer, and the requests in flight in this dialog. A leg does not know the other legs.
 
 pub(crate) mod dialog;
 pub(crate) mod invite;
 pub(crate) mod next_hop;
 pub(crate) mod offer_answer;
 mod own_requests;
+pub(crate) mod prack;
 pub(crate) mod refers;
 pub(crate) mod reliable;
 pub(crate) mod requests;
@@ -31,14 +32,14 @@ use crate::leg::invite::{Bye, Due2xx, InviteState, InviteUsage, Repeated2xx};
 use crate::leg::next_hop::{NextHopState, OwnRequest, PeerPath, RequestKind};
 use crate::leg::offer_answer::{Disagreement, OfferAnswer, Sender};
 use crate::leg::refers::RelayedRefers;
-use crate::leg::reliable::RelayedReliable;
+use crate::leg::reliable::{RelayedReliable, ReliableReceiver, ReliableSender};
 use crate::leg::requests::{RelayedRequest, RelayedRequests};
 use crate::leg::session_timer::SessionTimer;
 use crate::owners::Owner;
 use crate::token::Token;
 use crate::trunk::rules::{LegRules, Trusts};
 
-/// The end of the call to which a leg leads.
+/// The side of a call on which a leg is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Side {
     /// The A leg.
@@ -71,24 +72,26 @@ pub(crate) struct Leg {
     pub(crate) invite: InviteUsage,
     /// The peer's requests that are being relayed.
     pub(crate) requests: RelayedRequests,
-    /// The reliable provisional responses that the peer has not acknowledged.
+    /// The reliable provisional responses that were relayed to the peer and that the peer has not acknowledged.
     pub(crate) reliable: RelayedReliable,
     /// The REFERs of the peer that were relayed.
     pub(crate) refers: RelayedRefers,
     /// The name of the peer's trunk, if the peer has one.
     pub(crate) trunk: Option<Arc<str>>,
+    /// Our own reliable provisional responses to the peer.
+    reliable_sender: Option<Box<ReliableSender>>,
+    /// The peer's reliable provisional responses that we acknowledge.
+    reliable_receiver: Option<Box<ReliableReceiver>>,
     /// The rules of the peer's trunk.
     pub(crate) rules: LegRules,
     /// The listener that sends messages to the peer.
     pub(crate) listener: Arc<Listener>,
     /// The session timer, or the keep-alive.
     pub(crate) timer: Option<Box<SessionTimer>>,
-    /// The request on our own account that has no final response.
+    /// Our own request that has no final response.
     pub(crate) own: Option<OwnRequest>,
     /// True if the peer supports session timers.
     pub(crate) supports_timer: bool,
-    /// True if the peer takes an UPDATE.
-    pub(crate) allows_update: bool,
     /// The session description of our last message, if we refresh the session by a re-INVITE.
     pub(crate) refresh_body: Option<Bytes>,
     session: OfferAnswer,
@@ -107,29 +110,29 @@ pub(crate) struct LegSettings {
     pub(crate) config: Arc<Config>,
     pub(crate) trunk: Option<Arc<str>>,
     pub(crate) rules: LegRules,
-    /// The flow by which the message of the peer that creates the dialog arrived.
+    /// The flow on which the peer's message that creates the dialog arrived.
     pub(crate) flow: Flow,
 }
 
-/// A relayed request that was sent on this leg, or could not be sent.
+/// The result of sending a relayed request on this leg.
 #[derive(Debug)]
 pub(crate) struct Launched {
-    /// The request's transaction with the peer that sent it.
+    /// The transaction with the peer that sent the request.
     pub(crate) server: ServerId,
     pub(crate) result: Result<ClientId, NotLaunched>,
 }
 
-/// Why a request was not sent.
+/// The reason why a request was not sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum NotLaunched {
-    /// The endpoint holds as many transactions as its cap allows.
+    /// The number of transactions of the endpoint has reached its limit.
     Overloaded,
     /// The address of the peer was not found.
     NoAddress,
 }
 
 impl Leg {
-    /// A leg with an early dialog. Its owner is told what arrives in the dialog.
+    /// Creates a leg with an early dialog. The owner of the leg gets the messages of the dialog.
     pub(crate) fn open(dialog: Dialog, settings: LegSettings, env: &mut Env<'_>) -> Self {
         let LegSettings { owner, side, listener, config, trunk, rules, flow } = settings;
         let mut path = PeerPath::new(rules.behind_nat);
@@ -143,12 +146,13 @@ impl Leg {
             reliable: RelayedReliable::default(),
             refers: RelayedRefers::default(),
             trunk,
+            reliable_sender: None,
+            reliable_receiver: None,
             rules,
             listener,
             timer: None,
             own: None,
             supports_timer: false,
-            allows_update: false,
             refresh_body: None,
             session: OfferAnswer::new(),
             next_hop,
@@ -158,7 +162,7 @@ impl Leg {
         }
     }
 
-    /// Closes the leg. Nothing more is sent in its dialog, and what arrives in the dialog has no owner.
+    /// Closes the leg. The leg sends no further message. Messages that arrive in the dialog have no owner.
     pub(crate) fn close(&mut self, env: &mut Env<'_>) {
         self.invite.state = InviteState::Morgue;
         let id = self.dialog.id();
@@ -169,18 +173,21 @@ impl Leg {
         if let Some(token) = self.next_hop.asked() {
             env.owners.forget_token(token);
         }
-        self.end_timer(env);
+        self.reliable_sender = None;
+        self.end_requests(env);
     }
 
-    /// The call is over: the session is not refreshed, and the peer is not asked.
-    pub(crate) fn end_timer(&mut self, env: &mut Env<'_>) {
+    /// The call is over. Waiting requests are not sent, and the session is not refreshed. Our own requests need no response.
+    pub(crate) fn end_requests(&mut self, env: &mut Env<'_>) {
+        self.next_hop.unqueue_all();
         self.timer = None;
         if let Some(own) = self.own.take() {
             env.owners.forget_client(own.client);
         }
+        self.forget_pracks(env);
     }
 
-    /// Hands the leg to another owner.
+    /// Gives the leg to another owner.
     pub(crate) fn hand_to(&mut self, owner: Owner, env: &mut Env<'_>) {
         self.owner = owner;
         self.dialog.is_owned_by(owner, env.owners);
@@ -192,7 +199,7 @@ impl Leg {
         }
     }
 
-    /// True if nothing is owed in the dialog.
+    /// True if no message in the dialog is outstanding.
     pub(crate) fn is_over(&self) -> bool {
         self.invite.state == InviteState::Morgue
     }
@@ -202,22 +209,24 @@ impl Leg {
         self.next_hop.asked() == Some(token)
     }
 
-    /// When [`on_deadline`](Self::on_deadline) is due, or a relayed request of the peer is overdue.
+    /// Returns the time of the next [`on_deadline`](Self::on_deadline), or of the next overdue request of the peer.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let timer = self.timer.as_ref().map(|timer| timer.deadline());
-        let deadlines = [self.next_hop.deadline(), self.invite.deadline(), self.requests.deadline(), timer];
+        let reliable = self.reliable_sender.as_ref().and_then(|sender| sender.deadline());
+        let (next_hop, requests) = (self.next_hop.deadline(), self.requests.deadline());
+        let deadlines = [next_hop, self.invite.deadline(), requests, timer, reliable];
         deadlines.into_iter().flatten().min()
     }
 
-    /// The remote target follows the Contact of a target refresh (RFC 3261 section 12.2).
+    /// Sets the remote target to the Contact of a target refresh request (RFC 3261 section 12.2).
     pub(crate) fn refresh(&mut self, contact: Option<Bytes>) {
         if contact.is_some_and(|contact| self.dialog.refresh(contact)) && !self.path.decides() {
             self.next_hop.forget();
         }
     }
 
-    /// Sends the ACK of the 2xx that this leg has received, unless the ACK was sent before. `model` is the ACK of the other
-    /// leg, with the header fields of the other leg that are believed.
+    /// Sends the ACK of the received 2xx, unless the ACK was sent before. `model` is the ACK of the other leg. Only trusted
+    /// header fields of the other leg are copied.
     pub(crate) fn acknowledge(&mut self, model: Option<(&Request, Trusts)>, env: &mut Env<'_>) {
         let Some(seq) = self.invite.take_ack_due() else { return };
         let mut request = self.dialog.ack(seq);
@@ -232,10 +241,11 @@ impl Leg {
         self.send(request, RequestKind::Ack, env);
     }
 
-    /// A 2xx to an INVITE of ours that no request waits for (RFC 3261 section 13.2.2.4).
+    /// Handles a 2xx to our INVITE for which no request waits (RFC 3261 section 13.2.2.4).
     pub(crate) fn on_repeated_2xx(&mut self, seq: u32, client: ClientId, env: &mut Env<'_>) {
         if seq > self.dialog.local_seq() {
-            // A CSeq number that we never used: the peer could otherwise make us send an ACK for each 2xx it invents.
+            // We never used this CSeq number. Without this check, the peer could make us send an ACK for each 2xx that it
+            // invents.
             return;
         }
         match self.invite.on_repeated_2xx(seq, client) {
@@ -245,8 +255,8 @@ impl Leg {
         }
     }
 
-    /// Ends the dialog by a BYE. If the ACK of our 2xx is due, the BYE waits for it (RFC 3261 section 15). `model`: the BYE
-    /// of the other leg.
+    /// Ends the dialog with a BYE. If our 2xx waits for its ACK, the BYE also waits for this ACK (RFC 3261 section 15). `model`
+    /// is the BYE of the other leg.
     pub(crate) fn end(&mut self, model: Option<&Request>, env: &mut Env<'_>) {
         if matches!(self.invite.state, InviteState::Mortal { .. }) {
             return;
@@ -259,7 +269,7 @@ impl Leg {
         }
     }
 
-    /// Sends the BYE with the header fields and the body of `model`, the BYE of the other leg.
+    /// Sends the BYE with the header fields and the body of `model`, which is the BYE of the other leg.
     pub(crate) fn send_bye(&mut self, model: Option<&Request>, env: &mut Env<'_>) {
         self.invite.state = InviteState::Mortal { bye: Bye::Queued };
         let (mut request, _) = self.dialog.request(Method::Bye);
@@ -270,20 +280,20 @@ impl Leg {
         self.send(request, RequestKind::Bye, env);
     }
 
-    /// Copies the header fields and the body of `model`, a request of the other leg, as far as they are relayed.
+    /// Copies the header fields and the body of `model` that are relayed. `model` is a request of the other leg.
     fn fill(&self, model: &Request, request: &mut Request) {
-        // RFC 3261 section 8.1.1.6: our BYE or ACK has its own Max-Forwards if the model has no hops left.
+        // If the model has no hops left, our BYE or ACK has its own Max-Forwards (RFC 3261 section 8.1.1.6).
         let forwards = relay::forwards(model.headers()).unwrap_or(relay::MAX_FORWARDS);
-        relay::request(model, request, forwards, &self.contact(model.headers()));
+        relay::request(model, request, forwards, || self.contact(model.headers()));
     }
 
-    /// Our Contact on this leg. `model` has the Contact of the other side.
+    /// Returns our Contact on this leg. `model` contains the Contact of the other side.
     pub(crate) fn contact(&self, model: &Headers) -> String {
         contact_for(self.listener.contact(self.dialog.is_secure()), self.rules.relays_contact_params, model)
     }
 
-    /// Does the work that is due: for the address of the peer, or for our 2xx. Returns the relayed requests that could not
-    /// be sent, and true if our 2xx got no ACK.
+    /// Does the work that is due: for the address of the peer, and for our 2xx. Returns the relayed requests that could not be
+    /// sent, and true if our 2xx got no ACK.
     pub(crate) fn on_deadline(&mut self, env: &mut Env<'_>) -> (Vec<Launched>, bool) {
         let now = env.now.mono;
         let launched = if self.next_hop.deadline().is_some_and(|until| until <= now) {
@@ -302,8 +312,8 @@ impl Leg {
         (launched, gave_up)
     }
 
-    /// Answers the requests of the peer that are in flight, because the call is over (RFC 3261 section 15.1.2). The leg `far`,
-    /// on which the requests were sent, may still receive a 2xx to a cancelled INVITE.
+    /// Answers the peer's requests in flight, because the call is over (RFC 3261 section 15.1.2). The requests were sent on the
+    /// leg `far`. This leg may still receive a 2xx to a cancelled INVITE.
     pub(crate) fn abandon_requests(&mut self, mut far: Option<&mut Self>, env: &mut Env<'_>) {
         while let Some(RelayedRequest { request, server, client, .. }) = self.requests.pop() {
             env.owners.forget_server(server);
@@ -321,32 +331,32 @@ impl Leg {
         }
     }
 
-    /// A provisional response to an INVITE was relayed to the peer. The INVITE has the CSeq number `invite` on this leg, and
-    /// `far_invite` on the other leg.
+    /// Notes that a provisional response to an INVITE was relayed to the peer. The INVITE has the CSeq number `invite` on this
+    /// leg, and `far_invite` on the other leg.
     pub(crate) fn on_provisional_relayed(&mut self, response: &Response, invite: u32, far_invite: u32) {
         if let Some(Ok(rseq)) = response.headers().get(Name::RSeq).map(RSeq::parse) {
             self.reliable.on_relayed(rseq.0, invite, far_invite);
         }
     }
 
-    /// True if as many requests of the peer are in flight as the configuration allows.
+    /// True if the number of the peer's requests in flight has reached the configured limit.
     pub(crate) fn is_full(&self) -> bool {
         self.requests.len() >= self.config.caps.requests_per_dialog
     }
 
-    /// The sender of the offer that has no answer yet.
+    /// Returns the sender of the offer that has no answer yet.
     pub(crate) const fn open_offer(&self) -> Option<Sender> {
         self.session.open_offer()
     }
 
-    /// Recomputes the route set and the remote target from the 2xx, which confirms the dialog (RFC 3261 section 13.2.2.4).
+    /// Takes the route set and the remote target from the 2xx, which confirms the dialog (RFC 3261 section 13.2.2.4).
     pub(crate) fn confirm(&mut self, response: &Response) {
         if self.dialog.confirm(response) && !self.path.decides() {
             self.next_hop.forget();
         }
     }
 
-    /// Follows offers and answers in a request of the dialog.
+    /// Updates the state of offer and answer with a request of the dialog.
     pub(crate) fn observe_request(&mut self, sender: Sender, request: &Request, env: &mut Env<'_>) {
         let session = has_session(request.headers(), request.body());
         if session && sender == Sender::Local && self.refresh_body.is_some() {
@@ -356,8 +366,8 @@ impl Leg {
         count(seen, sender, env);
     }
 
-    /// Follows offers and answers in a response of the dialog. Of provisional responses, only reliable ones count
-    /// (RFC 6337 section 2.1).
+    /// Updates the state of offer and answer with a response of the dialog. A provisional response counts only if it is
+    /// reliable (RFC 6337 section 2.1).
     pub(crate) fn observe_response(
         &mut self,
         sender: Sender,
@@ -374,7 +384,7 @@ impl Leg {
     }
 }
 
-/// Counts what a peer did. The same message is seen on the other leg too, as ours, and counts once.
+/// Counts a violation by a peer. The other leg observes the same message as our message, and does not count it again.
 fn count(seen: Result<(), Disagreement>, sender: Sender, env: &mut Env<'_>) {
     if let (Err(why), Sender::Remote) = (seen, sender) {
         env.counters.offer_answer_disagreements += 1;

@@ -1,4 +1,4 @@
-//! The next hop of a leg: its address is resolved first, then the requests are sent.
+//! The next hop of a leg. The leg resolves the address of the peer, and then sends its requests.
 
 use std::time::{Duration, Instant};
 
@@ -8,23 +8,22 @@ use attesta_transaction::{ClientId, Flow, ServerId};
 use crate::io::Destination;
 use crate::token::Token;
 
-/// The path by which the last message of the peer in the dialog arrived. Datagrams are not remembered, except for a peer
-/// behind a NAT.
+/// The path of the last message of the peer in the dialog. A path over UDP is kept only for a peer behind a NAT.
 #[derive(Debug)]
 pub(crate) struct PeerPath {
     flow: Option<Box<Flow>>,
-    /// True if requests go where the peer's messages come from, and not to its Contact.
+    /// True if requests go to the source address of the peer's messages instead of its Contact.
     behind_nat: bool,
-    /// Requests in a row that could not be sent.
+    /// The number of consecutive requests that could not be sent.
     failures: u8,
 }
 
-/// A request to the peer that could not be sent.
+/// The result of a request to the peer that could not be sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Loss {
-    /// The first in a row. A lost connection is the likely reason, and the next request may arrive.
+    /// This is the first such request. A lost connection is the likely reason. The next request may arrive.
     First,
-    /// One more in a row.
+    /// The request before this request could not be sent either.
     Again,
 }
 
@@ -33,8 +32,8 @@ impl PeerPath {
         Self { flow: None, behind_nat, failures: 0 }
     }
 
-    /// A message of the peer has arrived by this flow. Returns the next hop, if the flow alone decides it: a peer behind a NAT,
-    /// or a WebSocket, which accepts no connection (RFC 7118 appendix B.1).
+    /// Notes the flow on which a message of the peer has arrived. Returns the flow as the next hop if the peer is behind a NAT
+    /// or uses a WebSocket. A WebSocket client accepts no connections (RFC 7118 appendix B.1).
     pub(crate) fn on_message(&mut self, flow: &Flow) -> Option<Flow> {
         self.failures = 0;
         if !flow.transport.reliable() && !self.behind_nat {
@@ -47,8 +46,8 @@ impl PeerPath {
         (self.behind_nat || flow.transport.is_websocket()).then(|| flow.clone())
     }
 
-    /// The flow along the connection of the peer, if the connection leads to this destination. The name that the peer's
-    /// certificate proved on this connection stays (RFC 3261 section 18.1.1, RFC 5923 section 5). If the connection is lost, a
+    /// Returns the flow on the connection of the peer, if the connection leads to this destination. The flow keeps the name
+    /// that the certificate of the peer proved (RFC 3261 section 18.1.1, RFC 5923 section 5). If the connection is lost, the
     /// new connection must prove the same name.
     pub(crate) fn connection_to(&self, destination: &Destination) -> Option<Flow> {
         let flow = self.flow.as_deref().filter(|flow| flow.connection.is_some())?;
@@ -56,13 +55,13 @@ impl PeerPath {
         leads.then(|| Flow { connection: None, tls_names: None, ..flow.clone() })
     }
 
-    /// True if the path alone decides the next hop.
+    /// True if the path alone determines the next hop.
     pub(crate) fn decides(&self) -> bool {
         self.flow.as_deref().is_some_and(|flow| self.behind_nat || flow.transport.is_websocket())
     }
 
-    /// A request to the peer could not be sent. A lost connection is not used again. The peer gets a new connection if its
-    /// Contact accepts one.
+    /// Handles a request to the peer that could not be sent. A lost connection is not used again. The peer gets a new
+    /// connection if its Contact accepts connections.
     pub(crate) fn on_loss(&mut self) -> Loss {
         self.flow = None;
         self.failures = self.failures.saturating_add(1);
@@ -73,13 +72,13 @@ impl PeerPath {
 /// The next hop of the requests of a leg.
 #[derive(Debug)]
 pub(crate) enum NextHopState {
-    /// The address was not asked for yet, or the remote target has changed.
+    /// The address was not requested yet, or the remote target has changed.
     Unknown,
-    /// The address was asked for. Requests wait in a queue.
+    /// The address was requested. The requests of the leg wait in a queue.
     Asked {
-        /// The token of the question.
+        /// The token of the request for the address.
         token: Token,
-        /// When we stop waiting for the answer.
+        /// The time at which we stop waiting for the answer.
         until: Instant,
         /// The waiting requests, in order.
         queue: Vec<QueuedRequest>,
@@ -89,7 +88,7 @@ pub(crate) enum NextHopState {
 }
 
 impl NextHopState {
-    /// When we stop waiting for the answer.
+    /// Returns the time at which we stop waiting for the answer.
     pub(crate) const fn deadline(&self) -> Option<Instant> {
         match self {
             Self::Asked { until, .. } => Some(*until),
@@ -97,7 +96,7 @@ impl NextHopState {
         }
     }
 
-    /// The token of the question that has no answer yet.
+    /// Returns the token of the request for the address, if it has no answer yet.
     pub(crate) const fn asked(&self) -> Option<Token> {
         match self {
             Self::Asked { token, .. } => Some(*token),
@@ -105,7 +104,7 @@ impl NextHopState {
         }
     }
 
-    /// The address is asked for again, because the remote target or the route set has changed.
+    /// Discards the address, because the remote target or the route set has changed. The address is requested again.
     pub(crate) fn forget(&mut self) {
         match self {
             Self::Known(_) => *self = Self::Unknown,
@@ -113,7 +112,7 @@ impl NextHopState {
         }
     }
 
-    /// Drops a queued request of this transaction, since its sender has got a response.
+    /// Removes the request of this transaction from the queue, because its sender has received a response.
     pub(crate) fn unqueue(&mut self, server: ServerId) {
         match self {
             Self::Asked { queue, .. } => queue.retain(|each| each.kind != RequestKind::Relay(server)),
@@ -121,7 +120,7 @@ impl NextHopState {
         }
     }
 
-    /// Drops all requests that still wait, except ACK and BYE, since the call is over.
+    /// Removes all requests except ACK and BYE from the queue, because the call is over.
     pub(crate) fn unqueue_all(&mut self) {
         match self {
             Self::Asked { queue, .. } => {
@@ -146,19 +145,21 @@ pub(crate) enum RequestKind {
     Ack,
     /// The BYE that ends the leg.
     Bye,
-    /// A request that the other leg's peer sent in this transaction.
+    /// A request of the other peer, which sent the request in this transaction.
     Relay(ServerId),
-    /// A request on our own account, with its CSeq number.
+    /// Our own request, with its CSeq number.
     Own(OwnKind, u32),
 }
 
-/// The purpose of a request on our own account.
+/// The purpose of our own request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum OwnKind {
-    /// OPTIONS: asks whether the peer knows the call.
+    /// An OPTIONS. It asks whether the peer knows the call.
     Probe,
-    /// UPDATE: refreshes the session.
+    /// An UPDATE. It refreshes the session.
     Update,
+    /// PRACK: acknowledges a reliable provisional response (RFC 3262 section 4).
+    Prack,
     /// A re-INVITE without a change: refreshes the session of a peer that takes no UPDATE.
     ReInvite,
 }
@@ -168,12 +169,13 @@ impl OwnKind {
         match self {
             Self::Probe => Method::Options,
             Self::Update => Method::Update,
+            Self::Prack => Method::Prack,
             Self::ReInvite => Method::Invite,
         }
     }
 }
 
-/// A request of ours that has no final response.
+/// Our own request that has no final response.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct OwnRequest {
     pub(crate) client: ClientId,

@@ -1,12 +1,12 @@
-//! Follows the offers and answers of one dialog: RFC 3264, RFC 6337 section 2, RFC 6141.
+//! The offers and answers of one dialog (RFC 3264, RFC 6337 section 2, RFC 6141).
 //!
 //! The table of crossings refuses a second offer while an offer is open. A message that the table cannot refuse is relayed,
-//! even if the peer departs from the model. Each departure is reported. A missing answer closes the offer, so that one wrong
+//! even if the peer violates the model. Each violation is reported. A missing answer closes the offer, so that one wrong
 //! message does not block later offers.
 
 use attesta_sip::Method;
 
-/// The sender of a message of the dialog.
+/// The sender of a message in the dialog.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Sender {
     /// This user agent.
@@ -25,7 +25,7 @@ enum Carrying {
 }
 
 impl Carrying {
-    /// `None`: the bodies of this method describe no session of the dialog.
+    /// Returns `None` if the bodies of this method describe no session of the dialog.
     fn of(method: &Method) -> Option<Self> {
         let all = [
             (Method::Invite, Self::Invite),
@@ -49,7 +49,7 @@ enum Carrier {
 /// The state of the negotiation of a session. At most one offer is open in a dialog (RFC 3264 section 4).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Negotiation {
-    /// There was no offer yet.
+    /// No offer was made yet.
     None,
     /// The last offer was answered.
     Stable,
@@ -64,32 +64,32 @@ enum Negotiation {
 enum Before {
     /// No session.
     None,
-    /// The session that was agreed on.
+    /// Both sides have agreed on a session.
     Stable,
 }
 
-/// The state of offer and answer in the INVITE in progress.
+/// The state of the offer and the answer in the current INVITE.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum InviteProgress {
     /// No INVITE is in progress.
     Idle,
-    /// The INVITE made an offer, and the offer waits for an answer.
+    /// The INVITE contains an offer. The answer is outstanding.
     Offered,
-    /// The INVITE made no offer. Its response may make the offer.
+    /// The INVITE contains no offer. The response may contain the offer.
     Offerless,
-    /// The offer of the INVITE is answered, or a response has made an offer. Further session descriptions in responses
-    /// repeat the first description (RFC 6337 section 2.1).
+    /// The offer of the INVITE was answered, or a response has made an offer. Further session descriptions in responses repeat
+    /// the first description (RFC 6337 section 2.1).
     Settled,
 }
 
-/// A departure from the offer/answer model by the peer.
+/// A violation of the offer/answer model by the peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Disagreement {
-    /// An offer came while another was open.
+    /// An offer arrived while another offer was open.
     SecondOffer,
-    /// A session description came in a message that may carry no offer and no answer.
+    /// A session description arrived in a message that may carry no offer and no answer.
     Unexpected,
-    /// A 2xx came without the answer that its request asked for.
+    /// A 2xx arrived without the answer to the offer of its request.
     NoAnswer,
 }
 
@@ -240,7 +240,7 @@ impl OfferAnswer {
         };
     }
 
-    /// The sender of the offer that has no answer yet.
+    /// Returns the sender of the offer that has no answer yet.
     pub(crate) const fn open_offer(&self) -> Option<Sender> {
         match self.negotiation {
             Negotiation::LocalOffer { .. } => Some(Sender::Local),

@@ -1,4 +1,4 @@
-//! The requests that we send in a dialog on our own account: refreshes of the session (RFC 4028 section 10) and probes.
+//! Our own requests in a dialog: refreshes of the session (RFC 4028 section 10) and probes.
 
 use std::time::Duration;
 
@@ -15,20 +15,20 @@ use crate::leg::offer_answer::Sender;
 use crate::leg::session_timer::{DueTimer, SessionTimer};
 
 impl Leg {
-    /// Begins the session timer with a 2xx in this dialog, or begins the interval again.
+    /// Starts or restarts the session timer after a 2xx in this dialog.
     pub(crate) fn begin_session(&mut self, interval: Duration, we_refresh: bool, env: &Env<'_>) {
         // An interval of 0 would end the call at once.
         let interval = interval.max(SHORTEST_SESSION);
         self.timer = Some(Box::new(SessionTimer::session(env.now.mono, interval, we_refresh)));
     }
 
-    /// Ends the session timer. The keep-alive of the trunk takes its place.
+    /// Ends the session timer. The keep-alive of the trunk replaces the session timer.
     pub(crate) fn end_session(&mut self, env: &Env<'_>) {
         let every = self.rules.keep_alive;
         self.timer = every.map(|every| Box::new(SessionTimer::keep_alive(env.now.mono, every)));
     }
 
-    /// Does what the session timer asks for. Returns true if the session has expired.
+    /// Does the work of the session timer that is due. Returns true if the session has expired.
     pub(crate) fn on_timer(&mut self, env: &mut Env<'_>) -> bool {
         let due = self.timer.as_mut().map_or(DueTimer::Nothing, |timer| timer.on_deadline(env.now.mono));
         match due {
@@ -45,7 +45,8 @@ impl Leg {
         false
     }
 
-    /// Refreshes the session: by UPDATE if the peer allows it, else by a re-INVITE with the last session description.
+    /// Refreshes the session with an UPDATE if the peer allows UPDATE. Otherwise sends a re-INVITE with the last session
+    /// description.
     fn refresh_session(&mut self, env: &mut Env<'_>) {
         let Some(interval) = self.timer.as_ref().and_then(|timer| timer.interval()) else { return };
         let (method, kind) = match &self.refresh_body {
@@ -53,7 +54,7 @@ impl Leg {
             None => (Method::Update, OwnKind::Update),
         };
         if self.own.is_some() || (kind == OwnKind::ReInvite && !self.is_stable()) {
-            // A request of ours or an INVITE is not answered yet. The probe follows in time.
+            // Our own request or an INVITE has no final response yet. The probe follows later.
             return;
         }
         let (mut request, seq) = self.own_request(method);
@@ -75,13 +76,13 @@ impl Leg {
         !self.invite.awaits_ack() && self.requests.invite().is_none() && self.open_offer().is_none()
     }
 
-    fn own_request(&mut self, method: Method) -> (Request, u32) {
+    pub(super) fn own_request(&mut self, method: Method) -> (Request, u32) {
         let (mut request, seq) = self.dialog.request(method);
         request.headers_mut().push(Name::MaxForwards, relay::MAX_FORWARDS.to_string());
         (request, seq)
     }
 
-    /// A response to a request of ours. Returns true if the peer no longer knows the call (RFC 3261 section 12.2.1.2).
+    /// Handles a response to our own request. Returns true if the peer no longer knows the call (RFC 3261 section 12.2.1.2).
     pub(crate) fn on_own_response(
         &mut self,
         own: OwnRequest,
@@ -103,7 +104,7 @@ impl Leg {
             self.on_refreshed(response, env);
         }
         let is_gone = [Status::CALL_DOES_NOT_EXIST, Status::REQUEST_TIMEOUT].contains(&status);
-        // Any other response to a probe comes from a peer that knows the dialog.
+        // Any other response to a probe proves that the peer knows the dialog.
         if own.kind == OwnKind::Probe
             && !is_gone
             && let Some(timer) = &mut self.timer
@@ -113,7 +114,7 @@ impl Leg {
         is_gone
     }
 
-    /// Our refresh was accepted: the 2xx says how long the session lasts, and who refreshes (RFC 4028 section 7.2).
+    /// Handles the 2xx to our refresh. The 2xx contains the session interval and the refresher (RFC 4028 section 7.2).
     fn on_refreshed(&mut self, response: &Response, env: &Env<'_>) {
         match timer::session(response.headers()) {
             Some((interval, refresher)) => {
@@ -123,12 +124,12 @@ impl Leg {
         }
     }
 
-    /// A request of ours gets no response. Returns true if the peer is silent.
+    /// Handles the failure of our own request. Returns true if the peer does not respond.
     pub(crate) fn on_own_failure(&mut self, why: Failure) -> bool {
         self.own = None;
         why == Failure::Timeout
     }
 }
 
-/// The shortest session interval that the watch uses (RFC 4028 section 4).
+/// The shortest session interval that we use (RFC 4028 section 4).
 const SHORTEST_SESSION: Duration = Duration::from_secs(90);

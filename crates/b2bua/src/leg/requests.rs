@@ -1,24 +1,24 @@
-//! Requests that a peer sent within its dialog and that are being relayed.
+//! Requests of a peer within its dialog that are being relayed.
 
 use std::time::{Duration, Instant};
 
 use attesta_sip::{Method, Request};
 use attesta_transaction::{ClientId, ServerId};
 
-/// A request of a peer on its way to the other leg.
+/// A request of a peer that is relayed to the other leg.
 #[derive(Debug)]
 pub(crate) struct RelayedRequest {
-    /// The request as it was received.
+    /// The request as we received it.
     pub(crate) request: Request,
-    /// Its transaction with the peer that sent it.
+    /// The transaction with the peer that sent the request.
     pub(crate) server: ServerId,
-    /// Its transaction on the other leg, once the request was sent.
+    /// The transaction on the other leg. `None` until the request is sent.
     pub(crate) client: Option<ClientId>,
-    /// Its CSeq number on the other leg.
+    /// The CSeq number of the request on the other leg.
     pub(crate) seq: u32,
-    /// When an INVITE that got provisional responses only is cancelled.
+    /// The time at which an INVITE without a final response is cancelled.
     deadline: Option<Instant>,
-    /// True once the INVITE is cancelled because it has rung for too long.
+    /// True if the INVITE was cancelled because it rang for too long.
     is_overdue: bool,
 }
 
@@ -31,7 +31,7 @@ impl RelayedRequest {
         *self.request.method() == Method::Invite
     }
 
-    /// A provisional response has arrived: from now on an INVITE may ring.
+    /// Handles a provisional response. From now on, the time for which an INVITE may ring is limited.
     pub(crate) fn on_provisional(&mut self, now: Instant) {
         if self.is_invite() && !self.is_overdue {
             self.deadline = Some(now + REINVITE_BUDGET);
@@ -39,12 +39,14 @@ impl RelayedRequest {
     }
 }
 
-/// The requests of one peer that are in flight, in the order in which they came.
+/// The requests of one peer that are in flight, in the order of their arrival.
 #[derive(Debug, Default)]
 pub(crate) struct RelayedRequests(Vec<RelayedRequest>);
 
 impl RelayedRequests {
     pub(crate) fn push(&mut self, request: RelayedRequest) {
+        // Most often there is only one, such as the BYE.
+        self.0.reserve_exact(1);
         self.0.push(request);
     }
 
@@ -52,7 +54,7 @@ impl RelayedRequests {
         self.0.len()
     }
 
-    /// The INVITE in flight. At most one INVITE is in flight (RFC 3261 section 14.2).
+    /// Returns the INVITE in flight. At most one INVITE is in flight (RFC 3261 section 14.2).
     pub(crate) fn invite(&self) -> Option<&RelayedRequest> {
         self.0.iter().find(|each| each.is_invite())
     }
@@ -65,18 +67,18 @@ impl RelayedRequests {
         self.0.iter_mut().find(|each| each.server == server)
     }
 
-    /// Takes out the request that was received in this transaction.
+    /// Removes and returns the request that was received in this transaction.
     pub(crate) fn remove(&mut self, server: ServerId) -> Option<RelayedRequest> {
         let place = self.0.iter().position(|each| each.server == server)?;
         Some(self.0.remove(place))
     }
 
-    /// Takes out the first request.
+    /// Removes and returns the first request.
     pub(crate) fn pop(&mut self) -> Option<RelayedRequest> {
         (!self.0.is_empty()).then(|| self.0.remove(0))
     }
 
-    /// The transaction of an INVITE that rings for too long. Each INVITE is returned once.
+    /// Returns the transaction of an INVITE that has rung for too long. Each INVITE is returned once.
     pub(crate) fn overdue(&mut self, now: Instant) -> Option<ClientId> {
         let is_due = |each: &&mut RelayedRequest| each.deadline.is_some_and(|deadline| deadline <= now);
         let overdue = self.0.iter_mut().find(is_due)?;
@@ -90,5 +92,5 @@ impl RelayedRequests {
     }
 }
 
-/// How long a relayed INVITE may ring.
+/// The longest time for which a relayed INVITE may ring.
 const REINVITE_BUDGET: Duration = Duration::from_secs(120);

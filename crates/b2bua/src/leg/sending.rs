@@ -1,4 +1,4 @@
-//! How a leg sends its requests, and how it finds its peer (RFC 3261 sections 12.2.1.1 and 18.1.1).
+//! Sending the requests of a leg, and finding the address of its peer (RFC 3261 sections 12.2.1.1 and 18.1.1).
 
 use attesta_sip::Request;
 use attesta_transaction::{Flow, ServerId, Transport};
@@ -6,13 +6,15 @@ use attesta_transaction::{Flow, ServerId, Transport};
 use crate::env::Env;
 use crate::io::{Destination, ResolveError};
 use crate::leg::invite::{Bye, InviteState};
-use crate::leg::next_hop::{Loss, NextHopState, OwnRequest, QueuedRequest, RESOLVE_BUDGET, RequestKind};
+use crate::leg::next_hop::{
+    Loss, NextHopState, OwnKind, OwnRequest, QueuedRequest, RESOLVE_BUDGET, RequestKind,
+};
 use crate::leg::{Launched, Leg, NotLaunched};
 use crate::trunk::health::TargetStatus;
 
 impl Leg {
-    /// Sends a request in the dialog, as soon as the address of the peer is known. The outcome of a relayed request is
-    /// returned if it is known at once.
+    /// Sends a request in the dialog as soon as the address of the peer is known. Returns the result for a relayed request if
+    /// it is known at once.
     pub(crate) fn send(
         &mut self,
         request: Request,
@@ -41,12 +43,12 @@ impl Leg {
         }
     }
 
-    /// Drops a relayed request that was not sent yet, because its sender has got a final response.
+    /// Drops a relayed request that was not sent yet, because its sender has received a final response.
     pub(crate) fn unqueue(&mut self, server: ServerId) {
         self.next_hop.unqueue(server);
     }
 
-    /// The address of the peer is known, or cannot be found. The waiting messages are sent, or fail.
+    /// Handles the address of the peer, or the failure to find the address. The waiting requests are sent, or fail.
     pub(crate) fn on_resolved(
         &mut self,
         result: Result<Vec<Destination>, ResolveError>,
@@ -76,8 +78,8 @@ impl Leg {
         launched
     }
 
-    /// The flow to the first destination that a listener of ours can reach. The leg's own listener comes first, and
-    /// destinations out of service come last.
+    /// Returns the flow to the first destination that one of our listeners can reach. The connection and the listener of the
+    /// leg are preferred. Destinations that are out of service come last.
     fn flow_towards(&mut self, mut destinations: Vec<Destination>, env: &Env<'_>) -> Option<Flow> {
         let (now, targets) = (env.now.mono, &env.targets);
         destinations.sort_by_key(|each| {
@@ -117,8 +119,12 @@ impl Leg {
                 None
             }
             RequestKind::Own(kind, seq) => {
-                if let Ok(client) = env.request(self.owner, request, flow, sent_by) {
-                    self.own = Some(OwnRequest { client, kind, seq });
+                let client = env.request(self.owner, request, flow, sent_by).ok();
+                match kind {
+                    OwnKind::Prack => self.on_prack_launched(client),
+                    OwnKind::Probe | OwnKind::Update | OwnKind::ReInvite => {
+                        self.own = client.map(|client| OwnRequest { client, kind, seq }).or(self.own);
+                    }
                 }
                 None
             }
@@ -139,7 +145,11 @@ impl Leg {
                 self.invite.on_ack_not_sent();
                 None
             }
-            RequestKind::Own(..) => None,
+            RequestKind::Own(OwnKind::Prack, _) => {
+                self.on_prack_launched(None);
+                None
+            }
+            RequestKind::Own(OwnKind::Probe | OwnKind::Update | OwnKind::ReInvite, _) => None,
             RequestKind::Bye => {
                 self.close(env);
                 None
@@ -148,7 +158,13 @@ impl Leg {
         }
     }
 
-    /// A valid message of the peer in the dialog has arrived by this flow. A browser may come back on another WebSocket.
+    /// True if the next hop may follow messages from this flow.
+    pub(crate) fn follows(&self, flow: &Flow) -> bool {
+        flow.transport.reliable() || self.rules.behind_nat
+    }
+
+    /// Notes the flow on which a valid message of the peer has arrived in the dialog. A browser may return on another
+    /// WebSocket.
     pub(crate) fn on_message_from(&mut self, flow: &Flow) {
         if let Some(flow) = self.path.on_message(flow) {
             match &self.next_hop {
@@ -158,8 +174,8 @@ impl Leg {
         }
     }
 
-    /// A request to the peer could not be sent. The address of the peer is asked for again. Returns true if a TLS
-    /// peer is lost: two requests in a row could not be sent. A browser may come back on another WebSocket.
+    /// Handles a request to the peer that could not be sent. The address of the peer is requested again. Returns true if a TLS
+    /// peer is lost because two consecutive requests could not be sent. A browser may return on another WebSocket.
     pub(crate) fn on_loss(&mut self) -> bool {
         let loss = self.path.on_loss();
         self.next_hop.forget();
@@ -170,7 +186,8 @@ impl Leg {
         is_lost
     }
 
-    /// Our BYE could not be sent. Sends the BYE again if the connection was lost. Returns false if the peer gets no BYE.
+    /// Handles our BYE that could not be sent. Sends the BYE again if the connection was lost. Returns false if the peer gets
+    /// no BYE.
     pub(crate) fn sends_bye_again(&mut self, env: &mut Env<'_>) -> bool {
         let again = self.listener.transport.reliable() && self.path.on_loss() == Loss::First;
         self.next_hop.forget();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// The timer of a leg.
+/// The session timer or the keep-alive of a leg.
 ///
 /// ```text
 ///   2xx with an interval            margin before the end
@@ -16,12 +16,12 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct SessionTimer {
     state: State,
-    /// The time that a session lasts without a refresh (RFC 4028 section 3), or the interval of the keep-alive.
+    /// The time for which a session lasts without a refresh (RFC 4028 section 3), or the interval of the keep-alive.
     interval: Duration,
     expires: Instant,
     /// True if we must refresh the session.
     we_refresh: bool,
-    /// True if there is no session timer, and the peer is only asked whether the call lives.
+    /// True for a keep-alive. The peer has no session timer, and is only asked whether the call exists.
     is_keep_alive: bool,
 }
 
@@ -38,26 +38,26 @@ pub(crate) enum DueTimer {
     Nothing,
     /// We refresh the session (RFC 4028 section 10).
     Refresh,
-    /// One request asks the peer whether the call lives.
+    /// We send one request that asks whether the peer knows the call.
     Probe,
-    /// The session has expired: the call ends (RFC 4028 section 10).
+    /// The session has expired, and the call ends (RFC 4028 section 10).
     Expired,
 }
 
 impl SessionTimer {
-    /// A session timer, counted from a 2xx.
+    /// Creates a session timer that starts with a 2xx at `now`.
     pub(crate) fn session(now: Instant, interval: Duration, we_refresh: bool) -> Self {
         let expires = now + interval;
         Self { state: State::Watching, interval, expires, we_refresh, is_keep_alive: false }
     }
 
-    /// A keep-alive. Its first request is sent after one interval.
+    /// Creates a keep-alive. Its first request is sent after one interval.
     pub(crate) fn keep_alive(now: Instant, interval: Duration) -> Self {
         let expires = now + interval + ANSWER_TIME;
         Self { state: State::Watching, interval, expires, we_refresh: false, is_keep_alive: true }
     }
 
-    /// The session interval. `None` for a keep-alive.
+    /// Returns the session interval. Returns `None` for a keep-alive.
     pub(crate) fn interval(&self) -> Option<Duration> {
         (!self.is_keep_alive).then_some(self.interval)
     }
@@ -70,7 +70,7 @@ impl SessionTimer {
         }
     }
 
-    /// The action that is due at `now`.
+    /// Returns the action that is due at `now`.
     pub(crate) fn on_deadline(&mut self, now: Instant) -> DueTimer {
         if now < self.deadline() {
             return DueTimer::Nothing;
@@ -88,20 +88,21 @@ impl SessionTimer {
         }
     }
 
-    /// The peer has answered our refresh or our probe: the session lasts for another interval.
+    /// Restarts the interval, because the peer has answered our refresh or our probe.
     pub(crate) fn on_alive(&mut self, now: Instant) {
         self.state = State::Watching;
         let rest = if self.is_keep_alive { ANSWER_TIME } else { Duration::ZERO };
         self.expires = now + self.interval + rest;
     }
 
-    /// When the probe is sent: a third of the interval before the end, and at most 32 s (RFC 4028 section 10).
+    /// Returns the time of the probe: a third of the interval before the end, and at most 32 s before the end (RFC 4028 section
+    /// 10).
     fn probe_at(&self) -> Instant {
         self.expires - ANSWER_TIME.min(self.interval / 3)
     }
 }
 
-/// The time that a request may take to be answered (64*T1).
+/// The longest duration of a request without a final response (64*T1).
 const ANSWER_TIME: Duration = Duration::from_secs(32);
 
 #[cfg(test)]

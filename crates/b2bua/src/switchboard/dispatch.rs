@@ -1,4 +1,5 @@
-//! From an event of the endpoint to its owner: a call, a MESSAGE, a closing leg, or an answer at once.
+//! The dispatch of each event of the endpoint to its owner: a call, a MESSAGE or a closing leg. Some events are answered at
+//! once.
 
 use std::sync::Arc;
 
@@ -46,7 +47,7 @@ impl<P: Policy> Switchboard<P> {
             }
             Event::Response { id, response, flow } => self.on_response(now, id, &response, &flow),
             Event::ClientFailed { id, why } => self.on_client_failed(now, id, why),
-            // The leg itself notices that its 2xx is not acknowledged. Nothing follows for other responses.
+            // A leg detects a missing ACK of its 2xx by itself. No other response needs an action.
             Event::ServerFailed { id, why } => tracing::debug!(?id, %why, "response not delivered"),
             Event::ClientTerminated { id } => {
                 self.shared.owners.forget_client(id);
@@ -56,7 +57,7 @@ impl<P: Policy> Switchboard<P> {
         }
     }
 
-    /// A request: in a dialog of ours, or one that may begin something.
+    /// Handles a request in a dialog of ours, or a request outside a dialog.
     fn on_request(&mut self, now: Now, id: ServerId, request: Request, flow: &Flow, on_reserve: bool) {
         let dialog = DialogId::of_request(&request);
         let owner = dialog.as_ref().and_then(|dialog| self.owner_of(dialog, &request));
@@ -72,7 +73,9 @@ impl<P: Policy> Switchboard<P> {
                 let input = ClosingInput::Request { id, request };
                 self.with_closing(now, key, |leg, env| leg.handle(input, env));
             }
-            (Some(Owner::Call(_) | Owner::Message(_) | Owner::Lookup(_)) | None, _) if is_outside(&request) => {
+            (Some(Owner::Call(_) | Owner::Message(_) | Owner::Lookup(_)) | None, _)
+                if is_outside(&request) =>
+            {
                 self.on_request_outside(now, id, request, flow, on_reserve);
             }
             (Some(Owner::Call(_) | Owner::Message(_) | Owner::Lookup(_)) | None, _) => {
@@ -112,8 +115,8 @@ impl<P: Policy> Switchboard<P> {
         }
     }
 
-    /// Screens a request outside a dialog (RFC 3261 section 8.2): source, method, Request-URI, extensions. On the reserve of
-    /// the transaction layer only emergency calls are accepted.
+    /// Screens a request outside a dialog (RFC 3261 section 8.2). Checks its source, method, Request-URI and extensions. On the
+    /// reserve of the transaction layer, only emergency calls are accepted.
     fn on_request_outside(
         &mut self,
         now: Now,
@@ -191,7 +194,7 @@ impl<P: Policy> Switchboard<P> {
         self.with_message(now, key, |message, env| message.begin(request, env));
     }
 
-    /// Where a request comes from, once its owner is known.
+    /// Returns the origin of a request whose owner is known.
     fn origin(
         &mut self,
         server: ServerId,
@@ -208,7 +211,7 @@ impl<P: Policy> Switchboard<P> {
         move |owner| Origin { owner, config, arrival, ingress, listener, server, tag }
     }
 
-    /// The owner of the dialog of a request.
+    /// Returns the owner of the dialog of a request.
     fn owner_of(&self, dialog: &DialogId, request: &Request) -> Option<Owner> {
         let call_id = request.headers().get(Name::CallId)?;
         self.shared.owners.of_request(dialog, call_id)
@@ -225,7 +228,7 @@ impl<P: Policy> Switchboard<P> {
             (Some(Owner::Closing(key)), _) => {
                 self.with_closing(now, key, |leg, env| leg.handle(ClosingInput::Ack(request), env));
             }
-            // An ACK of a dialog that is over has no answer.
+            // An ACK gets no response, even if its dialog is over.
             (Some(Owner::Call(_) | Owner::Message(_) | Owner::Lookup(_)) | None, _) => {}
         }
     }
@@ -239,9 +242,9 @@ impl<P: Policy> Switchboard<P> {
                 match self.with_call(now, key, |call, env| call.handle(input, env)) {
                     CallStep::NotTaken => false,
                     // If the call made no dialog of the 2xx, no other place acknowledges the 2xx.
-                    CallStep::Goes | CallStep::Over => answered
-                        .as_ref()
-                        .is_none_or(|(dialog, _)| self.shared.owners.of_dialog(dialog).is_some()),
+                    CallStep::Goes | CallStep::Over => answered.as_ref().is_none_or(|(dialog, _)| {
+                        self.shared.owners.of_dialog(dialog) == Some(Owner::Call(key))
+                    }),
                 }
             }
             Some(Owner::Message(key)) => {
@@ -251,7 +254,7 @@ impl<P: Policy> Switchboard<P> {
             }
             Some(Owner::Closing(key)) => {
                 if let Some((dialog, _)) = &answered {
-                    // The leg may keep the ACK in this entry, and end.
+                    // The leg may note the ACK in this entry, and then end.
                     self.shared.late_answers.note(id, dialog.clone(), cap);
                 }
                 let seq = cseq_of(response).map_or(0, |cseq| cseq.number());
@@ -269,9 +272,10 @@ impl<P: Policy> Switchboard<P> {
         }
     }
 
-    /// A 2xx to an INVITE that no request waits for. It is a repeated one, which gets its ACK again as long as its dialog lives;
-    /// or it makes one more dialog, of a fork or of an INVITE that was given up, which is acknowledged and ended
-    /// (RFC 3261 section 13.2.2.4).
+    /// Handles a 2xx to an INVITE for which no request waits (RFC 3261 section 13.2.2.4). A repeated 2xx gets its ACK again as
+    /// long as its dialog exists.
+    /// Any other 2xx creates one more dialog: a dialog of another fork, or of a cancelled INVITE. We acknowledge this 2xx and
+    /// end the dialog.
     fn on_late_2xx(
         &mut self,
         now: Now,
@@ -336,7 +340,7 @@ impl<P: Policy> Switchboard<P> {
     }
 }
 
-/// The dialog of a 2xx to an INVITE, and the number in its CSeq; `None` for any other response.
+/// Returns the dialog of a 2xx to an INVITE, and the number in its CSeq. Returns `None` for any other response.
 fn answered_dialog(response: &Response) -> Option<(DialogId, u32)> {
     let cseq = cseq_of(response)?;
     let answers = response.status().is_success() && *cseq.method() == Method::Invite;

@@ -1,4 +1,5 @@
-//! The top object: inputs in, outputs out. It finds the owner of each input and owns all calls, MESSAGEs and closing legs.
+//! The top object of this crate. It takes inputs and returns outputs. It finds the owner of each input, and owns all calls,
+//! MESSAGEs and closing legs.
 
 mod dispatch;
 mod lookup;
@@ -41,7 +42,7 @@ pub struct Switchboard<P = DefaultPolicy> {
     shared: Shared,
     calls: Arena<OfCall, Call>,
     messages: Arena<OfMessage, MessageRelay>,
-    /// Legs whose call is over, as long as a BYE or an ACK is owed.
+    /// Legs whose call is over, while a BYE or an ACK is outstanding.
     closing: Arena<OfClosing, ClosingLeg>,
     /// Requests that wait for a dialog of another worker.
     lookups: Arena<OfLookup, Lookup>,
@@ -49,12 +50,12 @@ pub struct Switchboard<P = DefaultPolicy> {
     /// The number of the last call.
     numbers: u64,
     service: ServiceState,
-    /// When the endpoint wants to be woken.
+    /// The time at which the endpoint has work to do.
     endpoint_deadline: Option<Instant>,
 }
 
 impl<P: Policy> Switchboard<P> {
-    /// A switchboard without calls. Its identifiers carry `place`, and all its randomness comes from `seed`.
+    /// Creates a switchboard without calls. Its identifiers contain `place`. All its random values are derived from `seed`.
     #[must_use]
     pub fn new(config: Arc<Config>, policy: P, place: WorkerPlace, seed: &Seed) -> Self {
         Self {
@@ -71,7 +72,8 @@ impl<P: Policy> Switchboard<P> {
         }
     }
 
-    /// Takes an event from outside, at `now`. `now` must never be earlier than in the call before.
+    /// Handles an event from outside, at the time `now`. The time must never be earlier than in the previous call of this
+    /// function.
     pub fn handle_input(&mut self, now: Now, input: Input) {
         match input {
             Input::Datagram { flow, data } => {
@@ -106,7 +108,7 @@ impl<P: Policy> Switchboard<P> {
         self.drain_endpoint(now);
     }
 
-    /// The next action for the shell, in order. [`Output::Timeout`] if no action remains.
+    /// Returns the next action for the shell, in order. Returns [`Output::Timeout`] if no action remains.
     pub fn poll_output(&mut self) -> Output {
         self.shared.out.pop_front().unwrap_or_else(|| {
             let deadlines = [self.endpoint_deadline, self.alarms.next()];
@@ -114,7 +116,7 @@ impl<P: Policy> Switchboard<P> {
         })
     }
 
-    /// The counts so far, and the numbers of live objects.
+    /// Returns the counts so far, and the numbers of live objects.
     #[must_use]
     pub fn counters(&self) -> Counters {
         let (shared, calls) = (&self.shared, self.calls.len());
@@ -124,20 +126,20 @@ impl<P: Policy> Switchboard<P> {
         counters
     }
 
-    /// True if a trunk claims the address that a message of this flow comes from. Only such peers begin calls.
+    /// True if a trunk claims the source address of this flow. Only such peers may start calls.
     #[must_use]
     pub fn knows(&self, flow: &Flow) -> bool {
         self.shared.config.screen(flow).is_some()
     }
 
     /// True if a trunk claims the address of this flow, or a name that the certificate of its peer proves. For a trunk that
-    /// requires both, either is enough here, so that its peers are known before their handshake.
+    /// requires both, the address or the name is enough here: before the handshake, the name of the peer is not known.
     #[must_use]
     pub fn claims(&self, flow: &Flow) -> bool {
         self.shared.config.claims(flow)
     }
 
-    /// The policy.
+    /// Returns the policy.
     pub const fn policy_mut(&mut self) -> &mut P {
         &mut self.policy
     }
@@ -192,14 +194,14 @@ impl<P: Policy> Switchboard<P> {
         }
     }
 
-    /// Hands the answer with this token to its call. An answer without an owner comes too late.
+    /// Gives the answer with this token to its call. If there is no owner, the answer is too late and is ignored.
     fn answer_call(&mut self, now: Now, token: Token, input: CallInput<'_>) {
         if let Some(Owner::Call(key)) = self.shared.owners.of_token(token) {
             self.with_call(now, key, |call, env| call.handle(input, env));
         }
     }
 
-    /// New certificates: the requests that wait for them are verified again, oldest first.
+    /// Handles new certificates. The requests that wait for certificates are verified again, oldest first.
     fn learn(&mut self, now: Now, snapshot: Arc<Snapshot>) {
         for owner in self.shared.certificates.learn(snapshot) {
             match owner {
@@ -247,8 +249,8 @@ impl<P: Policy> Switchboard<P> {
         }
     }
 
-    /// Lets a call take a step, and sets its alarm. The legs that the call has released become closing legs. `NotTaken` if
-    /// there is no such call.
+    /// Performs a step of a call, and sets the alarm of the call. The legs that the call has released become closing legs.
+    /// Returns `NotTaken` if there is no such call.
     fn with_call(
         &mut self,
         now: Now,
@@ -273,7 +275,7 @@ impl<P: Policy> Switchboard<P> {
         step
     }
 
-    /// Lets a MESSAGE take a step, and sets its alarm.
+    /// Performs a step of a MESSAGE, and sets its alarm.
     fn with_message(
         &mut self,
         now: Now,
@@ -290,7 +292,7 @@ impl<P: Policy> Switchboard<P> {
         }
     }
 
-    /// Lets a closing leg take a step, and sets its alarm.
+    /// Performs a step of a closing leg, and sets its alarm.
     fn with_closing(&mut self, now: Now, key: ClosingKey, step: impl FnOnce(&mut ClosingLeg, &mut Env<'_>)) {
         if let Some(leg) = self.closing.get_mut(key) {
             step(leg, &mut self.shared.env(now, &mut self.policy));
@@ -298,7 +300,7 @@ impl<P: Policy> Switchboard<P> {
         }
     }
 
-    /// Sets the alarm of a closing leg, or drops the leg if nothing is owed in its dialog.
+    /// Sets the alarm of a closing leg, or deletes the leg if no message in its dialog is outstanding.
     fn settle(&mut self, key: ClosingKey) {
         if let Some(leg) = self.closing.get_mut(key) {
             let deadline = if leg.is_over() { None } else { leg.deadline() };
@@ -309,7 +311,7 @@ impl<P: Policy> Switchboard<P> {
         }
     }
 
-    /// Ends a leg that has no call: ACK and BYE are sent, and waited for.
+    /// Ends a leg that has no call. The leg sends an ACK and a BYE, and waits for the response.
     fn close_with(&mut self, now: Now, leg: impl FnOnce(Owner, &mut Env<'_>) -> ReleasedLeg) {
         let env = &mut self.shared.env(now, &mut self.policy);
         let key = self.closing.insert_with(|key| {

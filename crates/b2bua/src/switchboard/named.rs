@@ -143,7 +143,10 @@ impl<P: Policy> Switchboard<P> {
             Ok(()) => self.deliver(now, id, request, flow),
             Err(Unmapped::Ask(place, asked)) if self.lookups.len() < MAX_LOOKUPS => {
                 let (flow, until) = (flow.clone(), now.mono + LOOKUP_BUDGET);
-                self.look_up(place, Lookup { id, request, flow, answers, asked, token: None, until, alarm: None });
+                self.look_up(
+                    place,
+                    Lookup { id, request, flow, answers, asked, token: None, until, alarm: None },
+                );
             }
             Err(why) => {
                 let (status, refusal) =

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::intake::emergency::is_emergency;
 use crate::intake::screening::Purpose;
 
-/// The requests outside dialogs that a switchboard accepts.
+/// The set of requests outside dialogs that a switchboard accepts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ServiceState {
     /// All requests.
@@ -18,8 +18,8 @@ pub(crate) enum ServiceState {
 }
 
 impl ServiceState {
-    /// True if a request for this purpose is refused because the edge is about to stop. An OPTIONS is refused too: its
-    /// response tells peers where to send calls.
+    /// True if a request for this purpose is refused because the edge is about to stop. An OPTIONS is refused too, because a
+    /// 2xx would tell the peers to send calls here.
     pub(crate) fn is_closed_to(self, purpose: Purpose, config: &Config, request: &Request) -> bool {
         match self {
             Self::Open => false,

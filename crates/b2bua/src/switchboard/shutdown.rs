@@ -1,4 +1,4 @@
-//! How a switchboard ends its work: it accepts no new calls, then hangs up the remaining calls.
+//! The shutdown of a switchboard. The switchboard first accepts no new calls, and then ends the remaining calls.
 
 use crate::call::input::CallInput;
 use crate::message::MessageInput;
@@ -8,14 +8,14 @@ use crate::switchboard::Switchboard;
 use crate::switchboard::service::ServiceState;
 
 impl<P: Policy> Switchboard<P> {
-    /// True if no call lives and no MESSAGE is on its way.
+    /// True if there is no call and no MESSAGE.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.calls.len() + self.messages.len() == 0
     }
 
-    /// True if nothing is owed to any peer: no call and no dialog lives, and each transaction has had its final response and
-    /// only absorbs late messages.
+    /// True if no message to a peer is outstanding: there is no call and no dialog, and each transaction has its final
+    /// response. The transactions only absorb late messages.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         let transactions = self.shared.endpoint.counters();
@@ -23,14 +23,14 @@ impl<P: Policy> Switchboard<P> {
         self.is_empty() && self.closing.len() == 0 && live == transactions.absorbing
     }
 
-    /// From now on, accepts only emergency calls and MESSAGEs to emergency services. A closed switchboard stays closed.
+    /// Starts to accept only emergency calls and MESSAGEs to emergency services. A closed switchboard stays closed.
     pub(super) fn drain(&mut self) {
         if self.service == ServiceState::Open {
             self.service = ServiceState::Draining;
         }
     }
 
-    /// Ends all calls, and the MESSAGEs that have not been sent on.
+    /// Ends all calls, and all MESSAGEs that were not relayed yet.
     pub(super) fn hang_up_all(&mut self, now: Now) {
         self.service = ServiceState::Closed;
         let calls: Vec<_> = self.calls.keys().collect();

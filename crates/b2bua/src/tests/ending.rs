@@ -54,7 +54,7 @@ fn a_call_ends_even_if_the_callee_ignores_the_bye() {
     let mut rig = Rig::plain();
     let talk = rig.talk();
     rig.alice_sends(&talk, BYE, 2);
-    rig.run_for(Duration::from_millis(3_900));
+    rig.run_for(Duration::from_millis(2_900));
     rig.clear();
     rig.run_for(Duration::from_millis(100));
     rig.gets_response(ALICE, 200);

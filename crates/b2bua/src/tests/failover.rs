@@ -6,7 +6,7 @@ use attesta_sip::{Message, Name, Request, Status};
 use attesta_transaction::Transport;
 
 use super::rig::*;
-use crate::{Cause, Destination, Input, RetryAfterRule, Trunk, TrunkTimers};
+use crate::{Cause, Destination, Input, ResolveError, RetryAfterRule, Trunk, TrunkTimers};
 
 /// Bob's trunk with two targets, Bob and Carol.
 fn trunk() -> Trunk {
@@ -263,6 +263,64 @@ fn the_last_target_in_service_never_rests() {
         assert_eq!(response.headers().count(Name::RetryAfter), 0);
     }
     assert_eq!(out_of_service(&rig).0, 1);
+}
+
+#[test]
+fn a_target_that_waits_is_no_alternative_for_the_last_one() {
+    // Carol is the second target of each call, and rests. Bob's Retry-After must not take him out of service too.
+    let mut rig = rig(trunk());
+    for number in 1..=3 {
+        call(&mut rig, number);
+        gets_call_and_refuses(&mut rig, BOB, 503, "");
+        gets_call_and_refuses(&mut rig, CAROL, 503, "Retry-After: 120\n");
+    }
+    assert_eq!(out_of_service(&rig), (1, 1));
+    for number in 4..=8 {
+        call(&mut rig, number);
+        gets_call_and_refuses(&mut rig, BOB, 503, "Retry-After: 90\n");
+        gets_call_and_refuses(&mut rig, CAROL, 486, "");
+    }
+    assert_eq!(out_of_service(&rig), (1, 1), "Bob stays in service");
+}
+
+#[test]
+fn a_503_without_retry_after_ends_the_row() {
+    let mut rig = rig(trunk());
+    for (number, headers) in
+        ["Retry-After: 120\n", "Retry-After: 120\n", "", "Retry-After: 120\n"].iter().enumerate()
+    {
+        call(&mut rig, number as u32);
+        gets_call_and_refuses(&mut rig, BOB, 503, headers);
+        gets_call_and_refuses(&mut rig, CAROL, 486, "");
+    }
+    assert_eq!(out_of_service(&rig), (0, 0));
+}
+
+#[test]
+fn a_target_that_rested_needs_three_more_retry_after() {
+    let mut rig = rig(trunk());
+    bob_asks_to_wait(&mut rig, "60");
+    rig.run_for(Duration::from_secs(60));
+    call(&mut rig, 4);
+    gets_call_and_refuses(&mut rig, BOB, 503, "Retry-After: 60\n");
+    gets_call_and_refuses(&mut rig, CAROL, 486, "");
+    call(&mut rig, 5);
+    rig.gets_request(BOB, INVITE);
+}
+
+#[test]
+fn a_503_says_more_than_a_lookup_that_fails_later() {
+    let (_, bob) = trunks();
+    let mut rig = rig(bob.target("sip:pool.example".parse().unwrap()));
+    rig.holds_names = true;
+    call(&mut rig, 1);
+    let (token, _) = rig.names.pop_front().unwrap();
+    let bob = Destination { transport: Transport::Udp, address: address(BOB), server_name: None };
+    rig.input(Input::Resolved { token, result: Ok(vec![bob]) });
+    gets_call_and_refuses(&mut rig, BOB, 503, "");
+    let (token, _) = rig.names.pop_front().unwrap();
+    rig.input(Input::Resolved { token, result: Err(ResolveError::Timeout) });
+    rig.gets_response(ALICE, 503);
 }
 
 #[test]

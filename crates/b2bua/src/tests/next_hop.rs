@@ -30,6 +30,25 @@ fn a_queued_request_does_not_leave_after_its_call_is_over() {
     rig.ends_clean(Cause::ShutDown);
 }
 
+/// The callee's BYE ends the call while the caller's re-INVITE waits for the address of the callee.
+#[test]
+fn a_queued_re_invite_does_not_leave_after_the_callee_has_hung_up() {
+    let mut rig = Rig::plain();
+    let invite = rig.alice_calls("");
+    rig.holds_names = true;
+    rig.reply_with(BOB, &invite, 200, "b", "Contact: <sip:bob@phone.example>\n", ANSWER);
+    let ok = rig.gets_response(ALICE, 200);
+    let talk = Talk { invite, ok };
+    rig.alice_re_invites(&talk, 2);
+    rig.bob_sends(&talk, BYE, 1);
+    rig.gets_response(BOB, 200);
+    rig.clear();
+    rig.finds_names_at(BOB);
+    rig.gets_request(BOB, ACK);
+    assert!(rig.gets_if_any(BOB).is_none());
+    rig.ends_clean(Cause::CalleeHungUp);
+}
+
 /// A call from Alice over one transport to Bob over another. Both have sent by the connections 5 and 7.
 fn connected(first: Transport, second: Transport) -> (Rig, Talk) {
     let (alice, _) = trunks();

@@ -10,6 +10,7 @@ use attesta_stir::{UnixTime, X5u};
 use attesta_transaction::{ConnectionId, Flow, Seed, Transmit, Transport, WorkerPlace};
 use bytes::Bytes;
 
+use crate::headers::dialog_names::DialogName;
 use crate::{
     Builder, CallEvent, Cause, Claims, Config, Counters, DefaultPolicy, Destination, Input, Listener, Now,
     Output, Policy, Question, ResolveError, Route, RouteTo, Switchboard, Target, Token, Trunk,

@@ -15,7 +15,7 @@ use attesta_transaction::Flow;
 
 use crate::trunk::numbers::Numbers;
 use crate::trunk::rules::{
-    ContactParams, InboundIdentity, LegRules, OnSignFailure, OutboundIdentity, Outcomes, Oversize,
+    ContactParams, InboundIdentity, LegRules, OnSignFailure, OutboundIdentity, Outcomes, Oversize, Reliable,
     RetryAfterRule, SessionRules, TrunkTimers, Trusts,
 };
 use crate::trunk::source::Source;
@@ -53,6 +53,7 @@ pub struct Trunk {
     pub(crate) contact_params: ContactParams,
     pub(crate) nat: bool,
     pub(crate) keep_alive: Option<Duration>,
+    pub(crate) reliable: Reliable,
     pub(crate) retry_after: RetryAfterRule,
 }
 
@@ -86,6 +87,7 @@ impl Trunk {
             contact_params: ContactParams::default(),
             nat: false,
             keep_alive: None,
+            reliable: Reliable::default(),
             retry_after: RetryAfterRule::default(),
         }
     }
@@ -249,6 +251,14 @@ impl Trunk {
         self
     }
 
+    /// Whether this edge ends 100rel on the trunk's side of a call whose other side lacks it (RFC 3262). Default:
+    /// [`Reliable::Relay`].
+    #[must_use]
+    pub fn reliable(mut self, reliable: Reliable) -> Self {
+        self.reliable = reliable;
+        self
+    }
+
     /// What a 503 with Retry-After of a target does. Default: [`RetryAfterRule::Respect`].
     #[must_use]
     pub fn retry_after(mut self, rule: RetryAfterRule) -> Self {
@@ -277,8 +287,9 @@ impl Trunk {
         let shortest = self.timers.min_session;
         let session =
             self.timers.session.map(|interval| SessionRules { interval: interval.max(shortest), shortest });
-        let (trusts, behind_nat, keep_alive) = (self.trusts, self.nat, self.keep_alive);
-        LegRules { trusts, relays_contact_params, behind_nat, session, keep_alive }
+        let (trusts, behind_nat, keep_alive, reliable) =
+            (self.trusts, self.nat, self.keep_alive, self.reliable);
+        LegRules { trusts, relays_contact_params, behind_nat, session, keep_alive, reliable }
     }
 
     /// Whether a call may be tried at another target after this response. A callee that is busy or declines is not

@@ -137,6 +137,33 @@ pub enum ContactParams {
     Relay,
 }
 
+/// How reliable provisional responses (RFC 3262, option tag `100rel`) cross, if only one side supports them.
+///
+/// `Local` lets this edge end 100rel on the trunk's side of a call. The table says what happens to a call whose INVITE has an
+/// offer. The columns "caller's trunk" and "callee's trunk" are the values of the two trunks.
+///
+/// | caller has 100rel in | caller's trunk | callee's trunk | our INVITE has 100rel in | reliable response of the callee | other response of the callee |
+/// |---|---|---|---|---|---|
+/// | nothing | any | `Relay` | nothing | crosses | crosses |
+/// | nothing | any | `Local` | Supported | we send the PRACK; crosses as an unreliable response | crosses |
+/// | Supported | `Relay` | any | Supported | crosses with its PRACK | crosses |
+/// | Require | `Relay` | any | Require | crosses with its PRACK | crosses |
+/// | Supported or Require | `Local` | any | Supported | crosses with its PRACK | we send it reliably, and answer its PRACK |
+///
+/// In the last row, once we have sent a response reliably, we also end the callee's later reliable responses of the same dialog:
+/// the numbers of a dialog form one sequence. An offer in a PRACK to us gets 488, because the callee cannot answer it.
+///
+/// If the INVITE has no offer, 100rel is relayed in all cases. The callee's reliable response would be the offer, and
+/// only the caller can answer it in its PRACK (RFC 3262 section 5). The responses to a re-INVITE are relayed too.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Reliable {
+    /// Relay the option tag, the responses and their PRACK.
+    #[default]
+    Relay,
+    /// End 100rel on this side of a call whose other side lacks it.
+    Local,
+}
+
 /// The session intervals of a trunk (RFC 4028).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct SessionRules {
@@ -159,6 +186,8 @@ pub(crate) struct LegRules {
     pub(crate) session: Option<SessionRules>,
     /// How often the peer is asked whether the call lives, if there is no session timer.
     pub(crate) keep_alive: Option<Duration>,
+    /// How reliable provisional responses cross.
+    pub(crate) reliable: Reliable,
 }
 
 /// What happens to an INVITE of more than 1,300 octets to a target that is reached by UDP.

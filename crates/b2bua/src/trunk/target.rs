@@ -1,6 +1,7 @@
 //! Where a call is sent: the part of a SIP URI that RFC 3263 resolves.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::str::FromStr;
 
 use attesta_sip::{Host, Uri};
@@ -34,6 +35,14 @@ impl Target {
         let maddr = uri.params().value("maddr").and_then(|maddr| Host::parse_bare(maddr).ok());
         let host = maddr.unwrap_or(uri.host()).to_string().to_ascii_lowercase().into_boxed_str();
         Some(Self { secure: uri.secure(), host, port: uri.port(), transport })
+    }
+
+    /// The transport address, if the host is an address (RFC 3263 sections 4.1 and 4.2). `None`: the host is a name.
+    pub(crate) fn address(&self) -> Option<(Transport, SocketAddr)> {
+        let bare = self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&self.host);
+        let transport = self.transport.unwrap_or(if self.secure { Transport::Tls } else { Transport::Udp });
+        let port = self.port.unwrap_or(transport.default_port());
+        Some((transport, SocketAddr::new(bare.parse().ok()?, port)))
     }
 
     /// The host and, if there is one, the port, as written in a URI.
@@ -93,6 +102,15 @@ fn transport_named(name: &[u8]) -> Option<Transport> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_that_is_an_address_needs_no_lookup() {
+        let address = |uri: &[u8]| Target::of(uri).unwrap().address().map(|(by, at)| format!("{by} {at}"));
+        assert_eq!(address(b"sip:192.0.2.9").as_deref(), Some("UDP 192.0.2.9:5060"));
+        assert_eq!(address(b"sips:[2001:db8::1]").as_deref(), Some("TLS [2001:db8::1]:5061"));
+        assert_eq!(address(b"sip:192.0.2.9:5070;transport=tcp").as_deref(), Some("TCP 192.0.2.9:5070"));
+        assert_eq!(address(b"sip:example.com:5060"), None);
+    }
 
     #[test]
     fn the_parts_that_are_resolved_are_read() {

@@ -6,7 +6,7 @@ use super::*;
 use crate::fixture::Web;
 use crate::repository::Answer;
 
-/// A running service and a web of one host.
+/// A running service, and a web server for one host.
 struct Fixture {
     web: Web,
     certificates: Certificates,

@@ -1,4 +1,4 @@
-//! Linux: recvmmsg and sendmmsg, IP_PKTINFO, and the queue of ICMP errors.
+//! Datagrams on Linux: recvmmsg and sendmmsg, IP_PKTINFO, and the queue of ICMP errors.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
@@ -29,7 +29,7 @@ pub(crate) fn watch(socket: UdpSocket) -> io::Result<Watched> {
 
 /// Waits until a datagram has arrived, or an error for a datagram sent earlier.
 pub(crate) async fn arrivals(socket: &Watched) {
-    // An error means that the runtime has ended, and with it this future.
+    // An error means that the runtime has ended. This future then ends too.
     let _ = socket.ready(ARRIVALS).await;
 }
 
@@ -38,9 +38,9 @@ pub(crate) fn while_readable(socket: &Watched, work: impl FnOnce() -> io::Result
     socket.try_io(Interest::READABLE, |_| work())
 }
 
-/// Sets the options that the calls below rely on: the destination address of each datagram if the socket is bound to
-/// all addresses, ICMP errors, and the count of datagrams dropped for lack of room. If the process may (CAP_NET_ADMIN),
-/// the receive buffer may be larger than `net.core.rmem_max`.
+/// Sets the options that the functions below need: the destination address of each datagram if the socket is bound to all
+/// addresses, ICMP errors, and the count of datagrams dropped because of a full buffer. If the process has CAP_NET_ADMIN, the
+/// receive buffer may exceed `net.core.rmem_max`.
 pub(crate) fn adapt(socket: &Socket, local: SocketAddr, receive_buffer: usize) -> io::Result<()> {
     let on_all_addresses = local.ip().is_unspecified();
     match local {
@@ -54,7 +54,7 @@ pub(crate) fn adapt(socket: &Socket, local: SocketAddr, receive_buffer: usize) -
         }
     }
     setsockopt(socket, sockopt::RxqOvfl, &1)?;
-    // Fails for an unprivileged process, which already has the largest buffer that it may have.
+    // This fails for an unprivileged process. The receive buffer of such a process already has the largest allowed size.
     let _ = setsockopt(socket, sockopt::RcvBufForce, &receive_buffer);
     Ok(())
 }
@@ -68,7 +68,7 @@ pub(crate) fn receive(
 ) -> io::Result<usize> {
     let mut buffers: Vec<_> =
         slots.chunks_exact_mut(SLOT).take(want).map(|slot| [IoSliceMut::new(slot)]).collect();
-    // Created for each call: the kernel overwrites the lengths of the buffers with the lengths that it used.
+    // The buffer is created for each call, because the kernel overwrites its length with the length that was used.
     let control = cmsg_space!(libc::in6_pktinfo, u32);
     let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(buffers.len(), Some(control));
     let messages =
@@ -84,8 +84,8 @@ pub(crate) fn receive(
     Ok(taken)
 }
 
-/// Sends the first of `datagrams`, in order: as many with the same source address as one system call takes.
-/// Returns their number. An error is the error of the first datagram.
+/// Sends the first of `datagrams`, in order: as many as one system call can send with the same source address. Returns their
+/// number. An error belongs to the first datagram.
 pub(crate) fn send(socket: &Watched, datagrams: &[Outgoing]) -> io::Result<usize> {
     let Some(first) = datagrams.first() else { return Ok(0) };
     let pinned = first.source.map(PacketInfo::of);
@@ -108,9 +108,9 @@ pub(crate) fn send(socket: &Watched, datagrams: &[Outgoing]) -> io::Result<usize
     Ok(sent.count())
 }
 
-/// Reads what the network reported for datagrams sent earlier. `buffer` takes the octets that the report quotes.
+/// Reads the errors that the network reported for datagrams sent earlier. `buffer` receives the octets that a report quotes.
 pub(crate) fn take_errors(socket: &Watched, buffer: &mut [u8], mut deliver: impl FnMut(NetworkError, &[u8])) {
-    // Each error was caused by a datagram of ours, so their number is limited. The loop ends when no error remains.
+    // Each error was caused by one of our datagrams, so the number of errors is limited. The loop ends when no error remains.
     let _: io::Result<()> = socket.try_io(Interest::ERROR, |_| {
         loop {
             let error = next_error(socket, buffer)?;
@@ -163,7 +163,7 @@ impl PacketInfo {
         }
     }
 
-    /// Space for exactly this control message: the kernel reads the whole buffer.
+    /// Returns space for exactly this control message, because the kernel reads the whole buffer.
     fn space(&self) -> Vec<u8> {
         match self {
             Self::V4(_) => cmsg_space!(libc::in_pktinfo),
@@ -172,17 +172,17 @@ impl PacketInfo {
     }
 }
 
-/// What the control messages contain: the destination address, and the count of dropped datagrams.
+/// Reads the control messages: the destination address, and the count of dropped datagrams.
 fn read_control(message: &RecvMsg<'_, '_, SockaddrStorage>) -> (Option<SocketAddr>, Option<u32>) {
     let (mut local, mut dropped) = (None, None);
     for note in message.cmsgs().into_iter().flatten() {
         if let ControlMessageOwned::Ipv4PacketInfo(info) = note {
-            // In network order, as octets in memory.
+            // The octets in memory are in network order.
             let asked = Ipv4Addr::from(info.ipi_spec_dst.s_addr.to_ne_bytes());
             local = Some(SocketAddrV4::new(asked, 0).into());
         } else if let ControlMessageOwned::Ipv6PacketInfo(info) = note {
             let asked = Ipv6Addr::from(info.ipi6_addr.s6_addr);
-            // A link-local address is ambiguous without its interface.
+            // A link-local address is ambiguous without its interface number.
             let scope = if asked.is_unicast_link_local() { info.ipi6_ifindex } else { 0 };
             local = Some(SocketAddrV6::new(asked, 0, 0, scope).into());
         } else if let ControlMessageOwned::RxqOvfl(count) = note {
@@ -197,9 +197,8 @@ fn address(address: &SockaddrStorage) -> Option<SocketAddr> {
     v4.or_else(|| address.as_sockaddr_in6().map(|v6| SocketAddrV6::from(*v6).into()))
 }
 
-/// True for host, network, port or protocol unreachable, and for a parameter problem. RFC 3261 section 18.4 tells the
-/// transaction user about these errors. The kernel handles a datagram that is too big for a link. An expired hop limit
-/// may be temporary.
+/// True for an unreachable host, network, port or protocol, and for a parameter problem. The transaction user gets these errors
+/// (RFC 3261 section 18.4). The kernel handles a datagram that is too big for a link. An expired hop limit may be temporary.
 fn is_unreachable(error: &libc::sock_extended_err) -> bool {
     match (error.ee_origin, error.ee_type) {
         (libc::SO_EE_ORIGIN_ICMP, ICMP_UNREACHABLE) => error.ee_code != ICMP_FRAGMENTATION_NEEDED,
@@ -217,5 +216,5 @@ const ICMP_PARAMETER_PROBLEM: u8 = 12;
 const ICMPV6_UNREACHABLE: u8 = 1;
 const ICMPV6_PARAMETER_PROBLEM: u8 = 4;
 
-/// What to wait for on a socket: a datagram, or an error that the network reports.
+/// The events of a socket that we wait for: a datagram, or an error that the network reports.
 const ARRIVALS: Interest = Interest::READABLE.add(Interest::ERROR);

@@ -1,4 +1,4 @@
-//! The system calls of a UDP socket: many datagrams with one call, if the operating system has such calls.
+//! The system calls of a UDP socket. One call handles many datagrams if the operating system supports this.
 
 pub(crate) mod packet;
 

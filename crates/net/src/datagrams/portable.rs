@@ -1,4 +1,4 @@
-//! What every operating system has: one datagram per call, the source address from the routing table, and no errors for
+//! Datagrams on every operating system: one datagram per call, the source address from the routing table, and no errors for
 //! datagrams sent earlier.
 
 use std::io;
@@ -20,7 +20,7 @@ pub(crate) fn watch(socket: std::net::UdpSocket) -> io::Result<Watched> {
 
 /// Waits until a datagram has arrived.
 pub(crate) async fn arrivals(socket: &Watched) {
-    // An error means that the runtime has ended, and with it this future.
+    // An error means that the runtime has ended. This future then ends too.
     let _ = socket.readable().await;
 }
 

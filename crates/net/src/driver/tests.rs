@@ -63,5 +63,5 @@ async fn messages_of_streams_wait_for_room_in_the_link() {
     assert_eq!(driver.counters.handed_over, MANY as u64);
 }
 
-/// More messages than a link can queue.
+/// A number of messages that exceeds the capacity of a link.
 const MANY: usize = 1100;

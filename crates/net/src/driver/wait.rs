@@ -1,4 +1,4 @@
-//! What a turn of the loop waits for.
+//! The wait of one turn of the loop.
 
 use attesta_b2bua::Policy;
 
@@ -6,7 +6,7 @@ use crate::driver::Driver;
 use crate::driver::wake::{Wake, arrivals, changed, has_room, next_handovers, room};
 
 impl<P: Policy> Driver<P> {
-    /// Waits for the next event. Commands come first, since they are few. Due timers come before arrivals.
+    /// Waits for the next event. Commands have priority, because they are rare. Due timers have priority over arrivals.
     pub(super) async fn wait(&mut self) -> Wake {
         let blocked =
             self.waiting_handovers.front().and_then(|(to, _)| self.worker_links.as_ref()?.link(*to));

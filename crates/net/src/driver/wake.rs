@@ -1,4 +1,4 @@
-//! Why the loop wakes up, and the waits for each reason.
+//! The reasons for which the loop wakes up, and the wait for each reason.
 
 use std::future::{pending, poll_fn};
 use std::pin::pin;
@@ -14,7 +14,7 @@ use crate::streams::Streams;
 use crate::udp::Udp;
 use crate::worker_links::{Handover, WorkerLinks};
 
-/// Why the loop woke up.
+/// The reason for which the loop woke up.
 pub(super) enum Wake {
     Command(Command),
     Certificates,
@@ -24,8 +24,8 @@ pub(super) enum Wake {
     LinkRoom { is_open: bool },
 }
 
-/// Waits until something arrives: at one of `sockets`, on a stream connection, or from another worker. Each call polls
-/// all three, so that none of them starves the others.
+/// Waits until a datagram arrives at one of `sockets`, an event arrives on a stream connection, or another worker hands
+/// something over. Each call polls all three sources, so that no source blocks the others.
 pub(super) async fn arrivals(
     sockets: &[Udp],
     mut streams: Option<&mut Streams>,
@@ -58,7 +58,7 @@ async fn datagrams(sockets: &[Udp]) {
     }
 }
 
-/// Waits until another worker hands something over; forever if there are no other workers.
+/// Waits until another worker hands something over. Waits forever if there are no other workers.
 pub(super) async fn next_handovers(links: &mut Option<WorkerLinks>, handovers: &mut Vec<Handover>) {
     match links {
         Some(links) => links.arrivals(handovers).await,
@@ -66,7 +66,7 @@ pub(super) async fn next_handovers(links: &mut Option<WorkerLinks>, handovers: &
     }
 }
 
-/// Waits until the link has room. Returns false if the worker at its other end is gone.
+/// Waits until the link has room. Returns false if the worker at the other end has ended.
 pub(super) async fn has_room(link: Option<&mpsc::Sender<Handover>>) -> bool {
     match link {
         Some(link) => link.reserve().await.is_ok(),
@@ -74,13 +74,13 @@ pub(super) async fn has_room(link: Option<&mpsc::Sender<Handover>>) -> bool {
     }
 }
 
-/// Waits [`PAUSE`] if a datagram waits for room in a send buffer, else forever. The writable event of the system is
-/// useless here: an ICMP error sets it permanently.
+/// Waits for [`PAUSE`] if a datagram waits for room in a send buffer. Otherwise waits forever. The writable event of the system
+/// cannot be used here, because an ICMP error sets the event permanently.
 pub(super) async fn room(sockets: &[Udp]) {
     if sockets.iter().any(Udp::is_waiting) { sleep(PAUSE).await } else { pending().await }
 }
 
-/// Waits until the service publishes a snapshot; forever if there is no service or it has stopped.
+/// Waits until the service publishes a snapshot. Waits forever if there is no service, or if the service has stopped.
 pub(super) async fn changed(certificates: &mut Option<Certificates>) {
     match certificates {
         Some(certificates) => certificates.changed().await,
@@ -88,5 +88,5 @@ pub(super) async fn changed(certificates: &mut Option<Certificates>) {
     }
 }
 
-/// The time between two attempts to send what found no room in a send buffer.
+/// The time between two attempts to send a datagram for which the send buffer had no room.
 pub(super) const PAUSE: Duration = Duration::from_millis(1);

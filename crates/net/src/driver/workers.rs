@@ -1,5 +1,5 @@
-//! What workers hand over to each other: messages go to the worker that owns their call, and work on stream connections
-//! goes to the worker that owns the connections.
+//! The handovers between workers. A message goes to the worker that owns its call. Work on a stream connection goes to the
+//! worker that owns the connection.
 
 use attesta_b2bua::{DialogName, Input, Now, Policy, Token, Unreachable};
 use attesta_transaction::{Flow, WorkerHint, WorkerId, WorkerPlace};
@@ -9,7 +9,7 @@ use crate::driver::Driver;
 use crate::worker_links::{Handover, WorkerLinks};
 
 impl<P: Policy> Driver<P> {
-    /// Passes a message to the worker that owns it.
+    /// Passes a message to the worker that owns its call.
     pub(super) fn arrived(&mut self, now: Now, flow: Flow, data: Bytes) {
         tracing::trace!(?flow, octets = data.len(), "received");
         let owner = self.worker_links.as_mut().map(|links| {
@@ -26,7 +26,7 @@ impl<P: Policy> Driver<P> {
         }
     }
 
-    /// Hands over waiting messages in order, as long as the link has room.
+    /// Hands over the waiting messages in order, while the link has room.
     pub(super) fn send_waiting_handovers(&mut self) {
         while let (Some(links), Some((to, handover))) =
             (&self.worker_links, self.waiting_handovers.pop_front())
@@ -38,7 +38,7 @@ impl<P: Policy> Driver<P> {
         }
     }
 
-    /// Handles what other workers have handed over.
+    /// Handles the items that other workers have handed over.
     pub(super) fn accept_handovers(&mut self, now: Now) {
         let mut handovers = std::mem::take(&mut self.handovers);
         for handover in handovers.drain(..) {
@@ -61,13 +61,13 @@ impl<P: Policy> Driver<P> {
         self.handovers = handovers;
     }
 
-    /// The worker that `find` returns, if it is another worker.
+    /// Returns the worker that `find` returns, if it is another worker.
     pub(super) fn other_worker(&self, find: impl FnOnce(&WorkerLinks) -> WorkerId) -> Option<WorkerId> {
         let links = self.worker_links.as_ref()?;
         Some(find(links)).filter(|worker| *worker != links.own())
     }
 
-    /// Hands something over to another worker. Counts it as lost and returns it if the link has no room.
+    /// Hands an item over to another worker. If the link has no room, counts the item as lost and returns it.
     pub(super) fn hand_over(&mut self, to: WorkerId, handover: Handover) -> Option<Handover> {
         let back = match &self.worker_links {
             Some(links) => links.hand_over(to, handover),
@@ -84,9 +84,7 @@ impl<P: Policy> Driver<P> {
     pub(super) fn find_dialog(&mut self, token: Token, place: WorkerPlace, dialog: DialogName) {
         let asked = self.worker_links.as_ref().and_then(|links| Some((links.worker_at(place)?, links.own())));
         let is_asked = match asked {
-            Some((owner, own)) => {
-                self.hand_over(owner, Handover::FindDialog(own, token, dialog)).is_none()
-            }
+            Some((owner, own)) => self.hand_over(owner, Handover::FindDialog(own, token, dialog)).is_none(),
             None => false,
         };
         if !is_asked {
@@ -113,8 +111,8 @@ impl<P: Policy> Driver<P> {
         }
     }
 
-    /// Sends the result to the worker that requested the connection. If the link has no room, that worker continues
-    /// without the connection after its timeout.
+    /// Sends the result to the worker that requested the connection. If the link has no room, that worker continues without the
+    /// connection after its timeout.
     pub(super) fn reached(&mut self, requester: WorkerId, token: Token, result: Result<(), Unreachable>) {
         match self.other_worker(|_| requester) {
             Some(other) => drop(self.hand_over(other, Handover::Reached(token, result))),

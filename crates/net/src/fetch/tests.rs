@@ -67,7 +67,7 @@ async fn private_addresses_of_a_name_are_never_tried() {
     let web = web(Answer::chain("chain")).await;
     let hosts = Arc::new(Hosts::new().at(HOST, Ipv4Addr::new(10, 0, 0, 1)).at(HOST, Ipv4Addr::LOCALHOST));
     let fetcher = Fetcher::with_names(web.config(), hosts.clone()).unwrap();
-    // A connection attempt to 10.0.0.1 would use up its share of the time. The fetcher skips it and uses the allowed
+    // A connection attempt to 10.0.0.1 would use up a share of the time. The fetcher skips this address and uses the allowed
     // address.
     assert!(fetcher.fetch(&web.url(PATH)).await.is_ok());
     assert_eq!(hosts.asked(), 1, "the connection goes to the address that was checked");

@@ -1,4 +1,4 @@
-//! Answers of DNS that are still valid.
+//! The valid answers of DNS.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::names::record::{DnsQuestion, LookupError, Records};
 
-/// An answer as all requesters get it.
+/// An answer in the form that all requesters get.
 pub(crate) type Answer = Result<Arc<Records>, LookupError>;
 
 /// Answers by question, each until it expires. If the cache is full, the answer that expires first is removed.
@@ -20,7 +20,7 @@ pub(super) struct Cache {
 #[derive(Debug)]
 struct CacheEntry {
     until: Instant,
-    /// When the answer expires by the TTL of its zone.
+    /// The time at which the answer expires by the TTL of its zone.
     ended: Instant,
     answer: Answer,
 }
@@ -30,20 +30,20 @@ impl Cache {
         Cache { cap, answers: BTreeMap::new(), ends: BTreeSet::new() }
     }
 
-    /// The answer that is valid now.
+    /// Returns the answer if it is valid now.
     pub(super) fn get(&self, now: Instant, question: &DnsQuestion) -> Option<Answer> {
         let entry = self.answers.get(question)?;
         (entry.until > now).then(|| entry.answer.clone())
     }
 
-    /// Records that expired recently, for use when no newer answer is available.
+    /// Returns records that expired recently. They are used when no newer answer is available.
     pub(super) fn stale(&self, now: Instant, question: &DnsQuestion) -> Option<Answer> {
         let entry = self.answers.get(question).filter(|entry| now < entry.ended + STALE_FOR)?;
         entry.answer.is_ok().then(|| entry.answer.clone())
     }
 
-    /// Extends records that expired recently for a short time, since no newer answer is available. `None` if there are
-    /// no such records.
+    /// Extends the life of records that expired recently, because no newer answer is available. Returns `None` if there are no
+    /// such records.
     pub(super) fn extend(&mut self, now: Instant, question: &DnsQuestion) -> Option<Answer> {
         let answer = self.stale(now, question)?;
         let entry = self.answers.get_mut(question)?;
@@ -53,7 +53,7 @@ impl Cache {
         Some(answer)
     }
 
-    /// Stores an answer with the TTL `ttl` of its zone, for as long as [`lifetime`] says.
+    /// Stores an answer with the TTL `ttl` of its zone. [`lifetime`] determines how long the answer is kept.
     pub(super) fn put(&mut self, now: Instant, question: &DnsQuestion, answer: Answer, ttl: Duration) {
         let until = now + lifetime(&answer, ttl);
         self.remove(question);
@@ -76,9 +76,9 @@ impl Cache {
     }
 }
 
-/// How long an answer is kept: for its TTL, within limits. With a TTL of 0 each call would ask again; a TTL of years
-/// would outlive every change. A failure is kept for a short time, which RFC 2308 section 7 allows, so that calls do
-/// not wait for the same dead server one after the other.
+/// Returns the time for which an answer is kept: its TTL, within limits. With a TTL of 0, each call would ask again. A TTL of
+/// years would delay every change. A failure is kept for a short time (RFC 2308 section 7), so that calls do not wait one after
+/// another for the same dead server.
 fn lifetime(answer: &Answer, ttl: Duration) -> Duration {
     match answer {
         Ok(_) => ttl.clamp(MIN_TTL, MAX_TTL),
@@ -89,10 +89,10 @@ fn lifetime(answer: &Answer, ttl: Duration) -> Duration {
 
 const MIN_TTL: Duration = Duration::from_secs(1);
 const MAX_TTL: Duration = Duration::from_secs(24 * 60 * 60);
-/// RFC 2308 section 5 suggests one to three hours. A misspelt target that is corrected in its zone should work sooner.
+/// RFC 2308 section 5 suggests one to three hours. This shorter limit makes a corrected name work sooner.
 const MAX_NEGATIVE_TTL: Duration = Duration::from_secs(5 * 60);
 const FAILURE_TTL: Duration = Duration::from_secs(2);
-/// How long expired records may be used if DNS fails: an outage of DNS must not become an outage of calls.
+/// The time for which expired records may be used if DNS fails. An outage of DNS must not become an outage of calls.
 const STALE_FOR: Duration = Duration::from_secs(60 * 60);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The directory: one task that owns the known names and asks name servers for the others.
+//! The directory: one task that owns the known names and asks name servers for other names.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -16,16 +16,16 @@ use crate::names::lookup_queue::{Limits, LookupQueue, NameCounters, Requester};
 use crate::names::record::{DnsQuestion, Kind, LookupError, Naptr, Records, Reply, Srv};
 use crate::names::{Lookup, Names};
 
-/// Resolves names by DNS and `/etc/hosts`. Remembers answers until they expire, also negative answers. Clones use the
-/// same directory.
+/// Resolves names with DNS and `/etc/hosts`. Keeps positive and negative answers until they expire. Clones use the same
+/// directory.
 ///
-/// Concurrent questions for a name share one lookup. At most 32 lookups run at once, each for at most 2.5 s. At most
-/// 1,024 more wait; further questions are refused. The cache keeps the 4,096 answers that expire last. If name servers
-/// fail or too many lookups run, expired records are used for up to an hour.
+/// Concurrent questions for a name share one lookup. At most 32 lookups run at once, each for at most 2.5 s. At most 1,024 more
+/// lookups wait, and further questions are refused. The cache keeps the 4,096 answers that expire last. If name servers fail or
+/// too many lookups run, expired records are used for up to an hour.
 #[derive(Clone)]
 pub struct Directory {
     asks: mpsc::Sender<Ask>,
-    /// Questions that found no room in the queue of the task.
+    /// Questions for which the queue of the task had no room.
     turned_away: Arc<AtomicU64>,
 }
 
@@ -36,21 +36,21 @@ enum Ask {
 }
 
 impl Directory {
-    /// A directory that asks the name servers of the system (`/etc/resolv.conf`). Without name servers it knows only
-    /// `/etc/hosts`.
+    /// Creates a directory that uses the name servers of the system (`/etc/resolv.conf`). Without name servers, the directory
+    /// uses only `/etc/hosts`.
     ///
-    /// Like [`Directory::of`], must be called within a tokio runtime. The task of the directory runs there until the
-    /// last clone is dropped.
+    /// Like [`Directory::of`], this function must be called within a tokio runtime. The task of the directory runs there until
+    /// the last clone is dropped.
     pub fn system() -> Directory {
         Directory::spawn(Arc::new(Servers::system()), Limits::default())
     }
 
-    /// A directory that asks these name servers, by UDP, and by TCP if an answer is too long for UDP.
+    /// Creates a directory that uses these name servers over UDP. If an answer is too long for UDP, the directory uses TCP.
     pub fn of(servers: &[SocketAddr]) -> Directory {
         Directory::spawn(Arc::new(Servers::at(servers)), Limits::default())
     }
 
-    /// The counts so far. `None` if the runtime of the directory has ended.
+    /// Returns the counts so far. Returns `None` if the runtime of the directory has ended.
     pub async fn counters(&self) -> Option<NameCounters> {
         let (requester, answer) = oneshot::channel();
         self.asks.send(Ask::Count(requester)).await.ok()?;
@@ -123,7 +123,7 @@ async fn run(source: Arc<dyn Source>, limits: Limits, mut inbox: mpsc::Receiver<
                 None => return,
             },
             Some(done) = lookups.join_next() => {
-                // A panic in a lookup is a bug of the resolver. Its requesters run into their own deadline.
+                // A panic in a lookup is an error in the resolver. Its requesters wait until their own deadline.
                 if let Ok((question, reply)) = done {
                     tracing::debug!(?question, records = ?reply.records, "DNS lookup finished");
                     queue.finish(Clock::mono(), &question, reply);
@@ -140,7 +140,7 @@ async fn run(source: Arc<dyn Source>, limits: Limits, mut inbox: mpsc::Receiver<
     }
 }
 
-/// Questions that may wait for the task.
+/// The most questions that may wait for the task.
 const INBOX: usize = 1024;
 
 #[cfg(test)]
@@ -153,7 +153,8 @@ mod tests {
     use super::*;
     use crate::names::dns::Answering;
 
-    /// Answers each name with one address and counts the questions. Never answers names that begin with `silent`.
+    /// A source that answers each name with one address and counts the questions. It never answers names that begin with
+    /// `silent`.
     #[derive(Default)]
     struct Fixed(AtomicUsize);
 

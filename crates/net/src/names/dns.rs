@@ -1,4 +1,4 @@
-//! The answers of name servers and of the hosts file. The only use of hickory.
+//! The answers of name servers and of the hosts file. Only this file uses hickory.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -21,12 +21,12 @@ pub(super) trait Source: Send + Sync + 'static {
     fn ask(&self, question: DnsQuestion) -> Answering;
 }
 
-/// An answer that is not there yet.
+/// An answer that is not available yet.
 pub(super) type Answering = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
-/// Name servers, and the hosts file, which needs no name server.
+/// Name servers and the hosts file. The hosts file needs no name server.
 pub(super) struct Servers {
-    /// `None` if no resolver could be created; then no name resolves.
+    /// `None` if no resolver could be created. Then no name resolves.
     resolver: Option<TokioResolver>,
     hosts: Hosts,
 }
@@ -58,7 +58,7 @@ impl Servers {
         Servers { resolver: resolver.ok(), hosts: Hosts::from_system().unwrap_or_default() }
     }
 
-    /// True if the hosts file lists the host. Then DNS is not asked for its SRV and NAPTR records.
+    /// True if the hosts file contains the host. Then DNS is not queried for SRV and NAPTR records of the host.
     fn is_local(&self, host: &Name) -> bool {
         let known = |kind| self.hosts.lookup_static_host(&Query::query(host.clone(), kind)).is_some();
         known(RecordType::A) || known(RecordType::AAAA)
@@ -76,7 +76,7 @@ impl Source for Servers {
         Box::pin(async move {
             let found = match question.kind {
                 Kind::Addresses => resolver.lookup_ip(name).await.map(|found| found.as_lookup().clone()),
-                Kind::Services => resolver.lookup(name, RecordType::SRV).await,
+                Kind::Services => return services(&resolver, name).await,
                 Kind::Pointers => resolver.lookup(name, RecordType::NAPTR).await,
             };
             match found {
@@ -87,7 +87,35 @@ impl Source for Servers {
     }
 }
 
-/// The records of a kind in an answer, which may contain aliases as well.
+/// Looks up the SRV records of a name. Follows aliases, because hickory follows no alias to SRV records: it takes the
+/// target of the first SRV record for the end of the alias chain, and finds no SRV record there.
+async fn services(resolver: &TokioResolver, mut name: Name) -> Reply {
+    let mut ttl = Duration::MAX;
+    for _ in 0..=ALIASES {
+        let error = match resolver.lookup(name.clone(), RecordType::SRV).await {
+            Ok(found) => {
+                let reply = read(Kind::Services, found.answers());
+                return Reply { ttl: reply.ttl.min(ttl), ..reply };
+            }
+            Err(error) => error,
+        };
+        let is_absent = matches!(error, NetError::Dns(DnsError::NoRecordsFound(_)));
+        let found = if is_absent { resolver.lookup(name, RecordType::CNAME).await.ok() } else { None };
+        let alias = found.as_ref().and_then(|found| {
+            found.answers().iter().find_map(|record| match &record.data {
+                RData::CNAME(alias) => Some((alias.0.clone(), record.ttl)),
+                _ => None,
+            })
+        });
+        let Some((next, seconds)) = alias else { return failure_reply(&error) };
+        ttl = ttl.min(Duration::from_secs(seconds.into()));
+        name = next;
+    }
+    tracing::debug!("an alias chain of SRV records is too long");
+    Reply::failed(LookupError::Failed)
+}
+
+/// Reads the records of one kind from an answer. The answer may also contain aliases.
 fn read(kind: Kind, answers: &[Record]) -> Reply {
     let ttl = answers.iter().map(|record| record.ttl).min().unwrap_or_default();
     let data = answers.iter().map(|record| &record.data);
@@ -110,7 +138,7 @@ fn read(kind: Kind, answers: &[Record]) -> Reply {
             services.retain(|service| service.port != 0 || &*service.target == ".");
             portless = all - services.len();
             surplus = services.len().saturating_sub(RECORDS);
-            // Sorted by priority, so that truncation removes the least preferred servers.
+            // The servers are sorted by priority, so that truncation removes the least preferred servers.
             services.sort_by_key(|service| service.priority);
             services.truncate(RECORDS);
             Records::Services(services)
@@ -161,7 +189,7 @@ fn failure_reply(error: &NetError) -> Reply {
     Reply::failed(if timed_out { LookupError::Timeout } else { LookupError::Failed })
 }
 
-/// The name in DNS form. A name with several labels is complete: the system's search list is not applied.
+/// Returns the name in DNS form. A name with several labels is complete, so the search list of the system is not used.
 fn dns_name(text: &str) -> Option<Name> {
     let mut name = Name::from_ascii(text).ok()?;
     if name.num_labels() > 1 {
@@ -170,7 +198,7 @@ fn dns_name(text: &str) -> Option<Name> {
     Some(name)
 }
 
-/// The name without service labels such as `_sip._udp`.
+/// Returns the name without service labels such as `_sip._udp`.
 fn host_of(name: &Name) -> Name {
     let of_the_service = name.iter().take_while(|label| label.starts_with(b"_")).count();
     name.trim_to(usize::from(name.num_labels()).saturating_sub(of_the_service))
@@ -184,7 +212,7 @@ fn name_server(address: SocketAddr) -> NameServerConfig {
     NameServerConfig::new(address.ip(), true, connections.into())
 }
 
-/// Limits the cost of one lookup. The cache above keeps the answers and limits their number and size.
+/// Limits the cost of one lookup. The cache of the directory keeps the answers and limits their number and size.
 fn set_limits(options: &mut ResolverOpts) {
     options.timeout = ATTEMPT_TIMEOUT;
     options.attempts = RETRIES;
@@ -198,6 +226,8 @@ pub(super) const LOOKUP_TIMEOUT: Duration = Duration::from_millis(2_500);
 /// The longest time for one answer of a name server.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(800);
 const RETRIES: usize = 2;
+/// The longest chain of aliases to SRV records.
+const ALIASES: usize = 4;
 
 #[cfg(test)]
 mod tests {

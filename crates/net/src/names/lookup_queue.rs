@@ -1,4 +1,4 @@
-//! Which lookups run, which wait, and which answers are known.
+//! The running lookups, the waiting lookups and the known answers.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use crate::names::record::{DnsQuestion, LookupError, Reply};
 /// The limits of a [`Directory`](crate::Directory).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Lookups that run at the same time.
+    /// The most lookups that run at the same time.
     pub(super) running: usize,
-    /// Names that wait for a lookup.
+    /// The most names that wait for a lookup.
     pub(super) waiting: usize,
-    /// Requesters that wait for the same name.
+    /// The most requesters that wait for the same name.
     pub(super) requesters: usize,
-    /// Answers in the cache.
+    /// The most answers in the cache.
     pub(super) kept: usize,
 }
 
@@ -37,13 +37,13 @@ pub struct NameCounters {
     pub known: u64,
     /// Questions that joined a running or waiting lookup.
     pub joined: u64,
-    /// Questions that were answered with expired records, since no newer answer was available.
+    /// Questions that were answered with expired records, because no newer answer was available.
     pub stale: u64,
-    /// Records that were ignored since their answer held more than [`Directory`](crate::Directory) uses.
+    /// Records that were ignored, because their answer had more records than [`Directory`](crate::Directory) uses.
     pub surplus_records: u64,
-    /// SRV records that were ignored since they name port 0.
+    /// SRV records that were ignored, because they have port 0.
     pub portless_records: u64,
-    /// Answers in the cache now.
+    /// The number of answers in the cache.
     pub kept: u64,
 }
 
@@ -54,7 +54,7 @@ impl NameCounters {
         RESULTS.into_iter().map(count)
     }
 
-    /// The sum of both.
+    /// Returns the sum of both counts.
     #[must_use]
     pub fn plus(mut self, other: &NameCounters) -> NameCounters {
         for (word, count) in &other.results {
@@ -69,7 +69,7 @@ impl NameCounters {
         self
     }
 
-    /// The same counts with `questions` added as refused: questions that never reached the queue.
+    /// Adds `questions` as refused. These questions never reached the queue.
     pub(super) fn turned_away(mut self, questions: u64) -> NameCounters {
         *self.results.entry(LookupError::Busy.as_str()).or_default() += questions;
         self
@@ -106,18 +106,18 @@ impl LookupQueue {
         }
     }
 
-    /// Answers at once from the cache, else `requester` waits for a lookup.
+    /// Answers from the cache at once, or lets `requester` wait for a lookup.
     pub(super) fn ask(&mut self, now: Instant, question: DnsQuestion, requester: Requester) {
         if let Some(answer) = self.cache.get(now, &question) {
             self.counters.known += 1;
-            // An error means that the requester is gone and needs no answer, here and below.
+            // An error means that the requester no longer exists and needs no answer, here and below.
             let _ = requester.send(answer);
             return;
         }
         if self.running >= self.limits.running
             && let Some(answer) = self.cache.stale(now, &question)
         {
-            // Lookups of other names, perhaps chosen by a caller, must not delay a known target.
+            // A caller may choose the names of other lookups. Such lookups must not delay a known target.
             self.counters.stale += 1;
             let _ = requester.send(answer);
             return;
@@ -136,7 +136,7 @@ impl LookupQueue {
         let _ = requester.send(Err(LookupError::Busy));
     }
 
-    /// The next lookup that may start; it now counts as running. Lookups without requesters are removed.
+    /// Returns the next lookup that may start, and counts it as running. Removes lookups without requesters.
     pub(super) fn start(&mut self) -> Option<DnsQuestion> {
         while self.running < self.limits.running {
             let question = self.waiting.pop_front()?;

@@ -1,4 +1,4 @@
-//! The questions that DNS gets and the records that it answers with.
+//! The questions to DNS, and the records in its answers.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -17,31 +17,31 @@ pub struct Srv {
     pub target: Box<str>,
 }
 
-/// A rule that leads from a domain to one of its services (RFC 3403 section 4).
+/// A rule from a domain to one of its services (RFC 3403 section 4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Naptr {
     /// Only the matching rules with the lowest number are used.
     pub order: u16,
-    /// Among those, rules with the lowest number are tried first.
+    /// Of the rules with this order, rules with the lowest number are tried first.
     pub preference: u16,
-    /// The kind of the replacement. `s`: the name of SRV records. SIP uses no other flag.
+    /// The kind of the replacement. `s` means a name with SRV records. SIP uses no other flag.
     pub flags: Box<str>,
     /// The protocol and the service, such as `SIP+D2U` (RFC 3263 section 4.1).
     pub services: Box<str>,
     /// True if the rule has a regular expression. Rules for SIP have none.
     pub rewrites: bool,
-    /// The name that the rule leads to.
+    /// The name to which the rule leads.
     pub replacement: Box<str>,
 }
 
-/// Why a lookup found no records.
+/// The reason for which a lookup found no records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LookupError {
     /// The name does not exist, or has no record of this kind.
     NotFound,
     /// The name servers could not answer, or no name server could be asked.
     Failed,
-    /// No answer came in time.
+    /// No answer arrived in time.
     Timeout,
     /// Too many lookups are running or waiting.
     Busy,
@@ -108,16 +108,16 @@ pub(crate) enum Records {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub(crate) records: Result<Records, LookupError>,
-    /// The lifetime that the zone gives.
+    /// The TTL of the zone.
     pub(crate) ttl: Duration,
-    /// How many records exceeded [`RECORDS`].
+    /// The number of records above [`RECORDS`].
     pub(crate) surplus: usize,
-    /// How many SRV records name port 0.
+    /// The number of SRV records with port 0.
     pub(crate) portless: usize,
 }
 
 impl Reply {
-    /// A failure whose lifetime no zone gives.
+    /// Creates a failure that has no TTL from a zone.
     pub(super) fn failed(why: LookupError) -> Reply {
         Reply { records: Err(why), ttl: Duration::ZERO, surplus: 0, portless: 0 }
     }

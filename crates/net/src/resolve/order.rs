@@ -1,13 +1,13 @@
-//! The order in which servers are tried: RFC 2782, "Usage rules".
+//! The order in which servers are tried (RFC 2782, "Usage rules").
 
 use crate::names::record::Srv;
 
-/// Orders the servers by priority, lowest number first. Within one priority, each next server is drawn at random in
-/// proportion to its weight.
+/// Orders the servers by priority, lowest number first. Within one priority, each next server is chosen at random in proportion
+/// to its weight.
 ///
 /// `chance` returns random numbers, uniform over all of `u64`.
 pub(super) fn order(mut servers: Vec<Srv>, chance: &mut dyn FnMut() -> u64) -> Vec<Srv> {
-    // Servers of weight 0 come first, so that they are drawn only at the number 0, which is rare.
+    // Servers of weight 0 come first, so that they are chosen only if the random number is 0.
     servers.sort_by_key(|server| (server.priority, server.weight != 0));
     let mut ordered = Vec::with_capacity(servers.len());
     while let Some(first) = servers.first() {
@@ -40,7 +40,7 @@ mod tests {
         servers.iter().map(|server| &*server.target).collect()
     }
 
-    /// How often each server came first in 10,000 draws.
+    /// Returns how often each server came first in 10,000 draws.
     fn firsts(servers: &[Srv]) -> BTreeMap<String, u32> {
         let mut ids = IdGenerator::new(WorkerPlace::default(), &Seed::new([5; 32]));
         let mut firsts = BTreeMap::new();
@@ -65,7 +65,7 @@ mod tests {
         }
     }
 
-    /// Within five standard deviations. The seed is fixed, so the result is always the same.
+    /// The result is within five standard deviations. The seed is fixed, so the result is always the same.
     #[test]
     fn calls_are_shared_in_proportion_to_the_weights() {
         let firsts = firsts(&[server(0, 10, "a"), server(0, 30, "b"), server(0, 60, "c")]);

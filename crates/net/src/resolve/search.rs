@@ -1,4 +1,4 @@
-//! RFC 3263 section 4: from a target to destinations through questions to DNS.
+//! The search of RFC 3263 section 4: from a target to destinations, with questions to DNS.
 //!
 //! ```text
 //! literal address --------------------------------------------------> done
@@ -28,14 +28,14 @@ pub(super) struct Search {
     stage: Stage,
     /// The transport that the URI or the NAPTR records name.
     chosen: Option<Transport>,
-    /// How many lookups the search may still do.
+    /// The number of lookups that the search may still do.
     lookups: usize,
-    /// True if an answer is missing. Then "nothing found" does not mean that nothing exists.
+    /// True if an answer is missing. Then a result without destinations does not prove that there are none.
     incomplete: bool,
     truncated: bool,
 }
 
-/// What was asked last.
+/// The last questions of the search.
 #[derive(Debug, PartialEq, Eq)]
 enum Stage {
     /// The NAPTR records of the target.
@@ -59,21 +59,21 @@ struct Host {
     port: u16,
 }
 
-/// What the search needs next.
+/// The next step of the search.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// The answers to these questions, in the same order, for [`Search::answered`].
+    /// The search needs the answers to these questions, in the same order, for [`Search::answered`].
     Ask(Vec<DnsQuestion>),
-    /// Nothing: the search has ended.
+    /// The search has ended.
     Done(Found),
 }
 
 /// The result of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// Where the target can be reached, best first.
+    /// The destinations of the target, best first.
     pub(crate) result: Result<Vec<Destination>, ResolveError>,
-    /// True if there was more than a search uses: [`LOOKUPS`], [`DESTINATIONS`].
+    /// True if there was more than a search uses ([`LOOKUPS`], [`DESTINATIONS`]).
     pub(crate) truncated: bool,
 }
 
@@ -81,7 +81,7 @@ pub(crate) struct Found {
 pub(super) type Answer = Result<Records, LookupError>;
 
 impl Search {
-    /// Begins the search for `target`, limited to `transports`.
+    /// Begins the search for `target` with these `transports`.
     pub(super) fn begin(target: Target, transports: Transports) -> (Search, Step) {
         let mut search = Search {
             target,
@@ -96,7 +96,7 @@ impl Search {
         (search, step)
     }
 
-    /// Section 4.1, and the cases of section 4.2 that need fewer lookups.
+    /// Chooses the first step by section 4.1, or by the cases of section 4.2 that need fewer lookups.
     fn first_step(&mut self) -> Step {
         let Some(transport) = self.transport() else { return self.done(Err(ResolveError::Unsupported)) };
         if let Some(address) = literal(&self.target.host) {
@@ -118,7 +118,7 @@ impl Search {
         self.ask(vec![DnsQuestion::new(Kind::Pointers, &self.target.host)])
     }
 
-    /// Takes the answers to the last [`Step::Ask`].
+    /// Handles the answers to the last [`Step::Ask`].
     pub(super) fn answered(&mut self, answers: Vec<Answer>, chance: &mut dyn FnMut() -> u64) -> Step {
         self.incomplete |= answers.iter().any(|answer| {
             matches!(answer, Err(LookupError::Timeout | LookupError::Failed | LookupError::Busy))
@@ -158,7 +158,7 @@ impl Search {
         self.ask_services(services)
     }
 
-    /// Reads the SRV records of the services. Within each service, RFC 2782 gives the order.
+    /// Reads the SRV records of the services. Orders the servers of each service by RFC 2782.
     fn on_srv(
         &mut self,
         services: &[Service],
@@ -166,8 +166,8 @@ impl Search {
         chance: &mut dyn FnMut() -> u64,
     ) -> Step {
         let mut hosts = Vec::new();
-        // Section 4.2 tries the host itself if there are no SRV records. A missing answer is different: the owner may
-        // have moved the service elsewhere.
+        // Section 4.2 uses the host itself if there are no SRV records. A missing answer is different: the operator of the
+        // domain may have moved the service elsewhere.
         let mut absent = true;
         for (service, answer) in services.iter().zip(answers) {
             absent &= answer == Err(LookupError::NotFound);
@@ -214,8 +214,8 @@ impl Search {
         if destinations.is_empty() { self.not_found() } else { self.done(Ok(destinations)) }
     }
 
-    /// The transport if no record names one (section 4.1). `sips` requires TLS over the named transport, which is
-    /// impossible over datagrams (RFC 3261 section 26.2.2). `None` if the edge does not have the transport.
+    /// Returns the transport if no record names a transport (section 4.1). `sips` requires TLS over the named transport. This
+    /// is impossible over datagrams (RFC 3261 section 26.2.2). Returns `None` if the edge does not have the transport.
     fn transport(&self) -> Option<Transport> {
         let has = |transport: &Transport| self.transports.has(*transport);
         match (self.target.secure, self.target.transport) {
@@ -227,8 +227,8 @@ impl Search {
         }
     }
 
-    /// The transport of a NAPTR rule, if the search may follow the rule: the edge has the transport, and for `sips` it
-    /// is secure.
+    /// Returns the transport of a NAPTR rule if the search may follow the rule. The edge must have the transport, and `sips`
+    /// requires a secure transport.
     fn offered(&self, pointer: &Naptr) -> Option<Transport> {
         if !pointer.flags.eq_ignore_ascii_case("s") || pointer.rewrites || &*pointer.replacement == "." {
             return None;
@@ -238,7 +238,7 @@ impl Search {
         (self.transports.has(*transport) && secure_enough).then_some(*transport)
     }
 
-    /// The service of the target for a transport. RFC 7118 defines no service for WebSocket.
+    /// Returns the service of the target for a transport. RFC 7118 defines no service for WebSocket.
     fn service(&self, transport: Transport) -> Option<Service> {
         let labels = match transport {
             Transport::Udp => "_sip._udp.",
@@ -249,7 +249,7 @@ impl Search {
         Some(Service { transport, name: format!("{labels}{}", self.target.host).into() })
     }
 
-    /// The host that the target names.
+    /// Returns the host that the target names.
     fn target_host(&self, transport: Transport) -> Host {
         let port = self.target.port.unwrap_or(transport.default_port());
         Host { transport, name: self.target.host.clone(), port }
@@ -303,7 +303,7 @@ impl Search {
     }
 }
 
-/// The names of the hosts in order, without duplicates.
+/// Returns the names of the hosts in order, without duplicates.
 fn distinct(hosts: &[Host]) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     for host in hosts {
@@ -314,7 +314,7 @@ fn distinct(hosts: &[Host]) -> Vec<&str> {
     names
 }
 
-/// A literal address. IPv6 is in brackets (RFC 3261 section 25.1).
+/// Returns a literal address. IPv6 is in brackets (RFC 3261 section 25.1).
 fn literal(host: &str) -> Option<IpAddr> {
     match host.strip_prefix('[') {
         Some(rest) => rest.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
@@ -322,12 +322,12 @@ fn literal(host: &str) -> Option<IpAddr> {
     }
 }
 
-/// The services of NAPTR records (RFC 3263 section 9). The services of RFC 7118 section 5.5 are missing: the edge
+/// The services of NAPTR records (RFC 3263 section 9). The services of RFC 7118 section 5.5 are missing, because the edge
 /// accepts WebSocket connections and opens none.
 const SERVICES: [(&str, Transport); 3] =
     [("SIP+D2U", Transport::Udp), ("SIP+D2T", Transport::Tcp), ("SIPS+D2T", Transport::Tls)];
 
-/// The transports whose SRV records are asked for if no NAPTR record names a transport. They are tried in this order.
+/// The transports whose SRV records are queried if no NAPTR record names a transport, in this order.
 const GUESSED: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
 
 /// The most questions of one search. A and AAAA of a name count as one question.

@@ -1,4 +1,5 @@
-//! How many connections peers may hold: in total, from each address, and from unknown sources, which no trunk claims.
+//! The limits on connections that peers have opened: in total, for each address, and for unknown sources, which no trunk
+//! claims.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -18,7 +19,7 @@ pub(super) struct Admission {
     peers: BTreeMap<IpAddr, usize>,
 }
 
-/// A connection that a peer has opened, and how it is counted until [`Admission::release`].
+/// A connection that a peer has opened. It is counted until [`Admission::release`].
 #[derive(Debug)]
 pub(super) struct Admitted {
     peer_prefix: IpAddr,
@@ -34,13 +35,13 @@ struct Handshake {
 }
 
 impl Admission {
-    /// Connections that peers hold.
+    /// Returns the number of connections that peers have opened.
     pub(super) fn accepted(&self) -> usize {
         self.accepted
     }
 
-    /// Admits a connection from `remote`, unless it exceeds a limit. `is_unknown`: no trunk claims the source address.
-    /// `has_handshake`: the connection begins with a TLS handshake.
+    /// Admits a connection from `remote`, unless it exceeds a limit. `is_unknown` is true if no trunk claims the source
+    /// address. `has_handshake` is true if the connection begins with a TLS handshake.
     pub(super) fn admit(
         &mut self,
         limits: &StreamLimits,
@@ -75,7 +76,7 @@ impl Admission {
         Ok(Admitted { peer_prefix, is_unknown, handshake })
     }
 
-    /// Ends the handshake of a connection. If the peer proved a name that a trunk claims, it no longer counts as an
+    /// Ends the handshake of a connection. If the peer has proved a name that a trunk claims, the peer no longer counts as an
     /// unknown source.
     pub(super) fn end_handshake(&mut self, admitted: &mut Admitted, is_known: bool) {
         if let Some(Handshake { by_unknown }) = admitted.handshake.take() {
@@ -101,8 +102,8 @@ impl Admission {
     }
 }
 
-/// The address that identifies a peer in the counts. For IPv6 these are the first 64 bits, since a host with one
-/// address of such a network can use all of them (RFC 4291 section 2.5.4).
+/// Returns the address that identifies a peer in the counts. For IPv6, these are the first 64 bits, because a host in such a
+/// network can use all of its addresses (RFC 4291 section 2.5.4).
 fn peer_prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
@@ -157,7 +158,7 @@ mod tests {
         assert_eq!(begin(3, UNKNOWN).err(), Some(Unaccepted::UnknownSourceHandshakeCap));
         let trunks = [4, 5].map(|last| begin(last, KNOWN).unwrap());
         assert_eq!(begin(6, KNOWN).err(), Some(Unaccepted::HandshakeCap));
-        // A handshake that ends makes room, whether it succeeds or is aborted.
+        // The end of a handshake makes room, even if the handshake is aborted.
         admission.end_handshake(&mut admitted[0], false);
         trunks.into_iter().for_each(|admitted| admission.release(admitted));
         assert!(admission.admit(&limits, address(3), UNKNOWN, true).is_ok());

@@ -1,4 +1,4 @@
-//! One connection: octets in and out, and its timers.
+//! One connection. Its task reads and writes octets, and watches the time limits.
 
 use std::collections::VecDeque;
 use std::future::{pending, poll_fn};
@@ -20,20 +20,20 @@ use crate::streams::ended::Ended;
 use crate::streams::link::{Closed, ConnectionEvent, ConnectionReport, Link, drain, expects_response};
 use crate::streams::wire::{Fault, Found, Outgoing, Wire};
 
-/// An open connection, over any layer below SIP.
+/// An open connection. SIP may use any layer below.
 pub(crate) struct Connection<S, W> {
     stream: S,
     wire: W,
     link: Link,
     outgoing: Outgoing,
-    /// True if a layer below may still hold back written octets.
+    /// True if a lower layer may still keep written octets in a buffer.
     unflushed: bool,
     /// The messages in `outgoing`.
     batch: Vec<Bytes>,
-    /// Requests that were written since the peer last sent a message. If the connection ends now, the peer may not have
-    /// read them.
+    /// Requests that were written since the last message of the peer. If the connection ends now, the peer may not have read
+    /// these requests.
     recent: VecDeque<Bytes>,
-    /// An event that the driver has not taken yet. Nothing more is read until it is taken.
+    /// An event that the driver has not taken yet. The connection reads no further octets until the event is taken.
     waiting: Option<ConnectionEvent>,
     alarm: Alarm,
     times: Times,
@@ -46,16 +46,16 @@ pub(crate) struct Connection<S, W> {
 /// The times of the last events.
 #[derive(Debug)]
 struct Times {
-    /// The time of the last message, or of the last keep-alive of a peer that opened the connection. The time of opening,
-    /// if there was neither.
+    /// The time of the last message. A keep-alive counts too, if the peer opened the connection. Without a message, this is the
+    /// time at which the connection opened.
     active: Instant,
-    /// The first octet of the message that is arriving.
+    /// The time of the first octet of the message that is arriving.
     began: Option<Instant>,
-    /// When octets were last written, or began to wait.
+    /// The time at which octets were last written, or began to wait.
     written: Instant,
-    /// Our last keep-alive.
+    /// The time of our last keep-alive.
     pinged: Instant,
-    /// True if our last keep-alive is unanswered.
+    /// True if our last keep-alive has no answer.
     unanswered: bool,
     /// True if the peer has ever answered a keep-alive.
     answers: bool,
@@ -65,16 +65,16 @@ struct Times {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
     Open,
-    /// The peer sends nothing more. We may still send until this time.
+    /// The peer has closed its side. We may still send until this time.
     HalfClosed(Instant),
     /// The input is unreadable. We may still send the answer until this time.
     Unreadable(Instant),
-    /// Nothing more is read, and nothing more is taken from the queue. After the rest is sent, the connection closes
-    /// for this reason.
+    /// Reading has ended, and no further message is taken from the queue. After the remaining octets are sent, the connection
+    /// closes for this reason.
     Closing(Ended),
 }
 
-/// Why the connection's task woke up.
+/// The reason for which the connection's task woke up.
 enum Event {
     Read(io::Result<usize>),
     Wrote(io::Result<usize>),
@@ -111,9 +111,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
         }
     }
 
-    /// Carries messages until the connection ends. The end is the last report.
+    /// Carries messages until the connection ends. The last report is the end of the connection.
     pub(crate) async fn run(mut self) {
-        // A handshake may have read octets that follow it.
+        // The handshake may have read octets that belong to the first message.
         self.read_messages();
         let reason = loop {
             self.alarm.set(self.deadline());
@@ -177,7 +177,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
         }
     }
 
-    /// Reads the messages in the received octets, until the driver has no room for one.
+    /// Reads the messages from the received octets, until the driver has no room for a message.
     fn read_messages(&mut self) -> Option<Ended> {
         if self.phase != Phase::Open {
             return None;
@@ -232,7 +232,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
             }
         }
         self.times.began = match (self.wire.is_within_message(), self.waiting.is_some()) {
-            // The sender is not slow while we do not read.
+            // The sender is not too slow if we do not read.
             (true, true) => Some(now),
             (true, false) => self.times.began.or(Some(now)),
             (false, _) => None,
@@ -276,7 +276,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
         }
     }
 
-    /// When to act if nothing else happens.
+    /// Returns the time of the next action, if no other event occurs before.
     fn deadline(&self) -> Option<Instant> {
         let Times { began, written, .. } = self.times;
         let limits = &self.link.limits;
@@ -290,14 +290,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
         [reading, writing, self.next_ping()].into_iter().flatten().min()
     }
 
-    /// When a connection without a message is closed.
+    /// Returns the time at which a connection without a message is closed.
     fn idle_until(&self) -> Instant {
         let limits = &self.link.limits;
         let limit = if self.had_input || self.link.outbound { limits.idle } else { limits.first_message };
         self.times.active + limit
     }
 
-    /// When the next keep-alive is due, or the answer to the last keep-alive.
+    /// Returns the time at which the next keep-alive is due, or the answer to the last keep-alive.
     fn next_ping(&self) -> Option<Instant> {
         let asks = self.link.outbound || self.wire.pings_inbound();
         let interval = self.link.limits.keep_alive.filter(|_| asks && self.phase == Phase::Open)?;
@@ -305,7 +305,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
         Some(pinged + if unanswered && answers { PONG.min(interval) } else { interval })
     }
 
-    /// Handles a reached deadline. Returns the reason if the connection ends.
+    /// Handles a deadline. Returns the reason if the connection ends.
     fn overdue(&mut self, now: Instant) -> Option<Ended> {
         if !self.outgoing.is_empty() && self.times.written + self.link.limits.stalled <= now {
             return Some(Ended::SlowReader);
@@ -340,8 +340,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
         None
     }
 
-    /// Closes our side. If we stopped reading, reads and discards further input for a while. Closing a socket with
-    /// unread input would reset the connection, and the peer would lose the answer that it has not read yet.
+    /// Closes our side. If we have stopped reading, reads and discards further input for a short time. The system resets a
+    /// connection that is closed with unread input. The peer would then lose an answer that it has not read yet.
     async fn shut_down(&mut self) {
         let (stream, unread) = (&mut self.stream, self.unread);
         let shutting_down = async {
@@ -355,11 +355,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
             }
             Ok::<_, io::Error>(())
         };
-        // A peer that neither reads nor closes is abandoned.
+        // We stop waiting for a peer that does not read and does not close.
         let _ = timeout(CLOSE_GRACE, shutting_down).await;
     }
 
-    /// Reports the end, with all messages that may not have arrived.
+    /// Reports the end of the connection, with all messages that may not have arrived.
     async fn end(mut self, reason: Ended) {
         if let Some(event @ ConnectionEvent::Message { .. }) = self.waiting.take() {
             self.link.report(event).await;
@@ -372,7 +372,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Wire> Connection<S, W> {
     }
 }
 
-/// Writes waiting octets, else reads, as far as possible without waiting.
+/// Writes waiting octets, or reads if none wait, as far as possible without waiting.
 fn poll_stream<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     wire: &mut impl Wire,
@@ -400,7 +400,7 @@ fn poll_stream<S: AsyncRead + AsyncWrite + Unpin>(
     Poll::Pending
 }
 
-/// Reads into a buffer on the stack, so that an idle connection holds no buffer.
+/// Reads into a buffer on the stack, so that an idle connection has no buffer.
 fn poll_read<S: AsyncRead + Unpin>(
     stream: &mut S,
     cx: &mut Context<'_>,
@@ -413,7 +413,7 @@ fn poll_read<S: AsyncRead + Unpin>(
     Poll::Ready(Ok(buffer.filled().len()))
 }
 
-/// Returns when the driver aborts the connection. A normal close arrives through the queue.
+/// Returns when the driver aborts the connection. The driver closes a connection normally through the queue.
 async fn aborted(abort: &mut oneshot::Receiver<Ended>) -> Ended {
     if abort.is_terminated() {
         return pending().await;
@@ -424,22 +424,23 @@ async fn aborted(abort: &mut oneshot::Receiver<Ended>) -> Ended {
     }
 }
 
-/// Octets read at once.
+/// The most octets of one read.
 const SLOT: usize = 16 * 1024;
 
-/// Messages taken from the queue at once.
+/// The most messages that are taken from the queue at once.
 const BATCH: usize = 16;
 
 /// The most requests that are kept until the peer sends a message.
 const RECENT: usize = 32;
 
-/// How long the answer to a keep-alive may take (RFC 5626 section 4.4.1).
+/// The longest time until the answer to a keep-alive (RFC 5626 section 4.4.1).
 const PONG: Duration = Duration::from_secs(10);
 
-/// How long a connection stays open for our messages after the peer has closed its side, or after our last write.
+/// The time for which a connection stays open for our messages after the peer has closed its side. Also the time after our last
+/// write.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// How long a closing connection may send and read the rest.
+/// The longest time for which a closing connection sends and reads remaining octets.
 const CLOSE_GRACE: Duration = Duration::from_secs(1);
 
 /// The most octets that are read and discarded before a connection is closed.

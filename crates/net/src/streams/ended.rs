@@ -1,21 +1,21 @@
-//! Why connections are refused and why they end, and counts of both.
+//! The reasons for which connections are refused and for which they end, and counts of both.
 
 use std::fmt;
 
-/// Why a stream connection ended, or could not be opened.
+/// The reason for which a stream connection ended, or could not be opened.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Ended {
     /// The peer closed the connection.
     ByPeer,
-    /// The connection broke: a reset, or a peer that no longer acknowledges.
+    /// The connection broke: it was reset, or the peer no longer acknowledges data.
     Broken,
-    /// No message for too long.
+    /// No message arrived for too long.
     Idle,
     /// The peer opened the connection and sent no message.
     Silent,
-    /// A message began and did not end in time.
+    /// A message began and was not complete in time.
     SlowSender,
-    /// The peer did not read waiting octets in time.
+    /// The peer did not read the waiting octets in time.
     SlowReader,
     /// More octets or messages wait for the peer than allowed.
     QueueFull,
@@ -23,7 +23,7 @@ pub enum Ended {
     Framing,
     /// The peer answered earlier keep-alives and no longer answers (RFC 5626 section 4.4.1).
     NoPong,
-    /// The connection could not be opened: refused, unreachable, or not in time.
+    /// The connection could not be opened: it was refused, the peer was unreachable, or the time was over.
     Unreachable,
     /// The handshake failed or took too long.
     Handshake,
@@ -78,7 +78,7 @@ impl fmt::Display for Ended {
     }
 }
 
-/// Why a connection was closed as soon as it was accepted.
+/// The reason for which a connection was closed as soon as it was accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Unaccepted {
     /// Peers hold the maximum number of connections.
@@ -91,7 +91,7 @@ pub enum Unaccepted {
     HandshakeCap,
     /// Unknown sources have their maximum number of TLS handshakes in progress.
     UnknownSourceHandshakeCap,
-    /// The operating system returned no connection, most likely because the process has no free descriptors.
+    /// The operating system returned no connection. The likely reason is that the process has no free descriptors.
     System,
 }
 
@@ -123,7 +123,7 @@ impl Unaccepted {
 /// The counts of stream connections. All counts only grow, except `live`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct StreamCounters {
-    /// Connections that exist now, including those that are being opened.
+    /// Connections that exist now. Connections that are being opened are included.
     pub live: u64,
     /// Connections accepted.
     pub accepted: u64,
@@ -137,7 +137,7 @@ pub struct StreamCounters {
     pub messages_sent: u64,
     /// Octets of the sent messages.
     pub octets_sent: u64,
-    /// Messages that were sent again on a new connection, since their connection closed before they were delivered.
+    /// Messages that were sent again on a new connection, because their connection closed before they were delivered.
     pub messages_moved: u64,
     ended: [u64; Ended::ALL.len()],
     unaccepted: [u64; Unaccepted::ALL.len()],
@@ -156,7 +156,7 @@ impl StreamCounters {
 
     /// Adds the counts of another worker.
     pub fn add(&mut self, other: &StreamCounters) {
-        // Destructured, so that the compiler reports a forgotten counter.
+        // The pattern lists all fields, so that the compiler reports a forgotten counter.
         let StreamCounters {
             live,
             accepted,

@@ -1,4 +1,4 @@
-//! A connection in the driver's table, and the key by which requests find it.
+//! A connection in the driver's table, and the key that identifies it for requests.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,19 +16,20 @@ use crate::tcp::Layer;
 
 /// A connection, as the driver sees it.
 pub(super) struct ConnectionEntry {
-    /// Our address is the address of the listener, even if a connection that we opened uses another port.
+    /// The flow of the connection. Our address is the address of the listener, even if the system chose another port for a
+    /// connection that we opened.
     pub(super) flow: Flow,
-    /// How an accepted connection is counted. `None`: we opened the connection.
+    /// The counts of an accepted connection. `None` if we opened the connection.
     pub(super) admitted: Option<Admitted>,
     /// `None` after the driver has closed the connection.
     pub(super) task: Option<TaskHandles>,
     pub(super) queued: Arc<AtomicUsize>,
-    /// Why the driver closed the connection.
+    /// The reason for which the driver closed the connection.
     pub(super) reason: Option<Ended>,
     pub(super) keys: Vec<ConnectionKey>,
     /// True after the connection is open.
     pub(super) open: bool,
-    /// Who waits until the connection is open.
+    /// The requesters that wait until the connection is open.
     pub(super) waiters: Vec<(WorkerId, Token)>,
 }
 
@@ -44,7 +45,7 @@ pub(super) struct TaskHandles {
     pub(super) abort: oneshot::Sender<Ended>,
 }
 
-/// Where a connection leads. Requests with the same key share the connection (RFC 3261 section 18, RFC 5923).
+/// The destination of a connection. Requests with the same key share the connection (RFC 3261 section 18, RFC 5923).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct ConnectionKey {
     pub(super) transport: Transport,

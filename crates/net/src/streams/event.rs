@@ -1,20 +1,20 @@
-//! What the stream connections report to the driver.
+//! The reports of the stream connections to the driver.
 
 use attesta_b2bua::{Input, Token, Unreachable};
 use attesta_sip::StreamError;
 use attesta_transaction::{Flow, Transmit, WorkerId};
 use bytes::Bytes;
 
-/// An event of a connection, as the driver handles it.
+/// An event of a connection for the driver.
 #[derive(Debug)]
 pub(crate) enum StreamEvent {
     /// A message arrived.
     Message { flow: Flow, data: Bytes },
-    /// The input of this flow is unreadable. The switchboard answers it, then the connection closes.
+    /// The input of this flow is unreadable. The switchboard answers it, and then the connection closes.
     Unreadable { flow: Flow, error: StreamError },
     /// A message was not delivered.
     Failed(Unsent),
-    /// The connection that was asked for is ready, or will not be.
+    /// The requested connection is ready, or could not be opened.
     Reached((WorkerId, Token), Result<(), Unreachable>),
 }
 
@@ -26,12 +26,12 @@ pub(crate) struct Unsent {
 }
 
 impl Unsent {
-    /// The peer is unreachable, or unreachable by this flow.
+    /// Creates the report for a peer that is unreachable, or unreachable by this flow.
     pub(crate) const fn refused(transmit: Transmit) -> Self {
         Self { transmit, reason: Unreachable::Refused }
     }
 
-    /// A limit of the edge is reached.
+    /// Creates the report for a limit of the edge.
     pub(crate) const fn no_room(transmit: Transmit) -> Self {
         Self { transmit, reason: Unreachable::NoRoom }
     }

@@ -43,41 +43,42 @@ impl Default for StreamLimits {
 }
 
 impl StreamLimits {
-    /// Connections that peers may hold open at the same time. One more is closed as soon as it is accepted. Default:
-    /// 8,192.
+    /// The most connections that peers may hold open at the same time. A further connection is closed as soon as it is
+    /// accepted. Default: 8,192.
     ///
-    /// Unknown sources, which no trunk claims, may hold half of them, so that they cannot block the trunks. Connections
-    /// that we open are counted separately, so that a flood of incoming connections cannot block outgoing calls.
+    /// Unknown sources, which no trunk claims, may hold half of the connections, so that they cannot block the trunks.
+    /// Connections that we open are counted separately, so that a flood of incoming connections cannot block outgoing calls.
     #[must_use]
     pub fn accepted(mut self, connections: usize) -> StreamLimits {
         self.accepted = connections;
         self
     }
 
-    /// Connections that one peer may hold open at the same time. A peer is one IPv4 address or one IPv6 network of 64
-    /// bits. Default: 1,024, since a peer may open one connection for each call.
+    /// The most connections that one peer may hold open at the same time. A peer is one IPv4 address or one IPv6 network of 64
+    /// bits. Default: 1,024, because a peer may open one connection for each call.
     #[must_use]
     pub fn per_peer(mut self, connections: usize) -> StreamLimits {
         self.per_peer = connections;
         self
     }
 
-    /// TLS handshakes of peers that may be in progress at the same time. A connection that would begin one more is
-    /// closed as soon as it is accepted. Default: 1,024. Unknown sources, which no trunk claims, may have half of them.
+    /// The most TLS handshakes of peers at the same time. A further connection is closed as soon as it is accepted. Default:
+    /// 1,024. Unknown sources, which no trunk claims, may have half of the handshakes.
     #[must_use]
     pub fn handshakes(mut self, handshakes: usize) -> StreamLimits {
         self.handshakes = handshakes;
         self
     }
 
-    /// Connections that we may hold open at the same time. A message that needs one more fails. Default: 2,048.
+    /// The most connections that we may hold open at the same time. A message that needs a further connection fails. Default:
+    /// 2,048.
     #[must_use]
     pub fn opened(mut self, connections: usize) -> StreamLimits {
         self.opened = connections;
         self
     }
 
-    /// The longest time to open a connection. Default: 3 s, less than a trunk waits for a response.
+    /// The longest time to open a connection. Default: 3 s. This is less than the time that a trunk waits for a response.
     #[must_use]
     pub fn connect(mut self, time: Duration) -> StreamLimits {
         self.connect = time;
@@ -105,40 +106,40 @@ impl StreamLimits {
         self
     }
 
-    /// The longest time that a connection stays open without a message. A keep-alive from the peer counts as a message,
-    /// our keep-alives do not. Default: 15 min.
+    /// The longest time that a connection stays open without a message. A keep-alive from the peer counts as a message. Our
+    /// keep-alives do not count. Default: 15 min.
     #[must_use]
     pub fn idle(mut self, time: Duration) -> StreamLimits {
         self.idle = time;
         self
     }
 
-    /// The longest time that a peer may leave waiting octets unread. Default: 10 s.
+    /// The longest time for which a peer may leave waiting octets unread. Default: 10 s.
     #[must_use]
     pub fn stalled(mut self, time: Duration) -> StreamLimits {
         self.stalled = time;
         self
     }
 
-    /// Messages that may wait for a peer to read them. One more closes the connection. Default: 4,096, since calls come
-    /// in bursts: all calls that waited for the same certificate, or for a target that failed, continue at the same
-    /// time.
+    /// The most messages that may wait for a peer. A further message closes the connection. Default: 4,096. Calls arrive in
+    /// bursts: all calls that waited for the same certificate, or for a target that failed, continue at the same time.
     #[must_use]
     pub fn queue(mut self, messages: usize) -> StreamLimits {
         self.queue = messages.max(1);
         self
     }
 
-    /// Octets of the messages that may wait for a peer. More close the connection. Default: 1 MiB. The limit is eight
-    /// times as high on a connection that we opened: the operator chooses these peers, and calls come in bursts.
+    /// The most octets of the messages that may wait for a peer. Further octets close the connection. Default: 1 MiB. On a
+    /// connection that we opened, the limit is eight times as high, because the operator chooses these peers, and calls arrive
+    /// in bursts.
     #[must_use]
     pub fn queued_octets(mut self, octets: usize) -> StreamLimits {
         self.queued_octets = octets;
         self
     }
 
-    /// How often we send a keep-alive on connections that we opened (RFC 5626 section 4.4.1). `None`: never. A peer
-    /// that has answered a keep-alive and then leaves one unanswered for 10 s counts as dead. Default: 100 s.
+    /// The interval of our keep-alives on connections that we opened (RFC 5626 section 4.4.1). `None` means no keep-alives. A
+    /// peer counts as dead if it has answered a keep-alive and leaves a later keep-alive unanswered for 10 s. Default: 100 s.
     #[must_use]
     pub fn keep_alive(mut self, interval: Option<Duration>) -> StreamLimits {
         self.keep_alive = interval;
@@ -152,19 +153,19 @@ impl StreamLimits {
         self
     }
 
-    /// The part of `all` that unknown sources may take.
+    /// Returns the part of `all` that unknown sources may use.
     pub(crate) fn for_unknown_sources(all: usize) -> usize {
         all / UNKNOWN_DIVISOR
     }
 
-    /// Octets that may wait for a peer to read them.
+    /// Returns the number of octets that may wait for a peer.
     pub(crate) fn room(&self, outbound: bool) -> usize {
         if outbound { self.queued_octets.saturating_mul(OUTBOUND_FACTOR) } else { self.queued_octets }
     }
 }
 
-/// How many times higher the limit is on a connection that we opened.
+/// The factor by which the limit is higher on a connection that we opened.
 const OUTBOUND_FACTOR: usize = 8;
 
-/// Unknown sources may take one of this many connections or handshakes.
+/// The divisor for unknown sources: they may use half of the connections and of the handshakes.
 const UNKNOWN_DIVISOR: usize = 2;

@@ -1,4 +1,4 @@
-//! What the driver and the task of a connection send to each other.
+//! The messages between the driver and the task of a connection.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -21,14 +21,14 @@ pub(crate) struct ConnectionReport {
 /// The events of one connection, in the order in which they occur.
 #[derive(Debug)]
 pub(crate) enum ConnectionEvent {
-    /// The connection is open. If the peer has shown a certificate, these names are proved.
+    /// The connection is open. If the peer has shown a certificate, it proves these names.
     Open(Option<Arc<TlsNames>>),
     /// A message.
     Message { data: Bytes, alias: Option<u16> },
-    /// All further input is unreadable. The connection waits for the response, if the message gets a response, and then for
-    /// the driver to close the connection.
+    /// All further input is unreadable. The connection waits for the response to the message, if there is one. Then it waits
+    /// until the driver closes the connection.
     Unreadable(StreamError),
-    /// The peer sends nothing more. The connection still sends messages to the peer.
+    /// The peer has closed its side. The connection can still send messages to the peer.
     HalfClosed,
     /// The connection has ended.
     Closed(Closed),
@@ -38,19 +38,19 @@ pub(crate) enum ConnectionEvent {
 #[derive(Debug)]
 pub(crate) struct Closed {
     pub(crate) reason: Ended,
-    /// Messages that the connection took and, as far as is known, did not deliver.
+    /// Messages that the connection accepted and probably did not deliver.
     pub(crate) unsent: Vec<Bytes>,
-    /// True if the connection has received a message: it worked, so a new connection may work too.
+    /// True if the connection has received a message. Such a connection worked, so a new connection may work too.
     pub(crate) had_input: bool,
 }
 
-/// The task's end of a connection; the driver holds the other end.
+/// The link of a connection's task to the driver.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) id: ConnectionId,
-    /// Messages to send. When the driver drops the other end, the connection sends the rest and closes.
+    /// Messages to send. When the driver drops its end, the connection sends the remaining messages and closes.
     pub(crate) queue: mpsc::Receiver<Bytes>,
-    /// Octets of the messages that are in the queue or taken from it and not sent yet.
+    /// The octets of the messages in the queue, and of the messages that were taken from the queue and not sent yet.
     pub(crate) queued: Arc<AtomicUsize>,
     pub(crate) reports: mpsc::Sender<ConnectionReport>,
     /// Closes the connection at once.
@@ -61,7 +61,8 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Reports to the driver as soon as it has room. An error means that the driver is gone and needs no report.
+    /// Sends a report as soon as the driver has room for it. An error means that the driver no longer exists and needs no
+    /// report.
     pub(crate) async fn report(&self, event: ConnectionEvent) {
         let _ = self.reports.send(ConnectionReport { id: self.id, event }).await;
     }
@@ -79,7 +80,7 @@ pub(super) fn drain(queue: &mut mpsc::Receiver<Bytes>) -> Vec<Bytes> {
     std::iter::from_fn(|| queue.try_recv().ok()).collect()
 }
 
-/// True if the peer answers this message: a request other than ACK. Such a message may be sent twice, since the peer
+/// True if the peer answers this message: a request other than ACK. Such a message may be sent twice, because the peer
 /// recognizes the second copy by its branch (RFC 3261 section 17.2.3).
 pub(crate) fn expects_response(message: &[u8]) -> bool {
     !message.starts_with(b"SIP/2.0 ") && !message.starts_with(b"ACK ")

@@ -1,4 +1,4 @@
-//! From a socket to a connection that carries messages: connecting and handshakes.
+//! The setup of a connection: connecting and handshakes.
 
 use std::io;
 
@@ -81,7 +81,7 @@ pub(super) async fn open(flow: Flow, layer: Layer, mut link: Link) {
             carry(stream, link).await;
         }
         Layer::Tls(tls) => {
-            // Without a server name the peer must prove its address.
+            // If there is no server name, the peer must prove its address.
             let address = flow.remote.ip().to_string();
             let name = flow.server_name.as_deref().unwrap_or(&address);
             let connecting = tls.connect(name, stream, link.limits.handshake);

@@ -1,4 +1,4 @@
-//! Limits on waiting messages and on opened connections.
+//! Tests of the limits on waiting messages and on opened connections.
 
 use std::net::{Ipv4Addr, TcpListener};
 
@@ -6,7 +6,7 @@ use attesta_b2bua::Input;
 
 use super::*;
 
-/// Streams with one TCP listener, and a flow from there to a listener that never answers.
+/// Creates streams with one TCP listener, and a flow from there to a listener that never answers.
 fn streams(limits: StreamLimits) -> (Streams, Flow, TcpListener) {
     let acceptor = Acceptor::tcp((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let peer = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -22,7 +22,7 @@ fn transmit(flow: &Flow, start: &str, octets: usize) -> Transmit {
 #[tokio::test]
 async fn a_burst_of_calls_does_not_fill_the_send_queue() {
     let (mut streams, flow, _peer) = streams(StreamLimits::default());
-    // As many as may wait for one certificate, each signed.
+    // This is the number of signed calls that may wait for one certificate.
     let back = (0..1_000).filter_map(|_| streams.send(transmit(&flow, "INVITE ", 4_000))).count();
     assert_eq!((back, streams.counters().opened), (0, 1));
 }

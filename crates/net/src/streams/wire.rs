@@ -1,4 +1,4 @@
-//! How messages are framed in a stream of octets.
+//! The framing of messages in a stream of octets.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -8,14 +8,14 @@ use bytes::{Buf, Bytes};
 
 use crate::ws::frames::{Framed, Frames};
 
-/// Converts octets to messages and messages to octets: with SIP's own framing by Content-Length, or with frames around
-/// SIP.
+/// Converts octets to messages, and messages to octets. SIP frames its messages by Content-Length, or uses the frames of a
+/// lower layer.
 pub(crate) trait Wire {
-    /// Takes received octets.
+    /// Adds received octets.
     fn push(&mut self, octets: &[u8]);
 
-    /// The next item in the received octets. If the framing requires an answer to the peer, the answer is written to `out`.
-    /// `None` until more octets arrive.
+    /// Returns the next item in the received octets. Returns `None` until more octets arrive. If the framing requires an answer
+    /// to the peer, the answer is written to `out`.
     fn poll(&mut self, out: &mut Outgoing) -> Option<Result<Found, Fault>>;
 
     /// True if a message has begun to arrive and has not ended.
@@ -27,8 +27,8 @@ pub(crate) trait Wire {
     /// Sends a keep-alive that the peer must answer.
     fn ping(&mut self, out: &mut Outgoing);
 
-    /// Whether we also send keep-alives on connections that the peer opened. Needed if the peer cannot send keep-alives
-    /// and cannot be reached by another connection.
+    /// True if we also send keep-alives on connections that the peer opened. This is necessary if the peer cannot send
+    /// keep-alives, and if we cannot open a connection to the peer.
     fn pings_inbound(&self) -> bool {
         false
     }
@@ -40,15 +40,14 @@ pub(crate) enum Found {
     /// A message.
     Message {
         data: Bytes,
-        /// The port of the top Via, if the Via has `alias`: requests to this port may use the connection (RFC 5923 section
-        /// 5).
+        /// The port of the top Via, if the Via has `alias`. Requests to this port may use the connection (RFC 5923 section 5).
         alias: Option<u16>,
     },
     /// A keep-alive from the peer.
     KeepAlive,
     /// The answer to our keep-alive, or octets that look like an answer.
     Pong,
-    /// The peer closes: it neither sends nor reads now.
+    /// The peer closes the connection. It sends and reads no further octets.
     Close,
 }
 
@@ -57,7 +56,7 @@ pub(crate) enum Found {
 pub(crate) enum Fault {
     /// The octets are not SIP. The transaction layer may answer with a SIP response.
     Message(StreamError),
-    /// The octets are not frames. The wire has sent a close frame to the peer.
+    /// The octets are not valid frames. The wire has sent a close frame to the peer.
     Frames,
 }
 
@@ -84,8 +83,8 @@ impl Wire for Bare {
             Ok(Frame::Message(message)) => {
                 let data = message.to_bytes();
                 if self.framer.is_idle() && data.len() > LARGE {
-                    // Drops the buffer that has grown with this message. Most connections never see another message of
-                    // this size.
+                    // Drops the buffer that has grown with this message. Most connections never have another message of this
+                    // size.
                     self.framer = Framer::new(self.limits);
                 }
                 Found::Message { alias: alias(&message), data }
@@ -145,20 +144,20 @@ impl Wire for Frames {
         out.push(self.outward());
     }
 
-    /// A browser cannot send pings, and a connection to a browser cannot be opened.
+    /// A browser cannot send pings, and we cannot open a connection to a browser.
     fn pings_inbound(&self) -> bool {
         true
     }
 }
 
-/// The port of the top Via, if the Via has `alias`. `None` for most requests.
+/// Returns the port of the top Via, if the Via has `alias`. Most requests have no `alias`.
 fn alias(message: &Message) -> Option<u16> {
     let Message::Request(request) = message else { return None };
     let via = Via::parse(request.headers().values(Name::Via).next()?).ok()?;
     via.params().has("alias").then(|| via.port().unwrap_or(DEFAULT_PORT))
 }
 
-/// Octets that wait to be written, in the pieces that were added.
+/// Octets that wait to be written, in the pieces in which they were added.
 #[derive(Debug, Default)]
 pub(crate) struct Outgoing {
     pieces: VecDeque<Bytes>,
@@ -177,13 +176,13 @@ impl Outgoing {
         self.pieces.is_empty()
     }
 
-    /// The octets plus the overhead of the pieces. If a peer sends pings and does not read, each
-    /// piece has only two octets.
+    /// Returns the number of octets plus the overhead of the pieces. If a peer sends pings and does not read, each piece has
+    /// only two octets.
     pub(crate) fn cost(&self) -> usize {
         self.octets + self.pieces.len() * PIECE
     }
 
-    /// The first pieces, in the form that one system call takes.
+    /// Returns the first pieces, in the form for one system call.
     pub(crate) fn slices(&self) -> [IoSlice<'_>; VECTOR] {
         let mut pieces = self.pieces.iter();
         std::array::from_fn(|_| IoSlice::new(pieces.next().map_or(&[], |piece| piece)))
@@ -204,14 +203,14 @@ impl Outgoing {
     }
 }
 
-/// RFC 5626 section 3.5.1.
+/// The keep-alive of RFC 5626 section 3.5.1.
 const PING: &[u8] = b"\r\n\r\n";
 const PONG: &[u8] = b"\r\n";
 
 /// The port of a Via without a port (RFC 3261 section 18.2.2).
 const DEFAULT_PORT: u16 = 5060;
 
-/// A message of more octets is so rare that its buffer is dropped.
+/// A message with more octets is rare, so its buffer is dropped.
 const LARGE: usize = 16 * 1024;
 
 /// The overhead of a piece, in octets.

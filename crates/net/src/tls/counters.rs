@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustls::{CertificateError, Error};
 
-/// Why a TLS handshake failed.
+/// The reason for which a TLS handshake failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsFailure {
     /// The handshake did not end in time.
     Timeout,
-    /// The connection broke, or the peer closed it without an alert.
+    /// The connection broke, or the peer closed the connection without an alert.
     Closed,
     /// The input is not TLS, or violates the TLS protocol.
     NotTls,
@@ -104,7 +104,7 @@ pub(crate) enum Success {
     Resumed,
 }
 
-/// Counts for all that share the meter. Clones count together.
+/// A meter. Clones add to the same counts.
 #[derive(Clone, Debug, Default)]
 pub struct TlsMeter(Arc<Cells>);
 
@@ -157,9 +157,9 @@ impl TlsMeter {
 pub struct TlsCounters {
     accepted: [u64; RESULTS],
     connected: [u64; RESULTS],
-    /// How often new certificate files were loaded.
+    /// The number of times that new certificate files were loaded.
     pub reloaded: u64,
-    /// How often new certificate files were unusable, so that the old certificates stayed.
+    /// The number of times that new certificate files were unusable. The old certificates then stay in use.
     pub reloads_refused: u64,
 }
 

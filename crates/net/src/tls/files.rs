@@ -51,8 +51,8 @@ pub struct TlsFiles {
 }
 
 impl TlsFiles {
-    /// A certificate chain and its key. Clients are asked for no certificate. Servers are trusted below the roots of
-    /// the operating system.
+    /// Creates the files with a certificate chain and its key. Clients are not asked for a certificate. The roots of the
+    /// operating system determine the trusted servers.
     pub fn new(certificate: Pem, key: Pem) -> TlsFiles {
         TlsFiles {
             identities: vec![(certificate, key)],
@@ -63,19 +63,20 @@ impl TlsFiles {
         }
     }
 
-    /// Adds a certificate chain and its key, for other names ([`TlsTerms::identity`]).
+    /// Adds another certificate chain and its key, for other names ([`TlsTerms::identity`]).
     pub fn identity(mut self, certificate: Pem, key: Pem) -> TlsFiles {
         self.identities.push((certificate, key));
         self
     }
 
-    /// Asks clients for a certificate below these roots. With `required`, a client without a certificate is refused.
+    /// Asks clients for a certificate that leads to these roots. If `required` is true, a client without a certificate is
+    /// refused.
     pub fn client_ca(mut self, roots: Pem, required: bool) -> TlsFiles {
         (self.client_ca, self.clients_required) = (Some(roots), required);
         self
     }
 
-    /// Trusts servers below these roots instead of those of the operating system.
+    /// Trusts servers whose certificates lead to these roots. The roots of the operating system are then not used.
     pub fn roots(mut self, roots: Pem) -> TlsFiles {
         self.roots = Some(roots);
         self
@@ -90,7 +91,7 @@ impl TlsFiles {
     /// Reads the files. Does not check if the certificates are valid now.
     ///
     /// # Errors
-    /// [`TlsFileError`]: the unusable file and the reason.
+    /// [`TlsFileError`] with the unusable file and the reason.
     pub fn load(&self) -> Result<TlsTerms, TlsFileError> {
         let at = |file| move |error| TlsFileError { file, error };
         let mut identities = Vec::with_capacity(self.identities.len());
@@ -112,7 +113,7 @@ impl TlsFiles {
         };
         let roots = match &self.roots {
             Some(pem) => read(pem).map_err(at(TlsFile::Roots))?,
-            // Without any root the listener can only accept: every server is refused.
+            // Without any root, the listener can only accept connections. Every server is refused.
             None => TlsRoots::native().unwrap_or_else(|_| TlsRoots::none()),
         };
         Ok(TlsTerms { identities, clients, roots, protocol: self.protocol })
@@ -131,10 +132,10 @@ impl TlsFiles {
         Ok(terms)
     }
 
-    /// Replaces the terms of `tls` each time the files change, as long as the future lives.
+    /// Replaces the terms of `tls` each time the files change. The replacement continues until the future is dropped.
     ///
-    /// Checks the files every [`TLS_FILES_POLL`], and reads them when two checks agree, since the files of a renewed
-    /// certificate may be written one after the other. Unusable files are logged and counted, and the old terms stay.
+    /// Checks the files every [`TLS_FILES_POLL`]. Reads the files when two checks agree, because the files of a renewed
+    /// certificate may be written one after another. Unusable files are logged and counted, and the old terms stay in use.
     pub async fn follow(self, tls: Tls) {
         let mut held = self.stamps().await;
         let mut last = held.clone();
@@ -166,7 +167,7 @@ impl TlsFiles {
         }
     }
 
-    /// The file that an error is about. `None` if the PEM is not in a file.
+    /// Returns the path of the file that an error concerns. Returns `None` if the PEM is not in a file.
     pub fn path(&self, file: TlsFile) -> Option<&Path> {
         let pem = match file {
             TlsFile::Certificate(index) => self.identities.get(index).map(|(certificate, _)| certificate),
@@ -201,9 +202,9 @@ pub enum TlsFile {
     Certificate(usize),
     /// The key of the chain with the same index.
     Key(usize),
-    /// The roots below which clients are trusted.
+    /// The roots for the certificates of clients.
     ClientCa,
-    /// The roots below which servers are trusted.
+    /// The roots for the certificates of servers.
     Roots,
 }
 
@@ -228,8 +229,8 @@ impl std::error::Error for TlsFileError {
     }
 }
 
-/// The modification time, the length and, if files have numbers, the number of a file. The number shows that another
-/// file was moved to the same path.
+/// The modification time, the length and the file number of a file, if files have numbers. The number shows that another file
+/// was moved to the same path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Stamp {
     modified: Option<SystemTime>,
@@ -239,7 +240,7 @@ struct Stamp {
 
 impl Stamp {
     fn of(path: &Path) -> Option<Stamp> {
-        // Follows links, since reading follows links too.
+        // This call follows links, as reading does.
         let metadata = std::fs::metadata(path).ok()?;
         Some(Stamp { modified: metadata.modified().ok(), length: metadata.len(), number: number(&metadata) })
     }
@@ -264,7 +265,7 @@ fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     Ok(octets)
 }
 
-/// How often the files are checked.
+/// The interval at which the files are checked.
 pub const TLS_FILES_POLL: Duration = Duration::from_secs(2);
 /// The largest file that is read, in octets. Enough for a bundle of a few hundred roots.
 const MAX_FILE: u64 = 1024 * 1024;

@@ -1,4 +1,4 @@
-//! Certificates, keys and roots: reading and checks.
+//! Reading and checking of certificates, keys and roots.
 
 use std::fmt;
 use std::io;
@@ -37,7 +37,7 @@ impl TlsIdentity {
         let key = ring::sign::any_supported_type(&key).map_err(|_| TlsError::Key)?;
         let key = CertifiedKey::new(chain, key);
         match key.keys_match() {
-            // A key that does not tell its public half cannot be checked, and is accepted.
+            // Some keys do not reveal their public half. Such a key cannot be checked, and is accepted.
             Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
             Err(_) => return Err(TlsError::KeyMismatch),
         }
@@ -45,12 +45,12 @@ impl TlsIdentity {
         Ok(TlsIdentity { key: Arc::new(key), names, not_before, not_after })
     }
 
-    /// The SIP domains that the certificate proves (RFC 5922 section 7.1).
+    /// Returns the SIP domains that the certificate proves (RFC 5922 section 7.1).
     pub fn names(&self) -> &TlsNames {
         &self.names
     }
 
-    /// The last second in which the leaf is valid.
+    /// Returns the last second in which the leaf is valid.
     pub fn not_after(&self) -> UnixTime {
         self.not_after
     }
@@ -80,15 +80,15 @@ impl fmt::Debug for TlsIdentity {
     }
 }
 
-/// The roots below which certificates are trusted.
+/// The roots of trusted certificates.
 #[derive(Clone)]
 pub struct TlsRoots(Arc<RootCertStore>);
 
 impl TlsRoots {
-    /// The certificates of a PEM file.
+    /// Reads the certificates of a PEM file.
     ///
     /// # Errors
-    /// [`TlsError`]: there is no certificate, or a certificate cannot be a root.
+    /// [`TlsError`] if there is no certificate, or if a certificate cannot be a root.
     pub fn from_pem(pem: &[u8]) -> Result<TlsRoots, TlsError> {
         let mut store = RootCertStore::empty();
         for certificate in certificates(pem)? {
@@ -97,17 +97,17 @@ impl TlsRoots {
         Ok(TlsRoots(Arc::new(store)))
     }
 
-    /// The roots that the operating system trusts. Unreadable roots are skipped.
+    /// Returns the roots that the operating system trusts. Unreadable roots are skipped.
     ///
     /// # Errors
-    /// [`TlsError::NoRoots`]: there are no roots.
+    /// [`TlsError::NoRoots`] if there are no roots.
     pub fn native() -> Result<TlsRoots, TlsError> {
         let mut store = RootCertStore::empty();
         store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if store.is_empty() { Err(TlsError::NoRoots) } else { Ok(TlsRoots(Arc::new(store))) }
     }
 
-    /// No roots: no certificate is trusted.
+    /// Returns an empty set of roots. No certificate is trusted.
     pub fn none() -> TlsRoots {
         TlsRoots(Arc::new(RootCertStore::empty()))
     }
@@ -129,7 +129,7 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     if read.is_empty() { Err(TlsError::NoCertificate) } else { Ok(read) }
 }
 
-/// Why certificates, a key or roots are unusable.
+/// The reason for which certificates, a key or roots are unusable.
 #[derive(Debug)]
 pub enum TlsError {
     /// The file is unreadable.
@@ -157,12 +157,12 @@ pub enum TlsError {
 }
 
 impl TlsError {
-    /// True if the error is about the key, not about the certificate.
+    /// True if the error concerns the key. False if it concerns the certificate.
     pub(crate) fn is_of_key(&self) -> bool {
         matches!(self, TlsError::NoKey | TlsError::Key | TlsError::KeyMismatch)
     }
 
-    /// What an operator can do about this error.
+    /// Returns the action that an operator can take.
     pub fn remedy(&self) -> &'static str {
         match self {
             TlsError::Read(_) => {

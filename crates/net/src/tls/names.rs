@@ -1,4 +1,4 @@
-//! The SIP domains that a certificate proves: RFC 5922 section 7.
+//! The SIP domains that a certificate proves (RFC 5922 section 7).
 
 use std::net::IpAddr;
 
@@ -7,10 +7,11 @@ use attesta_transaction::TlsNames;
 use rustls_pki_types::{CertificateDer, ServerName};
 use webpki::EndEntityCert;
 
-/// The SIP identities of a certificate (RFC 5922 section 7.1), in lower case: the hosts of its `sip` URIs without a
-/// user. If the certificate has no such URI, its DNS names. `None` if the octets are not a certificate.
+/// Returns the SIP identities of a certificate in lower case (RFC 5922 section 7.1). These are the hosts of its `sip` URIs
+/// without a user. If the certificate has no such URI, these are its DNS names. Returns `None` if the octets are not a
+/// certificate.
 ///
-/// The section allows the common name if there is no subjectAltName. This function ignores the common name.
+/// The RFC allows the common name if there is no subjectAltName. This function ignores the common name.
 pub(crate) fn identities(certificate: &CertificateDer<'_>) -> Option<TlsNames> {
     let certificate = EndEntityCert::try_from(certificate).ok()?;
     let mut names: Vec<Box<str>> = certificate.valid_uri_names().filter_map(domain).collect();
@@ -20,10 +21,10 @@ pub(crate) fn identities(certificate: &CertificateDer<'_>) -> Option<TlsNames> {
     Some(TlsNames::new(names))
 }
 
-/// True if a certificate proves `domain` (RFC 5922 section 7.2): one of its identities equals the domain, ignoring
-/// case. A wildcard matches only itself.
+/// True if a certificate proves `domain` (RFC 5922 section 7.2). One of its identities must equal the domain, ignoring case. A
+/// wildcard matches only the same wildcard.
 ///
-/// An address is not a domain. An `iPAddress` of the certificate may prove it as well.
+/// An address is not a domain. An `iPAddress` of the certificate may also prove an address.
 pub(crate) fn speaks_for(certificate: &CertificateDer<'_>, domain: &str) -> bool {
     let domain = bare(domain);
     let named = identities(certificate)
@@ -31,18 +32,18 @@ pub(crate) fn speaks_for(certificate: &CertificateDer<'_>, domain: &str) -> bool
     named || domain.parse().is_ok_and(|address| has_address(certificate, address))
 }
 
-/// The name that TLS asks for. A DNS name is sent in the handshake (RFC 6066 section 3), an address is not.
+/// Returns the name for the TLS handshake. A DNS name is sent in the handshake (RFC 6066 section 3). An address is not sent.
 pub(crate) fn server_name(domain: &str) -> Option<ServerName<'static>> {
     ServerName::try_from(bare(domain).to_owned()).ok()
 }
 
-/// A host without the brackets of an IPv6 address and without the final dot.
+/// Returns a host without the brackets of an IPv6 address and without the final dot.
 fn bare(host: &str) -> &str {
     let host = host.strip_suffix('.').unwrap_or(host);
     host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
 }
 
-/// The domain of a `sip` URI without a user.
+/// Returns the domain of a `sip` URI without a user.
 fn domain(uri: &str) -> Option<Box<str>> {
     let parsed = Uri::parse(uri.as_bytes()).ok()?;
     let sip = parsed.as_sip()?;

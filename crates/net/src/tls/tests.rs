@@ -1,4 +1,4 @@
-//! Handshakes between two of our sides, and changing certificates.
+//! Tests of handshakes between two instances of our TLS, and of replaced certificates.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::tls::files::{Pem, TLS_FILES_POLL, TlsFiles};
 /// The time limit of a handshake.
 const TIME: Duration = Duration::from_secs(5);
 
-/// A root and its key, which issue certificates.
+/// A root and its key. It issues certificates.
 struct Authority {
     pem: String,
     issuer: Issuer<'static, KeyPair>,
@@ -33,7 +33,7 @@ impl Authority {
         TlsRoots::from_pem(self.pem.as_bytes()).unwrap()
     }
 
-    /// A certificate for `uris` and `names`, and its key, in PEM.
+    /// Issues a certificate for `uris` and `names`. Returns the certificate and its key, in PEM.
     fn issue(&self, uris: &[&str], names: &[&str]) -> (String, String) {
         let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
@@ -47,7 +47,7 @@ impl Authority {
         TlsIdentity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap()
     }
 
-    /// Terms with a certificate for `domain` that trust this root.
+    /// Returns terms that trust this root and have a certificate for `domain`.
     fn terms(&self, domain: &str) -> TlsTerms {
         TlsTerms::new(self.identity(&[], &[domain]), self.roots())
     }
@@ -59,13 +59,13 @@ fn tls(terms: &TlsTerms) -> Tls {
 
 type Outcome = Result<Secured<DuplexStream>, TlsFailure>;
 
-/// A handshake of `client` with `server`, for the name `domain`.
+/// Performs a handshake of `client` with `server`, for the name `domain`.
 async fn meet(server: &Tls, client: &Tls, domain: &str) -> (Outcome, Outcome) {
     let (near, far) = duplex(64 * 1024);
     tokio::join!(server.accept(near, TIME), async {
         let mut outcome = client.connect(domain, far, TIME).await;
-        // In TLS 1.3 the client finishes before the server has checked its certificate. This read receives the server's
-        // alert.
+        // In TLS 1.3, the client finishes before the server has checked the client's certificate. This read receives the
+        // server's alert.
         if let Ok(secured) = &mut outcome {
             let mut octet = [0];
             let _ = timeout(Duration::from_millis(1), secured.stream.read(&mut octet)).await;
@@ -175,7 +175,7 @@ async fn a_session_is_resumed_with_what_was_proved() {
     }
     assert_eq!((count(&server.meter, "accept", "full"), count(&server.meter, "accept", "resumed")), (1, 2));
 
-    // New terms end old sessions: the client must show its certificate again and is refused.
+    // New terms end old sessions. The client must show its certificate again, and is refused.
     let other = Authority::new();
     server.replace(&authority.terms("sip.a.example").clients(TlsClients::Required(other.roots()))).unwrap();
     let (accepted, _) = meet(&server, &client, "sip.a.example").await;
@@ -246,7 +246,7 @@ fn write(folder: &Path, (certificate, key): &(String, String)) {
     std::fs::write(folder.join("edge.key.pem"), key).unwrap();
 }
 
-/// Waits for a count that another task increments.
+/// Waits until a count of another task satisfies `reached`.
 async fn until(meter: &TlsMeter, reached: impl Fn(TlsCounters) -> bool) {
     while !reached(meter.counters()) {
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -1,4 +1,4 @@
-//! Checks that a server is the server that was called: RFC 5922 section 7.3.
+//! The check that a server is the called server (RFC 5922 section 7.3).
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::tls::names::speaks_for;
 
-/// Verifies the path to a root as usual (RFC 5280 section 6), and the name as SIP requires. The usual name check would
-/// let `*.example.com` match `sip.example.com`, which RFC 5922 section 7.2 forbids, and would ignore URIs.
+/// Verifies the path to a root as usual (RFC 5280 section 6), and the name by the rules of SIP. The usual name check ignores
+/// URIs. It also accepts `*.example.com` for `sip.example.com`, which RFC 5922 section 7.2 forbids.
 #[derive(Debug)]
 pub(crate) struct SipServerVerifier {
     roots: Arc<RootCertStore>,

@@ -1,10 +1,10 @@
-//! Why WebSockets fail, with counts.
+//! The reasons for which WebSockets fail, with counts.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Why a WebSocket could not be opened, or why its frames became unreadable.
+/// The reason for which a WebSocket could not be opened, or for which its frames became unreadable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WsFailure {
     /// The handshake did not end in time.
@@ -18,7 +18,7 @@ pub enum WsFailure {
     NotSip,
     /// A frame or a message exceeds the maximum size of a SIP message.
     TooLarge,
-    /// A message came in so many small frames that the frame headers are larger than the message.
+    /// A message arrived in so many small frames that the frame headers are larger than the message.
     Fragments,
     /// Frames that RFC 6455 forbids: without a mask, of an unknown type, or out of order.
     Protocol,
@@ -57,7 +57,7 @@ impl fmt::Display for WsFailure {
 
 impl std::error::Error for WsFailure {}
 
-/// Counts for all that share the meter. Clones count together.
+/// A meter. Clones add to the same counts.
 #[derive(Clone, Debug, Default)]
 pub struct WsMeter(Arc<Cells>);
 

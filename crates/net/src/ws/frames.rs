@@ -1,4 +1,4 @@
-//! Messages in frames: RFC 6455 section 5, RFC 7118 section 5.
+//! Messages in frames (RFC 6455 section 5, RFC 7118 section 5).
 
 use std::io::{self, ErrorKind, Read, Write};
 
@@ -10,11 +10,11 @@ use tungstenite::{Error, Message, Utf8Bytes};
 
 use crate::ws::failure::{WsFailure, WsMeter};
 
-/// The server's end of a WebSocket after the handshake, without the stream below: octets go in and come out. Each
-/// WebSocket message is one SIP message.
+/// The server's end of a WebSocket after the handshake. It converts octets, and does not use the stream below. Each WebSocket
+/// message is one SIP message.
 pub(crate) struct Frames {
     socket: WebSocket<Pipe>,
-    /// Octets since the last complete message, without those of control frames.
+    /// The number of octets since the last complete message, without the octets of control frames.
     unfinished: usize,
     /// The most unfinished octets that are allowed.
     allowance: usize,
@@ -24,18 +24,18 @@ pub(crate) struct Frames {
 /// An item in the frames.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Framed {
-    /// One SIP message, or what the peer sends as a SIP message.
+    /// One SIP message, or a message that the peer sends as a SIP message.
     Message(Bytes),
-    /// A keep-alive: a ping, which is answered, or line ends (RFC 5626 section 3.5.1).
+    /// A keep-alive: a ping, which gets an answer, or line ends (RFC 5626 section 3.5.1).
     KeepAlive,
     /// The answer to our ping.
     Pong,
-    /// The peer closes the WebSocket. The answer is a close frame too.
+    /// The peer closes the WebSocket. Our answer is a close frame too.
     Close,
 }
 
 impl Frames {
-    /// `limit` is the largest SIP message that is accepted, in octets.
+    /// Creates the frames. `limit` is the largest SIP message that is accepted, in octets.
     pub(crate) fn new(limit: usize, meter: WsMeter) -> Frames {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
@@ -46,16 +46,16 @@ impl Frames {
         Frames { socket, unfinished: 0, allowance: limit.saturating_add(FRAMING), meter }
     }
 
-    /// Takes received octets.
+    /// Adds received octets.
     pub(crate) fn push(&mut self, octets: &[u8]) {
         self.socket.get_mut().inward.extend_from_slice(octets);
         self.unfinished = self.unfinished.saturating_add(octets.len());
     }
 
-    /// The next item in the received octets. `None` until more octets arrive.
+    /// Returns the next item in the received octets. Returns `None` until more octets arrive.
     ///
     /// # Errors
-    /// [`WsFailure`], which is counted. Nothing that follows can be read. A close frame tells the peer the reason.
+    /// [`WsFailure`], which is counted. Later octets cannot be read. A close frame informs the peer about the reason.
     pub(crate) fn poll(&mut self) -> Option<Result<Framed, WsFailure>> {
         loop {
             let failure = match self.socket.read() {
@@ -91,7 +91,7 @@ impl Frames {
         self.unfinished > 0
     }
 
-    /// Frames one SIP message. A UTF-8 message is sent as text (RFC 7118 section 4.2).
+    /// Writes one SIP message as frames. A UTF-8 message is sent as text (RFC 7118 section 4.2).
     pub(crate) fn write(&mut self, message: Bytes) {
         self.put(match Utf8Bytes::try_from(message.clone()) {
             Ok(text) => Message::Text(text),
@@ -104,15 +104,15 @@ impl Frames {
         self.put(Message::Ping(Bytes::new()));
     }
 
-    /// The octets to send now.
+    /// Returns the octets to send now.
     pub(crate) fn outward(&mut self) -> Bytes {
-        // The library holds back its answers to pings and close frames until the flush. The pipe always has room.
+        // The library keeps its answers to pings and close frames until the flush. The pipe always has room.
         let _ = self.socket.flush();
         self.socket.get_mut().outward.split().freeze()
     }
 
     fn put(&mut self, message: Message) {
-        // An error means that the WebSocket is closed and the connection is about to end.
+        // An error means that the WebSocket is closed. The connection then ends soon.
         let _ = self.socket.send(message);
     }
 
@@ -120,7 +120,7 @@ impl Frames {
         let _ = self.socket.close(Some(CloseFrame { code, reason: Utf8Bytes::default() }));
     }
 
-    /// Interprets one message of the WebSocket. `None` if it means nothing.
+    /// Interprets one message of the WebSocket. Returns `None` if the message needs no action.
     fn take(&mut self, message: Message) -> Option<Framed> {
         let data = match message {
             Message::Text(text) => Bytes::from(text),
@@ -139,7 +139,7 @@ impl Frames {
             }
             Message::Frame(_) => return None,
         };
-        // The octets that have arrived of the next message are not counted: they are fewer than one read.
+        // The octets of the next message that have arrived are not counted. They are fewer than the octets of one read.
         self.unfinished = 0;
         match data.as_ref() {
             b"" => None,
@@ -152,7 +152,7 @@ impl Frames {
         }
     }
 
-    /// Subtracts a control frame with this payload, since it belongs to no message.
+    /// Subtracts a control frame with this payload, because it belongs to no message.
     fn control(&mut self, payload: usize) {
         self.unfinished = self.unfinished.saturating_sub(payload + CONTROL_HEADER);
     }
@@ -187,9 +187,9 @@ impl Write for Pipe {
     }
 }
 
-/// Octets that are parsed in one piece. A larger frame grows the buffer.
+/// The number of octets that are parsed at once. A larger frame grows the buffer.
 const READ_BUFFER: usize = 4 * 1024;
-/// How many octets the frames of one message may have in addition to the message: 2,000 headers of eight octets.
+/// The number of octets that the frames of one message may have in addition to the message: 2,000 headers of eight octets.
 const FRAMING: usize = 16 * 1024;
 /// The octets of a client's control frame without its payload: two of header, four of mask (RFC 6455 section 5.2).
 const CONTROL_HEADER: usize = 6;

@@ -1,4 +1,4 @@
-//! The HTTP request that opens a WebSocket: RFC 6455 section 4.2, RFC 7118 section 4.1.
+//! The HTTP request that opens a WebSocket (RFC 6455 section 4.2, RFC 7118 section 4.1).
 
 use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
@@ -20,11 +20,11 @@ use tungstenite::handshake::derive_accept_key;
 use crate::ws::failure::WsFailure;
 use crate::ws::limits::{WS_HEADER_OCTETS, WS_HEADERS};
 
-/// Answers the handshake of a client. The caller sets the time limit. Returns the stream, and the octets that were read
-/// after the request.
+/// Answers the handshake of a client. The caller of this function sets the time limit. Returns the stream, and the octets that
+/// were read after the request.
 ///
 /// # Errors
-/// [`WsFailure`]. A client that asked for something else has received an HTTP error.
+/// [`WsFailure`]. A client with another request has received an HTTP error.
 pub(crate) async fn accept<S>(stream: S) -> Result<(S, Bytes), WsFailure>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -56,7 +56,7 @@ where
     match verdict.get() {
         Some(None) => Ok((stream, parts.read_buf)),
         Some(Some(failure)) => {
-            // Best effort: the answer is written, and nothing follows.
+            // An error has no consequences: the answer is written, and no further octets follow.
             let _ = stream.shutdown().await;
             Err(*failure)
         }
@@ -89,15 +89,15 @@ impl Refusal {
             response.headers_mut().insert(name, value);
         }
         if self.status == StatusCode::UPGRADE_REQUIRED {
-            // RFC 9110 section 15.5.22: the answer names the protocol to upgrade to.
+            // RFC 9110 section 15.5.22: the response names the protocol to upgrade to.
             response.headers_mut().insert(UPGRADE, HeaderValue::from_static(WEBSOCKET));
         }
         response
     }
 }
 
-/// The value of Sec-WebSocket-Accept, or the refusal. Any path, Host and Origin are accepted: the trunks decide who may
-/// call.
+/// Returns the value of Sec-WebSocket-Accept, or the refusal. Any path, Host and Origin are accepted. The trunks determine
+/// which peers may call.
 fn judge(request: &Request<Incoming>) -> Result<HeaderValue, Refusal> {
     let headers = request.headers();
     let not_websocket = |status| Refusal::new(WsFailure::NotWebSocket, status);
@@ -138,9 +138,9 @@ fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
 }
 
 const WEBSOCKET: &str = "websocket";
-/// The only version (RFC 6455 section 4.4).
+/// The only version of the protocol (RFC 6455 section 4.4).
 const VERSION: &str = "13";
 /// RFC 7118 section 4.1.
 const SUBPROTOCOL: &str = "sip";
-/// Sixteen octets in base64.
+/// The length of sixteen octets in base64.
 const KEY_LENGTH: usize = 24;

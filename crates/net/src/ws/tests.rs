@@ -18,7 +18,7 @@ const GOOD: &str = "GET / HTTP/1.1\r\nHost: sip-ws.example.com\r\nUpgrade: webso
                     Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: chat, sip\r\n\
                     Sec-WebSocket-Version: 13\r\n\r\n";
 
-/// The server's result for a request, and its answer.
+/// Returns the result of the server for a request, and its answer.
 async fn asked(request: &str) -> (Result<Bytes, WsFailure>, String) {
     let (near, mut far) = duplex(256 * 1024);
     far.write_all(request.as_bytes()).await.unwrap();
@@ -118,7 +118,7 @@ impl Pair {
         self.client.send(message).unwrap();
     }
 
-    /// What the server finds when it receives the client's octets one by one.
+    /// Returns the items that the server finds when it receives the client's octets one by one.
     fn server_finds(&mut self) -> Vec<Framed> {
         let octets = std::mem::take(&mut self.client.get_mut().outward);
         let mut found = Vec::new();
@@ -146,7 +146,7 @@ fn frames() -> Frames {
     Frames::new(LIMIT, WsMeter::default())
 }
 
-/// A client's frame with a mask of zeros, so that the payload stays unchanged.
+/// Returns a client's frame with a mask of zeros, so that the payload stays unchanged.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     match u8::try_from(payload.len()) {
@@ -218,7 +218,7 @@ fn a_close_frame_is_answered() {
     assert_eq!(pair.server.poll(), None);
 }
 
-/// The failure that these octets cause, and the close code that the peer gets.
+/// Returns the failure that these octets cause, and the close code for the peer.
 fn ends(octets: &[u8]) -> (WsFailure, u16) {
     let meter = WsMeter::default();
     let mut server = Frames::new(LIMIT, meter.clone());
@@ -239,7 +239,7 @@ fn ends(octets: &[u8]) -> (WsFailure, u16) {
 
 #[test]
 fn a_frame_or_a_message_over_the_limit_ends_the_connection() {
-    // The length alone is enough: the server does not wait for the payload.
+    // The length alone is enough. The server does not wait for the payload.
     let announced = [0x81, 0x80 | 127, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
     assert_eq!(ends(&announced), (WsFailure::TooLarge, 1009));
     let sum = [frame(0x01, &[b'a'; 600]), frame(0x00, &[b'a'; 600])].concat();

@@ -66,7 +66,7 @@ impl<'a> SubscriptionState<'a> {
         self.state.eq_ignore_ascii_case(b"terminated")
     }
 
-    /// Why the subscription ended.
+    /// The reason for which the subscription ended.
     pub fn reason(&self) -> Option<&'a [u8]> {
         self.params.value("reason")
     }

@@ -78,8 +78,7 @@ pub(crate) fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Copies a value. Each of these becomes a space: a line end that is not a fold, and a NUL without
-/// a backslash before it.
+/// Copies a value. A line end that is not a fold becomes a space. A NUL without a backslash before it also becomes a space.
 fn copy_value(value: &[u8], out: &mut Vec<u8>) {
     let mut rest = value;
     while let Some(at) = memchr::memchr3(b'\r', b'\n', 0, rest) {

@@ -31,8 +31,8 @@ pub struct Headers {
     index: Index,
     /// Whether the headers differ from the received ones.
     edited: bool,
-    /// Whether a received line breaks the form of RFC 3261: the line ends with a line feed alone,
-    /// or a fold has no white space.
+    /// Whether a received line violates the form of RFC 3261: it ends with a line feed alone, or one of its folds has no white
+    /// space.
     irregular: bool,
 }
 
@@ -259,7 +259,7 @@ impl Headers {
         self.edited
     }
 
-    /// Prints all lines except Content-Length, which follows from the body.
+    /// Prints all lines except Content-Length, which is calculated from the body.
     pub(crate) fn write_to(&self, out: &mut Vec<u8>) {
         let mut run: Option<(u32, u32)> = None;
         for line in self.index.lines() {
@@ -388,8 +388,7 @@ impl fmt::Debug for Headers {
     }
 }
 
-/// Offsets have 32 bits. A message has at most 2^30 octets, and added text stays far below the
-/// remaining range.
+/// Converts an offset to 32 bits. A message has at most 2^30 octets, and added text needs much less than the remaining range.
 fn narrow(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }

@@ -30,8 +30,7 @@ impl Line {
     }
 }
 
-/// The lines of a message in order. Up to [`INLINE`] lines are in an array; more lines are all in a
-/// vector.
+/// The lines of a message in order. An array holds up to [`INLINE`] lines. If there are more lines, a vector holds all lines.
 #[derive(Clone)]
 pub(crate) struct Index {
     count: usize,

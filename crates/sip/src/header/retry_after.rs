@@ -31,7 +31,7 @@ impl<'a> RetryAfter<'a> {
         self.comment
     }
 
-    /// How long the other side can be reached after the wait, in seconds.
+    /// The time for which the other side can be reached after the wait, in seconds.
     pub fn duration(&self) -> Option<u32> {
         lex::number(self.params.value("duration")?)
     }

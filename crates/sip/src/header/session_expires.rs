@@ -5,7 +5,7 @@ use crate::header::typed::typed;
 use crate::param::Params;
 use crate::parse;
 
-/// Which side refreshes a session (RFC 4028 section 4).
+/// The side that refreshes a session (RFC 4028 section 4).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Refresher {
     /// The side that sent the request.
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!((expires.seconds(), expires.refresher()), (1800, Some(Refresher::Uac)));
         assert_eq!(SessionExpires::parse(b"90").unwrap().refresher(), None);
         assert_eq!(MinSe::parse(b"90;x=y").unwrap().to_string(), "90;x=y");
-        for bad in ["", "x", "-1", "4294967296", "90;"] {
+        for bad in ["", "x", "-1", "4294967296", "90;;"] {
             assert!(SessionExpires::parse(bad.as_bytes()).is_err(), "{bad}");
         }
     }

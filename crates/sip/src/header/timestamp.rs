@@ -5,9 +5,8 @@ use crate::header::typed::typed;
 use crate::lex;
 use crate::parse;
 
-/// The value of `Timestamp`: the time at which the request was sent, by the clock of the sender,
-/// and the delay before the response (RFC 3261 section 20.38). Both are decimal seconds, kept as
-/// text.
+/// The value of `Timestamp` (RFC 3261 section 20.38). It contains the time at which the request was sent, by the clock of the
+/// sender, and the delay before the response. Both are decimal seconds, stored as text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Timestamp<'a> {
     sent: &'a [u8],

@@ -54,8 +54,8 @@ impl TrustAnchors {
         })
     }
 
-    /// The same anchors for the trust domain `name`. The cache keeps the results and revocations of this
-    /// domain apart from those of other domains, even if they trust the same roots.
+    /// Returns the same anchors for the trust domain `name`. The cache keeps the results and revocations of this domain
+    /// separate from other domains, even if they trust the same roots.
     #[must_use]
     pub fn of_domain(mut self, name: &str) -> Self {
         let mut digests: Vec<[u8; 32]> = self.certificates.iter().map(|der| digest::sha256(der)).collect();
@@ -99,7 +99,7 @@ impl fmt::Debug for TrustAnchors {
     }
 }
 
-/// Why a text has no usable trust anchors.
+/// The reason for which a text has no usable trust anchors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AnchorsError {

@@ -8,8 +8,8 @@ use rustls_pki_types::CertificateDer;
 
 use crate::base64url;
 
-/// A leaf certificate, followed by the certificates that lead from the leaf to a trust anchor. The chain is
-/// read, but not validated.
+/// A leaf certificate, followed by the certificates that lead from the leaf to a trust anchor. The chain is parsed, but not
+/// validated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateChain {
     certificates: Vec<CertificateDer<'static>>,
@@ -51,7 +51,7 @@ impl CertificateChain {
     }
 }
 
-/// Why octets are not a certificate chain.
+/// The reason for which octets are not a certificate chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChainError {
@@ -93,8 +93,7 @@ pub(super) fn read_pem(octets: &[u8]) -> Result<Vec<CertificateDer<'static>>, Ch
     Ok(certificates)
 }
 
-/// The largest number of certificates read from one PEM text. Trust lists are the longest texts: they hold a
-/// few dozen.
+/// The largest number of certificates in one PEM text. Trust lists are the longest texts, with a few dozen certificates.
 const MAX_IN_PEM: usize = 1024;
 
 /// Decodes one block. The base64 text may have line ends or white space anywhere.
@@ -134,8 +133,8 @@ fn read_der(octets: &[u8]) -> Result<Vec<CertificateDer<'static>>, ChainError> {
     Ok(certificates)
 }
 
-/// If no DER certificate was read before the error, the text has no certificate. Otherwise a certificate is
-/// malformed.
+/// Returns the error for a malformed text. If no DER certificate was read before the error, the text has no certificate.
+/// Otherwise a certificate is malformed.
 fn malformed(read: &[CertificateDer<'_>]) -> ChainError {
     if read.is_empty() { ChainError::Empty } else { ChainError::Malformed }
 }

@@ -1,5 +1,5 @@
-//! The cache of credentials. It does not fetch: it tells the caller which URLs to fetch, and the caller
-//! reports the results.
+//! The cache of credentials. The cache does not fetch. It tells its caller which URLs to fetch, and the caller reports the
+//! results.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::passport::canonical;
 use crate::passport::ppt::Ppt;
 use crate::x5u::X5u;
 
-/// How long the cache keeps credentials, and how many.
+/// The limits of the cache: the time for which it keeps credentials, and their number.
 #[derive(Clone, Debug)]
 pub struct CacheConfig {
     floor: Duration,
@@ -50,8 +50,8 @@ impl CacheConfig {
         self
     }
 
-    /// The shortest time between two fetches of a credential that is still fresh. Such a fetch is needed if a
-    /// signature fails under its key, or if the credential itself is refused. Default: 60 seconds.
+    /// The shortest time between two fetches of a credential that is still fresh. Such a fetch is needed if the key of the
+    /// credential does not match a signature, or if the credential is refused. Default: 60 seconds.
     pub fn refetch(mut self, refetch: Duration) -> Self {
         self.refetch = refetch;
         self
@@ -141,9 +141,9 @@ impl Cache {
 
     /// Asks for the certificate behind `url`. The cache asks for at most one fetch of a URL at a time.
     ///
-    /// If the cached credential is still fresh, a verification asks only in two cases: a signature failed under
-    /// the key of the credential, or the credential itself was refused. The server may have a new certificate,
-    /// so the cache fetches the URL again after the [refetch](CacheConfig::refetch) time.
+    /// If the cached credential is still fresh, a verification asks only in two cases. In the first case, a signature failed
+    /// under the key of the credential. In the second case, the credential itself was refused. The server may have a new
+    /// certificate, so the cache fetches the URL again after the [refetch](CacheConfig::refetch) time.
     pub fn want(&mut self, url: &X5u, now: UnixTime) -> Want {
         let is_new = !self.entries.contains_key(url);
         if is_new && !self.make_room(url) {
@@ -169,8 +169,8 @@ impl Cache {
         want
     }
 
-    /// Reports the result of a fetch of `url`. After a failure the cache keeps its credential for
-    /// `url`: the chain itself limits the validity of the credential.
+    /// Reports the result of a fetch of `url`. After a failure, the cache keeps its credential for `url`, because the chain
+    /// itself limits the validity of the credential.
     pub fn fetched(&mut self, url: &X5u, now: UnixTime, outcome: Result<Fetched<'_>, FetchFailure>) {
         let outcome = outcome.and_then(|fetched| {
             let mut credential = Credential::parse(fetched.body).map_err(|_| FetchFailure::Unparsable)?;
@@ -200,7 +200,7 @@ impl Cache {
         }
     }
 
-    /// Sets the revocation lists of the trust domain of `anchors`, also for credentials already in the cache.
+    /// Sets the revocation lists of the trust domain of `anchors`. They also apply to cached credentials.
     /// [`TrustAnchors::of_domain`] distinguishes domains that trust the same roots.
     pub fn revocations(&mut self, anchors: &TrustAnchors, revocations: Revocations) {
         self.revocations.retain(|(id, _)| *id != anchors.id());
@@ -226,9 +226,8 @@ impl Cache {
         Arc::clone(&self.snapshot)
     }
 
-    /// Removes expired certificates and old failures. Returns the URLs of trusted credentials that have used
-    /// four fifths of their lifetime: fetch these URLs before the credentials expire. Call this about
-    /// once a minute.
+    /// Removes expired certificates and old failures. Returns the URLs of trusted credentials that have used four fifths of
+    /// their lifetime. Fetch these URLs before the credentials expire. Call this function about once a minute.
     pub fn poll(&mut self, now: UnixTime) -> Vec<X5u> {
         let expired = |entry: &UrlRecord| !entry.in_flight && !entry.state.is_worth_keeping(now);
         let expired: Vec<X5u> =
@@ -245,15 +244,15 @@ impl Cache {
         due
     }
 
-    /// The lifetime, limited by the floor and the ceiling. Each verification checks the validity of the
-    /// certificate itself.
+    /// Returns the lifetime, limited by the floor and the ceiling. Each verification checks the validity of the certificate
+    /// itself.
     fn lifetime(&self, fetched: &Fetched<'_>) -> Duration {
         fetched.lifetime().unwrap_or(self.config.floor).max(self.config.floor).min(self.config.ceiling)
     }
 
-    /// Evicts an entry if the cache, or the share of the host, is full. Callers choose the URLs, so entries
-    /// that an attacker can add go first: failures, then credentials that no trust domain trusts. Within each
-    /// group the entry that was wanted least recently goes first.
+    /// Evicts an entry if the cache, or the share of the host, is full. Callers choose the URLs, so entries that an attacker
+    /// can add are evicted first: failures, and then credentials that no trust domain trusts. Within each group, the entry with
+    /// the oldest request is evicted first.
     ///
     /// Returns false if every entry has a fetch in progress.
     fn make_room(&mut self, url: &X5u) -> bool {

@@ -10,9 +10,9 @@ use crate::cert::credential::Credential;
 /// The data of one URL.
 #[derive(Clone, Debug)]
 pub(crate) enum CacheEntry {
-    /// The server has sent a credential. `settled_until` is the earliest time at which another fetch can
-    /// help. `revoked` lists the trust domains that revoke a certificate of its path. `header` is the
-    /// canonical header of `shaken` PASSporTs with this URL, base64url-encoded.
+    /// The server has sent a credential. Before `settled_until`, another fetch cannot help. `revoked` lists the trust domains
+    /// that revoke a certificate of its path. `header` is the canonical header of `shaken` PASSporTs with this URL,
+    /// base64url-encoded.
     Known {
         credential: Arc<Credential>,
         settled_until: UnixTime,
@@ -33,11 +33,11 @@ impl CacheEntry {
     }
 }
 
-/// Why the fetch of a certificate failed.
+/// The reason for which the fetch of a certificate failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FetchFailure {
-    /// No answer in time, or no connection: name resolution, TCP or TLS failed.
+    /// No answer arrived in time, or there was no connection: name resolution, TCP or TLS failed.
     Unreachable,
     /// The address is private and the configuration does not allow it.
     ForbiddenAddress,

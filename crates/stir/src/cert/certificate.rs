@@ -21,7 +21,7 @@ use crate::cert::oid::{CLAIM_CONSTRAINTS, EC_PUBLIC_KEY, ENHANCED_CLAIM_CONSTRAI
 use crate::cert::tn_auth_list::{TnAuthList, TnAuthListError};
 use crate::es256::VerifyingKey;
 
-/// The content of a certificate. Reading a certificate does not make it trusted.
+/// The content of a certificate. A parsed certificate is not yet trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
     subject: Box<str>,
@@ -36,7 +36,7 @@ pub struct Certificate {
     claim_constraints: Result<Option<ClaimConstraints>, ClaimConstraintsError>,
 }
 
-/// The octets are not a certificate.
+/// The error if the octets are not a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CertificateError;
 
@@ -49,8 +49,8 @@ impl fmt::Display for CertificateError {
 impl std::error::Error for CertificateError {}
 
 impl Certificate {
-    /// Reads a certificate in DER. A malformed TNAuthList is no error here: [`Certificate::tn_auth_list`]
-    /// returns it.
+    /// Reads a certificate in DER. A malformed TNAuthList is not an error here: [`Certificate::tn_auth_list`] returns its
+    /// error.
     ///
     /// # Errors
     /// If the octets do not have the structure of a certificate, if an extension occurs twice (RFC 5280
@@ -99,8 +99,7 @@ impl Certificate {
         self.authority
     }
 
-    /// Whether the key usage allows signatures. Without that extension every use is allowed (RFC 5280 section
-    /// 4.2.1.3).
+    /// Whether the key usage allows signatures. Without this extension, every use is allowed (RFC 5280 section 4.2.1.3).
     pub fn may_sign(&self) -> bool {
         self.may_sign
     }
@@ -119,8 +118,7 @@ impl Certificate {
     }
 }
 
-/// Reads the fields in place (RFC 5280 section 4.1). Every fetch reads certificates, and STIR does not need
-/// most fields.
+/// Reads the fields in place (RFC 5280 section 4.1). Every fetch reads certificates, and STIR needs only a few fields.
 fn read(der: &[u8]) -> der::Result<Certificate> {
     let mut reader = SliceReader::new(der)?;
     let certificate = reader.sequence(|fields| {
@@ -173,7 +171,7 @@ fn read_body(body: &mut SliceReader<'_>) -> der::Result<Certificate> {
 /// The encoded object identifier and the content of each extension.
 type Extensions<'a> = SmallVec<[(&'a [u8], &'a [u8]); 12]>;
 
-/// Reads the extensions. RFC 5280 section 4.2: no extension occurs twice.
+/// Reads the extensions. Each extension may occur only once (RFC 5280 section 4.2).
 fn read_extensions(der: &[u8]) -> der::Result<Extensions<'_>> {
     let mut reader = SliceReader::new(der)?;
     let mut extensions = Extensions::new();
@@ -198,7 +196,7 @@ fn read_extensions(der: &[u8]) -> der::Result<Extensions<'_>> {
     Ok(extensions)
 }
 
-/// The largest number of extensions in a certificate. The reader compares them pair by pair.
+/// The largest number of extensions in a certificate. The reader compares all pairs of extensions.
 const MAX_EXTENSIONS: usize = 64;
 
 /// Skips a sequence.
@@ -206,7 +204,7 @@ fn sequence(reader: &mut SliceReader<'_>) -> der::Result<()> {
     AnyRef::decode(reader)?.tag().assert_eq(Tag::Sequence).map(drop)
 }
 
-/// RFC 9118 section 3: a certificate has one kind of constraints or the other, never both.
+/// Reads the claim constraints. A certificate has only one kind of constraints (RFC 9118 section 3).
 fn claim_constraints(extensions: &Extensions<'_>) -> Result<Option<ClaimConstraints>, ClaimConstraintsError> {
     match (content(extensions, CLAIM_CONSTRAINTS), content(extensions, ENHANCED_CLAIM_CONSTRAINTS)) {
         (None, None) => Ok(None),

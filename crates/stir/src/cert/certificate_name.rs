@@ -1,8 +1,7 @@
 //! The names of certificates in revocation lists (RFC 5280 section 5.3).
 
-/// The name of a certificate in a revocation list: issuer and serial number. Of the comparison rules of
-/// RFC 5280 section 7.1, only the rules for case and white space are applied to issuers. The serial number
-/// has no leading zeros.
+/// The name of a certificate in a revocation list: the issuer and the serial number. Issuers are compared only with the rules
+/// for case and white space of RFC 5280 section 7.1. The serial number has no leading zeros.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct CertificateName {
     pub(super) issuer: Box<str>,

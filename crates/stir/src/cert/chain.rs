@@ -1,4 +1,4 @@
-//! Certification paths (RFC 5280 section 6). rustls-webpki does the work.
+//! Certification paths (RFC 5280 section 6). rustls-webpki finds and validates the paths.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use webpki::{EndEntityCert, Error, ExtendedKeyUsageValidator, KeyPurposeIdIter, 
 use crate::cert::bundle::CertificateChain;
 use crate::cert::shown_extensions::ShownExtensions;
 
-/// Why there is no path from a leaf to a trust anchor.
+/// The reason for which there is no path from a leaf to a trust anchor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PathError {
@@ -29,8 +29,7 @@ pub enum PathError {
     CriticalExtension,
     /// The leaf is a certification authority.
     LeafIsAuthority,
-    /// A certificate above the leaf is not a certification authority, or the path breaks a constraint of a
-    /// certificate.
+    /// A certificate above the leaf is not a certification authority, or the path violates a constraint of a certificate.
     NotPermitted,
     /// A certificate is malformed or not of version 3.
     Malformed,
@@ -54,8 +53,8 @@ impl fmt::Display for PathError {
 
 impl std::error::Error for PathError {}
 
-/// Finds a path from the leaf of `chain` to one of `anchors` that is valid at `at`. Returns the positions in
-/// `chain` of the certificates of the path, the leaf's first.
+/// Finds a path from the leaf of `chain` to one of `anchors` that is valid at `at`. Returns the positions of its certificates
+/// in `chain`, the leaf first.
 pub(super) fn find_path(
     chain: &CertificateChain,
     anchors: &[TrustAnchor<'_>],
@@ -79,9 +78,8 @@ pub(super) fn find_path(
     Ok(std::iter::once(0).chain(above).collect())
 }
 
-/// Whether the key made `signature` over `message`, with an algorithm that certificates may use. The
-/// arguments have the X.509 form: the two algorithm identifiers without their outer sequence, the key and the
-/// signature without their bit strings.
+/// Whether the key made `signature` over `message`, with an algorithm that certificates may use. The arguments have the X.509
+/// form: the algorithm identifiers have no outer sequence, and the key and the signature are not bit strings.
 pub(super) fn is_signed_by(
     (key_algorithm, key): (&[u8], &[u8]),
     signature_algorithm: &[u8],
@@ -95,7 +93,7 @@ pub(super) fn is_signed_by(
     })
 }
 
-/// The trust anchor of `certificate`.
+/// Converts `certificate` to a trust anchor.
 pub(super) fn anchor(certificate: &CertificateDer<'_>) -> Option<TrustAnchor<'static>> {
     webpki::anchor_from_trusted_cert(certificate).ok().map(|anchor| anchor.to_owned())
 }
@@ -109,7 +107,7 @@ impl ExtendedKeyUsageValidator for AnyPurpose {
     }
 }
 
-/// A signature algorithm that checks the original octets, because webpki sees a copy with changed flags.
+/// A signature algorithm that checks the original octets. webpki has only a copy with changed flags.
 struct OriginalOctets<'a> {
     inner: &'static dyn SignatureVerificationAlgorithm,
     id: AlgorithmIdentifier,
@@ -137,8 +135,7 @@ impl fmt::Debug for OriginalOctets<'_> {
     }
 }
 
-/// The signature algorithms of certificates: the ECDSA of the profile, and the RSA that RFC 8226 section 4
-/// requires.
+/// The signature algorithms of certificates: ECDSA for the profile, and RSA for RFC 8226 section 4.
 static ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
     algorithms::ECDSA_P256_SHA256,
     algorithms::ECDSA_P384_SHA384,
@@ -149,7 +146,7 @@ static ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
     algorithms::RSA_PKCS1_2048_8192_SHA512,
 ];
 
-/// ECDSA identifiers followed by a NULL. RFC 5758 section 3.2 forbids the NULL, but some issuers write it.
+/// ECDSA identifiers followed by a NULL. RFC 5758 section 3.2 forbids the NULL, but some issuers use it.
 const ECDSA_SHA256_NULL: AlgorithmIdentifier =
     AlgorithmIdentifier::from_slice(b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02\x05\x00");
 const ECDSA_SHA384_NULL: AlgorithmIdentifier =

@@ -1,5 +1,5 @@
-//! The conditions that a certificate sets for the claims signed under it: JWTClaimConstraints (RFC 8226
-//! section 8) and EnhancedJWTClaimConstraints (RFC 9118).
+//! The constraints of a certificate on the claims of its PASSporTs: JWTClaimConstraints (RFC 8226 section 8) and
+//! EnhancedJWTClaimConstraints (RFC 9118).
 
 use der::asn1::{AnyRef, Ia5StringRef, Utf8StringRef};
 use der::{Decode, Reader, SliceReader, Tag, Tagged};
@@ -12,7 +12,7 @@ pub struct ClaimConstraints {
     must_exclude: Vec<Box<str>>,
 }
 
-/// The extension does not have the DER structure of its specification.
+/// The error if the extension does not have the DER structure of its specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClaimConstraintsError;
 
@@ -26,9 +26,8 @@ impl ClaimConstraints {
         if constraints.must_exclude.is_empty() { Ok(constraints) } else { Err(ClaimConstraintsError) }
     }
 
-    /// Reads the content of an EnhancedJWTClaimConstraints extension (1.3.6.1.5.5.7.1.33). Returns `None` if
-    /// the extension excludes `iat`, `orig` or `dest`: a verifier then ignores the extension (RFC 9118
-    /// section 3).
+    /// Reads the content of an EnhancedJWTClaimConstraints extension (1.3.6.1.5.5.7.1.33). Returns `None` if the extension
+    /// excludes `iat`, `orig` or `dest`. A verifier then ignores the extension (RFC 9118 section 3).
     ///
     /// # Errors
     /// If the content is malformed or has no constraint.
@@ -53,8 +52,8 @@ impl ClaimConstraints {
         self.permitted_values.iter().map(|(name, values)| (&**name, values.iter().map(|value| &**value)))
     }
 
-    /// Whether the claims satisfy the constraints. `value` returns the value of the claim with a name, or
-    /// `None` if it is absent. The value is the text of a string, or the JSON of any other type.
+    /// Whether the claims satisfy the constraints. `value` returns the value of a claim, or `None` if the claim is absent. The
+    /// value is the text of a string, or the JSON of any other type.
     pub(crate) fn allow<'v, V: AsRef<str> + 'v>(&self, value: impl Fn(&str) -> Option<V>) -> bool {
         self.must_include.iter().all(|name| value(name).is_some())
             && self.must_exclude.iter().all(|name| value(name).is_none())
@@ -64,7 +63,7 @@ impl ClaimConstraints {
     }
 }
 
-/// Both extensions are a sequence of optional lists with explicit tags. At least one list is present.
+/// Reads either extension: a sequence of optional lists with explicit tags. At least one list is present.
 fn read(der: &[u8]) -> der::Result<ClaimConstraints> {
     let mut constraints = ClaimConstraints::default();
     AnyRef::from_der(der)?.sequence(|fields| -> der::Result<()> {

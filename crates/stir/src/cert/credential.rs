@@ -1,5 +1,4 @@
-//! A credential: the chain behind one certificate URL. The chain is parsed once and validated once for each
-//! trust domain.
+//! A credential: the chain behind one certificate URL. The chain is parsed once, and validated once for each trust domain.
 
 use std::fmt;
 
@@ -27,11 +26,11 @@ pub(crate) struct Path {
     /// The time in which every certificate of the path is valid.
     pub(crate) not_before: UnixTime,
     pub(crate) not_after: UnixTime,
-    /// Whether each TNAuthList lies within the TNAuthList above it (RFC 9060 section 4.1).
+    /// Whether each TNAuthList is within the TNAuthList above it (RFC 9060 section 4.1).
     pub(crate) encompassed: bool,
 }
 
-/// Why octets are not a credential.
+/// The reason for which octets are not a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CredentialError {
@@ -53,10 +52,10 @@ impl fmt::Display for CredentialError {
 impl std::error::Error for CredentialError {}
 
 impl Credential {
-    /// Reads the body that a certificate URL served.
+    /// Reads the body of the response from a certificate URL.
     ///
     /// # Errors
-    /// If the body is not a certificate chain, or if a certificate of it is malformed.
+    /// If the body is not a certificate chain, or if one of its certificates is malformed.
     pub fn parse(octets: &[u8]) -> Result<Self, CredentialError> {
         Self::new(CertificateChain::parse(octets).map_err(CredentialError::Chain)?)
     }
@@ -87,8 +86,8 @@ impl Credential {
         self.certificates.first()
     }
 
-    /// Looks for a path to `anchors` and keeps the result, unless the result can change with time. Each
-    /// verification checks expiry. `now` only selects a moment within the validity of the leaf.
+    /// Looks for a path to `anchors` and keeps the result, unless the result can change with time. Each verification checks the
+    /// expiry. `now` only selects a time within the validity of the leaf.
     pub fn validate(&mut self, anchors: &TrustAnchors, now: UnixTime) {
         if self.cached_path(anchors).is_none() {
             let path = self.find(anchors, now);
@@ -98,13 +97,13 @@ impl Credential {
         }
     }
 
-    /// Why [`Credential::validate`] found no path to `anchors`. `None` if it found a path, or if it was not
+    /// The reason for which [`Credential::validate`] found no path to `anchors`. `None` if it found a path, or if it was not
     /// called for `anchors`.
     pub fn path_error(&self, anchors: &TrustAnchors) -> Option<PathError> {
         self.cached_path(anchors)?.as_ref().err().copied()
     }
 
-    /// The path to `anchors`: the cached result, or else a new search.
+    /// The path to `anchors`, from the cached result or from a new search.
     pub(crate) fn path(
         &self,
         anchors: &TrustAnchors,

@@ -1,8 +1,8 @@
 //! Certificate revocation lists, direct and indirect (RFC 5280 sections 5 and 6.3).
 //!
-//! The STI-PA publishes one indirect list for all authorities, and signs it under its own root. Therefore the
-//! signer of a list is checked against separate anchors. An entry is matched by issuer name and serial number
-//! alone, even if the certificate's distribution point does not name the issuer of the list.
+//! The STI-PA publishes one indirect list for all authorities, and signs it under its own root. The signer of a list is
+//! therefore checked against separate anchors. Only the issuer name and the serial number identify an entry. The certificate's
+//! distribution point does not need to name the issuer of the list.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -39,20 +39,19 @@ pub struct Crl {
     revoked: BTreeSet<CertificateName>,
 }
 
-/// Why a revocation list cannot be used.
+/// The reason for which a revocation list cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CrlError {
     /// The octets are not PEM or DER of a version 2 list.
     Malformed,
-    /// The list or an entry has an unknown critical extension: it may be a delta list, or cover only some
-    /// reasons.
+    /// The list or an entry has an unknown critical extension. It may be a delta list, or a list for some reasons only.
     CriticalExtension,
     /// No known certificate of the list's issuer may sign lists and leads to an anchor.
     UnknownSigner,
     /// The signature is wrong.
     BadSignature,
-    /// The list is dated in the future.
+    /// The date of the list is in the future.
     NotYetValid,
 }
 
@@ -77,8 +76,8 @@ impl Crl {
     /// of `signers` with a path to `anchors`.
     ///
     /// # Errors
-    /// Why the list cannot be used. An old list is no error: [`Revocations`] sets the policy for lists that
-    /// are out of date.
+    /// [`CrlError`] if the list cannot be used. An old list is not an error: [`Revocations`] sets the policy for lists that are
+    /// out of date.
     pub fn read(
         octets: &[u8],
         signers: &[CertificateDer<'_>],
@@ -123,12 +122,12 @@ impl Crl {
         self.indirect
     }
 
-    /// When the list was issued.
+    /// The time at which the list was issued.
     pub fn this_update(&self) -> UnixTime {
         self.this_update
     }
 
-    /// When the next list is due.
+    /// The time at which the next list is due.
     pub fn next_update(&self) -> Option<UnixTime> {
         self.next_update
     }
@@ -192,14 +191,14 @@ impl Revocations {
         Self { lists, hard: false }
     }
 
-    /// Whether every verification fails if a list is out of date or if there is no list. Default: no. Then
-    /// revoked certificates stay revoked, and all others are trusted.
+    /// Sets whether every verification fails if there is no list, or if a list is out of date. Default: no. Then revoked
+    /// certificates stay revoked, and all other certificates are trusted.
     pub fn hard(mut self, hard: bool) -> Self {
         self.hard = hard;
         self
     }
 
-    /// When the first list gets out of date.
+    /// The time at which the first list becomes out of date.
     pub fn next_update(&self) -> Option<UnixTime> {
         self.lists.iter().filter_map(Crl::next_update).min()
     }
@@ -220,8 +219,8 @@ impl Revocations {
     }
 }
 
-/// The certificates that the entries name. An entry without an issuer has the issuer of the entry before. The
-/// default for the first entry is the issuer of the list (RFC 5280 section 5.3.3).
+/// The certificates that the entries name. An entry without an issuer has the issuer of the previous entry. The default for the
+/// first entry is the issuer of the list (RFC 5280 section 5.3.3).
 fn names(issuer: &str, entries: &[RevokedCert]) -> Result<BTreeSet<CertificateName>, CrlError> {
     let mut issuer: Box<str> = issuer.into();
     let mut revoked = BTreeSet::new();
@@ -256,7 +255,7 @@ fn check_critical(extensions: &[Extension], known: &[ObjectIdentifier]) -> Resul
     if unknown { Err(CrlError::CriticalExtension) } else { Ok(()) }
 }
 
-/// RFC 5280 section 6.3.3, steps (f) and (g), with separate anchors for the signer.
+/// Performs steps (f) and (g) of RFC 5280 section 6.3.3, with separate anchors for the signer.
 fn check_signature(
     list: &CertificateList,
     signed: &[u8],
@@ -285,8 +284,8 @@ fn check_signature(
     Err(failure)
 }
 
-/// Whether the signer has a path to an anchor. If the signer is an authority, an anchor must be its issuer:
-/// webpki finds paths only for certificates that are not authorities.
+/// Whether the signer has a path to an anchor. If the signer is an authority, an anchor must be its issuer: webpki finds paths
+/// only for certificates that are not authorities.
 fn leads_to_anchor(
     der: &CertificateDer<'_>,
     signer: &x509_cert::Certificate,
@@ -329,7 +328,7 @@ fn signed_part(der: &[u8]) -> der::Result<&[u8]> {
     })
 }
 
-/// Whether `signer` signed `message`. `None` if its key or the signature is not a whole number of octets.
+/// Whether `signer` signed `message`. `None` if the key or the signature is not a whole number of octets.
 fn signed_by(
     signer: &x509_cert::Certificate,
     message: &[u8],
@@ -348,7 +347,7 @@ fn content(value: &impl Encode) -> Option<Vec<u8>> {
     Some(der::asn1::AnyRef::from_der(&der).ok()?.value().to_vec())
 }
 
-/// RFC 5280 section 6.3.3, step (f): if there is a key usage, it must allow the signing of lists.
+/// Whether the key usage, if there is one, allows the signing of lists (RFC 5280 section 6.3.3, step (f)).
 fn may_sign_lists(signer: &x509_cert::Certificate) -> bool {
     let usage = signer.tbs_certificate().get_extension::<KeyUsage>();
     usage.is_ok_and(|usage| usage.is_none_or(|(_, usage)| usage.0.contains(KeyUsages::CRLSign)))

@@ -6,12 +6,12 @@ use rustls_pki_types::UnixTime;
 
 use crate::x5u::X5u;
 
-/// The eviction rank of an entry, the time at which it was last wanted, and its URL. The entry with the least
+/// The key of an entry in the eviction order: its rank, the time of its last request, and its URL. The entry with the lowest
 /// key is evicted first.
 pub(super) type EvictionKey = (u8, UnixTime, X5u);
 
-/// The evictable entries of the cache and of each host, and the number of entries of each host. Callers
-/// choose the URLs, so each operation costs no more than a search in an ordered set.
+/// The evictable entries of the cache and of each host, and the number of entries of each host. Callers choose the URLs.
+/// Therefore each operation costs at most one search in an ordered set.
 #[derive(Debug, Default)]
 pub(super) struct EvictionOrder {
     all: BTreeSet<EvictionKey>,
@@ -55,7 +55,7 @@ impl EvictionOrder {
         self.all.insert(key);
     }
 
-    /// Forbids the eviction of an entry. Also call this before a change of its key.
+    /// Forbids the eviction of an entry. Also call this function before the key of the entry changes.
     pub(super) fn protect(&mut self, key: &EvictionKey) {
         self.all.remove(key);
         if let Some(host) = self.hosts.get_mut(&key.2.folded_host()) {

@@ -1,4 +1,4 @@
-//! How long a fetched certificate stays fresh (RFC 9111 section 4.2, rules for shared caches).
+//! The time for which a fetched certificate stays fresh (RFC 9111 section 4.2, rules for shared caches).
 
 use std::time::Duration;
 
@@ -29,15 +29,15 @@ impl<'a> Fetched<'a> {
         self
     }
 
-    /// `Expires` minus `Date`; zero if `Expires` is in the past or malformed. Default: no such field.
+    /// The value of `Expires` minus `Date`. Zero if `Expires` is in the past or malformed. Default: no such field.
     pub fn expires_in(mut self, lifetime: Duration) -> Self {
         self.expires_in = Some(lifetime);
         self
     }
 
-    /// The freshness lifetime that the response gives: `s-maxage`, else `max-age`, else `Expires`. `None` if
-    /// the response gives none. A directive that is malformed, or repeated with another value, makes the
-    /// response stale (RFC 9111 section 4.2.1).
+    /// The freshness lifetime of the response: `s-maxage`, or else `max-age`, or else `Expires`. `None` if the response has
+    /// none of them. A directive that is malformed, or repeated with another value, makes the response stale (RFC 9111 section
+    /// 4.2.1).
     pub(super) fn lifetime(&self) -> Option<Duration> {
         if self.has("no-store") || self.has("no-cache") || self.has("private") {
             return Some(Duration::ZERO);
@@ -57,7 +57,7 @@ impl<'a> Fetched<'a> {
             .map(|(_, value)| value);
         let first = values.next()?;
         let agreed = values.all(|value| value == first);
-        // `parse` accepts a sign, but delta-seconds has none (RFC 9111 section 1.2.2).
+        // `parse` accepts a sign, but delta-seconds has no sign (RFC 9111 section 1.2.2).
         let digits = Some(first.trim_matches('"')).filter(|digits| agreed && !digits.starts_with('+'));
         let seconds = digits.and_then(|digits| digits.parse().ok()).unwrap_or(0);
         Some(Duration::from_secs(seconds))

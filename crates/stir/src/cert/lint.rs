@@ -1,5 +1,5 @@
-//! The certificate profile of ATIS-1000080 and the US policy. Many deployed certificates break the profile,
-//! so these findings are for reports and refuse no call.
+//! The certificate profile of ATIS-1000080 and the US policy. Many deployed certificates violate the profile. These findings
+//! are therefore for reports only, and no call is refused because of a finding.
 
 use std::fmt;
 
@@ -23,14 +23,14 @@ use crate::cert::oid::{
 };
 use crate::cert::tn_auth_list::{TnAuthList, TnEntry};
 
-/// How much a deviation matters.
+/// The severity of a deviation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Grade {
-    /// Versions of the profile differ, or the profile leaves a choice.
+    /// Versions of the profile differ, or the profile allows several choices.
     Note,
-    /// The profile forbids it, but verifiers accept it.
+    /// The profile forbids the deviation, but verifiers accept it.
     Warning,
-    /// Verifiers may refuse it.
+    /// Verifiers may refuse the certificate.
     Error,
 }
 
@@ -55,7 +55,7 @@ macro_rules! lints {
         }
 
         impl Lint {
-            /// Every deviation that [`lint`] looks for.
+            /// All deviations that [`lint`] checks.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
             /// The word for reports.
@@ -65,14 +65,14 @@ macro_rules! lints {
                 }
             }
 
-            /// How much the deviation matters.
+            /// The severity of the deviation.
             pub fn grade(self) -> Grade {
                 match self {
                     $(Self::$variant => Grade::$grade,)+
                 }
             }
 
-            /// The deviation in one sentence.
+            /// A description of the deviation in one sentence.
             pub fn explanation(self) -> &'static str {
                 match self {
                     $(Self::$variant => concat!($($doc),+),)+
@@ -120,7 +120,7 @@ lints! {
     KeyUsageNotCritical = "key-usage-not-critical", Warning;
     /// Key usage is not only digital signature, or for an authority it does not allow certificate signing.
     KeyUsageWrong = "key-usage-wrong", Warning;
-    /// An authority's key may do more than sign certificates. Older versions of the profile allow that.
+    /// An authority's key may be used for more than signing certificates. Older versions of the profile allow this.
     KeyUsageMore = "key-usage-more", Note;
     /// There is no subject key identifier.
     SubjectKeyIdentifier = "subject-key-identifier", Warning;

@@ -6,8 +6,8 @@ use smallvec::SmallVec;
 use x509_cert::attr::AttributeTypeAndValue;
 use x509_cert::name::Name;
 
-/// The text of a name, equal to the text that x509-cert prints. x509-cert searches all known object
-/// identifiers for each attribute, and that is slow: every fetched certificate has two names.
+/// Returns the text of a name, equal to the text that x509-cert prints. x509-cert is slow, because it searches all known object
+/// identifiers for each attribute. Every fetched certificate has two names.
 pub(super) fn text(name: &Name) -> String {
     let mut text = String::new();
     let parts: Vec<_> = name.iter_rdn().collect();
@@ -68,8 +68,8 @@ fn push_separator(text: &mut String, place: (usize, usize)) {
     }
 }
 
-/// Writes one attribute. Returns false if the library must print it: the attribute has no short name, or its
-/// value is not a string.
+/// Writes one attribute. Returns false if x509-cert must print it, because the attribute has no short name or its value is not
+/// a string.
 fn push(text: &mut String, oid: &[u8], value: AnyRef<'_>) -> bool {
     let short = SHORT_NAMES.iter().find(|(known, _)| known.as_bytes() == oid).map(|(_, short)| *short);
     let readable = matches!(value.tag(), Tag::Utf8String | Tag::PrintableString | Tag::Ia5String);
@@ -102,7 +102,7 @@ fn push(text: &mut String, oid: &[u8], value: AnyRef<'_>) -> bool {
     true
 }
 
-/// The short names of RFC 4514 section 3, without DC and UID, which the library prints.
+/// The short names of RFC 4514 section 3, without DC and UID. x509-cert prints DC and UID.
 const SHORT_NAMES: &[(ObjectIdentifier, &str)] = &[
     (ObjectIdentifier::new_unwrap("2.5.4.3"), "CN"),
     (ObjectIdentifier::new_unwrap("2.5.4.6"), "C"),

@@ -22,11 +22,11 @@ pub(super) const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unw
 pub(super) const CRL_DISTRIBUTION_POINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.31");
 pub(super) const CERTIFICATE_POLICIES: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.32");
 pub(super) const AUTHORITY_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");
-/// RFC 8226 section 9.
+/// The TNAuthList extension (RFC 8226 section 9).
 pub(super) const TN_AUTH_LIST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.26");
-/// RFC 8226 section 8.
+/// The JWTClaimConstraints extension (RFC 8226 section 8).
 pub(super) const CLAIM_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.27");
-/// RFC 9118 section 3.
+/// The EnhancedJWTClaimConstraints extension (RFC 9118 section 3).
 pub(super) const ENHANCED_CLAIM_CONSTRAINTS: ObjectIdentifier =
     ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.33");
 

@@ -17,7 +17,7 @@ pub(crate) struct PrivateKey<'a> {
     pub(crate) point: &'a [u8],
 }
 
-/// Why a private key cannot be used.
+/// The reason for which a private key cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyError {
@@ -25,7 +25,7 @@ pub enum KeyError {
     NoKey,
     /// The key is encrypted.
     Encrypted,
-    /// The DER inside is malformed.
+    /// The DER of the key is malformed.
     Malformed,
     /// The key is not a P-256 key.
     NotP256,
@@ -69,7 +69,7 @@ pub(crate) fn from_pem<T>(
     }
 }
 
-/// RFC 5208 section 5, with an `ECPrivateKey` inside. Attributes and a second public key after it are
+/// Reads the form of RFC 5208 section 5, which contains an `ECPrivateKey`. Attributes and a second public key after it are
 /// ignored.
 pub(crate) fn from_pkcs8(der: &[u8]) -> Result<PrivateKey<'_>, KeyError> {
     let (algorithm, key) = AnyRef::from_der(der)
@@ -91,7 +91,7 @@ pub(crate) fn from_pkcs8(der: &[u8]) -> Result<PrivateKey<'_>, KeyError> {
     from_sec1(key.as_bytes(), algorithm.parameters)
 }
 
-/// RFC 5915 section 3. The curve is named inside, or by the PKCS#8 structure around it.
+/// Reads the form of RFC 5915 section 3. The key or its PKCS#8 structure names the curve.
 fn from_sec1<'a>(der: &'a [u8], curve: Option<AnyRef<'a>>) -> Result<PrivateKey<'a>, KeyError> {
     let key = EcPrivateKey::from_der(der).map_err(|_| KeyError::Malformed)?;
     let curve = key.parameters.or(curve).ok_or(KeyError::NotP256)?;

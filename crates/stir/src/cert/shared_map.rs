@@ -1,5 +1,4 @@
-//! A map from URL to cache entry, in chunks that clones share. A clone that changes one entry copies one
-//! chunk.
+//! A map from URL to cache entry. It consists of chunks that clones share. If a clone changes one entry, it copies one chunk.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -9,8 +8,8 @@ use crate::x5u::X5u;
 
 /// A map from certificate URL to cache entry.
 ///
-/// Callers choose the URLs. Entries are ordered by a cheap hash of the URL, and by the URL if hashes are
-/// equal. A search mostly compares numbers, and equal hashes do not make it slow.
+/// Callers choose the URLs. Entries are ordered by a fast hash of the URL, and by the URL if hashes are equal. A search mostly
+/// compares numbers, and stays fast if hashes are equal.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SharedMap {
     /// Each chunk with the hash of its first entry. No chunk is empty.
@@ -19,8 +18,8 @@ pub(super) struct SharedMap {
 
 type Chunk = Vec<(u64, Arc<(X5u, CacheEntry)>)>;
 
-/// The largest number of entries in a chunk. 16,384 entries make two to three hundred chunks. A change copies
-/// one chunk and the list of chunks: both have about the same length.
+/// The largest number of entries in a chunk. 16,384 entries need 200 to 300 chunks. A change copies one chunk and the list of
+/// chunks, which are about equally long.
 const MAX_ENTRIES: usize = 128;
 
 impl SharedMap {
@@ -146,8 +145,7 @@ mod tests {
     proptest::proptest! {
         #![proptest_config(proptest::prelude::ProptestConfig::with_cases(32))]
 
-        /// After any sequence of inserts and removals the map equals a `BTreeMap`, and clones stay as they
-        /// were.
+        /// After any sequence of inserts and removals, the map equals a `BTreeMap`, and clones are unchanged.
         #[test]
         fn the_map_equals_a_btree_map(steps in proptest::collection::vec((0..600_u16, proptest::bool::weighted(0.6)), 0..3000)) {
             let (mut chunks, mut map) = (SharedMap::default(), BTreeMap::new());

@@ -1,9 +1,9 @@
 //! Critical extensions that STIR handles and webpki does not know.
 //!
-//! Some deployed certificates mark certificatePolicies critical, and the profile could mark TNAuthList
-//! critical too. This crate handles both, so RFC 5280 section 4.2 allows them, but webpki refuses them.
-//! Therefore webpki sees a copy with both flags cleared. Each signature is checked over the original octets.
-//! docs/adr/0002-critical-certificate-policies.md has the reasoning.
+//! Some deployed certificates mark certificatePolicies as critical, and the profile could mark TNAuthList as critical too. This
+//! crate handles both extensions, so RFC 5280 section 4.2 allows them. But webpki refuses them.
+//! webpki therefore gets a copy with both flags cleared. Each signature is checked over the original octets.
+//! docs/adr/0002-critical-certificate-policies.md explains the reasons.
 
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ use rustls_pki_types::CertificateDer;
 
 use crate::cert::oid::{CERTIFICATE_POLICIES, TN_AUTH_LIST};
 
-/// A certificate with the extensions as webpki sees them.
+/// A certificate with the extensions as webpki gets them.
 pub(super) struct ShownExtensions<'a> {
     certificate: CertificateDer<'a>,
     /// The position of the to-be-signed part and its original octets. `None` if no flag was cleared.
@@ -22,8 +22,8 @@ pub(super) struct ShownExtensions<'a> {
 }
 
 impl<'a> ShownExtensions<'a> {
-    /// Clears the critical flags of the extensions that this crate handles. If the octets are not a
-    /// certificate, they stay as they are: webpki reports the error.
+    /// Clears the critical flags of the extensions that this crate handles. Octets that are not a certificate stay unchanged,
+    /// and webpki reports the error.
     pub(super) fn new(original: &'a CertificateDer<'_>) -> Self {
         let unchanged = Self { certificate: CertificateDer::from_slice(original), signed: None };
         if !CRITICAL_EXTENSIONS.iter().any(|mark| memmem::find(original, mark).is_some()) {
@@ -58,8 +58,7 @@ impl<'a> ShownExtensions<'a> {
 const HANDLED: [ObjectIdentifier; 2] = [CERTIFICATE_POLICIES, TN_AUTH_LIST];
 const FALSE: u8 = 0;
 
-/// The first octets of a handled extension that is critical. A certificate without these octets has no such
-/// extension.
+/// The first octets of a critical extension that this crate handles. A certificate without these octets has no such extension.
 const CRITICAL_EXTENSIONS: [&[u8]; 2] =
     [b"\x06\x03\x55\x1d\x20\x01\x01\xff", b"\x06\x08\x2b\x06\x01\x05\x05\x07\x01\x1a\x01\x01\xff"];
 
@@ -101,7 +100,7 @@ fn find_in_body(body: &mut SliceReader<'_>) -> der::Result<Vec<usize>> {
     Ok(flags)
 }
 
-/// The position of the flag, if this extension is critical and handled here.
+/// The position of the flag, if this extension is critical and this crate handles it.
 fn flag_of(extension: &mut SliceReader<'_>) -> der::Result<Option<usize>> {
     let handled = HANDLED.contains(&ObjectIdentifier::decode(extension)?);
     let critical = Tag::peek(extension)? == Tag::Boolean && bool::decode(extension)?;

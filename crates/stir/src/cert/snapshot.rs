@@ -14,8 +14,8 @@ use crate::cert::shared_map::SharedMap;
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     pub(super) entries: SharedMap,
-    /// The trust domains with revocation lists. The time limits the use of lists in domains whose policy
-    /// requires fresh lists.
+    /// The trust domains with revocation lists. The time limits the use of the lists in domains whose policy requires fresh
+    /// lists.
     pub(super) revocations: Vec<(AnchorsId, Option<UnixTime>, Arc<Revocations>)>,
 }
 
@@ -33,7 +33,7 @@ impl Snapshot {
         }
     }
 
-    /// Why the fetch of `url` failed, if the cache remembers it.
+    /// The reason for which the fetch of `url` failed, if the cache has stored the failure.
     pub fn failure(&self, url: &str) -> Option<FetchFailure> {
         match self.entries.get(url)? {
             CacheEntry::Known { .. } => None,
@@ -48,9 +48,8 @@ impl Snapshot {
         Some(until.is_none_or(|until| now <= until))
     }
 
-    /// Whether the lists of a trust domain revoke a certificate of a path that the cache did not find. There
-    /// is no cached path if the chain was not yet valid at the fetch, or if the cache does not know the trust
-    /// domain.
+    /// Whether the lists of a trust domain revoke a certificate of a path that is not in the cache. There is no cached path in
+    /// two cases: the chain was not yet valid at the fetch, or the cache does not know the trust domain.
     pub(crate) fn revokes_uncached_path(
         &self,
         credential: &Credential,

@@ -30,7 +30,7 @@ pub enum TnEntry {
     One(TelephoneNumber),
 }
 
-/// Why a TNAuthList cannot be read.
+/// The reason for which a TNAuthList cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TnAuthListError {
@@ -52,7 +52,7 @@ impl TnAuthList {
     /// Reads the DER content of the extension.
     ///
     /// # Errors
-    /// What is wrong with the first malformed entry.
+    /// [`TnAuthListError`] for the first malformed entry.
     pub fn from_der(der: &[u8]) -> Result<Self, TnAuthListError> {
         let mut reader = inside(der, Tag::Sequence)?;
         let mut entries = Vec::new();
@@ -75,8 +75,8 @@ impl TnAuthList {
         })
     }
 
-    /// Whether the list contains `number`, alone or in a range. A certificate does not list the numbers of a
-    /// service provider code, so codes are ignored here.
+    /// Whether the list contains `number`, alone or in a range. Service provider codes are ignored here, because a certificate
+    /// does not list the numbers of a code.
     pub fn covers(&self, number: &TelephoneNumber) -> bool {
         match Block::of_number(number) {
             Some(wanted) => self.entries.iter().filter_map(Block::of_entry).any(|own| own.holds(wanted)),
@@ -87,8 +87,8 @@ impl TnAuthList {
     /// Whether this list contains everything in `other`, as a delegate certificate requires (RFC 9060 section
     /// 4.1).
     ///
-    /// If this list has a service provider code, every number of `other` counts as a number of the provider:
-    /// only a numbering database could tell.
+    /// If this list has a service provider code, every number of `other` counts as a number of the provider. Only a numbering
+    /// database knows the numbers of a provider.
     pub fn encompasses(&self, other: &Self) -> bool {
         let has_code = self.spcs().next().is_some();
         let own = if has_code { Vec::new() } else { self.blocks() };
@@ -154,7 +154,7 @@ impl fmt::Display for TnEntry {
 }
 
 impl TnEntry {
-    /// The tags are explicit: each `[n]` wraps a whole value.
+    /// Reads one entry. The tags are explicit, so each `[n]` contains a whole value.
     fn read(reader: &mut SliceReader<'_>) -> Result<Self, TnAuthListError> {
         let entry = AnyRef::decode(reader).map_err(|_| TnAuthListError::Malformed)?;
         let Tag::ContextSpecific { constructed: true, number } = entry.tag() else {
@@ -184,7 +184,7 @@ fn read_code(value: &[u8]) -> Result<TnEntry, TnAuthListError> {
     Ok(TnEntry::Spc(code.into()))
 }
 
-/// Later versions may add members to the sequence, so everything after `count` is ignored.
+/// Reads a range. Later versions may add members to the sequence, so everything after `count` is ignored.
 fn read_range(value: &[u8]) -> Result<TnEntry, TnAuthListError> {
     let mut reader = inside(value, Tag::Sequence)?;
     let start = read_number(&mut reader)?;
@@ -217,7 +217,7 @@ fn read_ia5<'a>(reader: &mut SliceReader<'a>) -> Result<&'a str, TnAuthListError
     Ok(text.as_str())
 }
 
-/// A reader over the content of the single value in `der`, which must have the tag `tag`.
+/// Returns a reader for the content of the single value in `der`. The value must have the tag `tag`.
 fn inside(der: &[u8], tag: Tag) -> Result<SliceReader<'_>, TnAuthListError> {
     let value = AnyRef::from_der(der).map_err(|_| TnAuthListError::Malformed)?;
     if value.tag() != tag {
@@ -247,7 +247,7 @@ impl fmt::Display for TnAuthListError {
 
 impl std::error::Error for TnAuthListError {}
 
-/// Consecutive numbers of one length, from `first` up to but not including `end`.
+/// Consecutive numbers of one length, from `first` to the number before `end`.
 #[derive(Clone, Copy)]
 struct Block {
     digits: usize,

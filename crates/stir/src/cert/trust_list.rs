@@ -14,7 +14,7 @@ use crate::passport::claims::Claim;
 use crate::passport::header::Header;
 use crate::passport::token::{Form, Token, decode_part};
 
-/// A list with a valid signature. Keep the text of the last valid list: the next start needs only that.
+/// A list with a valid signature. Store the text of the last valid list: the next start needs only this text.
 #[derive(Clone, Debug)]
 pub struct TrustList {
     version: Box<str>,
@@ -23,7 +23,7 @@ pub struct TrustList {
     anchors: TrustAnchors,
 }
 
-/// Why a trust list cannot be used.
+/// The reason for which a trust list cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TrustListError {
@@ -43,7 +43,7 @@ pub enum TrustListError {
     Expired,
     /// The sequence number is lower than that of the previous list.
     Backwards,
-    /// The list names no certification authority, or a malformed one.
+    /// The list names no certification authority, or a certification authority in it is malformed.
     BadAnchor,
 }
 
@@ -68,7 +68,7 @@ impl fmt::Display for TrustListError {
 impl std::error::Error for TrustListError {}
 
 impl TrustList {
-    /// The URL of the signer's certificate: the `x5u` of the header. The list is not verified.
+    /// The URL of the signer's certificate, which is the `x5u` of the header. The list is not verified.
     ///
     /// # Errors
     /// If the list is malformed.
@@ -80,11 +80,11 @@ impl TrustList {
         Ok(header.x5u.get().ok_or(TrustListError::Malformed)?.decoded().into_owned())
     }
 
-    /// Reads a list: a JWS in compact form, signed by the leaf of `signer`, which has a path to the pinned
-    /// `root`. `previous` is the sequence number of the last valid list.
+    /// Reads a list: a JWS in compact form. The leaf of `signer` has signed it, and has a path to the pinned `root`. `previous`
+    /// is the sequence number of the last valid list.
     ///
     /// # Errors
-    /// Why the list cannot be used. The last valid list then stays in use.
+    /// [`TrustListError`] if the list cannot be used. The last valid list then stays in use.
     pub fn read(
         jws: &[u8],
         signer: CertificateChain,
@@ -118,12 +118,12 @@ impl TrustList {
         &self.version
     }
 
-    /// The sequence number. Keep it, so that an older list is refused.
+    /// The sequence number. Store it, so that an older list is refused.
     pub fn sequence(&self) -> u64 {
         self.sequence
     }
 
-    /// When the list expires.
+    /// The time at which the list expires.
     pub fn expires(&self) -> UnixTime {
         self.expires
     }
@@ -160,7 +160,7 @@ impl TrustList {
     }
 }
 
-/// The largest length of a list in octets. A list holds a few dozen certificates.
+/// The largest length of a list in octets. A list contains a few dozen certificates.
 const MAX_LENGTH: usize = 1024 * 1024;
 
 fn split(jws: &[u8]) -> Result<Token<'_>, TrustListError> {

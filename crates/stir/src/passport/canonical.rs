@@ -1,5 +1,5 @@
-//! The canonical form of what we sign (RFC 8225 section 9): members in code point order, no white space,
-//! sorted arrays. The types of identities and URLs exclude characters that JSON escapes.
+//! The canonical form of the header and the payload that we sign (RFC 8225 section 9): members in code point order, no white
+//! space, sorted arrays. The types of identities and URLs exclude characters that JSON escapes.
 
 use crate::attestation::{Attestation, OrigId};
 use crate::identity::Identity;
@@ -49,9 +49,8 @@ pub(crate) fn base(dest: &[Identity], iat: UnixTime, orig: &Identity, json: &mut
     push(json, "}");
 }
 
-/// The payload of a base PASSporT, with `mky` if there are keys: the algorithms and digests of a session
-/// description. The digests have no colons, and the entries are sorted without duplicates (RFC 8225 section
-/// 5.2.2).
+/// The payload of a base PASSporT. If there are keys, the payload has `mky`: the algorithms and digests of a session
+/// description. The digests have no colons, and the entries are sorted without duplicates (RFC 8225 section 5.2.2).
 pub(crate) fn compact_payload(
     dest: &[Identity],
     iat: UnixTime,

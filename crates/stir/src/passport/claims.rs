@@ -24,7 +24,7 @@ impl<T> Claim<T> {
     }
 }
 
-/// The payload of a PASSporT. The other claims stay in `text`.
+/// The payload of a PASSporT. Claims without a field here stay in `text`.
 #[derive(Debug, Default)]
 pub(crate) struct Claims<'a> {
     pub(crate) attest: Claim<Text<'a>>,
@@ -101,8 +101,8 @@ impl<'a> Claims<'a> {
         Self::scan(json)
     }
 
-    /// Reads a canonical `shaken` payload (RFC 8588 section 8) from one number to one number, without a scan.
-    /// Nearly every call has this form. Returns `None` for any other payload, well formed or not.
+    /// Reads a canonical `shaken` payload (RFC 8588 section 8) from one number to one number, without a scan. Nearly every call
+    /// has this form. Returns `None` for any other payload, even if it is well formed.
     fn parse_common_shaken(json: &'a [u8]) -> Option<Self> {
         let rest = std::str::from_utf8(json).ok()?.strip_prefix("{\"attest\":\"")?;
         let (attest, rest) = leading_run(rest, u8::is_ascii_uppercase)?;
@@ -190,14 +190,14 @@ impl<'a> Claims<'a> {
         found
     }
 
-    /// Reads the members again. The payload is known to be well formed.
+    /// Reads the members again. The payload is well formed, because it was scanned before.
     fn each(&self, member: impl FnMut(Text<'a>, &mut Scanner<'a>) -> Result<(), JsonError>) {
         let _: Result<(), JsonError> = Scanner::new(self.text).and_then(|mut scanner| scanner.object(member));
     }
 }
 
-/// Splits `text` after the octets of `kind` at its start. Returns `None` if `text` does not begin with such an octet, or
-/// contains no other octet.
+/// Splits `text` after the octets of `kind` at its start. Returns `None` if there are no such octets, or if there are no other
+/// octets.
 fn leading_run(text: &str, kind: fn(&u8) -> bool) -> Option<(&str, &str)> {
     let length = text.as_bytes().iter().position(|octet| !kind(octet))?;
     if length == 0 { None } else { text.split_at_checked(length) }
@@ -210,7 +210,7 @@ fn string<'a>(value: &mut Scanner<'a>) -> Result<Claim<Text<'a>>, JsonError> {
     value.value().map(|_| Claim::Invalid)
 }
 
-/// RFC 8225 section 5.1.1: a number, never a string.
+/// Reads `iat`, which is a number, never a string (RFC 8225 section 5.1.1).
 fn iat_claim(value: &mut Scanner<'_>) -> Result<Claim<u64>, JsonError> {
     if value.kind()? == Kind::Number {
         return Ok(value.number()?.map_or(Claim::Invalid, Claim::Is));
@@ -218,7 +218,7 @@ fn iat_claim(value: &mut Scanner<'_>) -> Result<Claim<u64>, JsonError> {
     value.value().map(|_| Claim::Invalid)
 }
 
-/// RFC 8225 section 5.2.1: an object with exactly one of `tn` and `uri`, a string. A `div` claim may also
+/// Reads an identity: an object with a string in exactly one of `tn` and `uri` (RFC 8225 section 5.2.1). A `div` claim may also
 /// have `hi` (RFC 8946 section 8).
 fn identity<'a>(value: &mut Scanner<'a>, with_history: bool) -> Result<Claim<IdentityClaim<'a>>, JsonError> {
     if value.kind()? != Kind::Object {
@@ -238,11 +238,11 @@ fn identity<'a>(value: &mut Scanner<'a>, with_history: bool) -> Result<Claim<Ide
     Ok(if matches!(found, Claim::Absent) { Claim::Invalid } else { found })
 }
 
-/// The largest number of identities in `dest`. In a chain of diversions each identity is compared with each
-/// `div` before any signature is checked.
+/// The largest number of identities in `dest`. In a chain of diversions, each identity is compared with each `div` before any
+/// signature is checked.
 const MAX_DEST: usize = 64;
 
-/// RFC 8225 section 5.2.1, erratum 5715: an object of arrays of strings, at least one string in all.
+/// Reads `dest`: an object of arrays of strings, with at least one string in total (RFC 8225 section 5.2.1, erratum 5715).
 fn dest<'a>(value: &mut Scanner<'a>) -> Result<Claim<Dest<'a>>, JsonError> {
     if value.kind()? != Kind::Object {
         return value.value().map(|_| Claim::Invalid);

@@ -20,7 +20,7 @@ impl DecodedPassport {
     /// Decodes a token in full form. Standard base64 and padding are accepted.
     ///
     /// # Errors
-    /// [`Reason::CompactForm`] if the token has no header and payload. Otherwise the part that is malformed.
+    /// [`Reason::CompactForm`] if the token has no header and payload. Otherwise the reason names the malformed part.
     pub fn decode(token: &[u8]) -> Result<Self, Reason> {
         let tolerance = Tolerance { standard: true, padding: true };
         let token = Token::split(token)?;
@@ -44,7 +44,7 @@ impl DecodedPassport {
         &self.header
     }
 
-    /// The payload, as signed. It is JSON if the signer follows RFC 8225.
+    /// The payload, as signed. The payload is JSON if the signer follows RFC 8225.
     pub fn payload(&self) -> &str {
         &self.payload
     }

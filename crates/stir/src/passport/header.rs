@@ -3,15 +3,15 @@
 use crate::json::{JsonError, Kind, Scanner, Text};
 use crate::passport::claims::Claim;
 
-/// The header parameters that this crate uses. Others are ignored.
+/// The JOSE header parameters that this crate uses. Other parameters are ignored.
 #[derive(Debug, Default)]
 pub(crate) struct Header<'a> {
     pub(crate) alg: Claim<Text<'a>>,
     pub(crate) ppt: Claim<Text<'a>>,
     pub(crate) typ: Claim<Text<'a>>,
     pub(crate) x5u: Claim<Text<'a>>,
-    /// Whether `crit` names extensions that the verifier must understand (RFC 7515 section 4.1.11). This
-    /// crate knows none.
+    /// Whether `crit` names extensions that the verifier must understand (RFC 7515 section 4.1.11). This crate supports no such
+    /// extension.
     pub(crate) crit: bool,
 }
 
@@ -20,8 +20,8 @@ impl<'a> Header<'a> {
         let mut header = Self::default();
         let mut scanner = Scanner::new(json)?;
         scanner.object(|name, value| {
-            // Decode escapes in names too: other verifiers must not see a `ppt` or a `crit` that this crate
-            // misses.
+            // Escapes in names are decoded too. Otherwise other verifiers could see a `ppt` or a `crit` that this crate does
+            // not see.
             let place = match &*name.decoded() {
                 "alg" => &mut header.alg,
                 "ppt" => &mut header.ppt,

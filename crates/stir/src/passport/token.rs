@@ -20,7 +20,7 @@ pub(crate) enum Form<'a> {
     Compact,
 }
 
-/// Why a token cannot be decoded.
+/// The reason for which a token cannot be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenError {
     /// The token does not have three parts, or exactly one of header and payload is empty.
@@ -46,7 +46,7 @@ impl From<TokenError> for Reason {
     }
 }
 
-/// The largest length of a token in octets. A token with rich call data has a few thousand.
+/// The largest length of a token in octets. A token with rich call data has a few thousand octets.
 const MAX_LENGTH: usize = 16 * 1024;
 
 impl<'a> Token<'a> {

@@ -1,9 +1,9 @@
 //! Diversions: chains of `div` PASSporTs (RFC 8946 section 4.2).
 //!
-//! The `div` claim names the target before the diversion. The `dest` of another PASSporT of the request must
-//! contain that target. A chain is complete if it leads from the PASSporT whose `dest` is the target of the
-//! request back to an original PASSporT: one that is no diversion and attests the caller. The order of the
-//! header fields has no meaning. A field may be part of several chains.
+//! The `div` claim names the target before the diversion. The `dest` of another PASSporT of the request must contain this
+//! target. A complete chain begins at the PASSporT whose `dest` is the target of the request. It ends at an original PASSporT,
+//! which is not a diversion and attests the caller. The order of the header fields has no meaning. A field may belong to
+//! several chains.
 
 use smallvec::SmallVec;
 
@@ -16,8 +16,8 @@ use crate::verify::field::Candidate;
 use crate::verify::passport::Passport;
 use crate::verify::verification::FindingResult;
 
-/// Checks `dest` of every field before any certificate is requested: `dest` contains the callee, or the field
-/// is part of a complete chain.
+/// Checks `dest` of every field before any certificate is requested. `dest` must contain the callee, or the field must belong
+/// to a complete chain.
 pub(super) fn check(candidates: &mut [Candidate<'_>], facts: &Facts<'_>) {
     let linked = linked(candidates, facts, |candidate| !candidate.finding.is_settled());
     let unsupported = original_is_unsupported(candidates);
@@ -39,8 +39,8 @@ pub(super) fn check(candidates: &mut [Candidate<'_>], facts: &Facts<'_>) {
     }
 }
 
-/// Checks the chains again after the signatures. An invalid field breaks its chain. A chain with a field
-/// whose certificate is not available yet must wait.
+/// Checks the chains again after the signatures. An invalid field makes its chain incomplete. A chain must wait if the
+/// certificate of one of its fields is not available yet.
 pub(super) fn confirm(candidates: &mut [Candidate<'_>], facts: &Facts<'_>) {
     let valid = linked(candidates, facts, |candidate| candidate.finding.result == FindingResult::Pass);
     let possible = linked(candidates, facts, |candidate| candidate.finding.may_pass());
@@ -60,8 +60,8 @@ pub(super) fn confirm(candidates: &mut [Candidate<'_>], facts: &Facts<'_>) {
     }
 }
 
-/// Whether all fields that are not diversions have unsupported types. The chain then ends at a field that is
-/// ignored, so the chain is ignored too (RFC 8946 section 4.2, step 5).
+/// Whether all fields that are not diversions have unsupported types. The chain then ends at a field that is ignored. The chain
+/// is therefore ignored too (RFC 8946 section 4.2, step 5).
 fn original_is_unsupported(candidates: &[Candidate<'_>]) -> bool {
     let is = |candidate: &Candidate<'_>, result| candidate.finding.result == result;
     let ignored = FindingResult::Ignored(Reason::UnsupportedPpt);
@@ -71,7 +71,7 @@ fn original_is_unsupported(candidates: &[Candidate<'_>]) -> bool {
             .all(|candidate| candidate.finding.ppt == Some(Ppt::Div) || is(candidate, ignored))
 }
 
-/// Which fields are part of a complete chain of usable fields.
+/// The fields that belong to a complete chain of usable fields.
 fn linked(
     candidates: &[Candidate<'_>],
     facts: &Facts<'_>,
@@ -87,8 +87,8 @@ fn linked(
             Some(Link { passport, diversion: ppt == Some(Ppt::Div), vouches })
         })
         .collect();
-    // Compare each pair once. The sender chooses the number of paths, and that number grows faster than the
-    // number of fields.
+    // Each pair is compared once. The sender chooses the number of paths, and this number can grow faster than the number of
+    // fields.
     let diverted: SmallVec<[u8; 8]> =
         links.iter().map(|link| Link::diverted_by(link.as_ref(), &links)).collect();
     let all_that = |holds: &dyn Fn(&Link<'_>) -> bool| {
@@ -103,8 +103,8 @@ fn linked(
             }
         }
     }
-    // Fields that do not attest the caller are diverted together with the original, but cannot be the end of
-    // a chain.
+    // A field that does not attest the caller is diverted together with the original. Such a field cannot be the end of a
+    // chain.
     let others = all_that(&|link| !link.vouches);
     let mut reached = reaches_original & all_that(&|link| link.diversion && link.passport.names(target));
     for _ in &links {
@@ -129,7 +129,7 @@ struct Link<'a> {
 }
 
 impl Link<'_> {
-    /// The set of fields that `link` diverts, empty if `link` is not a diversion.
+    /// The set of fields that `link` diverts. The set is empty if `link` is not a diversion.
     fn diverted_by(link: Option<&Self>, links: &[Option<Self>]) -> u8 {
         let Some(link) = link.filter(|link| link.diversion) else { return 0 };
         let diverts =

@@ -40,7 +40,7 @@ checks! {
     Claims = "claims";
     /// `orig` is the caller.
     Orig = "orig";
-    /// `iat`, or else Date, is fresh.
+    /// `iat` is fresh, or Date if there is no `iat`.
     Freshness = "freshness";
     /// The additional claims of the type, and `mky`, agree with the request.
     Extension = "extension";
@@ -101,7 +101,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// The outcome of every check, and the reason of each that failed.
+/// The outcome of every check, and the reason of each failed check.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Checks([(Outcome, Option<Reason>); Check::ALL.len()]);
 
@@ -111,7 +111,7 @@ impl Checks {
         self.0.get(check as usize).map(|(outcome, _)| *outcome).unwrap_or_default()
     }
 
-    /// Why `check` failed. `None` if it did not fail.
+    /// The reason for which `check` failed. `None` if it did not fail.
     pub fn reason(&self, check: Check) -> Option<Reason> {
         self.0.get(check as usize).and_then(|(_, reason)| *reason)
     }

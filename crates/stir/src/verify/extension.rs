@@ -22,12 +22,12 @@ impl Passport<'_> {
         self.check_fingerprints(facts)
     }
 
-    /// RFC 8443 section 4.2: `auth` contains each value of Resource-Priority. RFC 9027 section 4: `sph`
-    /// equals the Priority, and is allowed only if `auth` has an `esnet` value.
+    /// Checks `rph` and `sph`. `auth` must contain each value of Resource-Priority (RFC 8443 section 4.2). `sph` must equal the
+    /// Priority, and is allowed only if `auth` has an `esnet` value (RFC 9027 section 4).
     fn check_priority(&self, facts: &Facts<'_>) -> Result<(), Reason> {
         let rph = self.claims.json("rph").ok_or(Reason::ExtensionInvalid)?;
         let allowed = strings_in(rph, "auth").ok_or(Reason::ExtensionInvalid)?;
-        // The sender chooses the length of both lists, so use an ordered search.
+        // The sender chooses the length of both lists, so the search uses an ordered set.
         let allowed: BTreeSet<String> = allowed.iter().map(|own| own.to_ascii_lowercase()).collect();
         if facts.resource_priority.iter().any(|value| !allowed.contains(&value.to_ascii_lowercase())) {
             return Err(Reason::PriorityMismatch);
@@ -45,15 +45,15 @@ impl Passport<'_> {
         }
     }
 
-    /// RFC 9475 section 3.2.
+    /// Checks `msgi` (RFC 9475 section 3.2).
     fn check_message(&self, facts: &Facts<'_>) -> Result<(), Reason> {
         let (Some(msgi), Some(body)) = (self.claims.value("msgi"), facts.body) else { return Ok(()) };
         if is_digest(&msgi, body) { Ok(()) } else { Err(Reason::MsgiMismatch) }
     }
 
-    /// RFC 9795 sections 5 and 6: `rcd` has a `nam` and at most one of `jcd` and `jcl`, and `rcdi` requires
-    /// `rcd`. Digests of values inside the token are checked here. The caller that fetches linked resources
-    /// must check their digests.
+    /// Checks `rcd` and `rcdi` (RFC 9795 sections 5 and 6). `rcd` must have a `nam` and at most one of `jcd` and `jcl`, and
+    /// `rcdi` requires `rcd`. Digests of values inside the token are checked here. A caller that fetches linked resources must
+    /// check their digests.
     fn check_rich_call_data(&self, ppt: Ppt) -> Result<(), Reason> {
         let Some(rcd) = self.claims.json("rcd") else {
             let wanted = ppt == Ppt::Rcd || self.claims.json("rcdi").is_some();
@@ -70,8 +70,7 @@ impl Passport<'_> {
                 "/jcd" => member(rcd, "jcd"),
                 _ => continue,
             };
-            // The received text is canonical if the signer follows RFC 8225 section 9, as the digest
-            // requires.
+            // The digest requires canonical text. The received text is canonical if the signer follows RFC 8225 section 9.
             if !inside.is_some_and(|value| is_digest(&digest, value.as_bytes())) {
                 return Err(Reason::RcdiMismatch);
             }
@@ -79,7 +78,7 @@ impl Passport<'_> {
         Ok(())
     }
 
-    /// RFC 8225 section 5.2.2: the fingerprints are the same, in any order and spelling.
+    /// Checks `mky`: the fingerprints must be the same, in any order and spelling (RFC 8225 section 5.2.2).
     fn check_fingerprints(&self, facts: &Facts<'_>) -> Result<(), Reason> {
         let (Some(mky), Some(expected)) = (self.claims.json("mky"), facts.fingerprints) else {
             return Ok(());

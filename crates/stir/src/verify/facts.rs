@@ -5,7 +5,7 @@ use rustls_pki_types::UnixTime;
 use crate::identity::Identity;
 use crate::verify::verification::RequestKind;
 
-/// The facts of one request. Take all of them from the message before you change the message.
+/// The facts of one request. Read all facts from the message before you change the message.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
     pub(super) identities: &'a [IdentityField<'a>],
@@ -35,8 +35,8 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// The possible identities of the caller: P-Asserted-Identity if it is trusted, otherwise From. `orig`
-    /// must be one of them. Default: empty, a caller without a number.
+    /// The possible identities of the caller: P-Asserted-Identity if it is trusted, otherwise From. `orig` must be one of these
+    /// identities. Default: empty, which is a caller without a number.
     pub fn orig(mut self, orig: &'a [Identity]) -> Self {
         self.orig = orig;
         self
@@ -62,8 +62,8 @@ impl<'a> Facts<'a> {
         self
     }
 
-    /// The fingerprints of the session description, empty if it has none. `mky` must list them (RFC 8225
-    /// section 5.2.2). Default: unknown, and `mky` is not compared.
+    /// The fingerprints of the session description. The list is empty if the description has none. `mky` must list the
+    /// fingerprints (RFC 8225 section 5.2.2). Default: unknown, and `mky` is not compared.
     pub fn fingerprints(mut self, fingerprints: &'a [Fingerprint<'a>]) -> Self {
         self.fingerprints = Some(fingerprints);
         self
@@ -81,9 +81,8 @@ impl<'a> Facts<'a> {
         self
     }
 
-    /// The body of a MESSAGE. `msgi` holds its digest (RFC 9475 section 3.2). With a body the request is a
-    /// message, and a `msg` PASSporT attests its sender. Default: the request is a call, and `msgi` is not
-    /// compared.
+    /// The body of a MESSAGE. `msgi` contains its digest (RFC 9475 section 3.2). A request with this body is a message, and a
+    /// `msg` PASSporT attests its sender. Default: the request is a call, and `msgi` is not compared.
     pub fn body(mut self, body: &'a [u8]) -> Self {
         self.body = Some(body);
         self
@@ -113,7 +112,7 @@ pub struct Fingerprint<'a> {
     pub digest: &'a str,
 }
 
-/// One Identity header field value, split into its parameters (RFC 8224 section 4), without quotes and angle
+/// One Identity header field value, split into its parameters (RFC 8224 section 4). The parameters have no quotes and angle
 /// brackets.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct IdentityField<'a> {

@@ -1,4 +1,4 @@
-//! The checks of one Identity header field, cheap checks first.
+//! The checks of one Identity header field. Cheap checks come first.
 
 use rustls_pki_types::UnixTime;
 
@@ -19,7 +19,7 @@ use crate::verify::policy::VerifyPolicy;
 use crate::verify::verification::{Finding, FindingResult};
 use crate::x5u::X5u;
 
-/// What the certificate checks use: the trust domain, its policy, the available certificates and the time.
+/// The context of the certificate checks: the trust domain, its policy, the available certificates and the time.
 #[derive(Clone, Copy)]
 pub(super) struct TrustContext<'a> {
     pub(super) anchors: &'a TrustAnchors,
@@ -77,7 +77,7 @@ impl<'a> Candidate<'a> {
         let (Some(passport), Some(ppt)) = (&self.passport, self.finding.ppt) else { return };
         let finding = &mut self.finding;
         if ppt == Ppt::Shaken {
-            // Only `shaken` gives these claims a meaning: a delegate may sign the other types.
+            // These claims have a meaning only in `shaken`. A delegate may sign the other types.
             finding.attestation = passport.attestation();
             finding.origid = passport.origid();
         }
@@ -99,7 +99,7 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// Whether `dest` contains the callee: the To, or for a `div-o` the target of the request.
+    /// Whether `dest` contains the callee: the To, or the target of the request for a `div-o`.
     pub(super) fn names_callee(&self, facts: &Facts<'_>) -> bool {
         let callees = if self.finding.ppt == Some(Ppt::DivO) { facts.target_or_dest() } else { facts.dest };
         self.passport.as_ref().is_some_and(|passport| passport.names(callees))
@@ -141,7 +141,7 @@ impl Finding {
         Self { result: FindingResult::Ignored(Reason::TooManyIdentities), ..Self::new() }
     }
 
-    /// The field has no effect on the result, good or bad.
+    /// Ignores the field. It has no effect on the result.
     pub(super) fn ignore(&mut self, reason: Reason) {
         self.result = FindingResult::Ignored(reason);
         if reason == Reason::UnsupportedPpt {
@@ -149,7 +149,7 @@ impl Finding {
         }
     }
 
-    /// Records a check. The first failed check gives the reason.
+    /// Records a check. The first failed check determines the reason.
     pub(super) fn record(&mut self, check: Check, outcome: Result<(), Reason>) {
         self.checks.record(check, outcome);
         if let Err(reason) = outcome
@@ -208,8 +208,8 @@ impl Finding {
             let signed = leaf.key().is_some_and(|key| key.verify(&passport.signed, &passport.signature));
             self.record(Check::Signature, if signed { Ok(()) } else { Err(Reason::SignatureInvalid) });
         }
-        // The server may have a new certificate since the fetch: with a new key, or in place of a revoked or
-        // untrusted one. A new certificate does not help if the lists are out of date.
+        // The server may have a new certificate since the fetch: a certificate with a new key, or the replacement of a revoked
+        // or untrusted certificate. A new certificate does not help if the lists are out of date.
         if let FindingResult::Fail(reason) = self.result
             && reason != Reason::RevocationUnknown
             && now >= settled_until

@@ -30,8 +30,8 @@ pub(super) fn check_credential(
 /// The largest number of nested PASSporTs in a `div-o`.
 const MAX_NESTED: usize = 4;
 
-/// Verifies the nested PASSporT as if it were in its own field, then the certificate of `outer`. `depth` is
-/// the number of further nested PASSporTs that are allowed.
+/// Verifies the nested PASSporT like a PASSporT in its own field, and then the certificate of `outer`. `depth` is the number of
+/// further nested PASSporTs that are allowed.
 fn check_nested(
     outer: &mut Candidate<'_>,
     depth: usize,
@@ -80,7 +80,7 @@ fn inner_finding(
         (Some(Ppt::DivO), _) => check_nested(&mut inner, depth - 1, facts, context, wanted),
         (Some(Ppt::Div), _) => return failed(Reason::DivChainIncomplete),
         (Some(ppt @ (Ppt::Rcd | Ppt::Rph | Ppt::Msg)), _) if !facts.kind().is_vouched_by(ppt) => {
-            // The inner PASSporT does not attest the caller, so the outer does not attest it either.
+            // The inner PASSporT does not attest the caller. The outer PASSporT therefore does not attest the caller either.
             return Finding { result: FindingResult::Ignored(Reason::UnsupportedPpt), ..Finding::new() };
         }
         (Some(Ppt::Base | Ppt::Shaken | Ppt::Rcd | Ppt::Rph | Ppt::Msg) | None, _) => {
@@ -90,7 +90,7 @@ fn inner_finding(
     inner.finding
 }
 
-/// The `x5u` of a nested token. No header field repeats it.
+/// The `x5u` of a nested token. No header field contains it.
 fn certificate_url(token: &[u8], tolerance: Tolerance) -> Result<Option<String>, Reason> {
     let Form::Full { header, .. } = Token::split(token)?.form() else { return Err(Reason::NestedMalformed) };
     let mut octets = DecodeBuffer::new();

@@ -26,7 +26,7 @@ use crate::x5u::{self, X5uError};
 pub(super) struct Passport<'a> {
     header: HeaderSource<'a>,
     pub(super) claims: Claims<'a>,
-    /// The signed octets: the received octets, or in compact form the reconstructed octets.
+    /// The signed octets. In full form these are the received octets, in compact form the reconstructed octets.
     pub(super) signed: Cow<'a, [u8]>,
     pub(super) signature: [u8; 64],
 }
@@ -35,8 +35,7 @@ pub(super) struct Passport<'a> {
 enum HeaderSource<'a> {
     /// The header was read from the token.
     Received(Header<'a>),
-    /// The header of the token is the canonical `shaken` header with the URL in `info`, which was checked
-    /// before.
+    /// The header of the token is the canonical `shaken` header with the URL in `info`. The URL was checked before.
     Canonical,
     /// The header was reconstructed from the field.
     Reconstructed,
@@ -68,9 +67,9 @@ impl<'a> Passport<'a> {
         Ok(Self { header, claims, signed: Cow::Borrowed(signed), signature })
     }
 
-    /// Reconstructs the octets that the signer of a compact form signed: a base PASSporT from the caller to
-    /// the To. `iat` is the Date of the request, and `mky` holds the fingerprints of the session description
-    /// (RFC 8224 section 4.1). If the facts have several callers or callees, the first is used.
+    /// Reconstructs the octets that the signer of a compact form signed (RFC 8224 section 4.1). They are a base PASSporT from
+    /// the caller to the To. `iat` is the Date of the request, and `mky` has the fingerprints of the session description. If
+    /// the facts have several callers or callees, the first is used.
     fn reconstruct(
         token: &Token<'_>,
         field: &IdentityField<'_>,
@@ -122,7 +121,7 @@ impl<'a> Passport<'a> {
         self.claims.origid.get()?.plain()?.parse().ok()
     }
 
-    /// RFC 8225 section 4. For the parameters that repeat the header: RFC 8224 section 4.1.
+    /// Checks the header (RFC 8225 section 4), and the field parameters with the same values (RFC 8224 section 4.1).
     pub(super) fn check_header(&self, field: &IdentityField<'_>, ppt: Ppt) -> Result<(), Reason> {
         if let HeaderSource::Received(header) = &self.header {
             check_members(header)?;
@@ -133,7 +132,7 @@ impl<'a> Passport<'a> {
         if self.ppt() == Some(ppt) { Ok(()) } else { Err(Reason::PptMismatch) }
     }
 
-    /// RFC 8224 section 4.1: `info` and `x5u` are the same text. ATIS-1000074 gives its form.
+    /// Checks that `info` and `x5u` are the same text (RFC 8224 section 4.1), in the form of ATIS-1000074.
     pub(super) fn check_info(&self, field: &IdentityField<'_>, policy: &VerifyPolicy) -> Result<(), Reason> {
         let HeaderSource::Received(header) = &self.header else { return Ok(()) };
         let info = field.info.ok_or(Reason::InfoMissing)?;
@@ -164,7 +163,7 @@ impl<'a> Passport<'a> {
         Ok(())
     }
 
-    /// The signalling defines the caller, never the token (RFC 8224 section 6.2.4).
+    /// Checks `orig`. The signalling determines the caller, and the token does not (RFC 8224 section 6.2.4).
     pub(super) fn check_orig(&self, facts: &Facts<'_>) -> Result<(), Reason> {
         let Some(orig) = self.claims.orig.get() else { return Ok(()) };
         if facts.orig.iter().any(|identity| orig.is(identity)) {
@@ -183,8 +182,8 @@ impl<'a> Passport<'a> {
             .is_some_and(|dest| dest.any(|named| callees.iter().any(|callee| named.is(callee))))
     }
 
-    /// Whether this diverts the call of `original`: both have the same `orig`, and the `dest` of `original`
-    /// contains this `div`.
+    /// Whether this PASSporT diverts the call of `original`. Both must have the same `orig`, and the `dest` of `original` must
+    /// contain the `div` of this PASSporT.
     pub(super) fn diverts(&self, original: &Self) -> bool {
         let (own, other) = (&self.claims, &original.claims);
         let same_caller = own.orig.get().zip(other.orig.get()).is_some_and(|(own, other)| own.same(&other));
@@ -192,8 +191,8 @@ impl<'a> Passport<'a> {
         same_caller && diverted.is_some_and(|(div, dest)| dest.any(|named| named.same(&div)))
     }
 
-    /// In full form only `iat` decides. A Date that was changed on the way has no effect (RFC 8224 section
-    /// 6.2, step 4).
+    /// Checks the freshness. In full form, only `iat` is relevant. A Date that was changed on the way has no effect (RFC 8224
+    /// section 6.2, step 4).
     pub(super) fn check_freshness(
         &self,
         facts: &Facts<'_>,
@@ -212,7 +211,7 @@ impl<'a> Passport<'a> {
         Ok(())
     }
 
-    /// RFC 8226 section 8.
+    /// Checks the claim constraints of the certificate (RFC 8226 section 8).
     pub(super) fn check_constraints(&self, certificate: &Certificate) -> Result<(), Reason> {
         let constraints = certificate.claim_constraints().map_err(|_| Reason::ConstraintsMalformed)?;
         match constraints {
@@ -223,9 +222,9 @@ impl<'a> Passport<'a> {
         }
     }
 
-    /// A certificate with numbers covers only those numbers, and no URI. A certificate with a service
-    /// provider code covers the numbers of the provider, which no certificate lists. For a diversion, the
-    /// certificate must cover the diverting party in `div`, not the caller (RFC 8946 section 4.1).
+    /// Checks that the certificate covers the number. A certificate with numbers covers only these numbers, and no URI. A
+    /// certificate with a service provider code covers the numbers of the provider, but does not list them. For a diversion,
+    /// the certificate must cover the diverting party in `div`, not the caller (RFC 8946 section 4.1).
     pub(super) fn check_authority(
         &self,
         ppt: Ppt,
@@ -250,7 +249,7 @@ impl<'a> Passport<'a> {
     }
 }
 
-/// RFC 8225 section 4. For `crit`: RFC 7515 section 4.1.11.
+/// Checks the header members (RFC 8225 section 4), and `crit` (RFC 7515 section 4.1.11).
 fn check_members(header: &Header<'_>) -> Result<(), Reason> {
     if header.crit {
         return Err(Reason::CritUnsupported);

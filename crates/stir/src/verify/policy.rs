@@ -1,4 +1,4 @@
-//! How strict a verifier is.
+//! The policy of a verifier.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::base64url::Tolerance;
 use crate::reason::VerstatProfile;
 use crate::x5u::DEFAULT_PORTS;
 
-/// The settings of a verifier where the specifications leave a choice.
+/// The settings of a verifier for which the specifications allow a choice.
 #[derive(Clone, Debug)]
 pub struct VerifyPolicy {
     pub(super) freshness: Duration,
@@ -25,13 +25,13 @@ impl VerifyPolicy {
         self
     }
 
-    /// How far `iat` may be in the future. Default: 60 seconds.
+    /// The largest time by which `iat` may be in the future. Default: 60 seconds.
     pub fn skew(mut self, skew: Duration) -> Self {
         self.skew = skew;
         self
     }
 
-    /// Which reasons are reported as `TN-Validation-Failed`. Default: [`VerstatProfile::Ts24229`].
+    /// The reasons that are reported as `TN-Validation-Failed`. Default: [`VerstatProfile::Ts24229`].
     pub fn verstat_profile(mut self, profile: VerstatProfile) -> Self {
         self.profile = profile;
         self
@@ -63,9 +63,8 @@ impl VerifyPolicy {
         self
     }
 
-    /// Whether a `shaken` PASSporT needs a certificate with a service provider code. A certificate with
-    /// numbers alone belongs to a delegate, which sends base PASSporTs to its provider (ATIS-1000092).
-    /// Default: yes.
+    /// Whether a `shaken` PASSporT needs a certificate with a service provider code. A certificate with numbers only belongs to
+    /// a delegate. A delegate sends base PASSporTs to its provider (ATIS-1000092). Default: yes.
     pub fn require_provider_code(mut self, required: bool) -> Self {
         self.provider_codes = required;
         self

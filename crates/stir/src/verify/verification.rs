@@ -19,7 +19,7 @@ pub struct Verification {
     profile: VerstatProfile,
 }
 
-/// The kind of request. It decides which PASSporT types attest the caller.
+/// The kind of a request. It determines which PASSporT types attest the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RequestKind {
     /// A call.
@@ -29,8 +29,7 @@ pub(super) enum RequestKind {
 }
 
 impl RequestKind {
-    /// Whether a valid PASSporT of this type attests the caller. Other types attest something else about the
-    /// call.
+    /// Whether a valid PASSporT of this type attests the caller. Other types attest other properties of the call.
     pub(super) fn is_vouched_by(self, ppt: Ppt) -> bool {
         match ppt {
             Ppt::Shaken | Ppt::Div | Ppt::DivO | Ppt::Base => true,
@@ -47,7 +46,7 @@ pub enum Verdict {
     Pass,
     /// There are Identity header fields, and none is valid.
     Fail,
-    /// There was nothing to decide from.
+    /// There was no evidence for a decision.
     None,
 }
 
@@ -81,7 +80,7 @@ pub enum FindingResult {
     Fail(Reason),
     /// The field is ignored, as RFC 8224 section 6.2 requires for unsupported types.
     Ignored(Reason),
-    /// The certificate must be fetched first. Without the certificate this reason is the result.
+    /// The certificate must be fetched first. If it does not arrive, this reason is the result.
     Waiting(Reason),
 }
 
@@ -108,7 +107,7 @@ impl Finding {
         self.result
     }
 
-    /// Why the field is not valid.
+    /// The reason for which the field is not valid.
     pub fn reason(&self) -> Option<Reason> {
         match self.result {
             FindingResult::Pass => None,
@@ -169,7 +168,7 @@ impl Verification {
         Self::new(self.findings, Vec::new(), self.kind, self.profile)
     }
 
-    /// The result. While it is not final, it is the result of [giving up](Self::give_up).
+    /// The result. Before the result is final, this is the result of [giving up](Self::give_up).
     pub fn verdict(&self) -> Verdict {
         match self.reason.map(|reason| reason.verstat(VerstatProfile::Ts24229)) {
             None | Some(Verstat::TnValidationPassed) => Verdict::Pass,
@@ -178,8 +177,8 @@ impl Verification {
         }
     }
 
-    /// Why the request did not verify. `None` if it did. Its [code](Reason::code) is that of RFC 8224 section
-    /// 6.2.2.
+    /// The reason for which the request did not verify. `None` if it verified. The [code](Reason::code) of the reason is the
+    /// status of RFC 8224 section 6.2.2.
     pub fn reason(&self) -> Option<Reason> {
         self.reason
     }
@@ -193,9 +192,8 @@ impl Verification {
         }
     }
 
-    /// Whether a valid PASSporT attests the caller: `shaken`, `div`, `div-o` or `base`, and `msg` for a
-    /// message. A request can pass without one: the valid PASSporTs then attest something else (`rcd`,
-    /// `rph`), and the caller is not verified.
+    /// Whether a valid PASSporT attests the caller: `shaken`, `div`, `div-o` or `base`, or `msg` for a message. A request can
+    /// also pass with other valid PASSporTs (`rcd`, `rph`). The caller is then not verified.
     pub fn vouches(&self) -> bool {
         vouching_finding(&self.findings, self.kind).is_some()
     }
@@ -216,7 +214,7 @@ impl Verification {
     }
 }
 
-/// The valid PASSporT that attests the caller number: `shaken` before others.
+/// The valid PASSporT that attests the caller number. `shaken` is preferred.
 fn vouching_finding(findings: &[Finding], kind: RequestKind) -> Option<&Finding> {
     let passed = |ppt: Ppt| {
         findings.iter().find(move |finding| finding.result == FindingResult::Pass && finding.ppt == Some(ppt))
@@ -224,11 +222,11 @@ fn vouching_finding(findings: &[Finding], kind: RequestKind) -> Option<&Finding>
     VOUCHING.into_iter().filter(|ppt| kind.is_vouched_by(*ppt)).find_map(passed)
 }
 
-/// The reason for the whole request (RFC 8224 sections 6.2.1 and 6.2.2). One valid field that attests the
-/// caller is enough. A valid field of another type (`rcd`, `rph`, `msg` in a call) is enough only if no other
-/// field failed, so that it cannot hide a failure. Otherwise 437 applies if a credential was available and
-/// unsupported. 436 applies only if no credential was available. In all other cases the first failed field
-/// that is not a 436 gives the reason.
+/// The reason for the whole request (RFC 8224 sections 6.2.1 and 6.2.2). One valid field that attests the caller is enough. A
+/// valid field of another type (`rcd`, `rph`, `msg` in a call) is enough only if no other field failed, so that it cannot hide
+/// a failure.
+/// Otherwise 437 applies if a credential was available and unsupported. 436 applies only if no credential was available. In all
+/// other cases, the first failed field whose code is not 436 determines the reason.
 fn combined_reason(findings: &[Finding], kind: RequestKind) -> Option<Reason> {
     if vouching_finding(findings, kind).is_some() {
         return None;
@@ -246,5 +244,5 @@ fn combined_reason(findings: &[Finding], kind: RequestKind) -> Option<Reason> {
     first.or_else(|| failed().next()).or((!passed).then_some(none))
 }
 
-/// The types that can attest the caller, the preferred first.
+/// The types that can attest the caller. The preferred types come first.
 const VOUCHING: [Ppt; 5] = [Ppt::Shaken, Ppt::Msg, Ppt::Div, Ppt::DivO, Ppt::Base];

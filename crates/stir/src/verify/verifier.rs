@@ -29,9 +29,8 @@ impl Verifier {
 
     /// Verifies the Identity header fields of one request at `now`, with the certificates of `snapshot`.
     ///
-    /// Cheap checks come first: a certificate is requested only if all other checks of the field pass. If the
-    /// result is not [final](Verification::is_final), the caller fetches the wanted certificates and verifies
-    /// again with a newer snapshot.
+    /// Cheap checks come first. A certificate is requested only if all other checks of the field pass. If the result is not
+    /// [final](Verification::is_final), the caller fetches the wanted certificates and verifies again with a newer snapshot.
     pub fn verify(&self, facts: &Facts<'_>, snapshot: &Snapshot, now: UnixTime) -> Verification {
         let (fields, excess) = facts.identities.split_at(facts.identities.len().min(MAX_IDENTITIES));
         let (mut one, mut several) = (<[(DecodeBuffer, DecodeBuffer); 1]>::default(), Vec::new());
@@ -72,8 +71,8 @@ impl Verifier {
     }
 }
 
-/// Makes the checks that need no certificate, for tools that explain a request. The signatures are not
-/// verified: a finding without a failure does not make the caller trusted.
+/// Makes the checks that need no certificate, for tools that explain a request. The signatures are not verified. A finding
+/// without a failure therefore does not make the caller trusted.
 pub fn examine(facts: &Facts<'_>, policy: &VerifyPolicy, now: UnixTime) -> Vec<Finding> {
     let (fields, excess) = facts.identities.split_at(facts.identities.len().min(MAX_IDENTITIES));
     let (snapshot, mut buffers) = (Snapshot::default(), Vec::new());

@@ -1,4 +1,4 @@
-//! The certificate cache: which URLs are fetched, when, and how long entries are kept.
+//! The certificate cache: the choice of URLs to fetch, the times of fetches, and the lifetime of entries.
 
 use std::time::Duration;
 

@@ -176,9 +176,8 @@ fn opt_is_refused_in_div() {
     }
 }
 
-/// A request with eight diversions that all divert each other is refused at once. The verifier does not walk
-/// each path through them, and requests no certificate. The number of identities in `dest`, which are
-/// compared with each `div`, is limited.
+/// A request with eight diversions that all divert each other is refused at once. The verifier does not follow each path, and
+/// requests no certificate. The number of identities in `dest` is limited, because each is compared with each `div`.
 #[test]
 fn mutual_diversions_are_refused_quickly() {
     let (call, key) = (Call::new(), rcgen::KeyPair::generate().unwrap());
@@ -201,8 +200,8 @@ fn mutual_diversions_are_refused_quickly() {
     }
 }
 
-/// Rich call data of the original call does not attest the caller. A diversion includes it together with the
-/// original, but it is no end of a chain.
+/// Rich call data of the original call does not attest the caller. A diversion includes this data together with the original,
+/// but the data cannot be the end of a chain.
 #[test]
 fn only_attesting_types_begin_a_chain() {
     let pki = Pki::new();

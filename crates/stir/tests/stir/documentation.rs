@@ -1,4 +1,4 @@
-//! docs/stir.md agrees with the code.
+//! Tests that docs/stir.md agrees with the code.
 
 use attesta_stir::{Check, Reason, VerstatProfile};
 

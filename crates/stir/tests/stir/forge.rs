@@ -1,4 +1,4 @@
-//! Tokens with any header and payload, signed with a real key: the signer of this crate would not make them.
+//! Tokens with any header and payload, signed with a real key. The signer of this crate does not create such tokens.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use rcgen::{KeyPair, SigningKey};

@@ -216,8 +216,7 @@ fn all_nested_certificates_are_requested() {
     assert!(!verification.is_final() && verification.verdict() != Verdict::Pass);
 }
 
-/// RFC 9060 and ATIS-1000092: a delegate signs base PASSporTs for its numbers, and its provider signs
-/// `shaken`.
+/// A delegate signs base PASSporTs for its numbers, and its provider signs `shaken` (RFC 9060 and ATIS-1000092).
 #[test]
 fn a_delegate_does_not_sign_shaken() {
     let one = [&[0x30, 15, 0xa2, 13, 0x16, 11][..], b"12155551212"].concat();

@@ -1,4 +1,4 @@
-//! One fault at a time: each deviation has its own reason.
+//! Tests with one fault each. Each deviation has its own reason.
 
 use attesta_stir::cert::{Snapshot, TrustAnchors};
 use attesta_stir::{

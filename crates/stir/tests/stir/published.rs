@@ -1,4 +1,4 @@
-//! The complete examples of the RFCs. Some cannot verify, and each fails for its own reason.
+//! The complete examples of the RFCs. Some examples cannot verify, and each of these fails for its own reason.
 
 use attesta_stir::cert::{Snapshot, TrustAnchors};
 use attesta_stir::{

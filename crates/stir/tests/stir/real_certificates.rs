@@ -42,9 +42,8 @@ fn real_certificates_have_the_tn_auth_lists_of_the_manifest() {
     assert_eq!((manifest.len(), malformed), (529, 2));
 }
 
-/// Every leaf whose chain is in the set has a path to the top of that chain, with or without critical
-/// policies. One root signs with P-521, which ring does not support: there the certificate below the root
-/// must be the anchor.
+/// Every leaf whose chain is in the set has a path to the last certificate of the chain. Critical policies make no difference.
+/// One root signs with P-521, which ring does not support. In this chain, the certificate below the root must be the anchor.
 #[test]
 fn real_chains_lead_to_their_roots() {
     let Some(manifest) = json_lines("testdata/stir/real_certs/certs.jsonl") else { return };
@@ -85,7 +84,7 @@ fn a_real_bundle_is_a_chain() {
     assert!(leaf.not_before() < UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_790_000_000)));
 }
 
-/// From a testbed: a P-256 leaf directly below an RSA root, without a key usage.
+/// A testbed uses this chain: a P-256 leaf directly below an RSA root, without a key usage.
 #[test]
 fn a_leaf_signed_by_an_rsa_root_is_trusted() {
     let read = |name: &str| text(&format!("testdata/stir/asterisk_testsuite/keys/{name}"));

@@ -17,7 +17,7 @@ pub(crate) fn path(name: &str) -> Option<PathBuf> {
         return Some(path);
     }
     assert!(std::env::var_os("ATTESTA_REQUIRE_SHARED").is_none(), "{} is not there", path.display());
-    // Not with a macro: the test harness hides its output if the test passes.
+    // A macro is not used, because the test harness hides its output if the test passes.
     let _ = writeln!(std::io::stderr(), "skipped: {} is not there", path.display());
     None
 }

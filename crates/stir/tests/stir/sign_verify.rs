@@ -105,8 +105,7 @@ fn any_flipped_bit_of_the_token_is_refused() {
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
 
-    /// For every caller, callee and attestation: a signed token verifies, and the token with one changed bit
-    /// does not.
+    /// For every caller, callee and attestation, a signed token verifies. The token with one changed bit does not verify.
     #[test]
     fn signed_tokens_verify(
         caller in "[1-9][0-9]{6,14}",

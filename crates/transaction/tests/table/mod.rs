@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use attesta_sip::Method;
 
-/// Which of the four machines.
+/// The kind of the machine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
     /// RFC 3261 section 17.1.1, RFC 6026 section 8.4.
@@ -143,7 +143,7 @@ pub(crate) struct Model {
     state: &'static str,
     timers: BTreeMap<&'static str, Timer>,
     last: Option<String>,
-    /// Whether a message was sent. Without one there is no transport error.
+    /// Whether a message was sent. Otherwise there is no transport error.
     sent: bool,
     done: Vec<(Duration, String)>,
 }

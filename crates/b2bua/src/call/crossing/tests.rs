@@ -1,4 +1,4 @@
-//! Tests of the table, and `docs/crossings.md`, which is printed from the rows.
+//! Tests of the table. One test compares `docs/crossings.md` with the rows.
 
 use std::fmt::Write as _;
 use std::{env, fs};
@@ -6,10 +6,11 @@ use std::{env, fs};
 use super::*;
 
 impl Arrival {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Bye,
         Self::Invite,
         Self::UpdateWithOffer,
+        Self::OwnPrack,
         Self::UnknownPrack,
         Self::Request,
         Self::Cancel,
@@ -29,6 +30,7 @@ impl Arrival {
             Self::Bye => "BYE",
             Self::Invite => "INVITE",
             Self::UpdateWithOffer => "UPDATE with an offer",
+            Self::OwnPrack => "PRACK of a response of our own",
             Self::UnknownPrack => "PRACK of no response that we sent",
             Self::Request => "any other request",
             Self::Cancel => "CANCEL",
@@ -49,8 +51,9 @@ impl Crossing {
     fn text(self) -> String {
         match self {
             Self::Relay => "relay".to_owned(),
-            Self::RelayBye => "relay; the response crosses, or 200 after 4 s".to_owned(),
+            Self::RelayBye => "relay; the response crosses, or 200 after 3 s".to_owned(),
             Self::Answer(status, _) => status.code().to_string(),
+            Self::Acknowledged => "200, or 488 to an offer".to_owned(),
             Self::RetryAfter(_) => "500 with Retry-After".to_owned(),
             Self::AnswerAndEnd => "200; ACK if it is due, CANCEL and BYE to the other side".to_owned(),
             Self::EndUnanswered => "487 to the caller, CANCEL to the callee; 200 to a BYE".to_owned(),
@@ -87,7 +90,7 @@ impl For {
     }
 }
 
-/// Every situation of a leg.
+/// Returns every situation of a leg.
 fn situations() -> Vec<Situation> {
     let mut all = Vec::new();
     let pending = [Pending::None, Pending::Theirs, Pending::Ours];
@@ -134,7 +137,7 @@ fn the_rows_of_one_arrival_stand_together_and_the_last_has_no_condition() {
     }
 }
 
-/// The page of the table.
+/// Returns the text of the page.
 fn page() -> String {
     let mut page = HEAD.to_owned();
     for row in ROWS {

@@ -34,7 +34,14 @@ fn names_are_read_from_each_header_field() {
     assert_eq!(read(Name::Replaces, "a@b ; from-tag = 2;x;TO-TAG=1"), Some(name("a@b", "1", "2")));
     assert_eq!(read(Name::Join, "a;to-tag=1;from-tag=2"), Some(name("a", "1", "2")));
     assert_eq!(read(Name::TargetDialog, "a;local-tag=1;remote-tag=2"), Some(name("a", "1", "2")));
-    for bad in ["", "a", "a;to-tag=1", ";to-tag=1;from-tag=2", "a;to-tag=1;to-tag=1;from-tag=2", "a b;to-tag=1;from-tag=2"] {
+    for bad in [
+        "",
+        "a",
+        "a;to-tag=1",
+        ";to-tag=1;from-tag=2",
+        "a;to-tag=1;to-tag=1;from-tag=2",
+        "a b;to-tag=1;from-tag=2",
+    ] {
         assert_eq!(read(Name::Replaces, bad), None, "{bad}");
     }
     assert_eq!(read(Name::TargetDialog, "a;to-tag=1;from-tag=2"), None);

@@ -1,4 +1,4 @@
-//! Zones in, destinations out.
+//! Tests of the search with DNS zones.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -65,7 +65,7 @@ impl Zone {
         }
     }
 
-    /// Each result is `TRANSPORT address`; an error says why there is none.
+    /// Returns each result as `TRANSPORT address`, or the error.
     fn find(&mut self, uri: &str) -> Result<Vec<String>, ResolveError> {
         let found = self.find_by(uri, everything()).result?;
         Ok(found.iter().map(|each| format!("{} {}", each.transport, each.address)).collect())
@@ -401,8 +401,8 @@ fn answer(kind: Kind) -> BoxedStrategy<Answer> {
 }
 
 proptest! {
-    /// For any answers of DNS, a search ends after at most three rounds and within its limits. It returns only
-    /// destinations that it may use.
+    /// For any answers of DNS, a search ends after at most three rounds and within its limits. It returns only destinations
+    /// that it may use.
     #[test]
     fn every_search_ends_within_its_limits(
         uri in prop::sample::select(&["sip:a.example", "sips:a.example", "sip:a.example;transport=udp"][..]),
