@@ -12,6 +12,8 @@ use crate::event::Cause;
 pub struct Counters {
     /// Calls at present.
     pub calls_live: u64,
+    /// Calls that are over and whose REFER has a live subscription, at present.
+    pub subscriptions_live: u64,
     /// Dialogs at present, including early dialogs and dialogs that are being ended.
     pub dialogs_live: u64,
     /// Transactions at present.
@@ -72,6 +74,7 @@ impl Counters {
         // The pattern has no `..`, so that each new counter must be added here.
         let Self {
             calls_live,
+            subscriptions_live,
             dialogs_live,
             transactions_live,
             targets_out_of_service,
@@ -91,6 +94,7 @@ impl Counters {
             verdicts,
         } = other;
         self.calls_live += calls_live;
+        self.subscriptions_live += subscriptions_live;
         self.dialogs_live += dialogs_live;
         self.transactions_live += transactions_live;
         self.targets_out_of_service += targets_out_of_service;

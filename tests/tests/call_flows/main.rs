@@ -19,4 +19,5 @@ mod reliable_towards_caller;
 mod session_timers;
 mod set_up;
 mod shutdown;
+mod transfer;
 mod transports;

@@ -120,6 +120,9 @@ const fn by_worker(name: &'static str, help: &'static str, read: fn(&WorkerRepor
 /// Every metric, in the order of the scrape.
 const METRICS: &[Metric] = &[
     gauge("calls_live", "Calls in progress now", |r| r.calls.calls_live),
+    gauge("subscriptions_live", "Calls that are over and whose REFER still has a subscription", |r| {
+        r.calls.subscriptions_live
+    }),
     gauge("dialogs_live", "Dialogs in progress now", |r| r.calls.dialogs_live),
     gauge("transactions_live", "Transactions in progress now", |r| r.calls.transactions_live),
     gauge(

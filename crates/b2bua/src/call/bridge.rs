@@ -39,6 +39,8 @@ pub(crate) struct Bridge {
     pub(crate) b: BridgedTo,
     /// The relayed BYE. The response of the far peer is outstanding.
     pub(super) releasing: Option<Box<Releasing>>,
+    /// The call is over. The subscription of a REFER lives on until this time at most.
+    pub(super) subscribed_until: Option<Instant>,
 }
 
 /// The callee's side of a bridge.
@@ -53,7 +55,7 @@ pub(crate) enum BridgedTo {
 
 impl Bridge {
     pub(crate) const fn new(a: Leg, b: BridgedTo) -> Self {
-        Self { a, b, releasing: None }
+        Self { a, b, releasing: None, subscribed_until: None }
     }
 
     /// Returns the leg of the side `near`, then the leg of the other side. The built-in callee has no leg.
@@ -130,7 +132,7 @@ impl Bridge {
             BridgedTo::BuiltInCallee => None,
         };
         let releasing = self.releasing.as_ref().map(|releasing| releasing.until);
-        [self.a.deadline(), b, releasing].into_iter().flatten().min()
+        [self.a.deadline(), b, releasing, self.subscribed_until].into_iter().flatten().min()
     }
 
     /// Closes both legs of an early dialog that ends without an answer. The requests in flight get a 487.
@@ -152,7 +154,7 @@ impl Bridge {
 
     /// Returns the situation of the side `near`, then the situation of the other side.
     pub(super) fn situations(&mut self, near: Side) -> (Option<Situation>, Option<Situation>) {
-        let is_over = self.is_releasing();
+        let is_over = self.is_releasing() || self.subscribed_until.is_some();
         let (leg, far) = self.legs(near);
         let of = |leg: &Leg, other: Option<&Leg>| situation(leg, other, is_over);
         let near = leg.as_deref().map(|leg| of(leg, far.as_deref()));
@@ -201,7 +203,9 @@ impl Bridge {
         let offers = has_session(request.headers(), request.body());
         let arrival = match rack_of(&request) {
             Some(rack) if leg.awaits_prack(&rack) => Arrival::OwnPrack,
+            None if self.belongs_to_refer(near, &request) => Arrival::OfRefer,
             rack => {
+                let leg = self.legs(near).0?;
                 let is_expected = rack.is_some_and(|rack| leg.reliable.awaits(&rack));
                 Arrival::of_request(request.method(), offers, is_expected)
             }
@@ -382,6 +386,9 @@ impl Bridge {
             if !self.is_releasing() && self.legs(side).0.is_some_and(|leg| leg.on_timer(env)) {
                 return Some(CallEnd::by(Cause::SessionExpired));
             }
+        }
+        if self.subscribed_until.is_some_and(|until| until <= env.now.mono) {
+            return Some(CallEnd::by(Cause::Lost));
         }
         self.on_release_deadline(env)
     }

@@ -25,6 +25,8 @@ pub(crate) enum Arrival {
     OwnPrack,
     /// A PRACK that acknowledges no response that we sent.
     UnknownPrack,
+    /// A NOTIFY or SUBSCRIBE of the subscription of a REFER that was relayed.
+    OfRefer,
     /// Any other request within the dialog.
     Request,
     /// A CANCEL of an INVITE.
@@ -282,6 +284,8 @@ const ROWS: &[Row] = &[
     row(Arrival::UpdateWithOffer, For::Any, For::Any, Crossing::Relay, "RFC 3311 section 5.1"),
     row(Arrival::OwnPrack, For::Any, For::Any, Crossing::Acknowledged, "RFC 3262 section 3"),
     row(Arrival::UnknownPrack, For::Any, For::Any, UNKNOWN, "RFC 3262 section 3"),
+    row(Arrival::OfRefer, For::Full, For::Any, TOO_MANY, "our limit"),
+    row(Arrival::OfRefer, For::Any, For::Any, Crossing::Relay, "RFC 3515 section 2.4.4, RFC 5057 section 3"),
     row(Arrival::Request, For::Over, For::Any, UNKNOWN, "RFC 3261 section 15.1.2"),
     row(Arrival::Request, For::Full, For::Any, TOO_MANY, "our limit"),
     row(Arrival::Request, For::Any, For::Any, Crossing::Relay, "RFC 3261 section 12.2"),

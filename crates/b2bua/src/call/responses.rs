@@ -65,7 +65,10 @@ impl Bridge {
         }
         let relayed = leg.requests.remove(server)?;
         env.owners.forget_server(server);
+        self.on_final_of(near, &relayed.request, response);
+        let (leg, far) = self.legs(near);
         if status.is_success() && method != Method::Bye {
+            let (leg, far) = (leg?, far?);
             agree(leg, far, &relayed, response);
             if method == Method::Invite {
                 far.invite.on_2xx_received(seq, client);
@@ -175,6 +178,7 @@ impl Bridge {
     pub(super) fn answer(&mut self, near: Side, relayed: &RelayedRequest, status: Status, env: &mut Env<'_>) {
         let response = env.reply(&relayed.request, status);
         env.respond(relayed.server, &response);
+        self.on_final_of(near, &relayed.request, &response);
         let (leg, far) = self.legs(near);
         let method = relayed.request.method();
         if let Some(leg) = leg {

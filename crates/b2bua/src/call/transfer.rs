@@ -1,10 +1,13 @@
 //! Transfers: the legs that a header field names, and the subscriptions of REFERs (RFC 3515, RFC 3891).
 
-use attesta_sip::{Event, Method, Name, Request};
+use std::time::Duration;
+
+use attesta_sip::{Event, Headers, Method, Name, Request, Response, Status};
 
 use crate::call::bridge::{Bridge, BridgedTo};
 use crate::call::{Call, Phase};
-use crate::headers::address::pieces;
+use crate::env::Env;
+use crate::headers::address::{pieces, sequence};
 use crate::headers::dialog_id::DialogId;
 use crate::leg::{Leg, Side};
 
@@ -14,7 +17,7 @@ impl Call {
         match &self.phase {
             Phase::Connected { bridge, .. } => bridge.legs_of(dialog),
             Phase::Setup(setup) => setup.forks.iter().find_map(|bridge| bridge.legs_of(dialog)),
-            Phase::Intake(_) | Phase::Over => None,
+            Phase::Intake(_) | Phase::Subscribed(_) | Phase::Over => None,
         }
     }
 }
@@ -25,6 +28,52 @@ impl Bridge {
             BridgedTo::Leg(b) if b.dialog.has_id(dialog) => Some((b, &self.a)),
             BridgedTo::Leg(b) if self.a.dialog.has_id(dialog) => Some((&self.a, b)),
             BridgedTo::Leg(_) | BridgedTo::BuiltInCallee => None,
+        }
+    }
+
+    /// True while the subscription of a REFER lives, or a request is in flight.
+    pub(super) fn is_subscribed(&mut self) -> bool {
+        let is_live = |leg: &Leg| leg.refers.is_live() || leg.requests.len() > 0;
+        match self.legs(Side::Caller) {
+            (Some(a), Some(b)) => is_live(a) || is_live(b),
+            (_, None) | (None, _) => false,
+        }
+    }
+
+    /// A BYE has ended the call. The dialogs live on until their subscriptions end, for [`SUBSCRIPTION_BUDGET`] at most.
+    pub(super) fn outlives_the_call(&mut self, env: &mut Env<'_>) {
+        self.subscribed_until = Some(env.now.mono + SUBSCRIPTION_BUDGET);
+        for side in [Side::Caller, Side::Callee] {
+            if let (Some(leg), _) = self.legs(side) {
+                leg.end_session_for_good(env);
+            }
+        }
+    }
+
+    /// True for a NOTIFY or SUBSCRIBE of `near` that belongs to the subscription of a REFER.
+    pub(super) fn belongs_to_refer(&mut self, near: Side, request: &Request) -> bool {
+        let (Some(leg), Some(far)) = self.legs(near) else { return false };
+        let is_live = (*request.method() == Method::Notify && far.refers.is_live())
+            || (*request.method() == Method::Subscribe && leg.refers.is_live());
+        let package = |value| Event::parse(value).is_ok_and(|event| event.package() == b"refer");
+        is_live && request.headers().get(Name::Event).is_some_and(package)
+    }
+
+    /// Follows the subscriptions of the REFERs. `near` is the side of the peer that sent the request, which has the final
+    /// response `status`.
+    pub(super) fn on_final_of(&mut self, near: Side, relayed: &Request, response: &Response) {
+        let (leg, far) = self.legs(near);
+        let status = response.status();
+        if *relayed.method() == Method::Refer {
+            let is_accepted = status.is_success() && !declines_subscription(response.headers());
+            if let (false, Some(leg)) = (is_accepted, leg) {
+                leg.refers.on_refused(sequence(relayed).unwrap_or_default());
+            }
+        } else if *relayed.method() == Method::Notify
+            && (is_last_notify(relayed) || status == Status::CALL_DOES_NOT_EXIST)
+            && let Some(far) = far
+        {
+            far.refers.on_ended(relayed.headers().get(Name::Event).and_then(refer_id));
         }
     }
 
@@ -48,6 +97,17 @@ impl Bridge {
         };
         Ok(Some(with_id(value, mapped.ok_or(NoSuchRefer)?)))
     }
+}
+
+/// RFC 4488 section 4: the peer accepts the REFER and creates no subscription.
+fn declines_subscription(headers: &Headers) -> bool {
+    headers.named("Refer-Sub").is_some_and(|value| value.trim_ascii().eq_ignore_ascii_case(b"false"))
+}
+
+/// True if the NOTIFY ends its subscription (RFC 6665 section 4.1.3).
+fn is_last_notify(notify: &Request) -> bool {
+    let state = notify.headers().get(Name::SubscriptionState).and_then(|value| pieces(value).next());
+    state.is_some_and(|state| state.trim_ascii().eq_ignore_ascii_case(b"terminated"))
 }
 
 /// No REFER of the dialog has the number that the `id` of an Event names.
@@ -74,6 +134,9 @@ fn with_id(value: &[u8], id: u32) -> Vec<u8> {
     }
     text
 }
+
+/// How long the subscription of a REFER may outlive its call. A target may ring for three minutes.
+const SUBSCRIPTION_BUDGET: Duration = Duration::from_secs(240);
 
 #[cfg(test)]
 mod tests {

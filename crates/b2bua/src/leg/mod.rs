@@ -180,6 +180,11 @@ impl Leg {
     /// The call is over. Waiting requests are not sent, and the session is not refreshed. Our own requests need no response.
     pub(crate) fn end_requests(&mut self, env: &mut Env<'_>) {
         self.next_hop.unqueue_all();
+        self.end_session_for_good(env);
+    }
+
+    /// The call is over, and the dialog lives on. The session is not refreshed, and the peer is not probed.
+    pub(crate) fn end_session_for_good(&mut self, env: &mut Env<'_>) {
         self.timer = None;
         if let Some(own) = self.own.take() {
             env.owners.forget_client(own.client);

@@ -167,7 +167,7 @@ impl<P: Policy> Switchboard<P> {
         ingress: Arc<TrunkEntry>,
         emergency: bool,
     ) {
-        if self.calls.len() >= self.shared.config.caps.calls && !emergency {
+        if self.calls_in_progress() >= self.shared.config.caps.calls && !emergency {
             let mut env = self.shared.env(now, &mut self.policy);
             return env.refuse(id, &request, Status::SERVICE_UNAVAILABLE, Refusal::CallCap);
         }

@@ -119,7 +119,7 @@ impl<P: Policy> Switchboard<P> {
     /// Returns the counts so far, and the numbers of live objects.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        let (shared, calls) = (&self.shared, self.calls.len());
+        let (shared, calls) = (&self.shared, self.calls_in_progress());
         let mut counters = shared.counters.read(calls, shared.owners.dialogs(), shared.endpoint.counters());
         counters.targets_out_of_service = shared.targets.out_of_service() as u64;
         counters.draining = u64::from(self.service != ServiceState::Open);
@@ -142,6 +142,12 @@ impl<P: Policy> Switchboard<P> {
     /// Returns the policy.
     pub const fn policy_mut(&mut self) -> &mut P {
         &mut self.policy
+    }
+
+    /// The calls that are not over. A call that is over may wait for the end of a subscription.
+    fn calls_in_progress(&self) -> usize {
+        let subscribed = usize::try_from(self.shared.counters.subscriptions_live).unwrap_or_default();
+        self.calls.len().saturating_sub(subscribed)
     }
 
     fn feed_endpoint(&mut self, now: Now, input: transaction::Input) {

@@ -6,12 +6,13 @@ use std::{env, fs};
 use super::*;
 
 impl Arrival {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::Bye,
         Self::Invite,
         Self::UpdateWithOffer,
         Self::OwnPrack,
         Self::UnknownPrack,
+        Self::OfRefer,
         Self::Request,
         Self::Cancel,
         Self::UsageGone,
@@ -32,6 +33,7 @@ impl Arrival {
             Self::UpdateWithOffer => "UPDATE with an offer",
             Self::OwnPrack => "PRACK of a response of our own",
             Self::UnknownPrack => "PRACK of no response that we sent",
+            Self::OfRefer => "NOTIFY or SUBSCRIBE of the subscription of a REFER",
             Self::Request => "any other request",
             Self::Cancel => "CANCEL",
             Self::UsageGone => "481, 408 or no response to INVITE, UPDATE or INFO",
