@@ -26,6 +26,8 @@ pub struct Counters {
     pub calls: u64,
     /// Calls answered since the start.
     pub answered: u64,
+    /// Legs that an INVITE with Replaces has replaced since the start.
+    pub legs_replaced: u64,
     /// MESSAGEs outside any dialog that were sent to a target since the start.
     pub messages: u64,
     /// Identity header fields that this edge added.
@@ -80,6 +82,7 @@ impl Counters {
             targets_out_of_service,
             draining,
             calls,
+            legs_replaced,
             messages,
             answered,
             connections_refused,
@@ -100,6 +103,7 @@ impl Counters {
         self.targets_out_of_service += targets_out_of_service;
         self.draining += draining;
         self.calls += calls;
+        self.legs_replaced += legs_replaced;
         self.messages += messages;
         self.answered += answered;
         self.connections_refused += connections_refused;

@@ -143,6 +143,9 @@ const METRICS: &[Metric] = &[
     counter("calls", "Calls started", |r| r.calls.calls),
     counter("calls_answered", "Calls answered", |r| r.calls.answered),
     by_label("calls_ended", "Calls ended, by cause", "cause", |r| r.calls.ended().collect()),
+    counter("legs_replaced", "Legs of calls that an INVITE with Replaces has replaced", |r| {
+        r.calls.legs_replaced
+    }),
     counter("message_requests_relayed", "MESSAGE requests outside a dialog that were relayed", |r| {
         r.calls.messages
     }),

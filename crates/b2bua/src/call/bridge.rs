@@ -13,6 +13,7 @@ use crate::call::crossing::{Arrival, Crossing, Pending, Situation, Usage, cross}
 use crate::call::end::CallEnd;
 use crate::call::release::Releasing;
 use crate::call::session;
+use crate::call::swap::Swap;
 use crate::counters::Refusal;
 use crate::env::Env;
 use crate::event::Cause;
@@ -41,6 +42,10 @@ pub(crate) struct Bridge {
     pub(super) releasing: Option<Box<Releasing>>,
     /// The call is over. The subscription of a REFER lives on until this time at most.
     pub(super) subscribed_until: Option<Instant>,
+    /// A new leg that is about to replace the leg of one side.
+    pub(super) swap: Option<Box<Swap>>,
+    /// The leg that was replaced. The call releases the leg.
+    pub(super) replaced: Option<Box<Leg>>,
 }
 
 /// The callee's side of a bridge.
@@ -55,7 +60,7 @@ pub(crate) enum BridgedTo {
 
 impl Bridge {
     pub(crate) const fn new(a: Leg, b: BridgedTo) -> Self {
-        Self { a, b, releasing: None, subscribed_until: None }
+        Self { a, b, releasing: None, subscribed_until: None, swap: None, replaced: None }
     }
 
     /// Returns the leg of the side `near`, then the leg of the other side. The built-in callee has no leg.
@@ -93,6 +98,9 @@ impl Bridge {
 
     /// Returns the side whose peer sent a request that we relayed in the transaction `client`.
     pub(crate) fn side_relaying(&mut self, client: ClientId) -> Option<Side> {
+        if self.swaps_by(client) {
+            return self.replaced_side();
+        }
         self.both().find_map(|leg| leg.requests.by_client(client).is_some().then_some(leg.side))
     }
 
@@ -122,6 +130,9 @@ impl Bridge {
 
     /// Returns the side whose peer sent a request in the transaction `server`.
     pub(crate) fn side_receiving(&mut self, server: ServerId) -> Option<Side> {
+        if self.swaps_for(server) {
+            return self.replaced_side();
+        }
         self.both().find_map(|leg| leg.requests.by_server(server).is_some().then_some(leg.side))
     }
 
@@ -132,7 +143,8 @@ impl Bridge {
             BridgedTo::BuiltInCallee => None,
         };
         let releasing = self.releasing.as_ref().map(|releasing| releasing.until);
-        [self.a.deadline(), b, releasing, self.subscribed_until].into_iter().flatten().min()
+        let swap = self.swap.as_ref().and_then(|swap| swap.deadline());
+        [self.a.deadline(), b, releasing, self.subscribed_until, swap].into_iter().flatten().min()
     }
 
     /// Closes both legs of an early dialog that ends without an answer. The requests in flight get a 487.
@@ -145,6 +157,7 @@ impl Bridge {
 
     /// Answers the requests in flight. The call is over.
     pub(super) fn abandon_requests(&mut self, env: &mut Env<'_>) {
+        self.abandon_swap(env);
         for side in [Side::Caller, Side::Callee] {
             if let (Some(leg), far) = self.legs(side) {
                 leg.abandon_requests(far, env);
@@ -155,8 +168,11 @@ impl Bridge {
     /// Returns the situation of the side `near`, then the situation of the other side.
     pub(super) fn situations(&mut self, near: Side) -> (Option<Situation>, Option<Situation>) {
         let is_over = self.is_releasing() || self.subscribed_until.is_some();
+        let replaced = self.replaced_side();
         let (leg, far) = self.legs(near);
-        let of = |leg: &Leg, other: Option<&Leg>| situation(leg, other, is_over);
+        let of = |leg: &Leg, other: Option<&Leg>| {
+            situation(leg, other, is_over, replaced.is_some_and(|side| side != leg.side))
+        };
         let near = leg.as_deref().map(|leg| of(leg, far.as_deref()));
         let far = far.as_deref().map(|far| of(far, leg.as_deref()));
         (near, far)
@@ -187,6 +203,12 @@ impl Bridge {
         if leg.follows(flow) && origin.config.screen(flow).is_some() {
             leg.on_message_from(flow);
         }
+        if *request.method() == Method::Bye && self.hangs_up_during_swap(near) {
+            let response = env.reply(&request, Status::OK);
+            env.respond(id, &response);
+            return None;
+        }
+        let leg = self.legs(near).0?;
         if *request.method() != Method::Bye
             && let Some((status, why)) = refusal(&request)
         {
@@ -238,6 +260,7 @@ impl Bridge {
             | Crossing::UnavailableAndEnd
             | Crossing::ByeToBoth
             | Crossing::AckAndBye
+            | Crossing::Swap
             | Crossing::Absorb) => {
                 other.is_of_another_arrival();
                 None
@@ -299,11 +322,17 @@ impl Bridge {
     }
 
     /// Handles the result of sending a request of the peer `near` on the far leg.
-    fn on_launched(&mut self, near: Side, launched: Launched, env: &mut Env<'_>) -> Option<CallEnd> {
+    pub(super) fn on_launched(
+        &mut self,
+        near: Side,
+        launched: Launched,
+        env: &mut Env<'_>,
+    ) -> Option<CallEnd> {
         let Launched { server, result } = launched;
         match result {
             Ok(client) => {
-                if let Some(relayed) = self.legs(near).0.and_then(|leg| leg.requests.by_server(server)) {
+                let leg = if self.swaps_for(server) { self.new_leg() } else { self.legs(near).0 };
+                if let Some(relayed) = leg.and_then(|leg| leg.requests.by_server(server)) {
                     relayed.client = Some(client);
                 }
                 None
@@ -316,16 +345,25 @@ impl Bridge {
     }
 
     /// Handles the CANCEL of a relayed INVITE. If the INVITE was sent, the far peer answers the INVITE.
-    pub(crate) fn on_cancel(&mut self, near: Side, server: ServerId, cancel: &Request, env: &mut Env<'_>) {
-        let client = self.legs(near).0.and_then(|leg| leg.requests.by_server(server)?.client);
-        match client {
+    pub(crate) fn on_cancel(
+        &mut self,
+        near: Side,
+        server: ServerId,
+        cancel: &Request,
+        env: &mut Env<'_>,
+    ) -> Option<CallEnd> {
+        let is_swap = self.swaps_for(server);
+        let leg = if is_swap { self.new_leg() } else { self.legs(near).0 };
+        match leg.and_then(|leg| leg.requests.by_server(server)?.client) {
             Some(client) => env.cancel(client, reason_of(cancel)),
+            None if is_swap => return self.fail_swap(Status::REQUEST_TERMINATED, None, env),
             None => {
                 if let Some(relayed) = self.take_request(near, server, env) {
                     self.answer(near, &relayed, Status::REQUEST_TERMINATED, env);
                 }
             }
         }
+        None
     }
 
     /// Handles an ACK of the peer `near`. The peer has our 2xx. The ACK is relayed to the far peer.
@@ -399,6 +437,9 @@ impl Bridge {
         while let Some(client) = self.legs(near).0.and_then(|leg| leg.requests.overdue(now)) {
             env.cancel(client, None);
         }
+        while let Some(client) = self.new_leg().and_then(|leg| leg.requests.overdue(now)) {
+            env.cancel(client, None);
+        }
     }
 
     /// Removes a request of the peer `near` from the requests in flight.
@@ -428,8 +469,9 @@ fn refusal(request: &Request) -> Option<(Status, Refusal)> {
     }
 }
 
-/// Returns the situation of a leg. `other` is the leg of the other side.
-fn situation(leg: &Leg, other: Option<&Leg>, is_over: bool) -> Situation {
+/// Returns the situation of a leg. `other` is the leg of the other side. `is_swapping` is true if
+/// a re-INVITE to the leg is in flight, because the other leg is being replaced.
+fn situation(leg: &Leg, other: Option<&Leg>, is_over: bool, is_swapping: bool) -> Situation {
     let usage = match (is_over, leg.invite.is_confirmed()) {
         (true, _) => Usage::Over,
         (false, true) => Usage::Confirmed,
@@ -440,7 +482,8 @@ fn situation(leg: &Leg, other: Option<&Leg>, is_over: bool) -> Situation {
         (Usage::Early, Side::Callee) => Pending::Ours,
         (Usage::Confirmed | Usage::Over, _) if leg.requests.invite().is_some() => Pending::Theirs,
         (Usage::Confirmed | Usage::Over, _)
-            if other.is_some_and(|leg| leg.requests.invite().is_some())
+            if is_swapping
+                || other.is_some_and(|leg| leg.requests.invite().is_some())
                 || leg.own.is_some_and(|own| own.kind == OwnKind::ReInvite) =>
         {
             Pending::Ours

@@ -4,6 +4,7 @@ use attesta_sip::{Request, Response};
 use attesta_transaction::{ClientId, Failure, Flow, ServerId};
 use bytes::Bytes;
 
+use crate::call::swap::Replacement;
 use crate::headers::dialog_id::DialogId;
 use crate::io::{Destination, ResolveError, SignError, Unreachable};
 use crate::policy::Decision;
@@ -15,6 +16,8 @@ use crate::token::Token;
 pub(crate) enum CallInput<'a> {
     /// A request in a dialog of the call.
     Request { dialog: DialogId, id: ServerId, request: Request, flow: &'a Flow },
+    /// An INVITE that replaces a leg of the call.
+    Replacement(Replacement<'a>),
     /// An ACK in a dialog of the call.
     Ack { dialog: DialogId, ack: &'a Request },
     /// A CANCEL of the call's INVITE, or of an INVITE in a dialog of the call.

@@ -27,6 +27,7 @@ pub(crate) mod reliable;
 mod responses;
 pub(crate) mod session;
 pub(crate) mod setup;
+pub(crate) mod swap;
 mod transfer;
 
 use std::sync::Arc;
@@ -114,6 +115,7 @@ impl Call {
             CallInput::Request { dialog, id, request, flow } => {
                 self.on_request(&dialog, id, (request, flow), env)
             }
+            CallInput::Replacement(replacement) => self.on_replacement(replacement, env),
             CallInput::Ack { dialog, ack } => self.on_ack(&dialog, ack, env),
             CallInput::Cancelled { server, cancel } => self.on_cancel(server, cancel, env),
             CallInput::Response { client, response, flow } => {
@@ -207,7 +209,7 @@ impl Call {
     fn on_cancel(&mut self, server: ServerId, cancel: &Request, env: &mut Env<'_>) -> Option<CallEnd> {
         if server != self.origin.server {
             if let Some((bridge, side)) = self.phase.find(|bridge| bridge.side_receiving(server)) {
-                bridge.on_cancel(side, server, cancel, env);
+                return bridge.on_cancel(side, server, cancel, env);
             }
             return None;
         }
@@ -258,7 +260,10 @@ impl Call {
             return Some(None);
         }
         let (bridge, side) = self.phase.find(|bridge| bridge.side_relaying(client))?;
-        Some(bridge.on_response(side, client, (response, flow), &self.origin, env))
+        let end = bridge.on_response(side, client, (response, flow), &self.origin, env);
+        let replaced = bridge.replaced.take();
+        self.released.extend(replaced.map(|leg| ReleasedLeg { leg: *leg, needs_bye: true, bye: None }));
+        Some(end)
     }
 
     fn on_failure(&mut self, client: ClientId, why: Failure, env: &mut Env<'_>) -> Option<CallEnd> {

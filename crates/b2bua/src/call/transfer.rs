@@ -5,7 +5,10 @@ use std::time::Duration;
 use attesta_sip::{Event, Headers, Method, Name, Request, Response, Status};
 
 use crate::call::bridge::{Bridge, BridgedTo};
+use crate::call::end::CallEnd;
+use crate::call::swap::Replacement;
 use crate::call::{Call, Phase};
+use crate::counters::Refusal;
 use crate::env::Env;
 use crate::headers::address::{pieces, sequence};
 use crate::headers::dialog_id::DialogId;
@@ -18,6 +21,24 @@ impl Call {
             Phase::Connected { bridge, .. } => bridge.legs_of(dialog),
             Phase::Setup(setup) => setup.forks.iter().find_map(|bridge| bridge.legs_of(dialog)),
             Phase::Intake(_) | Phase::Subscribed(_) | Phase::Over => None,
+        }
+    }
+}
+
+impl Call {
+    /// Handles an INVITE that replaces a leg of the call.
+    pub(super) fn on_replacement(
+        &mut self,
+        replacement: Replacement<'_>,
+        env: &mut Env<'_>,
+    ) -> Option<CallEnd> {
+        match self.phase.find(|bridge| bridge.side_of(&replacement.dialog)) {
+            Some((bridge, side)) => bridge.replace(side, replacement, &self.origin, env),
+            None => {
+                let Replacement { id, request, .. } = replacement;
+                env.refuse(id, &request, Status::CALL_DOES_NOT_EXIST, Refusal::NamedDialog);
+                None
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::call::closing::ClosingInput;
 use crate::call::crossing::{Arrival, Crossing, Situation, cross};
 use crate::call::end::ReleasedLeg;
 use crate::call::input::{CallInput, CallStep};
+use crate::call::swap::Replacement;
 use crate::config::trunk_entry::TrunkEntry;
 use crate::counters::Refusal;
 use crate::event::CallNumber;
@@ -134,9 +135,13 @@ impl<P: Policy> Switchboard<P> {
         if on_reserve && !emergency {
             return env.endpoint.turn_away(now.mono, id, &request, flow);
         }
+        let mut replacement = None;
         let screened = match screen(&request) {
             Ok(purpose @ (Purpose::Call | Purpose::Message)) if names_dialogs(request.headers()) => {
-                self.map_outside(&mut request, &ingress).map(|()| purpose)
+                self.map_outside(&mut request, &ingress).map(|found| {
+                    replacement = found;
+                    purpose
+                })
             }
             screened => screened,
         };
@@ -153,6 +158,10 @@ impl<P: Policy> Switchboard<P> {
                     && is_too_short(request.headers(), rules.shortest) =>
             {
                 env.refuse_session(id, &request, rules.shortest);
+            }
+            Ok(Purpose::Call) if let Some((key, dialog)) = replacement => {
+                let replacement = Replacement { dialog, id, request, flow, ingress, config };
+                self.with_call(now, key, |call, env| call.handle(CallInput::Replacement(replacement), env));
             }
             Ok(Purpose::Call) => self.begin_call(now, id, request, flow, ingress, emergency),
         }

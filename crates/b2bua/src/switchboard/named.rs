@@ -25,6 +25,7 @@ use crate::token::Token;
 
 /// The two legs of a dialog that a header field names.
 struct Named<'a> {
+    call: CallKey,
     /// The leg of the party that is replaced.
     replaced: &'a Leg,
     /// The leg of the party that receives the header field.
@@ -46,12 +47,12 @@ impl<P: Policy> Switchboard<P> {
         let as_receiver = DialogId { local: to_tag.clone(), remote: from_tag.clone() };
         if let Some(key) = self.call_of(&as_receiver, name) {
             let (replaced, remaining) = self.calls.get(key)?.legs_of(&as_receiver)?;
-            return Some(Named { replaced, remaining });
+            return Some(Named { call: key, replaced, remaining });
         }
         let as_other = DialogId { local: from_tag.clone(), remote: to_tag.clone() };
         let key = self.call_of(&as_other, name)?;
         let (remaining, replaced) = self.calls.get(key)?.legs_of(&as_other)?;
-        Some(Named { replaced, remaining })
+        Some(Named { call: key, replaced, remaining })
     }
 
     fn call_of(&self, dialog: &DialogId, name: &DialogName) -> Option<CallKey> {
@@ -61,34 +62,38 @@ impl<P: Policy> Switchboard<P> {
         }
     }
 
-    /// True if a BYE has ended the dialog, and the dialog is not forgotten yet.
+    /// True if a BYE has ended the dialog that is not [named](Self::named), and the dialog is not forgotten yet.
     fn has_ended(&self, name: &DialogName) -> bool {
         let DialogName { to_tag, from_tag, call_id } = name;
         [(to_tag, from_tag), (from_tag, to_tag)].into_iter().any(|(local, remote)| {
             let dialog = DialogId { local: local.clone(), remote: remote.clone() };
-            matches!(self.shared.owners.of_request(&dialog, call_id), Some(Owner::Closing(_)))
+            matches!(
+                self.shared.owners.of_request(&dialog, call_id),
+                Some(Owner::Closing(_) | Owner::Call(_))
+            )
         })
     }
 
     /// Maps the names in a request that begins a call or a MESSAGE. `ingress` is its trunk. Placement has brought the request
-    /// to the worker of the dialog.
+    /// to the worker of the dialog. Returns the leg that the request replaces.
     pub(super) fn map_outside(
         &self,
         request: &mut Request,
         ingress: &TrunkEntry,
-    ) -> Result<(), (Status, Refusal)> {
+    ) -> Result<Option<(CallKey, DialogId)>, (Status, Refusal)> {
         let instance = self.shared.ids.place().instance;
         let referred_by = request.headers().get(Name::ReferredBy).and_then(address_uri);
         let replaces = request.headers().get(Name::Replaces).map(owned);
         let is_early_only = replaces
             .as_deref()
             .is_some_and(|value| Replaces::parse(value).is_ok_and(|replaces| replaces.is_early_only()));
+        let mut replacement = None;
         let mut refused = (Status::CALL_DOES_NOT_EXIST, Refusal::NamedDialog);
         let mapped = map_names(request, &mut |field, name| {
             if name.place(instance).is_none() {
                 return Mapping::Foreign;
             }
-            let Some(Named { replaced, remaining }) = self.named(name) else {
+            let Some(Named { call, replaced, remaining }) = self.named(name) else {
                 if field == Name::Replaces && self.has_ended(name) {
                     refused.0 = Status::DECLINE;
                 }
@@ -108,6 +113,10 @@ impl<P: Policy> Switchboard<P> {
                     refused.0 = Status::BUSY_HERE;
                     return Mapping::Unknown;
                 }
+                if is_confirmed {
+                    replacement = Some((call, replaced.dialog.id()));
+                    return Mapping::Foreign;
+                }
                 // An early dialog can be replaced only at the party that began it.
                 if !is_confirmed && remaining.side == Side::Callee {
                     return Mapping::Unknown;
@@ -115,7 +124,7 @@ impl<P: Policy> Switchboard<P> {
             }
             Mapping::To(remaining.dialog.name())
         });
-        mapped.map_err(|why| refusal_of(&why).unwrap_or(refused))
+        mapped.map(|()| replacement).map_err(|why| refusal_of(&why).unwrap_or(refused))
     }
 
     /// Maps the names in a request within a dialog, and passes the request on. `answers` are those of other workers.
