@@ -37,6 +37,7 @@ impl CallerSide {
             side: Side::Caller,
             listener: origin.listener.clone(),
             config: origin.config.clone(),
+            trunk: Some(origin.ingress.trunk.name.clone()),
             rules: origin.ingress.trunk.leg_rules(),
             flow: self.flow.clone(),
         }

@@ -25,8 +25,12 @@ pub(crate) enum Arrival {
     OwnPrack,
     /// A PRACK that acknowledges no response that we sent.
     UnknownPrack,
+    /// A NOTIFY or SUBSCRIBE of the subscription of a REFER that was relayed.
+    OfRefer,
     /// Any other request within the dialog.
     Request,
+    /// An INVITE with Replaces, outside the dialog. Replaces names the near leg.
+    Replaces,
     /// A CANCEL of an INVITE.
     Cancel,
     /// A response that ends the INVITE usage: 481 or 408 to INVITE, UPDATE or INFO. A missing response counts too.
@@ -171,6 +175,8 @@ pub(crate) enum Crossing {
     UnavailableAndEnd,
     /// Both sides get a BYE.
     ByeToBoth,
+    /// The other side gets a re-INVITE with the session of the new peer. Its 2xx exchanges the legs.
+    Swap,
     /// The 2xx gets an ACK and a BYE.
     AckAndBye,
     /// Nothing follows.
@@ -247,6 +253,7 @@ const fn row(arrival: Arrival, near: For, far: For, crossing: Crossing, source: 
 const GLARE: Crossing = Crossing::Answer(Status::REQUEST_PENDING, Refusal::Glare);
 const LATER: Crossing = Crossing::RetryAfter(Refusal::Glare);
 const UNKNOWN: Crossing = Crossing::Answer(Status::CALL_DOES_NOT_EXIST, Refusal::NoDialog);
+const NOT_REPLACED: Crossing = Crossing::Answer(Status::CALL_DOES_NOT_EXIST, Refusal::NamedDialog);
 const TOO_MANY: Crossing = Crossing::RetryAfter(Refusal::RequestCap);
 
 /// The rows. The first row that matches applies.
@@ -282,9 +289,23 @@ const ROWS: &[Row] = &[
     row(Arrival::UpdateWithOffer, For::Any, For::Any, Crossing::Relay, "RFC 3311 section 5.1"),
     row(Arrival::OwnPrack, For::Any, For::Any, Crossing::Acknowledged, "RFC 3262 section 3"),
     row(Arrival::UnknownPrack, For::Any, For::Any, UNKNOWN, "RFC 3262 section 3"),
+    row(Arrival::OfRefer, For::Full, For::Any, TOO_MANY, "our limit"),
+    row(Arrival::OfRefer, For::Any, For::Any, Crossing::Relay, "RFC 3515 section 2.4.4, RFC 5057 section 3"),
     row(Arrival::Request, For::Over, For::Any, UNKNOWN, "RFC 3261 section 15.1.2"),
     row(Arrival::Request, For::Full, For::Any, TOO_MANY, "our limit"),
     row(Arrival::Request, For::Any, For::Any, Crossing::Relay, "RFC 3261 section 12.2"),
+    row(
+        Arrival::Replaces,
+        For::Over,
+        For::Any,
+        Crossing::Answer(Status::DECLINE, Refusal::NamedDialog),
+        "RFC 3891 section 3",
+    ),
+    row(Arrival::Replaces, For::Early, For::Any, NOT_REPLACED, "RFC 3891 section 3"),
+    row(Arrival::Replaces, For::Any, For::BuiltInCallee, NOT_REPLACED, "our limit"),
+    row(Arrival::Replaces, For::Negotiates, For::Any, LATER, "RFC 3261 section 14.2"),
+    row(Arrival::Replaces, For::Any, For::Negotiates, LATER, "RFC 3261 section 14.2, for the other leg"),
+    row(Arrival::Replaces, For::Any, For::Any, Crossing::Swap, "RFC 3891 section 3"),
     row(Arrival::Cancel, For::EarlyCaller, For::Any, Crossing::EndUnanswered, "RFC 3261 section 9.2"),
     row(Arrival::Cancel, For::TheirInvite, For::Any, Crossing::Relay, "RFC 3261 section 9.1"),
     row(Arrival::Cancel, For::Any, For::Any, Crossing::Absorb, "RFC 5407 section 3.1.2"),

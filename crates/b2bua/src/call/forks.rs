@@ -137,6 +137,7 @@ impl Forks {
             side: Side::Callee,
             listener: listener.clone(),
             config: origin.config.clone(),
+            trunk: hunt.trunk().cloned(),
             rules: hunt.rules(),
             flow: flow.clone(),
         };

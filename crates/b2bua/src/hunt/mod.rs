@@ -47,6 +47,8 @@ pub(crate) struct Hunt {
     destinations: VecDeque<Destination>,
     attempts: usize,
     progress: Progress,
+    /// The name of the current target's trunk.
+    trunk: Option<Arc<str>>,
     /// The rules of the current target's trunk.
     rules: LegRules,
     /// The Request-URI of the request to the current target.
@@ -99,6 +101,7 @@ impl Hunt {
             destinations: VecDeque::new(),
             attempts: 0,
             progress: Progress::Idle,
+            trunk: None,
             rules: LegRules::default(),
             uri: Bytes::new(),
             out_of_service: VecDeque::new(),
@@ -115,6 +118,11 @@ impl Hunt {
     /// The request as it was received.
     pub(crate) fn request(&self) -> &Request {
         self.request.request()
+    }
+
+    /// The name of the current target's trunk.
+    pub(crate) const fn trunk(&self) -> Option<&Arc<str>> {
+        self.trunk.as_ref()
     }
 
     /// The rules of the current target's trunk.
@@ -257,6 +265,7 @@ impl Hunt {
     fn approach(&mut self, attempt: Attempt, origin: &Origin, env: &mut Env<'_>) -> HuntStep {
         self.attempts += 1;
         self.rules = attempt.trunk().leg_rules();
+        self.trunk = Some(attempt.trunk().name.clone());
         self.uri = attempt.target.uri.clone();
         self.attest(attempt, origin, env)
     }

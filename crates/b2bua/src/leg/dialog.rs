@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::headers::address::{address_uri, contact, owned, sequence, tag, tagged};
 use crate::headers::dialog_id::DialogId;
+use crate::headers::dialog_names::DialogName;
 use crate::owners::{Owner, Owners};
 use crate::trunk::target::Target;
 
@@ -116,6 +117,17 @@ impl Dialog {
 
     pub(crate) fn id(&self) -> DialogId {
         DialogId { local: self.local.tag.clone(), remote: self.remote.tag.clone() }
+    }
+
+    /// The name of the dialog in a header field that the peer receives.
+    pub(crate) fn name(&self) -> DialogName {
+        let (call_id, to_tag, from_tag) = (self.call_id.clone(), &self.remote.tag, &self.local.tag);
+        DialogName { call_id, to_tag: to_tag.clone(), from_tag: from_tag.clone() }
+    }
+
+    /// The peer's From or To value, with the tag.
+    pub(crate) const fn remote_address(&self) -> &Bytes {
+        &self.remote.address
     }
 
     /// True if the dialog requires TLS on every hop.

@@ -6,6 +6,7 @@ pub(crate) mod next_hop;
 pub(crate) mod offer_answer;
 pub(crate) mod own_requests;
 pub(crate) mod prack;
+pub(crate) mod refers;
 pub(crate) mod refresh_body;
 pub(crate) mod reliable;
 pub(crate) mod requests;
@@ -33,6 +34,7 @@ use crate::leg::dialog::Dialog;
 use crate::leg::invite::{Bye, Due2xx, InviteState, InviteUsage, Repeated2xx};
 use crate::leg::next_hop::{NextHopState, OwnRequest, PeerPath, RequestKind};
 use crate::leg::offer_answer::{Disagreement, OfferAnswer, Sender};
+use crate::leg::refers::RelayedRefers;
 use crate::leg::refresh_body::RefreshBody;
 use crate::leg::reliable::{RelayedReliable, ReliableReceiver, ReliableSender};
 use crate::leg::requests::{RelayedRequest, RelayedRequests};
@@ -76,6 +78,10 @@ pub(crate) struct Leg {
     pub(crate) requests: RelayedRequests,
     /// The reliable provisional responses that were relayed to the peer and that the peer has not acknowledged.
     pub(crate) reliable: RelayedReliable,
+    /// The REFERs of the peer that were relayed.
+    pub(crate) refers: RelayedRefers,
+    /// The name of the peer's trunk, if the peer has one.
+    pub(crate) trunk: Option<Arc<str>>,
     /// Our own reliable provisional responses to the peer.
     reliable_sender: Option<Box<ReliableSender>>,
     /// The peer's reliable provisional responses that we acknowledge.
@@ -104,6 +110,7 @@ pub(crate) struct LegSettings {
     pub(crate) side: Side,
     pub(crate) listener: Arc<Listener>,
     pub(crate) config: Arc<Config>,
+    pub(crate) trunk: Option<Arc<str>>,
     pub(crate) rules: LegRules,
     /// The flow on which the peer's message that creates the dialog arrived.
     pub(crate) flow: Flow,
@@ -129,7 +136,7 @@ pub(crate) enum NotLaunched {
 impl Leg {
     /// Creates a leg with an early dialog. The owner of the leg gets the messages of the dialog.
     pub(crate) fn open(dialog: Dialog, settings: LegSettings, env: &mut Env<'_>) -> Self {
-        let LegSettings { owner, side, listener, config, rules, flow } = settings;
+        let LegSettings { owner, side, listener, config, trunk, rules, flow } = settings;
         let mut path = PeerPath::new(rules.behind_nat);
         let next_hop = path.on_message(&flow).map_or(NextHopState::Unknown, NextHopState::Known);
         dialog.is_owned_by(owner, env.owners);
@@ -139,6 +146,8 @@ impl Leg {
             invite: InviteUsage::early(),
             requests: RelayedRequests::default(),
             reliable: RelayedReliable::default(),
+            refers: RelayedRefers::default(),
+            trunk,
             reliable_sender: None,
             reliable_receiver: None,
             rules,
@@ -172,6 +181,11 @@ impl Leg {
     /// The call is over. Waiting requests are not sent, and the session is not refreshed. Our own requests need no response.
     pub(crate) fn end_requests(&mut self, env: &mut Env<'_>) {
         self.next_hop.unqueue_all();
+        self.end_session_for_good(env);
+    }
+
+    /// The call is over, and the dialog lives on. The session is not refreshed, and the peer is not probed.
+    pub(crate) fn end_session_for_good(&mut self, env: &mut Env<'_>) {
         self.timer = None;
         if let Some(own) = self.own.take() {
             env.owners.forget_client(own.client);
@@ -308,9 +322,14 @@ impl Leg {
     }
 
     /// Answers the peer's requests in flight, because the call is over (RFC 3261 section 15.1.2). The requests were sent on the
-    /// leg `far`. This leg may still receive a 2xx to a cancelled INVITE.
-    pub(crate) fn abandon_requests(&mut self, mut far: Option<&mut Self>, env: &mut Env<'_>) {
-        while let Some(RelayedRequest { request, server, client, .. }) = self.requests.pop() {
+    /// leg `far`. This leg may still receive a 2xx to a cancelled INVITE. Requests with one of the methods `kept` stay in flight.
+    pub(crate) fn abandon_requests(
+        &mut self,
+        mut far: Option<&mut Self>,
+        kept: &[Method],
+        env: &mut Env<'_>,
+    ) {
+        while let Some(RelayedRequest { request, server, client, .. }) = self.requests.pop_except(kept) {
             env.owners.forget_server(server);
             if let Some(client) = client {
                 match &mut far {

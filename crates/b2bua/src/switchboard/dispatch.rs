@@ -11,11 +11,13 @@ use crate::call::closing::ClosingInput;
 use crate::call::crossing::{Arrival, Crossing, Situation, cross};
 use crate::call::end::ReleasedLeg;
 use crate::call::input::{CallInput, CallStep};
+use crate::call::replacement::Replacement;
 use crate::config::trunk_entry::TrunkEntry;
 use crate::counters::Refusal;
 use crate::event::CallNumber;
 use crate::headers::address::source;
 use crate::headers::dialog_id::DialogId;
+use crate::headers::dialog_names::names_dialogs;
 use crate::headers::timer::is_too_short;
 use crate::intake::emergency::is_emergency;
 use crate::intake::origin::{Origin, arrival};
@@ -62,6 +64,9 @@ impl<P: Policy> Switchboard<P> {
         let dialog = DialogId::of_request(&request);
         let owner = dialog.as_ref().and_then(|dialog| self.owner_of(dialog, &request));
         match (owner, dialog) {
+            (Some(Owner::Call(_)), Some(_)) if names_dialogs(request.headers()) => {
+                self.on_naming_request(now, id, request, flow, Vec::new());
+            }
             (Some(Owner::Call(key)), Some(dialog)) => {
                 let input = CallInput::Request { dialog, id, request, flow };
                 self.with_call(now, key, |call, env| call.handle(input, env));
@@ -70,19 +75,45 @@ impl<P: Policy> Switchboard<P> {
                 let input = ClosingInput::Request { id, request };
                 self.with_closing(now, key, |leg, env| leg.handle(input, env));
             }
-            (Some(Owner::Call(_) | Owner::Message(_)) | None, _) if is_outside(&request) => {
+            (Some(Owner::Call(_) | Owner::Message(_) | Owner::Lookup(_)) | None, _)
+                if is_outside(&request) =>
+            {
                 self.on_request_outside(now, id, request, flow, on_reserve);
             }
-            (Some(Owner::Call(_) | Owner::Message(_)) | None, _) => {
-                let status = Status::CALL_DOES_NOT_EXIST;
-                let known = self.knows(flow);
-                let mut env = self.shared.env(now, &mut self.policy);
-                if known {
-                    env.refuse(id, &request, status, Refusal::NoDialog);
-                } else {
-                    env.dismiss(id, &request, flow, status, Refusal::NoDialog);
-                }
+            (Some(Owner::Call(_) | Owner::Message(_) | Owner::Lookup(_)) | None, _) => {
+                self.refuse_without_dialog(now, id, &request, flow);
             }
+        }
+    }
+
+    /// A request in a dialog, after its names of other dialogs were mapped. Meanwhile, its own dialog may have ended.
+    pub(super) fn deliver(&mut self, now: Now, id: ServerId, request: Request, flow: &Flow) {
+        let dialog = DialogId::of_request(&request);
+        let owner = dialog.as_ref().and_then(|dialog| self.owner_of(dialog, &request));
+        match (owner, dialog) {
+            (Some(Owner::Call(key)), Some(dialog)) => {
+                let input = CallInput::Request { dialog, id, request, flow };
+                self.with_call(now, key, |call, env| call.handle(input, env));
+            }
+            (Some(Owner::Closing(key)), _) => {
+                let input = ClosingInput::Request { id, request };
+                self.with_closing(now, key, |leg, env| leg.handle(input, env));
+            }
+            (Some(Owner::Call(_) | Owner::Message(_) | Owner::Lookup(_)) | None, _) => {
+                self.refuse_without_dialog(now, id, &request, flow);
+            }
+        }
+    }
+
+    /// Refuses a request of a dialog that does not exist.
+    fn refuse_without_dialog(&mut self, now: Now, id: ServerId, request: &Request, flow: &Flow) {
+        let status = Status::CALL_DOES_NOT_EXIST;
+        let known = self.knows(flow);
+        let mut env = self.shared.env(now, &mut self.policy);
+        if known {
+            env.refuse(id, request, status, Refusal::NoDialog);
+        } else {
+            env.dismiss(id, request, flow, status, Refusal::NoDialog);
         }
     }
 
@@ -92,7 +123,7 @@ impl<P: Policy> Switchboard<P> {
         &mut self,
         now: Now,
         id: ServerId,
-        request: Request,
+        mut request: Request,
         flow: &Flow,
         on_reserve: bool,
     ) {
@@ -105,7 +136,18 @@ impl<P: Policy> Switchboard<P> {
         if on_reserve && !emergency {
             return env.endpoint.turn_away(now.mono, id, &request, flow);
         }
-        match screen(&request) {
+        let mut replacement = None;
+        let screened = match screen(&request) {
+            Ok(purpose @ (Purpose::Call | Purpose::Message)) if names_dialogs(request.headers()) => {
+                self.map_outside(&mut request, &ingress).map(|found| {
+                    replacement = found;
+                    purpose
+                })
+            }
+            screened => screened,
+        };
+        let mut env = self.shared.env(now, &mut self.policy);
+        match screened {
             Err((status, refusal)) => env.refuse(id, &request, status, refusal),
             Ok(purpose) if self.service.is_closed_to(purpose, &config, &request) => {
                 env.refuse(id, &request, Status::SERVICE_UNAVAILABLE, Refusal::Draining);
@@ -121,6 +163,10 @@ impl<P: Policy> Switchboard<P> {
             {
                 env.refuse_session(id, &request, rules.shortest);
             }
+            Ok(Purpose::Call) if let Some((key, dialog)) = replacement => {
+                let replacement = Replacement { dialog, id, request, flow, ingress, config };
+                self.with_call(now, key, |call, env| call.handle(CallInput::Replacement(replacement), env));
+            }
             Ok(Purpose::Call) => self.begin_call(now, id, request, flow, ingress, emergency),
         }
     }
@@ -134,7 +180,7 @@ impl<P: Policy> Switchboard<P> {
         ingress: Arc<TrunkEntry>,
         emergency: bool,
     ) {
-        if self.calls.len() >= self.shared.config.caps.calls && !emergency {
+        if self.calls_in_progress() >= self.shared.config.caps.calls && !emergency {
             let mut env = self.shared.env(now, &mut self.policy);
             return env.refuse(id, &request, Status::SERVICE_UNAVAILABLE, Refusal::CallCap);
         }
@@ -196,7 +242,7 @@ impl<P: Policy> Switchboard<P> {
                 self.with_closing(now, key, |leg, env| leg.handle(ClosingInput::Ack(request), env));
             }
             // An ACK gets no response, even if its dialog is over.
-            (Some(Owner::Call(_) | Owner::Message(_)) | None, _) => {}
+            (Some(Owner::Call(_) | Owner::Message(_) | Owner::Lookup(_)) | None, _) => {}
         }
     }
 
@@ -229,7 +275,7 @@ impl<P: Policy> Switchboard<P> {
                 self.with_closing(now, key, |leg, env| leg.handle(input, env));
                 true
             }
-            None => false,
+            Some(Owner::Lookup(_)) | None => false,
         };
         if let Some((dialog, seq)) = answered {
             if !taken {
@@ -261,7 +307,7 @@ impl<P: Policy> Switchboard<P> {
                 let input = ClosingInput::Repeated2xx { seq, client };
                 return self.with_closing(now, key, |leg, env| leg.handle(input, env));
             }
-            Some(Owner::Message(_)) | None => {}
+            Some(Owner::Message(_) | Owner::Lookup(_)) | None => {}
         }
         let config = self.shared.config.clone();
         if self.shared.late_answers.contains(client, id) {
@@ -280,7 +326,7 @@ impl<P: Policy> Switchboard<P> {
             let crossing = cross(Arrival::LateSuccess, Situation::over(Side::Callee), None);
             debug_assert_eq!(crossing, Crossing::AckAndBye, "the 2xx came too late");
             self.close_with(now, |owner, env| {
-                let settings = LegSettings { owner, side, listener, config, rules, flow };
+                let settings = LegSettings { owner, side, listener, config, trunk: None, rules, flow };
                 let mut leg = Leg::open(dialog, settings, env);
                 leg.invite.on_2xx_received(seq, client);
                 ReleasedLeg { leg, needs_bye: true, bye: None }
@@ -304,7 +350,7 @@ impl<P: Policy> Switchboard<P> {
                 let input = ClosingInput::Failed { client: id, why };
                 self.with_closing(now, key, |leg, env| leg.handle(input, env));
             }
-            None => {}
+            Some(Owner::Lookup(_)) | None => {}
         }
     }
 }

@@ -11,7 +11,7 @@ impl<P: Policy> Switchboard<P> {
     /// True if there is no call and no MESSAGE.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.calls.len() + self.messages.len() == 0
+        self.calls_in_progress() + self.messages.len() == 0
     }
 
     /// True if no message to a peer is outstanding: there is no call and no dialog, and each transaction has its final
