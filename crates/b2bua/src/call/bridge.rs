@@ -104,10 +104,12 @@ impl Bridge {
         &mut self,
         near: Side,
         own: OwnRequest,
-        response: &Response,
+        (response, flow): (&Response, &Flow),
         env: &mut Env<'_>,
     ) -> Option<CallEnd> {
-        let is_gone = self.legs(near).0?.on_own_response(own, response, env);
+        let leg = self.legs(near).0?;
+        leg.on_message_from(flow);
+        let is_gone = leg.on_own_response(own, response, env);
         is_gone.then(|| CallEnd::by(Cause::Lost))
     }
 
@@ -121,6 +123,15 @@ impl Bridge {
     /// The side whose peer sent the request that is received in this transaction.
     pub(crate) fn side_receiving(&mut self, server: ServerId) -> Option<Side> {
         self.both().find_map(|leg| leg.requests.by_server(server).is_some().then_some(leg.side))
+    }
+
+    /// True if a peer cannot be reached.
+    pub(crate) fn is_lost(&self) -> bool {
+        let b = match &self.b {
+            BridgedTo::Leg(leg) => leg.is_lost(),
+            BridgedTo::BuiltInCallee => false,
+        };
+        self.a.is_lost() || b
     }
 
     /// When [`on_deadline`](Self::on_deadline) is due.
@@ -182,9 +193,7 @@ impl Bridge {
             env.refuse(id, &request, Status::SERVER_INTERNAL_ERROR, Refusal::OutOfOrder);
             return None;
         }
-        if origin.config.screen(flow).is_some() {
-            leg.on_message_from(flow);
-        }
+        leg.on_request_from(flow);
         if *request.method() != Method::Bye
             && let Some((status, why)) = refusal(&request)
         {
@@ -304,11 +313,12 @@ impl Bridge {
     }
 
     /// An ACK arrived in the dialog of `near`: its peer has our 2xx. The ACK is relayed in the far dialog.
-    pub(crate) fn on_ack(&mut self, near: Side, ack: &Request, env: &mut Env<'_>) {
+    pub(crate) fn on_ack(&mut self, near: Side, (ack, flow): (&Request, &Flow), env: &mut Env<'_>) {
         let (leg, far) = self.legs(near);
         if let Some(leg) = leg
             && leg.invite.on_ack(sequence(ack))
         {
+            leg.on_request_from(flow);
             leg.observe_request(Sender::Remote, ack, env);
             if let Some(far) = far {
                 far.acknowledge(Some((ack, leg.rules.trusts)), env);

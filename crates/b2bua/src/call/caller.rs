@@ -38,6 +38,7 @@ impl CallerSide {
             listener: origin.listener.clone(),
             config: origin.config.clone(),
             rules: origin.ingress.trunk.leg_rules(),
+            trunk: Some(origin.ingress.clone()),
             flow: self.flow.clone(),
         }
     }

@@ -16,7 +16,7 @@ pub(crate) enum CallInput<'a> {
     /// A request in one of its dialogs.
     Request { dialog: DialogId, id: ServerId, request: Request, flow: &'a Flow },
     /// An ACK in one of its dialogs.
-    Ack { dialog: DialogId, ack: &'a Request },
+    Ack { dialog: DialogId, ack: &'a Request, flow: &'a Flow },
     /// A CANCEL of the call's INVITE, or of an INVITE in its dialogs.
     Cancelled { server: ServerId, cancel: &'a Request },
     /// A response to one of its requests.

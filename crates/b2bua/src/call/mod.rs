@@ -109,7 +109,7 @@ impl Call {
             CallInput::Request { dialog, id, request, flow } => {
                 self.on_request(&dialog, id, (request, flow), env)
             }
-            CallInput::Ack { dialog, ack } => self.on_ack(&dialog, ack, env),
+            CallInput::Ack { dialog, ack, flow } => self.on_ack(&dialog, (ack, flow), env),
             CallInput::Cancelled { server, cancel } => self.on_cancel(server, cancel, env),
             CallInput::Response { client, response, flow } => {
                 match self.on_response(client, response, flow, env) {
@@ -136,7 +136,16 @@ impl Call {
             CallInput::Deadline => self.on_deadline(env),
             CallInput::ShutDown => Some(self.on_shut_down(env)),
         };
+        let end = end.or_else(|| self.on_lost());
         self.after(end, env)
+    }
+
+    /// The end of an answered call whose peer cannot be reached (RFC 3261 section 12.2.1.2).
+    fn on_lost(&self) -> Option<CallEnd> {
+        match &self.phase {
+            Phase::Connected { bridge, .. } => bridge.is_lost().then(|| CallEnd::by(Cause::Lost)),
+            Phase::Intake(_) | Phase::Setup(_) | Phase::Over => None,
+        }
     }
 
     /// The legs that the call has released. The switchboard closes them.
@@ -176,7 +185,7 @@ impl Call {
         }
     }
 
-    fn on_ack(&mut self, dialog: &DialogId, ack: &Request, env: &mut Env<'_>) -> Option<CallEnd> {
+    fn on_ack(&mut self, dialog: &DialogId, ack: (&Request, &Flow), env: &mut Env<'_>) -> Option<CallEnd> {
         if let Some((bridge, side)) = self.phase.find(|bridge| bridge.side_of(dialog)) {
             bridge.on_ack(side, ack, env);
         }
@@ -223,7 +232,7 @@ impl Call {
             return Some(self.on_setup(step, env));
         }
         if let Some((bridge, (side, own))) = self.phase.find(|bridge| bridge.own_request(client)) {
-            return Some(bridge.on_own_response(side, own, response, env));
+            return Some(bridge.on_own_response(side, own, (response, flow), env));
         }
         let (bridge, side) = self.phase.find(|bridge| bridge.side_relaying(client))?;
         Some(bridge.on_response(side, client, (response, flow), &self.origin, env))

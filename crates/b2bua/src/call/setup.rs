@@ -151,6 +151,7 @@ impl Setup {
         };
         let mut back = bridge.response_to_caller(response, &self.hunt, env);
         if let BridgedTo::Leg(b) = &mut bridge.b {
+            b.on_message_from(flow);
             let request = self.hunt.request().headers();
             session::settle((&mut bridge.a, request), (b, response), &mut back, env);
         }

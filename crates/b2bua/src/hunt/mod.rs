@@ -22,6 +22,7 @@ use bytes::Bytes;
 
 use crate::config::listener::Listener;
 use crate::config::next_hop::NextHop;
+use crate::config::trunk_entry::TrunkEntry;
 use crate::env::Env;
 use crate::event::Cause;
 use crate::hunt::last_failure::LastFailure;
@@ -44,8 +45,8 @@ pub(crate) struct Hunt {
     destinations: VecDeque<Destination>,
     attempts: usize,
     progress: Progress,
-    /// The rules of the current target's trunk.
-    rules: LegRules,
+    /// The trunk of the current target.
+    egress: Option<Arc<TrunkEntry>>,
     /// The Request-URI of the request to the current target.
     uri: Bytes,
     /// Targets that are out of service. The hunt tries them if no other target remains.
@@ -96,7 +97,7 @@ impl Hunt {
             destinations: VecDeque::new(),
             attempts: 0,
             progress: Progress::Idle,
-            rules: LegRules::default(),
+            egress: None,
             uri: Bytes::new(),
             out_of_service: VecDeque::new(),
             tried: Vec::new(),
@@ -115,8 +116,13 @@ impl Hunt {
     }
 
     /// The rules of the current target's trunk.
-    pub(crate) const fn rules(&self) -> LegRules {
-        self.rules
+    pub(crate) fn rules(&self) -> LegRules {
+        self.egress.as_ref().map(|egress| egress.trunk.leg_rules()).unwrap_or_default()
+    }
+
+    /// The trunk of the current target.
+    pub(crate) const fn egress(&self) -> Option<&Arc<TrunkEntry>> {
+        self.egress.as_ref()
     }
 
     /// The Request-URI of the request to the current target.
@@ -254,7 +260,7 @@ impl Hunt {
     fn approach(&mut self, attempt: Attempt, origin: &Origin, env: &mut Env<'_>) -> HuntStep {
         self.attempts += 1;
         self.tried.push(attempt.hop.flow.clone());
-        self.rules = attempt.trunk().leg_rules();
+        self.egress = Some(attempt.target.egress.clone());
         self.uri = attempt.target.uri.clone();
         self.attest(attempt, origin, env)
     }

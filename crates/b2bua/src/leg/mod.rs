@@ -19,6 +19,7 @@ use bytes::Bytes;
 
 use crate::config::Config;
 use crate::config::listener::Listener;
+use crate::config::trunk_entry::TrunkEntry;
 use crate::env::Env;
 use crate::headers::contact::contact_for;
 use crate::headers::relay;
@@ -88,6 +89,12 @@ pub(crate) struct Leg {
     session: OfferAnswer,
     next_hop: NextHopState,
     path: PeerPath,
+    /// True if a TLS peer of a confirmed dialog cannot be reached.
+    is_lost: bool,
+    /// True once we have logged that the peer cannot be reached.
+    is_loss_logged: bool,
+    /// The trunk of the peer.
+    trunk: Option<Arc<TrunkEntry>>,
     config: Arc<Config>,
     owner: Owner,
 }
@@ -100,6 +107,8 @@ pub(crate) struct LegSettings {
     pub(crate) listener: Arc<Listener>,
     pub(crate) config: Arc<Config>,
     pub(crate) rules: LegRules,
+    /// The trunk of the peer. `None`: no trunk is known.
+    pub(crate) trunk: Option<Arc<TrunkEntry>>,
     /// The flow by which the message of the peer that creates the dialog arrived.
     pub(crate) flow: Flow,
 }
@@ -124,9 +133,9 @@ pub(crate) enum NotLaunched {
 impl Leg {
     /// A leg with an early dialog. Its owner is told what arrives in the dialog.
     pub(crate) fn open(dialog: Dialog, settings: LegSettings, env: &mut Env<'_>) -> Self {
-        let LegSettings { owner, side, listener, config, rules, flow } = settings;
+        let LegSettings { owner, side, listener, config, rules, trunk, flow } = settings;
         let mut path = PeerPath::new(rules.behind_nat);
-        let next_hop = path.on_message(&flow).map_or(NextHopState::Unknown, NextHopState::Known);
+        path.on_message(&flow, dialog.needs_tls());
         dialog.is_owned_by(owner, env.owners);
         Self {
             dialog,
@@ -142,8 +151,11 @@ impl Leg {
             allows_update: false,
             refresh_body: None,
             session: OfferAnswer::new(),
-            next_hop,
+            next_hop: NextHopState::Unknown,
             path,
+            is_lost: false,
+            is_loss_logged: false,
+            trunk,
             config,
             owner,
         }
@@ -202,7 +214,8 @@ impl Leg {
 
     /// The remote target follows the Contact of a target refresh (RFC 3261 section 12.2).
     pub(crate) fn refresh(&mut self, contact: Option<Bytes>) {
-        if contact.is_some_and(|contact| self.dialog.refresh(contact)) && !self.path.decides() {
+        if contact.is_some_and(|contact| self.dialog.refresh(contact)) {
+            self.path.on_new_target();
             self.next_hop.forget();
         }
     }
@@ -270,7 +283,12 @@ impl Leg {
 
     /// Our Contact on this leg. `model` has the Contact of the other side.
     pub(crate) fn contact(&self, model: &Headers) -> String {
-        contact_for(self.listener.contact(self.dialog.is_secure()), self.rules.relays_contact_params, model)
+        contact_for(self.own_contact(), self.rules.relays_contact_params, model)
+    }
+
+    /// Our Contact on this leg, without parameters of the other side.
+    pub(crate) fn own_contact(&self) -> String {
+        self.config.contact(&self.listener, self.dialog.is_secure())
     }
 
     /// Does the work that is due: for the address of the peer, or for our 2xx. Returns the relayed requests that could not
@@ -332,7 +350,8 @@ impl Leg {
 
     /// Recomputes the route set and the remote target from the 2xx, which confirms the dialog (RFC 3261 section 13.2.2.4).
     pub(crate) fn confirm(&mut self, response: &Response) {
-        if self.dialog.confirm(response) && !self.path.decides() {
+        if self.dialog.confirm(response) {
+            self.path.on_new_target();
             self.next_hop.forget();
         }
     }

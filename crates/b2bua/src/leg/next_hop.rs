@@ -1,9 +1,10 @@
 //! The next hop of a leg: its address is resolved first, then the requests are sent.
 
+use std::mem;
 use std::time::{Duration, Instant};
 
 use attesta_sip::{Method, Request};
-use attesta_transaction::{ClientId, Flow, ServerId};
+use attesta_transaction::{ClientId, Flow, ServerId, Transport};
 
 use crate::io::Destination;
 use crate::token::Token;
@@ -15,6 +16,10 @@ pub(crate) struct PeerPath {
     flow: Option<Box<Flow>>,
     /// True if requests go where the peer's messages come from, and not to its Contact.
     behind_nat: bool,
+    /// True if the Contact of the peer cannot be reached. Requests then use the connection of the peer.
+    is_last_resort: bool,
+    /// True if the path has changed since the last failure. The next request that fails may have used the earlier path.
+    has_moved: bool,
     /// Requests in a row that could not be sent.
     failures: u8,
 }
@@ -30,42 +35,70 @@ pub(crate) enum Loss {
 
 impl PeerPath {
     pub(crate) const fn new(behind_nat: bool) -> Self {
-        Self { flow: None, behind_nat, failures: 0 }
+        Self { flow: None, behind_nat, is_last_resort: false, has_moved: false, failures: 0 }
     }
 
-    /// A message of the peer has arrived by this flow. Returns the next hop, if the flow alone decides it: a peer behind a NAT,
-    /// or a WebSocket, which accepts no connection (RFC 7118 appendix B.1).
-    pub(crate) fn on_message(&mut self, flow: &Flow) -> Option<Flow> {
+    /// A message of the peer has arrived by this flow. `needs_tls`: only flows with TLS may carry requests to the peer.
+    pub(crate) fn on_message(&mut self, flow: &Flow, needs_tls: bool) {
         self.failures = 0;
-        if !flow.transport.reliable() && !self.behind_nat {
+        if (!flow.transport.reliable() && !self.behind_nat) || (needs_tls && !flow.transport.is_secure()) {
             self.flow = None;
-            return None;
-        }
-        if self.flow.as_deref() != Some(flow) {
+        } else if self.flow.as_deref() != Some(flow) {
+            self.has_moved = self.flow.is_some();
             self.flow = Some(Box::new(flow.clone()));
         }
-        (self.behind_nat || flow.transport.is_websocket()).then(|| flow.clone())
+    }
+
+    /// The next hop, if the path alone decides it: a peer behind a NAT, a WebSocket, which accepts no connection (RFC 7118
+    /// appendix B.1), or a peer whose Contact cannot be reached.
+    pub(crate) fn decided(&self) -> Option<&Flow> {
+        self.flow.as_deref().filter(|flow| {
+            self.behind_nat
+                || flow.transport.is_websocket()
+                || (self.is_last_resort && flow.connection.is_some())
+        })
     }
 
     /// The flow along the connection of the peer, if the connection leads to this destination. The name that the peer's
     /// certificate proved on this connection stays (RFC 3261 section 18.1.1, RFC 5923 section 5). If the connection is lost, a
-    /// new connection must prove the same name.
+    /// new connection must prove the same name. A TLS peer that has opened the connection has proved no name for its
+    /// address, so that the connection alone may carry the request.
     pub(crate) fn connection_to(&self, destination: &Destination) -> Option<Flow> {
         let flow = self.flow.as_deref().filter(|flow| flow.connection.is_some())?;
-        let leads = flow.transport == destination.transport && flow.remote == destination.address;
-        leads.then(|| Flow { connection: None, tls_names: None, ..flow.clone() })
+        if flow.transport != destination.transport || flow.remote != destination.address {
+            return None;
+        }
+        let only = flow.transport == Transport::Tls && flow.server_name.is_none();
+        let connection = flow.connection.filter(|_| only);
+        Some(Flow { connection, tls_names: None, ..flow.clone() })
     }
 
-    /// True if the path alone decides the next hop.
-    pub(crate) fn decides(&self) -> bool {
-        self.flow.as_deref().is_some_and(|flow| self.behind_nat || flow.transport.is_websocket())
+    /// The peer has another Contact, which may accept connections.
+    pub(crate) fn on_new_target(&mut self) {
+        self.is_last_resort = false;
     }
 
-    /// A request to the peer could not be sent. A lost connection is not used again. The peer gets a new connection if its
-    /// Contact accepts one.
-    pub(crate) fn on_loss(&mut self) -> Loss {
-        self.flow = None;
+    /// No address of the Contact can be used. From now on the connection of the peer decides, if there is one.
+    pub(crate) fn on_no_address(&mut self) {
+        self.is_last_resort = true;
+    }
+
+    /// A request to the peer by the flow `used` could not be sent. A lost connection is not used again: the peer gets a new
+    /// connection if its Contact accepts one. If the Contact accepts none, the open connection of the peer is the last
+    /// resort. A WebSocket and the address of a NAT stay, because only the peer can replace them.
+    pub(crate) fn on_loss(&mut self, used: Option<&Flow>) -> Loss {
+        if mem::take(&mut self.has_moved) {
+            return Loss::First;
+        }
         self.failures = self.failures.saturating_add(1);
+        let is_of_peer = |flow: &Flow| {
+            used.is_none_or(|used| used.transport == flow.transport && used.remote == flow.remote)
+        };
+        match self.flow.as_deref() {
+            Some(flow) if self.behind_nat || flow.transport.is_websocket() => {}
+            Some(flow) if is_of_peer(flow) => self.flow = None,
+            Some(_) | None => self.is_last_resort = true,
+        }
         if self.failures > 1 { Loss::Again } else { Loss::First }
     }
 }

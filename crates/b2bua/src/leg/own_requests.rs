@@ -57,7 +57,7 @@ impl Leg {
             return;
         }
         let (mut request, seq) = self.own_request(method);
-        let contact = self.listener.contact(self.dialog.is_secure());
+        let contact = self.own_contact();
         let headers = request.headers_mut();
         headers.push(Name::Contact, contact);
         headers.push(Name::Supported, "timer");
@@ -126,6 +126,9 @@ impl Leg {
     /// A request of ours gets no response. Returns true if the peer is silent.
     pub(crate) fn on_own_failure(&mut self, why: Failure) -> bool {
         self.own = None;
+        if why == Failure::Transport {
+            self.on_loss();
+        }
         why == Failure::Timeout
     }
 }

@@ -20,6 +20,11 @@ impl Leg {
         env: &mut Env<'_>,
     ) -> Option<Launched> {
         let request = QueuedRequest { request, kind };
+        if let NextHopState::Unknown = self.next_hop
+            && let Some(flow) = self.decided_flow()
+        {
+            self.next_hop = NextHopState::Known(flow);
+        }
         match &mut self.next_hop {
             NextHopState::Known(flow) => {
                 let flow = flow.clone();
@@ -36,7 +41,10 @@ impl Leg {
                     self.next_hop = NextHopState::Asked { token, until, queue: vec![request] };
                     None
                 }
-                None => self.not_sent(kind, env),
+                None => match self.last_resort() {
+                    Some(flow) => self.launch(request, flow, env),
+                    None => self.not_sent(kind, env),
+                },
             },
         }
     }
@@ -62,7 +70,10 @@ impl Leg {
                 return Vec::new();
             }
         };
-        let flow = result.ok().and_then(|destinations| self.flow_towards(destinations, env));
+        let flow = self
+            .decided_flow()
+            .or_else(|| self.flow_towards(result.unwrap_or_default(), env))
+            .or_else(|| self.last_resort());
         if let Some(flow) = &flow {
             self.next_hop = NextHopState::Known(flow.clone());
         }
@@ -76,6 +87,26 @@ impl Leg {
         launched
     }
 
+    /// The next hop, if the path of the peer's messages alone decides it.
+    fn decided_flow(&mut self) -> Option<Flow> {
+        let flow = self.path.decided()?.clone();
+        self.send_from(&flow);
+        Some(flow)
+    }
+
+    /// The connection of the peer, because its Contact has no address.
+    fn last_resort(&mut self) -> Option<Flow> {
+        self.path.on_no_address();
+        self.decided_flow()
+    }
+
+    /// From now on the listener of this flow sends the messages to the peer.
+    fn send_from(&mut self, flow: &Flow) {
+        if self.listener.transport != flow.transport || self.listener.address != flow.local {
+            self.listener = self.config.listener_of(flow);
+        }
+    }
+
     /// The flow to the first destination that a listener of ours can reach. The leg's own listener comes first, and
     /// destinations out of service come last.
     fn flow_towards(&mut self, mut destinations: Vec<Destination>, env: &Env<'_>) -> Option<Flow> {
@@ -85,6 +116,7 @@ impl Leg {
         });
         for destination in destinations {
             if let Some(flow) = self.path.connection_to(&destination) {
+                self.send_from(&flow);
                 return Some(flow);
             }
             let Destination { transport, address, server_name } = destination;
@@ -131,16 +163,18 @@ impl Leg {
 
     fn not_sent(&mut self, kind: RequestKind, env: &mut Env<'_>) -> Option<Launched> {
         tracing::debug!(?kind, side = self.side.as_str(), "the address of the peer was not found");
-        if kind == RequestKind::Bye && self.listener.transport.reliable() {
-            self.log_lost();
-        }
         match kind {
             RequestKind::Ack => {
                 self.invite.on_ack_not_sent();
+                self.on_unreachable();
                 None
             }
-            RequestKind::Own(..) => None,
+            RequestKind::Own(..) => {
+                self.on_loss();
+                None
+            }
             RequestKind::Bye => {
+                self.log_loss();
                 self.close(env);
                 None
             }
@@ -148,41 +182,77 @@ impl Leg {
         }
     }
 
-    /// A valid message of the peer in the dialog has arrived by this flow. A browser may come back on another WebSocket.
-    pub(crate) fn on_message_from(&mut self, flow: &Flow) {
-        if let Some(flow) = self.path.on_message(flow) {
-            match &self.next_hop {
-                NextHopState::Known(_) | NextHopState::Unknown => self.next_hop = NextHopState::Known(flow),
-                NextHopState::Asked { .. } => {}
-            }
+    /// A valid request of the peer in the dialog has arrived by this flow. The way to the peer follows the request if the
+    /// trunk of the peer claims the source.
+    pub(crate) fn on_request_from(&mut self, flow: &Flow) {
+        if self.trunk.as_ref().is_some_and(|entry| entry.trunk.fit(flow).is_some()) {
+            self.on_message_from(flow);
         }
     }
 
-    /// A request to the peer could not be sent. The address of the peer is asked for again. Returns true if a TLS
+    /// A valid message of the peer in the dialog has arrived by this flow. A browser may come back on another WebSocket.
+    pub(crate) fn on_message_from(&mut self, flow: &Flow) {
+        self.path.on_message(flow, self.dialog.needs_tls());
+        if self.path.decided().is_some() {
+            // The next request asks the path.
+            self.next_hop.forget();
+        }
+    }
+
+    /// A request to the peer could not be sent. The next request takes another way, if there is one. Returns true if a TLS
     /// peer is lost: two requests in a row could not be sent. A browser may come back on another WebSocket.
     pub(crate) fn on_loss(&mut self) -> bool {
-        let loss = self.path.on_loss();
-        self.next_hop.forget();
-        let is_lost = self.listener.transport == Transport::Tls && loss == Loss::Again;
+        let is_lost = self.note_loss() == Loss::Again && self.listener.transport == Transport::Tls;
         if is_lost {
-            self.log_lost();
+            self.on_unreachable();
         }
         is_lost
     }
 
     /// Our BYE could not be sent. Sends the BYE again if the connection was lost. Returns false if the peer gets no BYE.
     pub(crate) fn sends_bye_again(&mut self, env: &mut Env<'_>) -> bool {
-        let again = self.listener.transport.reliable() && self.path.on_loss() == Loss::First;
-        self.next_hop.forget();
+        let again = self.note_loss() == Loss::First && self.listener.transport.reliable();
         if again {
             self.send_bye(None, env);
+        } else if self.listener.transport.reliable() {
+            self.log_loss();
         }
         again && !self.is_over()
     }
 
-    /// Logs that the peer gets no further message.
-    fn log_lost(&self) {
+    fn note_loss(&mut self) -> Loss {
+        let used = match &self.next_hop {
+            NextHopState::Known(flow) => Some(flow),
+            NextHopState::Unknown | NextHopState::Asked { .. } => None,
+        };
+        let loss = self.path.on_loss(used);
+        self.next_hop.forget();
+        loss
+    }
+
+    /// True if a TLS peer of a confirmed dialog cannot be reached. The call must end.
+    pub(crate) const fn is_lost(&self) -> bool {
+        self.is_lost
+    }
+
+    /// The peer gets no further message. If the peer uses TLS, the call ends, because the peer may not find out by itself.
+    fn on_unreachable(&mut self) {
+        self.log_loss();
+        self.is_lost = self.listener.transport == Transport::Tls && self.invite.is_confirmed();
+    }
+
+    /// Logs once that the peer gets no further message.
+    fn log_loss(&mut self) {
+        if std::mem::replace(&mut self.is_loss_logged, true) {
+            return;
+        }
+        let trunk = self.trunk.as_ref().map_or("", |entry| entry.trunk.name());
         let (side, transport) = (self.side.as_str(), self.listener.transport);
-        tracing::warn!(side, %transport, "the peer of a call cannot be reached");
+        match self.dialog.next_hop() {
+            Some(remote) => {
+                tracing::warn!(trunk, side, %transport, %remote, "the peer of a call cannot be reached")
+            }
+            None => tracing::warn!(trunk, side, %transport, "the peer of a call has no usable Contact"),
+        }
     }
 }
