@@ -1,9 +1,13 @@
 //! Requests in a dialog whose peer's address is still being found.
 
+use attesta_sip::Name;
 use attesta_transaction::{ConnectionId, Transport};
 
 use super::ladder::Talk;
-use super::rig::{ACK, ALICE, ANSWER, BOB, BYE, EDGE, INFO, Rig, address, builder, contact, edge, trunks};
+use super::rig::{
+    ACK, ALICE, ANSWER, BOB, BYE, EDGE, INFO, INVITE, OFFER, Rig, address, builder, contact, dialog_forming,
+    edge, header, trunks, value,
+};
 use crate::{Cause, InboundIdentity, Input, Listener, OutboundIdentity, Trunk};
 
 #[test]
@@ -245,6 +249,41 @@ fn no_request_to_a_sips_contact_leaves_without_tls() {
     assert_eq!(rig.counters().calls_live, 1);
 }
 
+/// RFC 5630 section 5.1.1: a `sips` remote target makes the route secure too.
+#[test]
+fn a_route_to_a_sips_contact_requires_tls() {
+    let mut rig = Rig::plain();
+    let invite = rig.alice_calls("");
+    rig.holds_names = true;
+    let headers = "Record-Route: <sip:proxy.example;lr>\nContact: <sips:bob@phone.example>\n";
+    rig.reply_with(BOB, &invite, 200, "b", headers, ANSWER);
+    let ok = rig.gets_response(ALICE, 200);
+    let talk = Talk { invite, ok };
+    rig.alice_sends(&talk, ACK, 1);
+    let asked = rig.names.pop_front().map(|(_, target)| target.to_string());
+    assert_eq!(asked.as_deref(), Some("sips:proxy.example"));
+}
+
+/// RFC 3261 section 12.1.1: the dialog requires TLS, and our Contact names the listener that has TLS.
+#[test]
+fn our_sips_contact_names_a_listener_that_has_tls() {
+    for (uri, headers) in [
+        ("sips:+12155551213@edge.example", String::new()),
+        (CALL, format!("Contact: <sips:{ALICE}>\r\n")),
+        (CALL, format!("Record-Route: <sips:{ALICE};lr>\r\n")),
+    ] {
+        let (alice, bob) = trunks();
+        let tls = Listener::new("tls", Transport::Tls, address("192.0.2.10:5061"));
+        let mut rig = Rig::new(builder().listener(tls).trunk(alice).trunk(bob).build().unwrap());
+        rig.request(ALICE, INVITE, uri, &dialog_forming(&headers), OFFER);
+        let invite = rig.gets_request(BOB, INVITE);
+        assert_eq!(value(&invite, Name::Contact), format!("<sip:{EDGE}>"), "Bob's URI is no sips URI");
+        rig.reply_with(BOB, &invite, 200, "b", &contact(BOB), ANSWER);
+        let ok = rig.gets_response(ALICE, 200);
+        assert_eq!(header(&ok, Name::Contact), "<sips:192.0.2.10:5061>", "{uri} {headers}");
+    }
+}
+
 /// The way to a peer follows the peers of its own trunk only.
 #[test]
 fn a_request_from_another_trunk_does_not_move_the_peer() {
@@ -292,3 +331,6 @@ fn requests_to_a_peer_behind_a_nat_go_where_its_requests_come_from() {
     rig.bob_sends(&talk, BYE, 2);
     rig.gets_request("198.51.100.7:4321", BYE);
 }
+
+/// The Request-URI of a call.
+const CALL: &str = "sip:+12155551213@edge.example";
