@@ -115,10 +115,12 @@ impl Bridge {
         &mut self,
         near: Side,
         own: OwnRequest,
-        response: (&Response, &Flow),
+        (response, flow): (&Response, &Flow),
         env: &mut Env<'_>,
     ) -> Option<CallEnd> {
-        own_end(self.legs(near).0?.on_own_response(own, response, env))
+        let leg = self.legs(near).0?;
+        leg.on_message_from(flow);
+        own_end(leg.on_own_response(own, (response, flow), env))
     }
 
     /// Handles the failure of our own request: the peer sends no response.
@@ -139,6 +141,15 @@ impl Bridge {
             return self.replaced_side();
         }
         self.both().find_map(|leg| leg.requests.by_server(server).is_some().then_some(leg.side))
+    }
+
+    /// True if a peer cannot be reached.
+    pub(crate) fn is_lost(&self) -> bool {
+        let b = match &self.b {
+            BridgedTo::Leg(leg) => leg.is_lost(),
+            BridgedTo::BuiltInCallee => false,
+        };
+        self.a.is_lost() || b
     }
 
     /// Returns the time at which [`on_deadline`](Self::on_deadline) must be called.
@@ -186,9 +197,7 @@ impl Bridge {
             env.refuse(id, &request, Status::SERVER_INTERNAL_ERROR, Refusal::OutOfOrder);
             return self.on_out_of_order(near, request, env);
         }
-        if leg.follows(flow) && origin.config.screen(flow).is_some() {
-            leg.on_message_from(flow);
-        }
+        leg.on_request_from(flow);
         if let Some(timer) = &mut leg.timer {
             timer.on_request(env.now.mono);
         }
@@ -360,11 +369,12 @@ impl Bridge {
     }
 
     /// Handles an ACK of the peer `near`. The peer has our 2xx. The ACK is relayed to the far peer.
-    pub(crate) fn on_ack(&mut self, near: Side, ack: &Request, env: &mut Env<'_>) {
+    pub(crate) fn on_ack(&mut self, near: Side, (ack, flow): (&Request, &Flow), env: &mut Env<'_>) {
         let (leg, far) = self.legs(near);
         if let Some(leg) = leg
             && leg.invite.on_ack(sequence(ack))
         {
+            leg.on_request_from(flow);
             leg.observe_request(Sender::Remote, ack, env);
             if let Some(far) = far {
                 far.acknowledge(Some((ack, leg.rules.trusts)), env);

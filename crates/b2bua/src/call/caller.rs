@@ -37,8 +37,8 @@ impl CallerSide {
             side: Side::Caller,
             listener: origin.listener.clone(),
             config: origin.config.clone(),
-            trunk: Some(origin.ingress.trunk.name.clone()),
             rules: origin.ingress.trunk.leg_rules(),
+            trunk: Some(origin.ingress.clone()),
             flow: self.flow.clone(),
         }
     }

@@ -137,8 +137,8 @@ impl Forks {
             side: Side::Callee,
             listener: listener.clone(),
             config: origin.config.clone(),
-            trunk: hunt.trunk().cloned(),
             rules: hunt.rules(),
+            trunk: hunt.egress().cloned(),
             flow: flow.clone(),
         };
         let mut b = Leg::open(callee, b, env);

@@ -18,7 +18,7 @@ pub(crate) enum CallInput<'a> {
     /// An INVITE that replaces a leg of the call.
     Replacement(Replacement<'a>),
     /// An ACK in a dialog of the call.
-    Ack { dialog: DialogId, ack: &'a Request },
+    Ack { dialog: DialogId, ack: &'a Request, flow: &'a Flow },
     /// A CANCEL of the call's INVITE, or of an INVITE in a dialog of the call.
     Cancelled { server: ServerId, cancel: &'a Request },
     /// A response to a request of the call.

@@ -118,7 +118,7 @@ impl Call {
                 self.on_request(&dialog, id, (request, flow), env)
             }
             CallInput::Replacement(replacement) => self.on_replacement(replacement, env),
-            CallInput::Ack { dialog, ack } => self.on_ack(&dialog, ack, env),
+            CallInput::Ack { dialog, ack, flow } => self.on_ack(&dialog, (ack, flow), env),
             CallInput::Cancelled { server, cancel } => self.on_cancel(server, cancel, env),
             CallInput::Response { client, response, flow } => {
                 match self.on_response(client, response, flow, env) {
@@ -145,7 +145,16 @@ impl Call {
             CallInput::Deadline => self.on_deadline(env),
             CallInput::ShutDown => Some(self.on_shut_down(env)),
         };
+        let end = end.or_else(|| self.on_lost());
         self.after(end, env)
+    }
+
+    /// Returns the end of an answered call whose peer cannot be reached (RFC 3261 section 12.2.1.2).
+    fn on_lost(&self) -> Option<CallEnd> {
+        match &self.phase {
+            Phase::Connected { bridge, .. } => bridge.is_lost().then(|| CallEnd::by(Cause::Lost)),
+            Phase::Intake(_) | Phase::Setup(_) | Phase::Subscribed(_) | Phase::Over => None,
+        }
     }
 
     /// Returns the legs that the call has released. The switchboard closes these legs.
@@ -200,7 +209,7 @@ impl Call {
         }
     }
 
-    fn on_ack(&mut self, dialog: &DialogId, ack: &Request, env: &mut Env<'_>) -> Option<CallEnd> {
+    fn on_ack(&mut self, dialog: &DialogId, ack: (&Request, &Flow), env: &mut Env<'_>) -> Option<CallEnd> {
         if let Some((bridge, side)) = self.phase.find(|bridge| bridge.side_of(dialog)) {
             bridge.on_ack(side, ack, env);
         }

@@ -241,7 +241,7 @@ fn open(side: Side, replacement: &Replacement<'_>, origin: &Origin, env: &mut En
         side,
         listener: config.listener_of(flow),
         config: config.clone(),
-        trunk: Some(ingress.trunk.name.clone()),
+        trunk: Some(ingress.clone()),
         rules: ingress.trunk.leg_rules(),
         flow: (*flow).clone(),
     };

@@ -24,6 +24,7 @@ use bytes::Bytes;
 
 use crate::config::listener::Listener;
 use crate::config::next_hop::NextHop;
+use crate::config::trunk_entry::TrunkEntry;
 use crate::env::Env;
 use crate::event::Cause;
 use crate::hunt::last_failure::LastFailure;
@@ -47,10 +48,8 @@ pub(crate) struct Hunt {
     destinations: VecDeque<Destination>,
     attempts: usize,
     progress: Progress,
-    /// The name of the current target's trunk.
-    trunk: Option<Arc<str>>,
-    /// The rules of the current target's trunk.
-    rules: LegRules,
+    /// The trunk of the current target.
+    egress: Option<Arc<TrunkEntry>>,
     /// The Request-URI of the request to the current target.
     uri: Bytes,
     /// Targets that are out of service. The hunt tries them if no other target remains.
@@ -101,8 +100,7 @@ impl Hunt {
             destinations: VecDeque::new(),
             attempts: 0,
             progress: Progress::Idle,
-            trunk: None,
-            rules: LegRules::default(),
+            egress: None,
             uri: Bytes::new(),
             out_of_service: VecDeque::new(),
             tried: Vec::new(),
@@ -120,14 +118,14 @@ impl Hunt {
         self.request.request()
     }
 
-    /// The name of the current target's trunk.
-    pub(crate) const fn trunk(&self) -> Option<&Arc<str>> {
-        self.trunk.as_ref()
+    /// The rules of the current target's trunk.
+    pub(crate) fn rules(&self) -> LegRules {
+        self.egress.as_ref().map(|egress| egress.trunk.leg_rules()).unwrap_or_default()
     }
 
-    /// The rules of the current target's trunk.
-    pub(crate) const fn rules(&self) -> LegRules {
-        self.rules
+    /// The trunk of the current target.
+    pub(crate) const fn egress(&self) -> Option<&Arc<TrunkEntry>> {
+        self.egress.as_ref()
     }
 
     /// The Request-URI of the request to the current target.
@@ -264,8 +262,7 @@ impl Hunt {
     /// Begins an attempt at one address.
     fn approach(&mut self, attempt: Attempt, origin: &Origin, env: &mut Env<'_>) -> HuntStep {
         self.attempts += 1;
-        self.rules = attempt.trunk().leg_rules();
-        self.trunk = Some(attempt.trunk().name.clone());
+        self.egress = Some(attempt.target.egress.clone());
         self.uri = attempt.target.uri.clone();
         self.attest(attempt, origin, env)
     }

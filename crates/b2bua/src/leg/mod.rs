@@ -22,6 +22,7 @@ use bytes::Bytes;
 
 use crate::config::Config;
 use crate::config::listener::Listener;
+use crate::config::trunk_entry::TrunkEntry;
 use crate::counters::Refusal;
 use crate::env::Env;
 use crate::headers::contact::contact_for;
@@ -80,8 +81,6 @@ pub(crate) struct Leg {
     pub(crate) reliable: RelayedReliable,
     /// The REFERs of the peer that were relayed.
     pub(crate) refers: RelayedRefers,
-    /// The name of the peer's trunk, if the peer has one.
-    pub(crate) trunk: Option<Arc<str>>,
     /// Our own reliable provisional responses to the peer.
     reliable_sender: Option<Box<ReliableSender>>,
     /// The peer's reliable provisional responses that we acknowledge.
@@ -99,6 +98,12 @@ pub(crate) struct Leg {
     session: OfferAnswer,
     next_hop: NextHopState,
     path: PeerPath,
+    /// True if a TLS peer of a confirmed dialog cannot be reached.
+    is_lost: bool,
+    /// True once we have logged that the peer cannot be reached.
+    is_loss_logged: bool,
+    /// The trunk of the peer.
+    pub(crate) trunk: Option<Arc<TrunkEntry>>,
     config: Arc<Config>,
     owner: Owner,
 }
@@ -110,8 +115,9 @@ pub(crate) struct LegSettings {
     pub(crate) side: Side,
     pub(crate) listener: Arc<Listener>,
     pub(crate) config: Arc<Config>,
-    pub(crate) trunk: Option<Arc<str>>,
     pub(crate) rules: LegRules,
+    /// The trunk of the peer. `None`: no trunk is known.
+    pub(crate) trunk: Option<Arc<TrunkEntry>>,
     /// The flow on which the peer's message that creates the dialog arrived.
     pub(crate) flow: Flow,
 }
@@ -136,9 +142,9 @@ pub(crate) enum NotLaunched {
 impl Leg {
     /// Creates a leg with an early dialog. The owner of the leg gets the messages of the dialog.
     pub(crate) fn open(dialog: Dialog, settings: LegSettings, env: &mut Env<'_>) -> Self {
-        let LegSettings { owner, side, listener, config, trunk, rules, flow } = settings;
+        let LegSettings { owner, side, listener, config, rules, trunk, flow } = settings;
         let mut path = PeerPath::new(rules.behind_nat);
-        let next_hop = path.on_message(&flow).map_or(NextHopState::Unknown, NextHopState::Known);
+        path.on_message(&flow, dialog.needs_tls());
         dialog.is_owned_by(owner, env.owners);
         Self {
             dialog,
@@ -147,7 +153,6 @@ impl Leg {
             requests: RelayedRequests::default(),
             reliable: RelayedReliable::default(),
             refers: RelayedRefers::default(),
-            trunk,
             reliable_sender: None,
             reliable_receiver: None,
             rules,
@@ -156,8 +161,11 @@ impl Leg {
             own: None,
             refresh_body: None,
             session: OfferAnswer::new(),
-            next_hop,
+            next_hop: NextHopState::Unknown,
             path,
+            is_lost: false,
+            is_loss_logged: false,
+            trunk,
             config,
             owner,
         }
@@ -226,7 +234,8 @@ impl Leg {
 
     /// Sets the remote target to the Contact of a target refresh request (RFC 3261 section 12.2).
     pub(crate) fn refresh(&mut self, contact: Option<Bytes>) {
-        if contact.is_some_and(|contact| self.dialog.refresh(contact)) && !self.path.decides() {
+        if contact.is_some_and(|contact| self.dialog.refresh(contact)) {
+            self.path.on_new_target();
             self.next_hop.forget();
         }
     }
@@ -298,7 +307,12 @@ impl Leg {
 
     /// Returns our Contact on this leg. `model` contains the Contact of the other side.
     pub(crate) fn contact(&self, model: &Headers) -> String {
-        contact_for(self.listener.contact(self.dialog.is_secure()), self.rules.relays_contact_params, model)
+        contact_for(self.own_contact(), self.rules.relays_contact_params, model)
+    }
+
+    /// Our Contact on this leg, without parameters of the other side.
+    pub(crate) fn own_contact(&self) -> String {
+        self.config.contact(&self.listener, self.dialog.is_secure())
     }
 
     /// Does the work that is due: for the address of the peer, and for our 2xx. Returns the relayed requests that could not be
@@ -365,7 +379,8 @@ impl Leg {
 
     /// Takes the route set and the remote target from the 2xx, which confirms the dialog (RFC 3261 section 13.2.2.4).
     pub(crate) fn confirm(&mut self, response: &Response) {
-        if self.dialog.confirm(response) && !self.path.decides() {
+        if self.dialog.confirm(response) {
+            self.path.on_new_target();
             self.next_hop.forget();
         }
     }

@@ -40,7 +40,7 @@ impl<P: Policy> Switchboard<P> {
             Event::Request { id, request, flow, on_reserve } => {
                 self.on_request(now, id, request, &flow, on_reserve);
             }
-            Event::Ack { request, .. } => self.on_ack(now, request),
+            Event::Ack { request, flow, .. } => self.on_ack(now, request, &flow),
             Event::Cancelled { invite, request } => {
                 if let Some(Owner::Call(key)) = self.shared.owners.of_server(invite) {
                     let input = CallInput::Cancelled { server: invite, cancel: &request };
@@ -230,12 +230,12 @@ impl<P: Policy> Switchboard<P> {
         self.shared.owners.of_request(dialog, call_id)
     }
 
-    fn on_ack(&mut self, now: Now, request: Request) {
+    fn on_ack(&mut self, now: Now, request: Request, flow: &Flow) {
         let dialog = DialogId::of_request(&request);
         let owner = dialog.as_ref().and_then(|dialog| self.owner_of(dialog, &request));
         match (owner, dialog) {
             (Some(Owner::Call(key)), Some(dialog)) => {
-                let input = CallInput::Ack { dialog, ack: &request };
+                let input = CallInput::Ack { dialog, ack: &request, flow };
                 self.with_call(now, key, |call, env| call.handle(input, env));
             }
             (Some(Owner::Closing(key)), _) => {
@@ -326,7 +326,7 @@ impl<P: Policy> Switchboard<P> {
             let crossing = cross(Arrival::LateSuccess, Situation::over(Side::Callee), None);
             debug_assert_eq!(crossing, Crossing::AckAndBye, "the 2xx came too late");
             self.close_with(now, |owner, env| {
-                let settings = LegSettings { owner, side, listener, config, trunk: None, rules, flow };
+                let settings = LegSettings { owner, side, listener, config, rules, trunk: None, flow };
                 let mut leg = Leg::open(dialog, settings, env);
                 leg.invite.on_2xx_received(seq, client);
                 ReleasedLeg { leg, needs_bye: true, bye: None }

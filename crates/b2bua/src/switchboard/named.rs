@@ -99,7 +99,8 @@ impl<P: Policy> Switchboard<P> {
                 }
                 return Mapping::Unknown;
             };
-            let is_of_trunk = replaced.trunk.as_deref() == Some(&*ingress.trunk.name);
+            let is_of_trunk =
+                replaced.trunk.as_ref().is_some_and(|entry| entry.trunk.name == ingress.trunk.name);
             let is_allowed = field == Name::TargetDialog
                 || is_of_trunk
                 || referred_by.as_deref().is_some_and(|uri| is_party(uri, replaced.dialog.remote_address()));

@@ -309,15 +309,19 @@ impl<P: Policy> Rig<P> {
 
     /// The next message to `at` cannot be delivered.
     pub(super) fn fails_to_reach(&mut self, at: &str) {
-        let position = self.wire.iter().position(|transmit| transmit.flow.remote == address(at)).unwrap();
-        let transmit = self.wire.remove(position).unwrap();
+        let transmit = self.takes_from_wire(at);
         self.input(Input::TransportFailed(transmit));
+    }
+
+    /// The next message to `at` stays on the wire. [`Input::TransportFailed`] may follow later.
+    pub(super) fn takes_from_wire(&mut self, at: &str) -> Transmit {
+        let position = self.wire.iter().position(|transmit| transmit.flow.remote == address(at)).unwrap();
+        self.wire.remove(position).unwrap()
     }
 
     /// The next message to `at` meets a limit of the shell.
     pub(super) fn finds_no_room_towards(&mut self, at: &str) {
-        let position = self.wire.iter().position(|transmit| transmit.flow.remote == address(at)).unwrap();
-        let transmit = self.wire.remove(position).unwrap();
+        let transmit = self.takes_from_wire(at);
         self.input(Input::NoRoom(transmit));
     }
 
