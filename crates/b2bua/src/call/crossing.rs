@@ -12,7 +12,8 @@ use crate::leg::Side;
 /// A message or an event that concerns both legs.
 ///
 /// For a request, the near leg is the leg of its sender. For a response, the near leg is the leg of the peer that sent the
-/// request, and the far leg is the leg of the responding peer.
+/// request, and the far leg is the leg of the responding peer. For [`NotAcknowledged`](Self::NotAcknowledged) and
+/// [`LateSuccess`](Self::LateSuccess), the near leg is the leg on which the event occurs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Arrival {
     /// A BYE.
@@ -155,11 +156,11 @@ pub(crate) enum Crossing {
     RelayBye,
     /// The request is answered with this status.
     Answer(Status, Refusal),
-    /// The PRACK is answered with 200, or with 488 if it contains an offer. The next response of our own is sent.
+    /// The PRACK is answered with 200, or with 488 if it contains an offer. Then our next reliable response that waits is sent.
     Acknowledged,
     /// The request is answered with 500 and Retry-After.
     RetryAfter(Refusal),
-    /// The BYE is answered with 200, and the call ends on the other side.
+    /// The BYE is not relayed. We answer 200 at once, and the call ends on the other side.
     AnswerAndEnd,
     /// The caller gets 487, and the callee gets a CANCEL. A BYE is answered with 200 first.
     EndUnanswered,
@@ -167,7 +168,7 @@ pub(crate) enum Crossing {
     EndUsage,
     /// The response is relayed, and the call is over on both sides.
     RelayAndEnd,
-    /// The sender of the BYE gets 200, and the call ends on the other side.
+    /// The BYE could not be relayed. Its sender gets 200, and the call ends on the other side.
     OkAndEnd,
     /// The sender of the request gets 503, and the call continues.
     Unavailable,
@@ -175,16 +176,18 @@ pub(crate) enum Crossing {
     UnavailableAndEnd,
     /// Both sides get a BYE.
     ByeToBoth,
-    /// The other side gets a re-INVITE with the session of the new peer. Its 2xx exchanges the legs.
+    /// The other side gets a re-INVITE with the session of the new peer. When the 2xx arrives, the leg of the new peer replaces
+    /// the leg that Replaces names.
     Swap,
     /// The 2xx gets an ACK and a BYE.
     AckAndBye,
-    /// Nothing follows.
+    /// The message is not relayed, and changes nothing in the call.
     Absorb,
 }
 
 impl Crossing {
-    /// Reports an error in the table. Each arrival has its own crossings, and the table returned a crossing of another arrival.
+    /// The table returned a crossing that is not valid for this arrival. Panics in a debug build. A release build ignores the
+    /// error.
     pub(crate) fn is_of_another_arrival(self) {
         debug_assert!(false, "{self:?} is the crossing of another arrival");
     }

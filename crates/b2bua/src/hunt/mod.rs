@@ -56,12 +56,12 @@ pub(crate) struct Hunt {
     out_of_service: VecDeque<Attempt>,
     /// The flows that were tried and have failed.
     tried: Vec<Flow>,
-    /// `None` until the hunt turns to the targets out of service. Then true if targets in service were tried before. In
-    /// that case, the failure of the targets in service stays if a target out of service does not respond.
+    /// `None` until the hunt first tries a target that is out of service. From then on, true if targets in service have
+    /// failed before. If true, a target out of service that does not respond does not change `failure`.
     others_tried: Option<bool>,
     /// The response to the sender if no target remains.
     failure: LastFailure,
-    /// The question to which the shell has not answered yet.
+    /// The token of the question that the shell has not answered yet.
     asked: Option<Token>,
     /// The session timer that we offer to the target, if the sender offers none.
     session_offer: SessionOffer,
@@ -133,7 +133,7 @@ impl Hunt {
         &self.uri
     }
 
-    /// True as long as the first target is tried.
+    /// True while the hunt tries its first address.
     pub(crate) const fn is_first_attempt(&self) -> bool {
         self.attempts == 1
     }
@@ -235,7 +235,7 @@ impl Hunt {
                 break;
             };
             if config.is_own(transport, address) {
-                // This address is our own, so the request would come back to us. We have no user of that name.
+                // This address is our own, so the request would come back to us. We serve no users: 404.
                 self.attempts += 1;
                 self.fails_with(Status::NOT_FOUND, Cause::Refused(Status::NOT_FOUND));
                 continue;
@@ -291,7 +291,7 @@ impl Hunt {
         }
     }
 
-    /// Ends the hunt. Cancels an INVITE that was sent, with this Reason. A 2xx that crosses the CANCEL is too late.
+    /// Ends the hunt. Cancels an INVITE that was sent, with this Reason. A 2xx that crosses the CANCEL gets an ACK and a BYE.
     pub(crate) fn abandon(&mut self, reason: Option<Bytes>, env: &mut Env<'_>) {
         self.forget_question(env);
         if let Some(client) = self.client() {
@@ -300,12 +300,12 @@ impl Hunt {
         self.progress = Progress::Idle;
     }
 
-    /// Takes out the progress of the attempt. The next step puts it back.
+    /// Takes the progress, and leaves `Idle`. The caller sets the next progress, or restores this progress with `put_back`.
     fn take_progress(&mut self) -> Progress {
         std::mem::replace(&mut self.progress, Progress::Idle)
     }
 
-    /// Restores the progress after an input of another phase, which changes nothing.
+    /// Restores the progress. The input belongs to another phase and is ignored.
     fn put_back(&mut self, progress: Progress) -> HuntStep {
         self.progress = progress;
         HuntStep::Goes

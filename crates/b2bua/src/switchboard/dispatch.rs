@@ -86,7 +86,8 @@ impl<P: Policy> Switchboard<P> {
         }
     }
 
-    /// A request in a dialog, after its names of other dialogs were mapped. Meanwhile, its own dialog may have ended.
+    /// Handles a request in a dialog after the dialogs that it names were mapped (Replaces, Join, Target-Dialog). The dialog of the
+    /// request may have ended during the mapping.
     pub(super) fn deliver(&mut self, now: Now, id: ServerId, request: Request, flow: &Flow) {
         let dialog = DialogId::of_request(&request);
         let owner = dialog.as_ref().and_then(|dialog| self.owner_of(dialog, &request));
@@ -117,8 +118,8 @@ impl<P: Policy> Switchboard<P> {
         }
     }
 
-    /// Screens a request outside a dialog (RFC 3261 section 8.2). Checks its source, method, Request-URI and extensions. On the
-    /// reserve of the transaction layer, only emergency calls are accepted.
+    /// Screens a request outside a dialog (RFC 3261 section 8.2). Checks its source, method, Request-URI and extensions. If the
+    /// transaction layer is above its cap (`on_reserve`), only emergency calls are accepted.
     fn on_request_outside(
         &mut self,
         now: Now,
@@ -207,7 +208,7 @@ impl<P: Policy> Switchboard<P> {
         self.with_message(now, key, |message, env| message.begin(request, env));
     }
 
-    /// Returns the origin of a request whose owner is known.
+    /// Returns a function that builds the origin of a request as soon as the owner is known.
     fn origin(
         &mut self,
         server: ServerId,
@@ -254,7 +255,7 @@ impl<P: Policy> Switchboard<P> {
                 let input = CallInput::Response { client: id, response, flow };
                 match self.with_call(now, key, |call, env| call.handle(input, env)) {
                     CallStep::NotTaken => false,
-                    // If the call made no dialog of the 2xx, no other place acknowledges the 2xx.
+                    // If the call created no dialog from the 2xx, `on_late_2xx` acknowledges the 2xx.
                     CallStep::Goes | CallStep::Over => answered.as_ref().is_none_or(|(dialog, _)| {
                         self.shared.owners.of_dialog(dialog) == Some(Owner::Call(key))
                     }),
@@ -267,7 +268,7 @@ impl<P: Policy> Switchboard<P> {
             }
             Some(Owner::Closing(key)) => {
                 if let Some((dialog, _)) = &answered {
-                    // The leg may note the ACK in this entry, and then end.
+                    // This entry comes first, because the leg may store its ACK in the entry and then end.
                     self.shared.late_answers.note(id, dialog.clone(), cap);
                 }
                 let seq = cseq_of(response).map_or(0, |cseq| cseq.number());
@@ -285,10 +286,9 @@ impl<P: Policy> Switchboard<P> {
         }
     }
 
-    /// Handles a 2xx to an INVITE for which no request waits (RFC 3261 section 13.2.2.4). A repeated 2xx gets its ACK again as
-    /// long as its dialog exists.
-    /// Any other 2xx creates one more dialog: a dialog of another fork, or of a cancelled INVITE. We acknowledge this 2xx and
-    /// end the dialog.
+    /// Handles a 2xx to an INVITE after its owner no longer waits for a final response (RFC 3261 section 13.2.2.4). A repeated
+    /// 2xx gets its ACK again, also after its dialog is over, within a limit. Any other 2xx is from another fork, or from a
+    /// cancelled INVITE. We acknowledge this 2xx and end its dialog, unless the limit of dialogs for the INVITE is reached.
     fn on_late_2xx(
         &mut self,
         now: Now,
@@ -320,11 +320,11 @@ impl<P: Policy> Switchboard<P> {
         } else if self.shared.late_answers.is_full(client, config.caps.answers) {
             self.shared.counters.refuse(Refusal::AnswerCap);
         } else if let Ok(dialog) = Dialog::calling(response, b"", || source(flow.transport, flow.remote)) {
-            tracing::debug!("a 2xx too many is acknowledged and ended");
+            tracing::debug!("an extra 2xx gets an ACK and a BYE");
             let (listener, flow) = (config.listener_of(flow), flow.clone());
             let (side, rules) = (Side::Callee, LegRules::default());
             let crossing = cross(Arrival::LateSuccess, Situation::over(Side::Callee), None);
-            debug_assert_eq!(crossing, Crossing::AckAndBye, "the 2xx came too late");
+            debug_assert_eq!(crossing, Crossing::AckAndBye, "a late 2xx must get an ACK and a BYE");
             self.close_with(now, |owner, env| {
                 let settings = LegSettings { owner, side, listener, config, rules, trunk: None, flow };
                 let mut leg = Leg::open(dialog, settings, env);

@@ -15,7 +15,7 @@ impl<P: Policy> Switchboard<P> {
     }
 
     /// True if no message to a peer is outstanding: there is no call and no dialog, and each transaction has its final
-    /// response. The transactions only absorb late messages.
+    /// response. The transactions that remain only absorb late messages.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         let transactions = self.shared.endpoint.counters();
