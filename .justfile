@@ -49,6 +49,10 @@ soak count="1000000":
 races before="3" after="3" losses="1":
     cargo run --locked --release -p attesta-tests --example races -- {{before}} {{after}} {{losses}}
 
+# Runs CALLS mixed calls at RATE per second over UDP through a real edge. LOSS of 1000 datagrams are lost each way.
+lossy calls="20000" rate="200" loss="50":
+    cargo run --locked --release -p attesta-tests --example lossy -- {{calls}} {{rate}} {{loss}}
+
 # Measures the cost of a call on one core: CALLS in all, RATE per second, and a signing or a verifying edge.
 load calls="20000" rate="500" edge="sign":
     cargo run --locked --release -p attesta-tests --example load -- {{calls}} {{rate}} {{edge}}

@@ -196,7 +196,8 @@ impl<M: Meter> Exchange<M> {
                     Output::Reach { .. }
                     | Output::FetchCertificate(_)
                     | Output::Sign { .. }
-                    | Output::Decide { .. } => unreachable!("the edge has what it needs"),
+                    | Output::Decide { .. }
+                    | Output::FindDialog { .. } => unreachable!("the edge has what it needs"),
                 }
             }
         }

@@ -76,6 +76,10 @@ pub(crate) fn serve(
                     }
                     // This program verifies nothing, and its policy decides immediately.
                     Output::FetchCertificate(_) | Output::Decide { .. } => {}
+                    // There is no other worker.
+                    Output::FindDialog { token, .. } => {
+                        inputs.push_back(Input::DialogFound { token, dialog: None });
+                    }
                     Output::Event(event) => running &= on_event(event),
                     Output::Timeout(deadline) => break deadline,
                 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use attesta_tests::mixed_calls::{Mixed, configuration, run};
 use attesta_tests::phone::{FLOWS, Flows, Side};
-use attesta_tests::ring::{Edge, Ring};
+use attesta_tests::ring::{Edge, Ring, until};
 use attesta_transaction::Transport;
 
 #[expect(clippy::print_stdout, reason = "the figures are what it is for")]
@@ -29,6 +29,9 @@ fn main() {
         limit: Duration::from_secs(calls / rate.max(1)) + REST,
     };
     let outcome = run(&mixed, &edge, caller, callee);
+    until(SUBSCRIPTIONS, "the edge holds nothing", || {
+        edge.metrics().live().iter().all(|live| *live == 0.0).then_some(())
+    });
     let metrics = edge.metrics();
     print!("{outcome}");
     for name in ["attesta_calls_ended_total", "attesta_retransmissions_total"] {
@@ -54,5 +57,8 @@ fn flow(call: u64) -> Flows {
     }
 }
 
-/// The last call's last action comes after 110 s; its transactions and those of the edge then end in twice 64 T1.
+/// The last action of the last call happens after 110 s. Its transactions and those of the edge end within twice 64 T1.
 const REST: Duration = Duration::from_secs(200);
+
+/// How long the subscription of a REFER may outlive its call at the edge, and a margin.
+const SUBSCRIPTIONS: Duration = Duration::from_secs(250);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One SIP call over TLS by a client that accepts no connections. Its Contact has the local port of its connection.
+"""One SIP call over TLS by a client that accepts no connections. Its Contact is --contact, or the local port of its connection.
 
 The callee hangs up. The BYE must arrive on the client's own connection. Prints `hung up` if it does.
 """
@@ -42,12 +42,12 @@ class Reader:
         self.rest += octets
 
 
-def request(method, uri, me, to, sequence, body=""):
+def request(method, uri, me, contact, to, sequence, body=""):
     content = "Content-Type: application/sdp\r\n" if body else ""
     return (
         f"{method} {uri} SIP/2.0\r\nVia: SIP/2.0/TLS {me};branch=z9hG4bK{method}{sequence};rport\r\nMax-Forwards: 70\r\n"
         f"From: <sip:+12155550111@example.com>;tag=f\r\nTo: {to}\r\nCall-ID: call@{me}\r\nCSeq: {sequence} {method}\r\n"
-        f"Contact: <sip:caller@{me};transport=tls>\r\n{content}Content-Length: {len(body)}\r\n\r\n{body}"
+        f"Contact: <sip:caller@{contact};transport=tls>\r\n{content}Content-Length: {len(body)}\r\n\r\n{body}"
     ).encode()
 
 
@@ -57,6 +57,7 @@ def main():
     parser.add_argument("--root")
     parser.add_argument("--certificate")
     parser.add_argument("--key")
+    parser.add_argument("--contact")
     parser.add_argument("--called", default="+12025550143")
     arguments = parser.parse_args()
     host, port = arguments.address.rsplit(":", 1)
@@ -66,15 +67,16 @@ def main():
     raw = socket.create_connection((host, int(port)), timeout=30)
     stream = context.wrap_socket(raw, server_hostname=host)
     me = "{}:{}".format(*stream.getsockname())
+    contact = arguments.contact or me
     reader, to = Reader(stream), f"<sip:{arguments.called}@{host}>"
-    stream.sendall(request("INVITE", f"sip:{arguments.called}@{host}", me, to, 1, SDP))
+    stream.sendall(request("INVITE", f"sip:{arguments.called}@{host}", me, contact, to, 1, SDP))
     answer = reader.next()
     while answer.startswith("SIP/2.0 1"):
         answer = reader.next()
     if not answer.startswith("SIP/2.0 200 "):
         sys.exit(answer)
     target = re.search("<(.*?)>", field(answer, "Contact")).group(1)
-    stream.sendall(request("ACK", target, me, field(answer, "To"), 1))
+    stream.sendall(request("ACK", target, me, contact, field(answer, "To"), 1))
     bye = reader.next()
     if not bye.startswith("BYE "):
         sys.exit(bye)

@@ -149,8 +149,9 @@ fn agree(near: &[Ended], far: &[Ended]) -> Result<(), String> {
         more => return Err(format!("the callee had it {} times", more.len())),
     };
     let (near_status, far_status) = (near.status, far.and_then(|far| far.status));
-    // The caller had given up: the edge acknowledges the answer that comes too late, and sends a BYE.
-    let given_up = near_status == Some(487);
+    // The caller had given up by a CANCEL, or by a BYE before the 200 arrived. The edge acknowledges the late answer, and sends a
+    // BYE.
+    let given_up = matches!(near_status, Some(200 | 487));
     // The edge gave up: nobody answered.
     let rang_out = matches!(near_status, Some(408 | 480)) && far_status == Some(487);
     match far {

@@ -19,16 +19,18 @@ impl Scene {
         if !Baresip::is_installed(test) {
             return None;
         }
-        let alice = Baresip::start(&ring, "alice", 2, "");
-        let bob = Baresip::start(&ring, "bob", 3, bob);
-        let carol = Baresip::start(&ring, "carol", 4, ";answermode=auto");
+        let alice = Baresip::start(&ring, "alice", ALICE, 2, "");
+        let bob = Baresip::start(&ring, "bob", BOB, 3, bob);
+        let carol = Baresip::start(&ring, "carol", CAROL, 4, ";answermode=auto");
         let mut config =
             format!("[[listen]]\naddress = \"{}:0\"\ntransport = \"{transport}\"\n", ring.host(1));
         for (agent, name, number) in [(&alice, "alice", ALICE), (&bob, "bob", BOB), (&carol, "carol", CAROL)]
         {
             let address = agent.address();
+            // baresip does not bind its TCP connections to its own address. Only Alice opens connections.
+            let loopback = if transport == "tcp" && name == "alice" { ", \"127.0.0.1\"" } else { "" };
             config += &format!(
-                "[[trunk]]\nname = \"{name}\"\nsources = [\"{ip}\"]\ninbound_identity = \"pass\"\n\
+                "[[trunk]]\nname = \"{name}\"\nsources = [\"{ip}\"{loopback}]\ninbound_identity = \"pass\"\n\
                  outbound_identity = \"pass\"\ntargets = [\"sip:{address};transport={transport}\"]\n\
                  [[route]]\nnumber = \"{number}\"\nto = \"{name}\"\n",
                 ip = address.ip(),
@@ -72,14 +74,10 @@ fn early_media_hold_and_resume(test: &str, subnet: u8, transport: &str) {
             _ => (&mut scene.bob, &mut scene.alice),
         };
         holder.does("hold", "");
-        until(LIMIT, "the held side sends no audio", || {
-            let sent = held.packets().0;
-            // The time in which the other side sends ten packets more.
-            let until_then = holder.packets().0 + 10;
-            until(LIMIT, "the holder sends audio", || (holder.packets().0 >= until_then).then_some(()));
-            (held.packets().0 == sent).then_some(())
-        });
+        holder.has_direction("sendonly");
+        held.has_direction("recvonly");
         holder.does("resume", "");
+        held.has_direction("sendrecv");
         holder.talks(SOME);
         held.talks(SOME);
     }

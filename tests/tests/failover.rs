@@ -63,7 +63,10 @@ fn after_an_icmp_error_one_call_tests_whether_the_target_is_back() {
     let stage = Stage::new();
     stage.net.refuses(stage.bob.address());
     stage.is_taken_by(&stage.carol);
-    assert!(stage.net.elapsed() < Duration::from_secs(1), "no call waits for a second error");
+    assert!(
+        stage.net.elapsed() < Duration::from_secs(1),
+        "the edge tries the next target at the first ICMP error"
+    );
     stage.is_taken_by(&stage.carol);
     assert_eq!(stage.aside(), 1);
     stage.net.accepts(stage.bob.address());

@@ -1,4 +1,4 @@
-//! A call by baresip, a user agent with its own TLS on OpenSSL.
+//! A call by baresip, a user agent that uses OpenSSL for TLS.
 
 use attesta_tests::ring::{Edge, Ring, TlsAuthority, is_installed, until};
 use std::net::SocketAddr;
@@ -87,7 +87,7 @@ impl Baresip {
             .arg(&home)
             .args(["-e", &format!("/dial sip:+12025550143@{edge};transport=tls")])
             .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a file has two handles"))
+            .stdout(log.try_clone().expect("the handle of the log can be cloned"))
             .stderr(log)
             .spawn()
             .expect("baresip starts");

@@ -4,8 +4,9 @@ use attesta_tests::ring::{Edge, Ring, Sipp, TlsAuthority, is_installed};
 use std::process::Command;
 use std::time::Duration;
 
-/// One call. The caller shows a certificate if `has_certificate` is true.
-fn hears_the_callee_hang_up(test: &str, subnet: u8, has_certificate: bool) {
+/// One call. The caller shows a certificate if `has_certificate` is true. Its Contact names a port where nothing listens if
+/// `is_elsewhere` is true.
+fn hears_the_callee_hang_up(test: &str, subnet: u8, has_certificate: bool, is_elsewhere: bool) {
     let Some(ring) = Ring::enter(test, subnet) else { return };
     if !is_installed(test, PYTHON, &["-c", "import ssl"], "python3") {
         return;
@@ -54,6 +55,9 @@ to = "far"
         let (certificate, key) = authority.issue("client", "client", None, &["acme.example".to_owned()]);
         caller.arg("--certificate").arg(certificate).arg("--key").arg(key);
     }
+    if is_elsewhere {
+        caller.arg("--contact").arg(ring.free(2).to_string());
+    }
     let output = caller.output().expect("python3 starts");
     let (said, complained) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -64,12 +68,17 @@ to = "far"
 
 #[test]
 fn a_caller_without_a_certificate_hears_the_callee_hang_up() {
-    hears_the_callee_hang_up("tls-caller", 97, false);
+    hears_the_callee_hang_up("tls-caller", 97, false, false);
 }
 
 #[test]
 fn a_caller_with_a_certificate_hears_the_callee_hang_up() {
-    hears_the_callee_hang_up("tls-caller-certificate", 98, true);
+    hears_the_callee_hang_up("tls-caller-certificate", 98, true, false);
+}
+
+#[test]
+fn a_caller_whose_contact_takes_no_connections_hears_the_callee_hang_up() {
+    hears_the_callee_hang_up("tls-caller-elsewhere", 102, true, true);
 }
 
 /// The path of the system's Python.

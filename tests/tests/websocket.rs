@@ -137,6 +137,20 @@ fn a_bye_reaches_a_browser() {
     scene.calls("wss", 100, "callee", || {});
 }
 
+/// The WebSocket of the browser is lost in mid-call. The way to the browser follows its next request.
+#[test]
+fn a_bye_reaches_a_browser_that_came_back_on_another_websocket() {
+    let Some(scene) = Scene::new("ws-returns", 104) else { return };
+    let mut callee = Sipp::callee("callee_hangs_up_after_info", scene.callee).calls(1, 1).start(&scene.ring);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/websocket_returns.py");
+    let url = format!("ws://{}/", scene.edge.address("ws"));
+    let output = Command::new(PYTHON).args([script, &url]).output().expect("python3 starts");
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "hung up", "{complained}");
+    callee.finish(LIMIT).assert_successful();
+    scene.edge.wait_until_no_calls(Duration::from_secs(60));
+}
+
 #[test]
 fn hostile_clients_meet_counted_limits_and_calls_go_on() {
     let Some(scene) = Scene::new("ws-hostile", 88) else { return };

@@ -163,6 +163,7 @@ impl Settings {
         root.close();
         conflicts::listeners(source, &settings.listeners);
         conflicts::sources(source, &settings.trunks);
+        conflicts::targets(source, &settings.listeners, &settings.trunks);
         settings
     }
 }

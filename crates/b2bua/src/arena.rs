@@ -30,6 +30,9 @@ pub(crate) type MessageKey = Key<OfMessage>;
 /// Names a leg whose call is over.
 pub(crate) type ClosingKey = Key<OfClosing>;
 
+/// Names a request that waits for a dialog of another worker.
+pub(crate) type LookupKey = Key<OfLookup>;
+
 /// The kind of [`CallKey`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) enum OfCall {}
@@ -41,6 +44,10 @@ pub(crate) enum OfMessage {}
 /// The kind of [`ClosingKey`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) enum OfClosing {}
+
+/// The kind of [`LookupKey`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub(crate) enum OfLookup {}
 
 impl<K: Copy, T> Arena<K, T> {
     pub(crate) fn new() -> Self {
@@ -54,6 +61,10 @@ impl<K: Copy, T> Arena<K, T> {
         let key = Key { serial: self.serial, slot: vacant.key(), kind: PhantomData };
         vacant.insert((self.serial, entry(key)));
         key
+    }
+
+    pub(crate) fn get(&self, key: Key<K>) -> Option<&T> {
+        self.slots.get(key.slot).filter(|(serial, _)| *serial == key.serial).map(|(_, entry)| entry)
     }
 
     pub(crate) fn get_mut(&mut self, key: Key<K>) -> Option<&mut T> {

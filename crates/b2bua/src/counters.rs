@@ -12,6 +12,8 @@ use crate::event::Cause;
 pub struct Counters {
     /// Calls at present.
     pub calls_live: u64,
+    /// Calls that are over and whose REFER has a live subscription, at present.
+    pub subscriptions_live: u64,
     /// Dialogs at present, including early dialogs and dialogs that are being ended.
     pub dialogs_live: u64,
     /// Transactions at present.
@@ -24,6 +26,8 @@ pub struct Counters {
     pub calls: u64,
     /// Calls answered since the start.
     pub answered: u64,
+    /// Legs that an INVITE with Replaces has replaced since the start.
+    pub legs_replaced: u64,
     /// MESSAGEs outside any dialog that were sent to a target since the start.
     pub messages: u64,
     /// Identity header fields that this edge added.
@@ -72,11 +76,13 @@ impl Counters {
         // The pattern has no `..`, so that each new counter must be added here.
         let Self {
             calls_live,
+            subscriptions_live,
             dialogs_live,
             transactions_live,
             targets_out_of_service,
             draining,
             calls,
+            legs_replaced,
             messages,
             answered,
             connections_refused,
@@ -91,11 +97,13 @@ impl Counters {
             verdicts,
         } = other;
         self.calls_live += calls_live;
+        self.subscriptions_live += subscriptions_live;
         self.dialogs_live += dialogs_live;
         self.transactions_live += transactions_live;
         self.targets_out_of_service += targets_out_of_service;
         self.draining += draining;
         self.calls += calls;
+        self.legs_replaced += legs_replaced;
         self.messages += messages;
         self.answered += answered;
         self.connections_refused += connections_refused;
@@ -159,6 +167,15 @@ pub enum Refusal {
     NoContact,
     /// The message belongs to a dialog that does not exist: 481.
     NoDialog,
+    /// Replaces, Join, Target-Dialog or the Refer-To cannot be read, comes twice, or contradicts another header field: 400.
+    DialogName,
+    /// The Refer-To is longer than 4096 octets: 400.
+    ReferToTooLong,
+    /// Replaces, Join, Target-Dialog or the Refer-To names a dialog of ours that does not exist or cannot be replaced: 481,
+    /// 486 or 603.
+    NamedDialog,
+    /// Replaces or Join names a dialog of another trunk, without a matching Referred-By: 403.
+    ForeignDialog,
     /// The CSeq number is lower than an earlier CSeq number in the dialog: 500.
     OutOfOrder,
     /// The request conflicts with another request in the dialog: 491, or 500 with Retry-After.
@@ -193,7 +210,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every reason, in the order of reports.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 26] = [
         Self::UnknownSource,
         Self::Method,
         Self::UnknownMethod,
@@ -202,6 +219,10 @@ impl Refusal {
         Self::MaxForwards,
         Self::NoContact,
         Self::NoDialog,
+        Self::DialogName,
+        Self::ReferToTooLong,
+        Self::NamedDialog,
+        Self::ForeignDialog,
         Self::OutOfOrder,
         Self::Glare,
         Self::RequestCap,
@@ -230,6 +251,10 @@ impl Refusal {
             Self::MaxForwards => "max-forwards",
             Self::NoContact => "no-contact",
             Self::NoDialog => "no-dialog",
+            Self::DialogName => "dialog-name",
+            Self::ReferToTooLong => "refer-to-too-long",
+            Self::NamedDialog => "named-dialog",
+            Self::ForeignDialog => "foreign-dialog",
             Self::OutOfOrder => "out-of-order",
             Self::Glare => "glare",
             Self::RequestCap => "request-cap",

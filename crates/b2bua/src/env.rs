@@ -61,6 +61,14 @@ impl Shared {
         }
     }
 
+    /// Returns a new token. The answer with this token goes to `owner`.
+    pub(crate) fn token(&mut self, owner: Owner) -> Token {
+        self.tokens += 1;
+        let token = Token(self.tokens);
+        self.owners.own_token(token, owner);
+        token
+    }
+
     /// Returns the next output for the shell.
     pub(crate) fn take_output(&mut self) -> Option<Output> {
         let output = self.out.pop_front();

@@ -8,12 +8,13 @@ use std::time::Instant;
 use attesta_sip::StreamError;
 use attesta_stir::X5u;
 use attesta_stir::cert::Snapshot;
-use attesta_transaction::{Flow, Seed, Transmit, Transport};
+use attesta_transaction::{Flow, Seed, Transmit, Transport, WorkerPlace};
 use bytes::Bytes;
 
 use crate::config::Config;
 use crate::config::transports::Transports;
 use crate::event::CallEvent;
+use crate::headers::dialog_names::DialogName;
 use crate::identity::claims::Claims;
 use crate::policy::{Decision, Question};
 use crate::token::Token;
@@ -60,6 +61,13 @@ pub enum Input {
         token: Token,
         /// The answer. It must belong to the phase of the question.
         decision: Decision,
+    },
+    /// The answer to [`Output::FindDialog`].
+    DialogFound {
+        /// The token of the question.
+        token: Token,
+        /// What [`Switchboard::find_dialog`](crate::Switchboard::find_dialog) of the other worker returned.
+        dialog: Option<DialogName>,
     },
     /// The data on this stream can no longer be split into messages (RFC 3261 section 18.3). The switchboard answers a
     /// request if that is possible. After that, the shell closes the connection.
@@ -124,6 +132,16 @@ pub enum Output {
         token: Token,
         /// The question.
         question: Question,
+    },
+    /// Call [`Switchboard::find_dialog`](crate::Switchboard::find_dialog) on the worker at this place, and answer with
+    /// [`Input::DialogFound`]. An edge with one worker answers `None`. The switchboard does not wait for a late answer.
+    FindDialog {
+        /// Must be copied to the answer.
+        token: Token,
+        /// The worker that knows the dialog. It may be a worker that does not exist.
+        place: WorkerPlace,
+        /// The name of the dialog.
+        dialog: DialogName,
     },
     /// An event of a call.
     Event(CallEvent),

@@ -41,7 +41,7 @@
 //!         Output::Transmit(transmit) => assert!(transmit.payload.starts_with(b"SIP/2.0 200 OK")),
 //!         // The switchboard asks the shell with an output. The shell answers with an input.
 //!         Output::Resolve { .. } | Output::Reach { .. } | Output::FetchCertificate(_) => {}
-//!         Output::Sign { .. } | Output::Decide { .. } => {}
+//!         Output::Sign { .. } | Output::Decide { .. } | Output::FindDialog { .. } => {}
 //!         Output::Event(event) => println!("{event:?}"),
 //!         Output::Timeout(deadline) => break deadline,
 //!     }
@@ -121,6 +121,7 @@ pub use config::transports::Transports;
 pub use config::trust::{NamedSigner, SigningMeans, TrustDomain};
 pub use counters::{Counters, Refusal};
 pub use event::{Arrival, CallEvent, CallNumber, Cause};
+pub use headers::dialog_names::DialogName;
 pub use identity::claims::Claims;
 pub use identity::facts::{examine, verify};
 pub use intake::screening::answer_alone;

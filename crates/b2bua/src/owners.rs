@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use attesta_transaction::{ClientId, ServerId};
 use bytes::Bytes;
 
-use crate::arena::{CallKey, ClosingKey, MessageKey};
+use crate::arena::{CallKey, ClosingKey, LookupKey, MessageKey};
 use crate::headers::dialog_id::DialogId;
 use crate::token::Token;
 
@@ -19,6 +19,8 @@ pub(crate) enum Owner {
     Message(MessageKey),
     /// A leg whose call is over.
     Closing(ClosingKey),
+    /// A request that waits for a dialog of another worker.
+    Lookup(LookupKey),
 }
 
 /// The owner of each identifier. If an identifier has no owner, its call, MESSAGE or leg has ended.

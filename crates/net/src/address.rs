@@ -26,7 +26,7 @@ pub enum SpecialUse {
     Documentation,
     /// RFC 2544, RFC 5180.
     Benchmarking,
-    /// Contains an IPv4 address: Teredo, 6to4, local NAT64 prefixes.
+    /// For the transition to IPv6: Teredo, 6to4 and its relays, local NAT64 prefixes.
     Transition,
     /// Not assigned to public unicast use.
     Reserved,
@@ -102,7 +102,7 @@ const PUBLIC_IPV6: Ipv6Net = v6(0x2000, 0, 0, 0, 3);
 /// The well-known prefix of RFC 6052 section 2.1.
 const NAT64: Ipv6Net = v6(0x64, 0xff9b, 0, 0, 96);
 
-/// IANA IPv4 special-purpose address registry.
+/// IANA IPv4 special-purpose address registry, and the multicast addresses of RFC 5771.
 const IPV4: [(Ipv4Net, SpecialUse); 15] = [
     (v4(0, 0, 0, 0, 8), SpecialUse::Unspecified),
     (v4(10, 0, 0, 0, 8), SpecialUse::Private),

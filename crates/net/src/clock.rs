@@ -18,13 +18,13 @@ impl Clock {
 
     /// Returns the monotonic time of tokio's clock. A test that pauses tokio's time therefore also pauses the drivers and the
     /// certificate service. Outside such tests, tokio's clock is the clock of the operating system.
-    #[expect(clippy::disallowed_methods, reason = "this is the clock that every other file is sent to")]
+    #[expect(clippy::disallowed_methods, reason = "the lint tells all other files to use this function")]
     pub fn mono() -> Instant {
         tokio::time::Instant::now().into_std()
     }
 
     /// Returns the time of day, in whole seconds since the epoch. Returns 0 if the clock is set to a time before the epoch.
-    #[expect(clippy::disallowed_methods, reason = "this is the clock that every other file is sent to")]
+    #[expect(clippy::disallowed_methods, reason = "the lint tells all other files to use this function")]
     pub fn unix() -> UnixTime {
         UnixTime::since_unix_epoch(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
     }

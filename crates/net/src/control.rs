@@ -47,8 +47,8 @@ impl Control {
         self.send(Command::Input(Input::Decided { token, decision })).await
     }
 
-    /// Asks the driver to accept no new calls, except emergency calls. Other requests outside a dialog get a 503. Calls in
-    /// progress continue. [`drain`](crate::drain()) does this step and the next steps.
+    /// Asks the driver to accept only emergency calls and MESSAGEs to emergency services. Other requests outside a dialog get a
+    /// 503. Calls in progress continue. The function [`drain`](crate::drain()) does the whole shutdown.
     ///
     /// # Errors
     /// [`Stopped`].
@@ -122,7 +122,7 @@ pub struct Report {
     pub shell: ShellCounters,
 }
 
-/// The counts of the shell. All counts only grow, except the gauges of the switchboard.
+/// The counts of the shell. All counts only grow, except the live connections in `streams`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ShellCounters {
     /// Datagrams that were passed to the switchboard.
@@ -132,8 +132,8 @@ pub struct ShellCounters {
     /// Keep-alives: empty datagrams, and datagrams that contain only line ends or NULs. The switchboard does not get these
     /// datagrams.
     pub keepalives: u64,
-    /// Errors that the network reported for datagrams sent earlier. The switchboard gets an error if it means that the peer is
-    /// unreachable.
+    /// Errors that the network reported for datagrams sent earlier. The switchboard gets only the
+    /// errors that mean that the peer is unreachable.
     pub receive_errors: u64,
     /// Datagrams that the operating system dropped because the receive buffer of a socket was full.
     pub datagrams_dropped: u64,
@@ -151,7 +151,8 @@ pub struct ShellCounters {
     pub resolutions: u64,
     /// Searches that found more names or addresses than a search uses.
     pub resolutions_cut: u64,
-    /// Certificates that could not be requested, because there is no service or its queue is full.
+    /// Certificates that could not be requested, because the driver has no certificate service or the queue of the service is
+    /// full.
     pub certificates_unasked: u64,
     /// The counts of stream connections.
     pub streams: StreamCounters,
@@ -234,7 +235,7 @@ pub(crate) enum Command {
 /// The degree to which a driver must be idle before it notifies the waiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IdleLevel {
-    /// There is no call.
+    /// There is no call and no MESSAGE.
     Empty,
     /// There is no call, and every request has its final response.
     Settled,

@@ -341,6 +341,7 @@ impl<P: Policy> Driver<P> {
                         .is_some_and(|asked| asked.try_send((token, question)).is_ok());
                     self.counters.questions_dropped += u64::from(!asked);
                 }
+                Output::FindDialog { token, place, dialog } => self.find_dialog(token, place, dialog),
                 Output::Event(event) => self.publish(event),
                 Output::Timeout(deadline) => {
                     self.alarm.set(deadline);

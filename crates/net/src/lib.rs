@@ -6,7 +6,7 @@
 //!
 //! Slow work runs beside the driver. The addresses of targets are found by RFC 3263 with [`Names`]. Certificates are fetched by
 //! a [`CertificateService`]. The service owns the cache, and publishes immutable snapshots for the drivers. The driver never
-//! waits for this work. A call waits for it, but at most for its budget.
+//! waits for this work. A call waits for it up to a time limit.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 /// Admits a fixed number of datagrams in each time window.
 ///
 /// A request from an address that no trunk claims starts no call. But reading and refusing such requests takes time that calls
-/// need. A fast sender could take all of this time. Datagrams over the limit are therefore dropped unread. The sender still
-/// gets enough refusals for the datagrams below the limit.
+/// need. A fast sender could take all of this time. Datagrams over the limit are therefore dropped unread. Requests
+/// below the limit are read and refused, so that a peer with a wrong configuration still sees the reason.
 #[derive(Debug, Default)]
 pub(crate) struct UnknownSourceLimiter {
     ends: Option<Instant>,

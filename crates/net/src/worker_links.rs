@@ -1,12 +1,13 @@
 //! The queues between the workers of an edge.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::hash::Hasher;
 use std::num::NonZeroU8;
 use std::task::Poll;
 
-use attesta_b2bua::{Token, Unreachable};
-use attesta_transaction::{Flow, Transmit, Transport, WorkerHint, WorkerId};
+use attesta_b2bua::{DialogName, Token, Unreachable};
+use attesta_transaction::{Flow, Transmit, Transport, WorkerHint, WorkerId, WorkerPlace};
 use bytes::Bytes;
 use siphasher::sip::SipHasher13;
 use tokio::sync::mpsc;
@@ -22,6 +23,9 @@ use crate::streams::event::Unsent;
 /// Our branch or tag contains the number of that worker. For a request without them, a hash of the Call-ID with a secret key
 /// determines the worker. No part of the message is stored before. Retransmissions, CANCELs and merged requests therefore reach
 /// the worker of the INVITE.
+///
+/// An INVITE that names a dialog of ours in Replaces, Join or Target-Dialog goes to the worker of that dialog. Its CANCEL
+/// names no dialog, so the worker that receives both remembers the Call-ID.
 #[derive(Debug)]
 pub struct WorkerLinks {
     own: WorkerId,
@@ -30,6 +34,8 @@ pub struct WorkerLinks {
     /// The links by worker number. The entry of this worker is `None`.
     outgoing: Vec<Option<mpsc::Sender<Handover>>>,
     incoming: Vec<mpsc::Receiver<Handover>>,
+    /// The last INVITEs that went to the worker of the dialog they name: the hash of the Call-ID, and the worker.
+    named: VecDeque<(u64, WorkerId)>,
 }
 
 /// An item that one worker hands over to another worker.
@@ -45,6 +51,10 @@ pub(crate) enum Handover {
     Reach(WorkerId, Token, Flow),
     /// The result of preparing a connection that the other worker requested.
     Reached(Token, Result<(), Unreachable>),
+    /// A dialog that this worker must find for the other worker.
+    FindDialog(WorkerId, Token, DialogName),
+    /// The dialog that the other worker asked for.
+    DialogFound(Token, Option<DialogName>),
 }
 
 impl WorkerLinks {
@@ -62,6 +72,7 @@ impl WorkerLinks {
                 hasher,
                 outgoing: Vec::new(),
                 incoming: Vec::new(),
+                named: VecDeque::new(),
             })
             .collect();
         for to in 0..workers.get() {
@@ -88,20 +99,47 @@ impl WorkerLinks {
         self.own
     }
 
+    /// Returns the owner of a received message. This is this worker if the message names no owner.
+    pub(crate) fn owner_of_received(&mut self, hint: &WorkerHint<'_>) -> WorkerId {
+        if hint.place.is_none()
+            && let Some(call_id) = hint.call_id
+            && (hint.named.is_some() || !self.named.is_empty())
+        {
+            let key = self.hash(call_id);
+            if let Some(worker) = hint.named.and_then(|place| self.worker_at(place)) {
+                self.named.retain(|(known, _)| *known != key);
+                self.named.truncate(MAX_NAMED - 1);
+                self.named.push_front((key, worker));
+                return worker;
+            }
+            if let Some((_, worker)) = self.named.iter().find(|(known, _)| *known == key) {
+                return *worker;
+            }
+        }
+        self.owner(hint)
+    }
+
     /// Returns the owner of a message. This is this worker if the message names no owner.
     pub(crate) fn owner(&self, hint: &WorkerHint<'_>) -> WorkerId {
-        let named = hint.place.filter(|place| {
-            place.instance == self.instance && usize::from(place.worker) < self.outgoing.len()
-        });
-        if let Some(place) = named {
-            return WorkerId(place.worker);
+        if let Some(worker) = hint.place.and_then(|place| self.worker_at(place)) {
+            return worker;
         }
         let Some(call_id) = hint.call_id else { return self.own };
+        // Less than the number of workers, which is at most 255.
+        let worker = self.hash(call_id).checked_rem(self.outgoing.len() as u64);
+        worker.and_then(|worker| u8::try_from(worker).ok()).map_or(self.own, WorkerId)
+    }
+
+    fn hash(&self, call_id: &[u8]) -> u64 {
         let mut hasher = self.hasher;
         hasher.write(call_id);
-        // The result is less than the number of workers, which is at most 255.
-        let worker = hasher.finish().checked_rem(self.outgoing.len() as u64);
-        worker.and_then(|worker| u8::try_from(worker).ok()).map_or(self.own, WorkerId)
+        hasher.finish()
+    }
+
+    /// The worker of this edge at `place`.
+    pub(crate) fn worker_at(&self, place: WorkerPlace) -> Option<WorkerId> {
+        let is_ours = place.instance == self.instance && usize::from(place.worker) < self.outgoing.len();
+        is_ours.then_some(WorkerId(place.worker))
     }
 
     /// Returns the worker whose socket sends a message on `flow`. Each worker has a socket for datagrams. A connection has one
@@ -144,13 +182,14 @@ impl WorkerLinks {
 /// The most items that may wait on one link: a few batches of datagrams.
 const LINK_CAPACITY: usize = 1024;
 
+/// How many INVITEs that name a dialog are remembered for their CANCEL.
+const MAX_NAMED: usize = 256;
+
 /// The most items that are taken from one link in one turn.
 const BATCH: usize = 32;
 
 #[cfg(test)]
 mod tests {
-    use attesta_transaction::WorkerPlace;
-
     use super::*;
 
     fn links(workers: u8) -> Vec<WorkerLinks> {
@@ -158,7 +197,11 @@ mod tests {
     }
 
     fn of_place(instance: u16, worker: u8) -> WorkerHint<'static> {
-        WorkerHint { place: Some(WorkerPlace { instance, worker }), call_id: Some(b"c") }
+        WorkerHint {
+            place: Some(WorkerPlace { instance, worker }),
+            call_id: Some(b"c"),
+            ..WorkerHint::default()
+        }
     }
 
     fn message() -> Handover {
@@ -172,7 +215,7 @@ mod tests {
         for worker in 0..4 {
             assert!(links.iter().all(|link| link.owner(&of_place(5, worker)) == WorkerId(worker)));
         }
-        let by_call_id = WorkerHint { place: None, call_id: Some(b"c") };
+        let by_call_id = WorkerHint { call_id: Some(b"c"), ..WorkerHint::default() };
         // A place of another instance, or of a worker that does not exist, names no owner.
         for hint in [by_call_id, of_place(6, 1), of_place(5, 4)] {
             let owner = links[0].owner(&by_call_id);
@@ -182,12 +225,33 @@ mod tests {
     }
 
     #[test]
+    fn an_invite_goes_to_the_worker_of_the_dialog_that_it_names_and_its_cancel_follows() {
+        let mut links = links(4);
+        let link = &mut links[0];
+        let of = |call_id| WorkerHint { call_id: Some(call_id), ..WorkerHint::default() };
+        let by_hash = link.owner(&of(b"c"));
+        let other = WorkerId((by_hash.0 + 1) % 4);
+        let named = |instance, worker| {
+            let named = Some(WorkerPlace { instance, worker });
+            WorkerHint { named, ..of(b"c") }
+        };
+        assert_eq!(link.owner_of_received(&named(6, other.0)), by_hash, "the dialog of another edge");
+        assert_eq!(link.owner_of_received(&named(5, other.0)), other);
+        assert_eq!(link.owner_of_received(&of(b"c")), other, "the CANCEL");
+        for number in 0..MAX_NAMED {
+            let call_id = number.to_string();
+            link.owner_of_received(&WorkerHint { call_id: Some(call_id.as_bytes()), ..named(5, 1) });
+        }
+        assert_eq!((link.named.len(), link.owner_of_received(&of(b"c"))), (MAX_NAMED, by_hash));
+    }
+
+    #[test]
     fn calls_are_spread_evenly() {
         let links = links(4);
         let mut counts = [0; 4];
         for call in 0..4000 {
             let call_id = format!("{call}@192.0.2.1");
-            let hint = WorkerHint { place: None, call_id: Some(call_id.as_bytes()) };
+            let hint = WorkerHint { call_id: Some(call_id.as_bytes()), ..WorkerHint::default() };
             counts[usize::from(links[0].owner(&hint).0)] += 1;
         }
         assert!(counts.iter().all(|count| (900..1100).contains(count)), "{counts:?}");

@@ -15,7 +15,7 @@ pub(crate) const HEX: u32 = 1 << 2;
 /// Octets that the user part of a SIP URI may hold without an escape. The grammar does not allow `#`, but many dial strings
 /// have an unescaped `#`. Calls would fail if these strings were rejected.
 pub(crate) const USER: u32 = 1 << 3;
-/// The same for the password.
+/// Octets that the password of a SIP URI may hold without an escape.
 pub(crate) const PASSWORD: u32 = 1 << 4;
 /// `paramchar` of a URI parameter, without escapes.
 pub(crate) const URI_PARAM: u32 = 1 << 5;
@@ -40,7 +40,7 @@ pub(crate) const BASE64: u32 = 1 << 12;
 pub(crate) const SCHEME: u32 = 1 << 13;
 /// Octets of `LWS`.
 pub(crate) const WHITE: u32 = 1 << 14;
-/// Octets of a parameter name, in a header or, with escapes, in a URI.
+/// Octets of a parameter name in a header or in a URI. In a URI, the name may also contain escapes.
 pub(crate) const PARAM_NAME: u32 = 1 << 15;
 /// `unreserved`: octets that never need an escape in a URI.
 pub(crate) const UNRESERVED: u32 = 1 << 16;
@@ -135,7 +135,7 @@ pub(crate) fn span(text: &[u8], class: u32) -> usize {
 
 /// The text after the octets at the start that belong to the class.
 pub(crate) fn after(mut text: &[u8], class: u32) -> &[u8] {
-    // Eight octets per step: most texts are short, and fewer tests per octet save time.
+    // Eight octets per step, because one test of the length for eight octets saves time.
     while let [a, b, c, d, e, f, g, h, rest @ ..] = text {
         if !is(*a, class) {
             return text;

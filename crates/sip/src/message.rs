@@ -116,7 +116,7 @@ mod tests {
     fn request(octets: &'static [u8]) -> Request {
         match Message::parse(octets.into(), &Limits::default()).unwrap() {
             Message::Request(request) => request,
-            Message::Response(_) => panic!("a request"),
+            Message::Response(_) => panic!("expected a request"),
         }
     }
 

@@ -57,7 +57,8 @@ const URL: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(false),
 );
 
-/// Standard base64 without padding, as `rcdi` digests are written (RFC 9795 section 6.1).
+/// Standard base64. Padding is optional: `rcdi` digests have none (RFC 9795 section 6.1), and PEM has padding (RFC 7468
+/// section 3).
 const STANDARD: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -117,7 +118,7 @@ pub(crate) fn decode(text: &[u8], tolerance: Tolerance, out: &mut DecodeBuffer) 
     }
 }
 
-/// Decodes a signature of exactly `N` octets, at most 64. Returns `None` if the length differs.
+/// Decodes a signature of exactly `N` octets. `N` is at most 64. Returns `None` if the length differs.
 pub(crate) fn decode_exact<const N: usize>(
     text: &[u8],
     tolerance: Tolerance,

@@ -142,8 +142,7 @@ impl State {
                     Self::Proceeding { cancelled: cancelled.or(Some(now + tsx.config.sixty_four_t1())) }
                 }
                 Event::Timer => tsx.fail(Failure::Timeout, out),
-                // After a 1xx, this machine sends no further message. A late ICMP error for the INVITE therefore has no
-                // meaning.
+                // In Proceeding, this machine sends nothing. A late ICMP error for the INVITE therefore has no meaning.
                 Event::TransportError(_) => Self::Proceeding { cancelled },
             },
             Self::Accepted { timer_m } => match event {
@@ -210,8 +209,8 @@ impl Context<'_> {
         State::Accepted { timer_m: now + self.config.sixty_four_t1() }
     }
 
-    /// Sends the ACK to the next hop of the INVITE. The ACK is also sent over a reliable transport, where Timer D is zero (RFC
-    /// 6026 section 8.4).
+    /// Sends the ACK to the next hop of the INVITE. If the transport is reliable, the ACK is sent too, and Timer D
+    /// is zero (RFC 6026 section 8.4).
     fn complete(&self, now: Instant, response: Response, flow: Flow, out: &mut Outbox) -> State {
         let ack = ack_cancel::ack(self.invite, &response);
         if let Some(ack) = &ack {

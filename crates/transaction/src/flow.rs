@@ -83,6 +83,15 @@ impl Transport {
         }
     }
 
+    /// Whether the transport uses TLS.
+    #[must_use]
+    pub const fn is_secure(self) -> bool {
+        match self {
+            Self::Tls | Self::Wss => true,
+            Self::Udp | Self::Tcp | Self::Ws => false,
+        }
+    }
+
     /// The default port (RFC 3261 section 19.1.2, RFC 7118 section 5).
     #[must_use]
     pub const fn default_port(self) -> u16 {

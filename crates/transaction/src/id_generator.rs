@@ -1,7 +1,7 @@
 //! The identifiers that we create, and their random numbers.
 //!
 //! Each identifier contains the [`WorkerPlace`] that created it, in a fixed format. A worker that receives a response or an
-//! in-dialog request can therefore hand it over to the worker with its state:
+//! in-dialog request can therefore hand the message over to the worker that has the state of the call. The format is:
 //!
 //! ```text
 //! branch    z9hG4bK-at iiii ww hhhhhhhhhhhhhhhh
@@ -192,7 +192,8 @@ impl Tag {
     }
 }
 
-/// Fills `text` with the prefixes, the place and the random octets. The length of `text` is the sum of their lengths.
+/// Fills `text` with the prefixes, and with the place and the random octets in hexadecimal. `text` has exactly the length of
+/// the result.
 fn write(text: &mut [u8], prefixes: [&[u8]; 2], place: WorkerPlace, random: &[u8]) {
     let (before, digits) = text.split_at_mut(prefixes.map(<[u8]>::len).iter().sum());
     let (first, second) = before.split_at_mut(prefixes[0].len());

@@ -54,7 +54,7 @@ impl Outbox {
     }
 }
 
-/// The outputs for which an empty queue has room. The memory for more outputs is freed, so that one burst does not keep it.
+/// The number of outputs for which an empty queue keeps memory. Memory for more outputs is freed when the queue is empty.
 const KEPT: usize = 32;
 
 #[cfg(test)]

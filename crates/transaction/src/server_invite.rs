@@ -52,7 +52,7 @@ pub(crate) enum State {
     Terminated,
 }
 
-/// The 100 that is sent if the user sends no response before.
+/// The 100 that is sent at the time `at` if the user has sent no response by then.
 #[derive(Debug)]
 pub(crate) struct Trying {
     at: Instant,

@@ -8,12 +8,16 @@ use crate::id_generator::WorkerPlace;
 ///
 /// A response or a request within a dialog contains the [`WorkerPlace`] that made its branch or tag. A request without a tag of
 /// ours has its Call-ID. An INVITE, its retransmissions, its CANCEL and the same request on another path share the Call-ID.
+/// An INVITE may also name a dialog of ours, which it replaces or joins.
 ///
 /// The hint reads only a few lines. It allocates nothing, and its time is at most linear in the length of the header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct WorkerHint<'a> {
     /// The place that made the branch of a response, or the To tag of a request, if it is ours.
     pub place: Option<WorkerPlace>,
+    /// The place that made a tag in the Replaces, Join or Target-Dialog of an INVITE, if it is ours. Only for a received INVITE
+    /// without a To tag of ours.
+    pub named: Option<WorkerPlace>,
     /// The Call-ID, of a request or of a response that we sent.
     pub call_id: Option<&'a [u8]>,
 }
@@ -22,7 +26,11 @@ impl<'a> WorkerHint<'a> {
     /// The hint of a received message. A response has our branch. A request within a dialog has our tag.
     #[must_use]
     pub fn of_received(message: &'a [u8]) -> Self {
-        Self::read(message, is_response(message))
+        let mut hint = Self::read(message, is_response(message));
+        if hint.place.is_none() && start(message).starts_with(b"INVITE ") {
+            hint.named = named(message);
+        }
+        hint
     }
 
     /// The hint of a message that we sent, or of its first part, as an ICMP error quotes it. A request has our branch, a
@@ -43,7 +51,7 @@ impl<'a> WorkerHint<'a> {
             match Name::parse(name) {
                 Some(Name::Via) if ours_by_branch => {
                     let branch = Via::parse(top(value)).ok().and_then(|via| via.branch());
-                    return Self { place: branch.and_then(WorkerPlace::of), call_id: None };
+                    return Self { place: branch.and_then(WorkerPlace::of), ..Self::default() };
                 }
                 Some(Name::To) if to.is_none() => to = Some(value),
                 Some(Name::CallId) if call_id.is_none() => call_id = Some(value),
@@ -56,8 +64,27 @@ impl<'a> WorkerHint<'a> {
         if ours_by_branch {
             return Self::default();
         }
-        Self { place: to.and_then(NameAddr::tag_of).and_then(WorkerPlace::of), call_id }
+        Self { place: to.and_then(NameAddr::tag_of).and_then(WorkerPlace::of), named: None, call_id }
     }
+}
+
+/// The place that made a tag in Replaces (RFC 3891), Join (RFC 3911) or Target-Dialog (RFC 4538).
+fn named(message: &[u8]) -> Option<WorkerPlace> {
+    for line in Lines(start(message)).skip(1) {
+        if !matches!(line.first(), Some(b'r' | b'R' | b'j' | b'J' | b't' | b'T')) {
+            continue;
+        }
+        let Some((name, value)) = split(line) else { continue };
+        if let Some(Name::Replaces | Name::Join | Name::TargetDialog) = Name::parse(name) {
+            let values = value.split(|octet| *octet == b';').skip(1);
+            let mut tags = values.filter_map(|param| param.split(|octet| *octet == b'=').nth(1));
+            let place = tags.find_map(|tag| WorkerPlace::of(tag.trim_ascii()));
+            if place.is_some() {
+                return place;
+            }
+        }
+    }
+    None
 }
 
 /// The fields that identify the transaction of a message. The message may be truncated.
@@ -134,7 +161,7 @@ mod tests {
     }
 
     fn here(call_id: Option<&'static str>) -> WorkerHint<'static> {
-        WorkerHint { place: Some(PLACE), call_id: call_id.map(str::as_bytes) }
+        WorkerHint { place: Some(PLACE), named: None, call_id: call_id.map(str::as_bytes) }
     }
 
     #[test]
@@ -172,13 +199,36 @@ mod tests {
             let request = format!(
                 "INVITE sip:b SIP/2.0\nv: SIP/2.0/UDP a;branch={branch}\nCALL-ID : 1@c \nTo: {to}\n\nCall-ID: body\n"
             );
-            let hint = WorkerHint { place: None, call_id: Some(b"1@c") };
+            let hint = WorkerHint { place: None, named: None, call_id: Some(b"1@c") };
             assert_eq!(WorkerHint::of_received(request.as_bytes()), hint, "{to}");
         }
         assert_eq!(
             WorkerHint::of_received(b"INVITE sip:b SIP/2.0\r\n\r\nCall-ID: body\r\n"),
             WorkerHint::default()
         );
+    }
+
+    #[test]
+    fn an_invite_that_names_a_dialog_of_ours_has_its_worker() {
+        let tag = ids().tag();
+        for line in [
+            format!("Replaces: a@b;to-tag={tag};from-tag=x"),
+            format!("REPLACES : a@b\r\n ;early-only;from-tag=x ; to-tag = {tag}"),
+            format!("Join: a@b;to-tag=x;from-tag={tag}"),
+            format!("Target-Dialog: a@b;local-tag={tag};remote-tag=x"),
+        ] {
+            let request =
+                |method| format!("{method} sip:b SIP/2.0\r\nTo: <sip:b>\r\nCall-ID: c\r\n{line}\r\n\r\n");
+            let hint = |named| WorkerHint { place: None, named, call_id: Some(b"c") };
+            assert_eq!(WorkerHint::of_received(request("INVITE").as_bytes()), hint(Some(PLACE)), "{line}");
+            assert_eq!(WorkerHint::of_received(request("MESSAGE").as_bytes()), hint(None), "{line}");
+        }
+        let within = format!(
+            "INVITE sip:b SIP/2.0\r\nTo: <sip:b>;tag={tag}\r\nCall-ID: c\r\nReplaces: a;to-tag={tag};from-tag=x\r\n\r\n"
+        );
+        assert_eq!(WorkerHint::of_received(within.as_bytes()), here(Some("c")));
+        let foreign = b"INVITE sip:b SIP/2.0\r\nTo: <sip:b>\r\nReplaces: a;to-tag=1;from-tag\r\n\r\n";
+        assert_eq!(WorkerHint::of_received(foreign), WorkerHint::default());
     }
 
     #[test]

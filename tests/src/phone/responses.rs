@@ -113,6 +113,8 @@ impl Phone {
         if line.stage == Stage::Early {
             line.stage = Stage::Up;
             line.answered = true;
+        }
+        if invite.first {
             line.status = Some(200);
         }
         let over = line.stage == Stage::Over;

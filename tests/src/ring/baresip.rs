@@ -10,7 +10,7 @@ use super::{Ring, is_installed};
 
 /// A running baresip; it is killed when dropped.
 ///
-/// It plays what it hears, and sends what it plays, so that audio packets go both ways. It takes commands over TCP.
+/// It sends the audio of a file for two minutes, and writes what it hears to a file. It takes commands over TCP.
 #[derive(Debug)]
 pub struct Baresip {
     child: Child,
@@ -29,9 +29,9 @@ impl Baresip {
         is_installed(test, "sh", &["-c", "command -v baresip"], "baresip-core")
     }
 
-    /// Starts one on the test's address `host`. Its account has these further parameters.
+    /// Starts one on the test's address `host`. Its account has the user part `number` and these further parameters.
     #[must_use]
-    pub fn start(ring: &Ring, name: &str, host: u8, parameters: &str) -> Self {
+    pub fn start(ring: &Ring, name: &str, number: &str, host: u8, parameters: &str) -> Self {
         let home = ring.directory().join(name);
         std::fs::create_dir(&home).expect("the test's directory can be written");
         // It takes the port after its own for TLS.
@@ -40,15 +40,18 @@ impl Baresip {
             std::fs::write(home.join(file), text).expect("the test's directory can be written");
         };
         write("contacts", String::new());
-        write("accounts", format!("<sip:{name}@{address}>;regint=0{parameters}\n"));
+        write("accounts", format!("<sip:{number}@{address}>;regint=0{parameters}\n"));
         let own = address.ip();
+        let [spoken, heard, alert] =
+            ["spoken.wav", "heard.wav", "alert.wav"].map(|file| home.join(file).display().to_string());
+        std::fs::write(&spoken, noise()).expect("the test's directory can be written");
         write(
             "config",
             format!(
                 "sip_listen {address}\nnet_interface {own}\nctrl_tcp_listen {control}\ncall_local_timeout 120\n\
-                 audio_source aubridge,loop\naudio_player aubridge,loop\naudio_alert aubridge,alert\n\
+                 audio_source aufile,{spoken}\naudio_player aufile,{heard}\naudio_alert aufile,{alert}\n\
                  ausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1\n\
-                 module_path /usr/lib/baresip/modules\nmodule g711.so\nmodule aubridge.so\nmodule_app account.so\n\
+                 module_path /usr/lib/baresip/modules\nmodule g711.so\nmodule aufile.so\nmodule_app account.so\n\
                  module_app ctrl_tcp.so\nmodule_app menu.so\n"
             ),
         );
@@ -98,6 +101,13 @@ impl Baresip {
         (number("TX: packets="), number("rcvd="))
     }
 
+    /// Waits until its audio has this direction (RFC 3264 section 5.1), such as `sendonly`.
+    pub fn has_direction(&mut self, direction: &str) {
+        let what = format!("the audio of {} is {direction}", self.name);
+        let text = format!("audio dir={direction} ");
+        until(LIMIT, &what, || self.does("audio_debug", "").contains(&text).then_some(()));
+    }
+
     /// Waits until it has sent and received this many more audio packets.
     pub fn talks(&mut self, more: u64) {
         let (sent, received) = self.packets();
@@ -130,6 +140,28 @@ impl Baresip {
             (self.unread, _) = (rest, self.said.push(text));
         }
     }
+}
+
+/// A WAV file of two minutes: one channel, 8000 samples a second, two octets a sample.
+fn noise() -> Vec<u8> {
+    const RATE: u32 = 8_000;
+    let samples = (0..120 * RATE).flat_map(|place| (place as i16).wrapping_mul(977).to_le_bytes());
+    let length = 120 * RATE * 2;
+    let mut file = Vec::with_capacity(44 + length as usize);
+    file.extend_from_slice(b"RIFF");
+    file.extend_from_slice(&(36 + length).to_le_bytes());
+    file.extend_from_slice(b"WAVEfmt ");
+    file.extend_from_slice(&16_u32.to_le_bytes());
+    // Linear PCM, one channel.
+    file.extend_from_slice(&[1, 0, 1, 0]);
+    file.extend_from_slice(&RATE.to_le_bytes());
+    file.extend_from_slice(&(RATE * 2).to_le_bytes());
+    // Two octets a sample, of 16 bits.
+    file.extend_from_slice(&[2, 0, 16, 0]);
+    file.extend_from_slice(b"data");
+    file.extend_from_slice(&length.to_le_bytes());
+    file.extend(samples);
+    file
 }
 
 fn netstring(octets: &[u8]) -> Option<(String, Vec<u8>)> {

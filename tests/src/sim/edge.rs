@@ -187,8 +187,8 @@ impl Node for Board {
                     let result = if is_open { Ok(()) } else { Err(Unreachable::Refused) };
                     self.input(now, Input::Reached { token, result });
                 }
-                // Only an outside signer and a policy that answers later use these outputs.
-                Output::Sign { .. } | Output::Decide { .. } => {}
+                // Only an outside signer, a policy that answers later and several workers use these outputs.
+                Output::Sign { .. } | Output::Decide { .. } | Output::FindDialog { .. } => {}
                 Output::Timeout(deadline) => {
                     self.deadline = deadline;
                     let answer = self.answers.keys().next().map(|&(at, _)| at);

@@ -28,7 +28,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Returns a network that loses nothing. All its chance follows from `seed`.
+    /// Returns a network that loses nothing. All random decisions of the network follow from `seed`.
     #[must_use]
     #[expect(
         clippy::disallowed_methods,
@@ -73,7 +73,7 @@ impl Network {
         Probe::new(self.clone(), name, address)
     }
 
-    /// Adds a node at an address. The columns of the ladder are in the order of these calls.
+    /// Adds a node at an address. The ladder has one column per node, in the order in which the nodes were added.
     pub fn seat(&self, name: &str, address: SocketAddr, node: Rc<RefCell<dyn Node>>) {
         self.world.borrow_mut().seat(name, address, node);
     }
@@ -128,7 +128,7 @@ impl Network {
         self.world.borrow_mut().cut(one, other);
     }
 
-    /// Joins all separated nodes again.
+    /// Joins these two nodes again.
     pub fn heals(&self, one: &str, other: &str) {
         self.world.borrow_mut().heal(one, other);
     }
@@ -150,7 +150,7 @@ impl Network {
         self.world.borrow_mut().kept = rungs;
     }
 
-    /// Sets the line that repeats a failed run. By default the line runs the test by its name.
+    /// Sets the shell command that repeats a failed run. By default the command runs the test by its name.
     pub fn is_replayed_by(&self, line: String) {
         self.world.borrow_mut().replay = Some(line);
     }
@@ -231,7 +231,8 @@ impl Network {
         self.world.borrow().ladder()
     }
 
-    /// Collects the effects of a node after a test has called or added it.
+    /// Carries out the pending effects of the node at this address. A test needs this after it has added the node, or has called
+    /// one of its functions.
     pub fn wakes(&self, address: SocketAddr) {
         let Some(index) = self.world.borrow().seat_at(address) else { return };
         self.drain_seat(index);

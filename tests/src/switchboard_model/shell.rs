@@ -82,7 +82,7 @@ impl Shell {
                 Output::Reach { token, .. } => Asked::Reach(token),
                 Output::Sign { token, .. } => Asked::Sign(token),
                 Output::Decide { token, question } => Asked::Decide(token, question),
-                Output::FetchCertificate(_) | Output::Event(_) => continue,
+                Output::FetchCertificate(_) | Output::Event(_) | Output::FindDialog { .. } => continue,
                 Output::Timeout(deadline) => {
                     self.deadline = deadline;
                     return;

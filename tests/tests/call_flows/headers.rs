@@ -87,7 +87,7 @@ fn header_fields_that_the_edge_does_not_know_cross_both_ways() {
     stage.bob.gets(INVITE);
     let invite = stage.bob.last_request();
     assert_eq!(invite.headers().named("X-Billing"), Some(&b"a;b=\"c, d\""[..]));
-    assert_eq!(heard(&stage.bob, Name::Supported), "100rel, timer");
+    assert_eq!(heard(&stage.bob, Name::Supported), "100rel, replaces, timer");
     assert_eq!(heard(&stage.bob, Name::Allow), "INVITE, ACK, FROB");
     stage.bob.sends(200.with("X-Charge", "7").with("Supported", "outbound, timer"));
     stage.alice.gets(200);

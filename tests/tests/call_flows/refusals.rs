@@ -37,9 +37,9 @@ fn an_invite_with_one_hop_leaves_with_none() {
 #[test]
 fn an_invite_that_requires_what_the_edge_does_not_know_gets_420() {
     let stage = Stage::new();
-    stage.alice.sends(INVITE.with("Require", "100rel, frob, replaces"));
+    stage.alice.sends(INVITE.with("Require", "100rel, frob, replaces, gruu"));
     stage.alice.gets(420);
-    assert_eq!(answered(&stage.alice, Name::Unsupported), "frob, replaces");
+    assert_eq!(answered(&stage.alice, Name::Unsupported), "frob, gruu");
     stage.is_over();
     assert_snapshot!(stage.net.ladder());
 }

@@ -1,5 +1,5 @@
-//! A peer that dies silently ends its call within the session interval, whichever side has the session timer. A keep-alive
-//! asks in time.
+//! If a peer dies without a BYE, the edge ends the call within the session interval, whichever side has the session timer. With a
+//! keep-alive, the edge sends OPTIONS and finds a dead peer.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn alice_has_a_timer(refresher: &str) -> Stage {
     stage
 }
 
-/// Alice has no session timer. Bob accepts that of the edge.
+/// Alice has no session timer. Bob accepts the session timer that the edge offers.
 fn bob_has_a_timer() -> Stage {
     let stage = Stage::new();
     stage.alice.sends(INVITE);
@@ -76,7 +76,7 @@ fn a_callee_without_timer_dies_while_the_edge_refreshes_the_session_of_the_calle
     assert_snapshot!(stage.net.ladder());
 }
 
-/// The refresh of Alice crosses to Bob, and gets no response.
+/// The edge relays the refresh from Alice to Bob. Bob does not respond.
 #[test]
 fn a_callee_without_timer_dies_while_the_caller_refreshes() {
     let stage = alice_has_a_timer("uac");
@@ -96,7 +96,7 @@ fn a_callee_dies_that_has_to_refresh_the_session_with_the_edge() {
     assert_snapshot!(stage.net.ladder());
 }
 
-/// The refresh of Bob crosses to Alice, and gets no response.
+/// The edge relays the refresh from Bob to Alice. Alice does not respond.
 #[test]
 fn a_caller_without_timer_dies_while_the_callee_refreshes() {
     let stage = bob_has_a_timer();
@@ -107,7 +107,7 @@ fn a_caller_without_timer_dies_while_the_callee_refreshes() {
     ends(&stage, &stage.bob);
 }
 
-/// A keep-alive of 30 s asks 30 s after the last request of its side.
+/// With a keep-alive of 30 s, the edge sends OPTIONS to a peer 30 s after the last request on that leg.
 #[test]
 fn a_keep_alive_asks_one_interval_after_the_last_request_of_its_side() {
     let every = Duration::from_secs(30);
@@ -129,7 +129,7 @@ fn a_keep_alive_asks_one_interval_after_the_last_request_of_its_side() {
     assert!(wait > Duration::from_secs(29) && wait <= every, "{wait:?}");
     stage.alice.sends(200);
     assert_snapshot!(stage.net.ladder());
-    // A silent peer ends the call 32 s after the question.
+    // If the peer does not answer, the edge ends the call 32 s after the OPTIONS.
     stage.net.silences(stage.alice.address());
     stage.net.run_for(every);
     let asked = stage.net.elapsed();

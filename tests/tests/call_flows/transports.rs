@@ -2,7 +2,7 @@
 
 use attesta_b2bua::Trunk;
 use attesta_sip::Name;
-use attesta_tests::sim::{ACK, BYE, CANCEL, INFO, INVITE, Wording};
+use attesta_tests::sim::{ACK, BYE, CANCEL, INFO, INVITE, UPDATE, Wording};
 use attesta_transaction::Transport;
 use insta::assert_snapshot;
 
@@ -173,6 +173,83 @@ fn a_call_over_tcp_is_cancelled() {
     stage.bob.gets(CANCEL);
     stage.bob.sends(487);
     stage.alice.gets(487);
+    stage.is_over();
+    assert_snapshot!(stage.net.ladder());
+}
+
+/// The Contact of many TLS clients leads nowhere: the client only dials out.
+#[test]
+fn a_tls_caller_that_only_dials_out_hears_the_callee_hang_up() {
+    let stage = over(Transport::Tls, Transport::Udp);
+    stage.alice.sends(INVITE.with("Contact", "<sip:alice@phone.invalid;transport=tls>"));
+    stage.bob.gets(INVITE);
+    stage.bob.sends(200);
+    stage.alice.gets(200);
+    stage.bob.gets(ACK);
+    stage.bob.sends(BYE);
+    stage.alice.gets(BYE);
+    stage.alice.sends(200);
+    stage.bob.gets(200);
+    stage.is_over();
+    assert_snapshot!(stage.net.ladder());
+}
+
+/// The port in the Contact refuses connections. The next request uses the connection of the caller.
+#[test]
+fn a_tls_caller_whose_contact_refuses_connections_keeps_its_call() {
+    let stage = over(Transport::Tls, Transport::Udp);
+    stage.alice.sends(INVITE.with("Contact", "<sip:alice@192.0.2.9:5061;transport=tls>"));
+    stage.bob.gets(INVITE);
+    stage.bob.sends(200);
+    stage.alice.gets(200);
+    stage.bob.gets(ACK);
+    stage.bob.sends(INFO);
+    stage.bob.gets(503);
+    stage.bob.sends(INFO);
+    stage.alice.gets(INFO);
+    stage.alice.sends(200);
+    stage.bob.gets(200);
+    assert_snapshot!(stage.net.ladder());
+    stage.alice_hangs_up();
+}
+
+/// RFC 7118 section 5: only the browser opens a WebSocket. The edge waits for it.
+#[test]
+fn a_browser_that_comes_back_on_a_new_websocket_hears_the_callee_hang_up() {
+    let stage = over(Transport::Ws, Transport::Udp);
+    stage.alice.sends(INVITE.with("Contact", "<sip:alice@example.invalid;transport=ws>"));
+    stage.bob.gets(INVITE);
+    stage.bob.sends(200);
+    stage.alice.gets(200);
+    stage.bob.gets(ACK);
+    stage.net.breaks("alice", "edge");
+    stage.bob.sends(INFO);
+    stage.bob.gets(503);
+    stage.alice.sends(UPDATE);
+    stage.bob.gets(UPDATE);
+    stage.bob.sends(200);
+    stage.alice.gets(200);
+    stage.bob.sends(BYE);
+    stage.alice.gets(BYE);
+    stage.alice.sends(200);
+    stage.bob.gets(200);
+    stage.is_over();
+    assert_snapshot!(stage.net.ladder());
+}
+
+/// RFC 3261 section 12.2.1.2: a TLS peer that cannot be reached twice in a row has lost the dialog.
+#[test]
+fn a_tls_callee_that_cannot_be_reached_ends_the_call_on_both_sides() {
+    let stage = over(Transport::Udp, Transport::Tls);
+    stage.talk();
+    stage.net.breaks("edge", "bob");
+    stage.net.refuses(stage.bob.address());
+    for _ in 0..2 {
+        stage.alice.sends(INFO);
+        stage.alice.gets(503);
+    }
+    stage.alice.gets(BYE);
+    stage.alice.sends(200);
     stage.is_over();
     assert_snapshot!(stage.net.ladder());
 }

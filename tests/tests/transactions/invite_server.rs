@@ -1,4 +1,5 @@
-//! The INVITE server transaction: RFC 3261 section 17.2.1, and RFC 6026 section 7.1.
+//! The INVITE server transaction: RFC 3261 section 17.2.1, and RFC 6026 section 7.1. `docs/rfc.md` explains the numbers F-X1 to
+//! F-X8.
 
 use std::time::Duration;
 
@@ -53,7 +54,7 @@ fn f_x2_accepted_absorbs_the_invite_and_leaves_the_2xx_to_the_user() {
     bob.gets(ACK);
     bob.hears_no_more();
     assert_eq!(bob.counters().retransmissions_absorbed, 2);
-    assert_eq!(bob.counters().retransmissions_sent, 0, "only the user repeats a 2xx");
+    assert_eq!(bob.counters().retransmissions_sent, 0, "only the transaction user repeats a 2xx");
     assert_snapshot!(net.ladder());
 }
 

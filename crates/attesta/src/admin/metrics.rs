@@ -120,6 +120,9 @@ const fn by_worker(name: &'static str, help: &'static str, read: fn(&WorkerRepor
 /// Every metric, in the order of the scrape.
 const METRICS: &[Metric] = &[
     gauge("calls_live", "Calls in progress now", |r| r.calls.calls_live),
+    gauge("subscriptions_live", "Calls that are over and whose REFER still has a subscription", |r| {
+        r.calls.subscriptions_live
+    }),
     gauge("dialogs_live", "Dialogs in progress now", |r| r.calls.dialogs_live),
     gauge("transactions_live", "Transactions in progress now", |r| r.calls.transactions_live),
     gauge(
@@ -144,6 +147,9 @@ const METRICS: &[Metric] = &[
     counter("calls", "Calls started", |r| r.calls.calls),
     counter("calls_answered", "Calls answered", |r| r.calls.answered),
     by_label("calls_ended", "Calls ended, by cause", "cause", |r| r.calls.ended().collect()),
+    counter("legs_replaced", "Legs of calls that an INVITE with Replaces has replaced", |r| {
+        r.calls.legs_replaced
+    }),
     counter("message_requests_relayed", "MESSAGE requests outside a dialog that were relayed", |r| {
         r.calls.messages
     }),

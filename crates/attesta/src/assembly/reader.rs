@@ -18,8 +18,8 @@ use crate::files;
 pub(crate) enum Strictness {
     /// The certificate is a fault: `check` refuses the configuration.
     Refuse,
-    /// The certificate causes an alarm, and `run` starts. A signer with this certificate is out of service, because calls
-    /// matter more than signatures. A listener uses the certificate.
+    /// The certificate causes an alarm, and `run` starts, because calls matter more than signatures. A signer with this
+    /// certificate is out of service: its calls continue unsigned. A listener uses the certificate.
     Warn,
 }
 

@@ -120,7 +120,7 @@ impl Reader<'_> {
             }
             Err(error) => {
                 let culprit = if error == SignerError::KeyMismatch { key } else { certificate };
-                self.refuse(culprit, error, "give the chain as the CA issued it for this key");
+                self.refuse(culprit, error, help_for(error));
                 None
             }
         }
@@ -144,5 +144,19 @@ impl SignerState {
             not_after: signer.validity().1,
             signer: Some(Arc::clone(signer)),
         }
+    }
+}
+
+/// What the operator can do about a signer that cannot be used.
+const fn help_for(error: SignerError) -> &'static str {
+    match error {
+        SignerError::KeyMismatch => "give the key that belongs to the first certificate of the chain",
+        SignerError::Expired => "renew the certificate",
+        SignerError::NotYetValid => "check the clock, or wait until the certificate is valid",
+        SignerError::Certificate
+        | SignerError::NotP256
+        | SignerError::NotForSigning
+        | SignerError::NoTnAuthList
+        | _ => "request a SHAKEN signing certificate from the CA",
     }
 }

@@ -1,5 +1,8 @@
 //! Conflicts between two well-formed entries of the file.
 
+use std::net::IpAddr;
+
+use attesta_b2bua::{Target, Transports};
 use attesta_transaction::Transport;
 
 use super::listen::ListenSettings;
@@ -41,4 +44,47 @@ pub(super) fn sources(source: &Source, all: &[TrunkSettings]) {
             }
         }
     }
+}
+
+/// Reports targets that no listener can reach: the edge sends by the transports of its listeners only.
+pub(super) fn targets(source: &Source, listeners: &[ListenSettings], trunks: &[TrunkSettings]) {
+    let usable =
+        listeners.iter().fold(Transports::none(), |all, each| all.with(each.transport, each.address.ip()));
+    for (text, target) in trunks.iter().flat_map(|trunk| &trunk.targets) {
+        let Some(help) = obstacle(target, usable) else { continue };
+        let fault = source.fault(text.span(), format!("no call can reach {}", text.shown()));
+        source.report(fault.help(help));
+    }
+}
+
+/// What must change so that a target can be reached. `None`: nothing.
+fn obstacle(target: &Target, usable: Transports) -> Option<String> {
+    let wanted: &[Transport] = match (target.secure, target.transport) {
+        (true, Some(Transport::Udp)) => {
+            return Some("sips requires TLS, which does not run over UDP; remove transport=udp".to_owned());
+        }
+        (true, _) => &[Transport::Tls],
+        (false, Some(Transport::Udp)) => &[Transport::Udp],
+        (false, Some(Transport::Tcp)) => &[Transport::Tcp],
+        (false, Some(Transport::Tls)) => &[Transport::Tls],
+        // The reader of targets refuses WebSocket.
+        (false, Some(Transport::Ws | Transport::Wss)) => return None,
+        (false, None) => &[Transport::Udp, Transport::Tcp, Transport::Tls],
+    };
+    let host = target.host.trim_start_matches('[').trim_end_matches(']');
+    let address: Option<IpAddr> = host.parse().ok();
+    let reaches = |transport: &&Transport| match address {
+        Some(address) => usable.reach(**transport, address),
+        None => usable.has(**transport),
+    };
+    if wanted.iter().any(|transport| reaches(&transport)) {
+        return None;
+    }
+    let family = match address {
+        Some(IpAddr::V4(_)) => " with an IPv4 address",
+        Some(IpAddr::V6(_)) => " with an IPv6 address",
+        None => "",
+    };
+    let names: Vec<_> = wanted.iter().map(|transport| transport.as_str().to_ascii_lowercase()).collect();
+    Some(format!("add a [[listen]]{family} whose transport is {}", names.join(" or ")))
 }

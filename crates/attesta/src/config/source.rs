@@ -40,7 +40,7 @@ impl Source {
         &self.text
     }
 
-    /// Returns `path` relative to the folder of the file.
+    /// Joins the folder of the file and `path`.
     pub(crate) fn resolve(&self, path: &str) -> PathBuf {
         self.folder.join(path)
     }
@@ -83,6 +83,10 @@ mod tests {
         assert_eq!(source.position(0), Position { line: 1, column: 1 });
         assert_eq!(source.position(2), Position { line: 2, column: 1 });
         assert_eq!(source.position(4), Position { line: 2, column: 2 }, "two octets, one character");
-        assert_eq!(source.position(10_000), Position { line: 3, column: 1 }, "past the end is the end");
+        assert_eq!(
+            source.position(10_000),
+            Position { line: 3, column: 1 },
+            "an offset past the end has the position of the end"
+        );
     }
 }

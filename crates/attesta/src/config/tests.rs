@@ -331,6 +331,31 @@ fn a_websocket_is_no_target() {
     );
 }
 
+/// The edge sends by the transports of its listeners only.
+#[test]
+fn a_target_that_no_listener_reaches_is_refused() {
+    let config = |target: &str| {
+        format!(
+            "[[listen]]\naddress = \"127.0.0.1:5060\"\n[[trunk]]\nname = \"b\"\noutbound_identity = \"pass\"\ntargets = [\"{target}\"]\n"
+        )
+    };
+    for target in ["sip:a.example", "sip:192.0.2.1", "sip:a.example;transport=udp"] {
+        settings(&config(target));
+    }
+    for (target, help) in [
+        ("sips:a.example", "add a [[listen]] whose transport is tls"),
+        ("sip:a.example;transport=tcp", "add a [[listen]] whose transport is tcp"),
+        ("sip:192.0.2.1;transport=tls", "add a [[listen]] with an IPv4 address whose transport is tls"),
+        ("sip:[2001:db8::1]", "add a [[listen]] with an IPv6 address whose transport is udp or tcp or tls"),
+        (
+            "sips:a.example;transport=udp",
+            "sips requires TLS, which does not run over UDP; remove transport=udp",
+        ),
+    ] {
+        assert_eq!(faults(&config(target)), [format!("6:12 no call can reach `{target}` | {help}")]);
+    }
+}
+
 #[test]
 fn session_timers_and_keep_alive_of_a_trunk_are_read() {
     let trunk = |keys: &str| format!("[[trunk]]\nname = \"b\"\n{keys}\n");

@@ -46,9 +46,9 @@ impl Scope {
     /// digit: `+1215555....` means the ten thousand numbers from `+12155550000`.
     ///
     /// # Errors
-    /// * The text is not a `+`, then digits, then dots.
+    /// * The text does not have the form: `+`, one or more digits, optional dots.
     /// * The text has more than 15 digits and dots.
-    /// * The range ends at the last number of its length (RFC 8226 section 9).
+    /// * The last number of the range is all nines. RFC 8226 section 9 does not allow this.
     pub fn numbers(pattern: &str) -> Result<Self, ScopeError> {
         let places = pattern.strip_prefix('+').ok_or(ScopeError::Plus)?;
         let fixed = places.trim_end_matches('.');
@@ -128,7 +128,7 @@ pub enum ScopeError {
     Digits,
     /// A number has more than the 15 digits of E.164.
     TooLong,
-    /// The range ends at the last number of its length, which RFC 8226 section 9 does not allow.
+    /// The last number of the range is all nines, which RFC 8226 section 9 does not allow.
     LastRange,
 }
 
@@ -143,7 +143,9 @@ impl fmt::Display for ScopeError {
                 "a telephone number is + and digits; trailing dots make a range, such as +1215555...."
             }
             Self::TooLong => "a telephone number has 15 digits at most",
-            Self::LastRange => "a range must not end at the last number of its length (RFC 8226 section 9)",
+            Self::LastRange => {
+                "the last number of a range must not be all nines, such as +9999 (RFC 8226 section 9)"
+            }
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The two sides of a call, and the messages relayed between the sides (RFC 3261 section 12.2).
 //!
-//! The function [`cross`] decides what happens to a message. The bridge carries out the decision.
+//! The function [`cross`](crate::call::crossing::cross) decides what happens to a message. The bridge carries out the decision.
 
 use std::time::Instant;
 
@@ -9,9 +9,10 @@ use attesta_transaction::{ClientId, Failure, Flow, ServerId};
 use bytes::Bytes;
 
 use crate::call::callee;
-use crate::call::crossing::{Arrival, Crossing, Pending, Situation, Usage, cross};
+use crate::call::crossing::{Arrival, Crossing};
 use crate::call::end::CallEnd;
 use crate::call::release::Releasing;
+use crate::call::replacement::Swap;
 use crate::call::session;
 use crate::counters::Refusal;
 use crate::env::Env;
@@ -24,7 +25,7 @@ use crate::headers::timer::is_too_short;
 use crate::identity::belief::strip_untrusted;
 use crate::intake::origin::Origin;
 use crate::io::{Destination, ResolveError};
-use crate::leg::next_hop::{OwnKind, OwnRequest, RequestKind};
+use crate::leg::next_hop::{OwnRequest, RequestKind};
 use crate::leg::offer_answer::Sender;
 use crate::leg::own_requests::OwnOutcome;
 use crate::leg::requests::RelayedRequest;
@@ -40,6 +41,12 @@ pub(crate) struct Bridge {
     pub(crate) b: BridgedTo,
     /// The relayed BYE. The response of the far peer is outstanding.
     pub(super) releasing: Option<Box<Releasing>>,
+    /// The call is over. The subscription of a REFER lives on until this time at most.
+    pub(super) subscribed_until: Option<Instant>,
+    /// A new leg that is about to replace the leg of one side.
+    pub(super) swap: Option<Box<Swap>>,
+    /// The leg that was replaced. The call releases the leg.
+    pub(super) replaced: Option<Box<Leg>>,
 }
 
 /// The callee's side of a bridge.
@@ -54,7 +61,7 @@ pub(crate) enum BridgedTo {
 
 impl Bridge {
     pub(crate) const fn new(a: Leg, b: BridgedTo) -> Self {
-        Self { a, b, releasing: None }
+        Self { a, b, releasing: None, subscribed_until: None, swap: None, replaced: None }
     }
 
     /// Returns the leg of the side `near`, then the leg of the other side. The built-in callee has no leg.
@@ -92,6 +99,9 @@ impl Bridge {
 
     /// Returns the side whose peer sent a request that we relayed in the transaction `client`.
     pub(crate) fn side_relaying(&mut self, client: ClientId) -> Option<Side> {
+        if self.swaps_by(client) {
+            return self.replaced_side();
+        }
         self.both().find_map(|leg| leg.requests.by_client(client).is_some().then_some(leg.side))
     }
 
@@ -105,10 +115,12 @@ impl Bridge {
         &mut self,
         near: Side,
         own: OwnRequest,
-        response: (&Response, &Flow),
+        (response, flow): (&Response, &Flow),
         env: &mut Env<'_>,
     ) -> Option<CallEnd> {
-        own_end(self.legs(near).0?.on_own_response(own, response, env))
+        let leg = self.legs(near).0?;
+        leg.on_message_from(flow);
+        own_end(leg.on_own_response(own, (response, flow), env))
     }
 
     /// Handles the failure of our own request: the peer sends no response.
@@ -125,7 +137,19 @@ impl Bridge {
 
     /// Returns the side whose peer sent a request in the transaction `server`.
     pub(crate) fn side_receiving(&mut self, server: ServerId) -> Option<Side> {
+        if self.swaps_for(server) {
+            return self.replaced_side();
+        }
         self.both().find_map(|leg| leg.requests.by_server(server).is_some().then_some(leg.side))
+    }
+
+    /// True if a peer cannot be reached.
+    pub(crate) fn is_lost(&self) -> bool {
+        let b = match &self.b {
+            BridgedTo::Leg(leg) => leg.is_lost(),
+            BridgedTo::BuiltInCallee => false,
+        };
+        self.a.is_lost() || b
     }
 
     /// Returns the time at which [`on_deadline`](Self::on_deadline) must be called.
@@ -135,7 +159,8 @@ impl Bridge {
             BridgedTo::BuiltInCallee => None,
         };
         let releasing = self.releasing.as_ref().map(|releasing| releasing.until);
-        [self.a.deadline(), b, releasing].into_iter().flatten().min()
+        let swap = self.swap.as_ref().and_then(|swap| swap.deadline());
+        [self.a.deadline(), b, releasing, self.subscribed_until, swap].into_iter().flatten().min()
     }
 
     /// Closes both legs of an early dialog that ends without an answer. The requests in flight get a 487.
@@ -148,27 +173,12 @@ impl Bridge {
 
     /// Answers the requests in flight. The call is over.
     pub(super) fn abandon_requests(&mut self, env: &mut Env<'_>) {
+        self.abandon_swap(env);
         for side in [Side::Caller, Side::Callee] {
             if let (Some(leg), far) = self.legs(side) {
-                leg.abandon_requests(far, env);
+                leg.abandon_requests(far, &[], env);
             }
         }
-    }
-
-    /// Returns the situation of the side `near`, then the situation of the other side.
-    pub(super) fn situations(&mut self, near: Side) -> (Option<Situation>, Option<Situation>) {
-        let is_over = self.is_releasing();
-        let (leg, far) = self.legs(near);
-        let of = |leg: &Leg, other: Option<&Leg>| situation(leg, other, is_over);
-        let near = leg.as_deref().map(|leg| of(leg, far.as_deref()));
-        let far = far.as_deref().map(|far| of(far, leg.as_deref()));
-        (near, far)
-    }
-
-    /// Looks up the row of the table for this arrival.
-    pub(super) fn decides(&mut self, arrival: Arrival, near: Side) -> Option<Crossing> {
-        let (situation, far) = self.situations(near);
-        Some(cross(arrival, situation?, far))
     }
 
     /// Handles a request of the peer `near`.
@@ -187,12 +197,16 @@ impl Bridge {
             env.refuse(id, &request, Status::SERVER_INTERNAL_ERROR, Refusal::OutOfOrder);
             return self.on_out_of_order(near, request, env);
         }
-        if leg.follows(flow) && origin.config.screen(flow).is_some() {
-            leg.on_message_from(flow);
-        }
+        leg.on_request_from(flow);
         if let Some(timer) = &mut leg.timer {
             timer.on_request(env.now.mono);
         }
+        if *request.method() == Method::Bye && self.hangs_up_during_swap(near) {
+            let response = env.reply(&request, Status::OK);
+            env.respond(id, &response);
+            return None;
+        }
+        let leg = self.legs(near).0?;
         if *request.method() != Method::Bye
             && let Some((status, why)) = refusal(&request)
         {
@@ -209,7 +223,9 @@ impl Bridge {
         let offers = has_session(request.headers(), request.body());
         let arrival = match rack_of(&request) {
             Some(rack) if leg.awaits_prack(&rack) => Arrival::OwnPrack,
+            None if self.belongs_to_refer(near, &request) => Arrival::OfRefer,
             rack => {
+                let leg = self.legs(near).0?;
                 let is_expected = rack.is_some_and(|rack| leg.reliable.awaits(&rack));
                 Arrival::of_request(request.method(), offers, is_expected)
             }
@@ -246,6 +262,7 @@ impl Bridge {
             | Crossing::UnavailableAndEnd
             | Crossing::ByeToBoth
             | Crossing::AckAndBye
+            | Crossing::Swap
             | Crossing::Absorb) => {
                 other.is_of_another_arrival();
                 None
@@ -262,6 +279,10 @@ impl Bridge {
         origin: &Origin,
         env: &mut Env<'_>,
     ) -> Option<CallEnd> {
+        let Ok(event) = self.map_event(near, &request) else {
+            env.refuse(id, &request, Status::CALL_DOES_NOT_EXIST, Refusal::NamedDialog);
+            return None;
+        };
         let (leg, far) = self.legs(near);
         let leg = leg?;
         leg.observe_request(Sender::Remote, &request, env);
@@ -289,6 +310,12 @@ impl Bridge {
             outgoing.headers_mut().push(Name::RAck, renumbered(&rack, invite));
             leg.on_relayed_prack(origin.server, env);
         }
+        if let Some(event) = event {
+            outgoing.headers_mut().set(Name::Event, event);
+        }
+        if *request.method() == Method::Refer {
+            leg.refers.on_relayed(sequence(&request).unwrap_or_default(), seq);
+        }
         far.observe_request(Sender::Local, &outgoing, env);
         leg.requests.push(RelayedRequest::new(request, id, seq));
         env.owners.own_server(id, origin.owner);
@@ -297,11 +324,17 @@ impl Bridge {
     }
 
     /// Handles the result of sending a request of the peer `near` on the far leg.
-    fn on_launched(&mut self, near: Side, launched: Launched, env: &mut Env<'_>) -> Option<CallEnd> {
+    pub(super) fn on_launched(
+        &mut self,
+        near: Side,
+        launched: Launched,
+        env: &mut Env<'_>,
+    ) -> Option<CallEnd> {
         let Launched { server, result } = launched;
         match result {
             Ok(client) => {
-                if let Some(relayed) = self.legs(near).0.and_then(|leg| leg.requests.by_server(server)) {
+                let leg = if self.swaps_for(server) { self.new_leg() } else { self.legs(near).0 };
+                if let Some(relayed) = leg.and_then(|leg| leg.requests.by_server(server)) {
                     relayed.client = Some(client);
                 }
                 None
@@ -314,24 +347,34 @@ impl Bridge {
     }
 
     /// Handles the CANCEL of a relayed INVITE. If the INVITE was sent, the far peer answers the INVITE.
-    pub(crate) fn on_cancel(&mut self, near: Side, server: ServerId, cancel: &Request, env: &mut Env<'_>) {
-        let client = self.legs(near).0.and_then(|leg| leg.requests.by_server(server)?.client);
-        match client {
+    pub(crate) fn on_cancel(
+        &mut self,
+        near: Side,
+        server: ServerId,
+        cancel: &Request,
+        env: &mut Env<'_>,
+    ) -> Option<CallEnd> {
+        let is_swap = self.swaps_for(server);
+        let leg = if is_swap { self.new_leg() } else { self.legs(near).0 };
+        match leg.and_then(|leg| leg.requests.by_server(server)?.client) {
             Some(client) => env.cancel(client, reason_of(cancel)),
+            None if is_swap => return self.fail_swap(Status::REQUEST_TERMINATED, None, env),
             None => {
                 if let Some(relayed) = self.take_request(near, server, env) {
                     self.answer(near, &relayed, Status::REQUEST_TERMINATED, env);
                 }
             }
         }
+        None
     }
 
     /// Handles an ACK of the peer `near`. The peer has our 2xx. The ACK is relayed to the far peer.
-    pub(crate) fn on_ack(&mut self, near: Side, ack: &Request, env: &mut Env<'_>) {
+    pub(crate) fn on_ack(&mut self, near: Side, (ack, flow): (&Request, &Flow), env: &mut Env<'_>) {
         let (leg, far) = self.legs(near);
         if let Some(leg) = leg
             && leg.invite.on_ack(sequence(ack))
         {
+            leg.on_request_from(flow);
             leg.observe_request(Sender::Remote, ack, env);
             if let Some(far) = far {
                 far.acknowledge(Some((ack, leg.rules.trusts)), env);
@@ -385,6 +428,9 @@ impl Bridge {
                 return Some(CallEnd::by(Cause::SessionExpired));
             }
         }
+        if self.subscribed_until.is_some_and(|until| until <= env.now.mono) {
+            return Some(CallEnd::by(Cause::Lost));
+        }
         self.on_release_deadline(env)
     }
 
@@ -392,6 +438,9 @@ impl Bridge {
     fn cancel_overdue(&mut self, near: Side, env: &mut Env<'_>) {
         let now = env.now.mono;
         while let Some(client) = self.legs(near).0.and_then(|leg| leg.requests.overdue(now)) {
+            env.cancel(client, None);
+        }
+        while let Some(client) = self.new_leg().and_then(|leg| leg.requests.overdue(now)) {
             env.cancel(client, None);
         }
     }
@@ -430,34 +479,6 @@ fn refusal(request: &Request) -> Option<(Status, Refusal)> {
     } else {
         None
     }
-}
-
-/// Returns the situation of a leg. `other` is the leg of the other side.
-fn situation(leg: &Leg, other: Option<&Leg>, is_over: bool) -> Situation {
-    let usage = match (is_over, leg.invite.is_confirmed()) {
-        (true, _) => Usage::Over,
-        (false, true) => Usage::Confirmed,
-        (false, false) => Usage::Early,
-    };
-    let invite = match (usage, leg.side) {
-        (Usage::Early, Side::Caller) => Pending::Theirs,
-        (Usage::Early, Side::Callee) => Pending::Ours,
-        (Usage::Confirmed | Usage::Over, _) if leg.requests.invite().is_some() => Pending::Theirs,
-        (Usage::Confirmed | Usage::Over, _)
-            if other.is_some_and(|leg| leg.requests.invite().is_some())
-                || leg.own.is_some_and(|own| own.kind == OwnKind::ReInvite) =>
-        {
-            Pending::Ours
-        }
-        (Usage::Confirmed | Usage::Over, _) => Pending::None,
-    };
-    let offer = match leg.open_offer() {
-        Some(Sender::Local) => Pending::Ours,
-        Some(Sender::Remote) => Pending::Theirs,
-        None => Pending::None,
-    };
-    let (awaits_ack, is_full) = (leg.invite.awaits_ack(), leg.is_full());
-    Situation { side: leg.side, usage, awaits_ack, invite, offer, is_full }
 }
 
 /// Returns all Reason values of a CANCEL or a BYE (RFC 3326 section 2).

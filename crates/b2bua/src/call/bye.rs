@@ -134,7 +134,7 @@ impl Bridge {
     }
 }
 
-const fn hung_up(side: Side) -> Cause {
+pub(super) const fn hung_up(side: Side) -> Cause {
     match side {
         Side::Caller => Cause::CallerHungUp,
         Side::Callee => Cause::CalleeHungUp,

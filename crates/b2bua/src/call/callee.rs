@@ -37,7 +37,7 @@ pub(crate) fn answer_call(
         response.set_to_tag(origin.tag.as_str());
         return Err(Box::new(response));
     }
-    let contact = origin.listener.contact(dialog.is_secure());
+    let contact = origin.config.contact(&origin.listener, dialog.is_secure());
     let mut ringing = origin.reply(request, Status::RINGING);
     relay::record_route(request, &mut ringing);
     ringing.headers_mut().push(Name::Contact, contact.as_str());
@@ -78,7 +78,7 @@ pub(crate) fn answer_in_dialog(
     let headers = response.headers_mut();
     headers.push(Name::Allow, relay::ALLOW);
     if *method != Method::Options {
-        headers.push(Name::Contact, leg.listener.contact(leg.dialog.is_secure()));
+        headers.push(Name::Contact, leg.own_contact());
         if let Some(sdp) = description_for(request, &leg.listener) {
             headers.push(Name::ContentType, SDP);
             response.set_body(sdp);

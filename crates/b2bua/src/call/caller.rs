@@ -38,6 +38,7 @@ impl CallerSide {
             listener: origin.listener.clone(),
             config: origin.config.clone(),
             rules: origin.ingress.trunk.leg_rules(),
+            trunk: Some(origin.ingress.clone()),
             flow: self.flow.clone(),
         }
     }
@@ -106,7 +107,7 @@ impl CallerSide {
         env.owners.forget_server(server);
     }
 
-    /// Adds the Reason values that are owed to the caller.
+    /// Adds the pending Reason values to the response.
     pub(crate) fn add_reasons(&mut self, response: &mut Response) {
         for reason in self.reasons.drain(..) {
             response.headers_mut().push(Name::Reason, reason);

@@ -131,6 +131,7 @@ impl ClosingLeg {
             | Crossing::UnavailableAndEnd
             | Crossing::ByeToBoth
             | Crossing::AckAndBye
+            | Crossing::Swap
             | Crossing::Absorb) => other.is_of_another_arrival(),
         }
     }

@@ -12,7 +12,8 @@ use crate::leg::Side;
 /// A message or an event that concerns both legs.
 ///
 /// For a request, the near leg is the leg of its sender. For a response, the near leg is the leg of the peer that sent the
-/// request, and the far leg is the leg of the responding peer.
+/// request, and the far leg is the leg of the responding peer. For [`NotAcknowledged`](Self::NotAcknowledged) and
+/// [`LateSuccess`](Self::LateSuccess), the near leg is the leg on which the event occurs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Arrival {
     /// A BYE.
@@ -25,8 +26,12 @@ pub(crate) enum Arrival {
     OwnPrack,
     /// A PRACK that acknowledges no response that we sent.
     UnknownPrack,
+    /// A NOTIFY or SUBSCRIBE of the subscription of a REFER that was relayed.
+    OfRefer,
     /// Any other request within the dialog.
     Request,
+    /// An INVITE with Replaces, outside the dialog. Replaces names the near leg.
+    Replaces,
     /// A CANCEL of an INVITE.
     Cancel,
     /// A response that ends the INVITE usage: 481 or 408 to INVITE, UPDATE or INFO. A missing response counts too.
@@ -151,11 +156,11 @@ pub(crate) enum Crossing {
     RelayBye,
     /// The request is answered with this status.
     Answer(Status, Refusal),
-    /// The PRACK is answered with 200, or with 488 if it contains an offer. The next response of our own is sent.
+    /// The PRACK is answered with 200, or with 488 if it contains an offer. Then our next reliable response that waits is sent.
     Acknowledged,
     /// The request is answered with 500 and Retry-After.
     RetryAfter(Refusal),
-    /// The BYE is answered with 200, and the call ends on the other side.
+    /// The BYE is not relayed. We answer 200 at once, and the call ends on the other side.
     AnswerAndEnd,
     /// The caller gets 487, and the callee gets a CANCEL. A BYE is answered with 200 first.
     EndUnanswered,
@@ -163,7 +168,7 @@ pub(crate) enum Crossing {
     EndUsage,
     /// The response is relayed, and the call is over on both sides.
     RelayAndEnd,
-    /// The sender of the BYE gets 200, and the call ends on the other side.
+    /// The BYE could not be relayed. Its sender gets 200, and the call ends on the other side.
     OkAndEnd,
     /// The sender of the request gets 503, and the call continues.
     Unavailable,
@@ -171,14 +176,18 @@ pub(crate) enum Crossing {
     UnavailableAndEnd,
     /// Both sides get a BYE.
     ByeToBoth,
+    /// The other side gets a re-INVITE with the session of the new peer. When the 2xx arrives, the leg of the new peer replaces
+    /// the leg that Replaces names.
+    Swap,
     /// The 2xx gets an ACK and a BYE.
     AckAndBye,
-    /// Nothing follows.
+    /// The message is not relayed, and changes nothing in the call.
     Absorb,
 }
 
 impl Crossing {
-    /// Reports an error in the table. Each arrival has its own crossings, and the table returned a crossing of another arrival.
+    /// The table returned a crossing that is not valid for this arrival. Panics in a debug build. A release build ignores the
+    /// error.
     pub(crate) fn is_of_another_arrival(self) {
         debug_assert!(false, "{self:?} is the crossing of another arrival");
     }
@@ -247,6 +256,7 @@ const fn row(arrival: Arrival, near: For, far: For, crossing: Crossing, source: 
 const GLARE: Crossing = Crossing::Answer(Status::REQUEST_PENDING, Refusal::Glare);
 const LATER: Crossing = Crossing::RetryAfter(Refusal::Glare);
 const UNKNOWN: Crossing = Crossing::Answer(Status::CALL_DOES_NOT_EXIST, Refusal::NoDialog);
+const NOT_REPLACED: Crossing = Crossing::Answer(Status::CALL_DOES_NOT_EXIST, Refusal::NamedDialog);
 const TOO_MANY: Crossing = Crossing::RetryAfter(Refusal::RequestCap);
 
 /// The rows. The first row that matches applies.
@@ -282,9 +292,23 @@ const ROWS: &[Row] = &[
     row(Arrival::UpdateWithOffer, For::Any, For::Any, Crossing::Relay, "RFC 3311 section 5.1"),
     row(Arrival::OwnPrack, For::Any, For::Any, Crossing::Acknowledged, "RFC 3262 section 3"),
     row(Arrival::UnknownPrack, For::Any, For::Any, UNKNOWN, "RFC 3262 section 3"),
+    row(Arrival::OfRefer, For::Full, For::Any, TOO_MANY, "our limit"),
+    row(Arrival::OfRefer, For::Any, For::Any, Crossing::Relay, "RFC 3515 section 2.4.4, RFC 5057 section 3"),
     row(Arrival::Request, For::Over, For::Any, UNKNOWN, "RFC 3261 section 15.1.2"),
     row(Arrival::Request, For::Full, For::Any, TOO_MANY, "our limit"),
     row(Arrival::Request, For::Any, For::Any, Crossing::Relay, "RFC 3261 section 12.2"),
+    row(
+        Arrival::Replaces,
+        For::Over,
+        For::Any,
+        Crossing::Answer(Status::DECLINE, Refusal::NamedDialog),
+        "RFC 3891 section 3",
+    ),
+    row(Arrival::Replaces, For::Early, For::Any, NOT_REPLACED, "RFC 3891 section 3"),
+    row(Arrival::Replaces, For::Any, For::BuiltInCallee, NOT_REPLACED, "our limit"),
+    row(Arrival::Replaces, For::Negotiates, For::Any, LATER, "RFC 3261 section 14.2"),
+    row(Arrival::Replaces, For::Any, For::Negotiates, LATER, "RFC 3261 section 14.2, for the other leg"),
+    row(Arrival::Replaces, For::Any, For::Any, Crossing::Swap, "RFC 3891 section 3"),
     row(Arrival::Cancel, For::EarlyCaller, For::Any, Crossing::EndUnanswered, "RFC 3261 section 9.2"),
     row(Arrival::Cancel, For::TheirInvite, For::Any, Crossing::Relay, "RFC 3261 section 9.1"),
     row(Arrival::Cancel, For::Any, For::Any, Crossing::Absorb, "RFC 5407 section 3.1.2"),

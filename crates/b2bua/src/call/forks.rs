@@ -138,6 +138,7 @@ impl Forks {
             listener: listener.clone(),
             config: origin.config.clone(),
             rules: hunt.rules(),
+            trunk: hunt.egress().cloned(),
             flow: flow.clone(),
         };
         let mut b = Leg::open(callee, b, env);

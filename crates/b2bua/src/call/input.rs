@@ -4,6 +4,7 @@ use attesta_sip::{Request, Response};
 use attesta_transaction::{ClientId, Failure, Flow, ServerId};
 use bytes::Bytes;
 
+use crate::call::replacement::Replacement;
 use crate::headers::dialog_id::DialogId;
 use crate::io::{Destination, ResolveError, SignError, Unreachable};
 use crate::policy::Decision;
@@ -11,12 +12,13 @@ use crate::token::Token;
 
 /// An event of a call.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "an input is moved once and never stored")]
 pub(crate) enum CallInput<'a> {
     /// A request in a dialog of the call.
     Request { dialog: DialogId, id: ServerId, request: Request, flow: &'a Flow },
+    /// An INVITE that replaces a leg of the call.
+    Replacement(Replacement<'a>),
     /// An ACK in a dialog of the call.
-    Ack { dialog: DialogId, ack: &'a Request },
+    Ack { dialog: DialogId, ack: &'a Request, flow: &'a Flow },
     /// A CANCEL of the call's INVITE, or of an INVITE in a dialog of the call.
     Cancelled { server: ServerId, cancel: &'a Request },
     /// A response to a request of the call.

@@ -18,14 +18,19 @@ pub(crate) mod caller;
 pub(crate) mod closing;
 pub(crate) mod crossing;
 pub(crate) mod end;
+mod finish;
 pub(crate) mod forks;
 pub(crate) mod input;
 pub(crate) mod record;
 mod release;
 pub(crate) mod reliable;
+pub(crate) mod replacement;
 mod responses;
 pub(crate) mod session;
 pub(crate) mod setup;
+mod situations;
+mod swap;
+mod transfer;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -75,6 +80,8 @@ enum Phase {
     Setup(Box<Setup>),
     /// The callee has answered.
     Connected { bridge: Box<Bridge>, until: Instant },
+    /// The call has ended. The subscription of a REFER lives on (RFC 5057 section 3).
+    Subscribed(Box<Bridge>),
     /// The call has ended, or changes its phase at this moment.
     Over,
 }
@@ -110,7 +117,8 @@ impl Call {
             CallInput::Request { dialog, id, request, flow } => {
                 self.on_request(&dialog, id, (request, flow), env)
             }
-            CallInput::Ack { dialog, ack } => self.on_ack(&dialog, ack, env),
+            CallInput::Replacement(replacement) => self.on_replacement(replacement, env),
+            CallInput::Ack { dialog, ack, flow } => self.on_ack(&dialog, (ack, flow), env),
             CallInput::Cancelled { server, cancel } => self.on_cancel(server, cancel, env),
             CallInput::Response { client, response, flow } => {
                 match self.on_response(client, response, flow, env) {
@@ -137,7 +145,16 @@ impl Call {
             CallInput::Deadline => self.on_deadline(env),
             CallInput::ShutDown => Some(self.on_shut_down(env)),
         };
+        let end = end.or_else(|| self.on_lost());
         self.after(end, env)
+    }
+
+    /// Returns the end of an answered call whose peer cannot be reached (RFC 3261 section 12.2.1.2).
+    fn on_lost(&self) -> Option<CallEnd> {
+        match &self.phase {
+            Phase::Connected { bridge, .. } => bridge.is_lost().then(|| CallEnd::by(Cause::Lost)),
+            Phase::Intake(_) | Phase::Setup(_) | Phase::Subscribed(_) | Phase::Over => None,
+        }
     }
 
     /// Returns the legs that the call has released. The switchboard closes these legs.
@@ -153,6 +170,7 @@ impl Call {
             Phase::Connected { bridge, until } => {
                 Some(bridge.deadline().map_or(*until, |deadline| deadline.min(*until)))
             }
+            Phase::Subscribed(bridge) => bridge.deadline(),
             Phase::Over => None,
         }
     }
@@ -174,6 +192,8 @@ impl Call {
                 self.released.extend(leg.map(|leg| ReleasedLeg { leg, needs_bye: true, bye: end.bye }));
                 None
             }
+            // A BYE that comes again got its 200. The subscription lives on.
+            Phase::Subscribed(_) => None,
             Phase::Setup(_) | Phase::Intake(_) | Phase::Connected { .. } | Phase::Over => Some(end),
         }
     }
@@ -185,11 +205,11 @@ impl Call {
                 let step = setup.resume(&mut self.caller, &self.origin, env);
                 self.on_setup(step, env)
             }
-            Phase::Intake(_) | Phase::Connected { .. } | Phase::Over => None,
+            Phase::Intake(_) | Phase::Connected { .. } | Phase::Subscribed(_) | Phase::Over => None,
         }
     }
 
-    fn on_ack(&mut self, dialog: &DialogId, ack: &Request, env: &mut Env<'_>) -> Option<CallEnd> {
+    fn on_ack(&mut self, dialog: &DialogId, ack: (&Request, &Flow), env: &mut Env<'_>) -> Option<CallEnd> {
         if let Some((bridge, side)) = self.phase.find(|bridge| bridge.side_of(dialog)) {
             bridge.on_ack(side, ack, env);
         }
@@ -200,11 +220,11 @@ impl Call {
     fn on_cancel(&mut self, server: ServerId, cancel: &Request, env: &mut Env<'_>) -> Option<CallEnd> {
         if server != self.origin.server {
             if let Some((bridge, side)) = self.phase.find(|bridge| bridge.side_receiving(server)) {
-                bridge.on_cancel(side, server, cancel, env);
+                return bridge.on_cancel(side, server, cancel, env);
             }
             return None;
         }
-        if matches!(self.phase, Phase::Connected { .. } | Phase::Over) {
+        if matches!(self.phase, Phase::Connected { .. } | Phase::Subscribed(_) | Phase::Over) {
             return None;
         }
         let crossing = cross(Arrival::Cancel, Situation::unanswered(), None);
@@ -216,7 +236,7 @@ impl Call {
                 Some(self.caller.conclude(response, Cause::Cancelled, &self.origin, env))
             }
             Phase::Setup(setup) => Some(setup.cancel(reason_of(cancel), &mut self.caller, &self.origin, env)),
-            Phase::Connected { .. } | Phase::Over => None,
+            Phase::Connected { .. } | Phase::Subscribed(_) | Phase::Over => None,
         }
     }
 
@@ -251,7 +271,10 @@ impl Call {
             return Some(None);
         }
         let (bridge, side) = self.phase.find(|bridge| bridge.side_relaying(client))?;
-        Some(bridge.on_response(side, client, (response, flow), &self.origin, env))
+        let end = bridge.on_response(side, client, (response, flow), &self.origin, env);
+        let replaced = bridge.replaced.take();
+        self.released.extend(replaced.map(|leg| ReleasedLeg { leg: *leg, needs_bye: true, bye: None }));
+        Some(end)
     }
 
     fn on_failure(&mut self, client: ClientId, why: Failure, env: &mut Env<'_>) -> Option<CallEnd> {
@@ -265,7 +288,7 @@ impl Call {
                 let step = setup.on_failure(client, why, &mut self.caller, &self.origin, env);
                 self.on_setup(step, env)
             }
-            Phase::Connected { bridge, .. } => {
+            Phase::Connected { bridge, .. } | Phase::Subscribed(bridge) => {
                 if let Some((side, own)) = bridge.own_request(client) {
                     return bridge.on_own_failure(side, own, why, env);
                 }
@@ -313,7 +336,11 @@ impl Call {
                 let step = setup.on_step(step, &mut self.caller, &self.origin, env);
                 self.on_setup(step, env)
             }
-            Phase::Setup(_) | Phase::Intake(_) | Phase::Connected { .. } | Phase::Over => None,
+            Phase::Setup(_)
+            | Phase::Intake(_)
+            | Phase::Connected { .. }
+            | Phase::Subscribed(_)
+            | Phase::Over => None,
         }
     }
 
@@ -324,7 +351,7 @@ impl Call {
                 let step = intake.step(input, &self.origin, env);
                 self.on_intake(step, env)
             }
-            phase @ (Phase::Setup(_) | Phase::Connected { .. } | Phase::Over) => {
+            phase @ (Phase::Setup(_) | Phase::Connected { .. } | Phase::Subscribed(_) | Phase::Over) => {
                 self.phase = phase;
                 None
             }
@@ -343,6 +370,7 @@ impl Call {
                 let end = bridge.on_deadline(env);
                 end.or_else(|| too_long.then(|| CallEnd::by(Cause::TooLong)))
             }
+            Phase::Subscribed(bridge) => bridge.on_deadline(env),
             Phase::Over => None,
         }
     }
@@ -358,7 +386,9 @@ impl Call {
                 setup.abandon(None, env);
                 setup.hunt.request()
             }
-            Phase::Connected { .. } | Phase::Over => return CallEnd::by(Cause::ShutDown),
+            Phase::Connected { .. } | Phase::Subscribed(_) | Phase::Over => {
+                return CallEnd::by(Cause::ShutDown);
+            }
         };
         let mut response = self.origin.reply(request, Status::SERVICE_UNAVAILABLE);
         response.headers_mut().push(Name::RetryAfter, RETRY_AFTER_DRAINING);
@@ -429,68 +459,15 @@ impl Call {
             self.released.extend(setup.released.map(|leg| *leg));
         }
     }
-
-    /// Ends the call if there is an `end`.
-    fn after(&mut self, end: Option<CallEnd>, env: &mut Env<'_>) -> CallStep {
-        match end {
-            None => CallStep::Goes,
-            Some(end) => {
-                self.finish(end, env);
-                CallStep::Over
-            }
-        }
-    }
-
-    /// Ends the call. The call drops its open questions to the shell, answers an unanswered INVITE with 487, and releases its
-    /// legs.
-    fn finish(&mut self, end: CallEnd, env: &mut Env<'_>) {
-        let (cause, at) = (end.cause, end.at.unwrap_or(env.now.mono));
-        match std::mem::replace(&mut self.phase, Phase::Over) {
-            Phase::Intake(mut intake) => intake.abandon(&self.origin, env),
-            Phase::Setup(mut setup) => {
-                if !self.caller.is_answered() {
-                    // The caller has ended its early dialog with a BYE (RFC 3261 section 15.1.2).
-                    let response = self.origin.reply(setup.hunt.request(), Status::REQUEST_TERMINATED);
-                    self.caller.conclude(response, cause, &self.origin, env);
-                }
-                setup.abandon(end.bye.as_ref().and_then(reason_of), env);
-                self.released.extend(setup.released.take().map(|leg| *leg));
-                self.caller.record.sent(setup.hunt.take_sent());
-            }
-            Phase::Connected { bridge, .. } => self.release(*bridge, end, env),
-            Phase::Over => {}
-        }
-        env.counters.end(cause);
-        self.caller.record.log(at, &self.origin.arrival, cause);
-        env.tell(CallEvent::Ended { call: self.origin.arrival.call, at: env.now.unix, cause });
-    }
-
-    /// Releases the legs of a bridge. A leg in which no message is outstanding is closed at once.
-    fn release(&mut self, mut bridge: Bridge, end: CallEnd, env: &mut Env<'_>) {
-        // The sender of a relayed BYE gets no BYE from us.
-        let end = if bridge.is_releasing() { bridge.finish_release(env) } else { end };
-        let CallEnd { bye_to, bye, .. } = end;
-        bridge.abandon_requests(env);
-        let b = match bridge.b {
-            BridgedTo::Leg(leg) => Some(leg),
-            BridgedTo::BuiltInCallee => None,
-        };
-        for mut leg in [Some(bridge.a), b].into_iter().flatten() {
-            let needs_bye = bye_to.includes(leg.side);
-            if needs_bye || leg.invite.is_in_progress() {
-                self.released.push(ReleasedLeg { leg, needs_bye, bye: bye.clone() });
-            } else {
-                leg.close(env);
-            }
-        }
-    }
 }
 
 impl Phase {
     /// Finds the bridge for which `side` returns a side. This is the connected bridge, or the bridge of an early dialog.
     fn find<T>(&mut self, side: impl Fn(&mut Bridge) -> Option<T>) -> Option<(&mut Bridge, T)> {
         match self {
-            Self::Connected { bridge, .. } => side(bridge).map(|found| (bridge.as_mut(), found)),
+            Self::Connected { bridge, .. } | Self::Subscribed(bridge) => {
+                side(bridge).map(|found| (bridge.as_mut(), found))
+            }
             Self::Setup(setup) => {
                 setup.forks.iter_mut().find_map(|bridge| side(bridge).map(|found| (bridge, found)))
             }

@@ -36,9 +36,9 @@ impl Record {
         self.answered = status.is_success().then_some(now);
     }
 
-    /// Writes the line. The line has the call in a field, because the span has a more detailed level. The line contains no
-    /// telephone numbers. Values from peers are truncated and escaped, so that they cannot break the line. A disabled level
-    /// allocates nothing.
+    /// Writes the line. The line contains the call number, because the span of the call exists only at the level debug. The line
+    /// contains no telephone numbers. Values from peers are truncated and escaped, so that they cannot break the line. A
+    /// disabled level allocates nothing.
     pub(crate) fn log(&self, now: Instant, arrival: &Arrival, cause: Cause) {
         let since = |then| u64::try_from(now.saturating_duration_since(then).as_millis()).unwrap_or(u64::MAX);
         tracing::info!(

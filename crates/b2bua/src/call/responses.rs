@@ -1,12 +1,13 @@
 //! The final responses to relayed requests, and the handling of missing responses (RFC 3261 section 12.2.1.2, RFC 5057).
 
-use attesta_sip::{Method, Response, Status};
+use attesta_sip::{Method, Name, Response, Status};
 use attesta_transaction::{ClientId, Failure, Flow, ServerId};
 
 use crate::call::bridge::Bridge;
 use crate::call::crossing::{Arrival, Crossing};
 use crate::call::end::{ByeTo, CallEnd};
 use crate::call::session;
+use crate::call::swap::SwapStep;
 use crate::counters::Refusal;
 use crate::env::Env;
 use crate::event::Cause;
@@ -31,6 +32,16 @@ impl Bridge {
         env: &mut Env<'_>,
     ) -> Option<CallEnd> {
         let status = response.status();
+        if self.swaps_by(client) {
+            match self.on_swap_response(client, response, env) {
+                SwapStep::Goes => return None,
+                SwapStep::Exchanged => {}
+                SwapStep::Refused(Some(end)) => return Some(end),
+                SwapStep::Refused(None) => {
+                    return self.after_final(near, Arrival::of_final(&Method::Invite, status), env);
+                }
+            }
+        }
         let (leg, far) = self.legs(near);
         let (leg, far) = (leg?, far?);
         far.on_message_from(flow);
@@ -53,10 +64,15 @@ impl Bridge {
         let refreshes = status.is_success() && [Method::Invite, Method::Update].contains(&method);
         let asked = refreshes.then(|| Asked::of(relayed.request.headers()));
         let mut back = Response::to_request(&relayed.request, status);
+        if method == Method::Invite && !leg.invite.is_confirmed() {
+            // The INVITE has created the dialog of this leg, which replaces another leg.
+            back.headers_mut().set(Name::To, leg.dialog.local_address());
+            relay::record_route(&relayed.request, &mut back);
+        }
         relay::response(response, &mut back, &method, || leg.contact(response.headers()));
         strip_untrusted(back.headers_mut(), far.rules.trusts);
         // An UPDATE in an early dialog begins no session.
-        if let Some(asked) = asked.filter(|_| leg.invite.is_confirmed()) {
+        if let Some(asked) = asked.filter(|_| method == Method::Invite || leg.invite.is_confirmed()) {
             session::settle((leg, &asked), (far, response), &mut back, env);
         }
         if status.is_provisional() {
@@ -73,7 +89,10 @@ impl Bridge {
         }
         let relayed = leg.requests.remove(server)?;
         env.owners.forget_server(server);
+        self.on_final_of(near, &relayed.request, response);
+        let (leg, far) = self.legs(near);
         if status.is_success() && method != Method::Bye {
+            let (leg, far) = (leg?, far?);
             agree(leg, far, &relayed, response);
             if method == Method::Invite {
                 far.invite.on_2xx_received(seq, client);
@@ -91,10 +110,16 @@ impl Bridge {
         why: Failure,
         env: &mut Env<'_>,
     ) -> Option<CallEnd> {
-        let relayed = self.legs(near).0?.requests.by_client(client)?;
+        let leg = if self.swaps_by(client) { self.new_leg() } else { self.legs(near).0 };
+        let relayed = leg?.requests.by_client(client)?;
         relayed.client = None;
         let server = relayed.server;
         match why {
+            Failure::Timeout if self.swaps_for(server) => {
+                let status = Status::REQUEST_TIMEOUT;
+                let end = self.fail_swap(status, None, env);
+                end.or_else(|| self.after_final(near, Arrival::of_final(&Method::Invite, status), env))
+            }
             Failure::Timeout => {
                 let relayed = self.take_request(near, server, env)?;
                 self.answer(near, &relayed, Status::REQUEST_TIMEOUT, env);
@@ -129,6 +154,7 @@ impl Bridge {
             | Crossing::UnavailableAndEnd
             | Crossing::ByeToBoth
             | Crossing::AckAndBye
+            | Crossing::Swap
             | Crossing::Absorb) => {
                 other.is_of_another_arrival();
                 None
@@ -145,10 +171,18 @@ impl Bridge {
         is_peers_fault: bool,
         env: &mut Env<'_>,
     ) -> Option<CallEnd> {
+        let is_swap = self.swaps_for(server);
         let (leg, far) = self.legs(near);
-        let method = leg?.requests.by_server(server)?.request.method().clone();
         let is_lost = is_peers_fault && far?.on_loss();
+        let method = match is_swap {
+            true => Method::Invite,
+            false => leg?.requests.by_server(server)?.request.method().clone(),
+        };
         match self.decides(Arrival::of_unsent(&method, is_lost), near)? {
+            Crossing::UnavailableAndEnd | Crossing::Unavailable if is_swap => {
+                let end = self.fail_swap(Status::SERVICE_UNAVAILABLE, None, env);
+                end.or_else(|| is_lost.then(|| CallEnd::by(Cause::Lost)))
+            }
             Crossing::UnavailableAndEnd => {
                 let relayed = self.take_request(near, server, env)?;
                 self.answer(near, &relayed, Status::SERVICE_UNAVAILABLE, env);
@@ -171,6 +205,7 @@ impl Bridge {
             | Crossing::RelayAndEnd
             | Crossing::ByeToBoth
             | Crossing::AckAndBye
+            | Crossing::Swap
             | Crossing::Absorb) => {
                 other.is_of_another_arrival();
                 None
@@ -183,6 +218,7 @@ impl Bridge {
     pub(super) fn answer(&mut self, near: Side, relayed: &RelayedRequest, status: Status, env: &mut Env<'_>) {
         let response = env.reply(&relayed.request, status);
         env.respond(relayed.server, &response);
+        self.on_final_of(near, &relayed.request, &response);
         let (leg, far) = self.legs(near);
         let method = relayed.request.method();
         if let Some(leg) = leg {

@@ -197,6 +197,7 @@ impl Setup {
         };
         let mut back = bridge.response_to_caller(response, &self.hunt, env);
         if let BridgedTo::Leg(b) = &mut bridge.b {
+            b.on_message_from(flow);
             b.add_answer(&mut back);
             let asked = Asked::of(self.hunt.request().headers());
             session::settle((&mut bridge.a, &asked), (b, response), &mut back, env);

@@ -116,6 +116,20 @@ impl Config {
         fitting.find(near).or(first)
     }
 
+    /// Our Contact for messages that `listener` sends. If the dialog requires TLS (`secure`) and this listener has none, the
+    /// Contact names a listener that has TLS.
+    pub(crate) fn contact(&self, listener: &Listener, secure: bool) -> String {
+        let other = match listener.transport {
+            Transport::Tls | Transport::Wss => None,
+            Transport::Udp | Transport::Tcp if secure => {
+                self.listener_towards(&[], Transport::Tls, listener.address)
+            }
+            Transport::Ws if secure => self.listener_towards(&[], Transport::Wss, listener.address),
+            Transport::Udp | Transport::Tcp | Transport::Ws => None,
+        };
+        other.map_or(listener, AsRef::as_ref).contact(secure)
+    }
+
     /// The transports of the listeners with these names. Without names, the transports of all listeners.
     pub(crate) fn transports(&self, names: &[Arc<str>]) -> Transports {
         let named = self.listeners.iter().filter(|each| names.is_empty() || names.contains(&each.name));

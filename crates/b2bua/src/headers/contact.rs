@@ -4,13 +4,14 @@ use attesta_sip::{Headers, Method, Name, NameAddr, Status};
 
 use crate::headers::address::pieces;
 
-/// Our Contact on a leg. `own` is the address of our listener in angle brackets. `model` has the Contact of the other side,
-/// whose user part and feature tags cross if `relays_params` is true.
+/// Our Contact on a leg. `own` is the address of our listener in angle brackets. `model` has the Contact of the other side.
+/// If `relays_params` is true, our Contact gets the user part and the feature tags of that Contact.
 pub(crate) fn contact_for(own: String, relays_params: bool, model: &Headers) -> String {
     if relays_params { with_params_of(&own, model).unwrap_or(own) } else { own }
 }
 
-/// `None` if the other side has no Contact, or a Contact that must not cross.
+/// `None` if the other side has no Contact, if its Contact has no SIP URI, or if our Contact would be longer than
+/// [`MAX_CONTACT`].
 fn with_params_of(own: &str, model: &Headers) -> Option<String> {
     let address = NameAddr::parse(model.values(Name::Contact).next()?).ok()?;
     let uri = address.uri();
@@ -48,7 +49,8 @@ pub(crate) fn is_owed_in_response(method: &Method, status: Status) -> bool {
 /// The parameters of a Contact that concern one hop or a registrar: RFC 3261 section 20.10, RFC 5626, RFC 5627.
 const OF_ONE_HOP: [&str; 7] = ["q", "expires", "tag", "reg-id", "ob", "pub-gruu", "temp-gruu"];
 
-/// The longest Contact, in octets, with the parameters of the other side. A longer Contact has our address only.
+/// The maximum length, in octets, of our Contact with the parameters of the other side. If the Contact would be longer, we send
+/// only our address.
 const MAX_CONTACT: usize = 512;
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 pub(crate) mod address;
 pub(crate) mod contact;
 pub(crate) mod dialog_id;
+pub(crate) mod dialog_names;
 pub(crate) mod options;
 pub(crate) mod relay;
 pub(crate) mod reply;

@@ -55,18 +55,20 @@ const HEADER_RULES: &[(Name, HeaderRule)] = &[
 ];
 
 /// The option tags that work across us, since the messages of these extensions are relayed end to end. Not included are
-/// tags of extensions that name another dialog (`replaces`, `join`, `tdialog`) or the path (`outbound`, `path`,
-/// `gruu`), and `from-change` (RFC 4916), since each leg keeps its From and To.
+/// tags of extensions that name the path (`outbound`, `path`, `gruu`), and `from-change` (RFC 4916), since each leg keeps its From and To.
 pub(crate) const OPTIONS: &[&str] = &[
     "100rel",
     "199",
     "answermode",
     "early-session",
     "histinfo",
+    "join",
     "norefersub",
     "precondition",
     "privacy",
+    "replaces",
     "resource-priority",
+    "tdialog",
     "timer",
     "uui",
 ];

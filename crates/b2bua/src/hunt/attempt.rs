@@ -192,7 +192,7 @@ impl Hunt {
 
     /// Removes, from a response of the target, the header fields that the sender must not see.
     pub(crate) fn strip_response(&self, response: &mut Response, env: &mut Env<'_>) {
-        strip_untrusted(response.headers_mut(), self.rules.trusts);
+        strip_untrusted(response.headers_mut(), self.rules().trusts);
         if keep_own_reasons(response.headers_mut(), self.request()) {
             env.counters.identity_disputed += 1;
             tracing::warn!("the target says that an Identity of ours does not verify");

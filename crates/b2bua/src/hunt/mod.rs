@@ -24,6 +24,7 @@ use bytes::Bytes;
 
 use crate::config::listener::Listener;
 use crate::config::next_hop::NextHop;
+use crate::config::trunk_entry::TrunkEntry;
 use crate::env::Env;
 use crate::event::Cause;
 use crate::hunt::last_failure::LastFailure;
@@ -47,20 +48,20 @@ pub(crate) struct Hunt {
     destinations: VecDeque<Destination>,
     attempts: usize,
     progress: Progress,
-    /// The rules of the current target's trunk.
-    rules: LegRules,
+    /// The trunk of the current target.
+    egress: Option<Arc<TrunkEntry>>,
     /// The Request-URI of the request to the current target.
     uri: Bytes,
     /// Targets that are out of service. The hunt tries them if no other target remains.
     out_of_service: VecDeque<Attempt>,
     /// The flows that were tried and have failed.
     tried: Vec<Flow>,
-    /// `None` until the hunt turns to the targets out of service. Then true if targets in service were tried before. In
-    /// that case, the failure of the targets in service stays if a target out of service does not respond.
+    /// `None` until the hunt first tries a target that is out of service. From then on, true if targets in service have
+    /// failed before. If true, a target out of service that does not respond does not change `failure`.
     others_tried: Option<bool>,
     /// The response to the sender if no target remains.
     failure: LastFailure,
-    /// The question to which the shell has not answered yet.
+    /// The token of the question that the shell has not answered yet.
     asked: Option<Token>,
     /// The session timer that we offer to the target, if the sender offers none.
     session_offer: SessionOffer,
@@ -99,7 +100,7 @@ impl Hunt {
             destinations: VecDeque::new(),
             attempts: 0,
             progress: Progress::Idle,
-            rules: LegRules::default(),
+            egress: None,
             uri: Bytes::new(),
             out_of_service: VecDeque::new(),
             tried: Vec::new(),
@@ -118,8 +119,13 @@ impl Hunt {
     }
 
     /// The rules of the current target's trunk.
-    pub(crate) const fn rules(&self) -> LegRules {
-        self.rules
+    pub(crate) fn rules(&self) -> LegRules {
+        self.egress.as_ref().map(|egress| egress.trunk.leg_rules()).unwrap_or_default()
+    }
+
+    /// The trunk of the current target.
+    pub(crate) const fn egress(&self) -> Option<&Arc<TrunkEntry>> {
+        self.egress.as_ref()
     }
 
     /// The Request-URI of the request to the current target.
@@ -127,7 +133,7 @@ impl Hunt {
         &self.uri
     }
 
-    /// True as long as the first target is tried.
+    /// True while the hunt tries its first address.
     pub(crate) const fn is_first_attempt(&self) -> bool {
         self.attempts == 1
     }
@@ -229,7 +235,7 @@ impl Hunt {
                 break;
             };
             if config.is_own(transport, address) {
-                // This address is our own, so the request would come back to us. We have no user of that name.
+                // This address is our own, so the request would come back to us. We serve no users: 404.
                 self.attempts += 1;
                 self.fails_with(Status::NOT_FOUND, Cause::Refused(Status::NOT_FOUND));
                 continue;
@@ -256,7 +262,7 @@ impl Hunt {
     /// Begins an attempt at one address.
     fn approach(&mut self, attempt: Attempt, origin: &Origin, env: &mut Env<'_>) -> HuntStep {
         self.attempts += 1;
-        self.rules = attempt.trunk().leg_rules();
+        self.egress = Some(attempt.target.egress.clone());
         self.uri = attempt.target.uri.clone();
         self.attest(attempt, origin, env)
     }
@@ -285,7 +291,7 @@ impl Hunt {
         }
     }
 
-    /// Ends the hunt. Cancels an INVITE that was sent, with this Reason. A 2xx that crosses the CANCEL is too late.
+    /// Ends the hunt. Cancels an INVITE that was sent, with this Reason. A 2xx that crosses the CANCEL gets an ACK and a BYE.
     pub(crate) fn abandon(&mut self, reason: Option<Bytes>, env: &mut Env<'_>) {
         self.forget_question(env);
         if let Some(client) = self.client() {
@@ -294,12 +300,12 @@ impl Hunt {
         self.progress = Progress::Idle;
     }
 
-    /// Takes out the progress of the attempt. The next step puts it back.
+    /// Takes the progress, and leaves `Idle`. The caller sets the next progress, or restores this progress with `put_back`.
     fn take_progress(&mut self) -> Progress {
         std::mem::replace(&mut self.progress, Progress::Idle)
     }
 
-    /// Restores the progress after an input of another phase, which changes nothing.
+    /// Restores the progress. The input belongs to another phase and is ignored.
     fn put_back(&mut self, progress: Progress) -> HuntStep {
         self.progress = progress;
         HuntStep::Goes

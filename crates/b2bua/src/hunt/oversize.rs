@@ -59,7 +59,7 @@ impl Hunt {
         HuntStep::Goes
     }
 
-    /// Handles the answer of the shell, or the end of its time. Without a connection, the INVITE is sent over UDP.
+    /// Handles the answer of the shell, or the deadline for the answer. Without a connection, the INVITE is sent over UDP.
     pub(crate) fn on_connected(
         &mut self,
         result: Result<(), Unreachable>,

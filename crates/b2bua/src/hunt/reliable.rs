@@ -46,7 +46,7 @@ impl LocalReliable {
 impl Hunt {
     /// The sides on which this edge ends 100rel, as long as the current target is tried.
     pub(crate) fn local_reliable(&self, origin: &Origin) -> LocalReliable {
-        LocalReliable::of(self.request(), origin.ingress.trunk.reliable, self.rules.reliable)
+        LocalReliable::of(self.request(), origin.ingress.trunk.reliable, self.rules().reliable)
     }
 }
 

@@ -20,8 +20,8 @@ pub(super) enum SessionOffer {
 }
 
 impl SessionOffer {
-    /// Adds the offer to an INVITE, if its sender offers no session timer. The target refreshes if the sender does not support
-    /// session timers, because the sender sends no refresh.
+    /// Adds the offer to the INVITE to the target, if the caller offers no session timer. If the caller does not support session
+    /// timers, the caller sends no refresh. The target is then the refresher.
     pub(super) fn add(self, outgoing: &mut Request, rules: SessionRules) {
         let headers = outgoing.headers_mut();
         match self {

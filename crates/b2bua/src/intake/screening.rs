@@ -50,8 +50,8 @@ pub fn answer_alone(request: &Request) -> Option<Status> {
     }
 }
 
-/// True if a request is outside any dialog. A To tag names a dialog. A tag that no edge of ours created is not a dialog
-/// of ours: an INVITE, MESSAGE or OPTIONS with such a tag counts as outside any dialog (RFC 3261 section 12.2.2).
+/// True if a request is outside any dialog. It has no To tag, or it is an INVITE, MESSAGE or OPTIONS whose To tag was created
+/// by another system (RFC 3261 section 12.2.2).
 pub(crate) fn is_outside(request: &Request) -> bool {
     let to = request.headers().get(Name::To).unwrap_or_default();
     let Some(tag) = tag(to) else { return true };
@@ -60,7 +60,8 @@ pub(crate) fn is_outside(request: &Request) -> bool {
 }
 
 /// The purpose of a request, or the reason why the request is refused. The checks follow the order of RFC 3261 section
-/// 8.2: method, Request-URI, required extensions, Max-Forwards. The last check is that an INVITE has a usable Contact.
+/// 8.2: method, Request-URI, required extensions. Then follow Max-Forwards, and the Contact of an INVITE: an unusable Contact is
+/// refused, and a missing Contact is not.
 pub(crate) fn screen(request: &Request) -> Result<Purpose, (Status, Refusal)> {
     let purpose = purpose(request.method())?;
     let is_served = match request.parsed_uri() {

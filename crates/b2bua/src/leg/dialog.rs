@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::headers::address::{address_uri, contact, owned, sequence, tag, tagged};
 use crate::headers::dialog_id::DialogId;
+use crate::headers::dialog_names::DialogName;
 use crate::owners::{Owner, Owners};
 use crate::trunk::target::Target;
 
@@ -22,8 +23,8 @@ pub(crate) struct Dialog {
     remote_seq: Option<u32>,
     target: Bytes,
     route_set: Vec<Bytes>,
-    /// True if the dialog requires TLS on every hop: the Request-URI or the first route of the INVITE is a `sips` URI (RFC 3261
-    /// section 12.1.1).
+    /// True if the dialog requires TLS on every hop: the Request-URI of the INVITE is a `sips` URI, or its first Record-Route,
+    /// or its Contact if it has no Record-Route (RFC 3261 section 12.1.1).
     secure: bool,
 }
 
@@ -68,7 +69,11 @@ impl Dialog {
             target: contact(headers).unwrap_or_else(fallback),
             route_set: headers.values(Name::RecordRoute).map(owned).collect(),
             secure: is_sips(request.uri())
-                || headers.values(Name::RecordRoute).next().is_some_and(is_sips_address),
+                || headers
+                    .values(Name::RecordRoute)
+                    .chain(headers.values(Name::Contact))
+                    .next()
+                    .is_some_and(is_sips_address),
         })
     }
 
@@ -118,9 +123,25 @@ impl Dialog {
         DialogId { local: self.local.tag.clone(), remote: self.remote.tag.clone() }
     }
 
+    /// The name of the dialog in a header field that the peer receives.
+    pub(crate) fn name(&self) -> DialogName {
+        let (call_id, to_tag, from_tag) = (self.call_id.clone(), &self.remote.tag, &self.local.tag);
+        DialogName { call_id, to_tag: to_tag.clone(), from_tag: from_tag.clone() }
+    }
+
+    /// The peer's From or To value, with the tag.
+    pub(crate) const fn remote_address(&self) -> &Bytes {
+        &self.remote.address
+    }
+
     /// True if the dialog requires TLS on every hop.
     pub(crate) const fn is_secure(&self) -> bool {
         self.secure
+    }
+
+    /// True if our requests must use TLS: the remote target is a `sips` URI (RFC 3261 section 26.2.2).
+    pub(crate) fn needs_tls(&self) -> bool {
+        is_sips(&self.target)
     }
 
     /// Returns the CSeq number of our last request.
@@ -178,12 +199,14 @@ impl Dialog {
         }
     }
 
-    /// Returns the target of the next request: the first route, or the remote target if there is no route.
+    /// Returns the target of the next request: the first route, or the remote target if there is no route. If the remote target
+    /// requires TLS, the route does too (RFC 5630 section 5.1.1).
     pub(crate) fn next_hop(&self) -> Option<Target> {
-        match self.route_set.first() {
+        let target = match self.route_set.first() {
             Some(route) => Target::of(&address_uri(route)?),
             None => Target::of(&self.target),
-        }
+        }?;
+        Some(Target { secure: target.secure || self.needs_tls(), ..target })
     }
 
     /// Records the CSeq of a request from the peer (RFC 3261 section 12.2.2). Gaps are allowed.

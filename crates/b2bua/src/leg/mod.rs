@@ -6,6 +6,7 @@ pub(crate) mod next_hop;
 pub(crate) mod offer_answer;
 pub(crate) mod own_requests;
 pub(crate) mod prack;
+pub(crate) mod refers;
 pub(crate) mod refresh_body;
 pub(crate) mod reliable;
 pub(crate) mod requests;
@@ -21,6 +22,7 @@ use bytes::Bytes;
 
 use crate::config::Config;
 use crate::config::listener::Listener;
+use crate::config::trunk_entry::TrunkEntry;
 use crate::counters::Refusal;
 use crate::env::Env;
 use crate::headers::contact::contact_for;
@@ -33,6 +35,7 @@ use crate::leg::dialog::Dialog;
 use crate::leg::invite::{Bye, Due2xx, InviteState, InviteUsage, Repeated2xx};
 use crate::leg::next_hop::{NextHopState, OwnRequest, PeerPath, RequestKind};
 use crate::leg::offer_answer::{Disagreement, OfferAnswer, Sender};
+use crate::leg::refers::RelayedRefers;
 use crate::leg::refresh_body::RefreshBody;
 use crate::leg::reliable::{RelayedReliable, ReliableReceiver, ReliableSender};
 use crate::leg::requests::{RelayedRequest, RelayedRequests};
@@ -76,6 +79,8 @@ pub(crate) struct Leg {
     pub(crate) requests: RelayedRequests,
     /// The reliable provisional responses that were relayed to the peer and that the peer has not acknowledged.
     pub(crate) reliable: RelayedReliable,
+    /// The REFERs of the peer that were relayed.
+    pub(crate) refers: RelayedRefers,
     /// Our own reliable provisional responses to the peer.
     reliable_sender: Option<Box<ReliableSender>>,
     /// The peer's reliable provisional responses that we acknowledge.
@@ -93,6 +98,12 @@ pub(crate) struct Leg {
     session: OfferAnswer,
     next_hop: NextHopState,
     path: PeerPath,
+    /// True if a TLS peer of a confirmed dialog cannot be reached.
+    is_lost: bool,
+    /// True once we have logged that the peer cannot be reached.
+    is_loss_logged: bool,
+    /// The trunk of the peer.
+    pub(crate) trunk: Option<Arc<TrunkEntry>>,
     config: Arc<Config>,
     owner: Owner,
 }
@@ -105,6 +116,8 @@ pub(crate) struct LegSettings {
     pub(crate) listener: Arc<Listener>,
     pub(crate) config: Arc<Config>,
     pub(crate) rules: LegRules,
+    /// The trunk of the peer. `None`: no trunk is known.
+    pub(crate) trunk: Option<Arc<TrunkEntry>>,
     /// The flow on which the peer's message that creates the dialog arrived.
     pub(crate) flow: Flow,
 }
@@ -129,9 +142,9 @@ pub(crate) enum NotLaunched {
 impl Leg {
     /// Creates a leg with an early dialog. The owner of the leg gets the messages of the dialog.
     pub(crate) fn open(dialog: Dialog, settings: LegSettings, env: &mut Env<'_>) -> Self {
-        let LegSettings { owner, side, listener, config, rules, flow } = settings;
+        let LegSettings { owner, side, listener, config, rules, trunk, flow } = settings;
         let mut path = PeerPath::new(rules.behind_nat);
-        let next_hop = path.on_message(&flow).map_or(NextHopState::Unknown, NextHopState::Known);
+        path.on_message(&flow, dialog.needs_tls());
         dialog.is_owned_by(owner, env.owners);
         Self {
             dialog,
@@ -139,6 +152,7 @@ impl Leg {
             invite: InviteUsage::early(),
             requests: RelayedRequests::default(),
             reliable: RelayedReliable::default(),
+            refers: RelayedRefers::default(),
             reliable_sender: None,
             reliable_receiver: None,
             rules,
@@ -147,8 +161,11 @@ impl Leg {
             own: None,
             refresh_body: None,
             session: OfferAnswer::new(),
-            next_hop,
+            next_hop: NextHopState::Unknown,
             path,
+            is_lost: false,
+            is_loss_logged: false,
+            trunk,
             config,
             owner,
         }
@@ -172,6 +189,11 @@ impl Leg {
     /// The call is over. Waiting requests are not sent, and the session is not refreshed. Our own requests need no response.
     pub(crate) fn end_requests(&mut self, env: &mut Env<'_>) {
         self.next_hop.unqueue_all();
+        self.end_session_for_good(env);
+    }
+
+    /// The call is over, and the dialog lives on. The session is not refreshed, and the peer is not probed.
+    pub(crate) fn end_session_for_good(&mut self, env: &mut Env<'_>) {
         self.timer = None;
         if let Some(own) = self.own.take() {
             env.owners.forget_client(own.client);
@@ -212,7 +234,8 @@ impl Leg {
 
     /// Sets the remote target to the Contact of a target refresh request (RFC 3261 section 12.2).
     pub(crate) fn refresh(&mut self, contact: Option<Bytes>) {
-        if contact.is_some_and(|contact| self.dialog.refresh(contact)) && !self.path.decides() {
+        if contact.is_some_and(|contact| self.dialog.refresh(contact)) {
+            self.path.on_new_target();
             self.next_hop.forget();
         }
     }
@@ -284,7 +307,12 @@ impl Leg {
 
     /// Returns our Contact on this leg. `model` contains the Contact of the other side.
     pub(crate) fn contact(&self, model: &Headers) -> String {
-        contact_for(self.listener.contact(self.dialog.is_secure()), self.rules.relays_contact_params, model)
+        contact_for(self.own_contact(), self.rules.relays_contact_params, model)
+    }
+
+    /// Our Contact on this leg, without parameters of the other side.
+    pub(crate) fn own_contact(&self) -> String {
+        self.config.contact(&self.listener, self.dialog.is_secure())
     }
 
     /// Does the work that is due: for the address of the peer, and for our 2xx. Returns the relayed requests that could not be
@@ -308,9 +336,14 @@ impl Leg {
     }
 
     /// Answers the peer's requests in flight, because the call is over (RFC 3261 section 15.1.2). The requests were sent on the
-    /// leg `far`. This leg may still receive a 2xx to a cancelled INVITE.
-    pub(crate) fn abandon_requests(&mut self, mut far: Option<&mut Self>, env: &mut Env<'_>) {
-        while let Some(RelayedRequest { request, server, client, .. }) = self.requests.pop() {
+    /// leg `far`. This leg may still receive a 2xx to a cancelled INVITE. Requests with one of the methods `kept` stay in flight.
+    pub(crate) fn abandon_requests(
+        &mut self,
+        mut far: Option<&mut Self>,
+        kept: &[Method],
+        env: &mut Env<'_>,
+    ) {
+        while let Some(RelayedRequest { request, server, client, .. }) = self.requests.pop_except(kept) {
             env.owners.forget_server(server);
             if let Some(client) = client {
                 match &mut far {
@@ -346,7 +379,8 @@ impl Leg {
 
     /// Takes the route set and the remote target from the 2xx, which confirms the dialog (RFC 3261 section 13.2.2.4).
     pub(crate) fn confirm(&mut self, response: &Response) {
-        if self.dialog.confirm(response) && !self.path.decides() {
+        if self.dialog.confirm(response) {
+            self.path.on_new_target();
             self.next_hop.forget();
         }
     }

@@ -1,9 +1,10 @@
 //! The next hop of a leg. The leg resolves the address of the peer, and then sends its requests.
 
+use std::mem;
 use std::time::{Duration, Instant};
 
 use attesta_sip::{Method, Request};
-use attesta_transaction::{ClientId, Flow, ServerId};
+use attesta_transaction::{ClientId, Flow, ServerId, Transport};
 
 use crate::io::Destination;
 use crate::token::Token;
@@ -14,6 +15,10 @@ pub(crate) struct PeerPath {
     flow: Option<Box<Flow>>,
     /// True if requests go to the source address of the peer's messages instead of its Contact.
     behind_nat: bool,
+    /// True if the Contact of the peer cannot be reached. Requests then use the connection of the peer.
+    is_last_resort: bool,
+    /// True if the path has changed since the last failure. The next request that fails may have used the earlier path.
+    has_moved: bool,
     /// The number of consecutive requests that could not be sent.
     failures: u8,
 }
@@ -29,45 +34,71 @@ pub(crate) enum Loss {
 
 impl PeerPath {
     pub(crate) const fn new(behind_nat: bool) -> Self {
-        Self { flow: None, behind_nat, failures: 0 }
+        Self { flow: None, behind_nat, is_last_resort: false, has_moved: false, failures: 0 }
     }
 
-    /// Notes the flow on which a message of the peer has arrived. Returns the flow as the next hop if the peer is behind a NAT
-    /// or uses a WebSocket. A WebSocket client accepts no connections (RFC 7118 appendix B.1).
-    pub(crate) fn on_message(&mut self, flow: &Flow) -> Option<Flow> {
+    /// Notes the flow on which a message of the peer has arrived. If `needs_tls` is true, only flows with TLS may carry requests
+    /// to the peer.
+    pub(crate) fn on_message(&mut self, flow: &Flow, needs_tls: bool) {
         self.failures = 0;
-        if !flow.transport.reliable() && !self.behind_nat {
+        if (!flow.transport.reliable() && !self.behind_nat) || (needs_tls && !flow.transport.is_secure()) {
             self.flow = None;
-            return None;
-        }
-        if self.flow.as_deref() != Some(flow) {
+        } else if self.flow.as_deref() != Some(flow) {
+            self.has_moved = self.flow.is_some();
             self.flow = Some(Box::new(flow.clone()));
         }
-        (self.behind_nat || flow.transport.is_websocket()).then(|| flow.clone())
+    }
+
+    /// Returns the next hop if the path alone determines it: the peer is behind a NAT, its Contact cannot be reached, or it uses
+    /// a WebSocket. A WebSocket client accepts no connections (RFC 7118 appendix B.1).
+    pub(crate) fn decided(&self) -> Option<&Flow> {
+        self.flow.as_deref().filter(|flow| {
+            self.behind_nat
+                || flow.transport.is_websocket()
+                || (self.is_last_resort && flow.connection.is_some())
+        })
     }
 
     /// Returns the flow on the connection of the peer, if the connection leads to this destination. The flow keeps the name
     /// that the certificate of the peer proved (RFC 3261 section 18.1.1, RFC 5923 section 5). If the connection is lost, the
-    /// new connection must prove the same name.
+    /// new connection must prove the same name. If a TLS peer has opened the connection, it has proved no name for its address.
+    /// Then only this connection may carry the request.
     pub(crate) fn connection_to(&self, destination: &Destination) -> Option<Flow> {
         let flow = self.flow.as_deref().filter(|flow| flow.connection.is_some())?;
-        let leads = flow.transport == destination.transport && flow.remote == destination.address;
-        leads.then(|| Flow { connection: None, tls_names: None, ..flow.clone() })
+        if flow.transport != destination.transport || flow.remote != destination.address {
+            return None;
+        }
+        let only = flow.transport == Transport::Tls && flow.server_name.is_none();
+        let connection = flow.connection.filter(|_| only);
+        Some(Flow { connection, tls_names: None, ..flow.clone() })
     }
 
-    /// True if the path alone determines the next hop.
-    pub(crate) fn decides(&self) -> bool {
-        self.flow.as_deref().is_some_and(|flow| self.behind_nat || flow.transport.is_websocket())
+    /// Notes that the peer has another Contact, which may accept connections.
+    pub(crate) fn on_new_target(&mut self) {
+        self.is_last_resort = false;
     }
 
-    /// Handles a request to the peer that could not be sent. A lost connection is not used again. The peer gets a new
-    /// connection if its Contact accepts connections. The path of datagrams to a peer behind a NAT stays, because its Contact
-    /// cannot be reached.
-    pub(crate) fn on_loss(&mut self) -> Loss {
-        if !self.behind_nat || self.flow.as_deref().is_some_and(|flow| flow.transport.reliable()) {
-            self.flow = None;
+    /// Notes that no address of the Contact can be used. From now on, requests use the connection of the peer if it is open.
+    pub(crate) fn on_no_address(&mut self) {
+        self.is_last_resort = true;
+    }
+
+    /// Handles a request to the peer that could not be sent by the flow `used`. A lost connection is not used again. The peer
+    /// gets a new connection if its Contact accepts connections, or else its own open connection. A WebSocket and the address of
+    /// a NAT stay, because only the peer can replace them.
+    pub(crate) fn on_loss(&mut self, used: Option<&Flow>) -> Loss {
+        if mem::take(&mut self.has_moved) {
+            return Loss::First;
         }
         self.failures = self.failures.saturating_add(1);
+        let is_of_peer = |flow: &Flow| {
+            used.is_none_or(|used| used.transport == flow.transport && used.remote == flow.remote)
+        };
+        match self.flow.as_deref() {
+            Some(flow) if self.behind_nat || flow.transport.is_websocket() => {}
+            Some(flow) if is_of_peer(flow) => self.flow = None,
+            Some(_) | None => self.is_last_resort = true,
+        }
         if self.failures > 1 { Loss::Again } else { Loss::First }
     }
 }

@@ -86,7 +86,7 @@ impl Leg {
         };
         let interval = interval.max(minimum.unwrap_or_default());
         let (mut request, seq) = self.own_request(method);
-        let contact = self.listener.contact(self.dialog.is_secure());
+        let contact = self.own_contact();
         let headers = request.headers_mut();
         headers.push(Name::Contact, contact);
         headers.push(Name::Supported, "timer");

@@ -98,7 +98,13 @@ impl RelayedRequests {
 
     /// Removes and returns the first request.
     pub(crate) fn pop(&mut self) -> Option<RelayedRequest> {
-        (!self.0.is_empty()).then(|| self.0.remove(0))
+        self.pop_except(&[])
+    }
+
+    /// Removes and returns the first request that has none of these methods.
+    pub(crate) fn pop_except(&mut self, kept: &[Method]) -> Option<RelayedRequest> {
+        let place = self.0.iter().position(|each| !kept.contains(each.request.method()))?;
+        Some(self.0.remove(place))
     }
 
     /// Returns the transaction of an INVITE that has rung for too long. Each INVITE is returned once.

@@ -22,6 +22,11 @@ impl Leg {
         env: &mut Env<'_>,
     ) -> Option<Launched> {
         let request = QueuedRequest { request, kind };
+        if let NextHopState::Unknown = self.next_hop
+            && let Some(flow) = self.decided_flow()
+        {
+            self.next_hop = NextHopState::Known(flow);
+        }
         match &mut self.next_hop {
             NextHopState::Known(flow) => {
                 let flow = flow.clone();
@@ -38,7 +43,10 @@ impl Leg {
                     self.next_hop = NextHopState::Asked { token, until, queue: vec![request] };
                     None
                 }
-                None => self.not_sent(kind, env),
+                None => match self.last_resort() {
+                    Some(flow) => self.launch(request, flow, env),
+                    None => self.not_sent(kind, env),
+                },
             },
         }
     }
@@ -64,7 +72,10 @@ impl Leg {
                 return Vec::new();
             }
         };
-        let flow = result.ok().and_then(|destinations| self.flow_towards(destinations, env));
+        let flow = self
+            .decided_flow()
+            .or_else(|| self.flow_towards(result.unwrap_or_default(), env))
+            .or_else(|| self.last_resort());
         if let Some(flow) = &flow {
             self.next_hop = NextHopState::Known(flow.clone());
         }
@@ -78,6 +89,26 @@ impl Leg {
         launched
     }
 
+    /// Returns the next hop if the path of the peer's messages alone determines it.
+    fn decided_flow(&mut self) -> Option<Flow> {
+        let flow = self.path.decided()?.clone();
+        self.send_from(&flow);
+        Some(flow)
+    }
+
+    /// Returns the connection of the peer, because its Contact has no address.
+    fn last_resort(&mut self) -> Option<Flow> {
+        self.path.on_no_address();
+        self.decided_flow()
+    }
+
+    /// From now on, the listener of this flow sends the messages to the peer.
+    fn send_from(&mut self, flow: &Flow) {
+        if self.listener.transport != flow.transport || self.listener.address != flow.local {
+            self.listener = self.config.listener_of(flow);
+        }
+    }
+
     /// Returns the flow to the first destination that one of our listeners can reach. The connection and the listener of the
     /// leg are preferred. Destinations that are out of service come last.
     fn flow_towards(&mut self, mut destinations: Vec<Destination>, env: &Env<'_>) -> Option<Flow> {
@@ -87,6 +118,7 @@ impl Leg {
         });
         for destination in destinations {
             if let Some(flow) = self.path.connection_to(&destination) {
+                self.send_from(&flow);
                 return Some(flow);
             }
             let Destination { transport, address, server_name } = destination;
@@ -140,12 +172,10 @@ impl Leg {
 
     fn not_sent(&mut self, kind: RequestKind, env: &mut Env<'_>) -> Option<Launched> {
         tracing::debug!(?kind, side = self.side.as_str(), "the address of the peer was not found");
-        if kind == RequestKind::Bye && self.listener.transport.reliable() {
-            self.log_lost();
-        }
         match kind {
             RequestKind::Ack => {
                 self.invite.on_ack_not_sent();
+                self.on_unreachable();
                 None
             }
             RequestKind::Own(OwnKind::Prack, _) => {
@@ -153,10 +183,12 @@ impl Leg {
                 None
             }
             RequestKind::Own(kind @ (OwnKind::Probe | OwnKind::Update | OwnKind::ReInvite), _) => {
+                self.on_loss();
                 self.on_own_unsent(kind, true, env);
                 None
             }
             RequestKind::Bye => {
+                self.log_loss();
                 self.close(env);
                 None
             }
@@ -164,32 +196,31 @@ impl Leg {
         }
     }
 
-    /// True if the next hop may follow messages from this flow.
-    pub(crate) fn follows(&self, flow: &Flow) -> bool {
-        flow.transport.reliable() || self.rules.behind_nat
+    /// Notes the flow on which a valid request of the peer has arrived in the dialog. The path of the peer follows the request
+    /// if the trunk of the peer claims the source.
+    pub(crate) fn on_request_from(&mut self, flow: &Flow) {
+        let follows = flow.transport.reliable() || self.rules.behind_nat;
+        if follows && self.trunk.as_ref().is_some_and(|entry| entry.trunk.fit(flow).is_some()) {
+            self.on_message_from(flow);
+        }
     }
 
     /// Notes the flow on which a valid message of the peer has arrived in the dialog. A browser may return on another
     /// WebSocket.
     pub(crate) fn on_message_from(&mut self, flow: &Flow) {
-        if let Some(flow) = self.path.on_message(flow) {
-            match &self.next_hop {
-                NextHopState::Known(_) | NextHopState::Unknown => self.next_hop = NextHopState::Known(flow),
-                NextHopState::Asked { .. } => {}
-            }
+        self.path.on_message(flow, self.dialog.needs_tls());
+        if self.path.decided().is_some() {
+            // The next request asks the path.
+            self.next_hop.forget();
         }
     }
 
-    /// Handles a request to the peer that could not be sent. The address of the peer is requested again. Returns true if a TLS
-    /// peer is lost because two consecutive requests could not be sent. A browser may return on another WebSocket.
+    /// Handles a request to the peer that could not be sent. The next request takes another way, if there is one. Returns true
+    /// if a TLS peer is lost because two consecutive requests could not be sent. A browser may return on another WebSocket.
     pub(crate) fn on_loss(&mut self) -> bool {
-        let loss = self.path.on_loss();
-        if !self.path.decides() {
-            self.next_hop.forget();
-        }
-        let is_lost = self.listener.transport == Transport::Tls && loss == Loss::Again;
+        let is_lost = self.note_loss() == Loss::Again && self.listener.transport == Transport::Tls;
         if is_lost {
-            self.log_lost();
+            self.on_unreachable();
         }
         is_lost
     }
@@ -197,17 +228,48 @@ impl Leg {
     /// Handles our BYE that could not be sent. Sends the BYE again if the connection was lost. Returns false if the peer gets
     /// no BYE.
     pub(crate) fn sends_bye_again(&mut self, env: &mut Env<'_>) -> bool {
-        let again = self.listener.transport.reliable() && self.path.on_loss() == Loss::First;
-        self.next_hop.forget();
+        let again = self.note_loss() == Loss::First && self.listener.transport.reliable();
         if again {
             self.send_bye(None, env);
+        } else if self.listener.transport.reliable() {
+            self.log_loss();
         }
         again && !self.is_over()
     }
 
-    /// Logs that the peer gets no further message.
-    fn log_lost(&self) {
+    fn note_loss(&mut self) -> Loss {
+        let used = match &self.next_hop {
+            NextHopState::Known(flow) => Some(flow),
+            NextHopState::Unknown | NextHopState::Asked { .. } => None,
+        };
+        let loss = self.path.on_loss(used);
+        self.next_hop.forget();
+        loss
+    }
+
+    /// True if a TLS peer of a confirmed dialog cannot be reached. Then the call must end.
+    pub(crate) const fn is_lost(&self) -> bool {
+        self.is_lost
+    }
+
+    /// Notes that the peer gets no further message. If the peer uses TLS, the call ends.
+    fn on_unreachable(&mut self) {
+        self.log_loss();
+        self.is_lost = self.listener.transport == Transport::Tls && self.invite.is_confirmed();
+    }
+
+    /// Logs once that the peer gets no further message.
+    fn log_loss(&mut self) {
+        if std::mem::replace(&mut self.is_loss_logged, true) {
+            return;
+        }
+        let trunk = self.trunk.as_ref().map_or("", |entry| entry.trunk.name());
         let (side, transport) = (self.side.as_str(), self.listener.transport);
-        tracing::warn!(side, %transport, "the peer of a call cannot be reached");
+        match self.dialog.next_hop() {
+            Some(remote) => {
+                tracing::warn!(trunk, side, %transport, %remote, "the peer of a call cannot be reached")
+            }
+            None => tracing::warn!(trunk, side, %transport, "the peer of a call has no usable Contact"),
+        }
     }
 }

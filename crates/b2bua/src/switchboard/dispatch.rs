@@ -11,11 +11,13 @@ use crate::call::closing::ClosingInput;
 use crate::call::crossing::{Arrival, Crossing, Situation, cross};
 use crate::call::end::ReleasedLeg;
 use crate::call::input::{CallInput, CallStep};
+use crate::call::replacement::Replacement;
 use crate::config::trunk_entry::TrunkEntry;
 use crate::counters::Refusal;
 use crate::event::CallNumber;
 use crate::headers::address::source;
 use crate::headers::dialog_id::DialogId;
+use crate::headers::dialog_names::names_dialogs;
 use crate::headers::timer::is_too_short;
 use crate::intake::emergency::is_emergency;
 use crate::intake::origin::{Origin, arrival};
@@ -38,7 +40,7 @@ impl<P: Policy> Switchboard<P> {
             Event::Request { id, request, flow, on_reserve } => {
                 self.on_request(now, id, request, &flow, on_reserve);
             }
-            Event::Ack { request, .. } => self.on_ack(now, request),
+            Event::Ack { request, flow, .. } => self.on_ack(now, request, &flow),
             Event::Cancelled { invite, request } => {
                 if let Some(Owner::Call(key)) = self.shared.owners.of_server(invite) {
                     let input = CallInput::Cancelled { server: invite, cancel: &request };
@@ -62,6 +64,9 @@ impl<P: Policy> Switchboard<P> {
         let dialog = DialogId::of_request(&request);
         let owner = dialog.as_ref().and_then(|dialog| self.owner_of(dialog, &request));
         match (owner, dialog) {
+            (Some(Owner::Call(_)), Some(_)) if names_dialogs(request.headers()) => {
+                self.on_naming_request(now, id, request, flow, Vec::new());
+            }
             (Some(Owner::Call(key)), Some(dialog)) => {
                 let input = CallInput::Request { dialog, id, request, flow };
                 self.with_call(now, key, |call, env| call.handle(input, env));
@@ -70,29 +75,56 @@ impl<P: Policy> Switchboard<P> {
                 let input = ClosingInput::Request { id, request };
                 self.with_closing(now, key, |leg, env| leg.handle(input, env));
             }
-            (Some(Owner::Call(_) | Owner::Message(_)) | None, _) if is_outside(&request) => {
+            (Some(Owner::Call(_) | Owner::Message(_) | Owner::Lookup(_)) | None, _)
+                if is_outside(&request) =>
+            {
                 self.on_request_outside(now, id, request, flow, on_reserve);
             }
-            (Some(Owner::Call(_) | Owner::Message(_)) | None, _) => {
-                let status = Status::CALL_DOES_NOT_EXIST;
-                let known = self.knows(flow);
-                let mut env = self.shared.env(now, &mut self.policy);
-                if known {
-                    env.refuse(id, &request, status, Refusal::NoDialog);
-                } else {
-                    env.dismiss(id, &request, flow, status, Refusal::NoDialog);
-                }
+            (Some(Owner::Call(_) | Owner::Message(_) | Owner::Lookup(_)) | None, _) => {
+                self.refuse_without_dialog(now, id, &request, flow);
             }
         }
     }
 
-    /// Screens a request outside a dialog (RFC 3261 section 8.2). Checks its source, method, Request-URI and extensions. On the
-    /// reserve of the transaction layer, only emergency calls are accepted.
+    /// Handles a request in a dialog after the dialogs that it names were mapped (Replaces, Join, Target-Dialog). The dialog of the
+    /// request may have ended during the mapping.
+    pub(super) fn deliver(&mut self, now: Now, id: ServerId, request: Request, flow: &Flow) {
+        let dialog = DialogId::of_request(&request);
+        let owner = dialog.as_ref().and_then(|dialog| self.owner_of(dialog, &request));
+        match (owner, dialog) {
+            (Some(Owner::Call(key)), Some(dialog)) => {
+                let input = CallInput::Request { dialog, id, request, flow };
+                self.with_call(now, key, |call, env| call.handle(input, env));
+            }
+            (Some(Owner::Closing(key)), _) => {
+                let input = ClosingInput::Request { id, request };
+                self.with_closing(now, key, |leg, env| leg.handle(input, env));
+            }
+            (Some(Owner::Call(_) | Owner::Message(_) | Owner::Lookup(_)) | None, _) => {
+                self.refuse_without_dialog(now, id, &request, flow);
+            }
+        }
+    }
+
+    /// Refuses a request of a dialog that does not exist.
+    fn refuse_without_dialog(&mut self, now: Now, id: ServerId, request: &Request, flow: &Flow) {
+        let status = Status::CALL_DOES_NOT_EXIST;
+        let known = self.knows(flow);
+        let mut env = self.shared.env(now, &mut self.policy);
+        if known {
+            env.refuse(id, request, status, Refusal::NoDialog);
+        } else {
+            env.dismiss(id, request, flow, status, Refusal::NoDialog);
+        }
+    }
+
+    /// Screens a request outside a dialog (RFC 3261 section 8.2). Checks its source, method, Request-URI and extensions. If the
+    /// transaction layer is above its cap (`on_reserve`), only emergency calls are accepted.
     fn on_request_outside(
         &mut self,
         now: Now,
         id: ServerId,
-        request: Request,
+        mut request: Request,
         flow: &Flow,
         on_reserve: bool,
     ) {
@@ -105,7 +137,18 @@ impl<P: Policy> Switchboard<P> {
         if on_reserve && !emergency {
             return env.endpoint.turn_away(now.mono, id, &request, flow);
         }
-        match screen(&request) {
+        let mut replacement = None;
+        let screened = match screen(&request) {
+            Ok(purpose @ (Purpose::Call | Purpose::Message)) if names_dialogs(request.headers()) => {
+                self.map_outside(&mut request, &ingress).map(|found| {
+                    replacement = found;
+                    purpose
+                })
+            }
+            screened => screened,
+        };
+        let mut env = self.shared.env(now, &mut self.policy);
+        match screened {
             Err((status, refusal)) => env.refuse(id, &request, status, refusal),
             Ok(purpose) if self.service.is_closed_to(purpose, &config, &request) => {
                 env.refuse(id, &request, Status::SERVICE_UNAVAILABLE, Refusal::Draining);
@@ -121,6 +164,10 @@ impl<P: Policy> Switchboard<P> {
             {
                 env.refuse_session(id, &request, rules.shortest);
             }
+            Ok(Purpose::Call) if let Some((key, dialog)) = replacement => {
+                let replacement = Replacement { dialog, id, request, flow, ingress, config };
+                self.with_call(now, key, |call, env| call.handle(CallInput::Replacement(replacement), env));
+            }
             Ok(Purpose::Call) => self.begin_call(now, id, request, flow, ingress, emergency),
         }
     }
@@ -134,7 +181,7 @@ impl<P: Policy> Switchboard<P> {
         ingress: Arc<TrunkEntry>,
         emergency: bool,
     ) {
-        if self.calls.len() >= self.shared.config.caps.calls && !emergency {
+        if self.calls_in_progress() >= self.shared.config.caps.calls && !emergency {
             let mut env = self.shared.env(now, &mut self.policy);
             return env.refuse(id, &request, Status::SERVICE_UNAVAILABLE, Refusal::CallCap);
         }
@@ -161,7 +208,7 @@ impl<P: Policy> Switchboard<P> {
         self.with_message(now, key, |message, env| message.begin(request, env));
     }
 
-    /// Returns the origin of a request whose owner is known.
+    /// Returns a function that builds the origin of a request as soon as the owner is known.
     fn origin(
         &mut self,
         server: ServerId,
@@ -184,19 +231,19 @@ impl<P: Policy> Switchboard<P> {
         self.shared.owners.of_request(dialog, call_id)
     }
 
-    fn on_ack(&mut self, now: Now, request: Request) {
+    fn on_ack(&mut self, now: Now, request: Request, flow: &Flow) {
         let dialog = DialogId::of_request(&request);
         let owner = dialog.as_ref().and_then(|dialog| self.owner_of(dialog, &request));
         match (owner, dialog) {
             (Some(Owner::Call(key)), Some(dialog)) => {
-                let input = CallInput::Ack { dialog, ack: &request };
+                let input = CallInput::Ack { dialog, ack: &request, flow };
                 self.with_call(now, key, |call, env| call.handle(input, env));
             }
             (Some(Owner::Closing(key)), _) => {
                 self.with_closing(now, key, |leg, env| leg.handle(ClosingInput::Ack(request), env));
             }
             // An ACK gets no response, even if its dialog is over.
-            (Some(Owner::Call(_) | Owner::Message(_)) | None, _) => {}
+            (Some(Owner::Call(_) | Owner::Message(_) | Owner::Lookup(_)) | None, _) => {}
         }
     }
 
@@ -208,7 +255,7 @@ impl<P: Policy> Switchboard<P> {
                 let input = CallInput::Response { client: id, response, flow };
                 match self.with_call(now, key, |call, env| call.handle(input, env)) {
                     CallStep::NotTaken => false,
-                    // If the call made no dialog of the 2xx, no other place acknowledges the 2xx.
+                    // If the call created no dialog from the 2xx, `on_late_2xx` acknowledges the 2xx.
                     CallStep::Goes | CallStep::Over => answered.as_ref().is_none_or(|(dialog, _)| {
                         self.shared.owners.of_dialog(dialog) == Some(Owner::Call(key))
                     }),
@@ -221,7 +268,7 @@ impl<P: Policy> Switchboard<P> {
             }
             Some(Owner::Closing(key)) => {
                 if let Some((dialog, _)) = &answered {
-                    // The leg may note the ACK in this entry, and then end.
+                    // This entry comes first, because the leg may store its ACK in the entry and then end.
                     self.shared.late_answers.note(id, dialog.clone(), cap);
                 }
                 let seq = cseq_of(response).map_or(0, |cseq| cseq.number());
@@ -229,7 +276,7 @@ impl<P: Policy> Switchboard<P> {
                 self.with_closing(now, key, |leg, env| leg.handle(input, env));
                 true
             }
-            None => false,
+            Some(Owner::Lookup(_)) | None => false,
         };
         if let Some((dialog, seq)) = answered {
             if !taken {
@@ -239,10 +286,9 @@ impl<P: Policy> Switchboard<P> {
         }
     }
 
-    /// Handles a 2xx to an INVITE for which no request waits (RFC 3261 section 13.2.2.4). A repeated 2xx gets its ACK again as
-    /// long as its dialog exists.
-    /// Any other 2xx creates one more dialog: a dialog of another fork, or of a cancelled INVITE. We acknowledge this 2xx and
-    /// end the dialog.
+    /// Handles a 2xx to an INVITE after its owner no longer waits for a final response (RFC 3261 section 13.2.2.4). A repeated
+    /// 2xx gets its ACK again, also after its dialog is over, within a limit. Any other 2xx is from another fork, or from a
+    /// cancelled INVITE. We acknowledge this 2xx and end its dialog, unless the limit of dialogs for the INVITE is reached.
     fn on_late_2xx(
         &mut self,
         now: Now,
@@ -261,7 +307,7 @@ impl<P: Policy> Switchboard<P> {
                 let input = ClosingInput::Repeated2xx { seq, client };
                 return self.with_closing(now, key, |leg, env| leg.handle(input, env));
             }
-            Some(Owner::Message(_)) | None => {}
+            Some(Owner::Message(_) | Owner::Lookup(_)) | None => {}
         }
         let config = self.shared.config.clone();
         if self.shared.late_answers.contains(client, id) {
@@ -274,13 +320,13 @@ impl<P: Policy> Switchboard<P> {
         } else if self.shared.late_answers.is_full(client, config.caps.answers) {
             self.shared.counters.refuse(Refusal::AnswerCap);
         } else if let Ok(dialog) = Dialog::calling(response, b"", || source(flow.transport, flow.remote)) {
-            tracing::debug!("a 2xx too many is acknowledged and ended");
+            tracing::debug!("an extra 2xx gets an ACK and a BYE");
             let (listener, flow) = (config.listener_of(flow), flow.clone());
             let (side, rules) = (Side::Callee, LegRules::default());
             let crossing = cross(Arrival::LateSuccess, Situation::over(Side::Callee), None);
-            debug_assert_eq!(crossing, Crossing::AckAndBye, "the 2xx came too late");
+            debug_assert_eq!(crossing, Crossing::AckAndBye, "a late 2xx must get an ACK and a BYE");
             self.close_with(now, |owner, env| {
-                let settings = LegSettings { owner, side, listener, config, rules, flow };
+                let settings = LegSettings { owner, side, listener, config, rules, trunk: None, flow };
                 let mut leg = Leg::open(dialog, settings, env);
                 leg.invite.on_2xx_received(seq, client);
                 ReleasedLeg { leg, needs_bye: true, bye: None }
@@ -304,7 +350,7 @@ impl<P: Policy> Switchboard<P> {
                 let input = ClosingInput::Failed { client: id, why };
                 self.with_closing(now, key, |leg, env| leg.handle(input, env));
             }
-            None => {}
+            Some(Owner::Lookup(_)) | None => {}
         }
     }
 }

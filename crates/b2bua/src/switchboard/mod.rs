@@ -2,6 +2,8 @@
 //! MESSAGEs and closing legs.
 
 mod dispatch;
+mod lookup;
+mod named;
 mod service;
 mod shutdown;
 
@@ -13,7 +15,7 @@ use attesta_transaction as transaction;
 use attesta_transaction::{Flow, Seed, WorkerPlace};
 
 use crate::alarm::Alarms;
-use crate::arena::{Arena, CallKey, ClosingKey, MessageKey, OfCall, OfClosing, OfMessage};
+use crate::arena::{Arena, CallKey, ClosingKey, MessageKey, OfCall, OfClosing, OfLookup, OfMessage};
 use crate::call::Call;
 use crate::call::closing::{ClosingInput, ClosingLeg};
 use crate::call::end::ReleasedLeg;
@@ -26,6 +28,7 @@ use crate::message::{MessageInput, MessageRelay};
 use crate::now::Now;
 use crate::owners::Owner;
 use crate::policy::{Decision, DefaultPolicy, Policy};
+use crate::switchboard::lookup::Lookup;
 use crate::switchboard::service::ServiceState;
 use crate::token::Token;
 
@@ -41,6 +44,8 @@ pub struct Switchboard<P = DefaultPolicy> {
     messages: Arena<OfMessage, MessageRelay>,
     /// Legs whose call is over, while a BYE or an ACK is outstanding.
     closing: Arena<OfClosing, ClosingLeg>,
+    /// Requests that wait for a dialog of another worker.
+    lookups: Arena<OfLookup, Lookup>,
     alarms: Alarms<Owner>,
     /// The number of the last call.
     numbers: u64,
@@ -59,6 +64,7 @@ impl<P: Policy> Switchboard<P> {
             calls: Arena::new(),
             messages: Arena::new(),
             closing: Arena::new(),
+            lookups: Arena::new(),
             alarms: Alarms::new(),
             numbers: first_number(place),
             service: ServiceState::Open,
@@ -94,6 +100,7 @@ impl<P: Policy> Switchboard<P> {
                 self.answer_call(now, token, CallInput::Signed { token, result })
             }
             Input::Decided { token, decision } => self.on_decided(now, token, decision),
+            Input::DialogFound { token, dialog } => self.on_dialog_found(now, token, dialog),
             Input::Configure(config) => self.shared.config = config,
             Input::Drain => self.drain(),
             Input::HangUp => self.hang_up_all(now),
@@ -112,7 +119,7 @@ impl<P: Policy> Switchboard<P> {
     /// Returns the counts so far, and the numbers of live objects.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        let (shared, calls) = (&self.shared, self.calls.len());
+        let (shared, calls) = (&self.shared, self.calls_in_progress());
         let mut counters = shared.counters.read(calls, shared.owners.dialogs(), shared.endpoint.counters());
         counters.targets_out_of_service = shared.targets.out_of_service() as u64;
         counters.draining = u64::from(self.service != ServiceState::Open);
@@ -135,6 +142,12 @@ impl<P: Policy> Switchboard<P> {
     /// Returns the policy.
     pub const fn policy_mut(&mut self) -> &mut P {
         &mut self.policy
+    }
+
+    /// The calls that are not over. A call that is over may wait for the end of a subscription.
+    fn calls_in_progress(&self) -> usize {
+        let subscribed = usize::try_from(self.shared.counters.subscriptions_live).unwrap_or_default();
+        self.calls.len().saturating_sub(subscribed)
     }
 
     fn feed_endpoint(&mut self, now: Now, input: transaction::Input) {
@@ -171,7 +184,7 @@ impl<P: Policy> Switchboard<P> {
                 let input = ClosingInput::Resolved(result);
                 self.with_closing(now, key, |leg, env| leg.handle(input, env));
             }
-            None => {}
+            Some(Owner::Lookup(_)) | None => {}
         }
     }
 
@@ -181,7 +194,7 @@ impl<P: Policy> Switchboard<P> {
                 let input = MessageInput::Decided { token, decision };
                 self.with_message(now, key, |message, env| message.handle(input, env));
             }
-            Some(Owner::Call(_) | Owner::Closing(_)) | None => {
+            Some(Owner::Call(_) | Owner::Closing(_) | Owner::Lookup(_)) | None => {
                 self.answer_call(now, token, CallInput::Decided { token, decision });
             }
         }
@@ -206,7 +219,7 @@ impl<P: Policy> Switchboard<P> {
                         message.handle(MessageInput::Certificates, env);
                     });
                 }
-                Owner::Closing(_) => {}
+                Owner::Closing(_) | Owner::Lookup(_) => {}
             }
         }
     }
@@ -225,6 +238,12 @@ impl<P: Policy> Switchboard<P> {
                         message.alarm = None;
                         message.handle(MessageInput::Deadline, env);
                     });
+                }
+                Owner::Lookup(key) => {
+                    if let Some(lookup) = self.lookups.get_mut(key) {
+                        lookup.alarm = None;
+                    }
+                    self.end_lookup(now, key, None);
                 }
                 Owner::Closing(key) => {
                     self.with_closing(now, key, |leg, env| {

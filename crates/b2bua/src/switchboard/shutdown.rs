@@ -11,11 +11,11 @@ impl<P: Policy> Switchboard<P> {
     /// True if there is no call and no MESSAGE.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.calls.len() + self.messages.len() == 0
+        self.calls_in_progress() + self.messages.len() == 0
     }
 
     /// True if no message to a peer is outstanding: there is no call and no dialog, and each transaction has its final
-    /// response. The transactions only absorb late messages.
+    /// response. The transactions that remain only absorb late messages.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         let transactions = self.shared.endpoint.counters();

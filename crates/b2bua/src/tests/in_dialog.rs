@@ -107,13 +107,17 @@ fn requests_of_any_method_and_their_responses_are_relayed() {
 fn a_reliable_183_its_prack_and_an_early_update_are_relayed() {
     let mut rig = Rig::plain();
     let headers = dialog_forming(
-        "Supported: 100rel, replaces\r\nRequire: 100rel\r\nAllow: INVITE, REGISTER\r\nAllow: FROB\r\n",
+        "Supported: 100rel, replaces, path\r\nRequire: 100rel\r\nAllow: INVITE, REGISTER\r\nAllow: FROB\r\n",
     )
     .replace("1 INVITE", "314 INVITE");
     rig.request(ALICE, INVITE, &uri(CALLEE), &headers, OFFER);
     let invite = rig.gets_request(BOB, INVITE);
     assert_eq!(value(&invite, Name::Require), "100rel");
-    assert_eq!(value(&invite, Name::Supported), "100rel, timer", "only extensions that the edge can relay");
+    assert_eq!(
+        value(&invite, Name::Supported),
+        "100rel, replaces, timer",
+        "only extensions that the edge can relay"
+    );
     assert_eq!(value(&invite, Name::Allow), "INVITE, FROB");
     rig.reply_with(BOB, &invite, 183, "b", &format!("{}Require: 100rel\nRSeq: 988\n", contact(BOB)), ANSWER);
     let ok = rig.gets_response(ALICE, 183);

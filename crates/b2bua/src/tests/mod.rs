@@ -21,4 +21,5 @@ mod screening;
 mod set_up;
 mod signing;
 mod targets;
+mod transfer;
 mod verification;

@@ -10,6 +10,7 @@ use attesta_stir::{UnixTime, X5u};
 use attesta_transaction::{ConnectionId, Flow, Seed, Transmit, Transport, WorkerPlace};
 use bytes::Bytes;
 
+use crate::headers::dialog_names::DialogName;
 use crate::{
     Builder, CallEvent, Cause, Claims, Config, Counters, DefaultPolicy, Destination, Input, Listener, Now,
     Output, Policy, Question, ResolveError, Route, RouteTo, Switchboard, Target, Token, Trunk,
@@ -85,6 +86,7 @@ pub(super) struct Rig<P = DefaultPolicy> {
     pub(super) names: VecDeque<(Token, Target)>,
     /// The connections that the switchboard asks for. The test reports the result.
     pub(super) reaches: VecDeque<(Token, Flow)>,
+    pub(super) lookups: VecDeque<(Token, WorkerPlace, DialogName)>,
     /// The messages that the edge sent and that no test step has taken yet.
     pub(super) wire: VecDeque<Transmit>,
     /// The last message that the edge sent.
@@ -120,6 +122,7 @@ impl<P: Policy> Rig<P> {
             holds_names: false,
             names: VecDeque::new(),
             reaches: VecDeque::new(),
+            lookups: VecDeque::new(),
             wire: VecDeque::new(),
             last: None,
             connections: BTreeMap::new(),
@@ -151,6 +154,7 @@ impl<P: Policy> Rig<P> {
                 Output::FetchCertificate(url) => self.fetches.push(url),
                 Output::Sign { token, signer, claims } => self.to_sign.push_back((token, signer, claims)),
                 Output::Decide { token, question } => self.questions.push_back((token, question)),
+                Output::FindDialog { token, place, dialog } => self.lookups.push_back((token, place, dialog)),
                 Output::Event(event) => self.events.push(event),
                 Output::Timeout(deadline) => {
                     self.deadline = deadline;
@@ -305,15 +309,19 @@ impl<P: Policy> Rig<P> {
 
     /// The next message to `at` cannot be delivered.
     pub(super) fn fails_to_reach(&mut self, at: &str) {
-        let position = self.wire.iter().position(|transmit| transmit.flow.remote == address(at)).unwrap();
-        let transmit = self.wire.remove(position).unwrap();
+        let transmit = self.takes_from_wire(at);
         self.input(Input::TransportFailed(transmit));
+    }
+
+    /// The next message to `at` stays on the wire. [`Input::TransportFailed`] may follow later.
+    pub(super) fn takes_from_wire(&mut self, at: &str) -> Transmit {
+        let position = self.wire.iter().position(|transmit| transmit.flow.remote == address(at)).unwrap();
+        self.wire.remove(position).unwrap()
     }
 
     /// The next message to `at` meets a limit of the shell.
     pub(super) fn finds_no_room_towards(&mut self, at: &str) {
-        let position = self.wire.iter().position(|transmit| transmit.flow.remote == address(at)).unwrap();
-        let transmit = self.wire.remove(position).unwrap();
+        let transmit = self.takes_from_wire(at);
         self.input(Input::NoRoom(transmit));
     }
 

@@ -1,8 +1,8 @@
 //! The handovers between workers. A message goes to the worker that owns its call. Work on a stream connection goes to the
 //! worker that owns the connection.
 
-use attesta_b2bua::{Input, Now, Policy, Token, Unreachable};
-use attesta_transaction::{Flow, WorkerHint, WorkerId};
+use attesta_b2bua::{DialogName, Input, Now, Policy, Token, Unreachable};
+use attesta_transaction::{Flow, WorkerHint, WorkerId, WorkerPlace};
 use bytes::Bytes;
 
 use crate::driver::Driver;
@@ -12,7 +12,11 @@ impl<P: Policy> Driver<P> {
     /// Passes a message to the worker that owns its call.
     pub(super) fn arrived(&mut self, now: Now, flow: Flow, data: Bytes) {
         tracing::trace!(?flow, octets = data.len(), "received");
-        match self.other_worker(|links| links.owner(&WorkerHint::of_received(&data))) {
+        let owner = self.worker_links.as_mut().map(|links| {
+            let owner = links.owner_of_received(&WorkerHint::of_received(&data));
+            (owner, links.own())
+        });
+        match owner.filter(|(owner, own)| owner != own).map(|(owner, _)| owner) {
             Some(other) if flow.transport.reliable() => {
                 self.waiting_handovers.push_back((other, Handover::Message(flow, data)));
                 self.send_waiting_handovers();
@@ -44,6 +48,14 @@ impl<P: Policy> Driver<P> {
                 Handover::Failed(unsent) => self.feed(now, unsent.into()),
                 Handover::Reach(requester, token, flow) => self.open_connection(requester, token, &flow),
                 Handover::Reached(token, result) => self.feed(now, Input::Reached { token, result }),
+                Handover::FindDialog(requester, token, dialog) => {
+                    let dialog = self.switchboard.find_dialog(&dialog);
+                    // Without an answer, the requester continues after its timeout.
+                    drop(self.hand_over(requester, Handover::DialogFound(token, dialog)));
+                }
+                Handover::DialogFound(token, dialog) => {
+                    self.feed(now, Input::DialogFound { token, dialog });
+                }
             }
         }
         self.handovers = handovers;
@@ -66,6 +78,18 @@ impl<P: Policy> Driver<P> {
             Some(_) => self.counters.handovers_dropped += 1,
         }
         back
+    }
+
+    /// Asks the worker at `place` for a dialog.
+    pub(super) fn find_dialog(&mut self, token: Token, place: WorkerPlace, dialog: DialogName) {
+        let asked = self.worker_links.as_ref().and_then(|links| Some((links.worker_at(place)?, links.own())));
+        let is_asked = match asked {
+            Some((owner, own)) => self.hand_over(owner, Handover::FindDialog(own, token, dialog)).is_none(),
+            None => false,
+        };
+        if !is_asked {
+            self.answers.push_back(Input::DialogFound { token, dialog: None });
+        }
     }
 
     /// Asks the worker that owns connections of this kind to find or open a connection for `flow`.

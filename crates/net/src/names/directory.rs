@@ -123,7 +123,8 @@ async fn run(source: Arc<dyn Source>, limits: Limits, mut inbox: mpsc::Receiver<
                 None => return,
             },
             Some(done) = lookups.join_next() => {
-                // A panic in a lookup is an error in the resolver. Its requesters wait until their own deadline.
+                // A lookup panics only if the resolver has a bug. The requesters of that lookup get no answer and wait until their own
+                // deadlines.
                 if let Ok((question, reply)) = done {
                     tracing::debug!(?question, records = ?reply.records, "DNS lookup finished");
                     queue.finish(Clock::mono(), &question, reply);

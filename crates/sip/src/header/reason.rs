@@ -41,7 +41,7 @@ impl<'a> Reason<'a> {
         self.protocol
     }
 
-    /// Whether this is the protocol, ignoring case.
+    /// True if the protocol is `name`, ignoring case.
     pub fn is_protocol(&self, name: &str) -> bool {
         self.protocol.eq_ignore_ascii_case(name.as_bytes())
     }

@@ -24,7 +24,7 @@ macro_rules! tags {
                 self.0
             }
 
-            /// Whether this is the option tag, ignoring case.
+            /// True if the option tag is `tag`, ignoring case.
             pub fn is(&self, tag: &str) -> bool {
                 self.0.eq_ignore_ascii_case(tag.as_bytes())
             }

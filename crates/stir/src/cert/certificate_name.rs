@@ -1,7 +1,7 @@
 //! The names of certificates in revocation lists (RFC 5280 section 5.3).
 
-/// The name of a certificate in a revocation list: the issuer and the serial number. Issuers are compared only with the rules
-/// for case and white space of RFC 5280 section 7.1. The serial number has no leading zeros.
+/// The name of a certificate in a revocation list: the issuer and the serial number. The comparison of issuers ignores case and
+/// extra white space. The other rules of RFC 5280 section 7.1 are not applied. The serial number has no leading zeros.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct CertificateName {
     pub(super) issuer: Box<str>,

@@ -196,8 +196,8 @@ impl<'a> Claims<'a> {
     }
 }
 
-/// Splits `text` after the octets of `kind` at its start. Returns `None` if there are no such octets, or if there are no other
-/// octets.
+/// Splits `text` after its longest prefix whose octets all satisfy `kind`. Returns `None` if this prefix is empty or is all of
+/// `text`.
 fn leading_run(text: &str, kind: fn(&u8) -> bool) -> Option<(&str, &str)> {
     let length = text.as_bytes().iter().position(|octet| !kind(octet))?;
     if length == 0 { None } else { text.split_at_checked(length) }
@@ -312,7 +312,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// For any change of a common payload, the quick reader and the scanner return the same claims.
+        /// If the quick reader returns claims for a changed payload, the scanner returns the same claims.
         #[test]
         fn the_quick_reader_agrees_with_the_scanner(
             at: proptest::sample::Index, cut in 0..4_usize, put in "[\"{}:,0-9A-Za-z\\\\ ]{0,3}", number in "[0-9]{0,22}",

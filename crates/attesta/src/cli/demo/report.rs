@@ -29,7 +29,7 @@ pub(super) fn write_text(out: &mut impl Write, calls: &[PlacedCall], palette: Pa
         writeln!(out, "\n{style}{verified} of {} calls verified{style:#}", calls.len())?;
         writeln!(
             out,
-            "{dim}time to answer: median {:.1} ms, 99 % within {:.1} ms; {:.0} calls/s one after the other{dim:#}",
+            "{dim}time to answer: median {:.1} ms, 99 % within {:.1} ms; {:.0} calls/s when the calls are placed one after the other{dim:#}",
             times.median.as_secs_f64() * 1e3,
             times.most.as_secs_f64() * 1e3,
             times.rate
@@ -68,12 +68,12 @@ fn shown(calls: &[PlacedCall]) -> Option<&PlacedCall> {
     calls.iter().find(|call| !call.is_verified()).or(calls.first())
 }
 
-/// Returns the verdict in the callee's INVITE, or the error of the call.
+/// Returns the verdict in the INVITE that the callee received, or the error of the call.
 fn verdict(call: &PlacedCall) -> String {
     match (&call.set_up, call.received.as_ref().and_then(|received| received.verstat.clone())) {
         (Err(error), _) => format!("no call: {error}"),
         (Ok(_), Some(verstat)) => verstat,
-        (Ok(_), None) => "the callee's INVITE has no verdict on the caller".into(),
+        (Ok(_), None) => "the INVITE that the callee received has no verdict on the caller".into(),
     }
 }
 

@@ -24,7 +24,7 @@ impl World {
         Self { pki, key, bundle }
     }
 
-    /// Returns the ordinary call.
+    /// Returns a case with an ordinary call: an INVITE with one valid `shaken` Identity.
     pub(super) fn call(&self, name: impl Into<String>) -> Case {
         self.call_with(name, &forge::header(), &forge::payload())
     }
@@ -53,7 +53,7 @@ impl World {
     }
 }
 
-/// Returns an Identity value with the ordinary parameters.
+/// Returns an Identity value with the parameters of an ordinary call.
 pub(super) fn value(token: &str, ppt: &str) -> String {
     format!("{token};info=<{URL}>;alg=ES256;ppt={ppt}")
 }
@@ -203,7 +203,11 @@ impl Case {
         let (found, each) = found.unwrap_or_else(|| (format!("Refused {}", finished.stderr), String::new()));
         if let Some(text) = self.expected.strip_prefix("Refused ") {
             let refused = finished.code == 2 && finished.stdout.is_empty() && finished.stderr.contains(text);
-            return if refused { Ok(()) } else { Err(format!("{}: {text:?} expected, {found}", self.name)) };
+            return if refused {
+                Ok(())
+            } else {
+                Err(format!("{}: expected an error with {text:?}, found {found}", self.name))
+            };
         }
         let status = match self.expected.split(' ').collect::<Vec<_>>().as_slice() {
             ["Failed", ..] => 1,
@@ -212,20 +216,22 @@ impl Case {
         };
         if (found.as_str(), finished.code) != (self.expected, status) {
             return Err(format!(
-                "{}: {} expected, {found}, status {}",
+                "{}: expected {}, found {found} with exit status {}",
                 self.name, self.expected, finished.code
             ));
         }
         match self.each {
-            Some(expected) if expected != each => {
-                Err(format!("{}: each {expected} expected, {each}", self.name))
-            }
+            Some(expected) if expected != each => Err(format!(
+                "{}: results of the Identity fields: expected {expected}, found {each}",
+                self.name
+            )),
             Some(_) | None => Ok(()),
         }
     }
 }
 
-/// Returns the result in the notation of the tables, for the message and for each field.
+/// Returns the result of the message and the results of its Identity header fields, in the notation of `expected` and `each`,
+/// such as `Failed 437 certificate-revoked`.
 fn summary(judged: &Value) -> (String, String) {
     let verstat = match judged["verstat"].as_str().unwrap() {
         "TN-Validation-Passed" => "Passed",

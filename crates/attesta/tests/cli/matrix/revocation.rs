@@ -8,7 +8,8 @@ use super::case::{Case, World};
 use super::lists::{ListIssuer, extension, indirect, issuer_of, read, subject_of};
 use super::support::{NOW, Pki, authority};
 
-/// An issuer, true if the entry names the issuer, and the certificate with the revoked serial number.
+/// The entries of a list. Each entry has the name of an issuer, a flag that is true if the entry contains this name, and the
+/// certificate whose serial number is revoked.
 type Entries<'a> = Vec<(&'a [u8], bool, &'a Certificate)>;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -31,7 +32,7 @@ pub(super) fn cases() -> Vec<Case> {
         ("a list that revokes the leaf", vec![(&above_leaf, true, &leaf)], revoked),
         ("a list that revokes the intermediate", vec![(&above_all, true, &intermediate)], revoked),
         (
-            "an entry without an issuer uses the one before",
+            "an entry without an issuer uses the issuer of the entry before it",
             vec![(&above_leaf, true, &root), (&[], false, &leaf)],
             revoked,
         ),
@@ -41,9 +42,9 @@ pub(super) fn cases() -> Vec<Case> {
             revoked,
         ),
         ("a first entry without an issuer uses the list's issuer", vec![(&[], false, &leaf)], "Passed A"),
-        ("the leaf's number under another issuer", vec![(&own, true, &leaf)], "Passed A"),
+        ("the serial number of the leaf under another issuer", vec![(&own, true, &leaf)], "Passed A"),
         (
-            "an issuer that changes before the leaf's number",
+            "an entry names another issuer before the serial number of the leaf",
             vec![(&above_leaf, true, &root), (&own, true, &root), (&[], false, &leaf)],
             "Passed A",
         ),
@@ -73,7 +74,7 @@ pub(super) fn cases() -> Vec<Case> {
             .file("--crl", bundled(full.clone()))
             .expect(revoked),
         world
-            .call("a list in DER under its signer")
+            .call("a list in DER, with its signer as the trust anchor")
             .file("--crl", full.clone())
             .file("--crl-anchors", signer.clone())
             .expect(revoked),
@@ -82,7 +83,9 @@ pub(super) fn cases() -> Vec<Case> {
         late(fresh("a stale list, hard", bundled(empty.clone())))
             .arg("--crl-stale=hard")
             .expect("Failed 437 revocation-unknown"),
-        listed("a list in time, hard", bundled(empty.clone())).arg("--crl-stale=hard").expect("Passed A"),
+        listed("a list that is not stale, hard", bundled(empty.clone()))
+            .arg("--crl-stale=hard")
+            .expect("Passed A"),
         world.call("no list, hard").arg("--crl-stale=hard").expect("Failed 437 revocation-unknown"),
         listed("a list with a wrong signature", bundled(altered))
             .expect("Refused the signature of the revocation list is wrong"),
@@ -119,7 +122,7 @@ fn direct() -> Vec<Case> {
     let mut world = World::new();
     let (intermediate_pem, root_pem) = (world.pki.intermediate_pem.clone(), world.pki.root_pem.clone());
     let leaf = read(&world.bundle);
-    // The authority signs its lists with the key of its certificates.
+    // The authority signs its lists with the same key as its certificates.
     let spare = Pki::with(authority("SHAKEN ROOT"), authority("SHAKEN Intermediate"));
     let signer = CertificateDer::from_pem_slice(intermediate_pem.as_bytes()).unwrap();
     let own = subject_of(&signer);
@@ -137,7 +140,7 @@ fn direct() -> Vec<Case> {
             .file("--crl", unsigned_below.clone())
             .expect("Failed 437 certificate-revoked"),
         world
-            .call("a direct list under anchors that are named")
+            .call("a direct list, with its root given by --crl-anchors")
             .file("--crl", unsigned_below)
             .file("--crl-anchors", root_pem)
             .expect("Failed 437 certificate-revoked"),

@@ -6,13 +6,15 @@ use std::{env, fs};
 use super::*;
 
 impl Arrival {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 18] = [
         Self::Bye,
         Self::Invite,
         Self::UpdateWithOffer,
         Self::OwnPrack,
         Self::UnknownPrack,
+        Self::OfRefer,
         Self::Request,
+        Self::Replaces,
         Self::Cancel,
         Self::UsageGone,
         Self::ByeChallenged,
@@ -32,7 +34,9 @@ impl Arrival {
             Self::UpdateWithOffer => "UPDATE with an offer",
             Self::OwnPrack => "PRACK of a response of our own",
             Self::UnknownPrack => "PRACK of no response that we sent",
+            Self::OfRefer => "NOTIFY or SUBSCRIBE of the subscription of a REFER",
             Self::Request => "any other request",
+            Self::Replaces => "INVITE with Replaces of the near leg",
             Self::Cancel => "CANCEL",
             Self::UsageGone => "481, 408 or no response to INVITE, UPDATE or INFO",
             Self::ByeChallenged => "401 or 407 to BYE",
@@ -63,6 +67,9 @@ impl Crossing {
             Self::Unavailable => "503; the call continues".to_owned(),
             Self::UnavailableAndEnd => "503; BYE to both sides".to_owned(),
             Self::ByeToBoth => "BYE to both sides".to_owned(),
+            Self::Swap => {
+                "re-INVITE to the other side; its 2xx exchanges the legs, BYE to the replaced leg".to_owned()
+            }
             Self::AckAndBye => "ACK and BYE".to_owned(),
             Self::Absorb => "nothing".to_owned(),
         }

@@ -47,7 +47,7 @@ impl Fragments {
     }
 }
 
-/// Joins the fragments. If fragments overlap, the earlier offset wins.
+/// Joins the fragments. If fragments overlap, the octets of the fragment with the lower offset are kept.
 fn assembled(parts: &mut [Part]) -> Option<Vec<u8>> {
     parts.sort_by_key(|part| part.offset);
     let mut whole = Vec::new();
