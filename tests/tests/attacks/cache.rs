@@ -32,24 +32,29 @@ struct Edge {
 
 impl Edge {
     async fn start() -> Edge {
-        let root_key = KeyPair::generate().unwrap();
+        let root_key = KeyPair::generate().expect("the test hierarchy is well formed");
         let mut root = CertificateParams::default();
         root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let root_certificate = root.self_signed(&root_key).unwrap();
+        let root_certificate = root.self_signed(&root_key).expect("the test hierarchy is well formed");
         let issuer = Issuer::new(root, root_key);
-        let key = KeyPair::generate().unwrap();
+        let key = KeyPair::generate().expect("the test hierarchy is well formed");
         let names = ["honest.example.net", "*.evil.example.org", "*.example.com"].map(str::to_owned);
-        let server = CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
-        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let server = CertificateParams::new(names)
+            .expect("the test hierarchy is well formed")
+            .signed_by(&key, &issuer)
+            .expect("the test hierarchy is well formed");
+        let key = PrivateKeyDer::try_from(key.serialize_der()).expect("the test hierarchy is well formed");
         let config = RepositoryConfig::new(vec![server.der().clone()], key);
-        let repository = Repository::bind(config).await.unwrap();
+        let repository = Repository::bind(config).await.expect("the test hierarchy is well formed");
         let fetches = FetchConfig::default()
             .native_roots(false)
             .roots(vec![root_certificate.der().clone()])
             .ports(vec![repository.local().port()])
-            .allow_private(vec!["127.0.0.0/8".parse().unwrap()]);
-        let fetcher = Fetcher::with_names(fetches, Arc::new(Everywhere)).unwrap();
-        let anchors = TrustAnchors::from_pem(root_certificate.pem().as_bytes()).unwrap();
+            .allow_private(vec!["127.0.0.0/8".parse().expect("the test hierarchy is well formed")]);
+        let fetcher =
+            Fetcher::with_names(fetches, Arc::new(Everywhere)).expect("the test hierarchy is well formed");
+        let anchors = TrustAnchors::from_pem(root_certificate.pem().as_bytes())
+            .expect("the test hierarchy is well formed");
         let cache = Cache::new(CacheConfig::default(), vec![anchors]);
         let (service, certificates) = CertificateService::new(cache, fetcher, FetchLimits::default());
         tokio::spawn(service.run());
@@ -58,12 +63,13 @@ impl Edge {
 
     fn url(&self, host: &str, path: &str) -> X5u {
         let port = self.repository.local().port();
-        X5u::parse(&format!("https://{host}:{port}{path}"), &[port]).unwrap()
+        X5u::parse(&format!("https://{host}:{port}{path}"), &[port])
+            .expect("the test hierarchy is well formed")
     }
 
     async fn count(&self, result: &str) -> u64 {
-        let counters = self.certificates.counters().await.unwrap();
-        counters.iter().find(|(word, _)| *word == result).unwrap().1
+        let counters = self.certificates.counters().await.expect("the test hierarchy is well formed");
+        counters.iter().find(|(word, _)| *word == result).expect("the test hierarchy is well formed").1
     }
 
     /// Waits until the cache has the certificate of `url`.

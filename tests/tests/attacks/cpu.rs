@@ -21,7 +21,7 @@ fn now() -> UnixTime {
 }
 
 fn number(uri: &str) -> Identity {
-    Identity::callee(uri.as_bytes(), &DialPlan::default()).unwrap()
+    Identity::callee(uri.as_bytes(), &DialPlan::default()).expect("the test hierarchy is well formed")
 }
 
 /// A signer that the edge trusts, and a snapshot with its certificate.
@@ -41,25 +41,30 @@ impl Provider {
         let mut root = named("Root");
         root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         root.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        let root_key = KeyPair::generate().unwrap();
-        let anchor = root.self_signed(&root_key).unwrap().pem();
+        let root_key = KeyPair::generate().expect("the test hierarchy is well formed");
+        let anchor = root.self_signed(&root_key).expect("the test hierarchy is well formed").pem();
         let issuer = Issuer::new(root, root_key);
-        let key = KeyPair::generate().unwrap();
+        let key = KeyPair::generate().expect("the test hierarchy is well formed");
         let mut leaf = named("SHAKEN 1234");
         leaf.is_ca = IsCa::ExplicitNoCa;
         leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         let spc = [0x30, 0x08, 0xa0, 0x06, 0x16, 0x04, b'1', b'2', b'3', b'4'];
         let oid = &[1, 3, 6, 1, 5, 5, 7, 1, 26];
         leaf.custom_extensions.push(CustomExtension::from_oid_content(oid, spc.to_vec()));
-        let pem = leaf.signed_by(&key, &issuer).unwrap().pem();
-        let anchors = TrustAnchors::from_pem(anchor.as_bytes()).unwrap();
-        let url = X5u::parse(URL, DEFAULT_PORTS).unwrap();
+        let pem = leaf.signed_by(&key, &issuer).expect("the test hierarchy is well formed").pem();
+        let anchors = TrustAnchors::from_pem(anchor.as_bytes()).expect("the test hierarchy is well formed");
+        let url = X5u::parse(URL, DEFAULT_PORTS).expect("the test hierarchy is well formed");
         let mut cache = Cache::new(CacheConfig::default(), vec![anchors.clone()]);
         cache.want(&url, now());
         cache.fetched(&url, now(), Ok(Fetched::new(pem.as_bytes())));
-        let chain = CertificateChain::parse(pem.as_bytes()).unwrap();
-        let key = SigningKey::from_pem(key.serialize_pem().as_bytes()).unwrap();
-        Provider { anchors, signer: Signer::new(key, &chain, url, now()).unwrap(), known: cache.snapshot() }
+        let chain = CertificateChain::parse(pem.as_bytes()).expect("the test hierarchy is well formed");
+        let key =
+            SigningKey::from_pem(key.serialize_pem().as_bytes()).expect("the test hierarchy is well formed");
+        Provider {
+            anchors,
+            signer: Signer::new(key, &chain, url, now()).expect("the test hierarchy is well formed"),
+            known: cache.snapshot(),
+        }
     }
 
     /// The token of a call from 12155551212.
@@ -72,8 +77,13 @@ impl Provider {
             origid: OrigId::from_random([7; 16]),
         };
         let mut value = Vec::new();
-        self.signer.sign_shaken(&claims, &mut value).unwrap();
-        String::from_utf8(value).unwrap().split(';').next().unwrap().to_owned()
+        self.signer.sign_shaken(&claims, &mut value).expect("the test hierarchy is well formed");
+        String::from_utf8(value)
+            .expect("the test hierarchy is well formed")
+            .split(';')
+            .next()
+            .expect("the test hierarchy is well formed")
+            .to_owned()
     }
 
     fn verify(&self, tokens: &[String], results: &mut SignatureResults) -> Verification {
@@ -96,10 +106,13 @@ impl Provider {
 
 /// `token` with another signature.
 fn forged(token: &str, number: usize) -> String {
-    let (signed, signature) = token.rsplit_once('.').unwrap();
-    let at = number % 80;
-    let other = if signature.as_bytes()[at] == b'A' { "B" } else { "A" };
-    format!("{signed}.{}{other}{}", &signature[..at], &signature[at + 1..])
+    let (signed, signature) = token.rsplit_once('.').expect("the test hierarchy is well formed");
+    let changed = |(at, octet): (usize, char)| match octet {
+        'A' if at == number % 80 => 'B',
+        _ if at == number % 80 => 'A',
+        other => other,
+    };
+    format!("{signed}.{}", signature.chars().enumerate().map(changed).collect::<String>())
 }
 
 /// The attacker repeats a forged field 100 times. The attacker gains: one INVITE of 58 KB costs 100 signature checks.
