@@ -53,6 +53,21 @@ races before="3" after="3" losses="1":
 lossy calls="20000" rate="200" loss="50":
     cargo run --locked --release -p attesta-tests --example lossy -- {{calls}} {{rate}} {{loss}}
 
+# Calls between PJSIP user agents through a release build of the edge, over UDP, TCP and TLS. Needs PyPI and openssl.
+pjsua2: agents-python
+    cargo build --locked --release --bin attesta
+    for transport in udp tcp tls; do target/agents/bin/python tests/scripts/pjsua2_agents.py target/release/attesta $transport; done
+
+# Calls through the edge and Kamailio, which forks, on either side. Needs PyPI, and the Debian package kamailio.
+kamailio: agents-python
+    cargo build --locked --release --bin attesta
+    target/agents/bin/python tests/scripts/kamailio_agents.py target/release/attesta
+
+# Installs PJSIP for Python into target/agents.
+agents-python:
+    [ -x target/agents/bin/python ] || python3 -m venv target/agents
+    target/agents/bin/pip install --quiet pjsua2-python==2.15.1.post1
+
 # Measures the cost of a call on one core: CALLS in all, RATE per second, and a signing or a verifying edge.
 load calls="20000" rate="500" edge="sign":
     cargo run --locked --release -p attesta-tests --example load -- {{calls}} {{rate}} {{edge}}

@@ -88,7 +88,9 @@ impl Office {
         for agent in [&self.alice, &self.bob, &self.carol, &self.line, &self.phone] {
             agent.hears_no_more();
         }
-        assert_eq!(self.edge.counters().subscriptions_live, 0);
+        let counters = self.edge.counters();
+        let live = (counters.calls_live, counters.dialogs_live, counters.transactions_live);
+        assert_eq!((live, counters.subscriptions_live), ((0, 0, 0), 0), "{}", self.net.ladder());
     }
 }
 

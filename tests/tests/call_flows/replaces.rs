@@ -1,5 +1,7 @@
 //! An INVITE with Replaces exchanges a leg of a call: RFC 3891 section 3.
 
+use std::time::Duration;
+
 use attesta_sip::Name;
 use attesta_tests::sim::{ACK, Agent, BYE, CANCEL, INFO, INVITE, NOTIFY, OPTIONS, REFER, Wording};
 use insta::assert_snapshot;
@@ -164,6 +166,9 @@ fn an_invite_that_replaces_a_dialog_that_is_over_gets_603() {
     office.line.sends(INVITE.with("Replaces", &alices));
     office.line.gets(603);
     assert_snapshot!(office.net.ladder());
+    // The subscription of the REFER ends.
+    office.net.run_for(Duration::from_secs(250));
+    office.is_over();
 }
 
 #[test]
@@ -306,4 +311,8 @@ fn a_silent_other_side_ends_the_call() {
     office.line.gets(BYE);
     office.line.sends(200);
     assert_snapshot!(office.net.ladder());
+    office.net.heals("edge", "carol");
+    office.carol.gets(BYE);
+    office.carol.sends(200);
+    office.is_over();
 }

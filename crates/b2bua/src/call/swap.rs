@@ -132,8 +132,8 @@ impl Bridge {
         }
     }
 
-    /// Handles a response to the re-INVITE of the swap. Returns true if the response is a 2xx, and the new leg has taken its
-    /// place. The caller of this function relays the 2xx.
+    /// Handles a response to the re-INVITE of the swap. If the response is a 2xx, the new leg replaces the old leg, and the caller
+    /// of this function relays the 2xx.
     pub(super) fn on_swap_response(
         &mut self,
         client: ClientId,
