@@ -1,4 +1,5 @@
 use super::*;
+use crate::clock::Clock;
 
 fn job(host: &str, path: u32) -> Job {
     job_of(host, path, Trust::Unknown)
@@ -10,7 +11,7 @@ fn job_of(host: &str, path: u32, trust: Trust) -> Job {
 
 /// A queue, and a time at which all rates are unused.
 fn queue(limits: FetchLimits) -> (Queue, Instant) {
-    (Queue::new(limits), Instant::now())
+    (Queue::new(limits), Clock::mono())
 }
 
 fn start_all(queue: &mut Queue, now: Instant) -> Vec<Job> {

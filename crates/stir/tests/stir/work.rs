@@ -65,7 +65,8 @@ impl Attacker {
 
     /// A `div-o` that contains `depth` further tokens, each with its own URL. The innermost token is `shaken`.
     fn nested(&self, depth: usize, urls: &[String]) -> String {
-        let mut token = self.token("shaken", &urls[depth], &forge::payload());
+        let mut token =
+            self.token("shaken", urls.get(depth).expect("a URL for each token"), &forge::payload());
         for level in (0..depth).rev() {
             let number = |level: usize| 12_155_551_213 + (depth - level) as u64;
             let payload = format!(
@@ -73,7 +74,7 @@ impl Attacker {
                 number(level),
                 number(level + 1)
             );
-            token = self.token("div-o", &urls[level], &payload);
+            token = self.token("div-o", urls.get(level).expect("a URL for each token"), &payload);
         }
         token
     }
