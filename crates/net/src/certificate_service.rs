@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::control::Stopped;
 use crate::document::Document;
 use crate::fetch::{FetchError, Fetcher, OK, RESULTS};
-use crate::queue::{FetchLimits, Queue};
+use crate::queue::{FetchLimits, Job, Queue, Trust};
 
 /// The task that owns the certificate cache.
 ///
@@ -27,10 +27,11 @@ pub struct CertificateService {
     fetcher: Arc<Fetcher>,
     queue: Queue,
     fetches: JoinSet<Outcome>,
-    urls: HashMap<Id, X5u>,
+    jobs: HashMap<Id, Job>,
     requests: mpsc::Receiver<Request>,
     snapshots: watch::Sender<Arc<Snapshot>>,
     refresh_ticks: Interval,
+    queue_ticks: Interval,
     counters: FetchCounters,
 }
 
@@ -43,15 +44,18 @@ impl CertificateService {
         let (snapshots, published) = watch::channel(cache.snapshot());
         let mut refresh_ticks = interval(REFRESH_INTERVAL);
         refresh_ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut queue_ticks = interval(QUEUE_INTERVAL);
+        queue_ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let service = CertificateService {
             cache,
             fetcher: Arc::new(fetcher),
             queue: Queue::new(limits),
             fetches: JoinSet::new(),
-            urls: HashMap::new(),
+            jobs: HashMap::new(),
             requests,
             snapshots,
             refresh_ticks,
+            queue_ticks,
             counters: FetchCounters::default(),
         };
         (service, Certificates { ask, published })
@@ -76,6 +80,11 @@ impl CertificateService {
                     }
                 }
                 _ = self.refresh_ticks.tick() => self.refresh(),
+                // The limits per second may allow a waiting fetch now.
+                _ = self.queue_ticks.tick(), if self.queue.is_waiting() => {}
+            }
+            for job in self.queue.expire(Clock::mono()) {
+                self.refuse(&job.url);
             }
             self.start_fetches();
             self.publish();
@@ -84,22 +93,37 @@ impl CertificateService {
 
     /// Handles the request for the certificate of `url`.
     fn want(&mut self, url: X5u) {
-        if !self.queue.has_room(&url) {
-            // The cache is not informed, because no fetch was tried. The cache must not remember a failure of this URL.
-            self.counters.count(Err(FetchError::Busy));
-            return;
-        }
         match self.cache.want(&url, Clock::unix()) {
-            Want::Fetch => self.queue.push(url),
+            Want::Fetch => self.enqueue(url),
+            Want::Full => self.counters.count(Err(FetchError::Busy)),
             Want::InFlight | Want::Fresh | Want::Failed { .. } => {}
         }
     }
 
+    fn enqueue(&mut self, url: X5u) {
+        let trust = if self.cache.has_verified(&url) {
+            Trust::Known
+        } else if self.cache.site_has_verified(&url) {
+            Trust::KnownSite
+        } else {
+            Trust::Unknown
+        };
+        if let Some(refused) = self.queue.push(Clock::mono(), Job::new(url, trust)) {
+            self.refuse(&refused.url);
+        }
+    }
+
+    /// Drops a fetch that was not tried. The cache must not remember a failure of this URL.
+    fn refuse(&mut self, url: &X5u) {
+        self.counters.count(Err(FetchError::Busy));
+        self.cache.not_fetched(url, Clock::unix());
+    }
+
     fn start_fetches(&mut self) {
-        while let Some(url) = self.queue.start() {
-            let (fetcher, wanted) = (Arc::clone(&self.fetcher), url.clone());
+        while let Some(job) = self.queue.start(Clock::mono()) {
+            let (fetcher, wanted) = (Arc::clone(&self.fetcher), job.url.clone());
             let task = self.fetches.spawn(async move { fetcher.fetch(&wanted).await });
-            self.urls.insert(task.id(), url);
+            self.jobs.insert(task.id(), job);
         }
     }
 
@@ -111,8 +135,9 @@ impl CertificateService {
                 (error.id(), Err(FetchError::Http))
             }
         };
-        let Some(url) = self.urls.remove(&id) else { return };
-        self.queue.finish(&url);
+        let Some(job) = self.jobs.remove(&id) else { return };
+        self.queue.finish(Clock::mono(), &job, !matches!(outcome, Err(FetchError::Timeout)));
+        let url = job.url;
         self.counters.count(outcome.as_ref().map(|_| ()).map_err(|error| *error));
         match &outcome {
             Ok(document) => tracing::debug!(%url, octets = document.body().len(), "certificate fetched"),
@@ -127,15 +152,8 @@ impl CertificateService {
 
     /// Removes expired entries, and refetches entries that expire soon.
     fn refresh(&mut self) {
-        let now = Clock::unix();
-        for url in self.cache.poll(now) {
-            if self.queue.has_room(&url) {
-                self.queue.push(url);
-            } else {
-                // The cached credential stays in use. The next refresh tries again.
-                self.counters.count(Err(FetchError::Busy));
-                self.cache.fetched(&url, now, Err(FetchFailure::Unreachable));
-            }
+        for url in self.cache.poll(Clock::unix()) {
+            self.enqueue(url);
         }
     }
 
@@ -248,6 +266,9 @@ const REQUESTS: usize = 4096;
 
 /// The interval at which expired entries are removed, and entries that expire soon are fetched again.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The interval at which waiting fetches are tried again.
+const QUEUE_INTERVAL: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests;

@@ -81,4 +81,5 @@ pub use verify::facts::{Facts, Fingerprint, IdentityField};
 pub use verify::policy::VerifyPolicy;
 pub use verify::verification::{Finding, FindingResult, Verdict, Verification};
 pub use verify::verifier::{Verifier, examine};
+pub use verify::work::SignatureResults;
 pub use x5u::{DEFAULT_PORTS, X5u, X5uError};

@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The ports that a certificate URL may name by default.
@@ -46,6 +47,26 @@ impl X5u {
     /// the same host therefore cannot avoid the limits.
     pub fn folded_host(&self) -> Box<str> {
         self.host().trim_end_matches('.').to_ascii_lowercase().into()
+    }
+
+    /// The site for limits per site: the registrable domain of the host, by the Public Suffix List. All names below a domain
+    /// that one party has registered are one site. For an address, the site is its network: /24 for IPv4 and /48 for IPv6.
+    pub fn site(&self) -> Box<str> {
+        let host = self.folded_host();
+        match host.parse() {
+            Ok(IpAddr::V4(address)) => {
+                let [a, b, c, _] = address.octets();
+                format!("{a}.{b}.{c}.0/24").into()
+            }
+            Ok(IpAddr::V6(address)) => {
+                let [a, b, c, ..] = address.segments();
+                format!("{a:x}:{b:x}:{c:x}::/48").into()
+            }
+            Err(_) => match psl::domain_str(&host) {
+                Some(domain) => domain.into(),
+                None => host,
+            },
+        }
     }
 
     /// The port: 443 unless the URL names another port.
@@ -233,6 +254,21 @@ mod tests {
             assert_eq!(url.folded_host(), parse(text).unwrap().folded_host(), "{text}");
         }
         assert_ne!(url.folded_host(), parse("https://g.example/a").unwrap().folded_host());
+    }
+
+    #[test]
+    fn names_below_a_registered_domain_are_one_site() {
+        for (text, site) in [
+            ("https://a.b.c.example.com/a", "example.com"),
+            ("https://EXAMPLE.com.:8443/a", "example.com"),
+            ("https://a.example.co.uk/a", "example.co.uk"),
+            ("https://one.s3.amazonaws.com/a", "one.s3.amazonaws.com"),
+            ("https://localhost/a", "localhost"),
+            ("https://203.0.113.77/a", "203.0.113.0/24"),
+            ("https://[2001:db8:1:2::3]/a", "2001:db8:1::/48"),
+        ] {
+            assert_eq!(&*parse(text).unwrap().site(), site, "{text}");
+        }
     }
 
     #[test]

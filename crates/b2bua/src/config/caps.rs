@@ -11,6 +11,9 @@ pub struct Caps {
     /// Calls that wait for one certificate. A further call does not wait, and is treated as if its budget had ended.
     /// Default: 1,000.
     pub waiting_per_certificate: usize,
+    /// Certificates that calls from one address wait for, and that no other address requested first. A further call
+    /// does not wait, and is treated as if its budget had ended. Default: 64.
+    pub certificates_per_source: usize,
     /// Early dialogs of one call at a time. Provisional responses of further early dialogs are not relayed. Default: 8.
     pub forks: usize,
     /// Dialogs in which the 2xx responses to one INVITE may arrive. The first dialog becomes the call. Each other
@@ -35,6 +38,7 @@ impl Default for Caps {
         Self {
             calls: 50_000,
             waiting_per_certificate: 1_000,
+            certificates_per_source: 64,
             forks: 8,
             answers: 8,
             requests_per_dialog: 8,

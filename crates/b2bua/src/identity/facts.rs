@@ -3,8 +3,8 @@
 use attesta_sip::{Date, Headers, Identity as IdentityHeader, Method, Name, NameAddr, Request};
 use attesta_stir::cert::Snapshot;
 use attesta_stir::{
-    Facts, Finding as StirFinding, Fingerprint, Identity, IdentityField, UnixTime, Verification, Verifier,
-    VerifyPolicy,
+    Facts, Finding as StirFinding, Fingerprint, Identity, IdentityField, SignatureResults, UnixTime,
+    Verification, Verifier, VerifyPolicy,
 };
 
 use crate::trunk::Trunk;
@@ -20,7 +20,19 @@ pub fn verify(
     snapshot: &Snapshot,
     now: UnixTime,
 ) -> Verification {
-    with_facts(request, trunk, |facts| verifier.verify(facts, snapshot, now))
+    verify_with(request, trunk, verifier, snapshot, now, &mut SignatureResults::default())
+}
+
+/// As [`verify()`], for a request that may be verified several times. `results` keeps the results of its signature checks.
+pub(crate) fn verify_with(
+    request: &Request,
+    trunk: &Trunk,
+    verifier: &Verifier,
+    snapshot: &Snapshot,
+    now: UnixTime,
+    results: &mut SignatureResults,
+) -> Verification {
+    with_facts(request, trunk, |facts| verifier.verify_with(facts, snapshot, now, results))
 }
 
 /// Runs the checks on the Identity header fields of `request` that need no certificate, and returns their results. For

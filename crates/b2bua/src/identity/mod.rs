@@ -14,44 +14,49 @@ use std::sync::Arc;
 use attesta_sip::{Headers, Name, Request, Status};
 use attesta_stir::cert::Snapshot;
 use attesta_stir::{
-    Attestation, FindingResult, Identity, OrigId, Ppt, Reason, UnixTime, Verification, Verifier, Verstat,
+    Attestation, FindingResult, Identity, OrigId, Ppt, Reason, SignatureResults, UnixTime, Verification,
+    Verifier, Verstat,
 };
 
 use crate::config::trunk_entry::TrunkEntry;
 use crate::identity::belief::{set_verstat, signature_of, strip_untrusted};
 use crate::identity::claims::{Claims, is_fresh};
-use crate::identity::facts::{callee, caller, date_of, field, from, judged, verify};
+use crate::identity::facts::{callee, caller, date_of, field, from, judged, verify_with};
 use crate::trunk::Trunk;
 use crate::trunk::rules::{Consequence, InboundIdentity, Outcomes, Trusts};
 
 /// A request as it was received. It cannot be changed.
 #[derive(Debug)]
-pub(crate) struct Received(Box<Request>);
+pub(crate) struct Received {
+    request: Box<Request>,
+    /// The signature checks so far. A request that waits for certificates is verified several times.
+    signatures: SignatureResults,
+}
 
 impl Received {
     pub(crate) fn new(request: Request) -> Self {
-        Self(Box::new(request))
+        Self { request: Box::new(request), signatures: SignatureResults::default() }
     }
 
     pub(crate) fn request(&self) -> &Request {
-        &self.0
+        &self.request
     }
 
     /// Verifies the Identity header fields against the facts of the message (RFC 8224 section 6.2).
     pub(crate) fn verify(
-        &self,
+        &mut self,
         verifier: &Verifier,
         trunk: &Trunk,
         snapshot: &Snapshot,
         now: UnixTime,
     ) -> Verification {
-        verify(&self.0, trunk, verifier, snapshot, now)
+        verify_with(&self.request, trunk, verifier, snapshot, now, &mut self.signatures)
     }
 
     /// The outcome of verification, with the Reason values for the caller's side.
     pub(crate) fn outcome(&self, verification: Verification) -> VerificationOutcome {
         let several = verification.findings().len() > 1;
-        let tokens = self.0.headers().values(Name::Identity).map(|value| field(value).token);
+        let tokens = self.request.headers().values(Name::Identity).map(|value| field(value).token);
         let failures =
             verification.findings().iter().zip(tokens).filter_map(|(finding, token)| {
                 match finding.result() {
@@ -68,7 +73,7 @@ impl Received {
         let is_shaken = |finding: &attesta_stir::Finding| finding.ppt() == Some(Ppt::Shaken);
         let covered = outcome.verification.findings().iter().any(is_shaken);
         let verstat = Some(outcome.verification.verstat());
-        VettedRequest { request: self.0, ingress: ingress.clone(), verstat, covered }
+        VettedRequest { request: self.request, ingress: ingress.clone(), verstat, covered }
     }
 
     /// The request continues unverified, because its trunk does not verify.
@@ -76,8 +81,12 @@ impl Received {
         let strips = ingress.trunk.inbound_identity == InboundIdentity::Strip;
         let is_shaken = |ppt| Ppt::from_name(ppt) == Some(Ppt::Shaken);
         let covered = !strips
-            && self.0.headers().values(Name::Identity).any(|value| field(value).ppt.is_some_and(is_shaken));
-        VettedRequest { request: self.0, ingress: ingress.clone(), verstat: None, covered }
+            && self
+                .request
+                .headers()
+                .values(Name::Identity)
+                .any(|value| field(value).ppt.is_some_and(is_shaken));
+        VettedRequest { request: self.request, ingress: ingress.clone(), verstat: None, covered }
     }
 }
 

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use attesta_sip::{Request, Response, Status};
 use attesta_stir::{Identity, Reason};
 
+use crate::certificates::WaitingCaps;
 use crate::counters::Refusal;
 use crate::env::Env;
 use crate::event::CallEvent;
@@ -213,7 +214,7 @@ impl Intake {
     }
 
     /// Verifies the untouched message with the certificates that are known, and waits for the others until `until`.
-    fn verify(received: Received, until: Instant, origin: &Origin, env: &mut Env<'_>) -> IntakeStep {
+    fn verify(mut received: Received, until: Instant, origin: &Origin, env: &mut Env<'_>) -> IntakeStep {
         let ingress = &origin.ingress;
         let verifier = match (&ingress.domain, ingress.trunk.inbound_identity) {
             (Some(domain), InboundIdentity::Verify) => &domain.verifier,
@@ -225,8 +226,12 @@ impl Intake {
         let verification = received.verify(verifier, &ingress.trunk, &snapshot, env.now.unix);
         let wanted = verification.wanted();
         if env.now.mono < until && !wanted.is_empty() {
-            let cap = origin.config.caps.waiting_per_certificate;
-            if let Some(to_fetch) = env.certificates.wait(origin.owner, wanted, cap) {
+            let caps = WaitingCaps {
+                per_certificate: origin.config.caps.waiting_per_certificate,
+                per_source: origin.config.caps.certificates_per_source,
+            };
+            let source = origin.arrival.source.ip();
+            if let Some(to_fetch) = env.certificates.wait(origin.owner, source, wanted, caps) {
                 tracing::debug!(certificates = wanted.len(), "waits for certificates");
                 env.out.extend(to_fetch.into_iter().map(Output::FetchCertificate));
                 let state = IntakeState::Verifying { received };

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use attesta_sip::{Name, Status};
 use attesta_stir::{Attestation, DialPlan, Identity, OrigId, Shaken};
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 
 use super::pki::{Pki, URL};
 use super::rig::*;
@@ -15,7 +16,7 @@ use crate::{
 fn verifying(pki: &Pki, adjust: impl FnOnce(Trunk) -> Trunk) -> Rig {
     let (alice, bob) = trunks();
     let alice = adjust(alice.inbound_identity(InboundIdentity::Verify));
-    let caps = Caps { waiting_per_certificate: 2, ..Caps::default() };
+    let caps = Caps { waiting_per_certificate: 2, certificates_per_source: 3, ..Caps::default() };
     Rig::new(builder().trunk(alice).trunk(bob).trust_domain(pki.domain()).caps(caps).build().unwrap())
 }
 
@@ -273,6 +274,29 @@ fn calls_share_one_fetch_and_a_limited_number_waits() {
     for _ in 0..2 {
         assert!(value(&rig.gets_request(BOB, INVITE), Name::From).contains("TN-Validation-Passed"));
     }
+}
+
+/// The caller names a new URL in every call. If this test fails, one address takes all fetches of the edge.
+#[test]
+fn one_address_waits_for_a_limited_number_of_certificates() {
+    let pki = Pki::new();
+    let mut rig = verifying(&pki, |alice| alice);
+    let value = signed(&pki, CALLEE);
+    let (header, rest) = value.split_once('.').unwrap();
+    for call in 0..5 {
+        let other = URL.replace("https://", &format!("https://h{call}."));
+        let header = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
+        let header = BASE64_URL_SAFE_NO_PAD.encode(header.replace(URL, &other));
+        let identity = format!("{header}.{}", rest.replace(URL, &other));
+        let headers = outside_dialog(INVITE, &format!("call-{call}"), &line(&identity));
+        rig.request(ALICE, INVITE, &uri(CALLEE), &headers, OFFER);
+    }
+    for _ in 0..2 {
+        let from = rig.gets_request(BOB, INVITE);
+        assert!(super::rig::value(&from, Name::From).contains("No-TN-Validation"), "it does not wait");
+    }
+    rig.is_silent();
+    assert_eq!(rig.fetches.len(), 3);
 }
 
 #[test]

@@ -101,23 +101,6 @@ async fn a_refused_fetch_is_not_remembered_as_a_failure() {
 }
 
 #[tokio::test]
-async fn a_credential_is_refetched_before_it_expires() {
-    let short = CacheConfig::default().floor(Duration::ZERO).ceiling(Duration::ZERO);
-    let mut fixture = Fixture::with(short, FetchLimits::default()).await;
-    fixture.web.repository.serve("/a.pem", Answer::chain(fixture.web.chain.clone()));
-    let url = fixture.web.url("/a.pem");
-    assert!(fixture.certificates.want(url.clone()));
-    fixture.shows(|snapshot| snapshot.credential(url.as_str()).is_some()).await;
-    let refresh = async {
-        tokio::time::pause();
-        tokio::time::advance(REFRESH_INTERVAL).await;
-        tokio::time::resume();
-    };
-    refresh.await;
-    fixture.web.repository.requested(2).await;
-}
-
-#[tokio::test]
 async fn the_service_ends_with_its_last_handle() {
     let fixture = Fixture::start().await;
     drop(fixture.certificates);

@@ -66,8 +66,12 @@ impl Provider {
 
     /// An edge that trusts this provider, and the certificates of the edge.
     async fn edge(&self) -> (Edge, Certificates) {
+        self.edge_with(CacheConfig::default()).await
+    }
+
+    async fn edge_with(&self, cache: CacheConfig) -> (Edge, Certificates) {
         let fetcher = Fetcher::new(self.fetches.clone()).unwrap();
-        let cache = Cache::new(CacheConfig::default(), vec![self.anchors.clone()]);
+        let cache = Cache::new(cache, vec![self.anchors.clone()]);
         let (service, certificates) = CertificateService::new(cache, fetcher, FetchLimits::default());
         tokio::spawn(service.run());
         let policy = VerifyPolicy::default().ports(vec![self.repository.local().port()]);
@@ -112,6 +116,22 @@ async fn the_certificate_comes_and_the_call_goes_on() {
     assert_eq!(provider.repository.requests(), 1);
     let fetches = certificates.counters().await.unwrap();
     assert_eq!(fetches.iter().find(|(result, _)| *result == "ok"), Some(("ok", 1)));
+}
+
+/// Only a certificate that verifies calls is fetched again before it expires.
+#[tokio::test]
+async fn a_used_certificate_is_refetched_before_it_expires() {
+    let provider = Provider::new().await;
+    provider.repository.serve(PATH, Answer::chain(provider.chain.clone()));
+    let short = CacheConfig::default().floor(Duration::ZERO).ceiling(Duration::ZERO);
+    let (edge, _certificates) = provider.edge_with(short).await;
+    let callee = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let invite = arrives(&edge, &provider.identity(), &callee).await;
+    assert!(invite.contains("verstat=TN-Validation-Passed"), "{invite}");
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(60)).await;
+    tokio::time::resume();
+    provider.repository.requested(2).await;
 }
 
 #[tokio::test]

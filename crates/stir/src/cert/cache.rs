@@ -7,81 +7,18 @@ use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 
-use crate::base64url;
 use crate::cert::anchors::{AnchorsId, TrustAnchors};
-use crate::cert::cache_entry::{CacheEntry, FetchFailure};
+use crate::cert::cache_config::CacheConfig;
+use crate::cert::cache_entry::FetchFailure;
 use crate::cert::credential::Credential;
 use crate::cert::crl::Revocations;
-use crate::cert::eviction::{EvictionKey, EvictionOrder};
+use crate::cert::eviction::{EvictionOrder, Group};
 use crate::cert::freshness::Fetched;
+use crate::cert::proven::ProvenUrls;
 use crate::cert::snapshot::Snapshot;
-use crate::passport::canonical;
-use crate::passport::ppt::Ppt;
+use crate::cert::url_record::{Kept, State, UrlRecord, VERIFIED, after, header, size};
+use crate::digest;
 use crate::x5u::X5u;
-
-/// The limits of the cache: the time for which it keeps credentials, and their number.
-#[derive(Clone, Debug)]
-pub struct CacheConfig {
-    floor: Duration,
-    ceiling: Duration,
-    negative: Duration,
-    refetch: Duration,
-    entries: usize,
-    entries_per_host: usize,
-}
-
-impl CacheConfig {
-    /// The shortest time for which a credential is kept, even if the server allows less. Default: 24 hours
-    /// (ATIS-1000074).
-    pub fn floor(mut self, floor: Duration) -> Self {
-        self.floor = floor;
-        self
-    }
-
-    /// The longest time for which a credential is kept before the next fetch. Default: 7 days.
-    pub fn ceiling(mut self, ceiling: Duration) -> Self {
-        self.ceiling = ceiling;
-        self
-    }
-
-    /// How long the cache remembers a failed fetch. Default: 30 seconds.
-    pub fn negative(mut self, negative: Duration) -> Self {
-        self.negative = negative;
-        self
-    }
-
-    /// The shortest time between two fetches of a credential that is still fresh. Such a fetch is needed if the key of the
-    /// credential does not match a signature, or if the credential is refused. Default: 60 seconds.
-    pub fn refetch(mut self, refetch: Duration) -> Self {
-        self.refetch = refetch;
-        self
-    }
-
-    /// The largest number of URLs in the cache. Default: 16,384.
-    pub fn entries(mut self, entries: usize) -> Self {
-        self.entries = entries.max(1);
-        self
-    }
-
-    /// The largest number of URLs of one host. Default: 4,096.
-    pub fn entries_per_host(mut self, entries: usize) -> Self {
-        self.entries_per_host = entries.max(1);
-        self
-    }
-}
-
-impl Default for CacheConfig {
-    fn default() -> Self {
-        Self {
-            floor: Duration::from_secs(24 * 3600),
-            ceiling: Duration::from_secs(7 * 24 * 3600),
-            negative: Duration::from_secs(30),
-            refetch: Duration::from_secs(60),
-            entries: 16_384,
-            entries_per_host: 4_096,
-        }
-    }
-}
 
 /// The action that is needed for a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +29,8 @@ pub enum Want {
     InFlight,
     /// The cache has a fresh credential.
     Fresh,
+    /// Every entry that might make room is in use or has a fetch in progress.
+    Full,
     /// The last fetch failed. The cache does not ask for a new fetch before `until`.
     Failed {
         /// The earliest time of the next fetch.
@@ -99,7 +38,11 @@ pub enum Want {
     },
 }
 
-/// Credentials by URL. Each chain is validated once for every trust domain.
+/// Credentials by URL. Each chain is validated once for every trust domain, and is stored once for all its URLs.
+///
+/// Callers choose the URLs. The entries that an attacker can add are evicted first: failures, then credentials that no trust
+/// domain trusts, then trusted credentials that verified no call. A credential that verified a call is evicted last, and not
+/// while it is [in use](CacheConfig::in_use). Within each group, the entry with the oldest use is evicted first.
 #[derive(Debug)]
 pub struct Cache {
     config: CacheConfig,
@@ -107,23 +50,10 @@ pub struct Cache {
     revocations: Vec<(AnchorsId, Arc<Revocations>)>,
     entries: BTreeMap<X5u, UrlRecord>,
     order: EvictionOrder,
+    leaves: BTreeMap<[u8; 32], Arc<Credential>>,
+    proven: ProvenUrls,
+    octets: usize,
     snapshot: Arc<Snapshot>,
-}
-
-#[derive(Debug)]
-struct UrlRecord {
-    state: State,
-    in_flight: bool,
-    used: UnixTime,
-    /// The canonical header of `shaken` PASSporTs with this URL, base64url-encoded.
-    header: Arc<[u8]>,
-}
-
-#[derive(Debug)]
-enum State {
-    Unknown,
-    Known { credential: Arc<Credential>, tried: UnixTime, refresh_at: UnixTime, revoked: Arc<[AnchorsId]> },
-    Failed { until: UnixTime, failure: FetchFailure },
 }
 
 impl Cache {
@@ -135,6 +65,9 @@ impl Cache {
             revocations: Vec::new(),
             entries: BTreeMap::new(),
             order: EvictionOrder::default(),
+            leaves: BTreeMap::new(),
+            proven: ProvenUrls::default(),
+            octets: 0,
             snapshot: Arc::default(),
         }
     }
@@ -145,59 +78,107 @@ impl Cache {
     /// under the key of the credential. In the second case, the credential itself was refused. The server may have a new
     /// certificate, so the cache fetches the URL again after the [refetch](CacheConfig::refetch) time.
     pub fn want(&mut self, url: &X5u, now: UnixTime) -> Want {
-        let is_new = !self.entries.contains_key(url);
-        if is_new && !self.make_room(url) {
-            return Want::Failed { until: after(now, self.config.negative) };
+        if !self.entries.contains_key(url) && !self.add(url, now) {
+            return Want::Full;
         }
-        let entry = self.entries.entry(url.clone()).or_insert_with(|| UrlRecord::new(url, now));
-        if is_new {
-            self.order.add_url(url);
-        } else if !entry.in_flight {
-            self.order.protect(&entry.eviction_key(url));
-        }
-        entry.used = now;
-        let want = match entry.state {
+        self.protect(url);
+        let Some(entry) = self.entries.get_mut(url) else { return Want::Full };
+        entry.asked = now;
+        let want = match &entry.state {
             _ if entry.in_flight => Want::InFlight,
-            State::Known { tried, .. } if now < after(tried, self.config.refetch) => Want::Fresh,
-            State::Failed { until, .. } if now < until => Want::Failed { until },
-            State::Unknown | State::Known { .. } | State::Failed { .. } => Want::Fetch,
+            State::Known(kept) if now < after(kept.tried, self.config.refetch) => Want::Fresh,
+            State::Failed { until, .. } if now < *until => Want::Failed { until: *until },
+            State::Unknown | State::Known(_) | State::Failed { .. } => Want::Fetch,
         };
         entry.in_flight |= want == Want::Fetch;
-        if !entry.in_flight {
-            self.order.make_evictable(entry.eviction_key(url));
-        }
+        self.make_evictable(url);
         want
+    }
+
+    /// Whether the certificate of `url` has verified a signature before, even if the cache has forgotten the certificate.
+    pub fn has_verified(&self, url: &X5u) -> bool {
+        self.entries.get(url).is_some_and(|entry| entry.usage.last().is_some()) || self.proven.contains(url)
+    }
+
+    /// Whether a certificate of the [site](X5u::site) of `url` has verified a signature. The answer may be a minute old.
+    pub fn site_has_verified(&self, url: &X5u) -> bool {
+        self.order.last(&Group::Site(url.site())).is_some_and(|(rank, ..)| *rank == VERIFIED)
+    }
+
+    /// Reports that `url` was not fetched, because too many fetches were needed. The cache keeps what it knows, and asks for
+    /// the next fetch as if this fetch had not been needed.
+    pub fn not_fetched(&mut self, url: &X5u, now: UnixTime) {
+        let Some(entry) = self.entries.get_mut(url).filter(|entry| entry.in_flight) else { return };
+        entry.in_flight = false;
+        match &mut entry.state {
+            State::Unknown => return self.forget(url),
+            State::Known(kept) => kept.refresh_at = kept.refresh_at.max(after(now, self.config.negative)),
+            State::Failed { .. } => {}
+        }
+        self.make_evictable(url);
     }
 
     /// Reports the result of a fetch of `url`. After a failure, the cache keeps its credential for `url`, because the chain
     /// itself limits the validity of the credential.
     pub fn fetched(&mut self, url: &X5u, now: UnixTime, outcome: Result<Fetched<'_>, FetchFailure>) {
         let outcome = outcome.and_then(|fetched| {
-            let mut credential = Credential::parse(fetched.body).map_err(|_| FetchFailure::Unparsable)?;
-            for domain in &self.domains {
-                credential.validate(domain, now);
-            }
-            let revoked = revoked(&credential, &self.revocations);
-            Ok((Arc::new(credential), revoked, self.lifetime(&fetched)))
+            let (leaf, credential) = self.parse(&fetched, now)?;
+            Ok((leaf, credential, self.lifetime(&fetched)))
         });
         let retry = after(now, self.config.negative);
+        self.protect(url);
         let Some(entry) = self.entries.get_mut(url) else { return };
-        if !entry.in_flight {
-            self.order.protect(&entry.eviction_key(url));
-        }
         entry.in_flight = false;
         match (outcome, &mut entry.state) {
-            (Ok((credential, revoked, lifetime)), state) => {
-                let refresh_at = after(now, lifetime.mul_f64(REFRESH_AHEAD));
-                *state = State::Known { credential, tried: now, refresh_at, revoked };
+            (Ok((leaf, credential, lifetime)), state) => {
+                let revoked = revoked(&credential, &self.revocations);
+                self.octets = self.octets.saturating_sub(size(url, state));
+                *state = State::Known(Kept {
+                    credential: Arc::clone(&credential),
+                    revoked,
+                    fetched: now,
+                    tried: now,
+                    refresh_at: after(now, lifetime.mul_f64(REFRESH_AHEAD)),
+                    expires_at: after(now, lifetime),
+                    header: header(url),
+                });
+                self.octets += size(url, state);
+                self.regroup(url, Group::Leaf(leaf));
+                self.leaves.insert(leaf, credential);
             }
-            (Err(_), State::Known { tried, refresh_at, .. }) => (*tried, *refresh_at) = (now, retry),
+            (Err(_), State::Known(kept)) => (kept.tried, kept.refresh_at) = (now, retry),
             (Err(failure), state) => *state = State::Failed { until: retry, failure },
         }
-        self.order.make_evictable(entry.eviction_key(url));
-        if let Some(cache_entry) = entry.cache_entry(self.config.refetch) {
-            Arc::make_mut(&mut self.snapshot).entries.insert(url, cache_entry);
+        // The new entry is not evictable yet, so another URL of the same certificate makes room.
+        let leaf = self.entries.get(url).and_then(|entry| entry.groups.get(1)).cloned();
+        if let Some(leaf) = leaf.filter(|leaf| self.order.size(leaf) > self.config.urls_per_leaf) {
+            self.evict(Some(&leaf), None);
         }
+        while self.octets > self.config.octets && self.evict(None, Some(now)) {}
+        self.make_evictable(url);
+        self.show(url);
+    }
+
+    /// Parses and validates a chain. A chain that the cache has already, under another URL, is not validated again. Returns the
+    /// digest of the leaf certificate too.
+    fn parse(
+        &self,
+        fetched: &Fetched<'_>,
+        now: UnixTime,
+    ) -> Result<([u8; 32], Arc<Credential>), FetchFailure> {
+        let mut credential = Credential::parse(fetched.body).map_err(|_| FetchFailure::Unparsable)?;
+        let leaf = digest::sha256(credential.chain().leaf());
+        let is_same = |own: &&Arc<Credential>| {
+            own.chain().certificates() == credential.chain().certificates()
+                && self.domains.iter().all(|domain| own.has_cached_path(domain))
+        };
+        if let Some(known) = self.leaves.get(&leaf).filter(is_same) {
+            return Ok((leaf, Arc::clone(known)));
+        }
+        for domain in &self.domains {
+            credential.validate(domain, now);
+        }
+        Ok((leaf, Arc::new(credential)))
     }
 
     /// Sets the revocation lists of the trust domain of `anchors`. They also apply to cached credentials.
@@ -212,8 +193,8 @@ impl Cache {
             .map(|(id, lists)| (*id, lists.fresh_until(), Arc::clone(lists)))
             .collect();
         for (url, entry) in &mut self.entries {
-            if let State::Known { credential, revoked: known, .. } = &mut entry.state {
-                *known = revoked(credential, &self.revocations);
+            if let State::Known(kept) = &mut entry.state {
+                kept.revoked = revoked(&kept.credential, &self.revocations);
             }
             if let Some(cache_entry) = entry.cache_entry(self.config.refetch) {
                 snapshot.entries.insert(url, cache_entry);
@@ -226,22 +207,30 @@ impl Cache {
         Arc::clone(&self.snapshot)
     }
 
-    /// Removes expired certificates and old failures. Returns the URLs of trusted credentials that have used four fifths of
-    /// their lifetime. Fetch these URLs before the credentials expire. Call this function about once a minute.
+    /// Removes expired certificates and old failures. Returns the URLs of credentials that verified a signature since the last
+    /// fetch and have used four fifths of their lifetime. Fetch these URLs before the credentials expire. A credential that is
+    /// not used is not fetched again. Call this function about once a minute.
     pub fn poll(&mut self, now: UnixTime) -> Vec<X5u> {
-        let expired = |entry: &UrlRecord| !entry.in_flight && !entry.state.is_worth_keeping(now);
+        let expired = |entry: &UrlRecord| !entry.in_flight && !entry.is_worth_keeping(now);
         let expired: Vec<X5u> =
             self.entries.iter().filter(|(_, entry)| expired(entry)).map(|(url, _)| url.clone()).collect();
         expired.iter().for_each(|url| self.forget(url));
-        let mut due = Vec::new();
-        for (url, entry) in &mut self.entries {
-            if !entry.in_flight && entry.state.is_due(now) {
-                self.order.protect(&entry.eviction_key(url));
+        self.relist();
+        let due = |entry: &UrlRecord| !entry.in_flight && entry.is_due(now);
+        let due: Vec<X5u> =
+            self.entries.iter().filter(|(_, entry)| due(entry)).map(|(url, _)| url.clone()).collect();
+        for url in &due {
+            self.protect(url);
+            if let Some(entry) = self.entries.get_mut(url) {
                 entry.in_flight = true;
-                due.push(url.clone());
             }
         }
         due
+    }
+
+    /// The size of all entries, in octets of their certificates and URLs.
+    pub fn octets(&self) -> usize {
+        self.octets
     }
 
     /// Returns the lifetime, limited by the floor and the ceiling. Each verification checks the validity of the certificate
@@ -250,84 +239,122 @@ impl Cache {
         fetched.lifetime().unwrap_or(self.config.floor).max(self.config.floor).min(self.config.ceiling)
     }
 
-    /// Evicts an entry if the cache, or the share of the host, is full. Callers choose the URLs, so entries that an attacker
-    /// can add are evicted first: failures, and then credentials that no trust domain trusts. Within each group, the entry with
-    /// the oldest request is evicted first.
-    ///
-    /// Returns false if every entry has a fetch in progress.
-    fn make_room(&mut self, url: &X5u) -> bool {
-        let host_is_full = self.order.entries_of_host(url) >= self.config.entries_per_host;
-        if !host_is_full && self.entries.len() < self.config.entries {
+    /// Adds an entry. Evicts another entry if the cache, or the share of the site, is full. Returns false if every entry is in
+    /// use or has a fetch in progress.
+    fn add(&mut self, url: &X5u, now: UnixTime) -> bool {
+        let site = Group::Site(url.site());
+        let site_is_full = self.order.size(&site) >= self.config.entries_per_site;
+        if site_is_full && !self.evict(Some(&site), Some(now)) {
+            return false;
+        }
+        if self.entries.len() >= self.config.entries && !self.evict(None, Some(now)) {
+            return false;
+        }
+        let entry = UrlRecord::new(site, now);
+        if let Some(verified) = self.proven.take(url) {
+            entry.usage.verified(verified);
+        }
+        entry.groups.iter().for_each(|group| self.order.join(group));
+        self.octets += size(url, &entry.state);
+        self.entries.insert(url.clone(), entry);
+        true
+    }
+
+    /// Evicts the next entry: of all entries, or of a group. With `now`, an entry that is in use at that time stays. Returns
+    /// whether an entry was evicted.
+    fn evict(&mut self, group: Option<&Group>, now: Option<UnixTime>) -> bool {
+        while let Some(key) = self.order.next(group).cloned() {
+            let Some(entry) = self.entries.get(&key.2) else {
+                self.order.protect(&key, &[]);
+                continue;
+            };
+            // A verification changes the use of an entry, but not its place in the order.
+            if entry.eviction_key(&key.2) != key {
+                self.protect(&key.2);
+                self.make_evictable(&key.2);
+                continue;
+            }
+            let in_use = |now| entry.usage.last().is_some_and(|last| now < after(last, self.config.in_use));
+            if key.0 == VERIFIED && now.is_some_and(in_use) {
+                return false;
+            }
+            self.forget(&key.2);
             return true;
         }
-        let evicted = self.order.next(host_is_full.then_some(url)).cloned();
-        evicted.inspect(|evicted| self.forget(evicted)).is_some()
+        false
+    }
+
+    /// Moves the entries that verified signatures to their places in the eviction order.
+    fn relist(&mut self) {
+        let is_moved = |(url, entry): &(&X5u, &UrlRecord)| {
+            entry.listed.as_ref().is_some_and(|key| *key != entry.eviction_key(url))
+        };
+        let moved: Vec<X5u> = self.entries.iter().filter(is_moved).map(|(url, _)| url.clone()).collect();
+        for url in &moved {
+            self.protect(url);
+            self.make_evictable(url);
+        }
     }
 
     fn forget(&mut self, url: &X5u) {
-        if let Some(entry) = self.entries.remove(url) {
-            self.order.remove_url(&entry.eviction_key(url));
-            Arc::make_mut(&mut self.snapshot).entries.remove(url.as_str());
+        self.protect(url);
+        let Some(entry) = self.entries.remove(url) else { return };
+        self.octets = self.octets.saturating_sub(size(url, &entry.state));
+        for group in &entry.groups {
+            self.leave(group);
         }
-    }
-}
-
-impl UrlRecord {
-    fn new(url: &X5u, now: UnixTime) -> Self {
-        Self { state: State::Unknown, in_flight: false, used: now, header: header(url) }
-    }
-
-    /// The key of this entry in the eviction order.
-    fn eviction_key(&self, url: &X5u) -> EvictionKey {
-        (self.state.eviction_rank(), self.used, url.clone())
-    }
-
-    fn cache_entry(&self, refetch: Duration) -> Option<CacheEntry> {
-        match &self.state {
-            State::Unknown => None,
-            State::Known { credential, tried, revoked, .. } => Some(CacheEntry::Known {
-                credential: Arc::clone(credential),
-                settled_until: after(*tried, refetch),
-                revoked: Arc::clone(revoked),
-                header: Arc::clone(&self.header),
-            }),
-            State::Failed { until, failure } => Some(CacheEntry::Failed { until: *until, failure: *failure }),
+        if let Some(verified) = entry.usage.last() {
+            self.proven.add(url, verified);
         }
+        Arc::make_mut(&mut self.snapshot).entries.remove(url.as_str());
     }
-}
 
-impl State {
-    fn is_worth_keeping(&self, now: UnixTime) -> bool {
-        match self {
-            Self::Unknown => false,
-            Self::Known { credential, refresh_at, .. } => {
-                let valid = credential.leaf().is_some_and(|leaf| now <= leaf.not_after());
-                valid && (credential.is_trusted() || now < *refresh_at)
-            }
-            Self::Failed { until, .. } => now < *until,
+    /// Removes an entry from a group. The credential of a leaf is dropped with its last URL.
+    fn leave(&mut self, group: &Group) {
+        self.order.leave(group);
+        if let Group::Leaf(leaf) = group
+            && self.order.size(group) == 0
+        {
+            self.leaves.remove(leaf);
         }
     }
 
-    fn is_due(&self, now: UnixTime) -> bool {
-        match self {
-            Self::Unknown | Self::Failed { .. } => false,
-            Self::Known { refresh_at, .. } => now >= *refresh_at,
+    /// Makes `leaf` the leaf group of an entry. The entry must be protected.
+    fn regroup(&mut self, url: &X5u, leaf: Group) {
+        let Some(entry) = self.entries.get_mut(url) else { return };
+        let before: Vec<Group> = entry.groups.drain(1..).collect();
+        entry.groups.push(leaf.clone());
+        self.order.join(&leaf);
+        before.iter().for_each(|group| self.leave(group));
+    }
+
+    /// Allows the eviction of an entry, unless its fetch is in progress.
+    fn make_evictable(&mut self, url: &X5u) {
+        if let Some(entry) = self.entries.get_mut(url)
+            && !entry.in_flight
+        {
+            let key = entry.eviction_key(url);
+            entry.listed = Some(key.clone());
+            self.order.make_evictable(key, &entry.groups);
         }
     }
 
-    /// The eviction group: entries with a lower rank are evicted first.
-    fn eviction_rank(&self) -> u8 {
-        match self {
-            Self::Unknown | Self::Failed { .. } => 0,
-            Self::Known { credential, .. } => 1 + u8::from(credential.is_trusted()),
+    fn protect(&mut self, url: &X5u) {
+        if let Some(entry) = self.entries.get_mut(url)
+            && let Some(key) = entry.listed.take()
+        {
+            self.order.protect(&key, &entry.groups);
         }
     }
-}
 
-fn header(url: &X5u) -> Arc<[u8]> {
-    let mut encoded = Vec::new();
-    base64url::encode(&canonical::header(Ppt::Shaken, url.as_str()), &mut encoded);
-    encoded.into()
+    /// Puts an entry into the snapshot.
+    fn show(&mut self, url: &X5u) {
+        if let Some(cache_entry) =
+            self.entries.get(url).and_then(|entry| entry.cache_entry(self.config.refetch))
+        {
+            Arc::make_mut(&mut self.snapshot).entries.insert(url, cache_entry);
+        }
+    }
 }
 
 /// The trust domains in which a certificate of the credential's path is revoked.
@@ -339,7 +366,3 @@ fn revoked(credential: &Credential, revocations: &[(AnchorsId, Arc<Revocations>)
 
 /// A credential is fetched again after this fraction of its lifetime.
 const REFRESH_AHEAD: f64 = 0.8;
-
-fn after(moment: UnixTime, span: Duration) -> UnixTime {
-    UnixTime::since_unix_epoch(Duration::from_secs(moment.as_secs()).saturating_add(span))
-}

@@ -1,6 +1,7 @@
 //! Certification paths (RFC 5280 section 6). rustls-webpki finds and validates the paths.
 
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustls_pki_types::{
     AlgorithmIdentifier, CertificateDer, InvalidSignature, SignatureVerificationAlgorithm, TrustAnchor,
@@ -61,9 +62,19 @@ pub(super) fn find_path(
     anchors: &[TrustAnchor<'_>],
     at: UnixTime,
 ) -> Result<Vec<usize>, PathError> {
+    search(chain, anchors, at, &AtomicUsize::new(0))
+}
+
+/// As [`find_path`]. Counts the signature checks in `checks`.
+fn search(
+    chain: &CertificateChain,
+    anchors: &[TrustAnchor<'_>],
+    at: UnixTime,
+    checks: &AtomicUsize,
+) -> Result<Vec<usize>, PathError> {
     let shown: Vec<ShownExtensions<'_>> = chain.certificates().iter().map(ShownExtensions::new).collect();
     let restoring: Vec<OriginalOctets<'_>> =
-        algorithms().map(|(inner, id)| OriginalOctets { inner, id, shown: &shown }).collect();
+        algorithms().map(|(inner, id)| OriginalOctets { inner, id, shown: &shown, checks }).collect();
     let supported: Vec<&dyn SignatureVerificationAlgorithm> =
         restoring.iter().map(|algorithm| algorithm as &dyn SignatureVerificationAlgorithm).collect();
     let intermediates: Vec<CertificateDer<'_>> =
@@ -113,10 +124,18 @@ struct OriginalOctets<'a> {
     inner: &'static dyn SignatureVerificationAlgorithm,
     id: AlgorithmIdentifier,
     shown: &'a [ShownExtensions<'a>],
+    /// The number of signature checks of this search. The server chooses the names in its chain, and the search tries every
+    /// certificate with a matching name.
+    checks: &'a AtomicUsize,
 }
 
 impl SignatureVerificationAlgorithm for OriginalOctets<'_> {
     fn verify_signature(&self, key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
+        let checks = self.checks.load(Ordering::Relaxed);
+        if checks >= MAX_SIGNATURE_CHECKS {
+            return Err(InvalidSignature);
+        }
+        self.checks.store(checks + 1, Ordering::Relaxed);
         let signed = self.shown.iter().find_map(|shown| shown.original(message)).unwrap_or(message);
         self.inner.verify_signature(key, signed, signature)
     }
@@ -135,6 +154,10 @@ impl fmt::Debug for OriginalOctets<'_> {
         self.inner.fmt(f)
     }
 }
+
+/// The largest number of signature checks in the search for a path. A chain has at most 6 certificates, so a path needs at most
+/// 6 checks.
+const MAX_SIGNATURE_CHECKS: usize = 12;
 
 /// The signature algorithms of certificates: ECDSA for the profile, and RSA for RFC 8226 section 4.
 static ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
@@ -184,5 +207,39 @@ fn path_error(error: Error) -> PathError {
         | Error::MaximumSignatureChecksExceeded
         | Error::MaximumNameConstraintComparisonsExceeded => PathError::NotPermitted,
         _ => PathError::Malformed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+
+    use super::*;
+
+    /// All certificates of the chain have the same name, so that each may be the issuer of each. If this test fails, a server
+    /// of the attacker's choice makes the edge check 100 signatures for one fetch.
+    #[test]
+    fn a_chain_of_equal_names_is_searched_in_few_checks() {
+        let authority = || {
+            let mut params = CertificateParams::default();
+            params.distinguished_name.push(DnType::CommonName, "Same");
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params
+        };
+        let issuer = || Issuer::new(authority(), KeyPair::generate().unwrap());
+        let key = || KeyPair::generate().unwrap();
+        let mut leaf = CertificateParams::default();
+        leaf.is_ca = IsCa::ExplicitNoCa;
+        let mut pem = leaf.signed_by(&key(), &issuer()).unwrap().pem();
+        let anchors: Vec<_> =
+            (0..20).filter_map(|_| anchor(&authority().self_signed(&key()).unwrap().into())).collect();
+        for _ in 0..5 {
+            pem += &authority().signed_by(&key(), &issuer()).unwrap().pem();
+        }
+        let chain = CertificateChain::parse(pem.as_bytes()).unwrap();
+        let checks = AtomicUsize::new(0);
+        let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_800_000_000));
+        assert!(search(&chain, &anchors, now, &checks).is_err());
+        assert_eq!(checks.into_inner(), MAX_SIGNATURE_CHECKS);
     }
 }

@@ -6,69 +6,84 @@ use rustls_pki_types::UnixTime;
 
 use crate::x5u::X5u;
 
-/// The key of an entry in the eviction order: its rank, the time of its last request, and its URL. The entry with the lowest
-/// key is evicted first.
+/// The key of an entry in the eviction order: its rank, the time of its last use, and its URL. The entry with the lowest key is
+/// evicted first.
 pub(super) type EvictionKey = (u8, UnixTime, X5u);
 
-/// The evictable entries of the cache and of each host, and the number of entries of each host. Callers choose the URLs.
+/// Entries that share a limit.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Group {
+    /// The entries of one [site](X5u::site).
+    Site(Box<str>),
+    /// The entries with the same leaf certificate, by its SHA-256 digest.
+    Leaf([u8; 32]),
+}
+
+/// The evictable entries of the cache and of each group, and the number of entries of each group. Callers choose the URLs.
 /// Therefore each operation costs at most one search in an ordered set.
 #[derive(Debug, Default)]
 pub(super) struct EvictionOrder {
     all: BTreeSet<EvictionKey>,
-    hosts: BTreeMap<Box<str>, Host>,
+    groups: BTreeMap<Group, Members>,
 }
 
 #[derive(Debug, Default)]
-struct Host {
+struct Members {
     entries: usize,
     keys: BTreeSet<EvictionKey>,
 }
 
 impl EvictionOrder {
-    /// Counts a new entry.
-    pub(super) fn add_url(&mut self, url: &X5u) {
-        self.hosts.entry(url.folded_host()).or_default().entries += 1;
+    /// Counts a new entry of `group`.
+    pub(super) fn join(&mut self, group: &Group) {
+        self.groups.entry(group.clone()).or_default().entries += 1;
     }
 
-    /// Removes an entry and its count.
-    pub(super) fn remove_url(&mut self, key: &EvictionKey) {
-        self.protect(key);
-        let name = key.2.folded_host();
-        if let Some(host) = self.hosts.get_mut(&name) {
-            host.entries = host.entries.saturating_sub(1);
-            if host.entries == 0 {
-                self.hosts.remove(&name);
+    /// Removes an entry from the count of `group`. The entry must be protected.
+    pub(super) fn leave(&mut self, group: &Group) {
+        if let Some(members) = self.groups.get_mut(group) {
+            members.entries = members.entries.saturating_sub(1);
+            if members.entries == 0 {
+                self.groups.remove(group);
             }
         }
     }
 
-    /// The number of entries of the host of `url`.
-    pub(super) fn entries_of_host(&self, url: &X5u) -> usize {
-        self.hosts.get(&url.folded_host()).map_or(0, |host| host.entries)
+    /// The number of entries of `group`.
+    pub(super) fn size(&self, group: &Group) -> usize {
+        self.groups.get(group).map_or(0, |members| members.entries)
     }
 
-    /// Allows the eviction of an entry.
-    pub(super) fn make_evictable(&mut self, key: EvictionKey) {
-        if let Some(host) = self.hosts.get_mut(&key.2.folded_host()) {
-            host.keys.insert(key.clone());
+    /// Allows the eviction of an entry of `groups`.
+    pub(super) fn make_evictable(&mut self, key: EvictionKey, groups: &[Group]) {
+        for group in groups {
+            if let Some(members) = self.groups.get_mut(group) {
+                members.keys.insert(key.clone());
+            }
         }
         self.all.insert(key);
     }
 
-    /// Forbids the eviction of an entry. Also call this function before the key of the entry changes.
-    pub(super) fn protect(&mut self, key: &EvictionKey) {
+    /// Forbids the eviction of an entry. Also call this function before the groups or the key of the entry change.
+    pub(super) fn protect(&mut self, key: &EvictionKey, groups: &[Group]) {
         self.all.remove(key);
-        if let Some(host) = self.hosts.get_mut(&key.2.folded_host()) {
-            host.keys.remove(key);
+        for group in groups {
+            if let Some(members) = self.groups.get_mut(group) {
+                members.keys.remove(key);
+            }
         }
     }
 
-    /// The next entry to evict: from all entries, or from the host of a URL.
-    pub(super) fn next(&self, host_of: Option<&X5u>) -> Option<&X5u> {
-        let keys = match host_of {
-            Some(url) => &self.hosts.get(&url.folded_host())?.keys,
-            None => &self.all,
-        };
-        keys.first().map(|(_, _, url)| url)
+    /// The next entry to evict: from all entries, or from a group.
+    pub(super) fn next(&self, group: Option<&Group>) -> Option<&EvictionKey> {
+        match group {
+            Some(group) => self.groups.get(group)?.keys.first(),
+            None => self.all.first(),
+        }
+    }
+
+    /// The last entry to evict of a group.
+    pub(super) fn last(&self, group: &Group) -> Option<&EvictionKey> {
+        self.groups.get(group)?.keys.last()
     }
 }

@@ -4,6 +4,7 @@
 pub(crate) mod anchors;
 pub(crate) mod bundle;
 mod cache;
+mod cache_config;
 pub(crate) mod cache_entry;
 pub(crate) mod certificate;
 mod certificate_name;
@@ -18,15 +19,18 @@ mod lint;
 mod name;
 mod oid;
 pub(crate) mod private_key;
+mod proven;
 mod shared_map;
 mod shown_extensions;
 pub(crate) mod snapshot;
 mod tn_auth_list;
 mod trust_list;
+mod url_record;
 
 pub use anchors::{AnchorsError, TrustAnchors};
 pub use bundle::{CertificateChain, ChainError};
-pub use cache::{Cache, CacheConfig, Want};
+pub use cache::{Cache, Want};
+pub use cache_config::CacheConfig;
 pub use cache_entry::FetchFailure;
 pub use certificate::{Certificate, CertificateError};
 pub use chain::PathError;

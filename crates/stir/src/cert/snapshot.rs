@@ -6,7 +6,7 @@ use rustls_pki_types::UnixTime;
 
 use crate::cert::anchors::{AnchorsId, TrustAnchors};
 use crate::cert::cache_entry::{CacheEntry, FetchFailure};
-use crate::cert::credential::Credential;
+use crate::cert::credential::{Credential, Path};
 use crate::cert::crl::Revocations;
 use crate::cert::shared_map::SharedMap;
 
@@ -22,13 +22,13 @@ pub struct Snapshot {
 impl Snapshot {
     /// The number of URLs with a credential.
     pub fn credentials(&self) -> usize {
-        self.entries.iter().filter(|entry| matches!(entry, CacheEntry::Known { .. })).count()
+        self.entries.iter().filter(|entry| matches!(entry, CacheEntry::Known(_))).count()
     }
 
     /// The credential behind `url`, if there is one.
     pub fn credential(&self, url: &str) -> Option<&Arc<Credential>> {
         match self.entries.get(url)? {
-            CacheEntry::Known { credential, .. } => Some(credential),
+            CacheEntry::Known(known) => Some(&known.credential),
             CacheEntry::Failed { .. } => None,
         }
     }
@@ -36,7 +36,7 @@ impl Snapshot {
     /// The reason for which the fetch of `url` failed, if the cache has stored the failure.
     pub fn failure(&self, url: &str) -> Option<FetchFailure> {
         match self.entries.get(url)? {
-            CacheEntry::Known { .. } => None,
+            CacheEntry::Known(_) => None,
             CacheEntry::Failed { failure, .. } => Some(*failure),
         }
     }
@@ -48,20 +48,18 @@ impl Snapshot {
         Some(until.is_none_or(|until| now <= until))
     }
 
-    /// Whether the lists of a trust domain revoke a certificate of a path that is not in the cache. There is no cached path in
-    /// two cases: the chain was not yet valid at the fetch, or the cache does not know the trust domain.
+    /// Whether the lists of a trust domain revoke a certificate of `path`, if the path is not in the cache. There is no cached
+    /// path in two cases: the chain was not yet valid at the fetch, or the cache does not know the trust domain.
     pub(crate) fn revokes_uncached_path(
         &self,
         credential: &Credential,
         anchors: &TrustAnchors,
-        now: UnixTime,
+        path: &Path,
     ) -> bool {
         let lists = self.revocations.iter().find(|(id, ..)| *id == anchors.id());
         lists.is_some_and(|(.., lists)| {
             !credential.has_cached_path(anchors)
-                && credential.path(anchors, now).is_ok_and(|path| {
-                    credential.certificates_of(&path).any(|certificate| lists.revokes(certificate))
-                })
+                && credential.certificates_of(path).any(|certificate| lists.revokes(certificate))
         })
     }
 

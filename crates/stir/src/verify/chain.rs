@@ -39,6 +39,19 @@ pub(super) fn check(candidates: &mut [Candidate<'_>], facts: &Facts<'_>) {
     }
 }
 
+/// Fails the fields whose chains cannot become complete, because another field of the chain has failed. Their signatures are
+/// not checked.
+pub(super) fn fail_broken(candidates: &mut [Candidate<'_>], facts: &Facts<'_>) {
+    let possible = linked(candidates, facts, |candidate| candidate.finding.may_pass());
+    for (candidate, possible) in candidates.iter_mut().zip(possible) {
+        let stands_alone = candidate.finding.ppt != Some(Ppt::Div) && candidate.names_callee(facts);
+        let is_open = candidate.passport.is_some() && candidate.finding.may_pass();
+        if is_open && !possible && !stands_alone {
+            candidate.finding.record(Check::Dest, Err(Reason::DivChainIncomplete));
+        }
+    }
+}
+
 /// Checks the chains again after the signatures. An invalid field makes its chain incomplete. A chain must wait if the
 /// certificate of one of its fields is not available yet.
 pub(super) fn confirm(candidates: &mut [Candidate<'_>], facts: &Facts<'_>) {

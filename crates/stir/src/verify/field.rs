@@ -4,11 +4,10 @@ use rustls_pki_types::UnixTime;
 
 use crate::base64url::DecodeBuffer;
 use crate::cert::anchors::TrustAnchors;
-use crate::cert::cache_entry::CacheEntry;
-use crate::cert::cache_entry::FetchFailure;
+use crate::cert::cache_entry::{CacheEntry, FetchFailure, Known};
 use crate::cert::certificate::Certificate;
 use crate::cert::chain::PathError;
-use crate::cert::credential::Credential;
+use crate::cert::credential::Path;
 use crate::cert::snapshot::Snapshot;
 use crate::passport::ppt::Ppt;
 use crate::reason::Reason;
@@ -17,6 +16,7 @@ use crate::verify::facts::{Facts, IdentityField};
 use crate::verify::passport::Passport;
 use crate::verify::policy::VerifyPolicy;
 use crate::verify::verification::{Finding, FindingResult};
+use crate::verify::work::{Position, SignatureResults, Wanted};
 use crate::x5u::X5u;
 
 /// The context of the certificate checks: the trust domain, its policy, the available certificates and the time.
@@ -35,6 +35,8 @@ pub(super) struct Candidate<'a> {
     entry: Option<&'a CacheEntry>,
     pub(super) finding: Finding,
     pub(super) passport: Option<Passport<'a>>,
+    /// A fault of the nested tokens. A fault of a token further out comes first.
+    pub(super) nested_fault: Option<Reason>,
 }
 
 impl<'a> Candidate<'a> {
@@ -47,7 +49,8 @@ impl<'a> Candidate<'a> {
         buffers: &'a mut (DecodeBuffer, DecodeBuffer),
     ) -> Self {
         let entry = field.info.and_then(|info| snapshot.entry(info));
-        let mut candidate = Self { field, entry, finding: Finding::new(), passport: None };
+        let mut candidate =
+            Self { field, entry, finding: Finding::new(), passport: None, nested_fault: None };
         let finding = &mut candidate.finding;
         if let Some(name) = field.ppt {
             finding.ppt = Ppt::from_name(name);
@@ -105,14 +108,69 @@ impl<'a> Candidate<'a> {
         self.passport.as_ref().is_some_and(|passport| passport.names(callees))
     }
 
-    /// Makes the checks that need the certificate, if no check has failed. If the certificate must be
+    /// Makes the checks of the certificate, if no check has failed. The signature is not checked. If the certificate must be
     /// fetched, its URL is added to `wanted`.
-    pub(super) fn check_own_credential(&mut self, context: &TrustContext<'_>, wanted: &mut Vec<X5u>) {
-        if let Some(passport) = &self.passport
-            && !self.finding.is_settled()
+    pub(super) fn check_certificate(&mut self, context: &TrustContext<'_>, wanted: &mut Wanted) {
+        let Some(passport) = self.passport.as_ref().filter(|_| !self.finding.is_settled()) else { return };
+        let finding = &mut self.finding;
+        match self.entry {
+            Some(CacheEntry::Known(known)) => finding.check_certificate(context, passport, known),
+            Some(CacheEntry::Failed { until, failure }) if context.now < *until => {
+                finding.record(Check::Certificate, Err(failure_reason(*failure)));
+            }
+            Some(CacheEntry::Failed { .. }) | None => {
+                finding.result = FindingResult::Waiting(Reason::CertificateUnavailable);
+                self.request(context, wanted);
+            }
+        }
+        self.refetch(context, wanted);
+    }
+
+    /// Checks the signature of the token at `position`, if no check has failed.
+    pub(super) fn check_signature(
+        &mut self,
+        position: Position,
+        context: &TrustContext<'_>,
+        results: &mut SignatureResults,
+        wanted: &mut Wanted,
+    ) {
+        let (Some(passport), Some(CacheEntry::Known(known)), false) =
+            (&self.passport, self.entry, self.finding.is_settled())
+        else {
+            return;
+        };
+        let check = || {
+            let key = known.credential.leaf().and_then(|leaf| leaf.key());
+            key.is_some_and(|key| key.verify(&passport.signed, &passport.signature))
+        };
+        match results.result(position, &known.credential, check) {
+            Some(true) => {
+                self.finding.record(Check::Signature, Ok(()));
+                known.usage.verified(context.now);
+            }
+            Some(false) => self.finding.record(Check::Signature, Err(Reason::SignatureInvalid)),
+            None => self.finding.ignore(Reason::TooManyIdentities),
+        }
+        self.refetch(context, wanted);
+    }
+
+    /// Requests the certificate again if the certificate or the signature was refused. The server may have a new certificate
+    /// since the fetch: a certificate with a new key, or the replacement of a revoked or untrusted certificate. A new
+    /// certificate does not help if the revocation lists are out of date.
+    fn refetch(&mut self, context: &TrustContext<'_>, wanted: &mut Wanted) {
+        if let (FindingResult::Fail(reason), Some(CacheEntry::Known(known))) =
+            (self.finding.result, self.entry)
+            && reason != Reason::RevocationUnknown
+            && context.now >= known.settled_until
         {
-            let url = self.field.info.unwrap_or_default();
-            self.finding.check_certificate_and_signature(context, passport, (url, self.entry), wanted);
+            self.finding.result = FindingResult::Waiting(reason);
+            self.request(context, wanted);
+        }
+    }
+
+    fn request(&self, context: &TrustContext<'_>, wanted: &mut Wanted) {
+        if let Ok(url) = X5u::parse(self.field.info.unwrap_or_default(), &context.policy.ports) {
+            wanted.add(url);
         }
     }
 }
@@ -168,67 +226,40 @@ impl Finding {
         self.result != FindingResult::Pass
     }
 
-    /// Makes the checks that need the certificate.
-    fn check_certificate_and_signature(
-        &mut self,
-        context: &TrustContext<'_>,
-        passport: &Passport<'_>,
-        (url, entry): (&str, Option<&CacheEntry>),
-        wanted: &mut Vec<X5u>,
-    ) {
-        let &TrustContext { anchors, policy, snapshot, now } = context;
-        let (credential, settled_until, revoked) = match entry {
-            Some(CacheEntry::Known { credential, settled_until, revoked, .. }) => {
-                (credential, *settled_until, revoked)
-            }
-            Some(CacheEntry::Failed { until, failure }) if now < *until => {
-                return self.record(Check::Certificate, Err(failure_reason(*failure)));
-            }
-            Some(CacheEntry::Failed { .. }) | None => {
-                return self.wait(Reason::CertificateUnavailable, url, policy, wanted);
-            }
-        };
-        let Some(leaf) = credential.leaf() else {
+    /// Checks the certificate: its path, its revocation, and its claim to the number.
+    fn check_certificate(&mut self, context: &TrustContext<'_>, passport: &Passport<'_>, known: &Known) {
+        let Some(leaf) = known.credential.leaf() else {
             return self.record(Check::Certificate, Err(Reason::CertificateUnparsable));
         };
         self.checks.record(Check::Certificate, Ok(()));
-        self.check_certificate(context, passport, credential, leaf);
-        match snapshot.revocation_lists_are_fresh(anchors.id(), now) {
-            Some(_)
-                if revoked.contains(&anchors.id())
-                    || snapshot.revokes_uncached_path(credential, anchors, now) =>
-            {
-                self.record(Check::Revocation, Err(Reason::CertificateRevoked));
-            }
+        let path = known.credential.path(context.anchors, context.now);
+        self.check_path(context, passport, path.as_deref(), leaf);
+        let anchors = context.anchors.id();
+        let revoked = || {
+            known.revoked.contains(&anchors)
+                || path.as_deref().is_ok_and(|path| {
+                    context.snapshot.revokes_uncached_path(&known.credential, context.anchors, path)
+                })
+        };
+        match context.snapshot.revocation_lists_are_fresh(anchors, context.now) {
+            Some(_) if revoked() => self.record(Check::Revocation, Err(Reason::CertificateRevoked)),
             Some(false) => self.record(Check::Revocation, Err(Reason::RevocationUnknown)),
             Some(true) => self.record(Check::Revocation, Ok(())),
             None => {}
         }
-        if !self.is_settled() {
-            let signed = leaf.key().is_some_and(|key| key.verify(&passport.signed, &passport.signature));
-            self.record(Check::Signature, if signed { Ok(()) } else { Err(Reason::SignatureInvalid) });
-        }
-        // The server may have a new certificate since the fetch: a certificate with a new key, or the replacement of a revoked
-        // or untrusted certificate. A new certificate does not help if the lists are out of date.
-        if let FindingResult::Fail(reason) = self.result
-            && reason != Reason::RevocationUnknown
-            && now >= settled_until
-        {
-            self.wait(reason, url, policy, wanted);
-        }
     }
 
-    fn check_certificate(
+    fn check_path(
         &mut self,
         context: &TrustContext<'_>,
         passport: &Passport<'_>,
-        credential: &Credential,
+        path: Result<&Path, &PathError>,
         leaf: &Certificate,
     ) {
         let now = context.now;
-        let path = match credential.path(context.anchors, now) {
+        let path = match path {
             Ok(path) => path,
-            Err(error) => return self.record(Check::Path, Err(error.into())),
+            Err(error) => return self.record(Check::Path, Err((*error).into())),
         };
         self.checks.record(Check::Path, Ok(()));
         self.record(
@@ -255,15 +286,6 @@ impl Finding {
         let ppt = self.ppt.unwrap_or(Ppt::Base);
         self.record(Check::Authority, passport.check_authority(ppt, leaf, context.policy));
         self.record(Check::Constraints, passport.check_constraints(leaf));
-    }
-
-    fn wait(&mut self, reason: Reason, url: &str, policy: &VerifyPolicy, wanted: &mut Vec<X5u>) {
-        self.result = FindingResult::Waiting(reason);
-        if let Ok(x5u) = X5u::parse(url, &policy.ports)
-            && !wanted.contains(&x5u)
-        {
-            wanted.push(x5u);
-        }
     }
 }
 

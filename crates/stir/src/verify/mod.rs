@@ -10,3 +10,4 @@ mod passport;
 pub(crate) mod policy;
 pub(crate) mod verification;
 pub(crate) mod verifier;
+pub(crate) mod work;

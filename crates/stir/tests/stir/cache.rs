@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use attesta_stir::cert::{Cache, CacheConfig, FetchFailure, Fetched, Want};
-use attesta_stir::{DEFAULT_PORTS, Facts, Reason, UnixTime, Verdict, Verifier, VerifyPolicy, X5u};
+use attesta_stir::{DEFAULT_PORTS, Facts, Reason, Signer, UnixTime, Verdict, Verifier, VerifyPolicy, X5u};
 
-use crate::support::{CALLEE, CALLER, NOW, Pki, URL, at, field, identity, now, signed};
+use crate::support::{CALLEE, CALLER, NOW, Pki, URL, at, field, identity, now, signed, verify};
 
 fn url(text: &str) -> X5u {
     X5u::parse(text, DEFAULT_PORTS).unwrap()
@@ -17,6 +17,12 @@ fn later(seconds: u64) -> UnixTime {
 
 fn cache(pki: &Pki, config: CacheConfig) -> Cache {
     Cache::new(config, vec![pki.anchors()])
+}
+
+/// Verifies a call of `signer` with the content of `cache`. Only credentials that verify calls are fetched again.
+fn verify_call(pki: &Pki, cache: &Cache, signer: &Signer) {
+    let value = signed(signer);
+    assert_eq!(verify(&pki.anchors(), &[field(&value)], &cache.snapshot()).verdict(), Verdict::Pass);
 }
 
 #[test]
@@ -66,7 +72,7 @@ fn credentials_are_kept_between_the_floor_and_the_ceiling() {
     let pki = Pki::new();
     let day = 24 * 3600;
     let config = CacheConfig::default().ceiling(Duration::from_secs(2 * day));
-    let bundle = pki.signer().1;
+    let (signer, bundle) = pki.signer();
     for (cache_control, due) in [
         ("no-store", day * 4 / 5),
         ("max-age=60", day * 4 / 5),
@@ -76,6 +82,7 @@ fn credentials_are_kept_between_the_floor_and_the_ceiling() {
         let mut cache = cache(&pki, config.clone());
         cache.want(&url(URL), now());
         cache.fetched(&url(URL), now(), Ok(Fetched::new(bundle.as_bytes()).cache_control(cache_control)));
+        verify_call(&pki, &cache, &signer);
         assert!(cache.poll(later(due.min(day) - 1)).is_empty(), "{cache_control}");
         if due <= day {
             assert_eq!(cache.poll(later(due)), [url(URL)], "{cache_control}: refreshed ahead");
@@ -92,7 +99,9 @@ fn a_failed_refresh_leaves_the_credential_in_place() {
     let pki = Pki::new();
     let mut cache = cache(&pki, CacheConfig::default());
     cache.want(&url(URL), now());
-    cache.fetched(&url(URL), now(), Ok(Fetched::new(pki.signer().1.as_bytes())));
+    let (signer, bundle) = pki.signer();
+    cache.fetched(&url(URL), now(), Ok(Fetched::new(bundle.as_bytes())));
+    verify_call(&pki, &cache, &signer);
     assert_eq!(cache.poll(later(80_000)), [url(URL)]);
     cache.fetched(&url(URL), later(80_000), Err(FetchFailure::Unreachable));
     assert_eq!(cache.snapshot().credentials(), 1);
@@ -179,12 +188,128 @@ fn untrusted_urls_do_not_evict_trusted_credentials() {
 #[test]
 fn host_limits_and_fetches_in_progress() {
     let pki = Pki::new();
-    let mut cache = cache(&pki, CacheConfig::default().entries(8).entries_per_host(2));
+    let mut cache = cache(&pki, CacheConfig::default().entries(8).entries_per_site(2));
     assert_eq!(cache.want(&url("https://a.example/1"), now()), Want::Fetch);
     assert_eq!(cache.want(&url("https://a.example/2"), now()), Want::Fetch);
-    assert!(matches!(cache.want(&url("https://a.example/3"), now()), Want::Failed { .. }));
+    assert_eq!(cache.want(&url("https://a.example/3"), now()), Want::Full);
     assert_eq!(cache.want(&url("https://b.example/1"), now()), Want::Fetch);
     cache.fetched(&url("https://a.example/1"), now(), Err(FetchFailure::Unreachable));
     assert_eq!(cache.want(&url("https://a.example/3"), now()), Want::Fetch);
     assert_eq!(cache.snapshot().failure("https://a.example/1"), None, "it made room");
+}
+
+/// A credential that no call uses is not fetched again. It is forgotten at the end of its lifetime. The URL is still
+/// known as one that verified a call.
+#[test]
+fn unused_credentials_are_not_fetched_again() {
+    let pki = Pki::new();
+    let (signer, bundle) = pki.signer();
+    let config = CacheConfig::default().floor(Duration::from_secs(1000));
+    let mut cache = cache(&pki, config);
+    let url = url(URL);
+    assert_eq!(cache.want(&url, now()), Want::Fetch);
+    cache.fetched(&url, now(), Ok(Fetched::new(bundle.as_bytes()).cache_control("max-age=1000")));
+    assert!(cache.poll(later(900)).is_empty(), "no call has used it");
+    assert!(!cache.has_verified(&url));
+    verify_call(&pki, &cache, &signer);
+    assert_eq!(cache.poll(later(901)), std::slice::from_ref(&url), "a call has used it");
+    let fresh = Fetched::new(bundle.as_bytes()).cache_control("max-age=1000");
+    cache.fetched(&url, later(901), Ok(fresh));
+    assert!(cache.poll(later(1900)).is_empty(), "no call has used the new credential");
+    assert_eq!(cache.snapshot().credentials(), 1);
+    assert!(cache.poll(later(1901)).is_empty());
+    assert_eq!((cache.snapshot().credentials(), cache.octets()), (0, 0));
+    assert!(cache.has_verified(&url), "the next fetch uses the share of known URLs");
+}
+
+/// The attacker serves one chain under many URLs. If this test fails, the copies push other signers out of the cache.
+#[test]
+fn copies_of_a_chain_take_few_entries() {
+    let pki = Pki::new();
+    let (signer, bundle) = pki.signer();
+    let mut cache = cache(&pki, CacheConfig::default().entries(16));
+    cache.want(&url(URL), now());
+    cache.fetched(&url(URL), now(), Ok(Fetched::new(bundle.as_bytes())));
+    verify_call(&pki, &cache, &signer);
+    let other = url("https://other.example/leaf.pem");
+    cache.want(&other, now());
+    cache.fetched(&other, now(), Ok(Fetched::new(pki.signer().1.as_bytes())));
+    for number in 0..200 {
+        let copy = url(&format!("https://h{number}.example/leaf.pem"));
+        assert_eq!(cache.want(&copy, later(number)), Want::Fetch);
+        cache.fetched(&copy, later(number), Ok(Fetched::new(bundle.as_bytes())));
+        let snapshot = cache.snapshot();
+        assert!(snapshot.credentials() <= 9, "{}", snapshot.credentials());
+        assert!(snapshot.credential(URL).is_some(), "the URL that verifies calls stays");
+        assert!(snapshot.credential(other.as_str()).is_some(), "another signer stays");
+        assert!(std::sync::Arc::ptr_eq(
+            snapshot.credential(copy.as_str()).unwrap(),
+            snapshot.credential(URL).unwrap()
+        ));
+    }
+}
+
+/// The attacker fills the cache with trusted chains of others. If this test fails, the signers that are in use are evicted.
+#[test]
+fn credentials_in_use_are_not_evicted() {
+    let pki = Pki::new();
+    let (signer, bundle) = pki.signer();
+    let mut cache = cache(&pki, CacheConfig::default().entries(4));
+    cache.want(&url(URL), now());
+    cache.fetched(&url(URL), now(), Ok(Fetched::new(bundle.as_bytes())));
+    verify_call(&pki, &cache, &signer);
+    let bundles: Vec<_> = (0..20).map(|_| pki.signer().1).collect();
+    for (number, bundle) in (10..).zip(&bundles) {
+        let other = url(&format!("https://h{number}.example/leaf.pem"));
+        assert_eq!(cache.want(&other, later(number)), Want::Fetch);
+        cache.fetched(&other, later(number), Ok(Fetched::new(bundle.as_bytes())));
+        assert!(cache.snapshot().credential(URL).is_some(), "{number}");
+    }
+    assert_eq!(cache.snapshot().credentials(), 4);
+
+    let mut full = Cache::new(CacheConfig::default().entries(1), vec![pki.anchors()]);
+    full.want(&url(URL), now());
+    full.fetched(&url(URL), now(), Ok(Fetched::new(bundle.as_bytes())));
+    verify_call(&pki, &full, &signer);
+    let other = url("https://other.example/leaf.pem");
+    assert_eq!(full.want(&other, later(3599)), Want::Full, "the only entry is in use");
+    assert_eq!(full.want(&other, later(3600)), Want::Fetch, "an hour without a call");
+}
+
+/// The use of a credential refreshes its age, although no verification asks the cache for it.
+#[test]
+fn the_credential_without_calls_for_the_longest_time_is_evicted_first() {
+    let pki = Pki::new();
+    let mut cache = cache(&pki, CacheConfig::default().entries(2).in_use(Duration::ZERO));
+    let (signer, bundle) = pki.signer();
+    let other = url("https://other.example/leaf.pem");
+    for (url, bundle, asked) in [(&url(URL), &bundle, NOW - 50), (&other, &pki.signer().1, NOW - 40)] {
+        cache.want(url, at(asked));
+        cache.fetched(url, at(asked), Ok(Fetched::new(bundle.as_bytes())));
+    }
+    verify_call(&pki, &cache, &signer);
+    cache.want(&url("https://third.example/leaf.pem"), later(1));
+    assert!(cache.snapshot().credential(URL).is_some(), "older, but a call has used it");
+    assert!(cache.snapshot().credential(other.as_str()).is_none());
+}
+
+/// The attacker serves the largest possible bodies. If this test fails, the cache takes gigabytes.
+#[test]
+fn large_chains_do_not_exceed_the_octets_of_the_cache() {
+    let pki = Pki::new();
+    let (signer, bundle) = pki.signer();
+    let limit = 16 * bundle.len();
+    let mut cache = cache(&pki, CacheConfig::default().octets(limit));
+    cache.want(&url(URL), now());
+    cache.fetched(&url(URL), now(), Ok(Fetched::new(bundle.as_bytes())));
+    verify_call(&pki, &cache, &signer);
+    let untrusted = Pki::new();
+    for number in 0..100 {
+        let padded = url(&format!("https://h{number}.example/leaf.pem"));
+        assert_eq!(cache.want(&padded, later(number)), Want::Fetch);
+        let body = untrusted.signer().1 + &untrusted.intermediate_pem.repeat(4);
+        cache.fetched(&padded, later(number), Ok(Fetched::new(body.as_bytes())));
+        assert!(cache.octets() <= limit + body.len(), "{}", cache.octets());
+        assert!(cache.snapshot().credential(URL).is_some());
+    }
 }

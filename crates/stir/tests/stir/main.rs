@@ -23,3 +23,4 @@ mod sign_verify;
 mod support;
 mod trust_list;
 mod vectors;
+mod work;

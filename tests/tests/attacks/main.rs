@@ -1,0 +1,4 @@
+//! Attacks on the edge, one module for each class. Each case plays the attacker.
+
+mod cache;
+mod cpu;
