@@ -116,6 +116,8 @@ class Phones:
         config.logConfig.level, config.logConfig.consoleLevel = 5, 0
         config.logConfig.filename = str(folder / f"{'-'.join(names)}.log")
         config.medConfig.noVad = True
+        # The clock of the audio runs on between two calls.
+        config.medConfig.sndAutoCloseTime = -1
         self.endpoint.libInit(config)
         self.ports, transports = {}, {}
         for name in names:
