@@ -49,7 +49,7 @@ impl CacheConfig {
         self
     }
 
-    /// The largest number of URLs of one [site](X5u::site). Default: 4,096.
+    /// The largest number of URLs of one [site](crate::X5u::site). Default: 4,096.
     pub fn entries_per_site(mut self, entries: usize) -> Self {
         self.entries_per_site = entries.max(1);
         self
