@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::choices::Choices;
 use super::edge::{FIRST_CALLEE, NUMBERS, PEERS, URL, VARIANTS, address, config};
 use super::message::OFFER;
-use super::peer::Peer;
+use super::peer::{IN_TIME, Peer};
 use super::sent::{Fault, Outside};
 use super::shell::{MOST_WAKES, OUTCOMES, Shell};
 
@@ -354,14 +354,29 @@ impl History<'_> {
                 match self.fates.pop_front() {
                     Some(Fate::Lost | Fate::Failed | Fate::NoRoom) if unreliable => continue,
                     Some(Fate::Doubled) if unreliable => {
+                        self.notes_provisional(&octets);
                         self.shell.receives(flow.clone(), octets.clone());
                         self.shell.receives(flow, octets);
                     }
-                    Some(_) | None => self.shell.receives(flow, octets),
+                    Some(_) | None => {
+                        self.notes_provisional(&octets);
+                        self.shell.receives(flow, octets);
+                    }
                 }
             }
         }
         Err("messages go round and round".to_owned())
+    }
+
+    /// Notes that a provisional response of a peer arrives at the switchboard before its request has timed out.
+    fn notes_provisional(&mut self, octets: &Bytes) {
+        if octets.starts_with(b"SIP/2.0 1") {
+            let now = self.shell.now.mono;
+            let asked = self.peers.iter_mut().flat_map(|peer| &mut peer.asked);
+            asked
+                .filter(|asked| asked.last.as_ref() == Some(octets) && now.duration_since(asked.at) < IN_TIME)
+                .for_each(|asked| asked.heard = true);
+        }
     }
 
     fn delivers(&mut self, transmit: Transmit) -> Result<(), String> {

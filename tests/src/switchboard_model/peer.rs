@@ -40,6 +40,8 @@ pub(super) struct Asked {
     pub(super) dialog: Option<usize>,
     pub(super) last: Option<Bytes>,
     pub(super) rang: bool,
+    /// True if a provisional response has arrived at the switchboard in time.
+    pub(super) heard: bool,
     pub(super) done: Option<u16>,
     pub(super) cancelled: bool,
     /// True if the ACK of a final response other than 2xx has arrived.
@@ -119,6 +121,7 @@ impl Peer {
             dialog,
             last: None,
             rang: false,
+            heard: false,
             done: None,
             cancelled: false,
             acknowledged: false,
@@ -331,6 +334,6 @@ impl Peer {
 }
 
 /// The edge may have given up a request whose response takes longer than this (RFC 3261 section 17.1).
-const IN_TIME: Duration = Duration::from_secs(20);
+pub(super) const IN_TIME: Duration = Duration::from_secs(20);
 /// 64 T1.
 pub(super) const GIVES_UP: Duration = Duration::from_secs(32);

@@ -35,7 +35,8 @@ impl History<'_> {
         self.agrees()
     }
 
-    /// A callee who said that it rings is told when the caller has gone (RFC 3261 sections 9.1 and 15.1.2).
+    /// A callee that rings gets a CANCEL when the caller has gone (RFC 3261 section 9.1). No CANCEL is sent if no response of the
+    /// callee has arrived.
     fn nobody_rings_in_vain(&self) -> Result<(), String> {
         for (call, state) in self.calls.iter().enumerate().filter(|(_, state)| !state.uncertain) {
             let gone = |peer: &Peer| {
@@ -52,6 +53,7 @@ impl History<'_> {
                         && asked.dialog.is_none()
                         && asked.method == "INVITE"
                         && asked.rang
+                        && asked.heard
                         && asked.done.is_none()
                         && !asked.cancelled
                 })
